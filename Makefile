@@ -1,0 +1,39 @@
+# Two commands do everything: `make retrain` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export DO_NOT_TRACK = 1
+export DVC_NO_ANALYTICS = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.PHONY: install retrain test lint serve ui clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+retrain: install  ## one whole loop: data, training, evaluation, verdict; the first champion is promoted explicitly
+	@$(BIN)/carousel retrain --bootstrap; code=$$?; \
+	case $$code in 0|2|3) exit 0;; *) exit $$code;; esac
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+serve: install  ## the champion on http://127.0.0.1:8000
+	$(BIN)/carousel serve
+
+ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on http://127.0.0.1:5000
+	infra/ui.sh
+
+clean:  ## what runs have written, except the registry and caches in .carousel
+	rm -rf data features models reports bundle champion run

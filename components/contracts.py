@@ -1,0 +1,192 @@
+"""Shapes that cross rooms: column names, frozen records, the Recommender Protocol.
+
+An index of 0 is padding everywhere: item 0 is no item, user 0 is nobody (an anonymous visitor).
+Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds since 1970 (UTC).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+IntArray = NDArray[np.int32]
+TimeArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+EVENTS = ("view", "cart", "purchase", "return", "impression", "click")  # index = code in `event`
+
+PRODUCTS = ("item_id", "title", "description", "brand", "category", "price", "language", "image", "timestamp")
+EVENT_COLUMNS = (
+    "user_id", "item_id", "timestamp", "event", "quantity", "price", "session_id", "position", "propensity",
+)  # fmt: skip
+REVIEWS = ("user_id", "item_id", "timestamp", "rating", "text")
+SEARCHES = ("user_id", "timestamp", "query", "clicked_item_id")
+TABLES = {"products": PRODUCTS, "events": EVENT_COLUMNS, "reviews": REVIEWS, "searches": SEARCHES}
+
+WINDOWS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different length: row i is [offsets[i]:offsets[i+1]], oldest event first."""
+
+    offsets: TimeArray  # (n_rows + 1,) int64
+    item_idx: IntArray  # (n_events,)
+    timestamp: TimeArray  # (n_events,)
+    event: NDArray[np.int8]  # (n_events,) code in EVENTS
+    weight: FloatArray  # (n_events,) params split.weights of the event
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.offsets) - 1
+
+    def row(self, i: int) -> IntArray:
+        """Return the items of row i."""
+        return self.item_idx[self.offsets[i] : self.offsets[i + 1]]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Training events, sorted by (user_idx, timestamp, row order in the source)."""
+
+    user_idx: IntArray  # (n,); 0 = anonymous: counts for items, teaches nothing about users
+    item_idx: IntArray  # (n,) 1..n_items
+    timestamp: TimeArray  # (n,)
+    event: NDArray[np.int8]  # (n,) code in EVENTS
+    weight: FloatArray  # (n,) > 0
+    n_users: int  # known users, without the padding row
+    n_items: int  # products in the catalogue, without the padding row
+    now: int  # end of the window: nothing here is later
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.item_idx)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The products, row = item_idx; row 0 is padding. Products without any event are in it too."""
+
+    item_id: list[str]  # (n_items + 1,), "" at 0; the shop's own ids
+    title: list[str]  # "" where the shop has none
+    text: list[str]  # normalised title, brand, category and description: what the encoder reads
+    brand: list[str]
+    category: list[str]  # path, levels joined by " > "
+    language: list[str]  # "en", "zh", or "" where unknown
+    price: FloatArray  # (n_items + 1,); NaN where unknown
+    embedding: FloatArray | None = None  # (n_items + 1, dim), unit rows; row 0 and textless items are zero
+
+    def __len__(self) -> int:
+        """Return the number of products, without the padding row."""
+        return len(self.item_id) - 1
+
+
+@dataclass(frozen=True)
+class Users:
+    """Users at one moment: what each did before `now`, and (in evaluation) what each did next.
+
+    An unknown user is a row with an empty history: ordinary input, no special call.
+    """
+
+    user_idx: IntArray  # (n_users,); 0 where the user is unknown
+    history: Ragged  # (n_users) rows, all before `now`
+    now: int
+    targets: Ragged | None = None  # (n_users) rows, ground truth at or after `now`
+
+    def __len__(self) -> int:
+        """Return the number of users."""
+        return len(self.user_idx)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The best k items per user; item 0 with score -inf fills a list that ran out of candidates."""
+
+    items: IntArray  # (n_users, k), best first
+    scores: FloatArray  # (n_users, k), falling
+
+
+class Recommender(Protocol):
+    """One contract for all models; `components/recommenders/base.py` ranks, a model scores."""
+
+    name: ClassVar[str]
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Learn from the interactions; `users` (with targets) is the validation window, for tuning only."""
+        ...
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return (n_users, n_items + 1) scores, or (n_users, len(items)) for the given items. Finite, any scale."""
+        ...
+
+    def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
+        """Rank all items, or those of the (n_items + 1,) candidates mask, in batches of users."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors and JSON only; the same model gives the same bytes."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises ContractError when a file is missing or of another shape."""
+        ...
+
+
+class Record(BaseModel):
+    """A small frozen record that crosses a stage boundary as JSON; no field beyond those named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class ChampionRef(Record):
+    """The model that serves: its registry version, bundle digest, and what it was compared on."""
+
+    version: int
+    digest: str  # sha256 of the bundle's manifest.json
+    model: str  # recommender name inside the bundle
+
+
+class SliceRow(Record):
+    """One metric of one model on one slice of the test users or of the target items."""
+
+    slice: str  # "user:cold", "user:warm", "item:cold", "item:warm", "language:zh" ...
+    model: str
+    n_users: int
+    metrics: dict[str, float]
+
+
+class Evaluation(Record):
+    """reports/evaluate/evaluation.json: everything that the gate and the reader need, without user ids."""
+
+    as_of: str  # ISO date-time, end of the test window
+    protocol: str  # "global_time" or "leave_one_out"
+    window: tuple[str, str]  # test window, ISO
+    simulated: bool
+    n_users: int
+    n_items: int
+    primary: str  # metric that decides, e.g. "ndcg_at_10"
+    challenger: str  # best candidate on validation
+    baselines: list[str]  # the simple models that a challenger must beat
+    champion: ChampionRef | None
+    validation: dict[str, dict[str, float]]  # model -> metric -> value
+    test: dict[str, dict[str, float]]  # same; the serving champion is under the name "champion"
+    slices: list[SliceRow]
+    overfit_gap: dict[str, float]  # model -> validation minus test of the primary metric
+
+
+class DriftVerdict(Record):
+    """reports/drift/drift.json: our own verdict; Evidently only shows it."""
+
+    drifted: bool
+    computable: bool  # False when a column or window was missing: never read as "no drift"
+    reasons: list[str]
+    columns: dict[str, float]  # column -> distance, unit of its test
+    thresholds: dict[str, float]
+    n_reference: int
+    n_current: int
+    reference: str  # where it came from: "champion 3", or "own training window"

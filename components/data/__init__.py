@@ -1,0 +1,1 @@
+"""Sources -> snapshot -> split; quality and quarantine; the simulated shop."""

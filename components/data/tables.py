@@ -1,0 +1,123 @@
+"""Reads what `split` wrote into the records of contracts.py: interactions, catalogue, users at a moment.
+
+Files in a split folder:
+    items.parquet        item_idx, item_id, title, description, brand, category, language, price; row order = item_idx
+    users.parquet        user_idx, user_id; the only file here with the shop's user ids
+    train.parquet, validation.parquet, test.parquet
+                         user_idx, item_idx, timestamp (us), event, weight, target; sorted by user, time, source order
+    split.json           SplitInfo
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
+
+from components.contracts import WINDOWS, Catalogue, IntArray, Interactions, Ragged, Record, TimeArray, Users
+from components.errors import ContractError
+
+
+class SplitInfo(Record):
+    """split.json. Times are microseconds (UTC); a window ends before its end."""
+
+    protocol: str
+    train_end: int
+    validation_end: int
+    test_end: int
+    n_users: int
+    n_items: int
+    max_history: int
+    simulated: bool
+
+    def starts(self, window: str) -> int:
+        """Return the first microsecond of "validation" or "test"."""
+        return {"validation": self.train_end, "test": self.validation_end}[window]
+
+
+def read_info(split: Path) -> SplitInfo:
+    """Return split.json."""
+    return SplitInfo.model_validate_json((split / "split.json").read_bytes())
+
+
+def read_interactions(split: Path, windows: Sequence[str] = ("train",)) -> Interactions:
+    """Return the events of the windows, in the order user, time, source."""
+    info = read_info(split)
+    ends = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}
+    table = pa.concat_tables([_read(split, w) for w in windows])
+    columns = {c: table[c].to_numpy() for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
+    if len(windows) > 1:
+        order = np.lexsort((columns["timestamp"], columns["user_idx"]))  # stable: windows keep the source order
+        columns = {c: v[order] for c, v in columns.items()}
+    now = max(ends[w] for w in windows)
+    return Interactions(**columns, n_users=info.n_users, n_items=info.n_items, now=now)
+
+
+def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
+    """Return the products; with their embeddings when `features` (the output of `encode`) is given."""
+    table = pq.read_table(split / "items.parquet", page_checksum_verification=True)
+    text = {
+        c: ["", *("" if v is None else v for v in table[c].to_pylist())]
+        for c in ("item_id", "title", "description", "brand", "category", "language")
+    }
+    parts = zip(text["title"], text["brand"], text["category"], text["description"], strict=True)
+    price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
+    catalogue = Catalogue(
+        item_id=text["item_id"],
+        title=text["title"],
+        text=[". ".join(p for p in row if p) for row in parts],
+        brand=text["brand"],
+        category=text["category"],
+        language=text["language"],
+        price=np.concatenate([np.float32([np.nan]), price]),
+    )
+    if features is None:
+        return catalogue
+    embedding = load_file(features / "items.safetensors")["embedding"].astype(np.float32)
+    if len(embedding) != len(catalogue.item_id):
+        raise ContractError(
+            f"{features}: {len(embedding)} embeddings for {len(catalogue.item_id)} rows of {split}/items.parquet; "
+            "run the stage `encode` again"
+        )
+    return replace(catalogue, embedding=embedding)
+
+
+def read_users(split: Path, window: str) -> Users:
+    """Return the users with a target in "validation" or "test": history before that window, targets in it."""
+    info = read_info(split)
+    earlier = WINDOWS[: WINDOWS.index(window)]
+    past, future = read_interactions(split, earlier), _read(split, window)
+    keep = future["target"].to_numpy(zero_copy_only=False) & (future["user_idx"].to_numpy() > 0)
+    rows = {c: future[c].to_numpy()[keep] for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
+    who = np.unique(rows["user_idx"])
+    targets = _ragged(who, rows["user_idx"], rows)
+    columns = {c: getattr(past, c) for c in ("item_idx", "timestamp", "event", "weight")}
+    history = newest(_ragged(who, past.user_idx, columns), info.max_history)
+    return Users(who.astype(np.int32), history, info.starts(window), targets)
+
+
+def newest(rows: Ragged, n: int) -> Ragged:
+    """Return the rows cut to their newest n events."""
+    length = np.minimum(np.diff(rows.offsets), n)
+    return _take(rows, rows.offsets[1:] - length, length)
+
+
+def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -> Ragged:
+    """Gather the rows of each user in `who`; user_idx is sorted."""
+    start = np.searchsorted(user_idx, who, "left")
+    length = np.searchsorted(user_idx, who, "right") - start
+    everything = Ragged(np.array([0, len(user_idx)], dtype=np.int64), **columns)
+    return _take(everything, start, length)
+
+
+def _take(rows: Ragged, start: TimeArray, length: TimeArray) -> Ragged:
+    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    index = np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1])
+    return Ragged(offsets, rows.item_idx[index], rows.timestamp[index], rows.event[index], rows.weight[index])
+
+
+def _read(split: Path, window: str) -> pa.Table:
+    return pq.read_table(split / f"{window}.parquet", page_checksum_verification=True)

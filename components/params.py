@@ -1,0 +1,362 @@
+"""Typed view of params.yaml: types and bounds, no defaults. `load` merges overlays and overrides and checks."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.contracts import EVENTS, TABLES
+from components.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
+ModelName = Literal["popularity", "neighbours", "als", "ease", "content", "sequence"]
+
+
+class Section(BaseModel):
+    """A frozen section of params.yaml; an unknown knob is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Section):
+    """One source of one table: files, or a query on an attached SQL database."""
+
+    path: str | None = None
+    attach: str | None = None  # database file or DSN; ${VARIABLES} come from the environment
+    type: Literal["sqlite", "postgres", "mysql", "duckdb"] | None = None
+    query: str | None = None
+    columns: dict[str, str] = {}
+    where: str | None = None
+
+    @model_validator(mode="after")
+    def one_kind(self) -> "Source":
+        """Accept a path, or attach with type and query; never both."""
+        if (self.path is None) == (self.attach is None):
+            raise ValueError("a source has either `path`, or `attach` with `type` and `query`")
+        if self.attach is not None and (self.type is None or self.query is None):
+            raise ValueError("`attach` needs `type` and `query` beside it")
+        return self
+
+
+class Data(Section):
+    """What is read, and what stops the run."""
+
+    as_of: AwareDatetime
+    simulated: bool
+    max_bad_share: Share
+    anonymous_events: bool
+    max_text_chars: Count
+    memory_gib: Positive
+    threads: Annotated[int, Field(ge=0)]
+    sources: dict[Literal["products", "events", "reviews", "searches"], list[Source]]
+
+    @model_validator(mode="after")
+    def has_events(self) -> "Data":
+        """Require products and events, and only columns that the contracts know."""
+        for table in ("products", "events"):
+            if not self.sources.get(table):
+                raise ValueError(f"data.sources.{table} is empty; a shop needs products and events")
+        for table, sources in self.sources.items():
+            unknown = {c for s in sources for c in s.columns} - set(TABLES[table])
+            if unknown:
+                raise ValueError(f"data.sources.{table} maps unknown columns {sorted(unknown)}; know {TABLES[table]}")
+        return self
+
+
+class Shop(Section):
+    """The simulated shop."""
+
+    n_users: Annotated[int, Field(ge=10)]
+    n_items: Annotated[int, Field(ge=50)]
+    start: str
+    days: Annotated[int, Field(ge=14)]
+    shift_day: Annotated[int, Field(ge=0)]
+    shift_share: Share
+    chinese_share: Share
+    newcomer_share: Share
+    sessions_per_user: Positive
+    impressions_per_session: Count
+    bad_share: Share
+
+
+class Split(Section):
+    """Windows and ground truth."""
+
+    protocol: Literal["global_time", "leave_one_out"]
+    validation_days: Positive
+    test_days: Positive
+    target_events: Annotated[list[EventName], Field(min_length=1)]
+    weights: dict[EventName, Positive]
+    max_history: Count
+
+    @model_validator(mode="after")
+    def targets_teach(self) -> "Split":
+        """Require a weight for each target event: what is asked for must also be learned from."""
+        missing = set(self.target_events) - set(self.weights)
+        if missing:
+            raise ValueError(f"split.weights has no weight for target events {sorted(missing)}; events are {EVENTS}")
+        return self
+
+
+class Language(Section):
+    """The encoder of texts."""
+
+    model: str
+    max_tokens: Annotated[int, Field(ge=4, le=8192)]
+    batch_size: Count
+    threads: Annotated[int, Field(ge=0)]
+
+
+class Recommend(Section):
+    """How lists are made."""
+
+    exclude_seen: bool
+    batch_users: Count
+
+
+class Popularity(Section):
+    """Decayed popularity."""
+
+    half_life_days: Positive
+
+
+class Neighbours(Section):
+    """Item neighbours under BM25 weights."""
+
+    n_neighbours: Count
+    k1: Positive
+    b: Share
+    recency: Share
+
+
+class Als(Section):
+    """Alternating least squares."""
+
+    factors: Count
+    regularization: Positive
+    alpha: Positive
+    iterations: Count
+    recency: Share
+
+
+class Ease(Section):
+    """EASE with recency."""
+
+    l2: Positive
+    recency: Share
+    max_items: Count
+    keep: Count
+
+
+class Content(Section):
+    """Nearest texts."""
+
+    recency: Share
+
+
+class Sequence(Section):
+    """The causal transformer."""
+
+    dim: Count
+    blocks: Count
+    heads: Count
+    dropout: Share
+    max_length: Annotated[int, Field(ge=2)]
+    id_evidence: Positive
+    temperature: Positive
+
+    @model_validator(mode="after")
+    def heads_divide(self) -> "Sequence":
+        """Require dim to be a multiple of heads."""
+        if self.dim % self.heads:
+            raise ValueError(f"models.sequence.dim {self.dim} is not a multiple of heads {self.heads}")
+        return self
+
+
+class Models(Section):
+    """One section a model."""
+
+    popularity: Popularity
+    neighbours: Neighbours
+    als: Als
+    ease: Ease
+    content: Content
+    sequence: Sequence
+
+
+class Trainer(Section):
+    """Lightning, and how long it may take."""
+
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Annotated[int, Field(ge=-1)]
+    strategy: Literal["auto", "ddp", "fsdp"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    max_epochs: Count
+    patience: Count
+    batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share
+    gradient_clip: Positive
+    max_minutes: Positive
+    checkpoint_every_steps: Count
+
+
+class EvaluationParams(Section):
+    """Metrics, and who takes part."""
+
+    primary: Annotated[str, Field(pattern=r"^(ndcg|recall|mrr|hit_rate)_at_\d+$")]
+    ks: Annotated[list[Count], Field(min_length=1)]
+    candidates: Annotated[list[ModelName], Field(min_length=1)]
+    baselines: Annotated[list[ModelName], Field(min_length=1)]
+    min_slice_users: Count
+
+    @model_validator(mode="after")
+    def primary_is_reported(self) -> "EvaluationParams":
+        """Require the primary metric's k among ks, and baselines apart from candidates."""
+        if int(self.primary.rsplit("_", 1)[1]) not in self.ks:
+            raise ValueError(f"evaluation.primary {self.primary} needs its k among evaluation.ks {self.ks}")
+        both = set(self.candidates) & set(self.baselines)
+        if both:
+            raise ValueError(f"evaluation: {sorted(both)} are both candidate and baseline; choose one")
+        return self
+
+
+class Drift(Section):
+    """Limits of the drift verdict."""
+
+    window_days: Positive
+    sample: Annotated[int, Field(ge=100)]
+    max_distance: Positive
+    max_drifted_share: Share
+    max_age_hours: Positive
+    min_volume_ratio: Share
+
+
+class Gate(Section):
+    """Rules of promotion."""
+
+    mode: Literal["enabled", "dry_run", "disabled"]
+    min_gain: Annotated[float, Field(ge=0)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    min_users: Count
+    max_slice_loss: Share
+    min_coverage_ratio: Share
+    min_coverage: Share
+    max_latency_ms: Positive
+
+
+class Release(Section):
+    """Names in the registry."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    include_encoder: bool
+
+
+class Serving(Section):
+    """The HTTP service."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_k: Count
+    poll_s: Positive
+    max_body_kib: Count
+
+
+class Flows(Section):
+    """Bounds on each stage's task."""
+
+    stage_timeout_s: Positive
+    retries: Annotated[int, Field(ge=0)]
+    retry_delay_s: Annotated[float, Field(ge=0)]
+
+
+class Params(Section):
+    """The whole file."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    data: Data
+    shop: Shop
+    split: Split
+    language: Language
+    recommend: Recommend
+    models: Models
+    trainer: Trainer
+    evaluation: EvaluationParams
+    drift: Drift
+    gate: Gate
+    release: Release
+    serving: Serving
+    flows: Flows
+
+
+def load(path: Path, overlays: list[Path] | None = None, overrides: list[str] | None = None) -> Params:
+    """Return the parameters in `path`, with overlay files and `a.b=c` overrides on top, in that order.
+
+    Raises ParamsError naming the knob, what was expected and what came.
+    """
+    return check(merge(path, overlays or [], overrides or []), str(path))
+
+
+def merge(path: Path, overlays: list[Path], overrides: list[str]) -> dict[str, Any]:
+    """Return the merged tree, unchecked. An overlay replaces single values; lists and sources are replaced whole."""
+    tree = _read(path)
+    for overlay in overlays:
+        _lay_over(tree, _read(overlay), str(overlay))
+    for line in overrides:
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise ParamsError(f"override {line!r}: expected `a.b=c`, such as trainer.max_epochs=5")
+        patch: Any = _yaml(value, f"override {line!r}")
+        for part in reversed(name.strip().split(".")):
+            patch = {part: patch}
+        _lay_over(tree, patch, f"override {line!r}")
+    return tree
+
+
+def check(tree: dict[str, Any], where: str) -> Params:
+    """Return the typed parameters; raises ParamsError with a line for each knob that is wrong."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        rows = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r:.80})" for e in error.errors()]
+        raise ParamsError(f"{where}: {len(rows)} wrong value(s)\n" + "\n".join(rows)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror}); run in the checkout, or name the file") from None
+    tree = _yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path}: expected sections such as `data:`, got {type(tree).__name__}")
+    return tree
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{where}: not YAML: {error}") from None
+
+
+_WHOLE = {"sources", "weights"}  # an overlay replaces these as one value
+
+
+def _lay_over(tree: dict[str, Any], patch: dict[str, Any], where: str, at: str = "") -> None:
+    for key, value in patch.items():
+        if key not in tree:
+            raise ParamsError(f"{where}: unknown knob {at}{key}; here are {sorted(tree)}")
+        if isinstance(tree[key], dict) and key not in _WHOLE:
+            if not isinstance(value, dict):
+                raise ParamsError(f"{where}: {at}{key} is a section; expected knobs below it, got {value!r}")
+            _lay_over(tree[key], value, where, f"{at}{key}.")
+        else:
+            tree[key] = value

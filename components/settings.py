@@ -1,0 +1,22 @@
+"""Where this machine keeps things: read from the environment, here and nowhere else."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Addresses of this machine. `CAROUSEL_HOME=/srv/carousel` sets `home`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
+
+    home: Path = Path(".carousel")  # registry, ledger, DVC remote, caches, locks, workspaces
+    tracking_uri: str = ""  # MLflow; empty: SQLite under home
+    params: str = ""  # overlay files on params.yaml, separated by ":"
+    overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
+
+    def resolved(self, root: Path) -> "Settings":
+        """Return the settings with `home` absolute, relative ones being below `root` (the checkout)."""
+        home = (root / self.home).resolve()
+        uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
+        return self.model_copy(update={"home": home, "tracking_uri": uri})

@@ -1,0 +1,1 @@
+"""The wiring: one short file per DVC stage, parameters in, files out."""

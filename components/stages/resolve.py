@@ -1,0 +1,49 @@
+"""Stage `resolve`: params.yaml + overlays + overrides -> run/params.yaml; what the sources look like now."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from components import params
+from components.data.sources import fingerprint
+from components.settings import Settings
+
+
+def resolve(root: Path, overlays: list[Path], overrides: list[str]) -> params.Params:
+    """Write run/params.yaml, run/sources.json and an empty champion/ below root; return the parameters.
+
+    Files that would not change keep their bytes, so that DVC sees no change.
+    """
+    tree = params.merge(root / "params.yaml", overlays, overrides)
+    checked = params.check(tree, "params.yaml")
+    _write(
+        root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    )
+    _write(root / "run/sources.json", json.dumps(fingerprint(checked.data, root), indent=1, sort_keys=True) + "\n")
+    if not (root / "champion/champion.json").exists():
+        _write(root / "champion/champion.json", "null\n")
+    return checked
+
+
+def main() -> None:
+    """Resolve in the current folder, overlays and overrides from the environment."""
+    settings = Settings()
+    overlays = [Path(p) for p in settings.params.split(":") if p]
+    resolve(Path(), overlays, settings.overrides.splitlines())
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+if __name__ == "__main__":
+    main()

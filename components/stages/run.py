@@ -1,0 +1,52 @@
+"""What every stage's `main()` shares: the parameters, the log, the crash points, and how long it worked."""
+
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components import params
+from components.errors import CarouselError
+from components.faults import crash_point
+
+RESOLVED = Path("run/params.yaml")
+
+
+@contextmanager
+def stage(name: str, *outs: str) -> Iterator[params.Params]:
+    """Yield the resolved parameters; `outs` (folders) are made anew and empty.
+
+    A CarouselError ends the process with exit code 1 and its message alone. The seconds between entry and exit are
+    the stage's own work: they go to run/timings/<name>.json, so that a run can say what the rest cost.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    crash_point(f"{name}:before")
+    started = time.perf_counter()
+    try:
+        for out in outs:
+            shutil.rmtree(out, ignore_errors=True)
+            Path(out).mkdir(parents=True)
+        yield params.load(RESOLVED)
+    except CarouselError as error:
+        sys.exit(f"{name}: {error}")
+    timings = Path("run/timings")
+    timings.mkdir(parents=True, exist_ok=True)
+    (timings / f"{name}.json").write_text(json.dumps({"work_s": round(time.perf_counter() - started, 3)}))
+    crash_point(f"{name}:after")
+
+
+def write_metrics(folder: Path, metrics: dict[str, float]) -> None:
+    """Write folder/metrics.json: flat, sorted, dvclive's layout; the flow sends it to MLflow."""
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True, allow_nan=True) + "\n")
+
+
+def write_curve(folder: Path, name: str, values: list[float]) -> None:
+    """Write folder/plots/metrics/<name>.tsv, one value a step, for names such as "train/loss" (dvclive's layout)."""
+    path = folder / "plots" / "metrics" / f"{name}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"{step}\t{value:.6g}\n" for step, value in enumerate(values))
+    path.write_text(f"step\t{name}\n{rows}")
