@@ -6,7 +6,7 @@ Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,6 +173,7 @@ class Evaluation(Record):
     challenger: str  # best candidate on validation
     baselines: list[str]  # the simple models that a challenger must beat
     champion: ChampionRef | None
+    champion_saw_test: bool  # True: the champion was trained on part of this test window; then nothing is promoted
     validation: dict[str, dict[str, float]]  # model -> metric -> value
     test: dict[str, dict[str, float]]  # same; the serving champion is under the name "champion"
     slices: list[SliceRow]
@@ -190,3 +191,53 @@ class DriftVerdict(Record):
     n_reference: int
     n_current: int
     reference: str  # where it came from: "champion 3", or "own training window"
+
+
+class Lineage(Record):
+    """Where a version comes from: enough to rebuild it. Each field becomes a tag of the registered version."""
+
+    git_revision: str
+    git_dirty: bool  # True: the checkout had changes that the revision does not hold
+    data_version: str  # DVC's digest of data/snapshot
+    params_digest: str  # sha256 of run/params.yaml
+    bundle_digest: str  # sha256 of the bundle's manifest.json
+    as_of: str
+    model: str  # recommender name inside the bundle
+
+
+class Interval(Record):
+    """A paired bootstrap interval of the mean per-user difference, challenger minus the other."""
+
+    gain: float
+    low: float
+    high: float
+    n_users: int
+
+
+class Check(Record):
+    """One rule of the gate: a gain that must be shown, or a guardrail that must hold."""
+
+    name: str  # "gain over champion", "gain over popularity", "slice user:cold", "coverage", "latency" ...
+    passed: bool
+    value: float | None  # None: not computable, which never passes
+    limit: float | None
+    why: str  # one sentence with the numbers
+
+
+class Decision(Record):
+    """reports/decision.json: the only thing that `promote` accepts."""
+
+    verdict: Literal["promote", "keep", "not_enough_evidence"]
+    mode: Literal["enabled", "dry_run", "disabled"]
+    bootstrap: bool  # True: first promotion, asked for explicitly; there was no champion to compare with
+    reasons: list[str]
+    checks: list[Check]
+    gain: Interval | None  # over the champion; over the best simple baseline where there is no champion
+    users_needed: int | None  # further test users that would settle the question
+    challenger_version: int
+    challenger_digest: str
+    champion: ChampionRef | None  # who was compared; `promote` refuses when another one serves by then
+    primary: str
+    as_of: str
+    evaluation_digest: str  # sha256 of evaluation.json
+    decided_at: str  # ISO, UTC
