@@ -29,7 +29,7 @@ class AlsRecommender(BaseRecommender):
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Factorise the training window; the same seed gives the same vectors on any number of threads."""
-        self.prior = prior(interactions, self.popularity)
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         with threadpool_limits(1, "blas"):  # implicit has threads of its own; both together are slow, and it warns
             solver = self._solver()
             solver.fit(training_matrix(interactions), show_progress=False)
@@ -38,7 +38,7 @@ class AlsRecommender(BaseRecommender):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return user times item vectors; where there is no history, a tiny popularity."""
-        history = history_matrix(users, len(self.prior) - 1, self.params.recency)
+        history = history_matrix(users, self.n_items, self.params.recency)
         with threadpool_limits(1, "blas"):
             solver = self._solver()
             solver.item_factors = self.factors
@@ -48,15 +48,15 @@ class AlsRecommender(BaseRecommender):
     def save(self, folder: Path) -> None:
         """Write the item vectors and the prior."""
         settings = {"params": self.params, "popularity": self.popularity}
-        write_model(folder, self.name, 1, settings, {"prior": self.prior, "factors": self.factors})
+        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "factors": self.factors})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Als), stored.section("popularity", Popularity), seed=0)
-        model.prior = stored.array("prior", (None,))
-        model.factors = stored.array("factors", (len(model.prior), model.params.factors))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model.factors = stored.array("factors", (stored.n_items + 1, model.params.factors))
         return model
 
     def _solver(self) -> Any:

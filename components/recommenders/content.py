@@ -31,28 +31,28 @@ class ContentRecommender(BaseRecommender):
             raise ContractError(
                 f"content: expected finite embeddings of {interactions.n_items + 1} rows, came {came}; run `encode`"
             )
-        self.prior = prior(interactions, self.popularity)
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         self._keep(embedding.astype(np.float16))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return cosines in [-1, 1]; 0 and a tiny popularity for items without text and users without history."""
-        history = history_matrix(users, len(self.prior) - 1, self.params.recency)
+        history = history_matrix(users, self.n_items, self.params.recency)
         mean = unit_rows(history @ self.vectors)
         return pick(mean @ self.vectors.T + self.prior, items)
 
     def save(self, folder: Path) -> None:
         """Write the embeddings and the prior."""
         settings = {"params": self.params, "popularity": self.popularity}
-        write_model(folder, self.name, 1, settings, {"prior": self.prior, "embedding": self.embedding})
+        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Content), stored.section("popularity", Popularity))
-        model.prior = stored.array("prior", (None,))
-        model._keep(stored.array("embedding", (len(model.prior), None), np.float16))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))
         return model
 
     def _keep(self, embedding: np.ndarray) -> None:

@@ -32,7 +32,7 @@ class EaseRecommender(BaseRecommender):
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Invert the regularised item-item matrix: time n^3, memory 4 n^2 bytes, for the n most popular items."""
-        self.prior = prior(interactions, self.popularity)
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         seen = training_matrix(interactions)
         seen.data = seen.data.clip(max=1)  # what was bought ten times teaches no more than what was bought once
         chosen = most_popular(seen, self.params.max_items)
@@ -44,22 +44,22 @@ class EaseRecommender(BaseRecommender):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return history times weights; where that says nothing, a tiny popularity."""
-        history = history_matrix(users, len(self.prior) - 1, self.params.recency)
+        history = history_matrix(users, self.n_items, self.params.recency)
         scores: FloatArray = (history @ self.weights).toarray()
         return pick(scores + self.prior, items)
 
     def save(self, folder: Path) -> None:
         """Write the sparse weights and the prior."""
         arrays = {"prior": self.prior, **matrix_arrays("weights", self.weights)}
-        write_model(folder, self.name, 1, {"params": self.params, "popularity": self.popularity}, arrays)
+        write_model(folder, self.name, 1, self.n_items, {"params": self.params, "popularity": self.popularity}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Ease), stored.section("popularity", Popularity))
-        model.prior = stored.array("prior", (None,))
-        model.weights = stored.matrix("weights", len(model.prior))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model.weights = stored.item_matrix("weights")
         return model
 
 

@@ -25,39 +25,40 @@ class NeighboursRecommender(BaseRecommender):
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Find the nearest items of each item; the item itself is not among them."""
-        self.prior = prior(interactions, self.popularity)
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         self.similarity = bm25_neighbours(training_matrix(interactions), self.params)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return history times similarity; where that says nothing, a tiny popularity."""
-        history = history_matrix(users, len(self.prior) - 1, self.params.recency)
+        history = history_matrix(users, self.n_items, self.params.recency)
         scores: FloatArray = (history @ self.similarity).toarray()
         return pick(scores + self.prior, items)
 
     def save(self, folder: Path) -> None:
         """Write the neighbours and the prior."""
         arrays = {"prior": self.prior, **matrix_arrays("similarity", self.similarity)}
-        write_model(folder, self.name, 1, {"params": self.params, "popularity": self.popularity}, arrays)
+        write_model(folder, self.name, 1, self.n_items, {"params": self.params, "popularity": self.popularity}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Neighbours), stored.section("popularity", Popularity))
-        model.prior = stored.array("prior", (None,))
-        model.similarity = stored.matrix("similarity", len(model.prior))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model.similarity = stored.item_matrix("similarity")
         return model
 
 
 def bm25_neighbours(seen: Matrix, params: Neighbours) -> Matrix:
     """Return (n_items + 1, n_items + 1): row i holds its n_neighbours most similar items."""
-    from implicit.nearest_neighbours import BM25Recommender
+    from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 
     if not seen.nnz:  # anonymous visitors only: nobody bought two things
         return csr_matrix((seen.shape[1], seen.shape[1]), dtype=np.float32)
-    model = BM25Recommender(K=params.n_neighbours + 1, K1=params.k1, B=params.b)  # one more: the item itself
-    model.fit(seen, show_progress=False)
+    weighted = bm25_weight(seen.T, params.k1, params.b).T.tocsr()  # items are the documents, users the terms
+    model = ItemItemRecommender(K=params.n_neighbours + 1)  # one more: the item itself
+    model.fit(weighted, show_progress=False)
     return without_self(model.similarity, params.n_neighbours)
 
 

@@ -26,23 +26,26 @@ class PopularityRecommender(BaseRecommender):
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Count all events, those of anonymous visitors too."""
+        self.n_items = interactions.n_items
         self.popularity = decayed_popularity(interactions, self.params.half_life_days)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return each item's popularity, in [0, 1], for every user."""
+        check_items(users.history.item_idx, self.n_items, "a history", lowest=1)
         return pick(np.tile(self.popularity, (len(users), 1)), items)
 
     def save(self, folder: Path) -> None:
         """Write one number per item."""
-        write_model(folder, self.name, 1, {"params": self.params}, {"popularity": self.popularity})
+        write_model(folder, self.name, 1, self.n_items, {"params": self.params}, {"popularity": self.popularity})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Popularity))
-        model.popularity = stored.array("popularity", (None,))
+        model.n_items = stored.n_items
+        model.popularity = stored.array("popularity", (stored.n_items + 1,))
         return model
 
 

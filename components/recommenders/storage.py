@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix
 
 from components.contracts import FloatArray
 from components.errors import ContractError
@@ -21,13 +22,14 @@ Knobs = TypeVar("Knobs", bound=Section)
 
 
 def write_model(
-    folder: Path, name: str, version: int, settings: Mapping[str, Section], arrays: Mapping[str, Array]
+    folder: Path, name: str, version: int, n_items: int, settings: Mapping[str, Section], arrays: Mapping[str, Array]
 ) -> None:
     """Write the folder's two files; model.json comes last and whole, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / "arrays.safetensors")
     knobs = {key: section.model_dump(mode="json") for key, section in settings.items()}
-    text = json.dumps({"name": name, "format": version, **knobs}, indent=1, sort_keys=True, allow_nan=False)
+    tree = {"name": name, "format": version, "n_items": n_items, **knobs}
+    text = json.dumps(tree, indent=1, sort_keys=True, allow_nan=False)
     partial = folder / ".model.json.partial"
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(folder / "model.json")
@@ -56,6 +58,10 @@ class Stored:
         came = (self.settings["name"], self.settings.get("format"))
         if came != (name, version):
             raise ContractError(f"{folder}: expected model {name!r} in format {version}, came {came}; fit it again")
+        n_items = self.settings.get("n_items")
+        if not isinstance(n_items, int) or n_items < 1:
+            raise ContractError(f"{folder}/model.json: expected n_items of 1 or more, came {n_items!r}")
+        self.n_items = n_items
         path = folder / "arrays.safetensors"
         try:
             self.arrays: dict[str, Array] = load_file(path)
@@ -83,10 +89,9 @@ class Stored:
             raise ContractError(f"{self.folder}: array {key!r} holds NaN or infinity; fit the model again")
         return value
 
-    def matrix(self, key: str, size: int) -> Matrix:
-        """Return a square sparse matrix that `matrix_arrays` took apart."""
-        from scipy.sparse import csr_matrix
-
+    def item_matrix(self, key: str) -> Matrix:
+        """Return a sparse (n_items + 1, n_items + 1) matrix that `matrix_arrays` took apart."""
+        size = self.n_items + 1
         indptr = self.array(f"{key}.indptr", (size + 1,), np.int64)
         data = self.array(f"{key}.data", (None,))
         indices = self.array(f"{key}.indices", data.shape, np.int32)
