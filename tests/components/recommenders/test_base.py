@@ -14,6 +14,7 @@ from components.contracts import Catalogue, FloatArray, IntArray, Interactions, 
 from components.errors import ContractError
 from components.recommenders.base import BaseRecommender, row_numbers, take_users, top_k
 
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 12))
 FEW_VALUES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])  # so that ties are many
 
 

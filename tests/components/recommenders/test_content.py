@@ -28,9 +28,7 @@ def axes() -> np.ndarray:
     return embedding
 
 
-def test_scores_are_cosines_to_the_weighted_mean(
-    world: World, axes: np.ndarray, users_of: Callable[..., Users]
-) -> None:
+def test_scores_are_cosines_to_the_mean(world: World, axes: np.ndarray, users_of: Callable[..., Users]) -> None:
     scores = fitted(world, axes).score(users_of([[1, 2]]))[0]  # the mean points to (0.5, 1)
     np.testing.assert_allclose(scores[1:4], [0.4472, 0.8944, 0.9487], atol=1e-3)
     np.testing.assert_allclose(scores[4:], 0, atol=2e-6)
