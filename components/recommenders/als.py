@@ -30,19 +30,16 @@ class AlsRecommender(BaseRecommender):
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Factorise the training window; the same seed gives the same vectors on any number of threads."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
-        with threadpool_limits(1, "blas"):  # implicit has threads of its own; both together are slow, and it warns
-            solver = self._solver()
+        solver = self._solver()
+        with threadpool_limits(1, "blas"):  # BLAS threads below implicit's own are slow
             solver.fit(training_matrix(interactions), show_progress=False)
-        self.factors: FloatArray = np.asarray(solver.item_factors, dtype=np.float32)
+        self._keep(np.asarray(solver.item_factors, dtype=np.float32))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return user times item vectors; where there is no history, a tiny popularity."""
         history = history_matrix(users, self.n_items, self.params.recency)
-        with threadpool_limits(1, "blas"):
-            solver = self._solver()
-            solver.item_factors = self.factors
-            vectors = solver.recalculate_user(np.arange(len(users)), history)
+        vectors = self.users.recalculate_user(np.arange(len(users)), history)
         return pick(vectors @ self.factors.T + self.prior, items)
 
     def save(self, folder: Path) -> None:
@@ -56,17 +53,24 @@ class AlsRecommender(BaseRecommender):
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", Als), stored.section("popularity", Popularity), seed=0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
-        model.factors = stored.array("factors", (stored.n_items + 1, model.params.factors))
+        model._keep(stored.array("factors", (stored.n_items + 1, model.params.factors)))
         return model
+
+    def _keep(self, factors: FloatArray) -> None:
+        self.factors = factors
+        self.users = self._solver()  # solves users for these items
+        self.users.item_factors = factors
+        self.users.num_threads = 1  # a user takes 50 us, waking threads takes more
 
     def _solver(self) -> Any:
         from implicit.als import AlternatingLeastSquares
 
-        return AlternatingLeastSquares(
-            factors=self.params.factors,
-            regularization=self.params.regularization,
-            alpha=self.params.alpha,
-            iterations=self.params.iterations,
-            dtype=np.float32,
-            random_state=self.seed,
-        )
+        with threadpool_limits(1, "blas"):  # else it warns
+            return AlternatingLeastSquares(
+                factors=self.params.factors,
+                regularization=self.params.regularization,
+                alpha=self.params.alpha,
+                iterations=self.params.iterations,
+                dtype=np.float32,
+                random_state=self.seed,
+            )
