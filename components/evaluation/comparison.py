@@ -61,8 +61,7 @@ def _differences(challenger: FloatArray, other: FloatArray) -> NDArray[np.float6
         raise ContractError(f"paired values of shapes {challenger.shape} and {other.shape}; expected the same users")
     if len(challenger) < 2:
         raise ContractError(f"{len(challenger)} paired users; a comparison needs at least 2: widen the test window")
-    difference = challenger.astype(np.float64) - other.astype(np.float64)
-    missing = int((~np.isfinite(difference)).sum())
+    missing = int((~np.isfinite(challenger) | ~np.isfinite(other)).sum())
     if missing:
-        raise ContractError(f"{missing} of {len(difference)} paired values are missing or not finite; no zero for them")
-    return difference
+        raise ContractError(f"{missing} of {len(other)} paired values are missing or not finite; no zero for them")
+    return challenger.astype(np.float64) - other.astype(np.float64)
