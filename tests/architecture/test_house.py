@@ -1,0 +1,43 @@
+"""Rules of the house that no linter knows."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(p for room in ("components", "flows") for p in (ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_pickle_and_no_remote_code(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(import|from)\s+(pickle|cloudpickle|dill|joblib)\b", text, re.MULTILINE)
+    assert "trust_remote_code=True" not in text
+    assert "weights_only=False" not in text
+
+
+def test_parameters_are_commented() -> None:
+    """A reader of params.yaml finds unit and effect beside nearly every knob."""
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    knobs = [line for line in lines if re.match(r"\s+[a-z_0-9]+: \S", line) and not line.lstrip().startswith("#")]
+    bare = [line.strip() for line in knobs if "#" not in line and "path:" not in line]
+    assert len(bare) < len(knobs) / 4, bare
+
+
+def test_nothing_that_runs_write_is_tracked() -> None:
+    names = [
+        "data/raw/x",
+        "reports/x",
+        ".carousel/x",
+        "models/x",
+        "bundle/x",
+        "run/params.yaml",
+        "champion/x",
+        ".venv/x",
+    ]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    assert ignored == names

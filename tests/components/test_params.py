@@ -1,0 +1,79 @@
+"""params.yaml is typed, bounded and written once; overlays and overrides replace single values."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components import params
+from components.errors import ParamsError
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "params.yaml"
+
+
+def test_the_shipped_file_is_valid() -> None:
+    loaded = params.load(FILE)
+    assert loaded.evaluation.primary == "ndcg_at_10"
+    assert set(loaded.data.sources) == {"products", "events", "reviews", "searches"}
+
+
+@pytest.mark.parametrize("overlay", sorted(ROOT.glob("examples/*/params.yaml")), ids=lambda p: p.parent.name)
+def test_examples_are_valid_overlays(overlay: Path) -> None:
+    assert params.load(FILE, [overlay]) != params.load(FILE)
+
+
+def test_overlay_then_override_replace_single_values(tmp_path: Path) -> None:
+    overlay = tmp_path / "shop.yaml"
+    overlay.write_text("trainer: {max_epochs: 3, patience: 2}\n")
+    loaded = params.load(FILE, [overlay], ["trainer.max_epochs=5"])
+    assert (loaded.trainer.max_epochs, loaded.trainer.patience) == (5, 2)
+    assert loaded.trainer.batch_size == params.load(FILE).trainer.batch_size
+
+
+def test_an_overlay_replaces_weights_whole(tmp_path: Path) -> None:
+    overlay = tmp_path / "shop.yaml"
+    overlay.write_text("split: {weights: {purchase: 1.0}, target_events: [purchase]}\n")
+    assert params.load(FILE, [overlay]).split.weights == {"purchase": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("trainer.max_epochs=0", "trainer.max_epochs"),
+        ("trainer.max_epochs=many", "trainer.max_epochs"),
+        ("trainer.epochs=3", "unknown knob trainer.epochs"),
+        ("trainer=3", "trainer is a section"),
+        ("trainer.max_epochs", "expected `a.b=c`"),
+        ("gate.confidence=1.5", "gate.confidence"),
+        ("evaluation.primary=ndcg_at_7", "needs its k among"),
+        ("evaluation.baselines=[ease]", "both candidate and baseline"),
+        ("models.sequence.heads=3", "not a multiple of heads"),
+        ("split.target_events=[click, return]", "no weight for target events"),
+        ("data.as_of=2026-03-01", "data.as_of"),
+        ("data.sources={events: [{path: x.csv}]}", "data.sources.products is empty"),
+        ("data.sources={products: [{path: p.csv}], events: [{attach: shop.db}]}", "needs `type` and `query`"),
+        ("data.sources={products: [{path: p.csv, columns: {sku: x}}], events: [{path: e.csv}]}", "unknown columns"),
+        ("release.name=../up", "release.name"),
+        ("seed=: {", "not YAML"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(override: str, named: str) -> None:
+    with pytest.raises(ParamsError) as refused:
+        params.load(FILE, overrides=[override])
+    assert named in str(refused.value)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="run in the checkout"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_every_knob_is_needed_and_commented() -> None:
+    """Taking any one knob away must fail: no default hides in the code."""
+    tree = yaml.safe_load(FILE.read_text())
+    for section, knobs in tree.items():
+        for knob in knobs if isinstance(knobs, dict) else []:
+            less = {**tree, section: {k: v for k, v in knobs.items() if k != knob}}
+            with pytest.raises(ParamsError, match=rf"{section}\.{knob}"):
+                params.check(less, "params.yaml")

@@ -1,0 +1,23 @@
+"""Addresses come from the environment, once."""
+
+from pathlib import Path
+
+import pytest
+
+from components.settings import Settings
+
+
+def test_home_is_below_the_checkout_unless_said_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAROUSEL_HOME", raising=False)
+    monkeypatch.delenv("CAROUSEL_TRACKING_URI", raising=False)
+    settings = Settings().resolved(tmp_path)
+    assert settings.home == tmp_path / ".carousel"
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/.carousel/mlflow.db"
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("CAROUSEL_TRACKING_URI", "http://127.0.0.1:5000")
+    settings = Settings().resolved(Path("/checkout"))
+    assert settings.home == tmp_path / "elsewhere"
+    assert settings.tracking_uri == "http://127.0.0.1:5000"
