@@ -93,7 +93,7 @@ def read_users(split: Path, window: str) -> Users:
     keep = future["target"].to_numpy(zero_copy_only=False) & (future["user_idx"].to_numpy() > 0)
     rows = {c: future[c].to_numpy()[keep] for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
     who = np.unique(rows["user_idx"])
-    targets = _ragged(who, rows["user_idx"], rows)
+    targets = _ragged(who, rows.pop("user_idx"), rows)
     columns = {c: getattr(past, c) for c in ("item_idx", "timestamp", "event", "weight")}
     history = newest(_ragged(who, past.user_idx, columns), info.max_history)
     return Users(who.astype(np.int32), history, info.starts(window), targets)

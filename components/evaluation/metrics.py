@@ -61,12 +61,12 @@ def mrr_at_k(relevant: BoolArray, n_targets: IntArray, k: int) -> FloatArray:
     """Return 1 / rank of each user's first hit, 0 where none is among the first k. Source: Voorhees 1999."""
     found = _first(relevant, k)
     rank = found.argmax(axis=1) + 1
-    return _ratio(found.any(axis=1) / rank, np.ones(len(found)), n_targets)
+    return _ratio(np.where(found.any(axis=1), 1 / rank, 0), np.ones(len(found)), n_targets)
 
 
 def hit_rate_at_k(relevant: BoolArray, n_targets: IntArray, k: int) -> FloatArray:
     """Return 1 where any target is among the first k, else 0. Source: Deshpande & Karypis 2004."""
-    return _ratio(_first(relevant, k).any(axis=1), np.ones(len(relevant)), n_targets)
+    return _ratio(np.asarray(_first(relevant, k).any(axis=1)), np.ones(len(relevant)), n_targets)
 
 
 METRICS: dict[str, Callable[[BoolArray, IntArray, int], FloatArray]] = {
@@ -111,7 +111,7 @@ def popularity_share(item_idx: IntArray, n_items: int) -> FloatArray:
     """Return (n_items + 1,) each item's share of the training events, one event added to each (Laplace); row 0 is 0."""
     counts = np.bincount(item_idx, minlength=n_items + 1).astype(np.float64) + 1
     counts[0] = 0
-    return (counts / counts.sum()).astype(np.float32)
+    return np.asarray(counts / counts.sum(), dtype=np.float32)
 
 
 def _columns(ranked: IntArray, k: int) -> IntArray:
