@@ -92,9 +92,9 @@ def role(evaluation: Evaluation, model: str) -> str:
 
 
 def long_label(evaluation: Evaluation, model: str) -> str:
-    """Return a model as prose names it: "als", or "the champion (ease, version 3)"."""
+    """Return a model as prose names it: "als", or "champion (ease, version 3)"."""
     if model == "champion" and evaluation.champion:
-        return f"the champion ({evaluation.champion.model}, version {evaluation.champion.version})"
+        return f"champion ({evaluation.champion.model}, version {evaluation.champion.version})"
     return model
 
 
