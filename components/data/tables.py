@@ -72,7 +72,7 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
         brand=text["brand"],
         category=text["category"],
         language=text["language"],
-        price=np.concatenate([np.float32([np.nan]), price]),
+        price=np.concatenate([np.full(1, np.nan, np.float32), price]),
     )
     if features is None:
         return catalogue
@@ -93,8 +93,9 @@ def read_users(split: Path, window: str) -> Users:
     keep = future["target"].to_numpy(zero_copy_only=False) & (future["user_idx"].to_numpy() > 0)
     rows = {c: future[c].to_numpy()[keep] for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
     who = np.unique(rows["user_idx"])
-    targets = _ragged(who, rows.pop("user_idx"), rows)
-    columns = {c: getattr(past, c) for c in ("item_idx", "timestamp", "event", "weight")}
+    names = ("item_idx", "timestamp", "event", "weight")
+    targets = _ragged(who, rows["user_idx"], {c: rows[c] for c in names})
+    columns = {c: getattr(past, c) for c in names}
     history = newest(_ragged(who, past.user_idx, columns), info.max_history)
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
