@@ -204,6 +204,14 @@ def span(interval: Interval) -> str:
     return f"{signed(interval.gain)} ({signed(interval.low)} to {signed(interval.high)})"
 
 
+def people(n: int) -> str:
+    """Return a number of users in words: "about 1,600", two digits being all that such an estimate holds."""
+    if n >= 10_000_000:
+        return "more than 10 million"
+    digits = max(0, len(str(n)) - 2)
+    return f"about {round(n, -digits):,}"
+
+
 def slice_label(name: str) -> str:
     """Return a slice in words."""
     return SLICES.get(name) or name.replace("language:", "Language ")

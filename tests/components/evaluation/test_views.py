@@ -91,6 +91,14 @@ def test_slices_of_one_user_have_no_interval_and_small_ones_are_not_judged(tmp_p
     assert [line.label for line in views.slice_lines([cold, warm])] == ["Warm users"]
 
 
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(7, "about 7"), (1643, "about 1,600"), (190_723, "about 190,000"), (10**15, "more than 10 million")],
+)
+def test_people_shows_two_digits(n: int, text: str) -> None:
+    assert views.people(n) == text
+
+
 def test_words() -> None:
     assert views.metric_label("ndcg_at_10") == "NDCG@10"
     assert views.metric_label("hit_rate_at_5") == "Hit rate@5"
