@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
@@ -149,3 +150,22 @@ def test_models_are_looked_for_where_the_stages_write_them(checkout: Path, param
         "sequence": checkout / "models/sequence",
         "popularity": checkout / "models/simple/popularity",
     }
+
+
+def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message(
+    checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    (checkout / "run").mkdir()
+    (checkout / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    stage.main()
+    assert Evaluation.model_validate_json(Path("reports/evaluate/evaluation.json").read_bytes()).n_users == 60
+
+    def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["timestamp"][-1] += 10**15
+        return columns
+
+    edit(checkout / "data/split", "train", plant)
+    with pytest.raises(SystemExit, match="evaluate: leakage: .*train.parquet"):
+        stage.main()
+    assert not Path("reports/evaluate/evaluation.json").exists()  # nothing of the run before is left to be believed
