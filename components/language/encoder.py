@@ -21,7 +21,8 @@ from components.params import Language
 
 log = logging.getLogger("encode")
 FILES = (  # what a bundle may hold of a model: weights as safetensors, the rest as JSON or plain words
-    "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt",
+    "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "vocab.txt",
 )  # fmt: skip
 NEEDED = ("model.safetensors", "config.json", "tokenizer.json")
 LOG_EVERY = 20  # batches
@@ -100,7 +101,7 @@ class Encoder:
             from transformers import AutoModel, AutoTokenizer
             from transformers.utils import logging as quiet
 
-            quiet.disable_progress_bar()
+            quiet.disable_progress_bar()  # type: ignore[no-untyped-call]
             if self.language.threads:
                 torch.set_num_threads(self.language.threads)
             offline = {"local_files_only": True, "trust_remote_code": False}
