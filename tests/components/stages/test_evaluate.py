@@ -166,6 +166,6 @@ def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message
         return columns
 
     edit(checkout / "data/split", "train", plant)
-    with pytest.raises(SystemExit, match="evaluate: leakage: .*train.parquet"):
+    with pytest.raises(SystemExit, match=r"evaluate: leakage: .*train.parquet"):
         stage.main()
     assert not Path("reports/evaluate/evaluation.json").exists()  # nothing of the run before is left to be believed
