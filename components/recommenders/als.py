@@ -1,0 +1,76 @@
+"""Matrix factorisation by alternating least squares; a user is solved anew from the history at each request.
+
+Source: Hu, Koren & Volinsky 2008, as `implicit` computes it: confidence alpha x weight for what was seen, 1 elsewhere.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.params import Als, Popularity
+from components.recommenders.base import BaseRecommender
+from components.recommenders.histories import history_matrix, pick, training_matrix
+from components.recommenders.popularity import prior
+from components.recommenders.storage import Stored, write_model
+
+
+class AlsRecommender(BaseRecommender):
+    """Scores are user vector times item vector; only the item vectors are kept."""
+
+    name: ClassVar[str] = "als"
+
+    def __init__(self, params: Als, popularity: Popularity, seed: int) -> None:
+        self.params = params
+        self.popularity = popularity
+        self.seed = seed
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Factorise the training window; the same seed gives the same vectors on any number of threads."""
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        solver = self._solver()
+        with threadpool_limits(1, "blas"):  # BLAS threads below implicit's own are slow
+            solver.fit(training_matrix(interactions), show_progress=False)
+        self._keep(np.asarray(solver.item_factors, dtype=np.float32))
+        return self
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return user times item vectors; where there is no history, a tiny popularity."""
+        history = history_matrix(users, self.n_items, self.params.recency)
+        vectors = self.users.recalculate_user(np.arange(len(users)), history)
+        return pick(vectors @ self.factors.T + self.prior, items)
+
+    def save(self, folder: Path) -> None:
+        """Write the item vectors and the prior."""
+        settings = {"params": self.params, "popularity": self.popularity}
+        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "factors": self.factors})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = Stored(folder, cls.name, 1)
+        model = cls(stored.section("params", Als), stored.section("popularity", Popularity), seed=0)
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model._keep(stored.array("factors", (stored.n_items + 1, model.params.factors)))
+        return model
+
+    def _keep(self, factors: FloatArray) -> None:
+        self.factors = factors
+        self.users = self._solver()  # solves users for these items
+        self.users.item_factors = factors
+        self.users.num_threads = 1  # a user takes 50 us, waking threads takes more
+
+    def _solver(self) -> Any:
+        from implicit.als import AlternatingLeastSquares
+
+        with threadpool_limits(1, "blas"):  # else it warns
+            return AlternatingLeastSquares(
+                factors=self.params.factors,
+                regularization=self.params.regularization,
+                alpha=self.params.alpha,
+                iterations=self.params.iterations,
+                dtype=np.float32,
+                random_state=self.seed,
+            )

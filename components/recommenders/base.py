@@ -1,0 +1,112 @@
+"""What every recommender shares: a model scores, this ranks, in batches of users."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ragged, Ranked, Users
+from components.errors import ContractError
+
+
+class BaseRecommender(ABC):
+    """A Recommender whose `recommend` stands on its `score`; models read `users.history`, never a table by user."""
+
+    name: ClassVar[str]
+    batch_users: int = 256  # users ranked at once; `library` sets it from recommend.batch_users
+
+    @abstractmethod
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Learn from the interactions; `users` is the validation window, for tuning only."""
+
+    @abstractmethod
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return (n_users, n_items + 1) scores, or (n_users, len(items)): a fresh array, finite, any scale."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model to the folder; the same model gives the same bytes."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises ContractError."""
+
+    def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
+        """Return the best k items per user; equal scores go to the smaller item_idx.
+
+        candidates: (n_items + 1,), False for items that no list may hold; None: all items.
+        A list that runs out ends in item 0 with score -inf, as does an item that the model scored -inf.
+        Memory: batch_users x n_items, whatever len(users) is.
+        Raises ContractError for k < 1, a mask of another length, or a model that scores NaN or +inf.
+        """
+        if k < 1:
+            raise ContractError(f"{self.name}: k is {k}; a list holds 1 item or more")
+        items = np.zeros((len(users), k), dtype=np.int32)
+        scores = np.full((len(users), k), -np.inf, dtype=np.float32)
+        for start in range(0, len(users), self.batch_users):
+            batch = take_users(users, start, start + self.batch_users)
+            masked = self._masked(batch, exclude_seen, candidates)
+            best = top_k(masked, k)
+            width = best.items.shape[1]
+            items[start : start + len(batch), :width] = best.items
+            scores[start : start + len(batch), :width] = best.scores
+        return Ranked(items, scores)
+
+    def _masked(self, users: Users, exclude_seen: bool, candidates: BoolArray | None) -> FloatArray:
+        """Return all scores, with -inf where an item must not be listed."""
+        scores = self.score(users)
+        if not (scores.max(axis=1, initial=-np.inf) < np.inf).all():  # False for NaN, too
+            raise ContractError(f"{self.name}: a score is NaN or infinite; the model is broken, fit it again")
+        if candidates is not None:
+            if candidates.shape != scores.shape[1:]:
+                raise ContractError(
+                    f"{self.name}: candidates mask has shape {candidates.shape}, the model scores {scores.shape[1]} "
+                    "items (padding included); build the mask from the catalogue that the model was fitted on"
+                )
+            scores[:, ~candidates] = -np.inf
+        if exclude_seen:
+            scores[row_numbers(users.history), users.history.item_idx] = -np.inf
+        scores[:, 0] = -np.inf
+        return scores
+
+
+def top_k(scores: FloatArray, k: int) -> Ranked:
+    """Return the best min(k, width) columns per row, best first; equal scores in column order, -inf as column 0."""
+    n_rows, width = scores.shape
+    k = min(k, width)
+    edge = np.partition(scores, width - k, axis=1)[:, width - k, None]  # (n_rows, 1), the k-th best
+    chosen = scores >= edge
+    crowded = np.flatnonzero(chosen.sum(axis=1) > k)  # more ties at the edge than places: the first ones get in
+    if len(crowded):
+        some, limit = scores[crowded], edge[crowded]
+        above, tied = some > limit, some == limit
+        places = k - above.sum(axis=1, keepdims=True)
+        chosen[crowded] = above | (tied & (np.cumsum(tied, axis=1) <= places))
+    items = np.nonzero(chosen)[1].reshape(n_rows, k).astype(np.int32)
+    values = np.take_along_axis(scores, items, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    items, values = np.take_along_axis(items, order, axis=1), np.take_along_axis(values, order, axis=1)
+    items[np.isneginf(values)] = 0
+    return Ranked(items, values)
+
+
+def take_users(users: Users, start: int, stop: int) -> Users:
+    """Return users start..stop without their targets: what is to be predicted stays out of a model's sight."""
+    rows = users.history
+    offsets = rows.offsets[start : min(stop, len(users)) + 1]
+    events = slice(int(offsets[0]), int(offsets[-1]))
+    history = Ragged(
+        offsets=offsets - offsets[0],
+        item_idx=rows.item_idx[events],
+        timestamp=rows.timestamp[events],
+        event=rows.event[events],
+        weight=rows.weight[events],
+    )
+    return Users(users.user_idx[start:stop], history, users.now)
+
+
+def row_numbers(rows: Ragged) -> IntArray:
+    """Return the row of each event: (n_events,)."""
+    return np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(rows.offsets))

@@ -1,0 +1,67 @@
+"""Nearest texts: products whose description reads like what the user chose. Knows new products from day one."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.errors import ContractError
+from components.params import Content, Popularity
+from components.recommenders.base import BaseRecommender
+from components.recommenders.histories import history_matrix, pick
+from components.recommenders.popularity import prior
+from components.recommenders.storage import Stored, write_model
+
+
+class ContentRecommender(BaseRecommender):
+    """Scores are cosines of an item's embedding to the recency-weighted mean of the history's."""
+
+    name: ClassVar[str] = "content"
+
+    def __init__(self, params: Content, popularity: Popularity) -> None:
+        self.params = params
+        self.popularity = popularity
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Keep the catalogue's embeddings, to the precision of float16; raises ContractError where there are none."""
+        embedding = items.embedding
+        if embedding is None or embedding.shape[0] != interactions.n_items + 1 or not np.isfinite(embedding).all():
+            came = "none" if embedding is None else f"{embedding.shape}, finite: {bool(np.isfinite(embedding).all())}"
+            raise ContractError(
+                f"content: expected finite embeddings of {interactions.n_items + 1} rows, came {came}; run `encode`"
+            )
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        self._keep(embedding.astype(np.float16))
+        return self
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return cosines in [-1, 1]; 0 and a tiny popularity for items without text and users without history."""
+        history = history_matrix(users, self.n_items, self.params.recency)
+        mean = unit_rows(history @ self.vectors)
+        return pick(mean @ self.vectors.T + self.prior, items)
+
+    def save(self, folder: Path) -> None:
+        """Write the embeddings and the prior."""
+        settings = {"params": self.params, "popularity": self.popularity}
+        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = Stored(folder, cls.name, 1)
+        model = cls(stored.section("params", Content), stored.section("popularity", Popularity))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))
+        return model
+
+    def _keep(self, embedding: np.ndarray) -> None:
+        self.embedding = embedding
+        self.vectors = unit_rows(embedding.astype(np.float32))
+
+
+def unit_rows(rows: FloatArray) -> FloatArray:
+    """Return the rows at length 1; rows of zeros stay zero."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: FloatArray = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return unit

@@ -1,0 +1,74 @@
+"""Item neighbours: items bought by the same people, with BM25 weights against busy users and repeated events."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.params import Neighbours, Popularity
+from components.recommenders.base import BaseRecommender
+from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
+from components.recommenders.popularity import prior
+from components.recommenders.storage import Stored, matrix_arrays, write_model
+
+
+class NeighboursRecommender(BaseRecommender):
+    """Scores are the recency-weighted history times the similarity of items."""
+
+    name: ClassVar[str] = "neighbours"
+
+    def __init__(self, params: Neighbours, popularity: Popularity) -> None:
+        self.params = params
+        self.popularity = popularity
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Find the nearest items of each item; the item itself is not among them."""
+        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        self.similarity = bm25_neighbours(training_matrix(interactions), self.params)
+        return self
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return history times similarity; where that says nothing, a tiny popularity."""
+        history = history_matrix(users, self.n_items, self.params.recency)
+        scores: FloatArray = (history @ self.similarity).toarray()
+        return pick(scores + self.prior, items)
+
+    def save(self, folder: Path) -> None:
+        """Write the neighbours and the prior."""
+        arrays = {"prior": self.prior, **matrix_arrays("similarity", self.similarity)}
+        write_model(folder, self.name, 1, self.n_items, {"params": self.params, "popularity": self.popularity}, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = Stored(folder, cls.name, 1)
+        model = cls(stored.section("params", Neighbours), stored.section("popularity", Popularity))
+        model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
+        model.similarity = stored.item_matrix("similarity")
+        return model
+
+
+def bm25_neighbours(seen: Matrix, params: Neighbours) -> Matrix:
+    """Return (n_items + 1, n_items + 1): row i holds its n_neighbours most similar items."""
+    from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
+
+    if not seen.nnz:  # anonymous visitors only: nobody bought two things
+        return csr_matrix((seen.shape[1], seen.shape[1]), dtype=np.float32)
+    weighted = bm25_weight(seen.T, params.k1, params.b).T.tocsr()  # items are the documents, users the terms
+    model = ItemItemRecommender(K=params.n_neighbours + 1)  # one more: the item itself
+    model.fit(weighted, show_progress=False)
+    return without_self(model.similarity, params.n_neighbours)
+
+
+def without_self(similarity: Matrix, n: int) -> Matrix:
+    """Return the n largest positive entries of each row beside the diagonal; the first columns win ties."""
+    pairs = similarity.tocoo()
+    keep = (pairs.row != pairs.col) & (pairs.data > 0)
+    rows, columns, data = pairs.row[keep], pairs.col[keep], pairs.data[keep]
+    order = np.lexsort((columns, -data, rows))
+    rows, columns, data = rows[order], columns[order], data[order]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)  # place within its row
+    keep = rank < n
+    return csr_matrix((data[keep].astype(np.float32), (rows[keep], columns[keep])), shape=similarity.shape)

@@ -1,0 +1,37 @@
+"""Stage `fit`: all simple models on the training window -> models/simple/<name>/."""
+
+import logging
+import time
+from pathlib import Path
+
+from components.data.tables import read_catalogue, read_interactions, read_users
+from components.params import Params
+from components.recommenders.library import SIMPLE, create
+from components.stages.run import stage, write_metrics
+
+log = logging.getLogger("fit")
+
+
+def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
+    """Fit and save each simple model; return the seconds that each took."""
+    interactions, catalogue = read_interactions(split), read_catalogue(split, features)
+    users = read_users(split, "validation")
+    log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
+    metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}
+    for number, name in enumerate(SIMPLE, start=1):
+        started = time.perf_counter()
+        create(name, params).fit(interactions, catalogue, users).save(models / name)
+        metrics[f"fit/{name}/seconds"] = round(time.perf_counter() - started, 3)
+        log.info("%s/%s %s: %.1f s", number, len(SIMPLE), name, metrics[f"fit/{name}/seconds"])
+    return metrics
+
+
+def main() -> None:
+    """Fit in the current folder."""
+    with stage("fit", "models/simple", "reports/fit") as params:
+        metrics = fit(params, Path("data/split"), Path("features"), Path("models/simple"))
+        write_metrics(Path("reports/fit"), metrics)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Events as matrices, by hand: recency, sums, returns, anonymous visitors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from components.contracts import Interactions, Users
+from components.errors import ContractError
+from components.recommenders.histories import history_matrix, pick, training_matrix
+
+
+def test_each_later_event_lowers_the_weight(users_of: Callable[..., Users]) -> None:
+    matrix = history_matrix(users_of([[3, 1, 3], [], [2]], weight=2.0), 3, 0.5).toarray()
+    assert matrix.dtype == np.float32
+    assert matrix.tolist() == [[0, 1, 0, 2.5], [0, 0, 0, 0], [0, 0, 2, 0]]  # item 3: 2 x (0.25 + 1)
+
+
+@pytest.mark.parametrize(("recency", "expected"), [(0.0, [0, 0, 1]), (1.0, [0, 1, 1])])
+def test_recency_of_0_is_the_last_event_and_of_1_all_alike(
+    users_of: Callable[..., Users], recency: float, expected: list[float]
+) -> None:
+    assert history_matrix(users_of([[1, 2]]), 2, recency).toarray()[0].tolist() == expected
+
+
+def test_a_return_takes_the_purchase_back(users_of: Callable[..., Users]) -> None:
+    users = users_of([[1, 2, 1]], [["purchase", "purchase", "return"]])
+    assert history_matrix(users, 2, 0.5).toarray().tolist() == [[0, 0, 0.5]]
+
+
+def test_training_sums_events_subtracts_returns_and_skips_anonymous_users(
+    events_of: Callable[..., Interactions],
+) -> None:
+    rows = [
+        (0, 1, "purchase", 1.0, 3.0),
+        (1, 2, "view", 0.25, 3.0),
+        (1, 2, "purchase", 1.0, 2.0),
+        (1, 3, "purchase", 1.0, 2.0),
+        (1, 3, "return", 1.0, 1.0),
+        (2, 1, "return", 1.0, 1.0),
+    ]
+    matrix = training_matrix(events_of(rows, n_users=2, n_items=3))
+    assert matrix.toarray().tolist() == [[0, 0, 0, 0], [0, 0, 1.25, 0], [0, 0, 0, 0]]
+    assert matrix.nnz == 1
+
+
+@pytest.mark.parametrize("row", [[4], [0], [-1]])
+def test_items_outside_the_catalogue_are_refused(users_of: Callable[..., Users], row: list[int]) -> None:
+    with pytest.raises(ContractError, match=r"a history holds item_idx .* knows 1\.\.3"):
+        history_matrix(users_of([row]), 3, 0.5)
+
+
+def test_pick_takes_columns_and_refuses_others() -> None:
+    scores = np.arange(8, dtype=np.float32).reshape(2, 4)
+    assert pick(scores, None) is scores
+    assert pick(scores, np.array([3, 0], np.int32)).tolist() == [[3, 0], [7, 4]]
+    with pytest.raises(ContractError, match=r"0\.\.3"):
+        pick(scores, np.array([-1], np.int32))

@@ -1,0 +1,37 @@
+"""Names and models."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.contracts import Catalogue, Interactions, Users
+from components.errors import ContractError, ParamsError
+from components.params import Params
+from components.recommenders.library import NAMES, SIMPLE, create, load_model
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_a_model_carries_the_name_that_it_is_made_by(name: str, params: Params) -> None:
+    assert create(name, params).name == name
+
+
+def test_the_sequence_model_is_no_simple_one() -> None:
+    assert set(NAMES) - set(SIMPLE) == {"sequence"}
+
+
+def test_batch_users_come_from_the_parameters(
+    params: Params, world: tuple[Interactions, Catalogue, Users], tmp_path: Path
+) -> None:
+    model = create("popularity", params).fit(*world)
+    assert vars(model)["batch_users"] == params.recommend.batch_users
+    model.save(tmp_path)
+    assert vars(load_model(tmp_path, batch_users=3))["batch_users"] == 3
+
+
+def test_unknown_names_are_refused(params: Params, tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="oracle"):
+        create("oracle", params)
+    (tmp_path / "model.json").write_text(json.dumps({"name": "oracle", "format": 1}))
+    with pytest.raises(ContractError, match="oracle"):
+        load_model(tmp_path)

@@ -1,0 +1,101 @@
+"""Model folders: what is read back, and what is refused by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import coo_matrix, csr_matrix
+
+from components.errors import ContractError
+from components.params import Content, Popularity
+from components.recommenders.storage import Stored, matrix_arrays, read_settings, write_model
+
+MATRIX = csr_matrix(np.array([[0, 0, 0], [0, 0, 2.5], [0, 1, 0]], np.float32))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    arrays = {"prior": np.array([0, 1, 2], np.float32), **matrix_arrays("weights", MATRIX)}
+    write_model(tmp_path / "m", "content", 3, 2, {"params": Content(recency=0.25)}, arrays)
+    return tmp_path / "m"
+
+
+def test_what_was_written_is_read(folder: Path) -> None:
+    stored = Stored(folder, "content", 3)
+    assert stored.n_items == 2
+    assert stored.section("params", Content) == Content(recency=0.25)
+    assert stored.array("prior", (3,)).tolist() == [0, 1, 2]
+    assert (stored.item_matrix("weights") != MATRIX).nnz == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["arrays.safetensors", "model.json"]
+
+
+@given(st.permutations(range(5)))
+def test_equal_matrices_give_equal_arrays(order: list[int]) -> None:
+    rows, columns, data = np.array([0, 0, 1, 2, 2]), np.array([1, 2, 0, 0, 2]), np.arange(1, 6, dtype=np.float32)
+    one = matrix_arrays("m", coo_matrix((data, (rows, columns)), shape=(3, 3)).tocsr())
+    two = matrix_arrays("m", coo_matrix((data[order], (rows[order], columns[order])), shape=(3, 3)).tocsr())
+    assert {k: v.tolist() for k, v in one.items()} == {k: v.tolist() for k, v in two.items()}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 3}', "\x00", '{"name": "content"'])
+def test_settings_that_name_no_model_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(ContractError, match=r"model\.json"):
+        read_settings(tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="cannot be read"):
+        read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": 2}, "format 3"),
+        ({"name": "ease"}, "'ease'"),
+        ({"n_items": 0}, "n_items"),
+        ({"n_items": "2"}, "n_items"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(folder: Path, change: dict[str, Any], said: str) -> None:
+    tree = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**tree, **change}))
+    with pytest.raises(ContractError, match=said):
+        Stored(folder, "content", 3)
+
+
+def test_sections_and_arrays_are_checked_when_asked_for(folder: Path) -> None:
+    stored = Stored(folder, "content", 3)
+    with pytest.raises(ContractError, match="Popularity"):
+        stored.section("params", Popularity)
+    with pytest.raises(ContractError, match="no array 'other'"):
+        stored.array("other", (3,))
+    with pytest.raises(ContractError, match=r"float32 \(3,\); expected float32 \(4,\)"):
+        stored.array("prior", (4,))
+    with pytest.raises(ContractError, match="expected float16"):
+        stored.array("prior", (3,), np.float16)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prior", np.array([0, np.nan, 1], np.float32)),
+        ("weights.indices", np.array([2, 3], np.int32)),
+        ("weights.indices", np.array([-1, 1], np.int32)),
+        ("weights.indptr", np.array([0, 2, 1, 2], np.int64)),
+        ("weights.indptr", np.array([0, 0, 1, 9], np.int64)),
+        ("weights.data", np.array([1, 2, 3], np.float32)),
+    ],
+)
+def test_arrays_that_would_mislead_are_refused(folder: Path, key: str, value: np.ndarray) -> None:
+    arrays = load_file(folder / "arrays.safetensors")
+    save_file({**arrays, key: value}, folder / "arrays.safetensors")
+    stored = Stored(folder, "content", 3)
+    with pytest.raises(ContractError):
+        stored.array("prior", (3,)) if key == "prior" else stored.item_matrix("weights")
