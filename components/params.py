@@ -54,6 +54,10 @@ class Data(Section):
     threads: Annotated[int, Field(ge=0)]
     sources: dict[Literal["products", "events", "reviews", "searches"], list[Source]]
 
+    def of(self, table: str) -> list[Source]:
+        """Return the sources of a table; none is a table that the shop does not have."""
+        return next((s for name, s in self.sources.items() if name == table), [])
+
     @model_validator(mode="after")
     def has_events(self) -> "Data":
         """Require products and events, and only columns that the contracts know."""

@@ -11,6 +11,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
 
     home: Path = Path(".carousel")  # registry, ledger, DVC remote, caches, locks, workspaces
+    data_root: Path | None = None  # where relative source paths start; empty: the checkout
     tracking_uri: str = ""  # MLflow; empty: SQLite under home
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them

@@ -63,16 +63,17 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
         c: ["", *("" if v is None else v for v in table[c].to_pylist())]
         for c in ("item_id", "title", "description", "brand", "category", "language")
     }
-    parts = zip(text["title"], text["brand"], text["category"], text["description"], strict=True)
+    names = ("title", "brand", "category", "description")
+    parts = [_once([text[n][i] for n in names]) for i in range(len(text["title"]))]
     price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
     catalogue = Catalogue(
         item_id=text["item_id"],
         title=text["title"],
-        text=[". ".join(p for p in row if p) for row in parts],
+        text=parts,
         brand=text["brand"],
         category=text["category"],
         language=text["language"],
-        price=np.concatenate([np.float32([np.nan]), price]),
+        price=np.concatenate([np.full(1, np.nan, np.float32), price]),
     )
     if features is None:
         return catalogue
@@ -93,8 +94,9 @@ def read_users(split: Path, window: str) -> Users:
     keep = future["target"].to_numpy(zero_copy_only=False) & (future["user_idx"].to_numpy() > 0)
     rows = {c: future[c].to_numpy()[keep] for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
     who = np.unique(rows["user_idx"])
-    targets = _ragged(who, rows.pop("user_idx"), rows)
-    columns = {c: getattr(past, c) for c in ("item_idx", "timestamp", "event", "weight")}
+    names = ("item_idx", "timestamp", "event", "weight")
+    targets = _ragged(who, rows["user_idx"], {c: rows[c] for c in names})
+    columns = {c: getattr(past, c) for c in names}
     history = newest(_ragged(who, past.user_idx, columns), info.max_history)
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
@@ -103,6 +105,15 @@ def newest(rows: Ragged, n: int) -> Ragged:
     """Return the rows cut to their newest n events."""
     length = np.minimum(np.diff(rows.offsets), n)
     return _take(rows, rows.offsets[1:] - length, length)
+
+
+def _once(parts: list[str]) -> str:
+    """Join the parts; one that an earlier part holds already, such as a brand in the title, is not read twice."""
+    said = ""
+    for part in parts:
+        if part and part.lower() not in said.lower():
+            said = f"{said}. {part}" if said else part
+    return said
 
 
 def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -> Ragged:

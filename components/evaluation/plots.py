@@ -12,7 +12,7 @@ import numpy as np
 
 from components.contracts import FloatArray
 
-WIDTH, ROW, AXIS, CHARACTER = 760, 34, 30, 7.9  # pixels; CHARACTER: mean width of one in a bold label
+WIDTH, ROW, AXIS, CHARACTER = 760, 34, 30, 8.6  # pixels; CHARACTER: mean width of one in a bold label
 STYLE = Path(__file__).parent / "templates" / "plots.css"
 
 

@@ -114,8 +114,9 @@ def keep(rows: Ragged, events: BoolArray) -> Ragged:
 def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:
     """Return whether a champion with these ends (us) may have learned or been tuned on this test window.
 
-    global_time: it was trained and tuned strictly before the window starts, or it saw it. leave_one_out: ends say
-    nothing about single users, so only a champion of this very split (same ends, same catalogue) counts as unseeing.
+    global_time: it was trained and tuned strictly before the window starts, or it saw it. (That it was promoted on
+    some of these days flatters the champion a little: the safe side.) leave_one_out: ends say nothing about single
+    users, so only a champion of this very split (same ends, same catalogue) counts as unseeing.
     """
     if info.protocol == "leave_one_out":
         return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)

@@ -124,7 +124,7 @@ def render(e: Evaluation, **context: Any) -> str:
         "signed": plots.signed,
         "num": lambda value: f"{value:.4f}",
         "percent": lambda value, digits=1: f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%",
-        "span": views.span,
+        "people": views.people,
     }
     environment.globals |= {"long_label": lambda m: views.long_label(e, m), "role": lambda m: views.role(e, m)}
     pictures = {name: Markup(svg) for name, svg in context.pop("pictures").items()}  # noqa: S704 (our own SVG, escaped)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.contracts import BoolArray, FloatArray, IntArray, Ragged, SliceRow
@@ -64,17 +65,21 @@ def check_finite(metrics: Metrics, where: str) -> None:
 def read_values(per_user_file: Path, metric: str, slice_name: str) -> dict[str, FloatArray]:
     """Return model -> (n_users,) values of one metric on one slice of per_user.parquet; row i is the same user for all.
 
-    Raises ContractError when the models were not asked the same users.
+    Raises ContractError when the file is damaged, or the models were not asked the same users.
     """
-    table = pq.read_table(
-        per_user_file,
-        columns=["user_row", "model", metric],
-        filters=[("slice", "=", slice_name)],
-        page_checksum_verification=True,
-    )
-    model, row, value = (table[c].to_numpy(zero_copy_only=False) for c in ("model", "user_row", metric))
-    values = {str(name): value[model == name] for name in dict.fromkeys(model.tolist())}
-    users = [row[model == name].tolist() for name in values]
-    if any(other != users[0] for other in users[1:]):
-        raise ContractError(f"{per_user_file}: slice {slice_name} holds other users for some models; evaluate again")
+    columns = ["user_row", "model", metric]
+    try:
+        table = pq.read_table(
+            per_user_file, columns=columns, filters=[("slice", "=", slice_name)], page_checksum_verification=True
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise ContractError(f"{per_user_file}: cannot be read ({error}); run the stage `evaluate` again") from error
+    values: dict[str, FloatArray] = {}
+    first: IntArray | None = None
+    for model in table["model"].unique().to_pylist():
+        rows = table.filter(pc.equal(table["model"], model))
+        users, values[model] = rows["user_row"].to_numpy(), rows[metric].to_numpy()
+        first = users if first is None else first
+        if not np.array_equal(users, first):
+            raise ContractError(f"{per_user_file}: slice {slice_name} has other users for {model}; evaluate again")
     return values

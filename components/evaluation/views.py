@@ -92,9 +92,9 @@ def role(evaluation: Evaluation, model: str) -> str:
 
 
 def long_label(evaluation: Evaluation, model: str) -> str:
-    """Return a model as prose names it: "als", or "the champion (ease, version 3)"."""
+    """Return a model as prose names it: "als", or "champion (ease, version 3)"."""
     if model == "champion" and evaluation.champion:
-        return f"the champion ({evaluation.champion.model}, version {evaluation.champion.version})"
+        return f"champion ({evaluation.champion.model}, version {evaluation.champion.version})"
     return model
 
 
@@ -202,6 +202,14 @@ def slice_lines(views: list[SliceView]) -> list[Estimate]:
 def span(interval: Interval) -> str:
     """Return "+0.0050 (+0.0012 to +0.0089)"."""
     return f"{signed(interval.gain)} ({signed(interval.low)} to {signed(interval.high)})"
+
+
+def people(n: int) -> str:
+    """Return a number of users in words: "about 1,600", two digits being all that such an estimate holds."""
+    if n >= 10_000_000:
+        return "more than 10 million"
+    digits = max(0, len(str(n)) - 2)
+    return f"about {round(n, -digits):,}"
 
 
 def slice_label(name: str) -> str:

@@ -73,7 +73,8 @@ def most_popular(seen: Matrix, n: int) -> IntArray:
 def ease_weights(seen: Matrix, l2: float) -> FloatArray:
     """Return the dense (n, n) weights from row item to column item; the diagonal is zero.
 
-    Worked in place, float32: 4 n^2 bytes (576 MB for 12,000 items), and blocks of 1024 rows beside it.
+    Worked in place, float32: 4 n^2 bytes (576 MB for 12,000 items), and blocks of 1024 rows beside it. The last bits
+    depend on the number of BLAS threads.
     Raises ContractError when the matrix cannot be inverted, which a larger l2 cures.
     """
     n = seen.shape[1]

@@ -36,7 +36,7 @@ def create(name: str, params: Params) -> Recommender:
         case "sequence":
             from components.recommenders.sequence.recommender import SequenceRecommender
 
-            model = SequenceRecommender(models.sequence, params.trainer, params.seed, None)
+            model = SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         case _:
             raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
     model.batch_users = params.recommend.batch_users

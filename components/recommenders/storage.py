@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from scipy.sparse import csr_matrix
 
 from components.contracts import FloatArray
@@ -26,7 +26,7 @@ def write_model(
 ) -> None:
     """Write the folder's two files; model.json comes last and whole, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / "arrays.safetensors")
+    (folder / "arrays.safetensors").write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
     knobs = {key: section.model_dump(mode="json") for key, section in settings.items()}
     tree = {"name": name, "format": version, "n_items": n_items, **knobs}
     text = json.dumps(tree, indent=1, sort_keys=True, allow_nan=False)

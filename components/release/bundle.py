@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
+from components.language.encoder import FILES
 from components.recommenders.library import load_model
 from components.release.translation import TranslatedRecommender
 
@@ -215,10 +216,9 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _encoder_files(folder: Path) -> list[str]:
     """Return what a bundle takes of an encoder's folder: weights, tokenizer and settings; all else stays behind."""
-    found = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()]
-    names = [n for n in found if PurePosixPath(n).suffix in (".json", ".safetensors", ".txt")]
-    if not any(n.endswith(".safetensors") for n in names):
-        raise ContractError(f"{folder}: no .safetensors among {found}; save the encoder with Encoder.save")
+    names = [name for name in FILES if (folder / name).is_file()]
+    if not any(name.endswith(".safetensors") for name in names):
+        raise ContractError(f"{folder.name}: expected an encoder with model.safetensors, came {names}")
     return names
 
 

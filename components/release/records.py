@@ -13,7 +13,11 @@ import yaml
 from components.errors import ReleaseError
 
 log = logging.getLogger(__name__)
-DECIDES = ("test/", "validation/")  # metrics that a verdict stands on: one that is not finite stops the run
+DECIDES = (
+    "evaluate/",
+    "test/",
+    "validation/",
+)  # metrics that a verdict stands on: one that is not finite stops the run
 CURVES = "plots/metrics"  # dvclive's layout, as stages.run.write_curve has it
 NOT_KEPT = (".parquet",)  # row-level tables stay in the workspace and the DVC cache
 

@@ -20,7 +20,7 @@ from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import Release
 from components.release.bundle import check_files
-from components.release.locks import file_lock
+from components.release.lock import held
 from components.release.records import curves, finite_metrics, flat_params, report_files
 from components.settings import Settings
 
@@ -59,7 +59,7 @@ class Registry:
 
     def prepare(self) -> None:
         """Open the registry, and make the local database where there is none; raises ReleaseError if unreachable."""
-        with file_lock(self.settings.home / "registry.lock", "opening the registry", LOCK_S), self._door():
+        with held(self.settings.home / "registry.lock", "opening the registry", LOCK_S), self._door():
             self._client.search_registered_models(max_results=1)
 
     def register(
@@ -81,7 +81,7 @@ class Registry:
         numbers = finite_metrics(metrics)
         evaluation = reports / EVALUATION
         digest = sha256(evaluation.read_bytes()).hexdigest() if evaluation.exists() else ""
-        with file_lock(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
+        with held(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
             found = self._find(lineage.bundle_digest)
             run_id = found.run_id if found else self._run(lineage)
             crash_point("register:run")
@@ -175,20 +175,6 @@ class Registry:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return folder
-
-    def place(self, ref: ChampionRef | None, champion: Path) -> None:
-        """Make the folder champion/ hold that version's bundle and its name, or null; nothing is written twice."""
-        text = f"{ref.model_dump_json()}\n" if ref else "null\n"
-        file = champion / "champion.json"
-        champion.mkdir(parents=True, exist_ok=True)
-        if ref:
-            self.fetch(ref.version, champion / "bundle")
-        else:
-            shutil.rmtree(champion / "bundle", ignore_errors=True)
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            partial = champion / ".champion.json.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(file)
 
     def attach(self, number: int, file: Path, folder: str = "reports") -> None:
         """Add a file, such as the decision, to the record of the version."""

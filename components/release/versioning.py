@@ -134,6 +134,16 @@ def push(root: Path) -> int:
         return int(repo.push(run_cache=True))
 
 
+def remote_url(root: Path) -> str:
+    """Return where the default remote is; a folder as an absolute path. Raises ReleaseError when there is none."""
+    with _repo(root) as repo:
+        name = repo.config["core"].get("remote")
+        if not name:
+            raise ReleaseError("DVC has no default remote; `dvc remote add --default local .carousel/remote`")
+        url = str(repo.config["remote"][name]["url"])
+    return url if "://" in url else str((root / url).resolve())
+
+
 def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
     """Return a clean checkout of the revision (the source's HEAD by default) on the source's DVC cache and remote.
 

@@ -123,8 +123,7 @@ def split(tmp_path: Path) -> Path:
     return write_split(tmp_path / "data" / "split")
 
 
-@pytest.fixture
-def params() -> Params:
+def small_params() -> Params:
     """The shipped parameters, on three models and short lists."""
     root = Path(__file__).parents[3]
     return load(
@@ -134,3 +133,8 @@ def params() -> Params:
             "evaluation.primary=ndcg_at_5", "recommend.batch_users=7", "gate.resamples=200",
         ],
     )  # fmt: skip
+
+
+@pytest.fixture
+def params() -> Params:
+    return small_params()

@@ -125,17 +125,16 @@ def test_an_encoder_brings_weights_and_settings_only(
     sources: dict[str, Path], info: BundleInfo, tmp_path: Path
 ) -> None:
     encoder = tmp_path / "encoder"
-    (encoder / "1_Pooling").mkdir(parents=True)
+    encoder.mkdir()
     for name in ("model.safetensors", "config.json", "vocab.txt", "pytorch_model.bin", "modeling.py", "README.md"):
         (encoder / name).write_text("x")
-    (encoder / "1_Pooling/config.json").write_text("{}")
     build_bundle(tmp_path / "bundle", **sources, info=info, encoder=encoder)
     inside = {
         p.relative_to(tmp_path / "bundle/encoder").as_posix()
         for p in (tmp_path / "bundle/encoder").rglob("*")
         if p.is_file()
     }
-    assert inside == {"model.safetensors", "config.json", "vocab.txt", "1_Pooling/config.json"}
+    assert inside == {"model.safetensors", "config.json", "vocab.txt"}
     assert open_bundle(tmp_path / "bundle")
 
 

@@ -1,0 +1,139 @@
+"""Sources -> snapshot: four tables as monthly Parquet partitions, and the quarantine.
+
+    data/snapshot/products/part-0.parquet                 one row an item, its latest version before as_of
+    data/snapshot/events/month=2026-01/part-0.parquet     sorted by time, then by the order of the source
+    data/snapshot/snapshot.json                           SnapshotInfo
+    data/quarantine/events.parquet                        quality.QUARANTINE
+
+A month whose rows did not change keeps its bytes, so DVC stores the new month only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contracts import TABLES, Record
+from components.data import staging
+from components.data.quality import Counts, write_quarantine
+from components.data.schemas import schema
+from components.errors import ContractError
+from components.params import Data
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+log = logging.getLogger("ingest")
+ROW_GROUP = 1_000_000  # rows
+PANDERA_ROWS = 100_000  # of each table are validated by pandera as a whole; all rows have met the same rules before
+
+
+class SnapshotInfo(Record):
+    """data/snapshot/snapshot.json."""
+
+    as_of: str
+    simulated: bool
+    counts: dict[str, Counts]
+
+
+def take_snapshot(data: Data, root: Path, snapshot: Path, quarantine: Path) -> dict[str, dict[str, int]]:
+    """Read all sources as of data.as_of and write the snapshot; return how often each rule was broken, by table.
+
+    Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
+    the quarantine is written before that, so that one can look.
+    """
+    connection = staging.connect(data, root)
+    counts, broken = {}, {}
+    for table in TABLES:
+        log.info("%s: reading %d source(s)", table, len(data.of(table)))
+        rejected = staging.stage(connection, table, data, root)
+        rules = write_quarantine(staging.bad_rows(connection, table, rejected), quarantine / f"{table}.parquet")
+        counts[table] = staging.count(connection, table, rejected.num_rows)
+        counts[table].check(table, data.max_bad_share, rules)
+        _check_not_empty(table, counts[table], data)
+        if counts[table].kept:
+            schema(table, data.anonymous_events).validate(staging.kept(connection, table).limit(PANDERA_ROWS))
+        _write(connection, table, snapshot / table)
+        staging.drop(connection, table)
+        broken[table] = rules
+        log.info("%s: %s", table, ", ".join(f"{n} {k}" for k, n in counts[table].model_dump().items() if n))
+    info = SnapshotInfo(as_of=data.as_of.isoformat(), simulated=data.simulated, counts=counts)
+    (snapshot / "snapshot.json").write_text(info.model_dump_json(indent=1) + "\n")
+    return broken
+
+
+def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
+    """Return snapshot.json."""
+    return SnapshotInfo.model_validate_json((snapshot / "snapshot.json").read_bytes())
+
+
+def partitions(snapshot: Path, table: str) -> list[Path]:
+    """Return the Parquet files of a table in the order of time."""
+    return sorted((snapshot / table).rglob("*.parquet"))
+
+
+def read_table(
+    snapshot: Path,
+    table: str,
+    columns: Sequence[str] | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> pa.Table:
+    """Return the rows with start <= timestamp < end; only the months that can hold them are read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    names = list(columns or TABLES[table])
+    bounded = start is not None or end is not None
+    needed = [*names, "timestamp"] if bounded and "timestamp" not in names else names
+    first, last = (f"month={t:%Y-%m}" if t else None for t in (start, end))
+    parts = []
+    for path in partitions(snapshot, table):
+        month = path.parent.name
+        if month.startswith("month=") and ((first and month < first) or (last and month > last)):
+            continue
+        part = pq.ParquetFile(path, page_checksum_verification=True).read(columns=needed)
+        for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
+            if bound is not None:
+                limit = pa.scalar(bound.replace(tzinfo=None), pa.timestamp("us"))
+                part = part.filter(keep(part["timestamp"], limit))
+        parts.append(part.select(names))
+    if not parts:
+        empty = pq.read_schema(partitions(snapshot, table)[0]) if partitions(snapshot, table) else None
+        if empty is None:
+            raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
+        return empty.empty_table().select(names)
+    return pa.concat_tables(parts)
+
+
+def _check_not_empty(table: str, counts: Counts, data: Data) -> None:
+    if table in ("products", "events") and not counts.kept:
+        raise ContractError(
+            f"data.sources.{table}: expected rows before data.as_of {data.as_of:%Y-%m-%d}, got none of {counts.read} "
+            f"({counts.later} later, {counts.filtered} filtered, {counts.quarantined} broken); check as_of and `where`"
+        )
+
+
+def _write(connection: ibis.BaseBackend, table: str, folder: Path) -> None:
+    if table == "products":
+        _write_part(staging.arrow(connection, table, None), folder)
+        return
+    months = staging.months(connection, table)
+    for month in months:
+        _write_part(staging.arrow(connection, table, month), folder / f"month={month}")
+    if not months:
+        _write_part(staging.arrow(connection, table, None), folder)
+
+
+def _write_part(rows: pa.Table, folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        rows, folder / "part-0.parquet", compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True
+    )

@@ -1,0 +1,25 @@
+"""Stage `split`: data/snapshot -> data/split."""
+
+from pathlib import Path
+
+from components.contracts import WINDOWS
+from components.data import tables
+from components.data.split import make_split
+from components.stages.run import stage, write_metrics
+
+
+def main() -> None:
+    """Cut the snapshot into train, validation and test."""
+    with stage("split", "data/split", "reports/split") as params:
+        out = Path("data/split")
+        info = make_split(Path("data/snapshot"), out, params.split, params.data.as_of, params.data.memory_gib)
+        metrics = {"users": float(info.n_users), "items": float(info.n_items)}
+        for window in WINDOWS:
+            metrics[f"{window}/events"] = float(len(tables.read_interactions(out, (window,))))
+        for window in WINDOWS[1:]:
+            metrics[f"{window}/users"] = float(len(tables.read_users(out, window)))
+        write_metrics(Path("reports/split"), metrics)
+
+
+if __name__ == "__main__":
+    main()
