@@ -218,6 +218,7 @@ class EvaluationParams(Section):
     candidates: Annotated[list[ModelName], Field(min_length=1)]
     baselines: Annotated[list[ModelName], Field(min_length=1)]
     min_slice_users: Count
+    cold_user_events: Count
 
     @model_validator(mode="after")
     def primary_is_reported(self) -> "EvaluationParams":

@@ -75,8 +75,8 @@ def description(leaf: int, style: int, use: int, language: int) -> str:
     """Return one or two sentences about a product."""
     (_, kind), look, what_for = KINDS[leaf], STYLES[style], USES[use]
     if LANGUAGES[language] == "en":
-        return f"A {look[0]} {kind[0]}, made {what_for[0]}. Carefully packed."
-    return f"{look[1]}风格的{kind[1]}，{what_for[1]}，包装用心。"
+        return f"A {look[0]} {kind[0]}, {what_for[0]}."
+    return f"{look[1]}风格的{kind[1]}，{what_for[1]}。"
 
 
 def query(leaf: int, style: int, with_style: bool, language: int) -> str:

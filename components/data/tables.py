@@ -63,12 +63,13 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
         c: ["", *("" if v is None else v for v in table[c].to_pylist())]
         for c in ("item_id", "title", "description", "brand", "category", "language")
     }
-    parts = zip(text["title"], text["brand"], text["category"], text["description"], strict=True)
+    names = ("title", "brand", "category", "description")
+    parts = [_once([text[n][i] for n in names]) for i in range(len(text["title"]))]
     price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
     catalogue = Catalogue(
         item_id=text["item_id"],
         title=text["title"],
-        text=[". ".join(p for p in row if p) for row in parts],
+        text=parts,
         brand=text["brand"],
         category=text["category"],
         language=text["language"],
@@ -104,6 +105,15 @@ def newest(rows: Ragged, n: int) -> Ragged:
     """Return the rows cut to their newest n events."""
     length = np.minimum(np.diff(rows.offsets), n)
     return _take(rows, rows.offsets[1:] - length, length)
+
+
+def _once(parts: list[str]) -> str:
+    """Join the parts; one that an earlier part holds already, such as a brand in the title, is not read twice."""
+    said = ""
+    for part in parts:
+        if part and part.lower() not in said.lower():
+            said = f"{said}. {part}" if said else part
+    return said
 
 
 def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -> Ragged:

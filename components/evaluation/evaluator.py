@@ -1,0 +1,153 @@
+"""Measures every model on the same users of the same windows, and names the challenger. Decides nothing."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from components.contracts import (
+    BoolArray,
+    Catalogue,
+    ChampionRef,
+    Evaluation,
+    FloatArray,
+    IntArray,
+    Recommender,
+    SliceRow,
+    Users,
+)
+from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
+from components.evaluation.metrics import per_user, popularity_share
+from components.evaluation.protocol import check_leakage, iso, rank, targets_of, window_users
+from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
+from components.evaluation.slices import slice_masks, trained_items
+from components.params import Params
+
+log = logging.getLogger(__name__)
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that serves now, able to speak of the current split's items, and whether it knows this test window."""
+
+    ref: ChampionRef
+    model: Recommender
+    saw_test: bool
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What all models are asked: validation and test users, and the slices of the test users."""
+
+    info: SplitInfo
+    catalogue: Catalogue
+    popularity: FloatArray  # (n_items + 1,) share of training events
+    validation: Users
+    test: Users
+    masks: dict[str, BoolArray]  # "all" and the slices, over the test targets
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came out: means by model, slices, and the test lists of the largest k."""
+
+    validation: dict[str, Metrics]
+    test: dict[str, Metrics]
+    slices: list[SliceRow]
+    lists: dict[str, IntArray]  # model -> (n_test_users, k)
+
+
+def read_windows(split: Path, params: Params) -> Windows:
+    """Return both windows of the split; raises ContractError on leakage or when nobody is left to ask."""
+    check_leakage(split)
+    info, catalogue, train = read_info(split), read_catalogue(split), read_interactions(split)
+    validation, test = (window_users(split, w, params.recommend.exclude_seen) for w in ("validation", "test"))
+    trained = trained_items(train.item_idx, info.n_items)
+    masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events)
+    return Windows(info, catalogue, popularity_share(train.item_idx, info.n_items), validation, test, masks)
+
+
+def measure(
+    windows: Windows,
+    loaders: Mapping[str, Callable[[], Recommender]],
+    champion: Champion | None,
+    params: Params,
+    per_user_file: Path,
+) -> Measured:
+    """Return every model's metrics and write per_user.parquet, a row group for each model and slice.
+
+    Models are loaded one at a time. The champion answers for the test window only: it was chosen long ago.
+    """
+    measured = Measured({}, {}, [], {})
+    with pq.ParquetWriter(
+        per_user_file, user_schema(params.evaluation.ks), compression="zstd", write_page_checksum=True
+    ) as writer:
+        for name, load in loaders.items():
+            model = load()
+            measured.validation[name] = _validate(name, model, windows, params)
+            _test(name, model, windows, params, measured, writer)
+        if champion:
+            _test(CHAMPION, champion.model, windows, params, measured, writer)
+    return measured
+
+
+def summarise(windows: Windows, measured: Measured, champion: Champion | None, params: Params) -> Evaluation:
+    """Return evaluation.json; the challenger is the best candidate on validation, the first named among equals."""
+    section, info = params.evaluation, windows.info
+    challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
+    gap = {
+        name: row[section.primary] - measured.test[name][section.primary] for name, row in measured.validation.items()
+    }
+    return Evaluation(
+        as_of=iso(info.test_end),
+        protocol=info.protocol,
+        window=(iso(info.starts("test")), iso(info.test_end)),
+        simulated=info.simulated,
+        n_users=len(windows.test),
+        n_items=info.n_items,
+        primary=section.primary,
+        challenger=challenger,
+        baselines=list(section.baselines),
+        champion=champion.ref if champion else None,
+        champion_saw_test=champion.saw_test if champion else False,
+        validation=measured.validation,
+        test=measured.test,
+        slices=measured.slices,
+        overfit_gap=gap,
+    )
+
+
+def _rank(model: Recommender, users: Users, windows: Windows, params: Params) -> IntArray:
+    k, section = max(params.evaluation.ks), params.recommend
+    return rank(model, users, k, section.exclude_seen, windows.info.n_items, section.batch_users)
+
+
+def _validate(name: str, model: Recommender, windows: Windows, params: Params) -> Metrics:
+    ks = params.evaluation.ks
+    lists = _rank(model, windows.validation, windows, params)
+    found = means(per_user(lists, targets_of(windows.validation), ks))
+    found |= list_metrics(lists, windows.info.n_items, windows.popularity, ks)
+    check_finite(found, f"{name} on validation")
+    log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
+    return found
+
+
+def _test(
+    name: str, model: Recommender, windows: Windows, params: Params, measured: Measured, writer: pq.ParquetWriter
+) -> None:
+    """Add the model's test lists, means and slices to `measured`, and its rows to the file."""
+    ks = params.evaluation.ks
+    lists = measured.lists[name] = _rank(model, windows.test, windows, params)
+    for table in user_rows(name, lists, targets_of(windows.test), windows.masks, ks):
+        writer.write_table(table)
+        row = slice_row(table)
+        if row.slice == "all":
+            whole = list_metrics(lists, windows.info.n_items, windows.popularity, ks)
+            check_finite(whole, f"{name} on test")
+            measured.test[name] = row.metrics | whole
+        else:
+            measured.slices.append(row)
+    log.info("%s: %s %.4f on test", name, params.evaluation.primary, measured.test[name][params.evaluation.primary])

@@ -1,0 +1,169 @@
+"""Small SVG pictures, hand-made: real text, no clock, no random id, the same bytes for the same numbers.
+
+Inside the report they take its colours; `standalone` gives a file that brings its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from components.contracts import FloatArray
+
+WIDTH, ROW, AXIS, CHARACTER = 760, 34, 30, 8.6  # pixels; CHARACTER: mean width of one in a bold label
+STYLE = Path(__file__).parent / "templates" / "plots.css"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One line of a picture: a value with its interval. role: challenger, champion, candidate or baseline."""
+
+    label: str
+    role: str
+    value: float
+    low: float
+    high: float
+    text: str  # the numbers, as the reader sees them at the right
+    other: float | None = None  # a second mark: the same metric on validation
+    faint: bool = False  # shown, never judged
+    strong: bool = False
+
+
+def bars(rows: Sequence[Estimate], title: str, description: str) -> str:
+    """Return horizontal bars from zero with their intervals, and a diamond at `other`."""
+    top = max(max(r.high, r.other or 0) for r in rows)
+    ticks = nice_ticks(0, top)
+    x = _scale(rows, 0, max(ticks[-1], top))
+    parts = [_grid(ticks, x, len(rows))]
+    for i, row in enumerate(rows):
+        y = i * ROW + ROW / 2
+        parts.append(_label(row, x, y))
+        parts.append(
+            f'<rect class="bar {row.role}" x="{x.left:.1f}" y="{y - 9:.1f}" '
+            f'width="{x(row.value) - x.left:.1f}" height="18" rx="2"/>'
+        )
+        parts.append(_whisker(row, x, y))
+        if row.other is not None:
+            at = x(row.other)
+            parts.append(f'<path class="diamond" d="M{at:.1f} {y - 6:.1f} l6 6 l-6 6 l-6 -6 z"/>')
+    return _svg(parts, len(rows) * ROW + AXIS, title, description)
+
+
+def forest(rows: Sequence[Estimate], title: str, description: str) -> str:
+    """Return differences as dots with intervals around a line at zero; "" without rows."""
+    if not rows:
+        return ""
+    low, high = min(0.0, *(r.low for r in rows)), max(0.0, *(r.high for r in rows))
+    ticks = nice_ticks(low, high)
+    x = _scale(rows, min(ticks[0], low), max(ticks[-1], high))
+    height = len(rows) * ROW
+    parts = [_grid(ticks, x, len(rows), show_sign=True)]
+    parts.append(f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height}"/>')
+    for i, row in enumerate(rows):
+        y = i * ROW + ROW / 2
+        parts.append(_label(row, x, y))
+        parts.append(_whisker(row, x, y))
+        parts.append(f'<circle class="dot {row.role}{_faint(row)}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="5.5"/>')
+    return _svg(parts, height + AXIS, title, description)
+
+
+def gains(differences: FloatArray, title: str, description: str) -> str:
+    """Return the histogram of the per-user differences that are not zero, in twentieths from -1 to 1."""
+    moved = differences[differences != 0]
+    counts, edges = np.histogram(moved, bins=40, range=(-1, 1))
+    height, top = 170, max(int(counts.max(initial=0)), 1)
+    x = _Scale(-1, 1, left=30, right=20)
+    parts = [
+        f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="0" y2="{height}"/>'
+        f'<text class="tick" x="{x(t):.1f}" y="{height + 18}" text-anchor="middle">{signed(t, 1)}</text>'
+        for t in (-1.0, -0.5, 0.0, 0.5, 1.0)
+    ]
+    for count, left, right in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if count:
+            tall = (height - 22) * count / top
+            side = "better" if left >= -1e-9 else "worse"
+            parts.append(
+                f'<rect class="{side}" x="{x(left) + 1:.1f}" y="{height - tall:.1f}" '
+                f'width="{x(right) - x(left) - 2:.1f}" height="{tall:.1f}"><title>{count} users</title></rect>'
+            )
+    parts.append(f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height}"/>')
+    parts.append(f'<text class="tick" x="{x(-1):.1f}" y="12">tallest bar: {top:,} users</text>')
+    return _svg(parts, height + AXIS, title, description)
+
+
+def standalone(svg: str) -> str:
+    """Return the picture as a file of its own, with its colours."""
+    head, mark, rest = svg.partition(">")
+    return f"{head}{mark}<style>{STYLE.read_text(encoding='utf-8')}</style>{rest}\n"
+
+
+def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Return about `wanted` round numbers, low and high between them; steps are 1, 2, 2.5 or 5 times a power of 10."""
+    span = high - low
+    if not span > 0:
+        return [low, low + 1]
+    power = 10.0 ** np.floor(np.log10(span / wanted))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m * wanted >= span * 0.999)
+    first, last = int(np.floor(low / step + 1e-9)), int(np.ceil(high / step - 1e-9))
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+class _Scale:
+    """Maps values to x, in pixels."""
+
+    def __init__(self, low: float, high: float, left: float, right: float) -> None:
+        self.low, self.left = low, left
+        self.per_unit = (WIDTH - left - right) / (high - low)
+
+    def __call__(self, value: float) -> float:
+        return self.left + (value - self.low) * self.per_unit
+
+
+def _grid(ticks: Sequence[float], x: _Scale, n_rows: int, show_sign: bool = False) -> str:
+    height = n_rows * ROW
+    decimals = max(0, *(len(f"{t:.6f}".rstrip("0").partition(".")[2]) for t in ticks))
+    return "".join(
+        f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="0" y2="{height}"/>'
+        f'<text class="tick" x="{x(t):.1f}" y="{height + 18}" text-anchor="middle">'
+        f"{signed(t, decimals) if show_sign else f'{t:.{decimals}f}'}</text>"
+        for t in ticks
+    )
+
+
+def _scale(rows: Sequence[Estimate], low: float, high: float) -> _Scale:
+    """Leave room for the longest label at the left and the longest numbers at the right."""
+    left, right = max(len(r.label) for r in rows), max(len(r.text) for r in rows)
+    return _Scale(low, high, left * CHARACTER + 22, right * CHARACTER + 22)
+
+
+def _label(row: Estimate, x: _Scale, y: float) -> str:
+    weight, low = (" strong" if row.strong else "") + _faint(row), y + 4.5
+    return (
+        f'<text class="label{weight}" x="{x.left - 12:.1f}" y="{low:.1f}" text-anchor="end">{escape(row.label)}</text>'
+        f'<text class="value{weight}" x="{WIDTH}" y="{low:.1f}" text-anchor="end">{escape(row.text)}</text>'
+    )
+
+
+def _whisker(row: Estimate, x: _Scale, y: float) -> str:
+    low, high = x(row.low), x(row.high)
+    path = f"M{low:.1f} {y:.1f} H{high:.1f} M{low:.1f} {y - 5:.1f} v10 M{high:.1f} {y - 5:.1f} v10"
+    return f'<path class="whisker{_faint(row)}" d="{path}"/>'
+
+
+def _faint(row: Estimate) -> str:
+    return " faint" if row.faint else ""
+
+
+def _svg(parts: Sequence[str], height: float, title: str, description: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'aria-label="{escape(title)}. {escape(description)}">' + "".join(parts) + "</svg>"
+    )
+
+
+def signed(value: float, decimals: int = 4) -> str:
+    """Return the number with a real minus sign, and a plus where it is above zero."""
+    text = f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    return text[1:] if not any(c in "123456789" for c in text) else text

@@ -1,0 +1,160 @@
+"""Who is asked what: leak-free windows, users with a ground truth, and ranked lists that keep their contract."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import BoolArray, IntArray, Interactions, Ragged, Ranked, Recommender, TimeArray, Users
+from components.data.tables import SplitInfo, read_info, read_interactions, read_users
+from components.errors import ContractError
+from components.evaluation.metrics import count_targets, relevance
+
+
+def check_leakage(split: Path) -> None:
+    """Raise ContractError("leakage: ...") when a window of the split holds what belongs to a later one.
+
+    global_time: every event of a window lies between its ends. leave_one_out: no event of a user is later than one of
+    the same user in a later window (ties keep the source's order).
+    """
+    info = read_info(split)
+    windows = {w: read_interactions(split, (w,)) for w in ("train", "validation", "test")}
+    if info.protocol == "leave_one_out":
+        _check_order(windows, split)
+        return
+    ends = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}
+    start = np.iinfo(np.int64).min
+    for window, events in windows.items():
+        outside = (events.timestamp < start) | (events.timestamp >= ends[window])
+        if outside.any():
+            raise ContractError(
+                f"leakage: {split}/{window}.parquet has {int(outside.sum())} event(s) outside its window, one of them "
+                f"at {iso(int(events.timestamp[outside][0]))}; the window ends before {iso(ends[window])}. "
+                "Run the stage `split` again"
+            )
+        start = ends[window]
+
+
+def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
+    """Return the users of "validation" or "test" who have something to be found.
+
+    With exclude_seen, no list can hold what a user had before: those targets leave the ground truth, and users
+    without any other leave the window. Raises ContractError when nobody is left, or a history reaches into the window.
+    """
+    users = read_users(split, window)
+    info = read_info(split)
+    late = users.history.timestamp >= users.now
+    if info.protocol == "global_time" and late.any():
+        raise ContractError(f"leakage: {int(late.sum())} event(s) of histories are not before the {window} window")
+    kept = without_seen(users) if exclude_seen else users
+    if not len(kept):
+        raise ContractError(
+            f"{window} window from {iso(users.now)} has 0 users with a target left (of {len(users)}); "
+            "widen split.test_days or split.validation_days, or set recommend.exclude_seen to false"
+        )
+    return kept
+
+
+def without_seen(users: Users) -> Users:
+    """Return the users without the targets that their history holds; users without a target left are gone."""
+    targets, history = targets_of(users), users.history
+    width = int(max(targets.item_idx.max(initial=0), history.item_idx.max(initial=0))) + 1
+    seen = np.isin(_row(targets) * width + targets.item_idx, _row(history) * width + history.item_idx)
+    targets = keep(targets, ~seen)
+    rows = np.flatnonzero(count_targets(targets))
+    return Users(users.user_idx[rows], take(users.history, rows), users.now, take(targets, rows))
+
+
+def targets_of(users: Users) -> Ragged:
+    """Return the users' ground truth; raises ContractError for users that have none."""
+    if users.targets is None:
+        raise ContractError("users without targets: nothing to evaluate against; read them with `window_users`")
+    return users.targets
+
+
+def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> IntArray:
+    """Return (n_users, k) the model's lists, made in batches. The model is not shown the targets.
+
+    Raises ContractError when a list breaks its contract: an unknown, repeated or seen item, a NaN score, or no item
+    for anybody.
+    """
+    lists = np.zeros((len(users), k), dtype=np.int32)
+    for start, batch in batches(users, batch_users):
+        ranked = model.recommend(batch, k, exclude_seen)
+        _check_lists(model.name, ranked, batch, k, exclude_seen, n_items)
+        lists[start : start + len(batch)] = ranked.items
+    if not lists.any():
+        raise ContractError(f"model {model.name} has no item for any of {len(users)} users; look at its training")
+    return lists
+
+
+def batches(users: Users, size: int) -> Iterator[tuple[int, Users]]:
+    """Yield (first row, users without their targets), `size` users at a time."""
+    for start in range(0, len(users), size):
+        rows = np.arange(start, min(start + size, len(users)))
+        yield start, Users(users.user_idx[rows], take(users.history, rows), users.now)
+
+
+def take(rows: Ragged, index: NDArray[np.integer]) -> Ragged:
+    """Return the rows at `index`, in that order."""
+    start, length = rows.offsets[index], np.diff(rows.offsets)[index]
+    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    at = np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1])
+    return Ragged(offsets, rows.item_idx[at], rows.timestamp[at], rows.event[at], rows.weight[at])
+
+
+def keep(rows: Ragged, events: BoolArray) -> Ragged:
+    """Return the same rows with only the events of the (n_events,) mask; rows may become empty."""
+    offsets = np.concatenate([[0], np.cumsum(events)]).astype(np.int64)[rows.offsets]
+    return Ragged(offsets, rows.item_idx[events], rows.timestamp[events], rows.event[events], rows.weight[events])
+
+
+def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:
+    """Return whether a champion with these ends (us) may have learned or been tuned on this test window.
+
+    global_time: it was trained and tuned strictly before the window starts, or it saw it. (That it was promoted on
+    some of these days flatters the champion a little: the safe side.) leave_one_out: ends say nothing about single
+    users, so only a champion of this very split (same ends, same catalogue) counts as unseeing.
+    """
+    if info.protocol == "leave_one_out":
+        return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)
+    return max(train_end, validation_end) > info.starts("test")
+
+
+def iso(microseconds: int) -> str:
+    """Return the ISO date-time (UTC) of a time in microseconds."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()
+
+
+def _row(rows: Ragged) -> TimeArray:
+    return np.repeat(np.arange(len(rows), dtype=np.int64), np.diff(rows.offsets))
+
+
+def _check_order(windows: dict[str, Interactions], split: Path) -> None:
+    n_users = windows["train"].n_users
+    latest = np.full(n_users + 1, np.iinfo(np.int64).min)
+    for window, events in windows.items():
+        early = (events.timestamp < latest[events.user_idx]) & (events.user_idx > 0)
+        if early.any():
+            raise ContractError(
+                f"leakage: {split}/{window}.parquet has {int(early.sum())} event(s) before the same user's events in "
+                "an earlier window; leave-one-out keeps each user's order. Run the stage `split` again"
+            )
+        np.maximum.at(latest, events.user_idx, events.timestamp)
+
+
+def _check_lists(name: str, ranked: Ranked, users: Users, k: int, exclude_seen: bool, n_items: int) -> None:
+    items = ranked.items
+    if items.shape != (len(users), k):
+        raise ContractError(f"model {name} gave lists of shape {items.shape} for {len(users)} users and k {k}")
+    if items.min(initial=0) < 0 or items.max(initial=0) > n_items:
+        raise ContractError(f"model {name} lists items {items.min()}..{items.max()}; the catalogue has 1..{n_items}")
+    if np.isnan(ranked.scores).any():
+        raise ContractError(f"model {name} gave NaN scores; its training diverged, and such a model is not measured")
+    ordered = np.sort(items, axis=1)
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)).any():
+        raise ContractError(f"model {name} lists an item twice for one user")
+    if exclude_seen and relevance(items, users.history).any():
+        raise ContractError(f"model {name} lists items that the user had before, and recommend.exclude_seen is true")

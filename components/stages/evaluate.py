@@ -1,0 +1,103 @@
+"""Stage `evaluate`: all models and the serving champion on the same users -> reports/evaluate."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from components.contracts import ChampionRef, Evaluation, Interval, Recommender
+from components.data.tables import SplitInfo
+from components.errors import ContractError
+from components.evaluation import evaluator, report, views
+from components.evaluation.protocol import champion_saw_test, iso
+from components.params import Params
+from components.stages.run import stage, write_metrics
+
+N_FAVOURITES = 10  # titles that the report lists for a model
+
+
+def evaluate(root: Path, params: Params) -> Evaluation:
+    """Write reports/evaluate/{evaluation.json, per_user.parquet, report.html, plots, metrics.json}; return the first.
+
+    The JSON is written last: where it is, the rest is.
+    """
+    out = root / "reports/evaluate"
+    windows = evaluator.read_windows(root / "data/split", params)
+    champion = read_champion(root / "champion", windows.info, windows.catalogue.item_id)
+    measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet")
+    evaluation = evaluator.summarise(windows, measured, champion, params)
+    gains = _report(out, windows, measured, evaluation, params)
+    write_metrics(out, flat(evaluation, gains))
+    (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return evaluation
+
+
+def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
+    """Return how each model of evaluation.candidates and evaluation.baselines is loaded."""
+    from components.recommenders.library import load_model
+
+    names = [*params.evaluation.candidates, *params.evaluation.baselines]
+    folders = {n: root / "models" / ("sequence" if n == "sequence" else f"simple/{n}") for n in names}
+    return {name: partial(load_model, folder) for name, folder in folders.items()}
+
+
+def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.Champion | None:
+    """Return the champion in the folder, speaking this split's items; None where champion.json is null.
+
+    Raises TamperedError when its bundle is not the one that champion.json names.
+    """
+    file = folder / "champion.json"
+    if not file.exists():
+        raise ContractError(f"{file} is missing; run the stage `resolve` first (it holds null where nothing serves)")
+    text = file.read_text(encoding="utf-8")
+    if text.strip() == "null":
+        return None
+    from components.release.bundle import open_bundle, translated
+
+    ref = ChampionRef.model_validate_json(text)
+    bundle = open_bundle(folder / "bundle", ref.digest)
+    saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
+    return evaluator.Champion(ref, translated(bundle, item_ids), saw_test)
+
+
+def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:
+    """Return "test/ease/ndcg_at_10", "validation/...", "overfit_gap/ease", "gain/popularity" and its bounds."""
+    out: dict[str, float] = {}
+    for window, models in (("validation", evaluation.validation), ("test", evaluation.test)):
+        for model, metrics in models.items():
+            out |= {f"{window}/{model}/{name}": value for name, value in metrics.items()}
+    out |= {f"overfit_gap/{model}": value for model, value in evaluation.overfit_gap.items()}
+    for model, interval in gains.items():
+        out |= {f"gain/{model}": interval.gain, f"gain_low/{model}": interval.low, f"gain_high/{model}": interval.high}
+    return out
+
+
+def _report(
+    out: Path, windows: evaluator.Windows, measured: evaluator.Measured, evaluation: Evaluation, params: Params
+) -> dict[str, Interval]:
+    section, k = params.evaluation, int(params.evaluation.primary.rsplit("_", 1)[1])
+    shown = (evaluation.challenger, views.reference(evaluation))
+    return report.write_report(
+        out,
+        evaluation,
+        {name: report.favourites_of(measured.lists[name], windows.catalogue, k, N_FAVOURITES) for name in shown},
+        report.Protocol(
+            ks=section.ks,
+            exclude_seen=params.recommend.exclude_seen,
+            min_slice_users=section.min_slice_users,
+            cold_user_events=section.cold_user_events,
+            validation_window=(iso(windows.info.starts("validation")), iso(windows.info.validation_end)),
+            n_validation_users=len(windows.validation),
+            min_gain=params.gate.min_gain,
+        ),
+        views.Bootstrap(params.gate.confidence, params.gate.resamples, params.seed),
+    )
+
+
+def main() -> None:
+    """Evaluate in the current folder."""
+    with stage("evaluate", "reports/evaluate") as params:
+        evaluate(Path(), params)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The paired interval: known answers, calibration under no difference, and the number of users."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from components.contracts import FloatArray
+from components.errors import ContractError
+from components.evaluation import comparison
+from components.evaluation.comparison import paired_bootstrap, users_needed
+
+
+def ndcg_like(rng: np.random.Generator, n: int, hits: float = 0.1) -> FloatArray:
+    """Mostly zeros, a few gains of a place among ten: what a real model's per-user NDCG looks like."""
+    place = rng.integers(0, 10, n)
+    return np.where(rng.random(n) < hits, 1 / np.log2(place + 2), 0).astype(np.float32)
+
+
+def test_gain_is_the_mean_difference_and_the_interval_holds_it() -> None:
+    rng = np.random.default_rng(0)
+    a, b = ndcg_like(rng, 500, 0.3), ndcg_like(rng, 500, 0.1)
+    interval = paired_bootstrap(a, b, 0.95, 1000, seed=1)
+    assert interval.gain == pytest.approx(float(a.mean() - b.mean()), abs=1e-6)
+    assert 0 < interval.low < interval.gain < interval.high
+    assert interval.n_users == 500
+    assert paired_bootstrap(b, a, 0.95, 1000, seed=1).high < 0
+
+
+def test_same_seed_same_interval_and_wider_with_more_confidence() -> None:
+    rng = np.random.default_rng(0)
+    a, b = ndcg_like(rng, 300), ndcg_like(rng, 300)
+    assert paired_bootstrap(a, b, 0.9, 500, seed=3) == paired_bootstrap(a, b, 0.9, 500, seed=3)
+    assert paired_bootstrap(a, b, 0.9, 500, seed=3) != paired_bootstrap(a, b, 0.9, 500, seed=4)
+    narrow, wide = (paired_bootstrap(a, b, c, 2000, seed=3) for c in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_equal_models_have_a_gain_of_exactly_zero() -> None:
+    a = ndcg_like(np.random.default_rng(0), 200)
+    interval = paired_bootstrap(a, a, 0.95, 500, seed=1)
+    assert (interval.gain, interval.low, interval.high) == (0, 0, 0)
+
+
+def test_agrees_with_drawing_users_one_by_one() -> None:
+    """The multinomial over distinct differences is the ordinary bootstrap: same quantiles, within their noise."""
+    rng = np.random.default_rng(5)
+    a, b = ndcg_like(rng, 400, 0.2), ndcg_like(rng, 400, 0.15)
+    ours = paired_bootstrap(a, b, 0.9, 20_000, seed=1)
+    means = (a - b)[rng.integers(0, 400, (20_000, 400))].mean(axis=1)
+    low, high = np.quantile(means, [0.05, 0.95])
+    assert ours.low == pytest.approx(low, abs=0.03 * (high - low))
+    assert ours.high == pytest.approx(high, abs=0.03 * (high - low))
+
+
+def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    a, b = ndcg_like(rng, 300), ndcg_like(rng, 300)
+    whole = paired_bootstrap(a, b, 0.95, 501, seed=1)
+    monkeypatch.setattr(comparison, "MAX_CELLS", 1000)
+    assert paired_bootstrap(a, b, 0.95, 501, seed=1) == whole
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_missing_value_is_an_error_never_a_zero(bad: float) -> None:
+    good = np.zeros(10, np.float32)
+    holes = good.copy()
+    holes[3] = bad
+    for pair in ((holes, good), (good, holes), (holes, holes)):
+        with pytest.raises(ContractError, match="1 of 10 paired values are missing"):
+            paired_bootstrap(*pair, 0.95, 100, seed=0)
+        with pytest.raises(ContractError, match="missing"):
+            users_needed(*pair, 0.95, 0.0)
+
+
+def test_unpaired_or_too_few_users_are_errors() -> None:
+    one, two, three = (np.zeros(n, np.float32) for n in (1, 2, 3))
+    with pytest.raises(ContractError, match="same users"):
+        paired_bootstrap(two, three, 0.95, 100, seed=0)
+    with pytest.raises(ContractError, match="at least 2"):
+        paired_bootstrap(one, one, 0.95, 100, seed=0)
+
+
+@pytest.mark.parametrize(("n_users", "hits"), [(100, 0.1), (400, 0.05), (1000, 0.1)])
+def test_shuffled_labels_keep_false_positives_within_alpha(n_users: int, hits: float) -> None:
+    """Swap challenger and champion at random per user, 400 times: "better" is seen in alpha / 2 of them, as promised.
+
+    The bound is alpha / 2 = 2.5 % plus three standard errors of 400 tries.
+    """
+    rng = np.random.default_rng(11)
+    tries, alpha, better, worse = 400, 0.05, 0, 0
+    a, b = ndcg_like(rng, n_users, hits), ndcg_like(rng, n_users, hits * 2)
+    for seed in range(tries):
+        swap = rng.random(n_users) < 0.5
+        interval = paired_bootstrap(np.where(swap, a, b), np.where(swap, b, a), 1 - alpha, 300, seed)
+        better += interval.low > 0
+        worse += interval.high < 0
+    bound = alpha / 2 + 3 * np.sqrt(alpha / 2 * (1 - alpha / 2) / tries)
+    assert better / tries <= bound
+    assert worse / tries <= bound
+    assert better + worse > 0  # an interval that never excludes zero would be no interval
+
+
+def test_a_and_a_on_fresh_users_covers_zero_as_often_as_promised() -> None:
+    """Two draws of the same model: the 90 % interval holds zero in about 90 % of 300 tries."""
+    rng = np.random.default_rng(2)
+    held = 0
+    for seed in range(300):
+        interval = paired_bootstrap(ndcg_like(rng, 500), ndcg_like(rng, 500), 0.9, 300, seed)
+        held += interval.low <= 0 <= interval.high
+    assert 0.85 <= held / 300 <= 0.95
+
+
+def test_users_needed_finds_the_size_that_has_the_power() -> None:
+    """With as many users as it asks for, the gain shows in about 80 % of fresh draws."""
+    rng = np.random.default_rng(4)
+    a, b = ndcg_like(rng, 200, 0.12), ndcg_like(rng, 200, 0.1)
+    more = users_needed(a, b, 0.95, 0.0)
+    assert more is not None
+    assert more > 0
+    seen = 0
+    for seed in range(100):
+        draw = rng.integers(0, 200, 200 + more)
+        interval = paired_bootstrap(a[draw], b[draw], 0.95, 300, seed)
+        seen += interval.low > 0 if a.mean() > b.mean() else interval.high < 0
+    assert 65 <= seen <= 93
+
+
+def test_users_needed_at_the_edges() -> None:
+    rng = np.random.default_rng(0)
+    a = ndcg_like(rng, 300)
+    assert users_needed(a, a, 0.95, 0.0) is None  # no difference: no number would tell
+    assert users_needed(a + 0.5, a, 0.95, 0.0) == 0  # settled
+    far, near = users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.5), users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.0)
+    assert far is not None
+    assert near is not None
+    assert far <= near  # far from the limit is settled sooner
+    stricter = users_needed(a, np.roll(a, 1) * 0.9, 0.99, 0.0)
+    loose = users_needed(a, np.roll(a, 1) * 0.9, 0.8, 0.0)
+    assert stricter is not None
+    assert loose is not None
+    assert stricter > loose
+
+
+def test_beauty_sized_comparison_is_fast_and_bounded() -> None:
+    rng = np.random.default_rng(0)
+    a, b = ndcg_like(rng, 22_363), ndcg_like(rng, 22_363)
+    tracemalloc.start()
+    started = time.perf_counter()
+    paired_bootstrap(a, b, 0.95, 2000, seed=0)
+    seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 2
+    assert peak < 100 * 2**20

@@ -1,0 +1,112 @@
+"""The whole measurement on a split with known answers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components.contracts import ChampionRef, Evaluation
+from components.errors import ContractError
+from components.evaluation.evaluator import Champion, Measured, Windows, measure, read_windows, summarise
+from components.evaluation.results import read_values
+from components.params import Params
+from tests.components.evaluation.conftest import N_ITEMS, Fake, one_list, oracle
+
+REF = ChampionRef(version=3, digest="d" * 64, model="als")
+
+
+def run(
+    split: Path, params: Params, champion: Champion | None = None, **models: Fake
+) -> tuple[Windows, Measured, Evaluation]:
+    fakes = {
+        "ease": Fake("ease", oracle()),
+        "als": Fake("als", oracle(hits=0.5)),
+        "popularity": Fake("popularity", one_list),
+    } | models
+    windows = read_windows(split, params)
+    loaders = {name: lambda fake=fake: fake for name, fake in fakes.items()}
+    measured = measure(windows, loaders, champion, params, split / "per_user.parquet")
+    return windows, measured, summarise(windows, measured, champion, params)
+
+
+def test_the_better_model_is_the_challenger(split: Path, params: Params) -> None:
+    _, _, evaluation = run(split, params)
+    assert evaluation.challenger == "ease"
+    assert evaluation.n_users == 60
+    assert evaluation.n_items == N_ITEMS
+    assert evaluation.champion is None
+    assert not evaluation.champion_saw_test
+    assert evaluation.simulated
+    assert set(evaluation.test) == set(evaluation.validation) == {"ease", "als", "popularity"}
+    assert evaluation.test["ease"]["ndcg_at_5"] > evaluation.test["als"]["ndcg_at_5"]
+    gap = evaluation.validation["als"]["ndcg_at_5"] - evaluation.test["als"]["ndcg_at_5"]
+    assert evaluation.overfit_gap["als"] == pytest.approx(gap)
+
+
+def test_the_challenger_is_chosen_on_validation_alone_and_ties_go_to_the_first_named(
+    split: Path, params: Params
+) -> None:
+    same = {"ease": Fake("ease", oracle()), "als": Fake("als", oracle())}
+    assert run(split, params, **same)[2].challenger == "ease"
+    swapped = params.model_copy(
+        update={"evaluation": params.evaluation.model_copy(update={"candidates": ["als", "ease"]})}
+    )
+    assert run(split, swapped, **same)[2].challenger == "als"
+
+
+def test_champion_answers_the_test_window_only_and_is_paired(split: Path, params: Params) -> None:
+    champion = Champion(REF, Fake("champion", oracle(hits=0.7)), saw_test=True)
+    _, _, evaluation = run(split, params, champion)
+    assert evaluation.champion == REF
+    assert evaluation.champion_saw_test
+    assert "champion" in evaluation.test
+    assert "champion" not in evaluation.validation
+    assert "champion" not in evaluation.overfit_gap
+    values = read_values(split / "per_user.parquet", "ndcg_at_5", "all")
+    assert list(values) == ["ease", "als", "popularity", "champion"]
+    for name, value in values.items():
+        assert value.mean(dtype=float) == pytest.approx(evaluation.test[name]["ndcg_at_5"])
+
+
+def test_slices_add_up_and_are_the_same_users_for_all_models(split: Path, params: Params) -> None:
+    _, _, evaluation = run(split, params)
+    rows = {(r.model, r.slice): r for r in evaluation.slices}
+    assert {s for _, s in rows} == {
+        "user:cold", "user:warm", "item:cold", "item:warm", "language:en", "language:zh", "language:unknown",
+    }  # fmt: skip
+    for model in evaluation.test:
+        cold, warm = rows[model, "user:cold"], rows[model, "user:warm"]
+        assert cold.n_users + warm.n_users == evaluation.n_users
+        mean = (
+            cold.n_users * cold.metrics["ndcg_at_5"] + warm.n_users * warm.metrics["ndcg_at_5"]
+        ) / evaluation.n_users
+        assert mean == pytest.approx(evaluation.test[model]["ndcg_at_5"])
+    # item 40 is the last in the oracle's item order: it is never found, and only that slice says so
+    assert rows["ease", "item:cold"].metrics["recall_at_5"] == 0
+    assert rows["ease", "item:warm"].metrics["recall_at_5"] > 0
+
+
+def test_one_list_for_everybody_shows_in_the_coverage(split: Path, params: Params) -> None:
+    params = params.model_copy(update={"recommend": params.recommend.model_copy(update={"exclude_seen": False})})
+    _, _, evaluation = run(split, params)
+    assert evaluation.test["popularity"]["coverage_at_5"] == 5 / N_ITEMS
+    assert evaluation.test["ease"]["coverage_at_5"] == 10 / N_ITEMS
+
+
+def test_no_user_id_leaves_and_the_files_are_the_same_twice(split: Path, params: Params) -> None:
+    first = run(split, params)[2], (split / "per_user.parquet").read_bytes()
+    second = run(split, params)[2], (split / "per_user.parquet").read_bytes()
+    assert first == second
+    table = pq.read_table(split / "per_user.parquet", page_checksum_verification=True)
+    assert table.column_names[:3] == ["user_row", "model", "slice"]
+    assert "user_id" not in table.column_names
+    assert str(table.schema.field("ndcg_at_5").type) == "float"
+    assert not np.isnan(table["ndcg_at_5"].to_numpy()).any()
+
+
+def test_a_diverged_model_stops_the_run(split: Path, params: Params) -> None:
+    bad = Fake("als", oracle(), broken=lambda r: replace(r, scores=np.full_like(r.scores, np.nan)))
+    with pytest.raises(ContractError, match="model als gave NaN scores"):
+        run(split, params, als=bad)

@@ -1,0 +1,184 @@
+"""Leaks stop the run; what cannot be found is not asked for; lists keep their contract."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contracts import Ranked, Users
+from components.data.tables import read_info, read_users
+from components.errors import ContractError
+from components.evaluation.protocol import (
+    champion_saw_test,
+    check_leakage,
+    iso,
+    keep,
+    rank,
+    take,
+    targets_of,
+    window_users,
+    without_seen,
+)
+from tests.components.evaluation.conftest import DAY, N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
+from tests.conftest import ragged
+
+
+def users_of(history: list[list[int]], targets: list[list[int]]) -> Users:
+    return Users(np.arange(1, len(history) + 1, dtype=np.int32), ragged(history), 10 * DAY, ragged(targets))
+
+
+def test_a_clean_split_passes(split: Path, tmp_path: Path) -> None:
+    check_leakage(split)
+    check_leakage(write_split(tmp_path / "loo", protocol="leave_one_out"))
+
+
+@pytest.mark.parametrize("window", ["train", "validation", "test"])
+@pytest.mark.parametrize("late_by", [0, 1, 100 * DAY])
+def test_a_planted_future_row_is_leakage(split: Path, window: str, late_by: int) -> None:
+    """An event at the very end of its window is already too late: windows end before their end."""
+    info = read_info(split)
+    end = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}[window]
+
+    def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["timestamp"][-1] = end + late_by
+        return columns
+
+    edit(split, window, plant)
+    with pytest.raises(ContractError, match=rf"leakage: .*{window}.parquet has 1 event"):
+        check_leakage(split)
+
+
+def test_a_past_row_in_the_test_window_is_leakage(split: Path) -> None:
+    def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["timestamp"][0] = START
+        return columns
+
+    edit(split, "test", plant)
+    with pytest.raises(ContractError, match=r"leakage: .*test.parquet has 1 event"):
+        check_leakage(split)
+
+
+def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
+    """Another user's later event is no leak there, one's own is."""
+    split = write_split(tmp_path / "loo", protocol="leave_one_out")
+
+    def of_user(user: int, time: int) -> None:
+        def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            columns["timestamp"][np.flatnonzero(columns["user_idx"] == user)[-1]] = time
+            return columns
+
+        edit(split, "train", plant)
+
+    of_user(5, START + 30 * DAY)  # as late as the own first validation event: a tie, in source order
+    check_leakage(split)
+    of_user(0, START + 99 * DAY)  # anonymous
+    check_leakage(split)
+    of_user(5, START + 45 * DAY)
+    with pytest.raises(ContractError, match="leakage"):
+        check_leakage(split)
+
+
+def test_seen_targets_leave_and_so_do_users_without_others() -> None:
+    users = users_of([[1, 2], [3], [], [4]], [[2, 5, 5], [3, 3], [7], [9, 4]])
+    left = without_seen(users)
+    assert left.user_idx.tolist() == [1, 3, 4]
+    assert [targets_of(left).row(i).tolist() for i in range(3)] == [[5, 5], [7], [9]]
+    assert [left.history.row(i).tolist() for i in range(3)] == [[1, 2], [], [4]]
+    assert left.now == users.now
+
+
+def test_window_users_with_and_without_repeats(split: Path) -> None:
+    everyone, fresh = window_users(split, "test", False), window_users(split, "test", True)
+    assert len(everyone) == N_USERS
+    assert len(targets_of(everyone).item_idx) == 4 * N_USERS
+    repeats = sum(
+        bool(set(everyone.history.row(i)) & set(targets_of(everyone).row(i))) for i in range(N_USERS)
+    )  # odd users buy their first item again, but for user 1, who is new
+    assert repeats == N_USERS // 2 - 1
+    assert len(targets_of(fresh).item_idx) == 4 * N_USERS - repeats
+
+
+def test_nobody_left_is_an_error_that_says_what_to_do(split: Path) -> None:
+    def repeat(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        history = read_users(split, "test").history
+        columns["target"] &= False
+        columns["target"][-1], columns["item_idx"][-1] = True, history.item_idx[-1]
+        return columns
+
+    edit(split, "test", repeat)
+    assert len(window_users(split, "test", False)) == 1
+    with pytest.raises(ContractError, match=r"0 users with a target left \(of 1\).*split.test_days"):
+        window_users(split, "test", True)
+
+
+def test_take_and_keep() -> None:
+    rows = ragged([[1, 2], [], [3, 4, 5]])
+    assert [take(rows, np.array([2, 0])).row(i).tolist() for i in range(2)] == [[3, 4, 5], [1, 2]]
+    kept = keep(rows, np.array([False, True, False, False, True]))
+    assert [kept.row(i).tolist() for i in range(3)] == [[2], [], [5]]
+
+
+def test_ranking_in_batches_equals_ranking_at_once_and_hides_the_targets(split: Path) -> None:
+    users, model = window_users(split, "test", True), Fake("ease", oracle())
+    small, large = (rank(model, users, 5, True, N_ITEMS, batch_users=b) for b in (7, 1000))
+    assert np.array_equal(small, large)
+    assert max(len(batch) for batch in model.asked[:-1]) == 7
+    assert all(batch.targets is None for batch in model.asked)
+
+
+def repeat_first(ranked: Ranked) -> Ranked:
+    items = ranked.items.copy()
+    items[:, 1] = items[:, 0]
+    return replace(ranked, items=items)
+
+
+def nan_scores(ranked: Ranked) -> Ranked:
+    scores = ranked.scores.copy()
+    scores[-1, -1] = np.nan
+    return replace(ranked, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (repeat_first, "lists an item twice"),
+        (nan_scores, "NaN scores"),
+        (lambda r: Ranked(r.items[:, :3], r.scores[:, :3]), "lists of shape"),
+        (lambda r: replace(r, items=r.items + 1000), "catalogue has 1..40"),
+        (lambda r: replace(r, items=-r.items), "catalogue has 1..40"),
+        (lambda r: replace(r, items=r.items * 0), "has no item for any"),
+    ],
+)
+def test_a_list_that_breaks_its_contract_is_an_error(split: Path, spoil: object, message: str) -> None:
+    users = window_users(split, "test", True)
+    with pytest.raises(ContractError, match=f"model als .*{message}"):
+        rank(Fake("als", oracle(), spoil), users, 5, True, N_ITEMS, 16)
+
+
+def test_a_model_that_lists_seen_items_is_an_error(split: Path) -> None:
+    users = window_users(split, "test", True)
+    sloppy = Fake("als", one_list, broken=lambda r: Ranked(np.tile(np.arange(1, 31), (len(r.items), 1)), r.scores))
+    with pytest.raises(ContractError, match="had before"):
+        rank(sloppy, users, 30, True, N_ITEMS, 100)
+    assert rank(sloppy, users, 30, False, N_ITEMS, 100).shape == (len(users), 30)
+
+
+def test_champion_of_the_past_has_not_seen_the_test_window(split: Path) -> None:
+    info = read_info(split)
+    start = info.starts("test")
+    assert not champion_saw_test(info.train_end, info.validation_end, info, True)  # trained in this very run
+    assert not champion_saw_test(start - DAY, start, info, False)
+    assert champion_saw_test(start + 1, start + 1, info, False)  # trained on the window's first event
+    assert champion_saw_test(start - 2 * DAY, start + DAY, info, False)  # chosen and stopped on it
+
+
+def test_leave_one_out_trusts_only_a_champion_of_the_same_split(split: Path) -> None:
+    info = read_info(split).model_copy(update={"protocol": "leave_one_out"})
+    assert not champion_saw_test(info.train_end, info.validation_end, info, True)
+    assert champion_saw_test(info.train_end, info.validation_end, info, False)
+    assert champion_saw_test(info.train_end - DAY, info.validation_end, info, True)
+
+
+def test_iso_keeps_microseconds() -> None:
+    assert iso(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001+00:00"

@@ -1,0 +1,171 @@
+"""The stage on a whole checkout: files, champion, determinism, and that it stops rather than guesses."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from components.contracts import ChampionRef, Evaluation
+from components.errors import ContractError
+from components.params import Params
+from components.stages import evaluate as stage
+from tests.components.evaluation.conftest import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
+
+MODELS = {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}
+REF = ChampionRef(version=3, digest="d" * 64, model="als")
+
+
+@pytest.fixture
+def params() -> Params:
+    return small_params()
+
+
+def install(monkeypatch: pytest.MonkeyPatch, name: str, **attributes: Any) -> None:
+    """Put a module in the place of components.<name>; its package, too, where that is not there."""
+    package = f"components.{name.split('.')[0]}"
+    if package not in sys.modules and importlib.util.find_spec(package) is None:
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    module = ModuleType(f"components.{name}")
+    module.__dict__.update(attributes)
+    monkeypatch.setitem(sys.modules, f"components.{name}", module)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_split(tmp_path / "data/split", item_5="<b>five</b>")
+    (tmp_path / "champion").mkdir()
+    (tmp_path / "champion/champion.json").write_text("null\n")
+    (tmp_path / "reports/evaluate").mkdir(parents=True)
+    install(monkeypatch, "recommenders.library", load_model=lambda folder: Fake(folder.name, MODELS[folder.name]))
+    return tmp_path
+
+
+def crown(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -> list[tuple[Path, str]]:
+    """Let a champion serve, whose bundle has these ends; returns what was opened."""
+    opened: list[tuple[Path, str]] = []
+    ends = json.loads((checkout / "data/split/split.json").read_text())
+    about = SimpleNamespace(train_end=ends["train_end"], validation_end=ends["validation_end"])
+    about.__dict__.update(info)
+    ids = ["", *(f"sku-{i}" for i in range(1, N_ITEMS + 1))]
+
+    def open_bundle(folder: Path, digest: str) -> SimpleNamespace:
+        opened.append((folder, digest))
+        return SimpleNamespace(info=about, item_ids=ids)
+
+    def translated(bundle: SimpleNamespace, item_ids: list[str]) -> Fake:
+        assert item_ids == bundle.item_ids
+        return Fake("champion", oracle(0.7))
+
+    install(monkeypatch, "release.bundle", open_bundle=open_bundle, translated=translated)
+    (checkout / "champion/champion.json").write_text(REF.model_dump_json())
+    return opened
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_first_run_without_a_champion(checkout: Path, params: Params) -> None:
+    evaluation = stage.evaluate(checkout, params)
+    written = files(checkout / "reports/evaluate")
+    assert set(written) == {
+        "evaluation.json", "metrics.json", "per_user.parquet", "report.html",
+        "plots/models.svg", "plots/differences.svg", "plots/gains.svg", "plots/slices.svg",
+    }  # fmt: skip
+    assert Evaluation.model_validate_json(written["evaluation.json"]) == evaluation
+    assert evaluation.champion is None
+    assert evaluation.challenger == "ease"
+    metrics = json.loads(written["metrics.json"])
+    assert metrics["test/ease/ndcg_at_5"] == evaluation.test["ease"]["ndcg_at_5"]
+    assert metrics["gain_low/popularity"] > 0
+    assert metrics["test/popularity/coverage_at_5"] == evaluation.test["popularity"]["coverage_at_5"]
+    assert set(metrics) >= {"validation/als/mrr_at_2", "overfit_gap/als", "gain/als", "gain_high/als"}
+    assert b"<b>five</b>" not in written["report.html"]
+    assert "@" not in "".join(metrics)
+
+
+def test_twice_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    crown(checkout, monkeypatch)
+    stage.evaluate(checkout, params)
+    first = files(checkout / "reports/evaluate")
+    shutil.rmtree(checkout / "reports/evaluate")
+    (checkout / "reports/evaluate").mkdir()
+    stage.evaluate(checkout, params)
+    assert files(checkout / "reports/evaluate") == first
+
+
+def test_champion_is_opened_by_its_digest_and_measured(
+    checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = crown(checkout, monkeypatch)
+    evaluation = stage.evaluate(checkout, params)
+    assert opened == [(checkout / "champion/bundle", REF.digest)]
+    assert evaluation.champion == REF
+    assert not evaluation.champion_saw_test
+    assert (
+        evaluation.test["als"]["ndcg_at_5"]
+        < evaluation.test["champion"]["ndcg_at_5"]
+        < evaluation.test["ease"]["ndcg_at_5"]
+    )
+
+
+@pytest.mark.parametrize("end", ["train_end", "validation_end"])
+def test_a_champion_that_was_trained_or_tuned_in_the_window_is_known(
+    checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    start = json.loads((checkout / "data/split/split.json").read_text())["validation_end"]
+    crown(checkout, monkeypatch, **{end: start + 1})
+    assert stage.evaluate(checkout, params).champion_saw_test
+
+
+def test_a_planted_future_row_fails_the_run_and_leaves_no_evaluation(checkout: Path, params: Params) -> None:
+    def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["timestamp"][3] += 10**15
+        return columns
+
+    edit(checkout / "data/split", "train", plant)
+    with pytest.raises(ContractError, match="leakage"):
+        stage.evaluate(checkout, params)
+    assert not (checkout / "reports/evaluate/evaluation.json").exists()
+
+
+def test_a_missing_champion_file_is_an_error_not_a_first_run(checkout: Path, params: Params) -> None:
+    (checkout / "champion/champion.json").unlink()
+    with pytest.raises(ContractError, match="run the stage `resolve`"):
+        stage.evaluate(checkout, params)
+
+
+def test_models_are_looked_for_where_the_stages_write_them(checkout: Path, params: Params) -> None:
+    section = params.evaluation.model_copy(update={"candidates": ["ease", "sequence"]})
+    found = stage.loaders(checkout, params.model_copy(update={"evaluation": section}))
+    assert {name: load.args[0] for name, load in found.items()} == {
+        "ease": checkout / "models/simple/ease",
+        "sequence": checkout / "models/sequence",
+        "popularity": checkout / "models/simple/popularity",
+    }
+
+
+def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message(
+    checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    (checkout / "run").mkdir()
+    (checkout / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    stage.main()
+    assert Evaluation.model_validate_json(Path("reports/evaluate/evaluation.json").read_bytes()).n_users == 60
+
+    def plant(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["timestamp"][-1] += 10**15
+        return columns
+
+    edit(checkout / "data/split", "train", plant)
+    with pytest.raises(SystemExit, match=r"evaluate: leakage: .*train.parquet"):
+        stage.main()
+    assert not Path("reports/evaluate/evaluation.json").exists()  # nothing of the run before is left to be believed
