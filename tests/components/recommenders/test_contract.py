@@ -99,6 +99,14 @@ def test_an_empty_history_gets_a_full_list(model: Recommender, world: World, use
     assert (ranked.items > 0).all()
 
 
+@pytest.mark.parametrize("name", SIMPLE)
+def test_without_history_a_list_is_what_sells(
+    model: Recommender, world: World, params: Params, users_of: Callable[..., Users]
+) -> None:
+    popular = create("popularity", params).fit(*world).recommend(users_of([[]]), 20)
+    np.testing.assert_array_equal(model.recommend(users_of([[]]), 20).items, popular.items)
+
+
 @every_model
 def test_only_the_history_counts(model: Recommender, world: World) -> None:
     users = world[2]
