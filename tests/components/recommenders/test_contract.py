@@ -181,6 +181,16 @@ def test_anonymous_events_teach_items_only(world: World, params: Params, name: s
         np.testing.assert_allclose(with_crowd.score(users), without.score(users), atol=2e-5)
 
 
+@pytest.mark.parametrize("name", SIMPLE)
+def test_a_shop_of_strangers_still_knows_what_sells(world: World, params: Params, name: str) -> None:
+    events, catalogue, users = world
+    strangers = replace(events, user_idx=np.zeros_like(events.user_idx))
+    model = create(name, params).fit(strangers, catalogue, users)
+    sales = np.bincount(events.item_idx, minlength=events.n_items + 1)
+    assert sales[model.recommend(users, 1, exclude_seen=False).items[0, 0]] == sales.max()
+    assert np.isfinite(model.score(users)).all()
+
+
 @every_model
 def test_nobody_to_rank_is_no_error(model: Recommender, users_of: Callable[..., Users]) -> None:
     assert model.recommend(users_of([]), 5).items.shape == (0, 5)
