@@ -274,3 +274,15 @@ def _quoted(text: str) -> str:
 
 def _list(names: list[str]) -> str:
     return "[" + ", ".join(_quoted(n) for n in names) + "]"
+
+
+def describe(data: Data, table: str, root: Path) -> str:
+    """Return how many files a table has, after opening each one's header; raises ContractError when one cannot be."""
+    import duckdb
+
+    n_files = 0
+    with duckdb.connect() as connection:
+        for number, source in enumerate(data.of(table)):
+            opened = open_source(connection, table, number, source, root)
+            n_files += len(opened.files)
+    return f"{len(data.of(table))} source(s), {n_files} file(s)"

@@ -34,7 +34,7 @@ def create(name: str, params: Params) -> Recommender:
         case "sequence":
             from components.recommenders.sequence.recommender import SequenceRecommender
 
-            return SequenceRecommender(models.sequence, params.trainer, params.seed, None)
+            return SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         case _:
             raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
 

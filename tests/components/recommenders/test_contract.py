@@ -1,7 +1,6 @@
 """The one contract that every recommender keeps, whatever it learns. A new model joins by its name in the library."""
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,11 +17,8 @@ from components.params import Params
 from components.recommenders.library import NAMES, SIMPLE, create, load_model
 
 World = tuple[Interactions, Catalogue, Users]
-TRAINED = {name: [pytest.mark.slow] for name in NAMES if name not in SIMPLE}  # minutes, not milliseconds
-if importlib.util.find_spec("components.recommenders.sequence") is None:
-    TRAINED["sequence"].append(pytest.mark.skip(reason="components/recommenders/sequence is not in this checkout"))
-MODELS = [pytest.param(name, marks=TRAINED.get(name, [])) for name in NAMES]
-PERSONAL = [p for p in MODELS if p.values[0] != "popularity"]
+MODELS = [name if name in SIMPLE else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]  # trained: slow
+PERSONAL = [name for name in MODELS if name != "popularity"]
 every_model = pytest.mark.parametrize("name", MODELS)
 _fitted: dict[str, Recommender] = {}
 

@@ -1,0 +1,101 @@
+"""Where a run works: the checkout that one stands in, or, for a deployed run, a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components.release.registry import Registry
+
+from components import params
+from components.release import versioning
+from components.settings import Settings
+
+DECISION = Path("reports/decision.json")
+EVALUATION = Path("reports/evaluate/evaluation.json")
+DRIFT = Path("reports/drift/drift.json")
+KEPT_WORKSPACES = 3  # of deployed runs, for a look at their files
+
+
+@dataclass(frozen=True)
+class Place:
+    """A checkout to work in, and what its stages must know."""
+
+    root: Path
+    settings: Settings
+    params: params.Params
+    overlays: list[Path]
+    overrides: list[str]
+    env: dict[str, str]  # both, and home, for the stages
+    deployed: bool
+
+    def registry(self) -> Registry:
+        """Return the registry that this place's models go to."""
+        return Registry(self.settings, self.params.release)
+
+
+def open_place(
+    overlays: Sequence[str],
+    overrides: Sequence[str],
+    as_of: datetime | None,
+    run_id: str | None = None,
+    scheduled: datetime | None = None,
+) -> Place:
+    """Return the place of a run; raises ParamsError before anything is made.
+
+    A deployed flow run has an id and a scheduled start. A real shop is then seen as of that start, unless as_of says
+    otherwise; the simulated shop has no today.
+    """
+    source = Path.cwd()
+    settings = Settings().resolved(source)
+    paths = [(source / p).resolve() for p in [*_inherited(settings.params, ":"), *overlays]]
+    lines = [*_inherited(settings.overrides, "\n"), *overrides]
+    loaded = params.load(source / "params.yaml", paths, lines)
+    as_of = as_of or (None if loaded.data.simulated else scheduled)
+    if as_of is not None:
+        lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
+        loaded = params.load(source / "params.yaml", paths, lines)
+    root = source
+    if run_id is not None:
+        root = versioning.workspace(source, settings.home / "workspaces" / run_id)
+        _prune(root)
+    env = {
+        "CAROUSEL_HOME": str(settings.home),
+        "CAROUSEL_TRACKING_URI": settings.tracking_uri,
+        "CAROUSEL_DATA_ROOT": str((settings.data_root or source).resolve()),
+        "CAROUSEL_PARAMS": ":".join(map(str, paths)),
+        "CAROUSEL_OVERRIDES": "\n".join(lines),
+    }
+    return Place(root, settings, loaded, paths, lines, env, run_id is not None)
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def quiet_environment(home: Path) -> None:
+    """Set what Prefect reads at import: its database in home, no telemetry, time to start on a busy machine."""
+    for name, value in {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "PREFECT_CLI_PROMPT": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _inherited(text: str, separator: str) -> list[str]:
+    return [part for part in text.split(separator) if part]
+
+
+def _prune(newest: Path) -> None:
+    others = sorted((p for p in newest.parent.iterdir() if p != newest), key=lambda p: p.stat().st_mtime)
+    for old in others[: max(0, len(others) + 1 - KEPT_WORKSPACES)]:
+        shutil.rmtree(old, ignore_errors=True)
