@@ -20,6 +20,18 @@ from components.release.digests import digest_of, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import Outcome, run_guarded
 
+__all__ = [
+    "StageRun",
+    "data_version",
+    "git",
+    "is_changed",
+    "is_dirty",
+    "lineage",
+    "push",
+    "remote_url",
+    "reproduce_stage",
+]
+__all__ += ["rerun_stage", "restore", "stage_order", "workspace"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
 LOCK = "dvc.lock"
@@ -137,11 +149,10 @@ def push(root: Path) -> int:
 def remote_url(root: Path) -> str:
     """Return where the default remote is; a folder as an absolute path. Raises ReleaseError when there is none."""
     with _repo(root) as repo:
-        name = repo.config["core"].get("remote")
-        if not name:
-            raise ReleaseError("DVC has no default remote; `dvc remote add --default local .carousel/remote`")
-        url = str(repo.config["remote"][name]["url"])
-    return url if "://" in url else str((root / url).resolve())
+        name, url = _remote(repo, root)
+    if not name:
+        raise ReleaseError("DVC has no default remote; run `dvc remote add --default local .carousel/remote`")
+    return url
 
 
 def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
@@ -198,12 +209,20 @@ def _share_cache(source: Path, folder: Path) -> None:
     """Write folder's .dvc/config.local: the source's cache and default remote."""
     with _repo(source) as repo:
         cache = Path(repo.cache.local.path).parents[1]  # below it lie files/md5 and runs
-        name = repo.config["core"].get("remote")
-        url = str(repo.config["remote"][name]["url"]) if name else ""
+        name, url = _remote(repo, source)
     lines = ["[cache]", f"    dir = {cache}", "    type = reflink,copy"]
-    if url and "://" not in url:  # a folder, which the source may know by a relative path
-        lines += [f"['remote \"{name}\"']", f"    url = {Path(url).resolve()}"]
+    if name:
+        lines += [f"['remote \"{name}\"']", f"    url = {url}"]
     (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _remote(repo: Any, root: Path) -> tuple[str, str]:
+    """Return name and address of the default remote, a folder as an absolute path; empty where there is none."""
+    name = repo.config["core"].get("remote")
+    if not name:
+        return "", ""
+    url = str(repo.config["remote"][name]["url"])
+    return name, url if "://" in url else str((root / url).resolve())
 
 
 def _lock(root: Path) -> dict[str, Any]:
