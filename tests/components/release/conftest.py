@@ -141,12 +141,16 @@ def stocked(made: Path, empty_database: Path, params: Params, tmp_path_factory: 
     return home
 
 
+def shelf_in(folder: Path, stocked: Path, params: Params) -> tuple[Registry, Settings]:
+    home = Path(shutil.copytree(stocked, folder / "shelf", ignore=shutil.ignore_patterns("mlflow-artifacts")))
+    settings = Settings(home=home).resolved(folder)
+    return Registry(settings, params.release), settings
+
+
 @pytest.fixture
 def shelf(stocked: Path, params: Params, tmp_path: Path) -> tuple[Registry, Settings]:
     """Return a registry with versions 1 to 4, and its settings, in a home of its own."""
-    home = Path(shutil.copytree(stocked, tmp_path / "shelf", ignore=shutil.ignore_patterns("mlflow-artifacts")))
-    settings = Settings(home=home).resolved(tmp_path)
-    return Registry(settings, params.release), settings
+    return shelf_in(tmp_path, stocked, params)
 
 
 def write_run(root: Path) -> Path:
@@ -211,36 +215,36 @@ def remade(bundle: Path, folder: Path, mark: str) -> Path:
     return folder
 
 
-Decide = Callable[..., Path]
+def write_decision(path: Path, registry: Registry, version: int, **changes: Any) -> Path:
+    """Write the decision to promote a version over the champion of now, with changes on top."""
+    serving = registry.alias("champion")
+    champion = registry.ref(serving.number) if serving else None
+    ok = Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")
+    decision = Decision(
+        verdict="promote",
+        mode="enabled",
+        bootstrap=champion is None,
+        reasons=["better"],
+        checks=[ok, ok.model_copy(update={"name": "latency", "value": 3.0, "limit": 50.0})],
+        gain=Interval(gain=0.02, low=0.01, high=0.03, n_users=500),
+        users_needed=None,
+        challenger_version=version,
+        challenger_digest=registry.version(version).lineage.bundle_digest,
+        champion=champion,
+        primary="ndcg_at_10",
+        as_of="2026-03-01T00:00:00+00:00",
+        evaluation_digest=sha256(b"{}").hexdigest(),
+        decided_at="2026-03-01T04:00:00+00:00",
+    )
+    path.write_text(Decision.model_validate(decision.model_dump() | changes).model_dump_json(indent=1))
+    return path
 
 
 @pytest.fixture
-def decide(shelf: tuple[Registry, Settings], tmp_path: Path) -> Decide:
-    """Return a function that writes the decision to promote a version over the champion of now; changes on top."""
+def decide(shelf: tuple[Registry, Settings], tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the decision to promote a version of the shelf; changes on top."""
 
     def call(version: int, **changes: Any) -> Path:
-        registry = shelf[0]
-        serving = registry.alias("champion")
-        champion = registry.ref(serving.number) if serving else None
-        ok = Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")
-        decision = Decision(
-            verdict="promote",
-            mode="enabled",
-            bootstrap=champion is None,
-            reasons=["better"],
-            checks=[ok, ok.model_copy(update={"name": "latency", "value": 3.0, "limit": 50.0})],
-            gain=Interval(gain=0.02, low=0.01, high=0.03, n_users=500),
-            users_needed=None,
-            challenger_version=version,
-            challenger_digest=registry.version(version).lineage.bundle_digest,
-            champion=champion,
-            primary="ndcg_at_10",
-            as_of="2026-03-01T00:00:00+00:00",
-            evaluation_digest=sha256(b"{}").hexdigest(),
-            decided_at="2026-03-01T04:00:00+00:00",
-        )
-        path = tmp_path / f"decision-{version}-{uuid.uuid4().hex}.json"
-        path.write_text(Decision.model_validate(decision.model_dump() | changes).model_dump_json(indent=1))
-        return path
+        return write_decision(tmp_path / f"decision-{version}-{uuid.uuid4().hex}.json", shelf[0], version, **changes)
 
     return call
