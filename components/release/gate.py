@@ -60,8 +60,9 @@ def decide(
     first = champion is None
     ruling = _Ruling()
     gain = _judge_gains(ruling, evidence, params)
+    few = evidence.n_users < params.gate.min_users
     for check in guardrails.all_checks(evidence, drift, latency_ms, params):
-        ruling.add(check)
+        ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
     if champion is not None:
         ruling.add(_unseen(evaluation), "unsure")
         if challenger.digest == champion.digest:

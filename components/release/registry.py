@@ -32,6 +32,7 @@ BOUNDS = {  # MLflow's own wait over a minute for a server that is gone, and two
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 LOCK_S = 120.0  # longest wait for another process that is registering
@@ -100,16 +101,24 @@ class Registry:
 
     def alias(self, name: Alias) -> Version | None:
         """Return the version under the alias; None where there is none, or nothing was ever registered."""
-        if self._is_empty():
+        number = self.aliases().get(name)
+        if number is None:
             return None
+        with self._door():
+            return self._read(number)
+
+    def aliases(self) -> dict[str, int]:
+        """Return alias -> version number; empty where nothing was ever registered."""
+        if self._is_empty():
+            return {}
         with self._door() as errors:
             try:
-                aliases = self._client.get_registered_model(self.name).aliases
+                found = self._client.get_registered_model(self.name).aliases
             except errors as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                    return None
+                    return {}
                 raise
-            return self._read(aliases[name]) if name in aliases else None
+        return {alias: int(number) for alias, number in found.items()}
 
     def version(self, number: int) -> Version:
         """Return a version; raises ReleaseError when there is no such one, or it has no lineage."""
@@ -121,17 +130,21 @@ class Registry:
             except errors as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
-        known = [v.number for v in self.versions()]
-        raise ReleaseError(f"version {number} of {self.name} is not in the registry; it has {known}")
+        raise ReleaseError(f"version {number} of {self.name} is not in the registry; it has {list(self.digests())}")
 
     def versions(self) -> list[Version]:
         """Return all versions with a lineage, oldest first."""
+        with self._door():
+            return [self._read(number) for number in self.digests()]
+
+    def digests(self) -> dict[int, str]:
+        """Return version number -> bundle digest of all versions, oldest first: what exists, in one question."""
         if self._is_empty():
-            return []
+            return {}
         with self._door():
             rows = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-            numbers = sorted(int(row.version) for row in rows if "bundle_digest" in row.tags)
-            return [self._read(number) for number in numbers]
+        found = {int(row.version): row.tags["bundle_digest"] for row in rows if "bundle_digest" in row.tags}
+        return dict(sorted(found.items()))
 
     def ref(self, number: int) -> ChampionRef:
         """Return what a decision and champion.json say about the version."""
@@ -148,9 +161,9 @@ class Registry:
                 self._client.delete_registered_model_alias(self.name, alias)
             else:
                 self._client.set_registered_model_alias(self.name, alias, str(number))
-        came = self.alias(alias)
-        if (came.number if came else None) != number:
-            raise ReleaseError(f"alias {alias}: set to {number}, the registry says {came and came.number}")
+        came = self.aliases().get(alias)
+        if came != number:
+            raise ReleaseError(f"alias {alias}: set to {number}, the registry says {came}")
 
     def fetch(self, number: int, folder: Path) -> Path:
         """Return folder, holding the version's bundle, every byte checked; a bundle that is there is kept.

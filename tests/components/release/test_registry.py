@@ -1,18 +1,12 @@
-import math
-import shutil
-import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from components.contracts import ChampionRef
-from components.errors import ReleaseError, TamperedError
-from components.params import Params
+from components.errors import ReleaseError
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
-from components.settings import Settings
 
 Register = Callable[..., int]
 
