@@ -37,8 +37,8 @@ def status(settings: Settings, release: Release) -> Status:
         champion=champion,
         since=since,
         data=data,
-        verdict=decision and decision.model_dump(include={"verdict", "reasons", "as_of", "decided_at", "mode"}),
-        drift=drift and drift.model_dump(include={"drifted", "computable", "reasons", "reference"}),
+        verdict=_part(decision, "verdict", "reasons", "as_of", "decided_at", "mode"),
+        drift=_part(drift, "drifted", "computable", "reasons", "reference"),
     )
 
 
@@ -62,6 +62,10 @@ def last_drift(home: Path) -> DriftVerdict | None:
     """Return the newest drift verdict, or None."""
     file = home / "drift.json"
     return DriftVerdict.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _part(record: Record | None, *fields: str) -> dict[str, Any] | None:
+    return record.model_dump(include=set(fields)) if record else None
 
 
 def _iso(time: datetime | None) -> str | None:
