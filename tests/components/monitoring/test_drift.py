@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.components.monitoring.conftest import DRIFT, SHIFT, START, catalogue,
 AS_OF = SHIFT + timedelta(days=28)
 
 
+@cache
 def draw(snapshot: Path, end: datetime, seed: int = 1, days: float = DRIFT.window_days) -> Sample:
     return sample_window(snapshot, end, days, DRIFT.sample, seed, 1.0)
 
