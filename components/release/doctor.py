@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def _sources(root: Path, settings: Settings, loaded: Params) -> Iterator[Finding
     for table in loaded.data.sources:
         yield _look(
             f"source {table}",
-            lambda table=table: sources.describe(loaded.data, table, settings.data_root or root),
+            partial(sources.describe, loaded.data, table, settings.data_root or root),
             f"check data.sources.{table}",
         )
 
