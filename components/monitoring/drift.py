@@ -179,7 +179,7 @@ def _noise(reference: Sample, current: Sample, name: str, seed: int) -> float:
             found.append(_distance(values[half], values[~half], name))
     largest = np.mean(found[1:] or found) + DEVIATIONS * np.std(found[1:] or found)
     # halves of n differ with variance 4 / n; windows of n and m with 1 / n + 1 / m
-    return largest * float(np.sqrt((1 + current.rows.num_rows / reference.rows.num_rows) / 4))
+    return float(largest * np.sqrt((1 + current.rows.num_rows / reference.rows.num_rows) / 4))
 
 
 def _values(a: pa.ChunkedArray, b: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,7 +8,6 @@ from components.contracts import Decision, DriftVerdict, Record
 from components.params import Release
 from components.settings import Settings
 
-
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
 DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 
