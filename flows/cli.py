@@ -208,3 +208,7 @@ def _table(rows: list[tuple[str, ...]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False, highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    main()
