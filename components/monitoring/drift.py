@@ -26,7 +26,8 @@ from components.params import Drift
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROUNDS = 20  # random halves; the largest distance counts
+ROUNDS = 20  # random halves
+DEVIATIONS = 3.0  # a distance that is farther than this above the mean of the halves is no chance
 MIN_STD = 0.001  # of the reference, for a number that hardly varies there (Evidently uses the same)
 HOUR_S = 3_600.0
 
@@ -171,13 +172,14 @@ def _noise(reference: Sample, current: Sample, name: str, seed: int) -> float:
         return 0.0
     values = _values(current.rows[name], current.rows[name], name)[0]
     rng, n_users = np.random.default_rng(seed), int(current.user.max()) + 1
-    largest = 0.0
+    found = [0.0]
     for _ in range(ROUNDS):
         half = (rng.permutation(n_users) < n_users / 2)[current.user]
         if half.any() and not half.all():
-            largest = max(largest, _distance(values[half], values[~half], name))
+            found.append(_distance(values[half], values[~half], name))
+    largest = np.mean(found[1:] or found) + DEVIATIONS * np.std(found[1:] or found)
     # halves of n differ with variance 4 / n; windows of n and m with 1 / n + 1 / m
-    return largest * float(np.sqrt((1 + current.rows.num_rows / reference.rows.num_rows) / 4))
+    return float(largest * np.sqrt((1 + current.rows.num_rows / reference.rows.num_rows) / 4))
 
 
 def _values(a: pa.ChunkedArray, b: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

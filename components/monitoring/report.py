@@ -64,7 +64,8 @@ def _evidently(verdict: DriftVerdict, reference: Sample, current: Sample) -> str
 def _frame(sample: Sample, names: list[str]) -> Any:
     frame = sample.rows.select(names).to_pandas()
     for name in set(names) & set(CATEGORIES):
-        frame[name] = frame[name].fillna("(none)")
+        # Evidently writes values into a script as they are: none may end it
+        frame[name] = frame[name].fillna("(none)").str.replace("<", "‹")
     return frame
 
 

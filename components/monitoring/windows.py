@@ -8,11 +8,12 @@ Each row is an event of a person (impressions, which the shop itself makes, are 
     price_log      log(1 + price) of the item
     hour, weekday  of the event, UTC
     user_activity  log of the user's events in the window, less that of the mean user: volume has an alarm of its own
-    item_rank      0 (most) to 1 (least): the item's popularity in the look-back; null where it had no event there
     item_new       "new" where the item had no event in the look-back, else "known"
     taste          share of the user's look-back events that were in this category; null where there were none
 
 The look-back is as long as the window and lies just before it, so that the columns mean the same in every window.
+How popular an item was is no column: near-equal items change places by chance, all users of a window share that chance,
+and comparing users with users cannot see it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CATEGORIES = ("event", "category", "language", "hour", "weekday", "item_new")
-NUMBERS = ("price_log", "user_activity", "item_rank", "taste")
+NUMBERS = ("price_log", "user_activity", "taste")
 COLUMNS = (*CATEGORIES, *NUMBERS)
-LOOK_BACK = ("item_rank", "item_new", "taste")  # need a whole look-back
+LOOK_BACK = ("item_new", "taste")  # need a whole look-back
 LENGTH = ("user_activity", *LOOK_BACK)  # mean something else where the window has another length
 WHOLE = 0.9  # share of a span that the history must cover
 META = b"carousel.window"
@@ -42,9 +43,7 @@ DAY_S = 86_400.0
 
 QUERY = """
 WITH past AS (FROM events WHERE timestamp < $1),
-popular AS (
-    SELECT item_id, percent_rank() OVER (ORDER BY count(*) DESC) AS item_rank FROM past GROUP BY item_id
-),
+sold AS (SELECT DISTINCT item_id FROM past),
 active AS (SELECT user_id, count(*) AS n FROM events WHERE timestamp >= $1 AND user_id IS NOT NULL GROUP BY user_id),
 mean AS (SELECT avg(n) AS n FROM active),
 liked AS (
@@ -54,14 +53,13 @@ liked AS (
 totals AS (SELECT DISTINCT user_id, total FROM liked)
 SELECT e.user_id, e.event, i.top AS category, i.language,
     strftime(e.timestamp, '%H') AS hour, strftime(e.timestamp, '%a') AS weekday,
-    CASE WHEN p.item_id IS NULL THEN 'new' ELSE 'known' END AS item_new,
+    CASE WHEN s.item_id IS NULL THEN 'new' ELSE 'known' END AS item_new,
     ln(1 + i.price) AS price_log,
     ln(a.n / mean.n) AS user_activity,
-    p.item_rank,
     CASE WHEN i.top IS NOT NULL THEN coalesce(l.n, 0)::DOUBLE / t.total::DOUBLE END AS taste
 FROM picked JOIN events e USING (row) CROSS JOIN mean
 LEFT JOIN items i USING (item_id)
-LEFT JOIN popular p USING (item_id)
+LEFT JOIN sold s USING (item_id)
 LEFT JOIN active a ON a.user_id = e.user_id
 LEFT JOIN totals t ON t.user_id = e.user_id
 LEFT JOIN liked l ON l.user_id = e.user_id AND l.top = i.top

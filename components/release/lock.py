@@ -21,7 +21,7 @@ def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     with path.open("a+", encoding="utf-8") as file:
         if not _taken(file.fileno(), wait_s):
             file.seek(0)
-            raise BusyError(f"{what} cannot start: {_holder(file.read())}; wait for it to end") from None
+            raise BusyError(f"{_holder(file.read())}; wait for it to end, then start {what} again") from None
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file.write(json.dumps({"what": what, "pid": os.getpid(), "since": since}))
@@ -49,5 +49,5 @@ def _holder(text: str) -> str:
     try:
         holder = json.loads(text)
     except ValueError:
-        return "another process holds the lock"
+        return "another run holds the lock"
     return f"{holder['what']} runs since {holder['since']} (pid {holder['pid']})"

@@ -278,13 +278,16 @@ class Registry:
     def _record(
         self, run_id: str, metrics: Mapping[str, float], reports: Path, run_params: Path, dvc_lock: Path
     ) -> None:
-        """Log parameters, metrics, curves and reports. All of it may be logged again."""
+        """Log parameters, metrics, curves and reports. All may be logged again; a curve is drawn once."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         lines = {name: values for name, values in curves(reports).items() if values}
         points = [Metric(name, value, now, 0) for name, value in metrics.items() if name not in lines]
-        points += [Metric(name, v, now, step) for name, values in lines.items() for step, v in enumerate(values)]
+        drawn = self._client.get_run(run_id).data.metrics
+        for name, values in lines.items():
+            if name not in drawn:
+                points += [Metric(name, value, now, step) for step, value in enumerate(values)]
         for start in range(0, len(points), 1000):
             self._client.log_batch(run_id, metrics=points[start : start + 1000])
         knobs = [Param(name, value[:6000]) for name, value in flat_params(run_params).items()]

@@ -8,6 +8,9 @@ from components.contracts import Decision, DriftVerdict, Record
 from components.params import Release
 from components.settings import Settings
 
+DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
+DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
+
 
 class Status(Record):
     """`carousel status --json`."""
@@ -37,8 +40,8 @@ def status(settings: Settings, release: Release) -> Status:
         champion=champion,
         since=since,
         data=data,
-        verdict=_part(decision, "verdict", "reasons", "as_of", "decided_at", "mode"),
-        drift=_part(drift, "drifted", "computable", "reasons", "reference"),
+        verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
+        drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
     )
 
 
@@ -62,10 +65,6 @@ def last_drift(home: Path) -> DriftVerdict | None:
     """Return the newest drift verdict, or None."""
     file = home / "drift.json"
     return DriftVerdict.model_validate_json(file.read_bytes()) if file.exists() else None
-
-
-def _part(record: Record | None, *fields: str) -> dict[str, Any] | None:
-    return record.model_dump(include=set(fields)) if record else None
 
 
 def _iso(time: datetime | None) -> str | None:

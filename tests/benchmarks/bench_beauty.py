@@ -46,7 +46,8 @@ def split_data(data: Path, params: Params, folder: Path) -> Path:
 
 def embed(catalogue: Catalogue, params: Params, cache: Path) -> Catalogue:
     """Return the catalogue with the encoder's embeddings; only texts that the cache lacks are encoded."""
-    from components.language.encoder import Encoder, encode_cached, resolve_model
+    from components.language.cache import encode_cached
+    from components.language.encoder import Encoder, resolve_model
 
     encoder = Encoder.load(resolve_model(params.language.model), params.language)
     return replace(catalogue, embedding=encode_cached(encoder, catalogue.text, cache))

@@ -17,7 +17,8 @@ from components.params import Params
 from components.recommenders.library import NAMES, SIMPLE, create, load_model
 
 World = tuple[Interactions, Catalogue, Users]
-MODELS = [name if name in SIMPLE else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]  # trained: slow
+TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
+MODELS = [name if name in SIMPLE else pytest.param(name, marks=TRAINED) for name in NAMES]
 PERSONAL = [name for name in MODELS if name != "popularity"]
 every_model = pytest.mark.parametrize("name", MODELS)
 _fitted: dict[str, Recommender] = {}
