@@ -79,6 +79,7 @@ def _utc(time: datetime) -> datetime:
 
 def quiet_environment(home: Path) -> None:
     """Set what Prefect reads at import: its database in home, no telemetry, time to start on a busy machine."""
+    (home / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

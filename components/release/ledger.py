@@ -108,11 +108,12 @@ class Ledger:
     def _open(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            db = sqlite3.connect(self.path, timeout=BUSY_S)
+            db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
             try:
                 db.executescript(TABLE)
-                with db:
-                    yield db
+                db.execute("BEGIN IMMEDIATE")  # number and row in one go: nobody writes in between
+                yield db
+                db.execute("COMMIT")
             finally:
                 db.close()
         except sqlite3.Error as error:

@@ -165,8 +165,8 @@ def _target(chain: list[Deployment], current: int | None, to: int | None, ledger
 
 def _alive(chain: list[Deployment], registry: Registry) -> list[Deployment]:
     """Return the deployments whose version the registry still holds."""
-    versions = {(v.number, v.lineage.bundle_digest) for v in registry.versions()}
-    return [d for d in chain if (d.version, d.digest) in versions]
+    known = registry.digests()
+    return [d for d in chain if known.get(d.version) == d.digest]
 
 
 def _deploy(
@@ -201,6 +201,5 @@ def _deploy(
 
 
 def _point_previous(registry: Registry, number: int | None) -> None:
-    current = registry.alias("previous")
-    if (current.number if current else None) != number:
+    if registry.aliases().get("previous") != number:
         registry.move("previous", number)

@@ -32,6 +32,7 @@ BOUNDS = {  # MLflow's own wait over a minute for a server that is gone, and two
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 LOCK_S = 120.0  # longest wait for another process that is registering
@@ -100,16 +101,24 @@ class Registry:
 
     def alias(self, name: Alias) -> Version | None:
         """Return the version under the alias; None where there is none, or nothing was ever registered."""
-        if self._is_empty():
+        number = self.aliases().get(name)
+        if number is None:
             return None
+        with self._door():
+            return self._read(number)
+
+    def aliases(self) -> dict[str, int]:
+        """Return alias -> version number; empty where nothing was ever registered."""
+        if self._is_empty():
+            return {}
         with self._door() as errors:
             try:
-                aliases = self._client.get_registered_model(self.name).aliases
+                found = self._client.get_registered_model(self.name).aliases
             except errors as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                    return None
+                    return {}
                 raise
-            return self._read(aliases[name]) if name in aliases else None
+        return {alias: int(number) for alias, number in found.items()}
 
     def version(self, number: int) -> Version:
         """Return a version; raises ReleaseError when there is no such one, or it has no lineage."""
@@ -121,17 +130,21 @@ class Registry:
             except errors as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
-        known = [v.number for v in self.versions()]
-        raise ReleaseError(f"version {number} of {self.name} is not in the registry; it has {known}")
+        raise ReleaseError(f"version {number} of {self.name} is not in the registry; it has {list(self.digests())}")
 
     def versions(self) -> list[Version]:
         """Return all versions with a lineage, oldest first."""
+        with self._door():
+            return [self._read(number) for number in self.digests()]
+
+    def digests(self) -> dict[int, str]:
+        """Return version number -> bundle digest of all versions, oldest first: what exists, in one question."""
         if self._is_empty():
-            return []
+            return {}
         with self._door():
             rows = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-            numbers = sorted(int(row.version) for row in rows if "bundle_digest" in row.tags)
-            return [self._read(number) for number in numbers]
+        found = {int(row.version): row.tags["bundle_digest"] for row in rows if "bundle_digest" in row.tags}
+        return dict(sorted(found.items()))
 
     def ref(self, number: int) -> ChampionRef:
         """Return what a decision and champion.json say about the version."""
@@ -148,9 +161,9 @@ class Registry:
                 self._client.delete_registered_model_alias(self.name, alias)
             else:
                 self._client.set_registered_model_alias(self.name, alias, str(number))
-        came = self.alias(alias)
-        if (came.number if came else None) != number:
-            raise ReleaseError(f"alias {alias}: set to {number}, the registry says {came and came.number}")
+        came = self.aliases().get(alias)
+        if came != number:
+            raise ReleaseError(f"alias {alias}: set to {number}, the registry says {came}")
 
     def fetch(self, number: int, folder: Path) -> Path:
         """Return folder, holding the version's bundle, every byte checked; a bundle that is there is kept.
@@ -265,13 +278,16 @@ class Registry:
     def _record(
         self, run_id: str, metrics: Mapping[str, float], reports: Path, run_params: Path, dvc_lock: Path
     ) -> None:
-        """Log parameters, metrics, curves and reports. All of it may be logged again."""
+        """Log parameters, metrics, curves and reports. All may be logged again; a curve is drawn once."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         lines = {name: values for name, values in curves(reports).items() if values}
         points = [Metric(name, value, now, 0) for name, value in metrics.items() if name not in lines]
-        points += [Metric(name, v, now, step) for name, values in lines.items() for step, v in enumerate(values)]
+        drawn = self._client.get_run(run_id).data.metrics
+        for name, values in lines.items():
+            if name not in drawn:
+                points += [Metric(name, value, now, step) for step, value in enumerate(values)]
         for start in range(0, len(points), 1000):
             self._client.log_batch(run_id, metrics=points[start : start + 1000])
         knobs = [Param(name, value[:6000]) for name, value in flat_params(run_params).items()]
