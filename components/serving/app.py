@@ -4,6 +4,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -73,6 +74,12 @@ def _add_lists(app: FastAPI, champions: Champions, serving: Serving, meters: Met
 
 def _add_probes(app: FastAPI, champions: Champions, meters: Meters) -> None:
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    page = (Path(__file__).parent / "page.html").read_bytes()
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> Response:
+        return Response(page, media_type="text/html")
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:

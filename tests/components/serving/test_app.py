@@ -1,6 +1,7 @@
 """The routes: what a shop's pages see, and that every wrong request gets a problem that says why."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -209,6 +210,13 @@ def test_an_address_in_use_says_what_to_do() -> None:
         _listening("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(ParamsError, match=r"serving\.host"):
         _listening("203.0.113.7", 0)
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    reply = client.get("/")
+    assert reply.headers["content-type"].startswith("text/html")
+    assert set(re.findall(r"""(?:src|href)=["']([^"']+)""", reply.text)) == {"openapi.json"}
+    assert "innerHTML" not in reply.text  # titles are text, whatever they hold
 
 
 def test_openapi_describes_the_routes(client: TestClient) -> None:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
@@ -71,12 +71,13 @@ def test_a_head_that_does_not_end(port: int, sent: bytes) -> None:
 
 def test_a_head_byte_by_byte_does_not_buy_time(port: int) -> None:
     with connect(port) as connection:
-        started = time.monotonic()
-        with pytest.raises(OSError, match=r"."):
+        sent = 0
+        with suppress(OSError):
             for byte in HEAD * 20:
                 connection.sendall(bytes([byte]))
+                sent += 1
                 time.sleep(0.02)
-        assert time.monotonic() - started < 3
+        assert 5 < sent < 10 * len(HEAD)  # closed long before the end, 0.3 s at 0.02 s a byte
 
 
 def test_a_slow_answer_and_a_second_request_are_not_cut(port: int) -> None:
