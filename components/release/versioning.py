@@ -51,13 +51,16 @@ def stage_order(root: Path) -> list[str]:
     with _repo(root) as repo:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
-        return [stage.addressing for stage in plan_repro(get_active_graph(repo.index.graph))]
+        return [stage.name for stage in plan_repro(get_active_graph(repo.index.graph))]
 
 
 def is_changed(root: Path, stage: str) -> bool:
     """Return whether DVC would run the stage or restore its outputs: False means that all is in its place."""
     with _repo(root) as repo:
-        return any(found.changed() for found in repo.stage.collect(stage))
+        found = next((s for s in repo.index.stages if s.name == stage), None)  # DVC's own look-up goes by the cwd
+        if found is None:
+            raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(s.name for s in repo.index.stages)}")
+        return bool(found.changed())
 
 
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
@@ -110,8 +113,8 @@ def restore(root: Path, target: str) -> None:
     for source in ("cache", "remote"):
         with suppress(ReleaseError), _repo(root) as repo:
             if source == "remote":
-                repo.fetch([target])
-            repo.checkout([target], force=True)
+                repo.fetch([str(path)])  # DVC takes relative targets from the cwd
+            repo.checkout([str(path)], force=True)
         if path.exists() and digest_of(path) == digest:
             return
         names = _drop(root, path, digest)
