@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from components.contracts import Lineage, Record
-from components.errors import BusyError, ReleaseError, TamperedError
+from components.errors import BusyError, ReleaseError, StageError, TamperedError
 from components.release.digests import digest_of, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import Outcome, run_guarded
@@ -205,7 +206,13 @@ def _failure(stage: str, outcome: Outcome) -> Exception:
     if "is busy, it is being blocked by" in text or "Unable to acquire lock" in text:
         return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")
     own = [line for line in outcome.lines if not line.startswith(("ERROR: failed to reproduce", ">", "Running stage"))]
-    return ReleaseError(f"stage {stage} failed (exit code {outcome.code}): " + "\n".join(own[-8:]))
+    told = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
+    if told:  # what stages.run prints for a fault that a person can act on
+        return StageError("\n".join(own[told[-1] :]))
+    found = re.search(r"exited with (-?\d+)", text)
+    code = int(found[1]) if found else outcome.code
+    kind = StageError if 0 < code < 128 else ReleaseError  # a negative one, or one above 128: it was killed
+    return kind(f"stage {stage} failed (exit code {code}): " + "\n".join(own[-8:]))
 
 
 def _share_cache(source: Path, folder: Path) -> None:
