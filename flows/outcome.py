@@ -108,7 +108,11 @@ def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
     roles = {evaluation.challenger: "challenger", "champion": "champion"}
     roles |= dict.fromkeys(evaluation.baselines, "baseline")
     return [
-        {"model": m, "role": roles.get(m, ""), **{n.replace("_at_", "@"): f"{evaluation.test[m][n]:.4f}" for n in names}}
+        {
+            "model": m,
+            "role": roles.get(m, ""),
+            **{n.replace("_at_", "@"): f"{evaluation.test[m][n]:.4f}" for n in names},
+        }
         for m in ordered
     ]
 
