@@ -50,4 +50,4 @@ def _holder(text: str) -> str:
         holder = json.loads(text)
     except ValueError:
         return "another run holds the lock"
-    return f"{holder['what']} runs since {holder['since']} (process {holder['pid']})"
+    return f"{holder['what']} runs since {holder['since']} (pid {holder['pid']})"

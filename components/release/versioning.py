@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from components.contracts import Lineage, Record
-from components.errors import BusyError, ReleaseError, TamperedError
+from components.errors import BusyError, ReleaseError, StageError, TamperedError
 from components.release.digests import digest_of, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import Outcome, run_guarded
@@ -51,13 +52,16 @@ def stage_order(root: Path) -> list[str]:
     with _repo(root) as repo:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
-        return [stage.addressing for stage in plan_repro(get_active_graph(repo.index.graph))]
+        return [stage.name for stage in plan_repro(get_active_graph(repo.index.graph))]
 
 
 def is_changed(root: Path, stage: str) -> bool:
     """Return whether DVC would run the stage or restore its outputs: False means that all is in its place."""
     with _repo(root) as repo:
-        return any(found.changed() for found in repo.stage.collect(stage))
+        found = next((s for s in repo.index.stages if s.name == stage), None)  # DVC's own look-up goes by the cwd
+        if found is None:
+            raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(s.name for s in repo.index.stages)}")
+        return bool(found.changed())
 
 
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
@@ -110,8 +114,8 @@ def restore(root: Path, target: str) -> None:
     for source in ("cache", "remote"):
         with suppress(ReleaseError), _repo(root) as repo:
             if source == "remote":
-                repo.fetch([target])
-            repo.checkout([target], force=True)
+                repo.fetch([str(path)])  # DVC takes relative targets from the cwd
+            repo.checkout([str(path)], force=True)
         if path.exists() and digest_of(path) == digest:
             return
         names = _drop(root, path, digest)
@@ -202,7 +206,13 @@ def _failure(stage: str, outcome: Outcome) -> Exception:
     if "is busy, it is being blocked by" in text or "Unable to acquire lock" in text:
         return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")
     own = [line for line in outcome.lines if not line.startswith(("ERROR: failed to reproduce", ">", "Running stage"))]
-    return ReleaseError(f"stage {stage} failed (exit code {outcome.code}): " + "\n".join(own[-8:]))
+    told = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
+    if told:  # what stages.run prints for a fault that a person can act on
+        return StageError("\n".join(own[told[-1] :]))
+    found = re.search(r"exited with (-?\d+)", text)
+    code = int(found[1]) if found else outcome.code
+    kind = StageError if 0 < code < 128 else ReleaseError  # a negative one, or one above 128: it was killed
+    return kind(f"stage {stage} failed (exit code {code}): " + "\n".join(own[-8:]))
 
 
 def _share_cache(source: Path, folder: Path) -> None:
