@@ -18,17 +18,10 @@ from components.contracts import ChampionRef, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import Release
+from components.release import records
 from components.release.bundle import check_files
 from components.release.lock import held
-from components.release.records import (
-    Version,
-    curves,
-    finite_metrics,
-    flat_params,
-    lineage_tags,
-    report_files,
-    version_of,
-)
+from components.release.records import Version
 from components.settings import Settings
 
 __all__ = ["Alias", "Registry", "Version"]
@@ -75,7 +68,7 @@ class Registry:
         TamperedError when the bundle is not the one of the lineage.
         """
         check_files(bundle, lineage.bundle_digest)
-        numbers = finite_metrics(metrics)
+        numbers = records.finite_metrics(metrics)
         evaluation = reports / EVALUATION
         digest = sha256(evaluation.read_bytes()).hexdigest() if evaluation.exists() else ""
         with held(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
@@ -241,7 +234,7 @@ class Registry:
     def _read(self, number: int | str) -> Version:
         row = self._client.get_model_version(self.name, str(number))
         run = self._client.get_run(row.run_id)
-        return version_of(row, dict(run.data.metrics))
+        return records.version_of(row, dict(run.data.metrics))
 
     def _run(self, lineage: Lineage) -> str:
         """Return the run of this bundle: one that was begun and not finished, or a new one."""
@@ -250,7 +243,7 @@ class Registry:
         if begun:
             return str(begun[0].info.run_id)
         run = self._client.create_run(
-            experiment, tags=lineage_tags(lineage), run_name=f"{lineage.model} {lineage.as_of[:10]}"
+            experiment, tags=records.lineage_tags(lineage), run_name=f"{lineage.model} {lineage.as_of[:10]}"
         )
         return str(run.info.run_id)
 
@@ -269,7 +262,7 @@ class Registry:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
-        lines = {name: values for name, values in curves(reports).items() if values}
+        lines = {name: values for name, values in records.curves(reports).items() if values}
         points = [Metric(name, value, now, 0) for name, value in metrics.items() if name not in lines]
         drawn = self._client.get_run(run_id).data.metrics
         for name, values in lines.items():
@@ -277,10 +270,10 @@ class Registry:
                 points += [Metric(name, value, now, step) for step, value in enumerate(values)]
         for start in range(0, len(points), 1000):
             self._client.log_batch(run_id, metrics=points[start : start + 1000])
-        knobs = [Param(name, value[:6000]) for name, value in flat_params(run_params).items()]
+        knobs = [Param(name, value[:6000]) for name, value in records.flat_params(run_params).items()]
         for start in range(0, len(knobs), 100):
             self._client.log_batch(run_id, params=knobs[start : start + 100])
-        for name in report_files(reports):
+        for name in records.report_files(reports):
             self._client.log_artifact(run_id, str(reports / name), f"reports/{Path(name).parent.as_posix()}")
         for file in (run_params, dvc_lock):
             self._client.log_artifact(run_id, str(file), "run")
@@ -294,7 +287,7 @@ class Registry:
         except Exception as error:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
-        tags = lineage_tags(lineage) | {"evaluation_digest": evaluation_digest}
+        tags = records.lineage_tags(lineage) | {"evaluation_digest": evaluation_digest}
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
 
 
