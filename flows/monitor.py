@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from prefect import flow
@@ -21,8 +22,16 @@ EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to 
 
 
 @flow(name="monitor", flow_run_name="monitor")
-def monitor(as_of: retrain.AsOf = None, overrides: retrain.Lines = None, overlays: retrain.Files = None) -> Any:
-    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict."""
+def monitor(
+    as_of: datetime | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
+) -> Any:
+    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict.
+
+    Args:
+        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        overrides: Further values, such as drift.max_drifted_share=0.2.
+        overlays: Overlay files, such as examples/online_retail/params.yaml.
+    """
     try:
         with working(overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run()) as place:
             retrain.run_stages(place, STAGES)

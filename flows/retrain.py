@@ -23,32 +23,35 @@ from flows.outcome import STATES, Outcome, outcome, process_start, told
 from flows.place import Place, working
 from flows.tasks import bounded, recorded, step
 
-AsOf = Annotated[datetime | None, Field(description="See the shop as of then; empty: now, or as in params.yaml")]
-Epochs = Annotated[int | None, Field(ge=1, le=200, description="trainer.max_epochs; empty: as in params.yaml")]
-Rate = Annotated[float | None, Field(gt=0, le=1, description="trainer.learning_rate; empty: as in params.yaml")]
-Candidates = Annotated[
-    list[ModelName] | None, Field(min_length=1, description="evaluation.candidates; empty: as in params.yaml")
-]
-Mode = Annotated[
-    Literal["enabled", "dry_run", "disabled"] | None, Field(description="gate.mode; dry_run: a verdict, no promotion")
-]
-Lines = Annotated[list[str] | None, Field(description="Further values, such as models.ease.l2=300")]
-Files = Annotated[list[str] | None, Field(description="Overlay files, such as examples/online_retail/params.yaml")]
-Bootstrap = Annotated[bool, Field(description="Promote a first champion, where there is none to compare with")]
+Epochs = Annotated[int, Field(ge=1, le=200)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Candidates = Annotated[list[ModelName], Field(min_length=1)]
+Mode = Literal["enabled", "dry_run", "disabled"]
 
 
 @flow(name="retrain", flow_run_name="retrain")
 def retrain(
-    as_of: AsOf = None,
-    max_epochs: Epochs = None,
-    learning_rate: Rate = None,
-    candidates: Candidates = None,
-    gate_mode: Mode = None,
-    overrides: Lines = None,
-    overlays: Files = None,
-    bootstrap: Bootstrap = False,
+    as_of: datetime | None = None,
+    max_epochs: Epochs | None = None,
+    learning_rate: Rate | None = None,
+    candidates: Candidates | None = None,
+    gate_mode: Mode | None = None,
+    overrides: list[str] | None = None,
+    overlays: list[str] | None = None,
+    bootstrap: bool = False,
 ) -> Any:
-    """Retrain, judge, and promote what is better; return the Outcome as a dict."""
+    """Retrain, judge, and promote what is better; return the Outcome as a dict.
+
+    Args:
+        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        max_epochs: trainer.max_epochs, passes over the training sequences; empty: as in params.yaml.
+        learning_rate: trainer.learning_rate; empty: as in params.yaml.
+        candidates: evaluation.candidates, the models of which the best is the challenger; empty: as in params.yaml.
+        gate_mode: gate.mode; dry_run takes the verdict and promotes nothing; empty: as in params.yaml.
+        overrides: Further values, such as models.ease.l2=300.
+        overlays: Overlay files, such as examples/online_retail/params.yaml.
+        bootstrap: Promote a first champion, where there is none to compare with.
+    """
     started = time.time()
     form: dict[str, Any] = {"trainer.max_epochs": max_epochs, "trainer.learning_rate": learning_rate}
     form |= {"evaluation.candidates": candidates, "gate.mode": gate_mode}

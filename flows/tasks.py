@@ -25,6 +25,7 @@ from flows.place import DECISION, DRIFT, EVALUATION, Place
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+ALWAYS = "resolve"  # the stage that DVC runs each time, and that no cache holds
 SETTLED = (BusyError, StageError, StaleDecisionError, TamperedError)  # a second try would say the same
 
 
@@ -70,7 +71,7 @@ def bounded(what: Task[P, R], place: Place) -> Task[P, R]:
 def run_stage(place: Place, name: str) -> Any:
     """Bring one DVC stage up to date; return its StageRun, under a state of the name Cached where it did not run."""
     done = versioning.reproduce_stage(place.root, name, place.params.flows.stage_timeout_s, place.env)
-    if done.ran or not recorded():
+    if done.ran or name == ALWAYS or not recorded():
         return done
     return Completed(name="Cached", message="DVC has its outputs: nothing it depends on has changed", data=done)
 

@@ -21,11 +21,16 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_ENABLE_ARTIFACTS_PROGRESS
 export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 
+set -m # each child leads a process group, which ends with its own children
 children=()
 stop() {
   trap - EXIT INT TERM
-  for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-  wait || true
+  for child in "${children[@]}"; do kill -TERM -- "-$child" 2>/dev/null || true; done
+  for _ in $(seq 40); do
+    if [ -z "$(jobs -r)" ]; then break; fi
+    sleep 0.5
+  done
+  for child in "${children[@]}"; do kill -KILL -- "-$child" 2>/dev/null || true; done
 }
 trap stop EXIT
 trap 'exit 0' INT TERM
