@@ -103,7 +103,6 @@ def serve(sets: Sets = None, files: Files = None) -> None:
     """Serve the champion over HTTP and follow its alias."""
     _prepare()
     from components.serving.app import serve as start
-
     from flows.place import open_place
 
     place = open_place(_texts(files), sets or [], None)

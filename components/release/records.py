@@ -1,15 +1,17 @@
-"""What a run leaves in its folders, in the shapes that a registry takes: flat parameters, metrics, curves, reports."""
+"""What goes to a registry and comes back: flat parameters, metrics, curves and reports; a version with its lineage."""
 
 import csv
 import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from components.contracts import Lineage, Record
 from components.errors import ReleaseError
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,38 @@ DECIDES = (
 )  # metrics that a verdict stands on: one that is not finite stops the run
 CURVES = "plots/metrics"  # dvclive's layout, as stages.run.write_curve has it
 NOT_KEPT = (".parquet",)  # row-level tables stay in the workspace and the DVC cache
+
+
+class Version(Record):
+    """A registered version: one challenger that was judged."""
+
+    number: int
+    lineage: Lineage
+    metrics: dict[str, float]
+    run_id: str
+    created_at: str  # ISO, UTC
+    evaluation_digest: str  # sha256 of the evaluation.json that was registered last
+
+
+def lineage_tags(lineage: Lineage) -> dict[str, str]:
+    """Return the lineage as tags."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
+
+
+def version_of(row: Any, metrics: dict[str, float]) -> Version:
+    """Return the version in MLflow's row; raises ReleaseError when its tags hold no lineage."""
+    fields = {key: row.tags[key] for key in Lineage.model_fields if key in row.tags}
+    if len(fields) < len(Lineage.model_fields):
+        raise ReleaseError(f"version {row.version} of {row.name} has no lineage: Carousel did not register it")
+    created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
+    return Version(
+        number=int(row.version),  # int on SQLite, str over REST
+        lineage=Lineage.model_validate(fields),
+        metrics=metrics,
+        run_id=row.run_id,
+        created_at=created.isoformat(timespec="seconds"),
+        evaluation_digest=row.tags.get("evaluation_digest", ""),
+    )
 
 
 def flat_params(run_params: Path) -> dict[str, str]:

@@ -9,22 +9,22 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from components.contracts import ChampionRef, Lineage, Record
+from components.contracts import ChampionRef, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import Release
+from components.release import records
 from components.release.bundle import check_files
 from components.release.lock import held
-from components.release.records import curves, finite_metrics, flat_params, report_files
+from components.release.records import Version
 from components.settings import Settings
 
-log = logging.getLogger(__name__)
+__all__ = ["Alias", "Registry", "Version"]
 Alias = Literal["champion", "challenger", "previous"]
 EVALUATION = "evaluate/evaluation.json"
 BOUNDS = {  # MLflow's own wait over a minute for a server that is gone, and two hours for a database
@@ -36,17 +36,6 @@ BOUNDS = {  # MLflow's own wait over a minute for a server that is gone, and two
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 LOCK_S = 120.0  # longest wait for another process that is registering
-
-
-class Version(Record):
-    """A registered version: one challenger that was judged."""
-
-    number: int
-    lineage: Lineage
-    metrics: dict[str, float]
-    run_id: str
-    created_at: str  # ISO, UTC
-    evaluation_digest: str  # sha256 of the evaluation.json that was registered last
 
 
 class Registry:
@@ -79,7 +68,7 @@ class Registry:
         TamperedError when the bundle is not the one of the lineage.
         """
         check_files(bundle, lineage.bundle_digest)
-        numbers = finite_metrics(metrics)
+        numbers = records.finite_metrics(metrics)
         evaluation = reports / EVALUATION
         digest = sha256(evaluation.read_bytes()).hexdigest() if evaluation.exists() else ""
         with held(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
@@ -245,18 +234,7 @@ class Registry:
     def _read(self, number: int | str) -> Version:
         row = self._client.get_model_version(self.name, str(number))
         run = self._client.get_run(row.run_id)
-        fields = {key: row.tags[key] for key in Lineage.model_fields if key in row.tags}
-        if len(fields) < len(Lineage.model_fields):
-            raise ReleaseError(f"version {number} of {self.name} has no lineage: Carousel did not register it")
-        created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
-        return Version(
-            number=int(row.version),
-            lineage=Lineage.model_validate(fields),
-            metrics=dict(run.data.metrics),
-            run_id=row.run_id,
-            created_at=created.isoformat(timespec="seconds"),
-            evaluation_digest=row.tags.get("evaluation_digest", ""),
-        )
+        return records.version_of(row, dict(run.data.metrics))
 
     def _run(self, lineage: Lineage) -> str:
         """Return the run of this bundle: one that was begun and not finished, or a new one."""
@@ -264,7 +242,9 @@ class Registry:
         begun = self._client.search_runs([experiment], f"tags.bundle_digest = '{lineage.bundle_digest}'", max_results=1)
         if begun:
             return str(begun[0].info.run_id)
-        run = self._client.create_run(experiment, tags=_tags(lineage), run_name=f"{lineage.model} {lineage.as_of[:10]}")
+        run = self._client.create_run(
+            experiment, tags=records.lineage_tags(lineage), run_name=f"{lineage.model} {lineage.as_of[:10]}"
+        )
         return str(run.info.run_id)
 
     def _experiment(self) -> str:
@@ -282,7 +262,7 @@ class Registry:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
-        lines = {name: values for name, values in curves(reports).items() if values}
+        lines = {name: values for name, values in records.curves(reports).items() if values}
         points = [Metric(name, value, now, 0) for name, value in metrics.items() if name not in lines]
         drawn = self._client.get_run(run_id).data.metrics
         for name, values in lines.items():
@@ -290,10 +270,10 @@ class Registry:
                 points += [Metric(name, value, now, step) for step, value in enumerate(values)]
         for start in range(0, len(points), 1000):
             self._client.log_batch(run_id, metrics=points[start : start + 1000])
-        knobs = [Param(name, value[:6000]) for name, value in flat_params(run_params).items()]
+        knobs = [Param(name, value[:6000]) for name, value in records.flat_params(run_params).items()]
         for start in range(0, len(knobs), 100):
             self._client.log_batch(run_id, params=knobs[start : start + 100])
-        for name in report_files(reports):
+        for name in records.report_files(reports):
             self._client.log_artifact(run_id, str(reports / name), (Path("reports") / name).parent.as_posix())
         for file in (run_params, dvc_lock):
             self._client.log_artifact(run_id, str(file), "run")
@@ -307,12 +287,8 @@ class Registry:
         except Exception as error:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
-        tags = _tags(lineage) | {"evaluation_digest": evaluation_digest}
+        tags = records.lineage_tags(lineage) | {"evaluation_digest": evaluation_digest}
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
-
-
-def _tags(lineage: Lineage) -> dict[str, str]:
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
 
 
 def _is_whole(folder: Path, digest: str) -> bool:

@@ -118,8 +118,8 @@ class SequenceRecommender(BaseRecommender):
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
         )
         for column in (interactions.user_idx, interactions.item_idx, interactions.timestamp, interactions.weight):
-            digest.update(np.ascontiguousarray(column))
-        digest.update(np.ascontiguousarray(items.embedding))
+            digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(items.embedding).tobytes())
         for file in sorted(Path(__file__).parent.glob("*.py")):
             digest.update(file.read_bytes())
         return digest.hexdigest()

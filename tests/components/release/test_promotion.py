@@ -392,7 +392,7 @@ def crash(rows: list[tuple[str, Path, Path]]) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-@pytest.mark.parametrize("points", [("intent", "champion"), pytest.param(POINTS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("points", [("previous",), pytest.param(POINTS, marks=pytest.mark.slow)])
 def test_killed_in_any_step_of_a_promotion(
     shelf: Shelf, decide: Decide, params: Params, tmp_path: Path, points: tuple[str, ...]
 ) -> None:
@@ -431,6 +431,7 @@ def test_killed_in_any_step_of_a_rollback(shelf: Shelf, decide: Decide, params: 
         assert ledger.open_intent() is None
 
 
+@pytest.mark.slow
 def test_a_promotion_after_a_killed_one_of_another_version(
     shelf: Shelf, decide: Decide, params: Params, tmp_path: Path
 ) -> None:

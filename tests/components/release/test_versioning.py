@@ -76,12 +76,14 @@ def test_nothing_changed_nothing_runs_and_quickly(repo: Path) -> None:
     assert time.monotonic() - started < 4  # 0.1 s each on a quiet machine
 
 
+@pytest.mark.slow
 def test_one_knob_changes_what_depends_on_it_only(repo: Path) -> None:
     set_knob(repo, 2)
     assert [is_changed(repo, stage) for stage in STAGES] == [False, False, True, False]
     assert run_all(repo) == ["evaluate", "package"]
 
 
+@pytest.mark.slow
 def test_a_result_that_was_made_before_comes_from_the_cache(repo: Path) -> None:
     before = outputs(repo)
     set_knob(repo, 2)
@@ -104,6 +106,7 @@ def test_a_damaged_cache_object_is_found_and_made_again(repo: Path) -> None:
     assert not is_changed(repo, "split")
 
 
+@pytest.mark.slow
 def test_killed_in_a_stage_and_run_again(repo: Path) -> None:
     before = outputs(repo)
     for stage, out in (("ingest", "data/snapshot"), ("split", "data/split")):
@@ -118,6 +121,7 @@ def test_killed_in_a_stage_and_run_again(repo: Path) -> None:
         assert outputs(repo) == before
 
 
+@pytest.mark.slow
 def test_a_failing_stage_says_why(repo: Path) -> None:
     set_knob(repo, 3)
     with pytest.raises(ReleaseError, match="evaluate: expected 3 rows, came 2"):
@@ -125,6 +129,7 @@ def test_a_failing_stage_says_why(repo: Path) -> None:
     assert run_all(repo) == ["evaluate", "package"]
 
 
+@pytest.mark.slow
 def test_a_hung_stage_is_ended(repo: Path) -> None:
     set_knob(repo, 3)
     started = time.monotonic()
@@ -134,6 +139,7 @@ def test_a_hung_stage_is_ended(repo: Path) -> None:
     assert run_all(repo) == ["evaluate", "package"]
 
 
+@pytest.mark.slow
 def test_two_at_once_one_is_told(repo: Path) -> None:
     set_knob(repo, 3)
     ends: list[str] = []
@@ -209,6 +215,7 @@ def test_the_remote_is_below_the_checkout(repo: Path) -> None:
     assert versioning.remote_url(repo) == str(repo / ".carousel/remote")
 
 
+@pytest.mark.slow
 def test_a_workspace_shares_the_cache_and_runs_nothing_again(repo: Path, tmp_path: Path) -> None:
     (repo / "uncommitted.py").write_text("x = 1")
     (repo / "make.py").write_text("broken here, not in the revision")
