@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,15 @@ def _own_environment() -> Iterator[None]:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _environment_restored() -> Iterator[None]:
+    """Take back what the command line sets for the rest of its process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +67,20 @@ def server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def first(fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return a checkout whose first run, recorded by Prefect, has promoted a champion; and its outcome."""
+    from flows.retrain import retrain
+    from flows.tasks import value
+
+    with pytest.MonkeyPatch.context() as patch:
+        root = stand_in(fresh, tmp_path_factory.mktemp("first") / "shop", patch)
+        return root, value(retrain(bootstrap=True))
+
+
+@pytest.fixture
+def promoted(first: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a copy of the checkout after its first run."""
+    return stand_in(first[0], tmp_path / "shop", monkeypatch)

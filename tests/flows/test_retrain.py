@@ -13,26 +13,8 @@ from components.release.registry import Registry
 from components.settings import Settings
 from flows import unchanged
 from flows.place import open_place
-from tests.flows.conftest import stand_in
 
 STAGES = ["ingest", "split", "encode", "fit", "finetune", "evaluate", "drift", "package"]
-
-
-@pytest.fixture(scope="module")
-def first(fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Return a checkout whose first run, recorded by Prefect, has promoted a champion; and its outcome."""
-    from flows.retrain import retrain
-    from flows.tasks import value
-
-    with pytest.MonkeyPatch.context() as patch:
-        root = stand_in(fresh, tmp_path_factory.mktemp("first") / "shop", patch)
-        return root, value(retrain(bootstrap=True))
-
-
-@pytest.fixture
-def promoted(first: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a copy of the checkout after its first run."""
-    return stand_in(first[0], tmp_path / "shop", monkeypatch)
 
 
 def run(**parameters: Any) -> dict[str, Any]:
@@ -78,15 +60,6 @@ def test_prefect_holds_a_task_a_stage_and_artifacts(first: tuple[Path, dict[str,
     assert {"verdict", "metrics", "differences", "report", "drift-report", "mlflow", "progress"} <= keys
     assert flow_run.state is not None
     assert "first champion" in (flow_run.state.message or "")
-
-
-def test_nothing_changed_is_answered_without_a_stage(promoted: Path) -> None:
-    lock = (promoted / "dvc.lock").read_bytes()
-    outcome = unchanged.kept([], [], None)
-    assert outcome is not None
-    assert (outcome.verdict, outcome.code, outcome.champion) == ("keep", 2, 1)
-    assert not [s for s in outcome.stages if s.ran]
-    assert (promoted / "dvc.lock").read_bytes() == lock
 
 
 def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Path) -> None:

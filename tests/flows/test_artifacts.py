@@ -1,0 +1,46 @@
+"""What a run page shows."""
+
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+
+from flows import artifacts
+from flows.place import open_place
+
+
+def test_progress_counts_in_a_run_and_is_silent_outside(server: None) -> None:
+    outside = artifacts.Progress(2)
+    outside.step()
+    assert outside.id is None
+
+    @flow
+    def run() -> artifacts.Progress:
+        bar = artifacts.Progress(4)
+        for _ in range(3):
+            bar.step()
+        return bar
+
+    bar = run()
+    with get_client(sync_client=True) as client:
+        (found,) = [a for a in client.read_artifacts() if a.id == bar.id]
+    assert found.data == pytest.approx(75.0)
+
+
+def test_links_name_what_is_there(promoted: Path, server: None) -> None:
+    (promoted / "run/tensorboard").mkdir()
+    (promoted / "reports/drift/drift.html").unlink()
+
+    @flow
+    def run() -> None:
+        artifacts.publish(open_place([], [], None), 1, None)
+
+    run()
+    with get_client(sync_client=True) as client:
+        newest = {a.key: str(a.data) for a in sorted(client.read_artifacts(), key=lambda a: str(a.created))}
+    here = promoted.as_uri()
+    assert f"{here}/reports/evaluate/report.html" in newest["report"]
+    assert f"{here}/run/tensorboard" in newest["tensorboard"]
+    assert here not in newest.get("drift-report", "")
+    assert "/#/models/carousel/versions/1" in newest["mlflow"]

@@ -1,0 +1,72 @@
+"""prefect.yaml and infra/automations.yaml say what the flows understand; forms describe and bound every field."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.events.schemas.automations import AutomationCore
+from prefect.utilities.callables import parameter_schema
+
+from flows import monitor
+from flows.outcome import STATES
+from tests.flows.toy import ROOT
+
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+NAMES = {d["name"]: d for d in DEPLOYMENTS}
+
+
+def flow_of(deployment: dict[str, Any]) -> Any:
+    file, name = deployment["entrypoint"].split(":")
+    return getattr(importlib.import_module(str(Path(file).with_suffix("")).replace("/", ".")), name)
+
+
+def test_the_five_deployments() -> None:
+    assert list(NAMES) == ["nightly", "manual", "monitor", "promote", "rollback"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))
+def test_one_at_a_time_of_a_flow_that_takes_its_parameters(deployment: dict[str, Any]) -> None:
+    flow = flow_of(deployment)
+    flow.validate_parameters(deployment["parameters"])
+    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert deployment["description"]
+    for schedule in deployment.get("schedules", []):
+        assert schedule["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))
+def test_every_field_of_the_form_is_flat_and_described(deployment: dict[str, Any]) -> None:
+    fields = parameter_schema(flow_of(deployment)).model_dump()["properties"]
+    for name, field in fields.items():
+        assert field.get("description"), name
+        kinds = {part.get("type") for part in field.get("anyOf", [field])}
+        assert kinds <= {"string", "integer", "number", "boolean", "array", "null"}, name
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"max_epochs": 0}, {"max_epochs": 201}, {"learning_rate": 0}, {"candidates": []}, {"candidates": ["bert"]},
+        {"gate_mode": "off"}, {"as_of": "yesterday"}, {"nosuch": 1},
+    ],
+)  # fmt: skip
+def test_a_bad_value_names_its_field(parameters: dict[str, Any]) -> None:
+    (name,) = parameters
+    with pytest.raises(Exception, match=name):
+        flow_of(NAMES["manual"]).validate_parameters(parameters)
+
+
+def test_drift_starts_the_manual_deployment_as_of_the_look() -> None:
+    (trigger,) = NAMES["manual"]["triggers"]
+    assert trigger["expect"] == [monitor.EVENT]
+    assert set(trigger["parameters"]) <= set(parameter_schema(flow_of(NAMES["manual"])).properties)
+
+
+def test_a_run_that_ended_is_never_taken_for_silent() -> None:
+    (automation,) = yaml.safe_load((ROOT / "infra/automations.yaml").read_text())["automations"]
+    trigger = AutomationCore.model_validate(automation).trigger
+    ends = {"Completed", "Failed", "Cancelled", "Crashed", "Drifted", *STATES.values()}
+    assert {f"prefect.flow-run.{name}" for name in ends} <= trigger.expect
+    assert trigger.within.total_seconds() < 120

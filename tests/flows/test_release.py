@@ -1,0 +1,47 @@
+"""Promotion and rollback from the command line and from Prefect go through one door."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.errors import ReleaseError
+from flows.place import open_place
+from flows.release import promote, rollback
+from flows.retrain import retrain
+
+
+def champion() -> int:
+    version = open_place([], [], None).registry().alias("champion")
+    assert version
+    return version.number
+
+
+def test_there_and_back_again(promoted: Path) -> None:
+    assert retrain.fn(max_epochs=30, gate_mode="dry_run")["champion"] == 1
+    with pytest.raises(ReleaseError, match="dry_run"):
+        promote.fn()
+    outcome = retrain.fn(max_epochs=30)
+    assert (outcome["champion"], champion()) == (2, 2)
+    assert promote.fn()["version"] == 2  # the same decision again changes nothing
+    assert rollback.fn()["version"] == 1
+    assert champion() == 1
+    decision = str(promoted / "reports/decision.json")
+    assert promote.fn(decision)["version"] == 2  # it was compared with version 1, which serves
+    assert json.loads((promoted / ".carousel/decision.json").read_text())["challenger_version"] == 2
+
+
+def test_a_decision_that_was_edited_is_refused(promoted: Path) -> None:
+    file = promoted / "reports/decision.json"
+    decision = json.loads(file.read_text())
+    decision["challenger_digest"] = "0" * 64
+    file.write_text(json.dumps(decision))
+    with pytest.raises(ReleaseError):
+        promote.fn(str(file))
+    assert champion() == 1
+
+
+def test_from_prefect(promoted: Path, server: None) -> None:
+    assert promote()["version"] == 1
+    with pytest.raises(ReleaseError, match="roll back"):
+        rollback()

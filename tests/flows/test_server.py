@@ -1,0 +1,68 @@
+"""The server beside a run: it answers, it ends with the run even by kill -9, and its absence is no fault."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows import server
+
+
+def test_a_server_of_somebody_else_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(server, "ASK_S", 0.3)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    started = time.monotonic()
+    with server.beside(tmp_path) as ready:
+        assert not ready()
+    assert time.monotonic() - started < 5
+    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(server, "_start", lambda port, output: subprocess.Popen([sys.executable, "-c", "1"]))
+    started = time.monotonic()
+    with server.beside(tmp_path) as ready:
+        assert not ready()
+    assert time.monotonic() - started < 10
+    assert "PREFECT_API_URL" not in os.environ
+
+
+CODE = """
+import os, sys, time
+from pathlib import Path
+from flows import place, server
+home = Path(sys.argv[1])
+place.quiet_environment(home)
+with server.beside(home) as ready:
+    print(ready(), flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def children(home: Path) -> list[psutil.Process]:
+    """Return the processes that work on this home's database."""
+    mine = str(home / "prefect")
+    return [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("PREFECT_HOME") == mine]
+
+
+@pytest.mark.parametrize("how", ["by itself", "kill -9"])
+def test_it_ends_with_the_run(tmp_path: Path, how: str) -> None:
+    seconds = "0" if how == "by itself" else "200"
+    run = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path), seconds], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    assert run.stdout.readline() == "True\n"
+    if how == "kill -9":
+        assert children(tmp_path)
+        run.send_signal(signal.SIGKILL)
+    run.wait(60)
+    run.stdout.close()
+    deadline = time.monotonic() + 40
+    while children(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not children(tmp_path)

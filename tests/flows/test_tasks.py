@@ -1,0 +1,90 @@
+"""What a task adds to the call that it makes: states, retries for faults that may pass, a clean record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow, task
+
+from components.errors import CarouselError, QualityError, ReleaseError, StageError, StaleDecisionError
+from flows import tasks
+from flows.place import Place, open_place
+
+
+def quick(place: Place, retries: int = 2) -> Place:
+    bounds = place.params.flows.model_copy(update={"retries": retries, "retry_delay_s": 0})
+    return Place(**{**place.__dict__, "params": place.params.model_copy(update={"flows": bounds})})
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [
+        (ReleaseError("registry: no answer"), 3),
+        (OSError("disk"), 3),
+        (StageError("ingest: 30 % bad rows"), 1),
+        (StaleDecisionError("another champion"), 1),
+        (QualityError("bad rows"), 1),
+        (ZeroDivisionError("a bug"), 1),
+    ],
+)
+def test_only_faults_that_may_pass_are_tried_again(checkout: Path, server: None, fault: Exception, tries: int) -> None:
+    calls = []
+
+    @task
+    def fails() -> None:
+        calls.append(1)
+        raise fault
+
+    @flow
+    def run() -> None:
+        tasks.step(tasks.bounded(fails, quick(open_place([], [], None))))
+
+    with pytest.raises(type(fault), match=str(fault)):
+        run()
+    assert len(calls) == tries
+
+
+def test_without_prefect_a_step_is_the_plain_function(checkout: Path) -> None:
+    @task
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    assert not tasks.recorded()
+    assert tasks.step(add, 1, b=2) == 3
+
+
+def test_a_stage_that_dvc_skips_says_cached(promoted: Path, server: None) -> None:
+    @flow
+    def run() -> Any:
+        state = tasks.run_stage(open_place([], [], None), "split", return_state=True)
+        return state.name, tasks.value(state)
+
+    name, done = run()
+    assert name == "Cached"
+    assert (done.name, done.ran) == ("split", False)
+
+
+def test_a_skipped_stage_is_still_in_the_record(promoted: Path) -> None:
+    registry = open_place([], [], None).registry()
+    assert registry.version(1).metrics["ingest/events/read"] == 3.0
+    (promoted / "reports/decision.json").write_text("{}")
+    assert tasks.register.fn(open_place([], [], None)) == 1  # the same bundle is the same version
+    assert not (promoted / "reports/decision.json").exists()  # an old verdict is not this version's
+
+
+def test_the_decision_is_kept_beside_the_version_and_in_home(promoted: Path, tmp_path: Path) -> None:
+    registry = open_place([], [], None).registry()
+    here = json.loads((promoted / "reports/decision.json").read_bytes())
+    kept = registry.artifact(1, "reports/decision.json", tmp_path / "record")
+    assert json.loads(kept.read_bytes()) == here
+    assert json.loads((promoted / ".carousel/decision.json").read_bytes()) == here
+
+
+def test_a_tampered_bundle_is_not_registered(promoted: Path) -> None:
+    file = promoted / "bundle/items.parquet"
+    content = bytearray(file.read_bytes())
+    content[20] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CarouselError, match=r"items\.parquet"):
+        tasks.register.fn(open_place([], [], None))

