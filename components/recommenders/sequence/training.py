@@ -22,7 +22,14 @@ from components.faults import crash_point
 from components.params import Trainer
 from components.recommenders.sequence.datamodule import Batch, Loader
 from components.recommenders.sequence.model import Net
-from components.recommenders.sequence.state import Progress, read_best, read_state, write_best, write_state
+from components.recommenders.sequence.state import (
+    Progress,
+    read_best,
+    read_progress,
+    read_state,
+    write_best,
+    write_state,
+)
 
 log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
@@ -125,6 +132,10 @@ def train(
 
     Raises ContractError when training was ended before it was done (a polite signal makes Lightning return normally).
     """
+    earlier = read_progress(folder, key)
+    if earlier and earlier.done:  # killed after the last step, before its result was written
+        read_best(folder, net)
+        return earlier.curves
     run = Run(folder, key, params, loader, validate)
     module = Module(net, params, loader, seed, run)
     logger = TensorBoardLogger(board, name="", version="") if board else False
