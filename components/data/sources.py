@@ -257,3 +257,18 @@ def _header(file: File) -> tuple[list[str], str]:
 
 def _columns_of(connection: DuckDBPyConnection, read: str) -> list[str]:
     return [str(r[0]) for r in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
+
+
+def describe(data: Data, table: str, root: Path) -> str:
+    """Return how many files a table has, after opening each one's header; raises ContractError when one cannot be."""
+    import duckdb
+
+    opened = Opened()
+    with duckdb.connect() as connection:
+        try:
+            open_sources(connection, opened, table, data, root, {})
+            for select in opened.selects:
+                connection.execute(f"DESCRIBE {select}")
+        except duckdb.Error as error:
+            raise ContractError(f"data.sources.{table}: {str(error).splitlines()[0]}") from None
+    return f"{len(data.of(table))} source(s), {len(opened.files)} file(s)"

@@ -65,14 +65,15 @@ def check_finite(metrics: Metrics, where: str) -> None:
 def read_values(per_user_file: Path, metric: str, slice_name: str) -> dict[str, FloatArray]:
     """Return model -> (n_users,) values of one metric on one slice of per_user.parquet; row i is the same user for all.
 
-    Raises ContractError when the models were not asked the same users.
+    Raises ContractError when the file is damaged, or the models were not asked the same users.
     """
-    table = pq.read_table(
-        per_user_file,
-        columns=["user_row", "model", metric],
-        filters=[("slice", "=", slice_name)],
-        page_checksum_verification=True,
-    )
+    columns = ["user_row", "model", metric]
+    try:
+        table = pq.read_table(
+            per_user_file, columns=columns, filters=[("slice", "=", slice_name)], page_checksum_verification=True
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise ContractError(f"{per_user_file}: cannot be read ({error}); run the stage `evaluate` again") from error
     values: dict[str, FloatArray] = {}
     first: IntArray | None = None
     for model in table["model"].unique().to_pylist():

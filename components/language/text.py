@@ -4,7 +4,7 @@ import html
 import re
 import unicodedata
 
-_TAG = re.compile(r"<[^<>]{1,200}>")
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,200}>")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]+")
 _SPACE = re.compile(r"\s+")
 

@@ -79,3 +79,24 @@ def write(file: Path, lists: dict[str, np.ndarray], drop_last_of: str = "") -> N
         for model, items in lists.items():
             for table in user_rows(model, items, TARGETS, MASKS, [1, 2]):
                 writer.write_table(table[:-1] if model == drop_last_of else table)
+
+
+def test_a_damaged_file_is_an_error_never_another_number(tmp_path: Path) -> None:
+    file = tmp_path / "per_user.parquet"
+    rng = np.random.default_rng(0)
+    lists = np.tile(rng.permutation(np.arange(1, 3, dtype=np.int32)), (3, 1))
+    write(file, {"ease": LISTS, "champion": lists})
+    good, bytes_ = read_values(file, "ndcg_at_1", "all"), file.read_bytes()
+    end_of_pages = len(bytes_) - int.from_bytes(bytes_[-8:-4], "little") - 8
+    refused = 0
+    for at in range(4, end_of_pages, 7):
+        file.write_bytes(bytes_[:at] + bytes([bytes_[at] ^ 0x10]) + bytes_[at + 1 :])
+        try:
+            values = read_values(file, "ndcg_at_1", "all")
+        except ContractError:
+            refused += 1
+        else:
+            assert all(np.array_equal(values[name], good[name]) for name in good)
+    assert refused > 10
+    with pytest.raises(ContractError, match="cannot be read"):
+        read_values(tmp_path / "none.parquet", "ndcg_at_1", "all")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from components.contracts import ChampionRef, Evaluation
+from components.data.tables import read_catalogue, read_interactions, read_users
 from components.errors import ContractError
 from components.params import Params
 from components.stages import evaluate as stage
@@ -169,3 +170,22 @@ def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message
     with pytest.raises(SystemExit, match=r"evaluate: leakage: .*train.parquet"):
         stage.main()
     assert not Path("reports/evaluate/evaluation.json").exists()  # nothing of the run before is left to be believed
+
+
+def test_real_models_from_their_folders(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fitted, saved, loaded and measured for real: EASE learns the colours, popularity cannot."""
+    monkeypatch.undo()  # the true library
+    from components.recommenders.library import create
+
+    split = checkout / "data/split"
+    train, catalogue, users = read_interactions(split), read_catalogue(split), read_users(split, "validation")
+    names = {"candidates": ["ease"], "baselines": ["popularity", "neighbours"]}
+    params = params.model_copy(update={"evaluation": params.evaluation.model_copy(update=names)})
+    for name in ("ease", "popularity", "neighbours"):
+        create(name, params).fit(train, catalogue, users).save(checkout / "models/simple" / name)
+    evaluation = stage.evaluate(checkout, params)
+    assert set(evaluation.test) == {"ease", "popularity", "neighbours"}
+    assert evaluation.test["ease"]["ndcg_at_5"] > 1.5 * evaluation.test["popularity"]["ndcg_at_5"]
+    first = files(checkout / "reports/evaluate")
+    stage.evaluate(checkout, params)
+    assert files(checkout / "reports/evaluate") == first

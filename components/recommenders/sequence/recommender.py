@@ -1,0 +1,136 @@
+"""The sequence model as a Recommender. Serving it needs torch only; Lightning is imported where it is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.errors import ContractError
+from components.evaluation.metrics import per_user
+from components.evaluation.protocol import rank, take, without_seen
+from components.params import Sequence, Trainer
+from components.recommenders.base import BaseRecommender
+from components.recommenders.histories import check_items
+from components.recommenders.sequence.datamodule import Loader, merge_repeats, pack, training_sequences
+from components.recommenders.sequence.model import Items, Net, Transformer
+from components.recommenders.storage import Stored, write_model
+
+VALIDATION_USERS = 2_000  # at most, in the check after each epoch: the stage `evaluate` looks at all
+
+
+class SequenceRecommender(BaseRecommender):
+    """Scores are cosines of the user's state and the item's vector."""
+
+    name: ClassVar[str] = "sequence"
+
+    def __init__(self, params: Sequence, trainer: Trainer, seed: int, exclude_seen: bool) -> None:
+        """`work` may be set to a folder where a killed training can be taken up, `board` to one for TensorBoard."""
+        self.params, self.trainer, self.seed, self.exclude_seen = params, trainer, seed, exclude_seen
+        self.work: Path | None = None
+        self.board: Path | None = None
+        self.curves: dict[str, list[float]] = {}
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Train on known users' histories; `users` says after each epoch whether another one helps.
+
+        Raises ContractError when the catalogue has no embeddings, or when nobody has a history.
+        """
+        from components.recommenders.sequence.training import train
+
+        if items.embedding is None or len(items.embedding) != interactions.n_items + 1:
+            raise ContractError(f"sequence: expected embeddings of {interactions.n_items + 1} rows; run `encode`")
+        sequences = training_sequences(interactions, self.params.max_length)
+        if not len(sequences.starts):
+            raise ContractError("sequence: no known user has an event in the training window; widen it")
+        torch.manual_seed(self.seed)
+        evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
+        table = Items(torch.from_numpy(items.embedding.copy()), torch.from_numpy(evidence), self.params)
+        net = Net(table, Transformer(self.params), self.params.temperature)
+        asked = _asked(users, self.exclude_seen)
+
+        def validate(net: Net) -> float:
+            self._take(net)
+            lists = rank(self, asked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
+            assert asked.targets is not None
+            return float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
+
+        loader = Loader(sequences, self.trainer.batch_size, self.seed)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = self.work or Path(scratch)
+            key = self._key(interactions, items)
+            self.curves = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
+        self._take(net)
+        return self
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return cosines in [-1, 1]; a user without history is where everybody starts."""
+        check_items(users.history.item_idx, len(self.vectors) - 1, "a history", lowest=1)
+        if items is not None:
+            check_items(items, len(self.vectors) - 1, "`items`")
+        states = self._states(users.history)
+        scores: FloatArray = states @ (self.vectors if items is None else self.vectors[items]).T
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write the transformer and the item vectors; what made the vectors stays behind."""
+        arrays = {f"net.{k}": v.detach().cpu().numpy() for k, v in self.transformer.state_dict().items()}
+        settings = {"params": self.params, "trainer": self.trainer}
+        write_model(folder, self.name, 1, len(self.vectors) - 1, settings, {**arrays, "vectors": self.vectors})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = Stored(folder, cls.name, 1)
+        model = cls(stored.section("params", Sequence), stored.section("trainer", Trainer), 0, True)
+        model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
+        model.transformer = Transformer(model.params).eval()
+        shapes = {k: tuple(v.shape) for k, v in model.transformer.state_dict().items()}
+        model.transformer.load_state_dict({k: torch.from_numpy(stored.array(f"net.{k}", s)) for k, s in shapes.items()})
+        return model
+
+    def _take(self, net: Net) -> None:
+        """Score with the net as it is now."""
+        with torch.inference_mode():
+            self.vectors: FloatArray = net.items().detach().float().cpu().numpy().copy()
+        self.transformer = Transformer(self.params).eval()
+        self.transformer.load_state_dict({k: v.detach().float().cpu() for k, v in net.transformer.state_dict().items()})
+
+    def _states(self, history: Ragged) -> FloatArray:
+        """Return (n_users, dim): the state after the newest event of each history."""
+        rows = merge_repeats(history)
+        lengths = np.minimum(np.diff(rows.offsets), self.params.max_length)
+        items, events, _ = pack(rows.item_idx, rows.event, rows.weight, rows.offsets[1:] - lengths, lengths)
+        with torch.inference_mode():
+            vectors = torch.from_numpy(self.vectors)
+            states = self.transformer(vectors, items, events)[torch.arange(len(lengths)), torch.from_numpy(lengths)]
+        return np.asarray(states.numpy(), np.float32)
+
+    def _key(self, interactions: Interactions, items: Catalogue) -> str:
+        """Return a digest of all that training depends on: a state of anything else is not taken up."""
+        digest = hashlib.sha256(
+            f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
+        )
+        for column in (interactions.user_idx, interactions.item_idx, interactions.timestamp, interactions.weight):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(items.embedding).tobytes())
+        for file in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+def _asked(users: Users, exclude_seen: bool) -> Users:
+    """Return the users that the check after each epoch asks: every n-th of those with something to be found."""
+    kept = without_seen(users) if exclude_seen else users
+    if not len(kept) or kept.targets is None:
+        raise ContractError("sequence: nobody in the validation window has a target left; widen split.validation_days")
+    rows = np.arange(0, len(kept), max(1, -(-len(kept) // VALIDATION_USERS)))
+    return replace(
+        kept, user_idx=kept.user_idx[rows], history=take(kept.history, rows), targets=take(kept.targets, rows)
+    )

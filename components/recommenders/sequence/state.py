@@ -1,0 +1,92 @@
+"""A training run on disk: weights, optimizer and progress as safetensors and JSON, whole or not there at all."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from components.errors import ContractError
+
+
+@dataclass
+class Progress:
+    """Where a training run stands."""
+
+    key: str  # digest of everything that the run depends on; another key is another run
+    epoch: int = 0
+    batch: int = 0  # batches done in this epoch
+    step: int = 0
+    best: float = -1.0  # best validation metric so far
+    since_best: int = 0  # epochs since then
+    done: bool = False
+    loss_sum: float = 0.0  # of this epoch
+    curves: dict[str, list[float]] = field(default_factory=dict)
+
+
+def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write state.safetensors, then state.json that names its step: the two are read together or not at all."""
+    tensors = {f"net.{k}": v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    for i, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{k}": v.detach().cpu().contiguous() for k, v in moments.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"state-{progress.step}.safetensors"
+    _write(folder / name, tensors)
+    partial = folder / ".state.json.partial"
+    partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    partial.replace(folder / "state.json")
+    for old in folder.glob("state-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start."""
+    progress = read_progress(folder, key)
+    if progress is None:
+        return Progress(key)
+    path = folder / f"state-{progress.step}.safetensors"
+    try:
+        tensors = load_file(path)
+        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ContractError(f"{path}: damaged ({error}); remove {folder} to train from the start") from None
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, i, what = name.split(".")
+            moments.setdefault(int(i), {})[what] = tensor
+    content: dict[str, Any] = optimizer.state_dict()
+    content["state"] = moments
+    optimizer.load_state_dict(content)
+    return progress
+
+
+def read_progress(folder: Path, key: str) -> Progress | None:
+    """Return state.json where it belongs to this run."""
+    path = folder / "state.json"
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Progress(**content) if content.get("key") == key else None
+
+
+def write_best(folder: Path, net: nn.Module) -> None:
+    """Keep the weights of the best epoch so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "best.safetensors", {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()})
+
+
+def read_best(folder: Path, net: nn.Module) -> None:
+    """Load the weights of the best epoch."""
+    net.load_state_dict(load_file(folder / "best.safetensors"))
+
+
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial)
+    partial.replace(path)

@@ -1,0 +1,159 @@
+"""Fine-tuning with Lightning: steps, validation by NDCG, early stopping, and a run that survives kill -9.
+
+Dropout and the order of batches are functions of seed, epoch and step; so a resumed run ends in the same weights.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from components.errors import ContractError
+from components.faults import crash_point
+from components.params import Trainer
+from components.recommenders.sequence.datamodule import Batch, Loader
+from components.recommenders.sequence.model import Net
+from components.recommenders.sequence.state import Progress, read_best, read_state, write_best, write_state
+
+log = logging.getLogger("finetune")
+Validate = Callable[[Net], float]
+
+
+class Module(lightning.LightningModule):
+    """One step: the loss of a batch, with dropout drawn from (seed, step)."""
+
+    def __init__(self, net: Net, params: Trainer, loader: Loader, seed: int, run: Run) -> None:
+        super().__init__()
+        self.net, self.params, self.loader, self.seed, self.run = net, params, loader, seed, run
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW; its rate is set at each step, so that it depends on the step alone."""
+        return torch.optim.AdamW(
+            self.net.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, foreach=True
+        )
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        """Return the loss; raises ContractError when it is no number."""
+        step = self.run.progress.step
+        torch.manual_seed((self.seed * 1_000_003 + step * 8191 + self.global_rank) % 2**63)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.params.learning_rate * self.run.warmth(step)
+        loss = self.net.loss(*batch)
+        if not torch.isfinite(loss):
+            raise ContractError(f"training: loss is {loss.item()} at step {step}; lower trainer.learning_rate")
+        return loss
+
+
+class Run(lightning.Callback):
+    """What happens around the steps: progress, state on disk, validation, stopping."""
+
+    def __init__(self, folder: Path, key: str, params: Trainer, loader: Loader, validate: Validate) -> None:
+        self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
+        self.progress = Progress(key)
+        self.started = time.monotonic()
+        self.steps = len(loader.batches(0)) // loader.world * params.max_epochs
+
+    def warmth(self, step: int) -> float:
+        """Return the share of the learning rate at a step: rising over warmup_share of all steps, then a cosine."""
+        warm = max(1, int(self.params.warmup_share * self.steps))
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm)))) * 0.95 + 0.05
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take up the run where it was left, and its batches where it was in the epoch."""
+        self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
+        self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
+        if self.progress.step:
+            log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count; keep the state every so many steps; stop at the wall-clock bound."""
+        now = self.progress
+        now.step, now.batch = now.step + 1, now.batch + 1
+        now.loss_sum += float(outputs["loss"].detach())
+        pl_module.log("train/loss", outputs["loss"], prog_bar=True)
+        if now.step % self.params.checkpoint_every_steps == 0 and trainer.is_global_zero:
+            write_state(self.folder, pl_module.net, trainer.optimizers[0], now)
+            crash_point("finetune:step")
+        if time.monotonic() - self.started > self.params.max_minutes * 60:
+            log.warning("trainer.max_minutes %g is over after step %d", self.params.max_minutes, now.step)
+            now.done = trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Validate; keep the best weights; decide whether another epoch is worth it."""
+        now = self.progress
+        value, loss = self.validate(pl_module.net), now.loss_sum / max(1, now.batch)
+        for name, number in (("train/loss", loss), ("validation/ndcg_at_10", value)):
+            now.curves.setdefault(name, []).append(number)
+        if value > now.best:
+            now.best, now.since_best = value, 0
+            if trainer.is_global_zero:
+                write_best(self.folder, pl_module.net)
+        else:
+            now.since_best += 1
+        self._board(trainer, pl_module, value, loss)
+        log.info("epoch %d: loss %.4f, validation NDCG@10 %.4f, best %.4f", now.epoch + 1, loss, value, now.best)
+        now.epoch, now.batch, now.loss_sum = now.epoch + 1, 0, 0.0
+        now.done = now.done or now.epoch >= self.params.max_epochs or now.since_best >= self.params.patience
+        self.loader.epoch, self.loader.skip = now.epoch, 0
+        if trainer.is_global_zero:
+            write_state(self.folder, pl_module.net, trainer.optimizers[0], now)
+            crash_point("finetune:epoch")
+        trainer.should_stop = now.done
+
+    def _board(self, trainer: Any, pl_module: Any, value: float, loss: float) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics({"epoch/loss": loss, "validation/ndcg_at_10": value}, step=self.progress.epoch)
+            for name, weights in pl_module.net.named_parameters():
+                logger.experiment.add_histogram(name, weights.detach().float(), self.progress.epoch)
+
+
+def train(
+    net: Net, loader: Loader, validate: Validate, params: Trainer, seed: int, folder: Path, key: str, board: Path | None
+) -> dict[str, list[float]]:
+    """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
+
+    Raises ContractError when training was ended before it was done (a polite signal makes Lightning return normally).
+    """
+    run = Run(folder, key, params, loader, validate)
+    module = Module(net, params, loader, seed, run)
+    logger = TensorBoardLogger(board, name="", version="") if board else False
+    gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
+    precision = ("bf16-mixed" if gpu else "32-true") if params.precision == "auto" else params.precision
+    trainer = lightning.Trainer(
+        accelerator="gpu" if gpu else "cpu",
+        devices=params.devices,
+        strategy=params.strategy,
+        precision=precision,
+        max_epochs=params.max_epochs,
+        gradient_clip_val=params.gradient_clip,
+        callbacks=[run],
+        logger=logger,
+        log_every_n_steps=10,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+    )
+    loader.rank, loader.world = trainer.global_rank, trainer.world_size
+    try:
+        trainer.fit(module, loader)
+    except torch.OutOfMemoryError as error:
+        raise ContractError(
+            f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
+        ) from None
+    if not run.progress.done:
+        raise ContractError(f"training was stopped at step {run.progress.step} before it was done; run again to resume")
+    read_best(folder, net)
+    return run.progress.curves

@@ -1,0 +1,71 @@
+"""What a person asks first: which champion, since when, on what data, last verdict, drift."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from components.contracts import Decision, DriftVerdict, Record
+from components.params import Release
+from components.settings import Settings
+
+DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
+DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
+
+
+class Status(Record):
+    """`carousel status --json`."""
+
+    champion: dict[str, Any] | None  # version, model, digest
+    since: str | None  # ISO, UTC
+    data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
+    verdict: dict[str, Any] | None  # of the last decision: verdict, reasons, as_of, decided_at
+    drift: dict[str, Any] | None  # of the last look: drifted, computable, reasons
+
+
+def status(settings: Settings, release: Release) -> Status:
+    """Return the state of the loop; None where there is nothing yet. Raises ReleaseError without registry."""
+    champion = since = data = None
+    if (settings.home / "mlflow.db").exists() or not settings.tracking_uri.startswith("sqlite"):
+        from components.release.ledger import Ledger
+        from components.release.registry import Registry
+
+        version = Registry(settings, release).alias("champion")
+        if version is not None:
+            origin = version.lineage
+            champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
+            data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
+            since = _iso(Ledger(settings.home).since(version.number))
+    decision, drift = last_decision(settings.home), last_drift(settings.home)
+    return Status(
+        champion=champion,
+        since=since,
+        data=data,
+        verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
+        drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
+    )
+
+
+def keep_last(home: Path, decision: Path | None, drift: Path | None) -> None:
+    """Keep copies of the newest decision and drift verdict in home: deployed runs leave no checkout behind."""
+    home.mkdir(parents=True, exist_ok=True)
+    for source, name in ((decision, "decision.json"), (drift, "drift.json")):
+        if source is not None and source.exists():
+            partial = home / f".{name}.partial"
+            partial.write_bytes(source.read_bytes())
+            partial.replace(home / name)
+
+
+def last_decision(home: Path) -> Decision | None:
+    """Return the newest decision, or None."""
+    file = home / "decision.json"
+    return Decision.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def last_drift(home: Path) -> DriftVerdict | None:
+    """Return the newest drift verdict, or None."""
+    file = home / "drift.json"
+    return DriftVerdict.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None

@@ -1,0 +1,30 @@
+"""Stage `finetune`: the sequence model, trained by Lightning -> models/sequence. TensorBoard reads run/tensorboard."""
+
+import shutil
+from pathlib import Path
+
+from components.data.tables import read_catalogue, read_interactions, read_users
+from components.recommenders.sequence.recommender import SequenceRecommender
+from components.stages.run import stage, write_curve, write_metrics
+
+WORK = Path("run/finetune")  # a killed training is taken up from here
+
+
+def main() -> None:
+    """Train, or go on training, in the current folder."""
+    with stage("finetune", "models/sequence", "reports/finetune") as params:
+        split, reports = Path("data/split"), Path("reports/finetune")
+        model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
+        model.batch_users = params.recommend.batch_users
+        model.work, model.board = WORK, Path("run/tensorboard")
+        model.fit(read_interactions(split), read_catalogue(split, Path("features")), read_users(split, "validation"))
+        model.save(Path("models/sequence"))
+        for name, values in model.curves.items():
+            write_curve(reports, name, values)
+        best = max(model.curves["validation/ndcg_at_10"])
+        write_metrics(reports, {"epochs": float(len(model.curves["train/loss"])), "validation/ndcg_at_10": best})
+    shutil.rmtree(WORK, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

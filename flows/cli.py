@@ -1,0 +1,195 @@
+"""`carousel VERB`: every verb is a flow, or one call. Exit codes: 0 done, 1 fault, 2 keep, 3 not enough evidence."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as of then (UTC), such as 2011-06-01")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
+Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
+Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
+
+
+@app.command()
+def retrain(
+    as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, bootstrap: Bootstrap = False
+) -> None:
+    """Run the whole loop: snapshot, training, evaluation, verdict, promotion."""
+    home = _prepare()
+    from flows import outcome, server, terminal, unchanged
+
+    overlays, lines = _texts(files), sets or []
+    done = unchanged.kept(overlays, lines, as_of)
+    if done is None:
+        with server.beside(home) as ready:
+            from flows.retrain import retrain as flow
+            from flows.tasks import value
+
+            run = flow if ready() else flow.fn
+            result = run(overlays=overlays, overrides=lines, as_of=as_of, bootstrap=bootstrap)
+            done = outcome.Outcome.model_validate(value(result))
+    if json:
+        terminal.show(done.model_dump(mode="json"), True)
+    else:
+        outcome.show(done, Path.cwd())
+    raise typer.Exit(done.code)
+
+
+@app.command()
+def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Look for drift, stale data and missing volume, as of now."""
+    home = _prepare()
+    from flows import server, terminal
+
+    with server.beside(home) as ready:
+        from flows.monitor import monitor as flow
+        from flows.tasks import value
+
+        run = flow if ready() else flow.fn
+        verdict = value(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+    terminal.show(verdict, json)
+
+
+@app.command()
+def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap: Bootstrap = False) -> None:
+    """Take the verdict again on what the last run left here, such as with another gate.min_gain."""
+    _prepare()
+    from flows import outcome, tasks, terminal
+    from flows.place import working
+
+    with working(_texts(files), sets or [], None, "a decision") as place:
+        outcome.need(place)
+        version = tasks.register.fn(place)
+        decision = tasks.decide.fn(place, version, tasks.measure_latency.fn(place), bootstrap)
+    terminal.show(decision.model_dump(mode="json"), json)
+    raise typer.Exit(outcome.CODES[decision.verdict])
+
+
+@app.command()
+def promote(
+    decision: Annotated[Path | None, typer.Option("--decision", help="Decision file; default: the newest one")] = None,
+    json: Json = False,
+) -> None:
+    """Move the champion alias as a decision file says; a stale decision is refused."""
+    _prepare()
+    from flows import terminal
+    from flows.release import promote as flow
+
+    terminal.show(flow.fn(str(decision) if decision else None), json)
+
+
+@app.command()
+def rollback(
+    to: Annotated[int | None, typer.Option("--to", min=1, help="Version; default: what served before")] = None,
+    json: Json = False,
+) -> None:
+    """Let serve again what served before, by the ledger."""
+    _prepare()
+    from flows import terminal
+    from flows.release import rollback as flow
+
+    terminal.show(flow.fn(to), json)
+
+
+@app.command()
+def serve(sets: Sets = None, files: Files = None) -> None:
+    """Serve the champion over HTTP and follow its alias."""
+    _prepare()
+    from components.serving.app import serve as start
+    from flows.place import open_place
+
+    place = open_place(_texts(files), sets or [], None)
+    start(place.settings, place.params)
+
+
+@app.command()
+def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Rebuild a version in a clean workspace and compare its metrics; exit code 1 where they differ."""
+    _prepare()
+    from components.release.reproduce import reproduce as rebuild
+    from flows import terminal
+    from flows.place import open_place
+
+    place = open_place(_texts(files), sets or [], None)
+    result = rebuild(version, place.registry(), place.settings, place.root)
+    terminal.show(result.model_dump(mode="json", exclude=None if json else {"then", "now"}), json)
+    raise typer.Exit(0 if result.equal else 1)
+
+
+@app.command()
+def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Look at the machine, params, sources, remote and registry before anything is spent."""
+    _prepare()
+    from components.release.doctor import examine
+    from components.settings import Settings
+    from flows import terminal
+
+    found = examine(Path.cwd(), Settings().resolved(Path.cwd()), files or [], sets or [])
+    ok = all(f.ok for f in found)
+    if json:
+        terminal.show({"ok": ok, "findings": [f.model_dump() for f in found]}, True)
+    else:
+        terminal.table([("ok" if f.ok else "NO", f.name, f.found, f.advice) for f in found])
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Show champion, since when, on what data, last verdict and drift."""
+    _prepare()
+    from components.release.status import status as look
+    from flows import terminal
+    from flows.place import open_place
+
+    place = open_place(_texts(files), sets or [], None)
+    terminal.show(look(place.settings, place.params.release).model_dump(mode="json"), json)
+
+
+def main() -> None:
+    """Run the command line and end the process with the exit code of the verb."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Return the exit code. A wrong argument is a fault (1): click's own 2 would read as the verdict `keep`."""
+    from typer.exceptions import TyperException
+
+    try:
+        return int(app(arguments or ["--help"], prog_name="carousel", standalone_mode=False) or 0)
+    except TyperException as error:
+        from components.errors import ParamsError
+
+        problem: Exception = ParamsError(f"{error.format_message()}; see `carousel --help`")
+    except Exception as error:  # the edge of the program: said once, in one place
+        problem = error
+    from flows.terminal import fault
+
+    fault(problem, "--json" in arguments)
+    return 1
+
+
+def _prepare() -> Path:
+    """Start the log and set what libraries read at import; return where this machine keeps things."""
+    from components.settings import Settings
+    from flows.place import quiet_environment
+    from flows.terminal import start_log
+
+    start_log()
+    home = Settings().resolved(Path.cwd()).home
+    quiet_environment(home)
+    return home
+
+
+def _texts(files: list[Path] | None) -> list[str]:
+    return [str(file) for file in files or []]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Look at the shop as it is now: drift, freshness and volume against the champion's own time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from components.contracts import DriftVerdict
+from components.errors import BusyError
+from components.release import status
+from flows import retrain
+from flows.place import DRIFT, Place, working
+from flows.tasks import recorded
+
+STAGES = ("resolve", "ingest", "drift")
+EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to it
+
+
+@flow(name="monitor", flow_run_name="monitor")
+def monitor(as_of: retrain.AsOf = None, overrides: retrain.Lines = None, overlays: retrain.Files = None) -> Any:
+    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict."""
+    try:
+        with working(overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run()) as place:
+            retrain.run_stages(place, STAGES)
+            verdict = DriftVerdict.model_validate_json((place.root / DRIFT).read_bytes())
+            status.keep_last(place.settings.home, None, place.root / DRIFT)
+    except BusyError as busy:
+        return retrain.turned_away(busy)
+    content = verdict.model_dump(mode="json")
+    if not recorded():
+        return content
+    create_markdown_artifact(markdown(verdict), key="drift", description="Drift against the champion's time")
+    if verdict.drifted:
+        _emit(place, verdict)
+    return Completed(name="Drifted" if verdict.drifted else "Completed", message=said(verdict), data=content)
+
+
+def said(verdict: DriftVerdict) -> str:
+    """Return the verdict in a few words; what could not be computed is never "no drift"."""
+    return "drifted" if verdict.drifted else "no drift" if verdict.computable else "not computable"
+
+
+def markdown(verdict: DriftVerdict) -> str:
+    """Return verdict, reasons and distances as Markdown."""
+    reasons = "\n".join(f"- {r}" for r in verdict.reasons)
+    rows = "\n".join(
+        f"| {c} | {d:.4f} | {verdict.thresholds.get(c, float('nan')):.4f} |" for c, d in verdict.columns.items()
+    )
+    return f"## {said(verdict)}\n\n{reasons}\n\n| column | distance | limit |\n|---|---|---|\n{rows}\n"
+
+
+def _emit(place: Place, verdict: DriftVerdict) -> None:
+    name = place.params.release.name
+    as_of = place.params.data.as_of.isoformat()
+    emit_event(
+        event=EVENT,
+        resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
+        payload={"as_of": as_of, "reasons": verdict.reasons},
+    )

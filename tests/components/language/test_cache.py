@@ -1,0 +1,72 @@
+"""Only what is new is encoded, and what is old comes back as it was."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contracts import FloatArray
+from components.language import cache
+from components.language.cache import encode_cached
+
+
+class Counting:
+    """An encoder that counts; its vectors are functions of the text alone."""
+
+    digest, dim = "ab" * 32, 4
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        self.seen += texts
+        return np.array([[len(t), ord(t[0]), 1, 0] for t in texts], np.float32) / 1000
+
+
+def test_known_texts_are_not_encoded_again(tmp_path: Path) -> None:
+    encoder = Counting()
+    first = encode_cached(encoder, ["tea", "pot", "tea", ""], tmp_path)  # type: ignore[arg-type]
+    assert sorted(encoder.seen) == ["pot", "tea"]
+    again = encode_cached(encoder, ["pot", "cup", "tea"], tmp_path)  # type: ignore[arg-type]
+    assert encoder.seen[2:] == ["cup"]
+    np.testing.assert_array_equal(again[[0, 2]], first[[1, 0]])
+    assert not first[3].any()
+
+
+def test_what_was_written_before_a_crash_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "CHUNK", 2)
+
+    class Dying(Counting):
+        def encode(self, texts: Sequence[str]) -> FloatArray:
+            if len(self.seen) >= 4:
+                raise KeyboardInterrupt
+            return super().encode(texts)
+
+    texts = [f"text {i}" for i in range(8)]
+    with pytest.raises(KeyboardInterrupt):
+        encode_cached(Dying(), texts, tmp_path)  # type: ignore[arg-type]
+    encoder = Counting()
+    encode_cached(encoder, texts, tmp_path)  # type: ignore[arg-type]
+    assert len(encoder.seen) == 4
+
+
+def test_another_model_has_another_cache(tmp_path: Path) -> None:
+    one, other = Counting(), Counting()
+    other.digest = "cd" * 32
+    encode_cached(one, ["tea"], tmp_path)  # type: ignore[arg-type]
+    encode_cached(other, ["tea"], tmp_path)  # type: ignore[arg-type]
+    assert other.seen == ["tea"]
+    assert len(list(tmp_path.glob("*.db"))) == 2
+
+
+def test_two_writers_share_one_file(tmp_path: Path) -> None:
+    encode_cached(Counting(), ["tea"], tmp_path)  # type: ignore[arg-type]
+    file = next(tmp_path.glob("*.db"))
+    with sqlite3.connect(file) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM vectors").fetchall()
+        encode_cached(Counting(), ["pot"], tmp_path)  # type: ignore[arg-type]
+    with sqlite3.connect(file) as reader:
+        assert reader.execute("SELECT count(*) FROM vectors").fetchone() == (2,)

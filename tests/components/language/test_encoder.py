@@ -1,0 +1,62 @@
+"""The encoder on the model that ships in a package: meaning, unit rows, independence of the batch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import params
+from components.errors import ContractError
+from components.language.encoder import Encoder, resolve_model
+
+LANGUAGE = params.load(Path(__file__).parents[3] / "params.yaml").language
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.load(resolve_model("minilm"), LANGUAGE)
+
+
+def test_unit_rows_and_zero_for_nothing(encoder: Encoder) -> None:
+    rows = encoder.encode(["red tea pot", "", "  \u200b ", "茶壶"])
+    np.testing.assert_allclose(np.linalg.norm(rows[[0, 3]], axis=1), 1.0, atol=1e-5)
+    assert not rows[1].any()
+    assert not rows[2].any()
+    assert rows.shape == (4, encoder.dim)
+
+
+def test_like_is_near_like(encoder: Encoder) -> None:
+    pot, kettle, shoes = encoder.encode(["ceramic tea pot", "kettle for tea", "running shoes"])
+    assert pot @ kettle > pot @ shoes + 0.2
+
+
+def test_order_and_company_do_not_matter(encoder: Encoder) -> None:
+    texts = [f"thing number {i} " + "long " * (i % 7) for i in range(70)]
+    alone = encoder.encode(texts[:1])
+    together = encoder.encode(texts)
+    np.testing.assert_allclose(alone[0], together[0], atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(texts[::-1])[::-1], together, atol=1e-5)
+
+
+def test_saved_files_load_again_and_hold_no_code(encoder: Encoder, tmp_path: Path) -> None:
+    encoder.save(tmp_path)
+    assert {p.suffix for p in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt"}
+    again = Encoder.load(tmp_path, LANGUAGE)
+    assert again.digest == encoder.digest
+    np.testing.assert_array_equal(again.encode(["tea"]), encoder.encode(["tea"]))
+
+
+def test_a_folder_without_weights_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ContractError, match=r"lacks .*model\.safetensors"):
+        resolve_model(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_equal_to_sentence_transformers(encoder: Encoder) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    texts = ["Vintage red tea pot", "复古红色茶壶", "Running shoes, size 42"]
+    theirs = sentence_transformers.SentenceTransformer(str(encoder.folder), device="cpu").encode(
+        texts, normalize_embeddings=True
+    )
+    assert (np.sum(theirs * encoder.encode(texts), axis=1) > 0.9999).all()
