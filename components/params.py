@@ -48,6 +48,7 @@ class Data(Section):
     as_of: AwareDatetime
     simulated: bool
     max_bad_share: Share
+    max_unknown_share: Share
     anonymous_events: bool
     max_text_chars: Count
     memory_gib: Positive

@@ -25,7 +25,8 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str]) -> params.Pa
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     )
-    _write(root / "run/sources.json", json.dumps(fingerprint(checked.data, root), indent=1, sort_keys=True) + "\n")
+    seen = fingerprint(checked.data, Settings().data_root or root)
+    _write(root / "run/sources.json", json.dumps(seen, indent=1, sort_keys=True) + "\n")
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
     return checked

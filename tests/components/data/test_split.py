@@ -12,7 +12,7 @@ from components.data import tables
 from components.data.split import make_split
 from components.errors import ContractError
 from components.params import Split
-from tests.components.data.conftest import load, write_snapshot
+from tests.components.data.small import load, write_snapshot
 
 AS_OF = datetime(2026, 1, 30, tzinfo=UTC)
 SPLIT = load(
