@@ -28,11 +28,13 @@ def write_snapshot(folder: Path, events: list[tuple[str | None, str, str, str]],
     pq.write_table(table, folder / "events/month=2026-01/part-0.parquet")
     (folder / "products").mkdir()
     none = pa.nulls(len(items), pa.string())
+    never = pa.nulls(len(items), pa.timestamp("us"))
     products = {"item_id": pa.array(items), "title": pa.array([f"Title {i}" for i in items])}
     products |= dict.fromkeys(("description", "brand", "category", "language"), none)
     pq.write_table(
-        pa.table({**products, "price": pa.nulls(len(items), pa.float64())}), folder / "products/part-0.parquet"
+        pa.table({**products, "price": pa.nulls(len(items), pa.float64()), "timestamp": never}),
+        folder / "products/part-0.parquet",
     )
-    info = SnapshotInfo(as_of="2026-03-01T00:00:00+00:00", simulated=False, counts={})
+    info = SnapshotInfo(as_of="2026-01-05T00:00:00+00:00", simulated=False, counts={})
     (folder / "snapshot.json").write_text(info.model_dump_json())
     return folder

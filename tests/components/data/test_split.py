@@ -45,12 +45,9 @@ def test_windows_follow_each_other(snapshot: Path, out: Path) -> None:
     assert ends == [10, 20, 30]
 
 
-def test_later_rows_never_enter(snapshot: Path, out: Path) -> None:
-    make_split(snapshot, out, SPLIT, datetime(2026, 1, 25, tzinfo=UTC), 1)
-    latest = max(
-        pq.read_table(out / f"{w}.parquet")["timestamp"].to_numpy().max() for w in ("train", "validation", "test")
-    )
-    assert latest < datetime(2026, 1, 25, tzinfo=UTC).timestamp() * 1e6
+def test_planted_future_rows_fail_the_run(snapshot: Path, out: Path) -> None:
+    with pytest.raises(ContractError, match="leakage: 4 rows at or after"):
+        make_split(snapshot, out, SPLIT, datetime(2026, 1, 20, tzinfo=UTC), 1)
 
 
 def test_history_ends_where_the_window_starts(snapshot: Path, out: Path) -> None:
