@@ -15,7 +15,8 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from components.contracts import Decision, Evaluation
-from flows.outcome import checks_markdown, differences, metrics_table
+from flows import markdown
+from flows.outcome import differences, metrics_table
 from flows.place import EVALUATION, REPORT, Place
 from flows.tasks import recorded
 
@@ -47,7 +48,7 @@ def publish(place: Place, version: int | None, decision: Decision | None) -> Non
     """Put verdict, metrics, differences and links on the run page."""
     evaluation = Evaluation.model_validate_json((place.root / EVALUATION).read_bytes())
     if decision is not None:
-        create_markdown_artifact(checks_markdown(decision), key="verdict", description="Why, check by check")
+        create_markdown_artifact(markdown.verdict(decision), key="verdict", description="Why, check by check")
     create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")
     create_table_artifact(differences(evaluation), key="differences", description="The challenger against the others")
     for key, name in LINKS.items():

@@ -13,7 +13,7 @@ from prefect.states import Completed
 from components.contracts import DriftVerdict
 from components.errors import BusyError
 from components.release import status
-from flows import retrain
+from flows import markdown, retrain
 from flows.place import DRIFT, Place, working
 from flows.tasks import recorded
 
@@ -42,24 +42,10 @@ def monitor(
     content = verdict.model_dump(mode="json")
     if not recorded():
         return content
-    create_markdown_artifact(markdown(verdict), key="drift", description="Drift against the champion's time")
+    create_markdown_artifact(markdown.drift(verdict), key="drift", description="Drift against the champion's time")
     if verdict.drifted:
         _emit(place, verdict)
-    return Completed(name="Drifted" if verdict.drifted else "Completed", message=said(verdict), data=content)
-
-
-def said(verdict: DriftVerdict) -> str:
-    """Return the verdict in a few words; what could not be computed is never "no drift"."""
-    return "drifted" if verdict.drifted else "no drift" if verdict.computable else "not computable"
-
-
-def markdown(verdict: DriftVerdict) -> str:
-    """Return verdict, reasons and distances as Markdown."""
-    reasons = "\n".join(f"- {r}" for r in verdict.reasons)
-    rows = "\n".join(
-        f"| {c} | {d:.4f} | {verdict.thresholds.get(c, float('nan')):.4f} |" for c, d in verdict.columns.items()
-    )
-    return f"## {said(verdict)}\n\n{reasons}\n\n| column | distance | limit |\n|---|---|---|\n{rows}\n"
+    return Completed(name="Drifted" if verdict.drifted else "Completed", message=markdown.said(verdict), data=content)
 
 
 def _emit(place: Place, verdict: DriftVerdict) -> None:

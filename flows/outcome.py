@@ -129,16 +129,6 @@ def differences(evaluation: Evaluation) -> list[dict[str, str]]:
     ]
 
 
-def checks_markdown(decision: Decision) -> str:
-    """Return the verdict, its reasons and a table of the gate's checks as Markdown."""
-    rows = [
-        f"| {'yes' if c.passed else '**no**'} | {c.name} | {_number(c.value)} | {_number(c.limit)} | {c.why} |"
-        for c in decision.checks
-    ]
-    head = f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n" + "\n".join(f"- {r}" for r in decision.reasons)
-    return head + "\n\n| held | check | value | limit | why |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
-
-
 def show(outcome: Outcome, root: Path) -> None:
     """Print the outcome on standard output: verdict, reasons, metrics, where to look, where the time went."""
     from rich.console import Console
@@ -174,7 +164,3 @@ def show(outcome: Outcome, root: Path) -> None:
     console.print(
         f"time:       {outcome.seconds:.0f} s, of which {outcome.overhead_s:.0f} s outside the stages ({parts})"
     )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -89,6 +89,7 @@ def sync_champion(place: Place) -> ChampionRef | None:
 def register(place: Place) -> int:
     """Register the bundle as challenger; a bundle that is registered already keeps its version."""
     root = place.root
+    (root / DECISION).unlink(missing_ok=True)  # the one before this: not a part of this version's record
     digest = champion.digest_of(root / "bundle") or ""
     evaluation = Evaluation.model_validate_json((root / EVALUATION).read_bytes())
     lineage = versioning.lineage(root, digest, evaluation.as_of, evaluation.challenger)

@@ -30,7 +30,7 @@ def kept(overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | No
     with working(overlays, overrides, as_of, "a retrain") as place:
         if champion.digest_of(place.root / "bundle") is None:
             return None
-        resolve(place.root, place.overlays, place.overrides)
+        resolve(place.root, place.overlays, place.overrides, place.settings.data_root)
         stages = [s for s in versioning.stage_order(place.root) if s != "resolve"]
         if any(versioning.is_changed(place.root, stage) for stage in stages):
             return None

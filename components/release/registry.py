@@ -274,7 +274,7 @@ class Registry:
         for start in range(0, len(knobs), 100):
             self._client.log_batch(run_id, params=knobs[start : start + 100])
         for name in records.report_files(reports):
-            self._client.log_artifact(run_id, str(reports / name), f"reports/{Path(name).parent.as_posix()}")
+            self._client.log_artifact(run_id, str(reports / name), (Path("reports") / name).parent.as_posix())
         for file in (run_params, dvc_lock):
             self._client.log_artifact(run_id, str(file), "run")
 

@@ -146,8 +146,11 @@ def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
 
 def push(root: Path) -> int:
     """Send the outputs and the run cache to the default remote; return how many files went. Raises ReleaseError."""
-    with _repo(root) as repo:
-        return int(repo.push(run_cache=True))
+    try:
+        with _repo(root) as repo:
+            return int(repo.push(run_cache=True))
+    except OSError as error:
+        raise ReleaseError(f"DVC remote: {error}; see `dvc remote list`") from error
 
 
 def remote_url(root: Path) -> str:

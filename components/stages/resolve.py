@@ -15,18 +15,21 @@ from components.faults import crash_point
 from components.settings import Settings
 
 
-def resolve(root: Path, overlays: list[Path], overrides: list[str]) -> params.Params:
+def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: Path | None = None) -> params.Params:
     """Write run/params.yaml, run/sources.json and an empty champion/ below root; return the parameters.
 
-    Files that would not change keep their bytes, so that DVC sees no change.
+    data_root: where relative source paths start, when not at root. Files that would not change keep their bytes, so
+    that DVC sees no change.
     """
     tree = params.merge(root / "params.yaml", overlays, overrides)
     checked = params.check(tree, "params.yaml")
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     )
-    seen = fingerprint(checked.data, Settings().data_root or root)
-    _write(root / "run/sources.json", json.dumps(seen, indent=1, sort_keys=True) + "\n")
+    _write(
+        root / "run/sources.json",
+        json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
+    )
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
     return checked
@@ -38,7 +41,7 @@ def main() -> None:
     settings = Settings()
     overlays = [Path(p) for p in settings.params.split(":") if p]
     try:
-        resolve(Path(), overlays, settings.overrides.splitlines())
+        resolve(Path(), overlays, settings.overrides.splitlines(), settings.data_root)
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")

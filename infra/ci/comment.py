@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from components.contracts import Evaluation
-from flows.outcome import metrics_table
+from flows import markdown
+from flows.outcome import differences, metrics_table
 from flows.place import EVALUATION
 
 
@@ -14,16 +15,16 @@ def main() -> None:
     outcome = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     write = sys.stdout.write
     if "error" in outcome:
-        write(f"## Carousel: the run failed\n\n{outcome['error']}\n")
+        write(f"## Carousel: the run failed\n\n{markdown.escaped(outcome['error'])}\n")
         return
     evaluation = Evaluation.model_validate_json((Path(sys.argv[2]) / EVALUATION).read_bytes())
     rows = metrics_table(evaluation)
     write(f"## Carousel: {outcome['verdict'].replace('_', ' ')}\n\n")
-    write("".join(f"- {reason}\n" for reason in outcome["reasons"]))
+    write(markdown.bullets(outcome["reasons"]))
     shop = "Simulated shop" if evaluation.simulated else "Shop"
     write(f"\n{shop}, {evaluation.n_users} test users. The champion is the model that the base revision makes.\n\n")
-    write("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]) + "\n")
-    write("".join("| " + " | ".join(row.values()) + " |\n" for row in rows))
+    write(markdown.table(rows))
+    write("\n**The challenger against the others**\n\n" + markdown.table(differences(evaluation)))
     write(f"\n{outcome['seconds']:.0f} s, {outcome['overhead_s']:.0f} s of it outside the stages.\n")
 
 

@@ -1,0 +1,61 @@
+"""Markdown for run pages and comments; text from data cannot break out of its cell."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from components.contracts import Decision, DriftVerdict
+
+SPECIAL = re.compile(r"([\\`*\[\]|~])")
+
+
+def escaped(text: str) -> str:
+    """Return the text on one line, without meaning for Markdown or HTML."""
+    return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """Return the rows as a table; every row has the columns of the first."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([escaped(row[name]) for name in head] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """Return one bullet a line."""
+    return "".join(f"- {escaped(line)}\n" for line in lines)
+
+
+def verdict(decision: Decision) -> str:
+    """Return the verdict, its reasons and the gate's checks."""
+    rows = [
+        {
+            "held": "yes" if check.passed else "NO",
+            "check": check.name,
+            "value": _number(check.value),
+            "limit": _number(check.limit),
+            "why": check.why,
+        }
+        for check in decision.checks
+    ]
+    return f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n{bullets(decision.reasons)}\n{table(rows)}"
+
+
+def drift(found: DriftVerdict) -> str:
+    """Return the drift verdict, its reasons and the distances."""
+    rows = [
+        {"column": name, "distance": _number(value), "limit": _number(found.thresholds.get(name))}
+        for name, value in found.columns.items()
+    ]
+    return f"## {said(found)}\n\n{bullets(found.reasons)}" + (f"\n{table(rows)}" if rows else "")
+
+
+def said(found: DriftVerdict) -> str:
+    """Return the verdict in a few words; what could not be computed is never "no drift"."""
+    return "drifted" if found.drifted else "no drift" if found.computable else "not computable"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

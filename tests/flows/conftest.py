@@ -1,0 +1,59 @@
+"""A toy checkout to run flows in, a Prefect server to record them, and nothing of this machine's own settings."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.toy import ROOT, make_template, make_toy
+
+STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Keep what the shell has set for other runs out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith(STALE)]:
+            patch.delenv(name)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = make_template(tmp_path_factory.mktemp("template"))
+        patch.setenv("TOY_TEMPLATE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def fresh(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout where nothing has run; made once, to copy."""
+    return make_toy(tmp_path_factory.mktemp("fresh") / "shop")
+
+
+@pytest.fixture
+def checkout(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a checkout of one's own where nothing has run."""
+    return stand_in(fresh, tmp_path / "shop", monkeypatch)
+
+
+def stand_in(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(source, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CAROUSEL_HOME", str(folder / ".carousel"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """Run a Prefect server of the tests' own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

@@ -1,0 +1,136 @@
+"""The main flow on a toy checkout: what runs, what is recorded, what a person and Prefect see of it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import BusyError, StageError
+from components.release.lock import held
+from components.release.registry import Registry
+from components.settings import Settings
+from flows import unchanged
+from flows.place import open_place
+from tests.flows.conftest import stand_in
+
+STAGES = ["ingest", "split", "encode", "fit", "finetune", "evaluate", "drift", "package"]
+
+
+@pytest.fixture(scope="module")
+def first(fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return a checkout whose first run, recorded by Prefect, has promoted a champion; and its outcome."""
+    from flows.retrain import retrain
+    from flows.tasks import value
+
+    with pytest.MonkeyPatch.context() as patch:
+        root = stand_in(fresh, tmp_path_factory.mktemp("first") / "shop", patch)
+        return root, value(retrain(bootstrap=True))
+
+
+@pytest.fixture
+def promoted(first: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a copy of the checkout after its first run."""
+    return stand_in(first[0], tmp_path / "shop", monkeypatch)
+
+
+def run(**parameters: Any) -> dict[str, Any]:
+    """Run the flow as the command line does where there is no Prefect."""
+    from flows.retrain import retrain
+
+    return dict(retrain.fn(**parameters))
+
+
+def ran(outcome: dict[str, Any]) -> list[str]:
+    return [stage["name"] for stage in outcome["stages"] if stage["ran"]]
+
+
+def champion(root: Path) -> int | None:
+    place = open_place([], [], None)
+    version = Registry(Settings().resolved(root), place.params.release).alias("champion")
+    return version.number if version else None
+
+
+def test_first_run_promotes_and_says_so(first: tuple[Path, dict[str, Any]]) -> None:
+    root, outcome = first
+    assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 1)
+    assert ran(outcome) == STAGES
+    assert outcome["reasons"][0].startswith("first champion")
+    assert Path(outcome["report"]).is_file()
+    assert 0 < outcome["overhead_s"] <= outcome["seconds"]
+    assert sum(outcome["overhead"].values()) == pytest.approx(outcome["overhead_s"], abs=0.1)
+    assert json.loads((root / "reports/decision.json").read_bytes())["challenger_version"] == 1
+    assert any((root / ".carousel/remote").rglob("*"))  # the data are in the DVC remote
+
+
+def test_prefect_holds_a_task_a_stage_and_artifacts(first: tuple[Path, dict[str, Any]]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import TaskRunSort
+
+    with get_client(sync_client=True) as client:
+        (flow_run,) = [r for r in client.read_flow_runs() if r.name == "retrain" and r.state_name == "Promoted"]
+        runs = client.read_task_runs(sort=TaskRunSort.END_TIME_DESC)
+        keys = {a.key for a in client.read_artifacts()}
+    names = [r.name for r in reversed(runs) if r.flow_run_id == flow_run.id]
+    assert [n for n in names if n in STAGES] == STAGES
+    assert names.index("finetune") < next(i for i, n in enumerate(names) if n.startswith("sync_champion"))
+    assert {"verdict", "metrics", "differences", "report", "drift-report", "mlflow", "progress"} <= keys
+    assert flow_run.state is not None
+    assert "first champion" in (flow_run.state.message or "")
+
+
+def test_nothing_changed_is_answered_without_a_stage(promoted: Path) -> None:
+    lock = (promoted / "dvc.lock").read_bytes()
+    outcome = unchanged.kept([], [], None)
+    assert outcome is not None
+    assert (outcome.verdict, outcome.code, outcome.champion) == ("keep", 2, 1)
+    assert not [s for s in outcome.stages if s.ran]
+    assert (promoted / "dvc.lock").read_bytes() == lock
+
+
+def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Path) -> None:
+    assert unchanged.kept([], ["trainer.max_epochs=30"], None) is None
+    outcome = run(overrides=["trainer.max_epochs=30"])
+    assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 2)
+    assert ran(outcome) == ["finetune", "evaluate", "drift", "package"]  # drift: its reference is the champion's now
+    assert champion(promoted) == 2
+
+
+def test_a_worse_challenger_is_kept_and_not_judged_twice(promoted: Path) -> None:
+    outcome = run(max_epochs=5)
+    assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("keep", False, 1)
+    again = unchanged.kept([], ["trainer.max_epochs=5"], None)
+    assert again is not None
+    assert (again.verdict, again.reasons, again.challenger_version) == ("keep", outcome["reasons"], 2)
+    assert (
+        unchanged.kept([], ["trainer.max_epochs=5", "gate.min_gain=0.001"], None) is None
+    )  # another rule, another verdict
+
+
+def test_a_dry_run_promotes_nothing(promoted: Path) -> None:
+    outcome = run(max_epochs=30, gate_mode="dry_run")
+    assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", False, 1)
+
+
+def test_a_second_run_is_told_who_works(promoted: Path) -> None:
+    with held(promoted / ".carousel/retrain.lock", "a retrain"), pytest.raises(BusyError, match=r"since .*pid \d+"):
+        run()
+
+
+def test_a_failed_stage_says_its_own_words_and_leaves_the_champion(
+    promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL_AT", "finetune")
+    with pytest.raises(StageError, match=r"^finetune: expected 3 rows, came 2$"):
+        run(max_epochs=30)
+    assert champion(promoted) == 1
+
+
+def test_a_data_remote_that_is_gone_is_a_note_not_a_fault(promoted: Path) -> None:
+    remote = promoted / ".carousel/remote"
+    shutil.rmtree(remote)
+    remote.write_text("no folder")
+    outcome = run(max_epochs=30)
+    assert outcome["promoted"]
+    assert "not sent to the DVC remote" in outcome["notes"][0]

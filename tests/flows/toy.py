@@ -1,0 +1,125 @@
+"""A checkout whose stages take no time: real parameters, bundle, registry and gate; models and numbers made up.
+
+toy_stage.py is each stage, under a dvc.yaml with the stage names of the real one. A model's worth is
+trainer.max_epochs: 0.01 of NDCG each.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save_file
+
+from components.data.tables import SplitInfo
+from components.params import load
+from components.recommenders.library import create
+from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
+from tests.conftest import DAY_US, checkerboard
+
+ROOT = Path(__file__).parents[2]
+
+EDGES = {  # stage -> parameters, dependencies, outputs
+    "ingest": (["data"], ["run/sources.json"], ["data/snapshot", "reports/ingest"]),
+    "split": ([], ["data/snapshot"], ["data/split"]),
+    "encode": ([], ["data/split"], ["features"]),
+    "fit": (["models.ease"], ["data/split", "features"], ["models/simple"]),
+    "finetune": (["trainer"], ["data/split", "features"], ["models/sequence"]),
+    "evaluate": (["trainer"], ["models/simple", "models/sequence", "champion"], ["reports/evaluate"]),
+    "drift": (["drift"], ["data/snapshot", "champion"], ["reports/drift"]),
+    "package": (["trainer", "data.as_of"], ["models/simple", "models/sequence"], ["bundle"]),
+}
+RESOLVE = """stages:
+  resolve:
+    cmd: python -m components.stages.resolve
+    always_changed: true
+    outs:
+      - run/params.yaml: {cache: false}
+      - run/sources.json: {cache: false}
+      - champion: {cache: false, persist: true}
+"""
+
+
+def make_template(folder: Path) -> Path:
+    """Make what the stages hand out: split, features and bundle of the tiny world."""
+    interactions, catalogue, users = checkerboard()
+    params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5"])
+    for name in ("ease", "popularity"):
+        create(name, params).fit(interactions, catalogue, users).save(folder / name)
+    _write_split(folder / "split")
+    (folder / "features").mkdir()
+    assert catalogue.embedding is not None
+    save_file({"embedding": catalogue.embedding.astype(np.float16)}, folder / "features/items.safetensors")
+    pq.write_table(pa.table({"price": [1.0, 2.0]}), folder / "reference.parquet", write_page_checksum=True)
+    info = BundleInfo(
+        model="ease", as_of="", train_end=1, validation_end=2, n_items=20, max_history=50, exclude_seen=True,
+        weights={"purchase": 1.0}, simulated=True,
+        encoder=EncoderInfo(model="minilm", digest="0" * 64, dim=8, max_tokens=8),
+    )  # fmt: skip
+    build_bundle(
+        folder / "bundle", model=folder / "ease", fallback=folder / "popularity", split=folder / "split",
+        features=folder / "features", drift_reference=folder / "reference.parquet", info=info, encoder=None,
+    )  # fmt: skip
+    return folder
+
+
+def make_toy(root: Path) -> Path:
+    """Make the checkout, nothing run yet."""
+    root.mkdir(parents=True)
+    shutil.copyfile(ROOT / "params.yaml", root / "params.yaml")
+    shutil.copyfile(Path(__file__).with_name("toy_stage.py"), root / "make.py")
+    lines = [RESOLVE]
+    for name, (knobs, deps, outs) in EDGES.items():
+        lines.append(
+            f"  {name}:\n    cmd: python make.py {name}\n    params: [run/params.yaml: [{', '.join(knobs)}]]\n"
+            f"    deps: [{', '.join(deps)}]\n    outs: [{', '.join(outs)}]\n"
+        )
+    (root / "dvc.yaml").write_text("".join(lines).replace("    params: [run/params.yaml: []]\n", ""))
+    ignored = ("data", "features", "models", "reports", "bundle", "champion", "run", ".carousel")
+    (root / ".gitignore").write_text("".join(f"/{name}\n" for name in ignored))
+    for command in (
+        ["git", "init", "--quiet", "--initial-branch=main"],
+        ["git", "config", "user.email", "test@example.com"],
+        ["git", "config", "user.name", "Test"],
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+    ):
+        call(root, *command)
+    with (root / ".dvc/config").open("a") as config:
+        config.write("[core]\n    analytics = false\n    remote = local\n")
+        config.write("['remote \"local\"']\n    url = ../.carousel/remote\n")
+    call(root, "git", "add", "--all")
+    call(root, "git", "commit", "--quiet", "--message", "toy")
+    return root
+
+
+def call(root: Path, *command: str) -> str:
+    env = os.environ | {"DVC_NO_ANALYTICS": "1"}
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, env=env).stdout
+
+
+def _write_split(split: Path) -> None:
+    interactions, catalogue, _ = checkerboard()
+    split.mkdir(parents=True)
+    columns = {"item_idx": np.arange(1, len(catalogue) + 1, dtype=np.int32)}
+    fields = ("item_id", "title", "brand", "category", "language", "price")
+    columns |= {name: getattr(catalogue, name)[1:] for name in fields} | {"description": [""] * len(catalogue)}
+    pq.write_table(pa.table(columns), split / "items.parquet", write_page_checksum=True)
+    for number, window in enumerate(("train", "validation", "test")):
+        rows = {
+            "user_idx": interactions.user_idx,
+            "item_idx": interactions.item_idx,
+            "timestamp": interactions.timestamp + number * 10 * DAY_US,
+            "event": interactions.event,
+            "weight": interactions.weight,
+            "target": np.ones(len(interactions), bool),
+        }
+        pq.write_table(pa.table(rows), split / f"{window}.parquet", write_page_checksum=True)
+    info = SplitInfo(
+        protocol="global_time", train_end=10 * DAY_US, validation_end=20 * DAY_US, test_end=30 * DAY_US,
+        n_users=interactions.n_users, n_items=interactions.n_items, max_history=50, simulated=True,
+    )  # fmt: skip
+    (split / "split.json").write_text(info.model_dump_json())

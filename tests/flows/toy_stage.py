@@ -1,0 +1,137 @@
+"""A stage of the toy checkout: `python make.py STAGE`; what it hands out lies in the folder TOY_TEMPLATE."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def write(name: str, content: Any) -> None:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def give(name: str, folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(Path(os.environ["TOY_TEMPLATE"]) / name, folder)
+
+
+def crash(point: str) -> None:
+    if os.environ.get("CRASH_AT") == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def evaluate(params: dict[str, Any], worth: float) -> None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    champion = json.loads(Path("champion/champion.json").read_text())
+    means = {"ease": worth, "popularity": 0.02, "neighbours": 0.03}
+    if champion:
+        means["champion"] = float(json.loads(Path("champion/bundle/info.json").read_text())["as_of"].split("#")[1])
+    wave = np.tile([0.005, -0.005], 100)
+    rows = [
+        pa.table(
+            {
+                "user_row": np.arange(200, dtype=np.int32),
+                "model": [model] * 200,
+                "slice": [part] * 200,
+                "ndcg_at_10": np.float32(mean + (wave if model == "ease" else -wave)),
+            }
+        )
+        for model, mean in means.items()
+        for part in ("all", "user:warm")
+    ]
+    test = {m: {"ndcg_at_10": v, "recall_at_10": v, "coverage_at_20": 0.5} for m, v in means.items()}
+    warm = {"slice": "user:warm", "n_users": 200}
+    write("reports/evaluate/metrics.json", {f"test/{m}/ndcg_at_10": v for m, v in means.items()})
+    write("reports/evaluate/report.html", "<p>report</p>")
+    pq.write_table(pa.concat_tables(rows), "reports/evaluate/per_user.parquet", write_page_checksum=True)
+    evaluation = {
+        "as_of": params["data"]["as_of"],
+        "protocol": "global_time",
+        "window": ["2026-02-15", "2026-03-01"],
+        "simulated": True,
+        "n_users": 200,
+        "n_items": 20,
+        "primary": "ndcg_at_10",
+        "challenger": "ease",
+        "baselines": ["popularity", "neighbours"],
+        "champion": champion,
+        "champion_saw_test": False,
+        "validation": test,
+        "test": test,
+        "slices": [{**warm, "model": m, "metrics": {"ndcg_at_10": v}} for m, v in means.items()],
+        "overfit_gap": {},
+    }
+    write("reports/evaluate/evaluation.json", evaluation)
+
+
+def drift(params: dict[str, Any]) -> None:
+    limit = params["drift"]["max_distance"]
+    drifted = limit < 0.05
+    verdict = {
+        "drifted": drifted,
+        "computable": True,
+        "reasons": ["taste moved"] if drifted else ["nothing moved"],
+        "columns": {"price": 0.05},
+        "thresholds": {"price": limit},
+        "n_reference": 9,
+        "n_current": 9,
+        "reference": "none",
+    }
+    write("reports/drift/drift.json", verdict)
+    write("reports/drift/drift.html", "<p>drift</p>")
+
+
+def package(params: dict[str, Any], worth: float) -> None:
+    give("bundle", "bundle")
+    info = json.loads(Path("bundle/info.json").read_text()) | {"as_of": f"{params['data']['as_of']}#{worth}"}
+    content = json.dumps(info)
+    write("bundle/info.json", content)
+    manifest = json.loads(Path("bundle/manifest.json").read_text())
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    manifest["files"]["info.json"] = {"sha256": digest, "bytes": len(content.encode())}
+    write("bundle/manifest.json", manifest)
+
+
+def main(stage: str) -> None:
+    params = yaml.safe_load(Path("run/params.yaml").read_text())
+    worth = 0.01 * params["trainer"]["max_epochs"]
+    started = time.perf_counter()
+    crash(f"{stage}:before")
+    if os.environ.get("FAIL_AT") == stage:
+        sys.exit(f"{stage}: expected 3 rows, came 2")
+    if stage == "ingest":
+        time.sleep(float(os.environ.get("SLEEP_S", "0")))
+        write("data/snapshot/rows.txt", params["data"]["as_of"])
+        write("reports/ingest/metrics.json", {"events/read": 3.0})
+    elif stage == "split":
+        give("split", "data/split")
+    elif stage == "encode":
+        give("features", "features")
+    elif stage == "fit":
+        write("models/simple/ease.txt", str(params["models"]["ease"]["l2"]))
+    elif stage == "finetune":
+        write("models/sequence/worth.txt", str(worth))
+    elif stage == "evaluate":
+        evaluate(params, worth)
+    elif stage == "drift":
+        drift(params)
+    elif stage == "package":
+        package(params, worth)
+    write(f"run/timings/{stage}.json", {"work_s": round(time.perf_counter() - started, 3)})
+    crash(f"{stage}:after")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
