@@ -140,7 +140,7 @@ class Recommender(Protocol):
 class Record(BaseModel):
     """A small frozen record that crosses a stage boundary as JSON; no field beyond those named."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
 
 
 class ChampionRef(Record):

@@ -25,6 +25,10 @@ class ReleaseError(CarouselError):
     """A registry, ledger or versioning step could not be done; nothing was promoted."""
 
 
+class StageError(ReleaseError):
+    """A stage said itself what is wrong; it would say the same again."""
+
+
 class StaleDecisionError(ReleaseError):
     """The champion is no longer the one that the decision was taken against."""
 

@@ -273,6 +273,9 @@ class Serving(Section):
     max_k: Count
     poll_s: Positive
     max_body_kib: Count
+    timeout_s: Positive
+    threads: Count
+    max_waiting: Annotated[int, Field(ge=0)]
 
 
 class Flows(Section):

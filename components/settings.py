@@ -13,6 +13,8 @@ class Settings(BaseSettings):
     home: Path = Path(".carousel")  # registry, ledger, DVC remote, caches, locks, workspaces
     data_root: Path | None = None  # where relative source paths start; empty: the checkout
     tracking_uri: str = ""  # MLflow; empty: SQLite under home
+    mlflow_url: str = "http://127.0.0.1:5000"  # where people look at the registry: run pages link to it
+    service_url: str = ""  # the live service, such as http://shop:8000; promotions ask it for proof; empty: not asked
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 

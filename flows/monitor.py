@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
+from prefect.states import Completed
 
 from components.contracts import DriftVerdict
+from components.errors import BusyError
 from components.release import status
-from components.release.lock import held
 from flows import retrain
-from flows.place import DRIFT, Place, open_place
+from flows.place import DRIFT, Place, working
+from flows.tasks import recorded
 
 STAGES = ("resolve", "ingest", "drift")
 EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to it
@@ -20,18 +23,43 @@ EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to 
 
 @flow(name="monitor", flow_run_name="monitor")
 def monitor(
-    as_of: retrain.AsOf = None, overrides: retrain.Lines = None, overlays: retrain.Files = None
-) -> dict[str, Any]:
-    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict."""
-    place = open_place(overlays or [], overrides or [], as_of, *retrain.deployed_run())
-    with held(place.settings.home / "retrain.lock", "monitoring"):
-        retrain.run_stages(place, STAGES)
-        verdict = DriftVerdict.model_validate_json((place.root / DRIFT).read_bytes())
-        status.keep_last(place.settings.home, None, place.root / DRIFT)
-    create_markdown_artifact(_markdown(verdict), key="drift", description="Drift against the champion's time")
+    as_of: datetime | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
+) -> Any:
+    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict.
+
+    Args:
+        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        overrides: Further values, such as drift.max_drifted_share=0.2.
+        overlays: Overlay files, such as examples/online_retail/params.yaml.
+    """
+    try:
+        with working(overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run()) as place:
+            retrain.run_stages(place, STAGES)
+            verdict = DriftVerdict.model_validate_json((place.root / DRIFT).read_bytes())
+            status.keep_last(place.settings.home, None, place.root / DRIFT)
+    except BusyError as busy:
+        return retrain.turned_away(busy)
+    content = verdict.model_dump(mode="json")
+    if not recorded():
+        return content
+    create_markdown_artifact(markdown(verdict), key="drift", description="Drift against the champion's time")
     if verdict.drifted:
         _emit(place, verdict)
-    return verdict.model_dump(mode="json")
+    return Completed(name="Drifted" if verdict.drifted else "Completed", message=said(verdict), data=content)
+
+
+def said(verdict: DriftVerdict) -> str:
+    """Return the verdict in a few words; what could not be computed is never "no drift"."""
+    return "drifted" if verdict.drifted else "no drift" if verdict.computable else "not computable"
+
+
+def markdown(verdict: DriftVerdict) -> str:
+    """Return verdict, reasons and distances as Markdown."""
+    reasons = "\n".join(f"- {r}" for r in verdict.reasons)
+    rows = "\n".join(
+        f"| {c} | {d:.4f} | {verdict.thresholds.get(c, float('nan')):.4f} |" for c, d in verdict.columns.items()
+    )
+    return f"## {said(verdict)}\n\n{reasons}\n\n| column | distance | limit |\n|---|---|---|\n{rows}\n"
 
 
 def _emit(place: Place, verdict: DriftVerdict) -> None:
@@ -42,12 +70,3 @@ def _emit(place: Place, verdict: DriftVerdict) -> None:
         resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
         payload={"as_of": as_of, "reasons": verdict.reasons},
     )
-
-
-def _markdown(verdict: DriftVerdict) -> str:
-    word = "drifted" if verdict.drifted else "no drift" if verdict.computable else "not computable"
-    reasons = "\n".join(f"- {r}" for r in verdict.reasons)
-    rows = "\n".join(
-        f"| {c} | {d:.4f} | {verdict.thresholds.get(c, float('nan')):.4f} |" for c, d in verdict.columns.items()
-    )
-    return f"## {word}\n\n{reasons}\n\n| column | distance | limit |\n|---|---|---|\n{rows}\n"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from components.release.versioning import StageRun
-
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
-from flows.place import DRIFT, EVALUATION, Place
+from components.errors import ContractError
+from components.release.versioning import StageRun
+from flows.place import DRIFT, EVALUATION, REPORT, Place
 
 CODES = {"promote": 0, "keep": 2, "not_enough_evidence": 3}
+STATES = {  # verdict, promoted -> how Prefect shows the run
+    ("promote", True): "Promoted",
+    ("promote", False): "WouldPromote",
+    ("keep", False): "Kept",
+    ("not_enough_evidence", False): "NotEnoughEvidence",
+}
 SAME = "the champion is this very bundle: the same data, parameters and code made it"
 METRICS = ("ndcg", "recall", "hit_rate", "mrr", "coverage")
 
@@ -29,11 +34,12 @@ class Outcome(Record):
     overhead_s: float  # outside the stages' own work
     overhead: dict[str, float]  # its parts: Prefect, DVC, MLflow and the rest
     stages: list[StageRun]
+    notes: list[str]  # what went wrong without changing the verdict
 
     @property
     def code(self) -> int:
         """Return the exit code."""
-        return 0 if self.promoted else CODES[self.verdict] or 2
+        return CODES[self.verdict]
 
 
 def outcome(
@@ -44,6 +50,7 @@ def outcome(
     decision: Decision | None,
     promoted: bool,
     spent: dict[str, float],
+    notes: list[str],
 ) -> Outcome:
     """Return what a run of `seconds` came to; no decision: the champion was this very bundle, or the gate is off."""
     parts = overhead(seconds, stages, spent)
@@ -56,13 +63,26 @@ def outcome(
         promoted=promoted,
         challenger_version=version,
         champion=serving.number if serving else None,
-        report=str(place.root / EVALUATION.with_name("report.html")),
+        report=str(place.root / REPORT),
         drifted=DriftVerdict.model_validate_json(drift.read_bytes()).drifted if drift.exists() else None,
         seconds=round(seconds, 1),
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
         stages=stages,
+        notes=notes,
     )
+
+
+def told(run: StageRun) -> str:
+    """Return what became of a stage, in a few words."""
+    return f"ran, {run.seconds:.0f} s" if run.ran else "unchanged"
+
+
+def need(place: Place) -> None:
+    """Raise ContractError unless the place holds what a verdict is taken on."""
+    missing = [str(p) for p in (EVALUATION, DRIFT, Path("bundle/manifest.json")) if not (place.root / p).exists()]
+    if missing:
+        raise ContractError(f"nothing to decide on here: {', '.join(missing)} missing; run `carousel retrain` first")
 
 
 def process_start() -> float:
@@ -88,7 +108,24 @@ def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
     roles = {evaluation.challenger: "challenger", "champion": "champion"}
     roles |= dict.fromkeys(evaluation.baselines, "baseline")
     return [
-        {"model": m, "role": roles.get(m, ""), **{n: f"{evaluation.test[m][n]:.4f}" for n in names}} for m in ordered
+        {
+            "model": m,
+            "role": roles.get(m, ""),
+            **{n.replace("_at_", "@"): f"{evaluation.test[m][n]:.4f}" for n in names},
+        }
+        for m in ordered
+    ]
+
+
+def differences(evaluation: Evaluation) -> list[dict[str, str]]:
+    """Return a row for each metric: the challenger, and how far it is from the champion and from each baseline."""
+    test = evaluation.test
+    own = test[evaluation.challenger]
+    others = [name for name in ("champion", *evaluation.baselines) if name in test]
+    return [
+        {"metric": m, evaluation.challenger: f"{own[m]:.4f}"}
+        | {f"against {name}": f"{own[m] - test[name][m]:+.4f}" for name in others}
+        for m in sorted(own)
     ]
 
 
@@ -118,7 +155,7 @@ def show(outcome: Outcome, root: Path) -> None:
         )
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for name in rows[0]:
-            table.add_column(name, justify="left" if name in ("model", "role") else "right")
+            table.add_column(name, justify="left" if name in ("model", "role") else "right", no_wrap=True)
         for row in rows:
             table.add_row(*row.values())
         console.print(table)
@@ -131,15 +168,12 @@ def show(outcome: Outcome, root: Path) -> None:
         console.print(f"            {reason}", markup=False)
     console.print(f"champion:   {f'version {outcome.champion}' if outcome.champion else 'none yet'}")
     console.print(f"report:     {outcome.report}")
+    for note in outcome.notes:
+        console.print(f"note:       {note}", markup=False)
     parts = ", ".join(f"{n} {s:g} s" for n, s in outcome.overhead.items())
     console.print(
         f"time:       {outcome.seconds:.0f} s, of which {outcome.overhead_s:.0f} s outside the stages ({parts})"
     )
-
-
-def to_json(record: Record | dict[str, object]) -> str:
-    """Return one JSON object for standard output."""
-    return json.dumps(record.model_dump(mode="json") if isinstance(record, Record) else record, ensure_ascii=False)
 
 
 def _number(value: float | None) -> str:

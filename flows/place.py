@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.release.registry import Registry
-
 from components import params
 from components.release import versioning
+from components.release.lock import held
+from components.release.registry import Registry
 from components.settings import Settings
 
 DECISION = Path("reports/decision.json")
 EVALUATION = Path("reports/evaluate/evaluation.json")
+REPORT = Path("reports/evaluate/report.html")
 DRIFT = Path("reports/drift/drift.json")
 KEPT_WORKSPACES = 3  # of deployed runs, for a look at their files
 
@@ -39,16 +41,12 @@ class Place:
 
 
 def open_place(
-    overlays: Sequence[str],
-    overrides: Sequence[str],
-    as_of: datetime | None,
-    run_id: str | None = None,
-    scheduled: datetime | None = None,
+    overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None, scheduled: datetime | None = None
 ) -> Place:
-    """Return the place of a run; raises ParamsError before anything is made.
+    """Return the checkout that one stands in; raises ParamsError before anything is made.
 
-    A deployed flow run has an id and a scheduled start. A real shop is then seen as of that start, unless as_of says
-    otherwise; the simulated shop has no today.
+    A real shop is seen as of `scheduled`, the start of a deployed run, unless as_of says otherwise; the simulated shop
+    has no today.
     """
     source = Path.cwd()
     settings = Settings().resolved(source)
@@ -59,10 +57,6 @@ def open_place(
     if as_of is not None:
         lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
         loaded = params.load(source / "params.yaml", paths, lines)
-    root = source
-    if run_id is not None:
-        root = versioning.workspace(source, settings.home / "workspaces" / run_id)
-        _prune(root)
     env = {
         "CAROUSEL_HOME": str(settings.home),
         "CAROUSEL_TRACKING_URI": settings.tracking_uri,
@@ -70,25 +64,48 @@ def open_place(
         "CAROUSEL_PARAMS": ":".join(map(str, paths)),
         "CAROUSEL_OVERRIDES": "\n".join(lines),
     }
-    return Place(root, settings, loaded, paths, lines, env, run_id is not None)
+    return Place(source, settings, loaded, paths, lines, env, deployed=False)
 
 
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+@contextmanager
+def working(
+    overlays: Sequence[str],
+    overrides: Sequence[str],
+    as_of: datetime | None,
+    what: str,
+    run_id: str | None = None,
+    scheduled: datetime | None = None,
+) -> Iterator[Place]:
+    """Yield the place of a run, which works alone on this machine; a deployed run, which has an id, in a workspace.
+
+    Raises ParamsError or BusyError before anything is made.
+    """
+    place = open_place(overlays, overrides, as_of, scheduled)
+    with held(place.settings.home / "retrain.lock", what):
+        if run_id is not None:
+            folder = place.settings.home / "workspaces" / f"run-{run_id}"
+            place = replace(place, root=versioning.workspace(place.root, folder), deployed=True)
+            _prune(folder)
+        yield place
 
 
 def quiet_environment(home: Path) -> None:
-    """Set what Prefect reads at import: its database in home, no telemetry, time to start on a busy machine."""
+    """Set what Prefect reads at import: its database in home, no telemetry, a quiet terminal."""
+    (home / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-        "PREFECT_CLI_PROMPT": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }.items():
         os.environ.setdefault(name, value)
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _inherited(text: str, separator: str) -> list[str]:
@@ -96,6 +113,7 @@ def _inherited(text: str, separator: str) -> list[str]:
 
 
 def _prune(newest: Path) -> None:
-    others = sorted((p for p in newest.parent.iterdir() if p != newest), key=lambda p: p.stat().st_mtime)
+    """Remove the oldest workspaces of deployed runs; none of them is at work, for we hold the lock."""
+    others = sorted((p for p in newest.parent.glob("run-*") if p != newest), key=lambda p: p.stat().st_mtime)
     for old in others[: max(0, len(others) + 1 - KEPT_WORKSPACES)]:
         shutil.rmtree(old, ignore_errors=True)

@@ -11,20 +11,27 @@ from pydantic import Field
 from components.release import promotion
 from flows.place import open_place
 
-File = Annotated[str | None, Field(description="Decision file; empty: the newest one of this machine")]
-Version = Annotated[int | None, Field(ge=1, description="Version to go back to; empty: what served before")]
+Version = Annotated[int, Field(ge=1)]
 
 
 @flow(name="promote", flow_run_name="promote")
-def promote(decision: File = None) -> dict[str, Any]:
-    """Move the champion alias as a decision file says; refuse a stale one. Return the Deployment as a dict."""
+def promote(decision: str | None = None) -> dict[str, Any]:
+    """Move the champion alias as a decision file says; refuse a stale one. Return the Deployment as a dict.
+
+    Args:
+        decision: Decision file; empty: the newest one of this machine.
+    """
     place = open_place([], [], None)
     file = Path(decision) if decision else place.settings.home / "decision.json"
     return promotion.promote(file, place.registry(), place.settings).model_dump(mode="json")
 
 
 @flow(name="rollback", flow_run_name="rollback")
-def rollback(to: Version = None) -> dict[str, Any]:
-    """Let serve again what served before. Return the Deployment as a dict."""
+def rollback(to: Version | None = None) -> dict[str, Any]:
+    """Let serve again what served before. Return the Deployment as a dict.
+
+    Args:
+        to: Version to go back to, one that served; empty: what served before.
+    """
     place = open_place([], [], None)
     return promotion.rollback(place.registry(), place.settings, to).model_dump(mode="json")

@@ -2,90 +2,153 @@
 
 from __future__ import annotations
 
+import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from components.release.versioning import StageRun
 from prefect import flow
 from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from components.contracts import Decision
+from components.errors import BusyError
+from components.params import ModelName
 from components.release import champion, versioning
-from components.release.lock import held
-from flows import tasks
-from flows.outcome import outcome, process_start
-from flows.place import Place, open_place
+from components.release.versioning import StageRun
+from flows import artifacts, tasks
+from flows.outcome import STATES, Outcome, outcome, process_start, told
+from flows.place import Place, working
+from flows.tasks import bounded, recorded, step
 
-AsOf = Annotated[datetime | None, Field(description="See the shop as of then; empty: now, or as in params.yaml")]
-Epochs = Annotated[int | None, Field(ge=1, le=200, description="trainer.max_epochs; empty: as in params.yaml")]
-Rate = Annotated[float | None, Field(gt=0, le=1, description="trainer.learning_rate; empty: as in params.yaml")]
-Mode = Annotated[
-    Literal["enabled", "dry_run", "disabled"] | None, Field(description="gate.mode; dry_run: a verdict, no promotion")
-]
-Lines = Annotated[list[str] | None, Field(description="Further values, such as models.ease.l2=300")]
-Files = Annotated[list[str] | None, Field(description="Overlay files, such as examples/online_retail/params.yaml")]
-Bootstrap = Annotated[bool, Field(description="Promote a first champion, where there is none to compare with")]
+Epochs = Annotated[int, Field(ge=1, le=200)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Candidates = Annotated[list[ModelName], Field(min_length=1)]
+Mode = Literal["enabled", "dry_run", "disabled"]
 
 
 @flow(name="retrain", flow_run_name="retrain")
 def retrain(
-    as_of: AsOf = None,
-    max_epochs: Epochs = None,
-    learning_rate: Rate = None,
-    gate_mode: Mode = None,
-    overrides: Lines = None,
-    overlays: Files = None,
-    bootstrap: Bootstrap = False,
-) -> dict[str, Any]:
-    """Retrain, judge, and promote what is better; return the Outcome as a dict."""
+    as_of: datetime | None = None,
+    max_epochs: Epochs | None = None,
+    learning_rate: Rate | None = None,
+    candidates: Candidates | None = None,
+    gate_mode: Mode | None = None,
+    overrides: list[str] | None = None,
+    overlays: list[str] | None = None,
+    bootstrap: bool = False,
+) -> Any:
+    """Retrain, judge, and promote what is better; return the Outcome as a dict.
+
+    Args:
+        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        max_epochs: trainer.max_epochs, passes over the training sequences; empty: as in params.yaml.
+        learning_rate: trainer.learning_rate; empty: as in params.yaml.
+        candidates: evaluation.candidates, the models of which the best is the challenger; empty: as in params.yaml.
+        gate_mode: gate.mode; dry_run takes the verdict and promotes nothing; empty: as in params.yaml.
+        overrides: Further values, such as models.ease.l2=300.
+        overlays: Overlay files, such as examples/online_retail/params.yaml.
+        bootstrap: Promote a first champion, where there is none to compare with.
+    """
     started = time.time()
-    form = {"trainer.max_epochs": max_epochs, "trainer.learning_rate": learning_rate, "gate.mode": gate_mode}
-    lines = [*(overrides or []), *(f"{k}={v}" for k, v in form.items() if v is not None)]
-    place = open_place(overlays or [], lines, as_of, *deployed_run())
-    with held(place.settings.home / "retrain.lock", "a retrain"):
-        stages = run_stages(place)
-        version, decision, seconds = judge(place, bootstrap)
-        promoted = decision is not None and decision.verdict == "promote" and decision.mode == "enabled"
-        if promoted:
-            tasks.promote(place)
-        tasks.publish(place, decision)
-    began = started if place.deployed else process_start()
-    result = outcome(place, time.time() - began, stages, version, decision, promoted, {"MLflow and gate": seconds})
-    return result.model_dump(mode="json")
+    form: dict[str, Any] = {"trainer.max_epochs": max_epochs, "trainer.learning_rate": learning_rate}
+    form |= {"evaluation.candidates": candidates, "gate.mode": gate_mode}
+    lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
+    try:
+        with working(overlays or [], lines, as_of, "a retrain", *deployed_run()) as place:
+            stages = run_stages(place)
+            judged = time.time()
+            version, decision = judge(place, bootstrap)
+            spent = {"MLflow and gate": time.time() - judged}
+            promoted = _promote(place, decision)
+            pushed = time.time()
+            note = step(tasks.push, place)
+            spent |= {"promotion": pushed - judged - spent["MLflow and gate"], "DVC push": time.time() - pushed}
+            if recorded():
+                artifacts.publish(place, version, decision)
+            seconds = time.time() - (started if place.deployed else process_start())
+            return ended(outcome(place, seconds, stages, version, decision, promoted, spent, [note] if note else []))
+    except BusyError as busy:
+        return turned_away(busy)
 
 
 def run_stages(place: Place, only: tuple[str, ...] = ()) -> list[StageRun]:
     """Bring the stages up to date in DVC's order, the champion fetched before the first that compares with it."""
+    names = [name for name in versioning.stage_order(place.root) if not only or name in only]
+    progress = artifacts.Progress(len(names))
     runs: list[StageRun] = []
-    bounds = place.params.flows
     synced = False
-    for name in versioning.stage_order(place.root):
-        if only and name not in only:
-            continue
+    for name in names:
         if name in champion.COMPARING and not synced:
-            tasks.sync_champion(place)
+            step(bounded(tasks.sync_champion, place), place)
             synced = True
-        task = tasks.run_stage.with_options(retries=bounds.retries, retry_delay_seconds=bounds.retry_delay_s)
-        runs.append(task(place, name))
+        runs.append(step(bounded(tasks.run_stage, place), place, name))
+        tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, told(runs[-1]))
+        progress.step()
     return runs
 
 
-def judge(place: Place, bootstrap: bool) -> tuple[int | None, Decision | None, float]:
-    """Register and decide; return version, decision and seconds. No decision where the champion is this very bundle."""
-    started = time.time()
+def judge(place: Place, bootstrap: bool) -> tuple[int | None, Decision | None]:
+    """Register and decide; return version and decision: none where the champion is this very bundle."""
     serving = champion.serving_here(place.root, place.registry())
     if serving is not None:
-        return serving.version, None, time.time() - started
-    version = tasks.register(place)
+        return serving.version, None
+    version = step(bounded(tasks.register, place), place)
     if place.params.gate.mode == "disabled":
-        return version, None, time.time() - started
-    return version, tasks.decide(place, version, bootstrap), time.time() - started
+        return version, None
+    return version, step(tasks.decide, place, version, step(tasks.measure_latency, place), bootstrap)
+
+
+def _promote(place: Place, decision: Decision | None) -> bool:
+    if decision is None or decision.verdict != "promote" or decision.mode != "enabled":
+        return False
+    step(tasks.promote, place)
+    return True
+
+
+def ended(result: Outcome) -> Any:
+    """Return the outcome as a dict, under a state that says the verdict where Prefect records the run."""
+    content = result.model_dump(mode="json")
+    if not recorded():
+        return content
+    return Completed(name=STATES[result.verdict, result.promoted], message=" ".join(result.reasons), data=content)
+
+
+def turned_away(busy: BusyError) -> Any:
+    """Return the state of a deployed run that found another one at work; anywhere else, raise what was found."""
+    if not deployment.get_id():
+        raise busy
+    return Cancelled(message=str(busy))
 
 
 def deployed_run() -> tuple[str | None, datetime | None]:
     """Return id and scheduled start of a deployed flow run; nothing for a run from the command line."""
-    if not deployment.get_id():
+    of, own = deployment.get_id(), flow_run.get_id()
+    if not of or not own:
         return None, None
-    return flow_run.get_id(), flow_run.get_scheduled_start_time()
+    return own, newest_due(UUID(of), UUID(own)) or flow_run.get_scheduled_start_time()
+
+
+def newest_due(of: UUID, own: UUID) -> datetime | None:
+    """Return the newest scheduled start of the deployment that is due: after missed nights, the last of them counts.
+
+    None for a run that no schedule started.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas import filters, sorting
+
+    due = filters.FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)})
+    with get_client(sync_client=True) as client:
+        if not client.read_flow_run(own).auto_scheduled:
+            return None
+        runs = client.read_flow_runs(
+            flow_run_filter=filters.FlowRunFilter(expected_start_time=due),
+            deployment_filter=filters.DeploymentFilter(id=filters.DeploymentFilterId(any_=[of])),
+            sort=sorting.FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=50,
+        )
+    return max(
+        (run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time), default=None
+    )

@@ -3,29 +3,80 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any, ParamSpec, TypeVar
 
-from components.release.bundle import open_bundle
-from components.release.promotion import promote as promote_decision
-from components.release.versioning import StageRun
-from prefect import task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
+from prefect.states import Completed
 
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
-from components.release import champion, gate, latency, status, versioning
-from flows.outcome import checks_markdown, metrics_table
+from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
+from components.release import champion, gate, latency, promotion, status, versioning
+from components.release.bundle import open_bundle
+from flows import unchanged
 from flows.place import DECISION, DRIFT, EVALUATION, Place
 
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+ALWAYS = "resolve"  # the stage that DVC runs each time, and that no cache holds
+SETTLED = (BusyError, StageError, StaleDecisionError, TamperedError)  # a second try would say the same
 
-@task(task_run_name="{name}")
-def run_stage(place: Place, name: str) -> StageRun:
-    """Bring one DVC stage up to date."""
-    return versioning.reproduce_stage(place.root, name, place.params.flows.stage_timeout_s, place.env)
+
+def step(what: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Any:
+    """Call the task: as a task in a run that Prefect records, as the plain function that it is in any other."""
+    return value(what(*args, **kwargs)) if recorded() else what.fn(*args, **kwargs)
 
 
-@task
+def value(came: Any) -> Any:
+    """Return what a task or flow returned, out of the state that it gave itself a name by."""
+    return came.result() if isinstance(came, State) else came
+
+
+def recorded() -> bool:
+    """Return whether Prefect records this run."""
+    return FlowRunContext.get() is not None
+
+
+def may_pass(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a second try may help: a process that was killed, a registry that did not answer."""
+    try:
+        state.result()
+    except ReleaseError as error:
+        if not isinstance(error, SETTLED):
+            log.warning("%s: %s", run.name, error)
+            return True
+    except OSError:
+        return True
+    except Exception as error:
+        log.debug("%s is not tried again: %s", run.name, error)
+    return False
+
+
+def bounded(what: Task[P, R], place: Place) -> Task[P, R]:
+    """Return the task with the retries of params.flows, for faults that may pass."""
+    bounds = place.params.flows
+    return what.with_options(
+        retries=bounds.retries, retry_delay_seconds=bounds.retry_delay_s, retry_condition_fn=may_pass
+    )
+
+
+@task(task_run_name="{name}", cache_policy=NO_CACHE)
+def run_stage(place: Place, name: str) -> Any:
+    """Bring one DVC stage up to date; return its StageRun, under a state of the name Cached where it did not run."""
+    done = versioning.reproduce_stage(place.root, name, place.params.flows.stage_timeout_s, place.env)
+    if done.ran or name == ALWAYS or not recorded():
+        return done
+    return Completed(name="Cached", message="DVC has its outputs: nothing it depends on has changed", data=done)
+
+
+@task(cache_policy=NO_CACHE)
 def sync_champion(place: Place) -> ChampionRef | None:
     """Put the serving champion into champion/, unless nothing has changed since it was made here."""
     own = champion.serving_here(place.root, place.registry())
@@ -34,7 +85,7 @@ def sync_champion(place: Place) -> ChampionRef | None:
     return champion.sync_champion(place.root, place.registry())
 
 
-@task
+@task(cache_policy=NO_CACHE)
 def register(place: Place) -> int:
     """Register the bundle as challenger; a bundle that is registered already keeps its version."""
     root = place.root
@@ -51,44 +102,52 @@ def register(place: Place) -> int:
     )
 
 
-@task
-def decide(place: Place, version: int, bootstrap: bool) -> Decision:
-    """Take the verdict and write it to reports/decision.json."""
+@task(cache_policy=NO_CACHE)
+def measure_latency(place: Place) -> float:
+    """Return the 99th percentile of one user's list from the bundle, milliseconds."""
+    return latency.measure_latency(
+        open_bundle(place.root / "bundle"), tables.read_users(place.root / "data/split", "test")
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> Decision:
+    """Take the verdict, write it to reports/decision.json and beside the version in the registry."""
     root, registry = place.root, place.registry()
     content = (root / EVALUATION).read_bytes()
-    evaluation = Evaluation.model_validate_json(content)
-    bundle = open_bundle(root / "bundle")
     serving = registry.alias("champion")
     decision = gate.decide(
-        evaluation,
+        Evaluation.model_validate_json(content),
         root / "reports/evaluate/per_user.parquet",
         DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
-        ChampionRef(version=version, digest=bundle.digest, model=evaluation.challenger),
+        registry.ref(version),
         registry.ref(serving.number) if serving else None,
-        latency.measure_latency(bundle, tables.read_users(root / "data/split", "test")),
+        latency_ms,
         place.params,
         bootstrap,
         datetime.now(UTC),
         sha256(content).hexdigest(),
     )
     (root / DECISION).write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    unchanged.stamp(root)
+    registry.attach(version, root / DECISION)
     status.keep_last(place.settings.home, root / DECISION, root / DRIFT)
     return decision
 
 
-@task
+@task(cache_policy=NO_CACHE)
 def promote(place: Place) -> int:
     """Move the champion alias by the decision file; return the version that serves now."""
-    return promote_decision(place.root / DECISION, place.registry(), place.settings).version
+    return promotion.promote(place.root / DECISION, place.registry(), place.settings).version
 
 
-@task
-def publish(place: Place, decision: Decision | None) -> None:
-    """Put verdict, metrics and links on the run page."""
-    evaluation = Evaluation.model_validate_json((place.root / EVALUATION).read_bytes())
-    if decision is not None:
-        create_markdown_artifact(checks_markdown(decision), key="verdict", description="Why, check by check")
-    create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")
-    links = {"report": "reports/evaluate/report.html", "drift": "reports/drift/drift.html", "curves": "run/tensorboard"}
-    for key, path in links.items():
-        create_link_artifact((place.root / path).resolve().as_uri(), key=key, link_text=path)
+@task(cache_policy=NO_CACHE)
+def push(place: Place) -> str:
+    """Send data and run cache to the DVC remote; return what went wrong, or "". A model does not wait for it."""
+    try:
+        count = versioning.push(place.root)
+    except ReleaseError as error:
+        log.warning("the data were not sent to the DVC remote: %s", error)
+        return f"not sent to the DVC remote, `dvc push` later: {error}"
+    log.info("%d files sent to the DVC remote", count)
+    return ""

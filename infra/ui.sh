@@ -1,49 +1,73 @@
 #!/usr/bin/env bash
 # Prefect (http://127.0.0.1:4200) with all deployments and a worker, MLflow (http://127.0.0.1:5000); Ctrl-C ends all.
+#
+# environment: CAROUSEL_HOME (where state and logs go), CAROUSEL_BIN (where the programs are; default .venv/bin),
+#              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_MLFLOW_UI=0 (no MLflow)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bin="$PWD/.venv/bin"
 home="${CAROUSEL_HOME:-$PWD/.carousel}"
 prefect_port="${CAROUSEL_PREFECT_PORT:-4200}"
 mlflow_port="${CAROUSEL_MLFLOW_PORT:-5000}"
-mkdir -p "$home"
-export PATH="$bin:$PATH"
-export CAROUSEL_HOME="$home" PREFECT_HOME="$home/prefect"
-export PREFECT_API_URL="http://127.0.0.1:$prefect_port/api"
+mlflow_ui="${CAROUSEL_MLFLOW_UI:-1}"
+mkdir -p "$home/prefect" "$home/logs"
+home="$(cd "$home" && pwd)"
+export PATH="${CAROUSEL_BIN:-$PWD/.venv/bin}:$PATH" PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+export CAROUSEL_HOME="$home" CAROUSEL_MLFLOW_URL="http://127.0.0.1:$mlflow_port"
+export PREFECT_HOME="$home/prefect" PREFECT_API_URL="http://127.0.0.1:$prefect_port/api"
 export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
+export PREFECT_RESULTS_DEFAULT_SERIALIZER=json PREFECT_LOGGING_EXTRA_LOGGERS=components,flows
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false
+# a run that was killed lets its slot go: leases on disk outlive the server, heartbeats tell that a run is dead
 export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem
-export PREFECT_RESULTS_DEFAULT_SERIALIZER=json
-export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 
+set -m # each child leads a process group, which ends with its own children
 children=()
 stop() {
   trap - EXIT INT TERM
-  for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-  wait || true
+  for child in "${children[@]}"; do kill -TERM -- "-$child" 2>/dev/null || true; done
+  for _ in $(seq 40); do
+    if [ -z "$(jobs -r)" ]; then break; fi
+    sleep 0.5
+  done
+  for child in "${children[@]}"; do kill -KILL -- "-$child" 2>/dev/null || true; done
 }
 trap stop EXIT
 trap 'exit 0' INT TERM
 
-prefect server start --host 127.0.0.1 --port "$prefect_port" >"$home/prefect-server.log" 2>&1 &
+answers() { curl --silent --fail --max-time 5 "$1" >/dev/null; }
+for address in "$PREFECT_API_URL/health" "http://127.0.0.1:$mlflow_port/health"; do
+  if answers "$address"; then
+    echo "$address answers already: end that server, or set CAROUSEL_PREFECT_PORT and CAROUSEL_MLFLOW_PORT" >&2
+    exit 1
+  fi
+done
+
+prefect server start --host 127.0.0.1 --port "$prefect_port" >"$home/logs/prefect-server.log" 2>&1 &
 children+=($!)
-if [ "${CAROUSEL_MLFLOW_UI:-1}" = 1 ]; then
+if [ "$mlflow_ui" = 1 ]; then
   mlflow server --host 127.0.0.1 --port "$mlflow_port" --workers 1 \
     --backend-store-uri "sqlite:///$home/mlflow.db" --artifacts-destination "$home/mlflow-artifacts" \
-    >"$home/mlflow-server.log" 2>&1 &
+    >"$home/logs/mlflow-server.log" 2>&1 &
   children+=($!)
 fi
-
-for _ in $(seq 120); do
-  if curl --silent --fail "$PREFECT_API_URL/health" >/dev/null; then break; fi
+for _ in $(seq 180); do
+  if answers "$PREFECT_API_URL/health"; then break; fi
   sleep 1
 done
-curl --silent --fail "$PREFECT_API_URL/health" >/dev/null || { tail -20 "$home/prefect-server.log"; exit 1; }
+answers "$PREFECT_API_URL/health" || { tail -20 "$home/logs/prefect-server.log" >&2; exit 1; }
 
-prefect work-pool create carousel --type process --overwrite >/dev/null
-prefect --no-prompt deploy --all >"$home/prefect-deploy.log" 2>&1 || { tail -30 "$home/prefect-deploy.log"; exit 1; }
-prefect worker start --pool carousel --name local >"$home/prefect-worker.log" 2>&1 &
+{
+  prefect work-pool create carousel --type process --overwrite
+  prefect --no-prompt deploy --all
+  prefect --no-prompt automation delete "crash silent runs" || true # it would be there twice
+  prefect automation create --from-file infra/automations.yaml
+} >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/logs/prefect-deploy.log" >&2; exit 1; }
+prefect worker start --pool carousel --name local >"$home/logs/prefect-worker.log" 2>&1 &
 children+=($!)
 echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, manual, monitor, promote, rollback"
-[ "${CAROUSEL_MLFLOW_UI:-1}" = 1 ] && echo "MLflow   http://127.0.0.1:$mlflow_port   models: see Model registry"
-echo "logs in $home; Ctrl-C ends everything"
+if [ "$mlflow_ui" = 1 ]; then echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"; fi
+echo "logs in $home/logs; Ctrl-C ends everything"
 wait -n
+echo "a server ended by itself; see $home/logs" >&2
+exit 1

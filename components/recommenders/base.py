@@ -14,7 +14,7 @@ class BaseRecommender(ABC):
     """A Recommender whose `recommend` stands on its `score`; models read `users.history`, never a table by user."""
 
     name: ClassVar[str]
-    batch_users: int = 256  # users ranked at once; `library` sets it from recommend.batch_users
+    batch_users: int = 256  # users ranked at once, however many are asked for
 
     @abstractmethod
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:

@@ -36,10 +36,11 @@ class EaseRecommender(BaseRecommender):
         seen = training_matrix(interactions)
         seen.data = seen.data.clip(max=1)  # what was bought ten times teaches no more than what was bought once
         chosen = most_popular(seen, self.params.max_items)
-        weights = ease_weights(seen[:, chosen], self.params.l2)
-        small = keep_largest(weights, self.params.keep).tocoo()
         n = interactions.n_items + 1
-        self.weights = csr_matrix((small.data, (chosen[small.row], chosen[small.col])), shape=(n, n))
+        self.weights = csr_matrix((n, n), dtype=np.float32)
+        if len(chosen):  # none where all visitors are anonymous
+            small = keep_largest(ease_weights(seen[:, chosen], self.params.l2), self.params.keep).tocoo()
+            self.weights = csr_matrix((small.data, (chosen[small.row], chosen[small.col])), shape=(n, n))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:

@@ -7,7 +7,6 @@ from components.contracts import Recommender
 from components.errors import ContractError, ParamsError
 from components.params import ModelName, Params
 from components.recommenders.als import AlsRecommender
-from components.recommenders.base import BaseRecommender
 from components.recommenders.content import ContentRecommender
 from components.recommenders.ease import EaseRecommender
 from components.recommenders.neighbours import NeighboursRecommender
@@ -21,52 +20,42 @@ SIMPLE = tuple(name for name in NAMES if name != "sequence")  # what the stage `
 def create(name: str, params: Params) -> Recommender:
     """Return an unfitted model; raises ParamsError for a name that is not in NAMES."""
     models, prior = params.models, params.models.popularity
-    model: BaseRecommender
     match name:
         case "popularity":
-            model = PopularityRecommender(prior)
+            return PopularityRecommender(prior)
         case "neighbours":
-            model = NeighboursRecommender(models.neighbours, prior)
+            return NeighboursRecommender(models.neighbours, prior)
         case "als":
-            model = AlsRecommender(models.als, prior, params.seed)
+            return AlsRecommender(models.als, prior, params.seed)
         case "ease":
-            model = EaseRecommender(models.ease, prior)
+            return EaseRecommender(models.ease, prior)
         case "content":
-            model = ContentRecommender(models.content, prior)
+            return ContentRecommender(models.content, prior)
         case "sequence":
             from components.recommenders.sequence.recommender import SequenceRecommender
 
-            model = SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
+            return SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         case _:
             raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
-    model.batch_users = params.recommend.batch_users
-    return model
 
 
-def load_model(folder: Path, batch_users: int | None = None) -> Recommender:
-    """Return the model in the folder, whichever it is, set to rank `batch_users` at once (recommend.batch_users).
-
-    Raises ContractError when the folder holds none, or not the one that it names.
-    """
+def load_model(folder: Path) -> Recommender:
+    """Return the model in the folder, whichever it is; raises ContractError when it holds none that we know."""
     name = read_settings(folder)["name"]
-    if name not in NAMES:
-        raise ContractError(f"{folder}/model.json names model {name!r}; know {list(NAMES)}")
-    model = _class(name).load(folder)
-    if batch_users is not None:
-        model.batch_users = batch_users
-    return model
+    match name:
+        case "popularity":
+            return PopularityRecommender.load(folder)
+        case "neighbours":
+            return NeighboursRecommender.load(folder)
+        case "als":
+            return AlsRecommender.load(folder)
+        case "ease":
+            return EaseRecommender.load(folder)
+        case "content":
+            return ContentRecommender.load(folder)
+        case "sequence":
+            from components.recommenders.sequence.recommender import SequenceRecommender
 
-
-def _class(name: str) -> type[BaseRecommender]:
-    if name == "sequence":
-        from components.recommenders.sequence.recommender import SequenceRecommender
-
-        return SequenceRecommender
-    known: tuple[type[BaseRecommender], ...] = (
-        PopularityRecommender,
-        NeighboursRecommender,
-        AlsRecommender,
-        EaseRecommender,
-        ContentRecommender,
-    )
-    return next(kind for kind in known if kind.name == name)
+            return SequenceRecommender.load(folder)
+        case _:
+            raise ContractError(f"{folder}/model.json names model {name!r}; know {list(NAMES)}")

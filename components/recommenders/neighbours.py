@@ -1,4 +1,4 @@
-"""Item neighbours: items bought by the same people, with BM25 weights against busy users and repeated events."""
+"""Item neighbours: items bought by the same people, under BM25 weights: popular items and repeats count less."""
 
 from pathlib import Path
 from typing import ClassVar, Self

@@ -5,9 +5,8 @@ import shutil
 from hashlib import sha256
 from pathlib import Path
 
-from components.release.registry import Registry
-
 from components.contracts import ChampionRef
+from components.release.registry import Registry
 
 COMPARING = ("evaluate", "drift", "package")  # stages that depend on who the champion is, and what follows them
 

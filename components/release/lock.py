@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,17 +11,17 @@ from pathlib import Path
 
 from components.errors import BusyError
 
+POLL_S = 0.1
+
 
 @contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock; raises BusyError at once, saying who holds it and since when, where another process does."""
+def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock, after wait_s at most; raises BusyError saying who holds it and since when."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _taken(file.fileno(), wait_s):
             file.seek(0)
-            raise BusyError(f"another {_holder(file.read())}; wait for it to end, then start {what} again") from None
+            raise BusyError(f"{_holder(file.read())}; wait for it to end, then start {what} again") from None
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file.write(json.dumps({"what": what, "pid": os.getpid(), "since": since}))
@@ -31,9 +32,22 @@ def held(path: Path, what: str) -> Iterator[None]:
             file.truncate(0)
 
 
+def _taken(handle: int, wait_s: float) -> bool:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_S)
+        else:
+            return True
+
+
 def _holder(text: str) -> str:
     try:
         holder = json.loads(text)
     except ValueError:
-        return "run holds the lock"
-    return f"{holder['what']} runs since {holder['since']} (process {holder['pid']})"
+        return "another run holds the lock"
+    return f"{holder['what']} runs since {holder['since']} (pid {holder['pid']})"

@@ -8,6 +8,9 @@ from components.contracts import Decision, DriftVerdict, Record
 from components.params import Release
 from components.settings import Settings
 
+DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
+DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
+
 
 class Status(Record):
     """`carousel status --json`."""
@@ -37,8 +40,8 @@ def status(settings: Settings, release: Release) -> Status:
         champion=champion,
         since=since,
         data=data,
-        verdict=decision and decision.model_dump(include={"verdict", "reasons", "as_of", "decided_at", "mode"}),
-        drift=drift and drift.model_dump(include={"drifted", "computable", "reasons", "reference"}),
+        verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
+        drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
     )
 
 

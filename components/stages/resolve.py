@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import yaml
 
 from components import params
 from components.data.sources import fingerprint
+from components.errors import CarouselError
+from components.faults import crash_point
 from components.settings import Settings
 
 
@@ -30,9 +33,14 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str]) -> params.Pa
 
 def main() -> None:
     """Resolve in the current folder, overlays and overrides from the environment."""
+    crash_point("resolve:before")
     settings = Settings()
     overlays = [Path(p) for p in settings.params.split(":") if p]
-    resolve(Path(), overlays, settings.overrides.splitlines())
+    try:
+        resolve(Path(), overlays, settings.overrides.splitlines())
+    except CarouselError as error:
+        sys.exit(f"resolve: {error}")
+    crash_point("resolve:after")
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Has the shop moved away from the time that the champion was trained on?"""

@@ -1,0 +1,188 @@
+"""A window of the shop's events as a sample of columns that can be compared with another window.
+
+Each row is an event of a person (impressions, which the shop itself makes, are left out):
+
+    event          what was done
+    category       top level of the item's category
+    language       of the item
+    price_log      log(1 + price) of the item
+    hour, weekday  of the event, UTC
+    user_activity  log of the user's events in the window, less that of the mean user: volume has an alarm of its own
+    item_new       "new" where the item had no event in the look-back, else "known"
+    taste          share of the user's look-back events that were in this category; null where there were none
+
+The look-back is as long as the window and lies just before it, so that the columns mean the same in every window.
+How popular an item was is no column: near-equal items change places by chance, all users of a window share that chance,
+and comparing users with users cannot see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.contracts import IntArray, Record
+from components.data.snapshot import read_table
+from components.errors import ContractError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CATEGORIES = ("event", "category", "language", "hour", "weekday", "item_new")
+NUMBERS = ("price_log", "user_activity", "taste")
+COLUMNS = (*CATEGORIES, *NUMBERS)
+LOOK_BACK = ("item_new", "taste")  # need a whole look-back
+LENGTH = ("user_activity", *LOOK_BACK)  # mean something else where the window has another length
+WHOLE = 0.9  # share of a span that the history must cover
+META = b"carousel.window"
+DAY_S = 86_400.0
+
+QUERY = """
+WITH past AS (FROM events WHERE timestamp < $1),
+sold AS (SELECT DISTINCT item_id FROM past),
+active AS (SELECT user_id, count(*) AS n FROM events WHERE timestamp >= $1 AND user_id IS NOT NULL GROUP BY user_id),
+mean AS (SELECT avg(n) AS n FROM active),
+liked AS (
+    SELECT user_id, top, count(*) AS n, sum(count(*)) OVER (PARTITION BY user_id) AS total
+    FROM past JOIN items USING (item_id) WHERE user_id IS NOT NULL AND top IS NOT NULL GROUP BY user_id, top
+),
+totals AS (SELECT DISTINCT user_id, total FROM liked)
+SELECT e.user_id, e.event, i.top AS category, i.language,
+    strftime(e.timestamp, '%H') AS hour, strftime(e.timestamp, '%a') AS weekday,
+    CASE WHEN s.item_id IS NULL THEN 'new' ELSE 'known' END AS item_new,
+    ln(1 + i.price) AS price_log,
+    ln(a.n / mean.n) AS user_activity,
+    CASE WHEN i.top IS NOT NULL THEN coalesce(l.n, 0)::DOUBLE / t.total::DOUBLE END AS taste
+FROM picked JOIN events e USING (row) CROSS JOIN mean
+LEFT JOIN items i USING (item_id)
+LEFT JOIN sold s USING (item_id)
+LEFT JOIN active a ON a.user_id = e.user_id
+LEFT JOIN totals t ON t.user_id = e.user_id
+LEFT JOIN liked l ON l.user_id = e.user_id AND l.top = i.top
+ORDER BY row
+"""
+
+
+class Window(Record):
+    """What a sample was drawn from; it travels in the metadata of its Parquet file."""
+
+    start: str  # ISO
+    end: str  # ISO; the window ends before it
+    days: float
+    n_events: int
+    events_per_day: float
+    history_days: float  # from the first event in look-back or window to the end
+
+    def whole(self) -> bool:
+        """Return whether the history covers the window."""
+        return self.history_days >= WHOLE * self.days
+
+    def has_look_back(self) -> bool:
+        """Return whether the history covers the look-back, too."""
+        return self.history_days >= (1 + WHOLE) * self.days
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sampled rows in the order of time, without user ids."""
+
+    rows: pa.Table  # COLUMNS; categories are strings, numbers float64
+    window: Window
+    newest: datetime | None = None  # the window's last event; None where it is empty or was not looked at
+    user: IntArray | None = None  # (n_rows,) which rows are one user's; a number without meaning, never saved
+
+
+def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int, memory_gib: float) -> Sample:
+    """Return at most n events of the `days` before `end`, drawn without replacement by `seed`."""
+    import duckdb
+    import pyarrow as pa
+
+    start = end - timedelta(days=days)
+    events = _read_events(snapshot, start - timedelta(days=days), end)
+    times = events["timestamp"].to_numpy().astype("datetime64[us]")
+    inside = np.flatnonzero(times >= np.datetime64(_naive(start), "us"))
+    chosen = np.random.default_rng(seed).choice(len(inside), min(n, len(inside)), replace=False)
+    with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
+        connection.register("events", events)
+        connection.register("items", _read_items(snapshot))
+        connection.register("picked", pa.table({"row": np.sort(inside[chosen])}))
+        rows = connection.execute(QUERY, [_naive(start)]).to_arrow_table()
+    return Sample(
+        rows=rows.select(COLUMNS),
+        window=_window(times, len(inside), start, end, days),
+        newest=times[inside].max().item().replace(tzinfo=UTC) if len(inside) else None,
+        user=_groups(rows["user_id"]),
+    )
+
+
+def save(sample: Sample, path: Path) -> None:
+    """Write the rows and what they were drawn from; the same sample gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    table = sample.rows.replace_schema_metadata({META: sample.window.model_dump_json().encode()})
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+
+
+def load(path: Path) -> Sample:
+    """Return what `save` wrote, whatever columns it has; raises ContractError for a file that is damaged or alien."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        window = Window.model_validate_json((table.schema.metadata or {}).get(META, b""))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ContractError(
+            f"{path.name}: expected a drift reference with the metadata {META.decode()!r}, got {str(error)[:200]!r}; "
+            "fetch the champion's bundle again"
+        ) from None
+    return Sample(table.replace_schema_metadata(None), window)
+
+
+def _read_events(snapshot: Path, start: datetime, end: datetime) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    events = read_table(snapshot, "events", ("user_id", "item_id", "timestamp", "event"), start, end)
+    events = events.filter(pc.not_equal(events["event"], "impression"))
+    return events.append_column("row", pa.array(np.arange(events.num_rows)))
+
+
+def _read_items(snapshot: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    items = read_table(snapshot, "products", ("item_id", "category", "language", "price"))
+    top = pc.utf8_trim_whitespace(pc.replace_substring_regex(items["category"].cast(pa.string()), ">.*", ""))
+    return items.drop_columns("category").append_column("top", pc.if_else(pc.equal(top, ""), None, top))
+
+
+def _window(times: np.ndarray, n: int, start: datetime, end: datetime, days: float) -> Window:
+    first = times.min().item().replace(tzinfo=UTC) if len(times) else end
+    history = (end - first).total_seconds() / DAY_S
+    covered = min(days, max(history, 1.0))
+    return Window(
+        start=start.isoformat(),
+        end=end.isoformat(),
+        days=days,
+        n_events=n,
+        events_per_day=n / covered,
+        history_days=history,
+    )
+
+
+def _groups(users: pa.ChunkedArray) -> IntArray:
+    """Return a number for each user; every anonymous event stands alone."""
+    import pyarrow.compute as pc
+
+    codes = pc.dictionary_encode(users.combine_chunks()).indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    groups: IntArray = np.where(codes < 0, codes.max(initial=-1) + 1 + np.arange(len(codes)), codes).astype(np.int32)
+    return groups
+
+
+def _naive(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,186 @@
+"""The verdict: promote, keep, or not enough evidence. It reads what was measured, and decides; it measures nothing.
+
+A gain is shown when the whole paired bootstrap interval lies above its limit. Over the champion, an interval that
+straddles the limit settles nothing: not enough evidence. One that lies below it, or on it, is an answer: keep. Over a
+simple baseline there is no straddling: a challenger that cannot be told from popularity does not ship (keep).
+A guardrail that does not hold is an answer as well. What cannot be computed never passes; what is missing or not
+finite is a fault, not a verdict: ReleaseError.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval
+from components.errors import StaleDecisionError
+from components.params import Params
+from components.release import guardrails
+from components.release.evidence import Evidence, read_evidence
+
+Answer = Literal["yes", "no", "unsure"]
+GAIN = "gain over "
+USERS = "users"
+UNSEEN = "champion has not seen the test window"
+
+
+@dataclass
+class _Ruling:
+    """The checks so far, and what each says of the challenger."""
+
+    checks: list[Check] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    def add(self, check: Check, otherwise: Answer = "no") -> None:
+        """Add a check; `otherwise` is what it says when it has not passed."""
+        self.checks.append(check)
+        self.answers.append("yes" if check.passed else otherwise)
+
+
+def decide(
+    evaluation: Evaluation,
+    per_user: Path,
+    drift: DriftVerdict,
+    challenger: ChampionRef,
+    champion: ChampionRef | None,
+    latency_ms: float,
+    params: Params,
+    bootstrap: bool,
+    decided_at: datetime,
+    evaluation_digest: str,
+) -> Decision:
+    """Return the decision. champion: who serves now, by the registry; per_user: reports/evaluate/per_user.parquet.
+
+    bootstrap: promote a first champion; it counts only where nothing serves, and the guardrails hold all the same.
+    Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
+    metric that is missing or not finite, or per-user values that are not those of the evaluation.
+    """
+    _check_fresh(evaluation, challenger, champion)
+    evidence = read_evidence(evaluation, per_user, latency_ms, params)
+    first = champion is None
+    ruling = _Ruling()
+    gain = _judge_gains(ruling, evidence, params)
+    few = evidence.n_users < params.gate.min_users
+    for check in guardrails.all_checks(evidence, drift, latency_ms, params):
+        ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
+    if champion is not None:
+        ruling.add(_unseen(evaluation), "unsure")
+        if challenger.digest == champion.digest:
+            ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
+    verdict, reasons = _verdict(ruling, first, bootstrap)
+    if params.gate.mode == "disabled":
+        verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
+    return Decision(
+        verdict=verdict,
+        mode=params.gate.mode,
+        bootstrap=bootstrap and first,
+        reasons=reasons,
+        checks=ruling.checks,
+        gain=gain,
+        users_needed=_users_needed(evidence, params) if verdict == "not_enough_evidence" else None,
+        challenger_version=challenger.version,
+        challenger_digest=challenger.digest,
+        champion=champion,
+        primary=evaluation.primary,
+        as_of=evaluation.as_of,
+        evaluation_digest=evaluation_digest,
+        decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def binding(decision: Decision) -> list[Check]:
+    """Return the checks that must have passed for a promotion: a first champion need not beat anyone."""
+    if not decision.bootstrap:
+        return decision.checks
+    return [check for check in decision.checks if not _is_comparison(check)]
+
+
+def _is_comparison(check: Check) -> bool:
+    return check.name.startswith(GAIN) or check.name == USERS
+
+
+def _check_fresh(evaluation: Evaluation, challenger: ChampionRef, champion: ChampionRef | None) -> None:
+    if evaluation.champion != champion:
+        raise StaleDecisionError(
+            f"the evaluation compared with {_name(evaluation.champion)}, but {_name(champion)} serves now; "
+            "run `carousel retrain` to compare anew"
+        )
+    if evaluation.challenger != challenger.model:
+        raise StaleDecisionError(
+            f"the evaluation's challenger is {evaluation.challenger}, the bundle holds {challenger.model}; "
+            "run the stage `package` again"
+        )
+
+
+def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interval | None:
+    """Add the comparisons; return the gain over the champion, or over the best baseline where there is none."""
+    enough = evidence.n_users >= params.gate.min_users
+    why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
+    users = Check(name=USERS, passed=enough, value=evidence.n_users, limit=params.gate.min_users, why=why)
+    ruling.add(users, "unsure")
+    limit = params.gate.min_gain
+    over = evidence.over_champion
+    if over is not None:
+        undecided = not enough or over.low <= limit < over.high
+        ruling.add(_gain_check("champion", over, limit, params), "unsure" if undecided else "no")
+    for name, interval in evidence.over_baselines.items():
+        ruling.add(_gain_check(name, interval, 0.0, params), "no" if enough else "unsure")
+    return over or evidence.over_best_baseline()
+
+
+def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> Check:
+    percent = f"{params.gate.confidence:.0%}"
+    if interval.low > limit:
+        found = "the challenger is better"
+    elif interval.high <= limit:
+        found = "the challenger is no better"
+    else:
+        found = "the interval straddles the limit"
+    why = (
+        f"{interval.gain:+.4f}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f} over {interval.n_users} "
+        f"users; limit {limit:+.4f}: {found}"
+    )
+    return Check(name=f"{GAIN}{over}", passed=interval.low > limit, value=interval.low, limit=limit, why=why)
+
+
+def _unseen(evaluation: Evaluation) -> Check:
+    saw = evaluation.champion_saw_test
+    why = "it was trained on part of this window: compare on a later one" if saw else "it was trained before the window"
+    return _fact(UNSEEN, not saw, why)
+
+
+def _fact(name: str, holds: bool, why: str) -> Check:
+    return Check(name=name, passed=holds, value=float(holds), limit=1.0, why=why)
+
+
+def _verdict(
+    ruling: _Ruling, first: bool, bootstrap: bool
+) -> tuple[Literal["promote", "keep", "not_enough_evidence"], list[str]]:
+    pairs = list(zip(ruling.checks, ruling.answers, strict=True))
+    if first:
+        pairs = [(check, answer) for check, answer in pairs if not _is_comparison(check)]
+    against = [_say(check) for check, answer in pairs if answer == "no"]
+    unsure = [_say(check) for check, answer in pairs if answer == "unsure"]
+    if first and not bootstrap:
+        return "keep", ["nothing serves yet: a first champion needs --bootstrap", *against]
+    if against:
+        return "keep", [*against, *unsure]
+    if unsure:
+        return "not_enough_evidence", unsure
+    if first:
+        aside = [f"not shown: {_say(c)}" for c in ruling.checks if _is_comparison(c) and not c.passed]
+        return "promote", ["first champion, asked for with --bootstrap", *aside]
+    return "promote", [_say(check) for check, _ in pairs if _is_comparison(check)]
+
+
+def _users_needed(evidence: Evidence, params: Params) -> int | None:
+    """Return how many further test users would settle it; None where users are not what is lacking."""
+    return max(evidence.users_needed or 0, params.gate.min_users - evidence.n_users, 0) or None
+
+
+def _say(check: Check) -> str:
+    return f"{check.name}: {check.why}"
+
+
+def _name(champion: ChampionRef | None) -> str:
+    return f"version {champion.version} ({champion.digest[:12]})" if champion else "no champion"

@@ -1,0 +1,42 @@
+"""The few things that are asked of git."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from components.errors import ReleaseError
+
+NOT_CODE = ("dvc.lock", "params.yaml")  # what runs write, and what the registry keeps with each version
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Return what git prints; raises ReleaseError with git's own words."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ReleaseError(f"git {arguments[0]} in {root.name}: {error}") from None
+    if done.returncode:
+        raise ReleaseError(
+            f"git {arguments[0]} failed: {done.stderr.strip() or done.returncode}; is this a git checkout?"
+        )
+    return done.stdout.strip()
+
+
+def is_dirty(root: Path) -> bool:
+    """Return whether code here differs from the revision: tracked files, and new files in the code's folders."""
+    tracked = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{n}" for n in NOT_CODE))
+    new = git(root, "ls-files", "--others", "--exclude-standard", "--", "components", "flows")
+    return bool(tracked or new)
+
+
+def clone(source: Path, folder: Path, revision: str | None) -> None:
+    """Make folder a checkout of the source at the revision (HEAD by default); one that is there is brought to it."""
+    revision = git(source, "rev-parse", "--verify", f"{revision or 'HEAD'}^{{commit}}")
+    if not (folder / ".git").exists():
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        git(source, "clone", "--quiet", "--no-checkout", ".", str(partial))
+        partial.replace(folder)
+    git(folder, "fetch", "--quiet", "origin", revision)
+    git(folder, "checkout", "--quiet", "--force", "--detach", revision)

@@ -1,0 +1,83 @@
+"""What a promotion must not break: slices, coverage, latency, a drift verdict that could be computed."""
+
+from collections.abc import Iterator
+
+from components.contracts import Check, DriftVerdict
+from components.errors import ReleaseError
+from components.params import Params
+from components.release.evidence import CHAMPION, Evidence, SliceGain
+
+SLICE = "slice"  # how the names of the checks on slices begin
+
+
+def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
+    """Yield each guardrail; those against the champion only where there is one."""
+    gate = params.gate
+    if evidence.over_champion is not None:
+        yield from _slices(evidence, gate.max_slice_loss, params.evaluation.min_slice_users)
+    yield from _coverage(evidence, params)
+    yield Check(
+        name="latency",
+        passed=latency_ms <= gate.max_latency_ms,
+        value=latency_ms,
+        limit=gate.max_latency_ms,
+        why=f"99th percentile {latency_ms:.1f} ms for one user, gate.max_latency_ms is {gate.max_latency_ms:g}",
+    )
+    yield Check(
+        name="drift is computable",
+        passed=drift.computable,
+        value=1.0 if drift.computable else None,
+        limit=1.0,
+        why="all columns were there" if drift.computable else f"not computable: {'; '.join(drift.reasons)}",
+    )
+
+
+def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
+    """Yield a check a slice. It fails when the loss exceeds its share and the whole interval lies below zero.
+
+    No correction for many slices: a guardrail that now and then holds back a good model costs less than one that
+    lets a loss through.
+    """
+    if not evidence.slices:
+        yield Check(
+            name=f"{SLICE}s",
+            passed=False,
+            value=None,
+            limit=None,
+            why=f"no slice has evaluation.min_slice_users ({min_users}) users or more: nothing could be judged",
+        )
+    for part in evidence.slices:
+        yield _slice(part, max_loss)
+
+
+def _slice(part: SliceGain, max_loss: float) -> Check:
+    limit = -max_loss * part.champion
+    gain = part.gain
+    lost = gain.gain < limit and gain.high < 0
+    return Check(
+        name=f"{SLICE} {part.name}",
+        passed=not lost,
+        value=gain.gain,
+        limit=limit,
+        why=f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
+        f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of {max_loss:.0%} is borne",
+    )
+
+
+def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
+    name = f"coverage_at_{max(params.evaluation.ks)}"
+    own = _metric(evidence, evidence.challenger, name)
+    limit = params.gate.min_coverage
+    why = f"{name} is {own:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
+    yield Check(name="coverage", passed=own >= limit, value=own, limit=limit, why=why)
+    if evidence.over_champion is not None:
+        champion = _metric(evidence, CHAMPION, name)
+        limit = params.gate.min_coverage_ratio * champion
+        why = f"{own:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
+        yield Check(name="coverage against the champion", passed=own >= limit, value=own, limit=limit, why=why)
+
+
+def _metric(evidence: Evidence, model: str, name: str) -> float:
+    if name not in evidence.test[model]:
+        raise ReleaseError(f"metrics missing from the evaluation: test/{model}/{name}; no zero for it, evaluate again")
+    return evidence.test[model][name]

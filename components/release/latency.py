@@ -1,0 +1,40 @@
+"""How long one user waits for a list, from the bundle, on one thread."""
+
+import time
+
+import numpy as np
+
+from components.contracts import Users
+from components.errors import ContractError
+from components.recommenders.base import take_users
+from components.release.bundle import Bundle
+
+N_REQUESTS = 400  # enough for a 99th percentile: four requests lie above it
+WARM_UP = 20
+LIST_LENGTH = 20
+
+
+def measure_latency(bundle: Bundle, users: Users) -> float:
+    """Return the 99th percentile in milliseconds of one user's list, asked for one user at a time.
+
+    users: of the split that the bundle was made from; they are asked in turn until there are N_REQUESTS answers.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    if not len(users):
+        raise ContractError("no users to measure latency with; the test window is empty")
+    k = min(LIST_LENGTH, bundle.info.n_items)
+    requests = [take_users(users, n % len(users), n % len(users) + 1) for n in range(WARM_UP + N_REQUESTS)]
+    seconds = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            for request in requests:
+                started = time.perf_counter()
+                bundle.model.recommend(request, k, bundle.info.exclude_seen)
+                seconds.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.quantile(seconds[WARM_UP:], 0.99) * 1000)

@@ -1,0 +1,131 @@
+"""What was deployed, in order: an append-only table in SQLite. It says who truly served, whatever an alias says."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from components.contracts import Record
+from components.errors import ReleaseError
+
+Action = Literal["promote", "rollback"]
+State = Literal["intent", "done", "abandoned"]
+BUSY_S = 30.0  # longest wait for another writer
+COLUMNS = "number, at, state, action, version, previous, digest, decision_digest, note"
+TABLE = """
+CREATE TABLE IF NOT EXISTS deployments (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL, action TEXT NOT NULL, version INTEGER NOT NULL,
+    previous INTEGER, digest TEXT NOT NULL, decision_digest TEXT, note TEXT NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON deployments
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON deployments
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+
+
+class Deployment(Record):
+    """One promotion or rollback, in its newest state."""
+
+    number: int
+    at: str  # ISO, UTC: when it reached this state
+    state: State
+    action: Action
+    version: int
+    previous: int | None  # what a rollback would bring back while this one serves
+    digest: str  # of the version's bundle
+    decision_digest: str | None  # sha256 of the decision file; None for a rollback
+    note: str  # what the live service said, or why it was abandoned
+
+
+class Ledger:
+    """home/ledger.db. Rows are added, never changed: the newest row of a number is the state of that deployment."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "ledger.db"
+
+    def begin(
+        self, action: Action, version: int, previous: int | None, digest: str, decision_digest: str | None
+    ) -> Deployment:
+        """Record the intent; return it under a number of its own."""
+        with self._open() as db:
+            (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM deployments").fetchone()
+            intent = Deployment(
+                number=number,
+                at=_now(),
+                state="intent",
+                action=action,
+                version=version,
+                previous=previous,
+                digest=digest,
+                decision_digest=decision_digest,
+                note="",
+            )
+            _insert(db, intent)
+        return intent
+
+    def close(self, intent: Deployment, state: State, note: str) -> Deployment:
+        """Record how the intent ended; return that."""
+        end = intent.model_copy(update={"at": _now(), "state": state, "note": note})
+        with self._open() as db:
+            _insert(db, end)
+        return end
+
+    def deployments(self) -> list[Deployment]:
+        """Return all deployments in their newest state, oldest first; reading makes no file."""
+        if not self.path.exists():
+            return []
+        with self._open() as db:
+            rows = db.execute(f"SELECT {COLUMNS} FROM deployments ORDER BY row").fetchall()  # noqa: S608
+        names = COLUMNS.split(", ")
+        newest = {row[0]: Deployment.model_validate(dict(zip(names, row, strict=True))) for row in rows}
+        return [newest[number] for number in sorted(newest)]
+
+    def open_intent(self) -> Deployment | None:
+        """Return the deployment that was begun and neither done nor abandoned: its process died."""
+        return next((d for d in self.deployments() if d.state == "intent"), None)
+
+    def served(self) -> list[Deployment]:
+        """Return what a chain of rollbacks would walk, the version that serves last.
+
+        A promotion comes on top; a rollback takes off all above the version that it went to.
+        """
+        chain: list[Deployment] = []
+        for done in (d for d in self.deployments() if d.state == "done"):
+            at = next((i for i in reversed(range(len(chain))) if chain[i].version == done.version), None)
+            chain = [*chain, done] if done.action == "promote" or at is None else [*chain[:at], done]
+        return chain
+
+    def since(self, version: int) -> datetime | None:
+        """Return when the version began to serve; None where by the ledger another one serves, or none."""
+        chain = self.served()
+        return datetime.fromisoformat(chain[-1].at) if chain and chain[-1].version == version else None
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+            try:
+                db.executescript(TABLE)
+                db.execute("BEGIN IMMEDIATE")  # number and row in one go: nobody writes in between
+                yield db
+                db.execute("COMMIT")
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise ReleaseError(
+                f"{self.path.name}: {error}; look at the disk, or restore a copy of the ledger"
+            ) from error
+
+
+def _insert(db: sqlite3.Connection, row: Deployment) -> None:
+    values = [getattr(row, name) for name in COLUMNS.split(", ")]
+    db.execute(f"INSERT INTO deployments ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

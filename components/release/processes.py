@@ -1,0 +1,105 @@
+"""A command in a process group of its own: streamed, bounded in time, and ended with its children, or with us.
+
+Run as a script, this file is the guard: it starts the command and ends the whole group when its standard input closes,
+which happens even when the process that started it was killed with -9. So no orphan keeps a lock.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+KEEP_LINES = 200  # of the output, for the error message
+GRACE_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    timed_out: bool
+    seconds: float
+    lines: list[str]  # the last KEEP_LINES of output and errors
+
+
+def run_guarded(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float, log: logging.Logger
+) -> Outcome:
+    """Return how the command ended; its lines go to the log as they come.
+
+    After timeout_s it gets SIGTERM, and after GRACE_S more SIGKILL, with its children.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-I", __file__, *command],
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin
+    assert stdout
+    timed_out = threading.Event()
+
+    def expire() -> None:
+        timed_out.set()
+        stdin.close()
+
+    timer = threading.Timer(timeout_s, expire)
+    timer.daemon = True
+    timer.start()
+    lines: deque[str] = deque(maxlen=KEEP_LINES)
+    try:
+        for line in stdout:
+            if text := line.rstrip():
+                lines.append(text)
+                log.info("%s", text)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and its id not yet given to another
+    finally:
+        timer.cancel()
+        stdin.close()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whatever the command left behind
+        process.wait()
+        stdout.close()
+    return Outcome(process.returncode, timed_out.is_set(), time.monotonic() - started, list(lines))
+
+
+def guard(command: Sequence[str]) -> int:
+    """Run the command in this process's group; return its exit code. The group ends when standard input closes."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the guard outlives the polite signal that it sends
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_mind_sigterm)
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.killpg(0, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_S)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _mind_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    sys.exit(guard(sys.argv[1:]))

@@ -1,0 +1,205 @@
+"""Promotion and rollback: one at a time, checked against the moment, resumable wherever the process dies.
+
+lock -> settle what a dead process left -> check -> intent -> bundle fetched, verified, answering -> aliases -> done.
+The ledger's intent and the alias together say how far it came: the next call ends it or takes it back.
+"""
+
+import logging
+import math
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.contracts import Decision
+from components.errors import ReleaseError, StaleDecisionError, TamperedError
+from components.faults import crash_point
+from components.release.bundle import open_bundle
+from components.release.gate import binding
+from components.release.ledger import Action, Deployment, Ledger
+from components.release.lock import held
+from components.release.proof import answer, ask_service
+from components.release.registry import Registry, Version
+from components.settings import Settings
+
+log = logging.getLogger(__name__)
+LOCK_S = 120.0  # longest wait for another promotion: it fetches and checks a bundle
+
+
+def promote(decision_file: Path, registry: Registry, settings: Settings) -> Deployment:
+    """Let the challenger of the decision serve; return the deployment. The same decision again changes nothing.
+
+    Raises StaleDecisionError when another champion serves than the one compared, TamperedError for a bundle that is
+    not the one judged, ReleaseError for any other reason not to; the champion that serves then goes on serving.
+    """
+    decision, digest = read_decision(decision_file)
+    with held(settings.home / "promotion.lock", "a promotion", LOCK_S):
+        crash_point("promote:locked")
+        ledger = Ledger(settings.home)
+        settle(ledger, registry)
+        current = registry.alias("champion")
+        last = ledger.served()[-1:]
+        if last and last[0].decision_digest == digest and current and current.number == last[0].version:
+            return last[0]
+        challenger = _checked(decision, decision_file, current, ledger, registry)
+        previous = current.number if current else None
+        return _deploy("promote", challenger, previous, digest, ledger, registry, settings)
+
+
+def rollback(registry: Registry, settings: Settings, to: int | None = None) -> Deployment:
+    """Let serve again what served before the champion, by the ledger, or the version `to`, which must have served.
+
+    A second rollback goes further back. Versions that the registry no longer holds are passed over.
+    Raises ReleaseError when there is nothing to go back to.
+    """
+    with held(settings.home / "promotion.lock", "a rollback", LOCK_S):
+        crash_point("rollback:locked")
+        ledger = Ledger(settings.home)
+        settle(ledger, registry)
+        current = registry.alias("champion")
+        chain = _alive(ledger.served(), registry)
+        number = current.number if current else None
+        target = _target(chain, number, to, ledger)
+        at = next((i for i in reversed(range(len(chain))) if chain[i].version == target), len(chain))
+        previous = chain[at - 1].version if at else None
+        return _deploy("rollback", registry.version(target), previous, None, ledger, registry, settings)
+
+
+def settle(ledger: Ledger, registry: Registry) -> None:
+    """End what a dead process began: done where the champion alias has moved, else taken back."""
+    intent = ledger.open_intent()
+    if intent is None:
+        return
+    current = registry.alias("champion")
+    if current and (current.number, current.lineage.bundle_digest) == (intent.version, intent.digest):
+        _point_previous(registry, intent.previous)
+        ledger.close(intent, "done", "ended by the next call: the process died after the alias had moved")
+    else:
+        chain = _alive(ledger.served(), registry)
+        _point_previous(registry, chain[-2].version if len(chain) > 1 else None)
+        ledger.close(intent, "abandoned", "taken back by the next call: the process died before the alias moved")
+    log.warning("deployment %d was interrupted and is settled", intent.number)
+
+
+def read_decision(file: Path) -> tuple[Decision, str]:
+    """Return the decision and the sha256 of its bytes; raises ReleaseError when it is no decision."""
+    try:
+        content = file.read_bytes()
+        return Decision.model_validate_json(content), sha256(content).hexdigest()
+    except OSError as error:
+        raise ReleaseError(f"decision {file.name}: {error.strerror}; run `carousel decide` first") from None
+    except ValidationError as error:
+        raise ReleaseError(f"decision {file.name} is not a decision file: {error}") from None
+
+
+def _checked(decision: Decision, file: Path, current: Version | None, ledger: Ledger, registry: Registry) -> Version:
+    """Return the challenger; raises the reason why it must not serve."""
+    if decision.verdict != "promote":
+        raise ReleaseError(f"the verdict is {decision.verdict}: {'; '.join(decision.reasons)}")
+    if decision.mode != "enabled":
+        raise ReleaseError(f"gate.mode was {decision.mode} when the decision was taken; decide again with `enabled`")
+    _check_numbers(decision)
+    _check_current(decision, current, ledger, registry)
+    challenger = registry.version(decision.challenger_version)
+    if challenger.lineage.bundle_digest != decision.challenger_digest:
+        raise TamperedError(
+            f"version {challenger.number} has bundle {challenger.lineage.bundle_digest}, the decision was about "
+            f"{decision.challenger_digest}; decide again"
+        )
+    beside = file.parent / "evaluate/evaluation.json"
+    known = {challenger.evaluation_digest} if challenger.evaluation_digest else set()
+    if beside.exists():
+        known.add(sha256(beside.read_bytes()).hexdigest())
+    if known - {decision.evaluation_digest}:
+        raise StaleDecisionError("the evaluation is not the one that the decision was taken on; decide again")
+    return challenger
+
+
+def _check_numbers(decision: Decision) -> None:
+    """Raise ReleaseError unless every check that binds has passed on finite numbers."""
+    bad = [c.name for c in binding(decision) if not c.passed or c.value is None or not math.isfinite(c.value)]
+    if bad or not decision.checks:
+        raise ReleaseError(f"the decision says promote, but these checks do not hold: {bad or 'it has none'}")
+    gain = decision.gain
+    numbers = [gain.gain, gain.low, gain.high] if gain else [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ReleaseError(f"the decision's gain in {decision.primary} is missing or not finite; evaluate again")
+
+
+def _check_current(decision: Decision, current: Version | None, ledger: Ledger, registry: Registry) -> None:
+    """Raise unless the champion is the one that was compared, and the one that the ledger knows."""
+    now = (current.number, current.lineage.bundle_digest) if current else None
+    compared = (decision.champion.version, decision.champion.digest) if decision.champion else None
+    if now != compared:
+        raise StaleDecisionError(
+            f"compared with {_name(compared)}, but {_name(now)} serves now; run `carousel retrain` to compare anew"
+        )
+    if now is None and not decision.bootstrap:
+        raise ReleaseError("nothing serves yet; the first promotion is asked for with --bootstrap")
+    chain = _alive(ledger.served(), registry)
+    if chain and (chain[-1].version, chain[-1].digest) != now:
+        raise ReleaseError(
+            f"the alias champion says {_name(now)}, the ledger says that version {chain[-1].version} serves: the alias "
+            f"was moved by hand; settle it with `carousel rollback --to VERSION`"
+        )
+
+
+def _name(champion: tuple[int, str] | None) -> str:
+    return f"version {champion[0]} ({champion[1][:12]})" if champion else "no champion"
+
+
+def _target(chain: list[Deployment], current: int | None, to: int | None, ledger: Ledger) -> int:
+    on_top = chain[-1].version if chain else None
+    if to is None:
+        before = [d.version for d in chain if d.version != current]
+        if not before:
+            raise ReleaseError("nothing to roll back to: by the ledger no other version served that still exists")
+        return before[-1]
+    if to == current == on_top:
+        raise ReleaseError(f"version {to} serves already")
+    if to != current and to not in {d.version for d in ledger.deployments() if d.state == "done"}:
+        raise ReleaseError(f"version {to} never served; only a decision file lets a version serve")
+    return to
+
+
+def _alive(chain: list[Deployment], registry: Registry) -> list[Deployment]:
+    """Return the deployments whose version the registry still holds."""
+    known = registry.digests()
+    return [d for d in chain if known.get(d.version) == d.digest]
+
+
+def _deploy(
+    action: Action,
+    target: Version,
+    previous: int | None,
+    decision_digest: str | None,
+    ledger: Ledger,
+    registry: Registry,
+    settings: Settings,
+) -> Deployment:
+    digest = target.lineage.bundle_digest
+    intent = ledger.begin(action, target.number, previous, digest, decision_digest)
+    crash_point(f"{action}:intent")
+    try:
+        candidate = settings.home / "candidate"
+        answer(open_bundle(registry.fetch(target.number, candidate), digest))
+        shutil.rmtree(candidate)
+    except Exception as error:
+        ledger.close(intent, "abandoned", f"{type(error).__name__}: {error}")
+        raise
+    crash_point(f"{action}:answered")
+    _point_previous(registry, previous)
+    crash_point(f"{action}:previous")
+    registry.move("champion", target.number)
+    crash_point(f"{action}:champion")
+    note = ask_service(settings.service_url, target.number)
+    done = ledger.close(intent, "done", note)
+    crash_point(f"{action}:done")
+    log.info("%s: version %d serves, before it %s; %s", action, target.number, previous, note)
+    return done
+
+
+def _point_previous(registry: Registry, number: int | None) -> None:
+    if registry.aliases().get("previous") != number:
+        registry.move("previous", number)

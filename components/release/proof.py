@@ -1,0 +1,77 @@
+"""Does it answer? A bundle before it is promoted, and the live service afterwards."""
+
+import json
+import time
+import urllib.request
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from components.contracts import Ragged, Recommender, Users
+from components.errors import ReleaseError
+from components.release.bundle import Bundle
+
+LIST_LENGTH = 10
+PROOF_S = 20.0  # longest wait until the live service serves the version; it polls every serving.poll_s
+ASK_EVERY_S = 1.0
+
+
+def answer(bundle: Bundle) -> None:
+    """Raise ReleaseError unless model and fallback list products for a stranger and for a user with a history."""
+    n_items = len(bundle.item_ids) - 1
+    if (bundle.info.n_items, bundle.info.model) != (n_items, bundle.model.name):
+        raise ReleaseError(
+            f"bundle {bundle.digest[:12]}: info.json says {bundle.info.model} on {bundle.info.n_items} items, "
+            f"the files hold {bundle.model.name} on {n_items}"
+        )
+    users = _test_users(n_items, bundle.info.train_end)
+    for model in (bundle.model, bundle.fallback):
+        _check(model, users, n_items, bundle)
+
+
+def _check(model: Recommender, users: Users, n_items: int, bundle: Bundle) -> None:
+    k = min(LIST_LENGTH, max(1, n_items - 3))
+    ranked = model.recommend(users, k, bundle.info.exclude_seen)
+    if ranked.items.shape != (len(users), k) or ranked.items.max(initial=0) > n_items:
+        raise ReleaseError(f"bundle {bundle.digest[:12]}: {model.name} gave lists of shape {ranked.items.shape}")
+    for row in range(len(users)):
+        if not ranked.items[row, 0] or not np.isfinite(ranked.scores[row, 0]):
+            raise ReleaseError(f"bundle {bundle.digest[:12]}: {model.name} has no list for test user {row}")
+
+
+def _test_users(n_items: int, now: int) -> Users:
+    """Return a stranger, and a user who bought the first three products."""
+    items = np.arange(1, min(3, n_items) + 1, dtype=np.int32)
+    n = len(items)
+    history = Ragged(
+        offsets=np.array([0, 0, n], dtype=np.int64),
+        item_idx=items,
+        timestamp=np.full(n, now - 1, dtype=np.int64),
+        event=np.full(n, 2, dtype=np.int8),
+        weight=np.ones(n, dtype=np.float32),
+    )
+    return Users(np.zeros(2, dtype=np.int32), history, now)
+
+
+def ask_service(url: str, version: int) -> str:
+    """Return what the live service says: that it serves the version, or what it says instead after PROOF_S."""
+    if not url:
+        return "live service not asked: CAROUSEL_SERVICE_URL is not set"
+    if urlsplit(url).scheme not in ("http", "https"):
+        return f"live service not asked: CAROUSEL_SERVICE_URL {url!r} is not an http address"
+    deadline = time.monotonic() + PROOF_S
+    while True:
+        said = _ask(f"{url.rstrip('/')}/readyz")
+        if said == version:
+            return f"live service serves version {version}"
+        if time.monotonic() >= deadline:
+            return f"live service does NOT serve version {version} after {PROOF_S:g} s: it says {said!r}"
+        time.sleep(ASK_EVERY_S)
+
+
+def _ask(url: str) -> object:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310  the scheme is checked above
+            return json.loads(reply.read(65_536)).get("version")
+    except (OSError, ValueError, AttributeError) as error:
+        return f"no answer ({error})"

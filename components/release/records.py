@@ -1,0 +1,108 @@
+"""What goes to a registry and comes back: flat parameters, metrics, curves and reports; a version with its lineage."""
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.contracts import Lineage, Record
+from components.errors import ReleaseError
+
+log = logging.getLogger(__name__)
+DECIDES = (
+    "evaluate/",
+    "test/",
+    "validation/",
+)  # metrics that a verdict stands on: one that is not finite stops the run
+CURVES = "plots/metrics"  # dvclive's layout, as stages.run.write_curve has it
+NOT_KEPT = (".parquet",)  # row-level tables stay in the workspace and the DVC cache
+
+
+class Version(Record):
+    """A registered version: one challenger that was judged."""
+
+    number: int
+    lineage: Lineage
+    metrics: dict[str, float]
+    run_id: str
+    created_at: str  # ISO, UTC
+    evaluation_digest: str  # sha256 of the evaluation.json that was registered last
+
+
+def lineage_tags(lineage: Lineage) -> dict[str, str]:
+    """Return the lineage as tags."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
+
+
+def version_of(row: Any, metrics: dict[str, float]) -> Version:
+    """Return the version in MLflow's row; raises ReleaseError when its tags hold no lineage."""
+    fields = {key: row.tags[key] for key in Lineage.model_fields if key in row.tags}
+    if len(fields) < len(Lineage.model_fields):
+        raise ReleaseError(f"version {row.version} of {row.name} has no lineage: Carousel did not register it")
+    created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
+    return Version(
+        number=int(row.version),  # int on SQLite, str over REST
+        lineage=Lineage.model_validate(fields),
+        metrics=metrics,
+        run_id=row.run_id,
+        created_at=created.isoformat(timespec="seconds"),
+        evaluation_digest=row.tags.get("evaluation_digest", ""),
+    )
+
+
+def flat_params(run_params: Path) -> dict[str, str]:
+    """Return the resolved parameters as "trainer.max_epochs" -> "12"; lists and sources are JSON."""
+    return dict(_flat(yaml.safe_load(run_params.read_text(encoding="utf-8")), ""))
+
+
+def _flat(tree: Any, at: str) -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        name = f"{at}{key}"
+        if isinstance(value, dict) and name != "data.sources":
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, dict | list):
+            yield name, json.dumps(value, sort_keys=True, ensure_ascii=False)
+        else:
+            yield name, str(value)
+
+
+def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that are finite. MLflow stores an infinity as 1.8e308, and a diverged model wins by it.
+
+    Raises ReleaseError naming a metric of DECIDES that is not; others are left out, with a warning.
+    """
+    bad = sorted(name for name, value in metrics.items() if not math.isfinite(value))
+    stops = [name for name in bad if name.startswith(DECIDES)]
+    if stops:
+        raise ReleaseError(
+            f"not registered: {', '.join(stops)} not finite; look at that model's training and evaluation"
+        )
+    if bad:
+        log.warning("metrics that are not finite are left out of the registry: %s", ", ".join(bad))
+    return {name: float(value) for name, value in metrics.items() if name not in bad}
+
+
+def curves(reports: Path) -> dict[str, list[float]]:
+    """Return "train/loss" -> values by step, from reports/*/plots/metrics; a value that is not finite is left out."""
+    found: dict[str, list[float]] = {}
+    for path in sorted(reports.glob(f"*/{CURVES}/**/*.tsv")):
+        inner = path.as_posix().split(f"/{CURVES}/", 1)[1]
+        with path.open(encoding="utf-8", newline="") as file:
+            values = [float(row[-1]) for row in list(csv.reader(file, delimiter="\t"))[1:]]
+        found[inner.removesuffix(".tsv")] = [value for value in values if math.isfinite(value)]
+    return found
+
+
+def report_files(reports: Path) -> list[str]:
+    """Return the relative paths of the reports that a registry keeps: pages, pictures, JSON."""
+    return [
+        path.relative_to(reports).as_posix()
+        for path in sorted(reports.rglob("*"))
+        if path.is_file() and path.suffix not in NOT_KEPT
+    ]

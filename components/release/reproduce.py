@@ -1,0 +1,110 @@
+"""A version built again: its revision, parameters and data in a clean workspace, its champion beside it, all stages
+from `split` on run anew, no cache asked. Then the metrics are compared, to the last digit.
+"""
+
+import json
+import logging
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import yaml
+
+from components.contracts import Evaluation, Record
+from components.errors import TamperedError
+from components.release import versioning
+from components.release.registry import Registry, Version
+from components.settings import Settings
+
+log = logging.getLogger(__name__)
+TOLERANCE = 0.0  # largest difference in a metric: the same code, data and seeds give the same number
+METRICS = "reports/evaluate/metrics.json"
+GIVEN = ("resolve", "ingest")  # stages whose outputs come from the registry and the data remote
+
+
+class Reproduction(Record):
+    """What came out, beside what was registered."""
+
+    version: int
+    equal: bool  # every metric within TOLERANCE
+    same_bundle: bool  # the bundle has the same bytes, too
+    then: dict[str, float]
+    now: dict[str, float]
+    different: list[str]  # metrics that differ by more than TOLERANCE, or that only one of them has
+    tolerance: float
+    notes: list[str]
+    workspace: str  # below home, left there to look at
+
+
+def reproduce(version: int, registry: Registry, settings: Settings, root: Path) -> Reproduction:
+    """Return the version's metrics then and now. Code comes from git, data from the DVC cache or remote.
+
+    Python and its packages are those installed now. Raises ReleaseError when revision, data or record are gone,
+    TamperedError when they are not what the version's tags say.
+    """
+    wanted = registry.version(version)
+    folder = settings.home / "workspaces" / f"reproduce-{version}"
+    shutil.rmtree(folder, ignore_errors=True)
+    versioning.workspace(root, folder, wanted.lineage.git_revision)
+    then = _prepare(wanted, registry, folder)
+    versioning.restore(folder, versioning.SNAPSHOT)
+    timeout_s = float(yaml.safe_load((folder / "run/params.yaml").read_bytes())["flows"]["stage_timeout_s"])
+    env = {"CAROUSEL_HOME": str(settings.home)}
+    for stage in versioning.stage_order(folder):
+        if stage not in GIVEN:
+            versioning.rerun_stage(folder, stage, timeout_s, env)
+    now = _read(folder / METRICS)
+    different = sorted(name for name in then.keys() | now.keys() if not _same(then.get(name), now.get(name)))
+    digest = sha256((folder / "bundle/manifest.json").read_bytes()).hexdigest()
+    return Reproduction(
+        version=version,
+        equal=not different,
+        same_bundle=digest == wanted.lineage.bundle_digest,
+        then=then,
+        now=now,
+        different=different,
+        tolerance=TOLERANCE,
+        notes=_notes(wanted),
+        workspace=folder.relative_to(settings.home).as_posix(),
+    )
+
+
+def _prepare(wanted: Version, registry: Registry, folder: Path) -> dict[str, float]:
+    """Put parameters, lock file and champion of that time into the workspace; return the metrics of that time."""
+    number, record = wanted.number, folder / ".record"
+    (folder / "run").mkdir(exist_ok=True)
+    shutil.copyfile(registry.artifact(number, "run/params.yaml", record), folder / "run/params.yaml")
+    shutil.copyfile(registry.artifact(number, "run/dvc.lock", record), folder / versioning.LOCK)
+    came = sha256((folder / "run/params.yaml").read_bytes()).hexdigest(), versioning.data_version(folder)
+    expected = wanted.lineage.params_digest, wanted.lineage.data_version
+    if came != expected:
+        raise TamperedError(f"version {number}: parameters and data are {came}, its tags say {expected}")
+    then = _read(registry.artifact(number, METRICS, record))
+    evaluation = registry.artifact(number, "reports/evaluate/evaluation.json", record)
+    champion = Evaluation.model_validate_json(evaluation.read_bytes()).champion
+    (folder / "champion").mkdir(exist_ok=True)
+    if champion:
+        registry.fetch(champion.version, folder / "champion/bundle")
+    text = champion.model_dump_json(indent=1) if champion else "null"
+    (folder / "champion/champion.json").write_text(f"{text}\n", encoding="utf-8")
+    shutil.rmtree(record)
+    return then
+
+
+def _read(metrics: Path) -> dict[str, float]:
+    return {str(name): float(value) for name, value in json.loads(metrics.read_bytes()).items()}
+
+
+def _same(then: float | None, now: float | None) -> bool:
+    return then is not None and now is not None and abs(then - now) <= TOLERANCE
+
+
+def _notes(wanted: Version) -> list[str]:
+    if not wanted.lineage.git_dirty:
+        return []
+    note = (
+        f"version {wanted.number} was made in a checkout with changes that revision {wanted.lineage.git_revision[:12]} "
+        "does not hold: where metrics differ, that may be why"
+    )
+    log.warning(note)
+    return [note]

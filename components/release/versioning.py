@@ -1,0 +1,280 @@
+"""The only door to DVC, and to git: stages in their order, digests of data, restored bytes checked, workspaces."""
+
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.contracts import Lineage, Record
+from components.errors import BusyError, ReleaseError, StageError, TamperedError
+from components.release.digests import digest_of, file_md5
+from components.release.git import clone, git, is_dirty
+from components.release.processes import Outcome, run_guarded
+
+__all__ = [
+    "StageRun",
+    "data_version",
+    "git",
+    "is_changed",
+    "is_dirty",
+    "lineage",
+    "push",
+    "remote_url",
+    "reproduce_stage",
+]
+__all__ += ["rerun_stage", "restore", "stage_order", "workspace"]
+log = logging.getLogger(__name__)
+SNAPSHOT = "data/snapshot"
+LOCK = "dvc.lock"
+
+
+class StageRun(Record):
+    """What became of one stage."""
+
+    name: str
+    ran: bool  # False: nothing had changed, or its outputs came out of the cache
+    seconds: float  # all of it: DVC, imports, work
+    work_s: float  # the stage's own work, as it measured itself; 0 where it did not run
+
+
+def stage_order(root: Path) -> list[str]:
+    """Return the names of dvc.yaml's stages, each after those that it needs."""
+    with _repo(root) as repo:
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+
+        return [stage.name for stage in plan_repro(get_active_graph(repo.index.graph))]
+
+
+def is_changed(root: Path, stage: str) -> bool:
+    """Return whether DVC would run the stage or restore its outputs: False means that all is in its place."""
+    with _repo(root) as repo:
+        found = next((s for s in repo.index.stages if s.name == stage), None)  # DVC's own look-up goes by the cwd
+        if found is None:
+            raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(s.name for s in repo.index.stages)}")
+        return bool(found.changed())
+
+
+def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
+    """Bring one stage up to date: nothing, restored from the cache and checked, or run in a process group of its own.
+
+    Raises BusyError when another run holds DVC's lock, ReleaseError when the stage fails or runs out of time.
+    """
+    started = time.monotonic()
+    if not is_changed(root, stage):
+        return StageRun(name=stage, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
+    timing = root / "run/timings" / f"{stage}.json"
+    timing.unlink(missing_ok=True)
+    _repro(root, stage, timeout_s, env or {}, ())
+    if not timing.exists() and damaged(root, stage):
+        log.warning("stage %s: the cache held damaged files; they are gone, and the stage runs", stage)
+        _repro(root, stage, timeout_s, env or {}, ("--force",))
+    work_s = float(json.loads(timing.read_bytes())["work_s"]) if timing.exists() else 0.0
+    seconds = round(time.monotonic() - started, 3)
+    return StageRun(name=stage, ran=timing.exists(), seconds=seconds, work_s=work_s)
+
+
+def rerun_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> None:
+    """Run the stage whatever the cache holds, and leave the cache as it is: what `reproduce` compares."""
+    _repro(root, stage, timeout_s, env or {}, ("--force", "--no-run-cache", "--no-commit"))
+
+
+def damaged(root: Path, stage: str) -> list[str]:
+    """Return the stage's outputs whose bytes are not those that dvc.lock names; drop them and their cache objects.
+
+    DVC believes a file that it has just checked out; this reads it.
+    """
+    bad = []
+    for out in _lock(root)["stages"].get(stage, {}).get("outs", []):
+        path, digest = root / out["path"], str(out["md5"])
+        if path.exists() and digest_of(path) != digest:
+            bad.append(str(out["path"]))
+            _drop(root, path, digest)
+    return bad
+
+
+def restore(root: Path, target: str) -> None:
+    """Bring an output (such as data/snapshot) back as dvc.lock names it: from the cache, else from the remote.
+
+    Raises TamperedError naming the files when neither holds the right bytes.
+    """
+    digest = _recorded(root, target)
+    path = root / target
+    if path.exists() and digest_of(path) == digest:
+        return
+    for source in ("cache", "remote"):
+        with suppress(ReleaseError), _repo(root) as repo:
+            if source == "remote":
+                repo.fetch([str(path)])  # DVC takes relative targets from the cwd
+            repo.checkout([str(path)], force=True)
+        if path.exists() and digest_of(path) == digest:
+            return
+        names = _drop(root, path, digest)
+        log.warning("%s: %s of %s is missing or damaged %s", target, digest, source, names)
+    raise TamperedError(
+        f"{target}: expected the bytes of {digest}; neither the DVC cache nor the remote holds them "
+        f"{names or ''}. Run `dvc push` on the machine that made them, or take a new snapshot"
+    )
+
+
+def data_version(root: Path) -> str:
+    """Return DVC's digest of data/snapshot, from dvc.lock."""
+    return _recorded(root, SNAPSHOT)
+
+
+def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
+    """Return where the bundle comes from: revision, data, parameters."""
+    return Lineage(
+        git_revision=git(root, "rev-parse", "HEAD"),
+        git_dirty=is_dirty(root),
+        data_version=data_version(root),
+        params_digest=sha256((root / "run/params.yaml").read_bytes()).hexdigest(),
+        bundle_digest=bundle_digest,
+        as_of=as_of,
+        model=model,
+    )
+
+
+def push(root: Path) -> int:
+    """Send the outputs and the run cache to the default remote; return how many files went. Raises ReleaseError."""
+    with _repo(root) as repo:
+        return int(repo.push(run_cache=True))
+
+
+def remote_url(root: Path) -> str:
+    """Return where the default remote is; a folder as an absolute path. Raises ReleaseError when there is none."""
+    with _repo(root) as repo:
+        name, url = _remote(repo, root)
+    if not name:
+        raise ReleaseError("DVC has no default remote; run `dvc remote add --default local .carousel/remote`")
+    return url
+
+
+def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
+    """Return a clean checkout of the revision (the source's HEAD by default) on the source's DVC cache and remote.
+
+    A folder that is there already is brought to the revision; what stages wrote in it stays, so that it need not be
+    made again. Files are copied out of the cache (reflink where the disk can): a stage cannot write into it.
+    """
+    clone(source, folder, revision)
+    _share_cache(source, folder)
+    return folder
+
+
+@contextmanager
+def _repo(root: Path) -> Iterator[Any]:
+    """Yield DVC's view of root under its lock; DVC's errors become ours."""
+    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo, lock_repo
+
+    try:
+        with Repo(str(root)) as repo, lock_repo(repo):
+            yield repo
+    except LockError:
+        raise BusyError(
+            f"{root.name}: another process holds DVC's lock; wait for it, or look for `dvc` in the process list"
+        ) from None
+    except DvcException as error:
+        raise ReleaseError(f"DVC: {error}") from error
+
+
+def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:
+    own = {"DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *flags, stage]
+    outcome = run_guarded(command, root, {**os.environ, **own, **env}, timeout_s, log)
+    if outcome.timed_out:
+        raise ReleaseError(
+            f"stage {stage}: not done after {timeout_s:g} s, ended with its children; see flows.stage_timeout_s"
+        )
+    if outcome.code:
+        raise _failure(stage, outcome)
+
+
+def _failure(stage: str, outcome: Outcome) -> Exception:
+    text = "\n".join(outcome.lines)
+    if "is busy, it is being blocked by" in text or "Unable to acquire lock" in text:
+        return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")
+    own = [line for line in outcome.lines if not line.startswith(("ERROR: failed to reproduce", ">", "Running stage"))]
+    told = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
+    if told:  # what stages.run prints for a fault that a person can act on
+        return StageError("\n".join(own[told[-1] :]))
+    found = re.search(r"exited with (-?\d+)", text)
+    code = int(found[1]) if found else outcome.code
+    kind = StageError if 0 < code < 128 else ReleaseError  # a negative one, or one above 128: it was killed
+    return kind(f"stage {stage} failed (exit code {code}): " + "\n".join(own[-8:]))
+
+
+def _share_cache(source: Path, folder: Path) -> None:
+    """Write folder's .dvc/config.local: the source's cache and default remote."""
+    with _repo(source) as repo:
+        cache = Path(repo.cache.local.path).parents[1]  # below it lie files/md5 and runs
+        name, url = _remote(repo, source)
+    lines = ["[cache]", f"    dir = {cache}", "    type = reflink,copy"]
+    if name:
+        lines += [f"['remote \"{name}\"']", f"    url = {url}"]
+    (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _remote(repo: Any, root: Path) -> tuple[str, str]:
+    """Return name and address of the default remote, a folder as an absolute path; empty where there is none."""
+    name = repo.config["core"].get("remote")
+    if not name:
+        return "", ""
+    url = str(repo.config["remote"][name]["url"])
+    return name, url if "://" in url else str((root / url).resolve())
+
+
+def _lock(root: Path) -> dict[str, Any]:
+    try:
+        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReleaseError(
+            f"{LOCK} is missing: no stage has run in this checkout yet; run `carousel retrain`"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ReleaseError(f"{LOCK} is not YAML ({error}); delete it and run `carousel retrain`") from None
+    return dict(lock)
+
+
+def _recorded(root: Path, target: str) -> str:
+    for stage in _lock(root)["stages"].values():
+        for out in stage.get("outs", []):
+            if out["path"] == target:
+                return str(out["md5"])
+    raise ReleaseError(f"{LOCK} names no output {target}; run the stage that makes it")
+
+
+def _drop(root: Path, path: Path, digest: str) -> list[str]:
+    """Remove the output and those of its cache objects whose bytes are wrong; return the names of the wrong files."""
+    with _repo(root) as repo:
+        store = repo.cache.local
+
+        def sound(oid: str) -> bool:
+            file = Path(store.oid_to_path(oid))
+            if file.exists() and file_md5(file) == oid.removesuffix(".dir"):
+                return True
+            file.unlink(missing_ok=True)
+            return False
+
+        names = []
+        if not sound(digest):
+            names.append(path.name)
+        elif digest.endswith(".dir"):
+            listing = json.loads(Path(store.oid_to_path(digest)).read_bytes())
+            names = [entry["relpath"] for entry in listing if not sound(entry["md5"])]
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    return names

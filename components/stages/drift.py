@@ -1,0 +1,81 @@
+"""Stage `drift`: the last days of the shop against the champion's own time -> reports/drift."""
+
+import math
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from components.contracts import ChampionRef, DriftVerdict
+from components.errors import ContractError
+from components.monitoring import drift, report, windows
+from components.params import Params
+from components.stages.run import stage, write_metrics
+
+
+def judge_drift(root: Path, params: Params) -> DriftVerdict:
+    """Write reports/drift/{drift.json, drift.html, reference.parquet, metrics.json}; return the first.
+
+    reference.parquet is what this run's models learned from, whoever the champion is. The JSON is written last.
+    """
+    out = root / "reports/drift"
+    own = _sample(root, params, training_end(params), params.seed)
+    windows.save(own, out / "reference.parquet")
+    champion, reference = read_reference(root / "champion", own)
+    current = _sample(root, params, params.data.as_of, params.seed + 1)
+    verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed)
+    report.write_report(out / "drift.html", verdict, reference, current)
+    write_metrics(out, flat(verdict, reference, current, params.data.as_of))
+    (out / "drift.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return verdict
+
+
+def training_end(params: Params) -> datetime:
+    """Return the end of the newest training time that the current window has no part in."""
+    split, as_of = params.split, params.data.as_of
+    held_out = 0.0 if split.protocol == "leave_one_out" else split.validation_days + split.test_days
+    return as_of - timedelta(days=max(held_out, params.drift.window_days))
+
+
+def read_reference(champion: Path, own: windows.Sample) -> tuple[str, windows.Sample | None]:
+    """Return where the reference came from, and it; None where the champion's bundle holds none."""
+    file = champion / "champion.json"
+    if not file.exists():
+        raise ContractError(f"{file} is missing; run the stage `resolve` first (it holds null where nothing serves)")
+    text = file.read_text(encoding="utf-8")
+    if text.strip() == "null":
+        return "own training window", own
+    source = f"champion {ChampionRef.model_validate_json(text).version}"
+    reference = champion / "bundle/drift_reference.parquet"
+    return source, windows.load(reference) if reference.exists() else None
+
+
+def flat(
+    verdict: DriftVerdict, reference: windows.Sample | None, current: windows.Sample, as_of: datetime
+) -> dict[str, float]:
+    """Return "drift/category" and the like, and the figures of the alarms; what is unknown is left out."""
+    out = {f"drift/{name}": value for name, value in verdict.columns.items()}
+    out |= {
+        "drifted": float(verdict.drifted),
+        "computable": float(verdict.computable),
+        "drifted_share": drift.drifted_share(verdict),
+        "age_hours": drift.age_hours(current, as_of),
+        "events_per_day": current.window.events_per_day,
+    }
+    if reference is not None and reference.window.n_events:
+        out["volume_ratio"] = drift.volume_ratio(reference, current)
+    return {name: value for name, value in out.items() if math.isfinite(value)}
+
+
+def _sample(root: Path, params: Params, end: datetime, seed: int) -> windows.Sample:
+    section = params.drift
+    snapshot = root / "data/snapshot"
+    return windows.sample_window(snapshot, end, section.window_days, section.sample, seed, params.data.memory_gib)
+
+
+def main() -> None:
+    """Judge drift in the current folder."""
+    with stage("drift", "reports/drift") as params:
+        judge_drift(Path(), params)
+
+
+if __name__ == "__main__":
+    main()

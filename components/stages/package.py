@@ -1,0 +1,73 @@
+"""Stage `package`: the challenger, its fallback, the catalogue and the encoder -> bundle/, under one manifest."""
+
+import json
+import logging
+from pathlib import Path
+
+from components.contracts import Evaluation
+from components.data.tables import read_info
+from components.errors import ContractError
+from components.params import Params
+from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
+from components.stages.run import stage
+
+log = logging.getLogger("package")
+
+
+def package(root: Path, params: Params) -> str:
+    """Fill root/bundle; return its digest. Of the evaluation it reads the challenger's name and nothing else."""
+    evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
+    digest = build_bundle(
+        root / "bundle",
+        model=model_folder(root, evaluation.challenger),
+        fallback=model_folder(root, "popularity"),
+        split=root / "data/split",
+        features=root / "features",
+        drift_reference=root / "reports/drift/reference.parquet",
+        info=bundle_info(root, evaluation.challenger, params),
+        encoder=_encoder_folder(params) if params.release.include_encoder else None,
+    )
+    log.info("%s in bundle %s", evaluation.challenger, digest[:12])
+    return digest
+
+
+def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
+    """Return what serving and comparison must know about the bundle."""
+    split = read_info(root / "data/split")
+    encoder = json.loads((root / "features/encoder.json").read_bytes())
+    return BundleInfo(
+        model=model,
+        as_of=params.data.as_of.isoformat(),
+        train_end=split.train_end,
+        validation_end=split.validation_end,
+        n_items=split.n_items,
+        max_history=split.max_history,
+        exclude_seen=params.recommend.exclude_seen,
+        weights={str(event): weight for event, weight in params.split.weights.items()},
+        simulated=split.simulated,
+        encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
+    )
+
+
+def model_folder(root: Path, name: str) -> Path:
+    """Return where the stages `fit` and `finetune` put the model; raises ContractError when it is not there."""
+    folder = root / "models" / ("sequence" if name == "sequence" else f"simple/{name}")
+    if not (folder / "model.json").is_file():
+        raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run the stages fit and finetune")
+    return folder
+
+
+def _encoder_folder(params: Params) -> Path:
+    from components.language.encoder import resolve_model
+
+    return resolve_model(params.language.model)
+
+
+def main() -> None:
+    """Package in the current folder."""
+    with stage("package", "bundle") as params:
+        package(Path(), params)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What a run shows on its page in Prefect: progress, verdict, metrics, differences, links."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+
+from components.contracts import Decision, Evaluation
+from flows.outcome import checks_markdown, differences, metrics_table
+from flows.place import EVALUATION, REPORT, Place
+from flows.tasks import recorded
+
+LINKS = {"report": str(REPORT), "drift-report": "reports/drift/drift.html", "tensorboard": "run/tensorboard"}
+
+
+class Progress:
+    """A bar on the run page: how many of the run's steps are done."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+        self.id: UUID | None = None
+
+    def step(self) -> None:
+        """Count one more step as done."""
+        self.done += 1
+        if not recorded():
+            return
+        percent = 100.0 * self.done / self.total
+        if self.id is None:
+            made = create_progress_artifact(percent, key="progress", description="Stages done")
+            self.id = made if isinstance(made, UUID) else None
+        else:
+            update_progress_artifact(self.id, percent)
+
+
+@task(cache_policy=NO_CACHE)
+def publish(place: Place, version: int | None, decision: Decision | None) -> None:
+    """Put verdict, metrics, differences and links on the run page."""
+    evaluation = Evaluation.model_validate_json((place.root / EVALUATION).read_bytes())
+    if decision is not None:
+        create_markdown_artifact(checks_markdown(decision), key="verdict", description="Why, check by check")
+    create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")
+    create_table_artifact(differences(evaluation), key="differences", description="The challenger against the others")
+    for key, name in LINKS.items():
+        path = place.root / name
+        if path.exists():
+            create_link_artifact(path.resolve().as_uri(), key=key, link_text=name)
+    if version is not None:
+        address = f"{place.settings.mlflow_url}/#/models/{place.params.release.name}/versions/{version}"
+        create_link_artifact(address, key="mlflow", link_text=f"version {version} in the registry")

@@ -1,0 +1,97 @@
+"""A Prefect server for one run from the command line: it starts beside the run and ends with it, even by kill -9.
+
+Prefect has such a server of its own, which a killed run leaves behind, and which starts only when the first flow does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.release import processes
+
+log = logging.getLogger(__name__)
+START_S = 120.0  # longest wait for our own server; it takes seconds, and longer on a busy machine
+ASK_S = 10.0  # longest wait for a server that somebody else runs (PREFECT_API_URL)
+STOP_S = 15.0  # longest wait for the last states to be written
+OWN = {  # what Prefect sets for its own temporary servers
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+}
+Ready = Callable[[], bool]
+
+
+@contextmanager
+def beside(home: Path) -> Iterator[Ready]:
+    """Start a server on home's database, or take that of PREFECT_API_URL; yield what waits until it answers.
+
+    False from it: there is none, and the run goes on without a record in Prefect. Import Prefect inside this only.
+    """
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        yield lambda: _answers(given, ASK_S, None)
+        return
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    os.environ["PREFECT_API_URL"] = address
+    log_file = home / "prefect-cli.log"
+    with log_file.open("ab") as output:
+        process = _start(port, output.fileno())
+    try:
+        yield lambda: _answers(address, START_S, process)
+    finally:
+        del os.environ["PREFECT_API_URL"]
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _start(port: int, output: int) -> subprocess.Popen[bytes]:
+    """Start uvicorn under a guard that ends it when our standard input to it closes."""
+    import prefect
+
+    app = ["--app-dir", str(prefect.__module_path__.parent), "--factory", "prefect.server.api.server:create_app"]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    return subprocess.Popen(
+        [sys.executable, "-I", processes.__file__, sys.executable, "-m", "uvicorn", *app, *where],
+        env={**os.environ, **OWN},
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
+def _answers(address: str, wait_s: float, process: subprocess.Popen[bytes] | None) -> bool:
+    deadline = time.monotonic() + wait_s
+    said = "no answer"
+    while time.monotonic() < deadline and (process is None or process.poll() is None):
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  http, by Prefect's own setting
+                return True
+        except (OSError, ValueError) as error:
+            said = str(error)
+        time.sleep(0.1)
+    log.warning("Prefect at %s: %s; the run goes on, without a record there", address, said)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,85 @@
+"""What the command line prints: results on standard output, the log on standard error, faults in one message."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import traceback
+from typing import Any
+
+from components.errors import CarouselError
+
+QUIET = ("httpx", "httpcore", "alembic", "mlflow", "dvc", "dvc_data", "fontTools", "matplotlib", "prefect", "fsspec")
+CHATTER = re.compile(  # what DVC says to people who run it by hand
+    r"To track the changes|\tgit add|To enable auto staging|\tdvc config|Use `dvc push`|Updating lock file|"
+    r"Generating lock file|Running stage|> python -m|Stage '.*' didn't change|Data and pipelines are up to date|\s*$"
+)
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")  # a stage's own; the line gets ours
+
+
+class Lines(logging.Filter):
+    """Drops DVC's chatter, and the second clock in front of a stage's own lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is worth printing."""
+        text = record.getMessage()
+        record.msg, record.args = CLOCK.sub("", text), ()
+        return not CHATTER.match(text)
+
+
+def start_log() -> None:
+    """Send the log to standard error, one plain line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.addFilter(Lines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+
+
+def fault(error: Exception, as_json: bool) -> None:
+    """Say what went wrong: one message; a trace beside it only for what no person can act on."""
+    known = isinstance(error, CarouselError)
+    if not known:
+        traceback.print_exception(error, file=sys.stderr)
+    text = str(error) if known else f"{type(error).__name__}: {error}"
+    if as_json:
+        write(json.dumps({"error": text, "kind": type(error).__name__}, ensure_ascii=False))
+    else:
+        sys.stderr.write(f"carousel: {text}\n")
+
+
+def show(content: dict[str, Any], as_json: bool) -> None:
+    """Print a record: one JSON object, or a row a field."""
+    if as_json:
+        write(json.dumps(content, ensure_ascii=False))
+    else:
+        table([(name, _plain(value)) for name, value in content.items()])
+
+
+def table(rows: list[tuple[str, ...]]) -> None:
+    """Print rows in columns; long lines are wrapped by the terminal, never cut."""
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    for row in rows:
+        grid.add_row(*row)
+    Console(markup=False, highlight=False).print(grid)
+
+
+def write(line: str) -> None:
+    """Print one line on standard output."""
+    sys.stdout.write(f"{line}\n")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{k}: {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "\n".join(_plain(v) for v in value) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,63 @@
+"""What `split` wrote, as the records that models read."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import save_file
+
+from components.data import tables
+from components.data.split import make_split
+from components.errors import ContractError
+from tests.components.data.conftest import load
+
+SPLIT = load(split__validation_days=10, split__test_days=10, split__max_history=1).split
+
+
+@pytest.fixture
+def split(snapshot: Path, tmp_path: Path) -> Path:
+    (tmp_path / "split").mkdir()
+    make_split(snapshot, tmp_path / "split", SPLIT, datetime(2026, 1, 30, tzinfo=UTC), 1)
+    return tmp_path / "split"
+
+
+def test_windows_together_are_sorted_by_user_and_time(split: Path) -> None:
+    both = tables.read_interactions(split, ("train", "validation"))
+    order = np.lexsort((both.timestamp, both.user_idx))
+    np.testing.assert_array_equal(order, np.arange(len(both)))
+    assert both.now == tables.read_info(split).validation_end
+    assert len(both) == len(tables.read_interactions(split)) + pq.read_metadata(split / "validation.parquet").num_rows
+
+
+def test_histories_keep_the_newest_events(split: Path) -> None:
+    users = tables.read_users(split, "test")
+    assert [users.history.row(i).tolist() for i in range(len(users))] == [[2], [4]]  # split.max_history is 1
+
+
+def test_the_catalogue_has_a_padding_row(split: Path) -> None:
+    catalogue = tables.read_catalogue(split)
+    assert catalogue.item_id == ["", "a", "b", "c", "d"]
+    assert catalogue.text[0] == ""
+    assert len(catalogue) == 4
+    assert np.isnan(catalogue.price[0])
+
+
+def test_embeddings_of_another_catalogue_are_refused(split: Path, tmp_path: Path) -> None:
+    save_file({"embedding": np.zeros((3, 2), np.float16)}, tmp_path / "items.safetensors")
+    with pytest.raises(ContractError, match="3 embeddings for 5 rows"):
+        tables.read_catalogue(split, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (["Lumora red pan", "Lumora", "Kitchen", ""], "Lumora red pan. Kitchen"),
+        (["", "Lumora", "", "A pan"], "Lumora. A pan"),
+        (["露漫红色平底锅", "露漫", "厨房 > 平底锅", ""], "露漫红色平底锅. 厨房 > 平底锅"),
+        (["", "", "", ""], ""),
+    ],
+)
+def test_a_text_says_nothing_twice(parts: list[str], text: str) -> None:
+    assert tables._once(parts) == text

@@ -1,0 +1,31 @@
+"""champion/ in the checkout says who serves, or null."""
+
+import json
+from pathlib import Path
+
+from components.contracts import ChampionRef
+from components.release import champion
+
+REF = ChampionRef(version=3, digest="ab" * 32, model="ease")
+
+
+def write(root: Path, content: str) -> None:
+    (root / "champion").mkdir(parents=True, exist_ok=True)
+    (root / "champion/champion.json").write_text(content)
+
+
+def test_nobody(tmp_path: Path) -> None:
+    assert champion.held(tmp_path) is None
+    write(tmp_path, "null\n")
+    assert champion.held(tmp_path) is None
+
+
+def test_somebody(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps(REF.model_dump()))
+    assert champion.held(tmp_path) == REF
+
+
+def test_a_bundle_is_known_by_its_manifest(tmp_path: Path) -> None:
+    assert champion.digest_of(tmp_path) is None
+    (tmp_path / "manifest.json").write_bytes(b"{}")
+    assert champion.digest_of(tmp_path) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

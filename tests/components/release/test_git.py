@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from components.errors import ReleaseError
+from components.release.git import git, is_dirty
+from tests.components.release.tiny_repo import call, commit
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    call(tmp_path, "git", "init", "--quiet")
+    call(tmp_path, "git", "config", "user.email", "test@example.com")
+    call(tmp_path, "git", "config", "user.name", "Test")
+    for name in ("code.py", "dvc.lock", "params.yaml"):
+        (tmp_path / name).write_text("first")
+    commit(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [
+        ("code.py", True),
+        ("components/new.py", True),
+        ("flows/new.py", True),
+        ("dvc.lock", False),
+        ("params.yaml", False),
+        ("notes.txt", False),
+    ],
+)
+def test_what_counts_as_a_change(repo: Path, name: str, dirty: bool) -> None:
+    assert not is_dirty(repo)
+    (repo / name).parent.mkdir(exist_ok=True)
+    (repo / name).write_text("second")
+    assert is_dirty(repo) is dirty
+
+
+def test_git_speaks_for_itself(repo: Path, tmp_path: Path) -> None:
+    assert len(git(repo, "rev-parse", "HEAD")) == 40
+    with pytest.raises(ReleaseError, match="unknown revision"):
+        git(repo, "log", "nowhere")

@@ -1,0 +1,34 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import BusyError
+from components.release.lock import held
+
+
+def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
+    second = held(tmp_path / "x.lock", "a rollback")
+    with held(tmp_path / "x.lock", "a retrain"), pytest.raises(BusyError, match="a retrain runs since"), second:
+        pass
+    with held(tmp_path / "x.lock", "a rollback"):
+        pass
+
+
+def test_it_waits_as_long_as_it_may(tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def hold() -> None:
+        with held(tmp_path / "x.lock", "a retrain"):
+            entered.set()
+            time.sleep(0.4)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait()
+    with pytest.raises(BusyError), held(tmp_path / "x.lock", "another", wait_s=0.05):
+        pass
+    with held(tmp_path / "x.lock", "another", wait_s=10):
+        pass
+    thread.join()

@@ -1,0 +1,235 @@
+import math
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.contracts import ChampionRef
+from components.errors import ReleaseError, TamperedError
+from components.params import Params
+from components.release.bundle import open_bundle
+from components.release.registry import Registry
+from components.settings import Settings
+from tests.components.release.conftest import register_in
+
+Register = Callable[..., int]
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_version_comes_back_as_it_went_in(
+    registry: Registry, register: Register, bundle: Path, tmp_path: Path
+) -> None:
+    number = register(metrics={"test/ease/ndcg_at_10": 0.1 + 0.2, "fit/seconds": 3.0})
+    version = registry.version(number)
+    assert (number, version.number) == (1, 1)
+    assert version.lineage.bundle_digest == open_bundle(bundle).digest
+    assert version.lineage.git_dirty is False
+    assert version.metrics["test/ease/ndcg_at_10"] == 0.1 + 0.2  # to the last bit
+    assert version.metrics["train/loss"] == 1.25  # the last step of the curve
+    assert registry.alias("challenger") == version
+    assert registry.alias("champion") is None
+    assert registry.ref(1) == ChampionRef(version=1, digest=version.lineage.bundle_digest, model="ease")
+    assert open_bundle(registry.fetch(1, tmp_path / "got"), version.lineage.bundle_digest)
+    params = registry.artifact(1, "run/params.yaml", tmp_path / "x")
+    assert params.read_bytes() == (tmp_path / "run_folder/run/params.yaml").read_bytes()
+    assert registry.artifact(1, "reports/evaluate/report.html", tmp_path / "x").exists()
+    with pytest.raises(ReleaseError):
+        registry.artifact(1, "reports/evaluate/per_user.parquet", tmp_path / "x")
+
+
+def test_the_record_has_parameters_curves_and_tags(registry: Registry, register: Register) -> None:
+    run_id = registry.version(register()).run_id
+    run = registry._client.get_run(run_id)
+    assert run.data.params["trainer.max_epochs"] == "12"
+    assert run.data.tags["git_revision"] == "0" * 40
+    assert run.info.status == "FINISHED"
+    loss = registry._client.get_metric_history(run_id, "train/loss")
+    assert [(m.step, m.value) for m in loss] == [(0, 3.5), (1, 2.5), (2, 1.25)]
+
+
+def test_the_same_bundle_is_the_same_version(registry: Registry, register: Register, run_folder: Path) -> None:
+    assert (register(), register("b"), register()) == (1, 2, 1)
+    assert len(registry.versions()) == 2
+    challenger = registry.alias("challenger")
+    assert challenger is not None
+    assert challenger.number == 1
+
+
+def test_a_new_evaluation_of_a_known_bundle_updates_its_record(
+    registry: Registry, register: Register, run_folder: Path, tmp_path: Path
+) -> None:
+    first = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.5}))
+    (run_folder / "reports/evaluate/evaluation.json").write_text('{"again": 1}')
+    second = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.25}))
+    assert second.number == first.number
+    assert second.run_id == first.run_id
+    assert second.metrics["test/ease/ndcg_at_10"] == 0.25  # the newer, not the larger
+    assert second.evaluation_digest != first.evaluation_digest
+    kept = registry.artifact(1, "reports/evaluate/evaluation.json", tmp_path / "x")
+    assert kept.read_text() == '{"again": 1}'
+
+
+def test_reading_where_nothing_is_registered_makes_nothing(tmp_path: Path, params: Params) -> None:
+    registry = Registry(Settings(home=tmp_path / "home").resolved(tmp_path), params.release)
+    assert (registry.alias("champion"), registry.versions(), registry.digests()) == (None, [], {})
+    with pytest.raises(ReleaseError, match="nothing is registered"):
+        registry.version(1)
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_unknown_version_is_named(registry: Registry, register: Register, tmp_path: Path) -> None:
+    assert registry.alias("champion") is None
+    register()
+    with pytest.raises(ReleaseError, match=r"version 7 .* it has \[1\]"):
+        registry.version(7)
+    with pytest.raises(ReleaseError, match="version 7"):
+        registry.fetch(7, tmp_path / "x")
+    with pytest.raises(ReleaseError):
+        registry.move("champion", 7)
+    assert registry.alias("champion") is None
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_metric_that_is_not_finite_is_not_registered(registry: Registry, register: Register, number: float) -> None:
+    with pytest.raises(ReleaseError, match="test/ease/ndcg_at_10"):
+        register(metrics={"test/ease/ndcg_at_10": number})
+    assert registry.versions() == []
+
+
+def test_a_bundle_of_another_digest_is_not_registered(registry: Registry, bundle: Path, run_folder: Path) -> None:
+    (bundle / "info.json").write_text("{}")
+    with pytest.raises(TamperedError, match=r"info\.json"):
+        register_in(registry, bundle, run_folder)
+    assert registry.versions() == []
+
+
+def test_fetch_keeps_what_is_whole_and_replaces_what_is_not(shelf: tuple[Registry, Settings], tmp_path: Path) -> None:
+    registry, folder = shelf[0], tmp_path / "got"
+    registry.fetch(1, folder)
+    before = (folder / "info.json").stat().st_ino
+    registry.fetch(1, folder)
+    assert (folder / "info.json").stat().st_ino == before
+    (folder / "info.json").write_text("{}")
+    registry.fetch(1, folder)
+    assert open_bundle(folder)
+    registry.fetch(2, folder)
+    assert open_bundle(folder).info.as_of == "b"
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+
+
+def test_a_damaged_artifact_is_refused_and_leaves_nothing(
+    registry: Registry, settings: Settings, register: Register, tmp_path: Path
+) -> None:
+    register()
+    (file,) = settings.home.glob("mlflow-artifacts/*/artifacts/bundle/items.parquet")
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(TamperedError, match=r"version 1 .*items\.parquet"):
+        registry.fetch(1, tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+    file.unlink()
+    with pytest.raises(ReleaseError):
+        registry.fetch(1, tmp_path / "got")
+
+
+def test_aliases_move_and_go(shelf: tuple[Registry, Settings]) -> None:
+    registry = shelf[0]
+    registry.move("champion", 2)
+    registry.move("previous", 1)
+    assert registry.aliases() == {"challenger": 4, "champion": 2, "previous": 1}
+    registry.move("previous", None)
+    assert registry.aliases() == {"challenger": 4, "champion": 2}
+
+
+def test_a_version_that_carousel_did_not_register_is_said(shelf: tuple[Registry, Settings]) -> None:
+    registry = shelf[0]
+    run = registry.version(1).run_id
+    registry._client.create_model_version(registry.name, registry._client.get_run(run).info.artifact_uri, run)
+    assert list(registry.digests()) == [1, 2, 3, 4]
+    with pytest.raises(ReleaseError, match="no lineage"):
+        registry.version(5)
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/no/mlflow.db"])
+def test_an_unreachable_registry_is_an_error_within_seconds(settings: Settings, params: Params, uri: str) -> None:
+    registry = Registry(settings.model_copy(update={"tracking_uri": uri}), params.release)
+    started = time.monotonic()
+    with pytest.raises(ReleaseError, match="registry at"):
+        registry.prepare()
+    assert time.monotonic() - started < 15
+
+
+def test_a_damaged_database_is_a_clear_error(settings: Settings, params: Params) -> None:
+    (settings.home / "mlflow.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(ReleaseError, match="registry at sqlite"):
+        Registry(settings, params.release).alias("champion")
+
+
+def test_a_locked_database_is_waited_for(registry: Registry, register: Register, settings: Settings) -> None:
+    import threading
+
+    register()
+    other = sqlite3.connect(settings.home / "mlflow.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(1.0, lambda: other.execute("COMMIT"))
+    timer.start()
+    registry.move("champion", 1)
+    timer.join()
+    other.close()
+    assert registry.aliases()["champion"] == 1
+
+
+CRASHER = """
+import os, sys
+from pathlib import Path
+from mlflow.tracking import MlflowClient
+from components.params import load
+from components.release.registry import Registry
+from components.settings import Settings
+from tests.components.release.conftest import register_in
+
+for line in sys.stdin.read().splitlines():
+    point, home, bundle, run = line.split("\\t")
+    child = os.fork()
+    if child == 0:
+        os.environ["CRASH_AT"] = point
+        registry = Registry(Settings(home=Path(home)).resolved(Path(home)), load(Path("params.yaml")).release)
+        register_in(registry, Path(bundle), Path(run))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_anywhere_while_registering(
+    empty_database: Path, params: Params, bundle: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    points = [f"register:{p}" for p in ("run", "record", "bundle", "version")]
+    homes = [tmp_path / p.replace(":", "-") for p in points]
+    for home in homes:
+        home.mkdir()
+        shutil.copyfile(empty_database, home / "mlflow.db")
+    lines = "\n".join(f"{p}\t{h}\t{bundle}\t{run_folder}" for p, h in zip(points, homes, strict=True))
+    command = [sys.executable, "-W", "ignore", "-c", CRASHER]
+    ended = subprocess.run(
+        command, cwd=ROOT, input=lines, capture_output=True, text=True, check=True, env=os.environ
+    ).stdout.split()
+    assert ended == ["-9"] * len(points)
+    for home in homes:
+        registry = Registry(Settings(home=home).resolved(home), params.release)
+        assert register_in(registry, bundle, run_folder) == 1
+        assert len(registry.versions()) == 1
+        assert registry.aliases() == {"challenger": 1}
+        experiment = registry._client.get_experiment_by_name(params.release.experiment)
+        runs = registry._client.search_runs([experiment.experiment_id])
+        assert [run.info.status for run in runs] == ["FINISHED"]
+        loss = registry._client.get_metric_history(runs[0].info.run_id, "train/loss")
+        assert [m.step for m in loss] == [0, 1, 2]
+        assert open_bundle(registry.fetch(1, home / "got"))

@@ -1,0 +1,45 @@
+"""`carousel status` before and after; the newest verdicts survive the checkout that made them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components import params
+from components.contracts import Decision, DriftVerdict
+from components.release.status import keep_last, last_decision, last_drift, status
+from components.settings import Settings
+
+RELEASE = params.load(Path(__file__).parents[3] / "params.yaml").release
+DECISION = Decision(
+    verdict="keep", mode="enabled", bootstrap=False, reasons=["no better"], checks=[], gain=None, users_needed=None,
+    challenger_version=2, challenger_digest="ab", champion=None, primary="ndcg_at_10", as_of="2026-03-01",
+    evaluation_digest="cd", decided_at=datetime(2026, 3, 2, tzinfo=UTC).isoformat(),
+)  # fmt: skip
+DRIFT = DriftVerdict(
+    drifted=True, computable=True, reasons=["category moved"], columns={"category": 0.3}, thresholds={"category": 0.1},
+    n_reference=100, n_current=100, reference="champion 1",
+)  # fmt: skip
+
+
+def test_before_any_run_all_is_null_and_nothing_is_made(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    found = status(Settings(home=home).resolved(tmp_path), RELEASE)
+    assert found.model_dump() == dict.fromkeys(("champion", "since", "data", "verdict", "drift"))
+    assert not home.exists()
+
+
+def test_the_newest_verdicts_are_kept_in_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "decision.json").write_text(DECISION.model_dump_json())
+    (tmp_path / "drift.json").write_text(DRIFT.model_dump_json())
+    keep_last(home, tmp_path / "decision.json", tmp_path / "drift.json")
+    (tmp_path / "decision.json").unlink()
+    keep_last(home, tmp_path / "decision.json", None)  # nothing new: the old one stays
+    assert last_decision(home) == DECISION
+    assert last_drift(home) == DRIFT
+    found = status(Settings(home=home).resolved(tmp_path), RELEASE)
+    assert found.verdict == {
+        "verdict": "keep", "mode": "enabled", "reasons": ["no better"], "as_of": "2026-03-01",
+        "decided_at": "2026-03-02T00:00:00+00:00",
+    }  # fmt: skip
+    assert found.drift is not None
+    assert found.drift["reasons"] == ["category moved"]

@@ -1,0 +1,279 @@
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import BusyError, ReleaseError, TamperedError
+from components.release import versioning
+from components.release.digests import digest_of
+from components.release.versioning import is_changed, reproduce_stage, restore, stage_order, workspace
+from tests.components.release.tiny_repo import call, commit, copy, make_repo
+
+STAGES = ("ingest", "split", "evaluate", "package")
+
+
+def run_all(root: Path, env: dict[str, str] | None = None) -> list[str]:
+    """Return the names of the stages that ran."""
+    return [s for s in STAGES if reproduce_stage(root, s, 60, env).ran]
+
+
+@pytest.fixture(scope="module")
+def done_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository whose stages have all run; made once, to copy."""
+    root = make_repo(tmp_path_factory.mktemp("done") / "repo")
+    assert run_all(root) == list(STAGES)
+    return root
+
+
+@pytest.fixture
+def repo(done_repo: Path, tmp_path: Path) -> Path:
+    return copy(done_repo, tmp_path / "repo")
+
+
+def outputs(root: Path) -> dict[str, str]:
+    return {out: digest_of(root / out) for out in ("data/snapshot", "data/split", "reports/evaluate", "bundle")}
+
+
+def cache_file(root: Path, text: str) -> Path:
+    (file,) = (p for p in (root / ".dvc/cache/files").rglob("*") if p.is_file() and p.read_text() == text)
+    return file
+
+
+def damage(file: Path) -> None:
+    file.chmod(0o644)
+    file.write_text(file.read_text().swapcase())
+    file.chmod(0o444)
+
+
+def set_knob(root: Path, knob: int) -> None:
+    (root / "run/params.yaml").write_text((root / "run/params.yaml").read_text().replace("knob: 1", f"knob: {knob}"))
+
+
+def test_stages_come_in_their_order(repo: Path) -> None:
+    order = stage_order(repo)
+    assert set(order) == {"resolve", *STAGES}
+    assert order.index("ingest") < order.index("split") < order.index("evaluate") < order.index("package")
+    assert order.index("resolve") < order.index("evaluate")
+
+
+def test_a_stage_that_ran_says_how_long_it_worked(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "new")
+    assert is_changed(root, "ingest")
+    run = reproduce_stage(root, "ingest", 60, {})
+    assert (run.name, run.ran, run.work_s) == ("ingest", True, 0.25)
+    assert run.seconds >= 0.25
+    assert not is_changed(root, "ingest")
+
+
+def test_nothing_changed_nothing_runs_and_quickly(repo: Path) -> None:
+    run_all(repo)
+    started = time.monotonic()
+    runs = [reproduce_stage(repo, stage, 60) for stage in STAGES]
+    assert not any(run.ran or run.work_s for run in runs)
+    assert time.monotonic() - started < 4  # 0.1 s each on a quiet machine
+
+
+@pytest.mark.slow
+def test_one_knob_changes_what_depends_on_it_only(repo: Path) -> None:
+    set_knob(repo, 2)
+    assert [is_changed(repo, stage) for stage in STAGES] == [False, False, True, False]
+    assert run_all(repo) == ["evaluate", "package"]
+
+
+@pytest.mark.slow
+def test_a_result_that_was_made_before_comes_from_the_cache(repo: Path) -> None:
+    before = outputs(repo)
+    set_knob(repo, 2)
+    run_all(repo)
+    assert outputs(repo) != before
+    (repo / "run/params.yaml").write_text((repo / "run/params.yaml").read_text().replace("knob: 2", "knob: 1"))
+    assert run_all(repo) == []
+    assert outputs(repo) == before
+
+
+def test_a_damaged_cache_object_is_found_and_made_again(repo: Path) -> None:
+    """DVC would check it out, exit 0, and call the wrong bytes unchanged."""
+    before = outputs(repo)
+    damage(cache_file(repo, "ROWS 3"))
+    shutil.rmtree(repo / "data/split")
+    run = reproduce_stage(repo, "split", 60)
+    assert run.ran
+    assert (repo / "data/split/rows.txt").read_text() == "ROWS 3"
+    assert outputs(repo) == before
+    assert not is_changed(repo, "split")
+
+
+@pytest.mark.slow
+def test_killed_in_a_stage_and_run_again(repo: Path) -> None:
+    before = outputs(repo)
+    for stage, out in (("ingest", "data/snapshot"), ("split", "data/split")):
+        shutil.rmtree(repo / out)
+        shutil.rmtree(repo / ".dvc/cache/runs")
+        cached = call(repo, "find", ".dvc/cache/files", "-type", "f").split()
+        for name in cached:
+            (repo / name).unlink()
+        with pytest.raises(ReleaseError, match=stage):
+            reproduce_stage(repo, stage, 60, {"CRASH_AT": stage})
+        run_all(repo)
+        assert outputs(repo) == before
+
+
+@pytest.mark.slow
+def test_a_failing_stage_says_why(repo: Path) -> None:
+    set_knob(repo, 3)
+    with pytest.raises(ReleaseError, match="evaluate: expected 3 rows, came 2"):
+        reproduce_stage(repo, "evaluate", 60, {"FAIL_AT": "evaluate"})
+    assert run_all(repo) == ["evaluate", "package"]
+
+
+@pytest.mark.slow
+def test_a_hung_stage_is_ended(repo: Path) -> None:
+    set_knob(repo, 3)
+    started = time.monotonic()
+    with pytest.raises(ReleaseError, match=r"not done after 3 s.*stage_timeout_s"):
+        reproduce_stage(repo, "evaluate", 3, {"SLEEP_S": "60"})
+    assert time.monotonic() - started < 30
+    assert run_all(repo) == ["evaluate", "package"]
+
+
+@pytest.mark.slow
+def test_two_at_once_one_is_told(repo: Path) -> None:
+    set_knob(repo, 3)
+    ends: list[str] = []
+
+    def run() -> None:
+        try:
+            ends.append(str(reproduce_stage(repo, "evaluate", 60, {"SLEEP_S": "6"}).ran))
+        except BusyError as error:
+            ends.append(f"busy: {error}")
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    threads[0].start()
+    time.sleep(4)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert ends[0].startswith("busy: ")
+    assert ends[1] == "True"
+
+
+def test_digests_are_those_of_dvc(repo: Path) -> None:
+    lock = yaml.safe_load((repo / "dvc.lock").read_text())["stages"]
+    recorded = {out["path"]: out["md5"] for stage in STAGES for out in lock[stage]["outs"]}
+    assert outputs(repo) == recorded
+    assert versioning.data_version(repo) == recorded["data/snapshot"]
+
+
+@pytest.mark.parametrize("state", ["as it was", "gone", "changed here"])
+def test_restore_from_the_cache(repo: Path, state: str) -> None:
+    if state == "gone":
+        shutil.rmtree(repo / "data/snapshot")
+    elif state == "changed here":
+        (repo / "data/snapshot/a.txt").write_text("something else")
+    restore(repo, "data/snapshot")
+    assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
+
+
+def test_restore_pulls_what_the_cache_has_lost_or_damaged(repo: Path) -> None:
+    assert versioning.push(repo) > 0
+    shutil.rmtree(repo / "data/snapshot")
+    damage(cache_file(repo, "rows 3"))
+    restore(repo, "data/snapshot")
+    assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
+    shutil.rmtree(repo / "data/snapshot")
+    shutil.rmtree(repo / ".dvc/cache/files")
+    restore(repo, "data/snapshot")
+    assert (repo / "data/snapshot/month=1/b.txt").read_text() == "more"
+
+
+def test_restore_refuses_what_neither_holds(repo: Path) -> None:
+    versioning.push(repo)
+    shutil.rmtree(repo / "data/snapshot")
+    for file in (cache_file(repo, "rows 3"), *(repo / ".carousel/remote").rglob("*")):
+        if file.is_file() and file.read_text() == "rows 3":
+            damage(file)
+    with pytest.raises(TamperedError, match=r"data/snapshot: .*a\.txt"):
+        restore(repo, "data/snapshot")
+    assert not (repo / "data/snapshot").exists()
+
+
+def test_a_target_that_no_stage_makes(repo: Path) -> None:
+    with pytest.raises(ReleaseError, match="names no output data/other"):
+        restore(repo, "data/other")
+    (repo / "dvc.lock").unlink()
+    with pytest.raises(ReleaseError, match=r"dvc\.lock is missing"):
+        versioning.data_version(repo)
+    (repo / "dvc.lock").write_text("{half")
+    with pytest.raises(ReleaseError, match="not YAML"):
+        versioning.data_version(repo)
+
+
+def test_the_remote_is_below_the_checkout(repo: Path) -> None:
+    assert versioning.remote_url(repo) == str(repo / ".carousel/remote")
+
+
+@pytest.mark.slow
+def test_a_workspace_shares_the_cache_and_runs_nothing_again(repo: Path, tmp_path: Path) -> None:
+    (repo / "uncommitted.py").write_text("x = 1")
+    (repo / "make.py").write_text("broken here, not in the revision")
+    folder = workspace(repo, tmp_path / "spaces/one")
+    assert not (folder / "uncommitted.py").exists()
+    shutil.copytree(repo / "run", folder / "run")
+    shutil.copytree(repo / "champion", folder / "champion")
+    assert run_all(folder) == []
+    assert outputs(folder) == outputs(repo)
+    assert versioning.remote_url(folder) == versioning.remote_url(repo)
+
+
+def test_a_stage_in_a_workspace_cannot_write_into_the_cache(repo: Path, tmp_path: Path) -> None:
+    folder = workspace(repo, tmp_path / "one")
+    shutil.copy(repo / "dvc.lock", folder / "dvc.lock")
+    (folder / "run").mkdir()
+    shutil.copy(repo / "run/params.yaml", folder / "run/params.yaml")
+    restore(folder, "data/snapshot")
+    file = folder / "data/snapshot/a.txt"
+    file.chmod(0o644)
+    file.write_text("overwritten in place")
+    assert cache_file(repo, "rows 3").exists()
+
+
+def test_a_workspace_is_brought_to_a_revision_and_keeps_what_was_made(repo: Path, tmp_path: Path) -> None:
+    first = call(repo, "git", "rev-parse", "HEAD").strip()
+    (repo / "new.py").write_text("x = 1")
+    commit(repo)
+    folder = workspace(repo, tmp_path / "one")
+    assert (folder / "new.py").exists()
+    (folder / "data").mkdir()
+    (folder / "data/kept.txt").write_text("made here")
+    (folder / "make.py").write_text("edited here")
+    workspace(repo, folder, first)
+    assert not (folder / "new.py").exists()
+    assert (folder / "data/kept.txt").exists()
+    assert (folder / "make.py").read_text() == (repo / "make.py").read_text()
+    with pytest.raises(ReleaseError, match="git rev-parse"):
+        workspace(repo, folder, "no-such-revision")
+
+
+def test_where_a_bundle_comes_from(repo: Path) -> None:
+    found = versioning.lineage(repo, "b" * 64, "2026-03-01", "ease")
+    assert found.git_revision == call(repo, "git", "rev-parse", "HEAD").strip()
+    assert not found.git_dirty
+    assert found.data_version == versioning.data_version(repo)
+    assert len(found.params_digest) == 64
+    (repo / "make.py").write_text("changed")
+    assert versioning.lineage(repo, "b" * 64, "2026-03-01", "ease").git_dirty
+
+
+def test_a_stage_that_is_not_there_is_said(repo: Path) -> None:
+    with pytest.raises(ReleaseError, match="no stage fly"):
+        is_changed(repo, "fly")
+
+
+def test_what_is_no_repository_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError):
+        stage_order(tmp_path)
+    with pytest.raises(ReleaseError, match="git checkout"):
+        versioning.lineage(tmp_path, "b", "2026", "ease")

@@ -1,0 +1,38 @@
+"""What a request may hold."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from components.serving.schemas import RecommendRequest, SimilarRequest
+
+TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+
+
+@given(st.lists(TIMES, max_size=5), st.integers(1, 10**6))
+def test_a_request_survives_its_own_json(times: list[datetime], k: int) -> None:
+    request = RecommendRequest.model_validate({"history": [{"item_id": "a", "timestamp": t} for t in times], "k": k})
+    assert RecommendRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def test_any_zone_is_welcome_but_none_is_not() -> None:
+    east = datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
+    request = RecommendRequest.model_validate({"history": [{"item_id": "a", "timestamp": east.isoformat()}]})
+    assert request.history[0].timestamp == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValidationError, match="timezone"):
+        RecommendRequest.model_validate({"history": [{"item_id": "a", "timestamp": "2026-01-01T00:00:00"}]})
+
+
+def test_all_events_have_a_time_or_none() -> None:
+    mixed = [{"item_id": "a", "timestamp": "2026-01-01T00:00:00Z"}, {"item_id": "b"}]
+    with pytest.raises(ValidationError, match="either all events"):
+        RecommendRequest.model_validate({"history": mixed})
+
+
+@pytest.mark.parametrize("body", [{}, {"item_id": ""}, {"item_id": "x" * 257}, {"item_id": "a", "K": 1}])
+def test_similar_asks_for_one_product(body: dict) -> None:
+    with pytest.raises(ValidationError):
+        SimilarRequest.model_validate(body)

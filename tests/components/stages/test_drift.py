@@ -1,0 +1,150 @@
+"""The stage on a whole checkout: its files, whose reference it takes, equal bytes, and the simulated shop's shift."""
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from components import params as params_file
+from components.contracts import ChampionRef, DriftVerdict
+from components.data.shop import write_shop
+from components.data.snapshot import take_snapshot
+from components.errors import ContractError
+from components.monitoring import windows
+from components.params import Params
+from components.stages import drift as stage
+from tests.components.monitoring.conftest import DRIFT, SHIFT, catalogue, visits, write_snapshot
+
+ROOT = Path(__file__).parents[3]
+FILES = ("drift.json", "drift.html", "reference.parquet", "metrics.json")
+
+
+def at(params: Params, days: float) -> Params:
+    """Return the parameters of a run so many days after SHIFT, with the small shop's windows."""
+    data = params.data.model_copy(update={"as_of": SHIFT + timedelta(days=days)})
+    split = params.split.model_copy(update={"validation_days": 7.0, "test_days": 7.0})
+    return params.model_copy(update={"data": data, "split": split, "drift": DRIFT})
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return params_file.load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a checkout whose shop changes its taste on SHIFT; nothing serves yet."""
+    write_snapshot(tmp_path / "data/snapshot", visits(1, shift_share=0.4), catalogue())
+    (tmp_path / "champion").mkdir()
+    (tmp_path / "champion/champion.json").write_text("null\n")
+    return tmp_path
+
+
+def run(root: Path, params: Params) -> tuple[DriftVerdict, dict[str, bytes]]:
+    """Run the stage into an empty folder; return the verdict and the bytes of its files."""
+    shutil.rmtree(root / "reports", ignore_errors=True)
+    (root / "reports/drift").mkdir(parents=True)
+    verdict = stage.judge_drift(root, params)
+    return verdict, {name: (root / "reports/drift" / name).read_bytes() for name in FILES}
+
+
+def crown(root: Path, reference: bytes | None) -> None:
+    """Let version 3 serve, with this reference in its bundle."""
+    ref = ChampionRef(version=3, digest="d" * 64, model="als")
+    (root / "champion/champion.json").write_text(ref.model_dump_json())
+    (root / "champion/bundle").mkdir()
+    if reference is not None:
+        (root / "champion/bundle/drift_reference.parquet").write_bytes(reference)
+
+
+def test_first_run_compares_with_its_own_training_window(checkout: Path, params: Params) -> None:
+    verdict, files = run(checkout, at(params, 14))
+    assert DriftVerdict.model_validate_json(files["drift.json"]) == verdict
+    assert verdict.reference == "own training window"
+    assert (verdict.drifted, verdict.computable) == (True, True)
+    own = windows.load(checkout / "reports/drift/reference.parquet")
+    assert own.window.end == SHIFT.isoformat()  # 14 days before as_of: validation and test are not in it
+    metrics = json.loads(files["metrics.json"])
+    assert metrics["drift/taste"] == verdict.columns["taste"]
+    assert metrics["drifted"] == 1.0
+    assert 0.5 < metrics["volume_ratio"] < 2
+
+
+def test_same_inputs_give_the_same_bytes(checkout: Path, params: Params) -> None:
+    assert run(checkout, at(params, 14))[1] == run(checkout, at(params, 14))[1]
+
+
+def test_champion_is_judged_by_its_own_time(checkout: Path, params: Params) -> None:
+    before, files = run(checkout, at(params, 0))
+    assert not before.drifted
+    own = run(checkout, at(params, 14))[1]["reference.parquet"]
+    assert own != files["reference.parquet"]
+    crown(checkout, files["reference.parquet"])
+    verdict, after = run(checkout, at(params, 14))
+    assert verdict.reference == "champion 3"
+    assert verdict.drifted
+    assert after["reference.parquet"] == own  # what goes into the bundle does not depend on who serves
+
+
+def test_champion_without_a_reference_is_not_computable(checkout: Path, params: Params) -> None:
+    crown(checkout, None)
+    verdict, files = run(checkout, at(params, 14))
+    assert (verdict.drifted, verdict.computable) == (False, False)
+    assert b"Not computable" in files["drift.html"]
+    assert "volume_ratio" not in json.loads(files["metrics.json"])
+
+
+def test_no_events_at_all_are_not_computable(checkout: Path, params: Params) -> None:
+    verdict, files = run(checkout, at(params, 400))
+    assert (verdict.drifted, verdict.computable, verdict.n_current) == (False, False, 0)
+    assert "age_hours" not in json.loads(files["metrics.json"])
+
+
+def test_damaged_reference_stops_the_stage(checkout: Path, params: Params) -> None:
+    crown(checkout, b"PAR1 is not enough")
+    with pytest.raises(ContractError, match=r"drift_reference\.parquet"):
+        run(checkout, at(params, 14))
+
+
+def test_missing_champion_file_stops_the_stage(checkout: Path, params: Params) -> None:
+    (checkout / "champion/champion.json").unlink()
+    with pytest.raises(ContractError, match="run the stage `resolve` first"):
+        run(checkout, at(params, 14))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "window_days", "days_before"),
+    [("global_time", 28, 28), ("global_time", 7, 14), ("global_time", 40, 40), ("leave_one_out", 28, 28)],
+)
+def test_training_ends_before_what_is_held_out_and_before_the_current_window(
+    params: Params, protocol: str, window_days: float, days_before: float
+) -> None:
+    small = at(params, 0)
+    small = small.model_copy(
+        update={
+            "drift": DRIFT.model_copy(update={"window_days": window_days}),
+            "split": small.split.model_copy(update={"protocol": protocol}),
+        }
+    )
+    assert stage.training_end(small) == SHIFT - timedelta(days=days_before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # ibis, while the snapshot is taken
+def test_the_simulated_shop_drifts_on_its_day_and_not_before(tmp_path: Path, params: Params) -> None:
+    """By the defaults of params.yaml: as of day 90 nothing has moved; as of the end the shift shows."""
+    write_shop(params.shop, params.seed, tmp_path / "data/raw")
+    take_snapshot(params.data, tmp_path, tmp_path / "data/snapshot", tmp_path / "data/quarantine")
+    (tmp_path / "champion").mkdir()
+    (tmp_path / "champion/champion.json").write_text("null\n")
+    day_90 = params.data.as_of - timedelta(days=30)
+    early = params.model_copy(update={"data": params.data.model_copy(update={"as_of": day_90})})
+    before, files = run(tmp_path, early)
+    assert (before.drifted, before.computable) == (False, True), before.reasons
+    crown(tmp_path, files["reference.parquet"])
+    after, _ = run(tmp_path, params)
+    assert (after.drifted, after.computable) == (True, True), after.reasons
+    over = {name for name, value in after.columns.items() if value > after.thresholds[name]}
+    assert "category" in over

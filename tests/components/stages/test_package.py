@@ -1,0 +1,118 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import save_file
+
+from components.contracts import ChampionRef, Evaluation
+from components.errors import ContractError
+from components.params import Params, load
+from components.recommenders.library import create
+from components.release.bundle import open_bundle
+from components.stages.package import package
+from tests.components.release.conftest import write_items
+from tests.conftest import checkerboard
+
+ROOT = Path(__file__).parents[3]
+OVERRIDES = ["models.ease.l2=5", "release.include_encoder=false"]
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load(ROOT / "params.yaml", overrides=OVERRIDES)
+
+
+@pytest.fixture(scope="module")
+def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout in which the stages before `package` have run."""
+    root = tmp_path_factory.mktemp("run")
+    interactions, catalogue, users = checkerboard()
+    for name in ("ease", "popularity"):
+        create(name, params).fit(interactions, catalogue, users).save(root / "models/simple" / name)
+    write_items(root / "data/split", catalogue)
+    times = {"train_end": 1, "validation_end": 2, "test_end": 3}
+    sizes = {"n_users": 40, "n_items": 20, "max_history": 50}
+    info = {"protocol": "global_time", "simulated": True, **times, **sizes}
+    (root / "data/split/split.json").write_text(json.dumps(info))
+    (root / "features").mkdir()
+    assert catalogue.embedding is not None
+    save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "features/items.safetensors")
+    encoder = {"model": "minilm", "digest": "0" * 64, "dim": 8, "max_tokens": 48}
+    (root / "features/encoder.json").write_text(json.dumps(encoder))
+    (root / "reports/drift").mkdir(parents=True)
+    pq.write_table(pa.table({"price": [1.0]}), root / "reports/drift/reference.parquet")
+    return root
+
+
+@pytest.fixture
+def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of copies of the run, with an evaluation."""
+
+    def make(name: str, challenger: str = "ease", champion: ChampionRef | None = None) -> Path:
+        root = Path(shutil.copytree(run, tmp_path / name))
+        evaluation = Evaluation(
+            as_of="2026-03-01",
+            protocol="global_time",
+            window=("a", "b"),
+            simulated=True,
+            n_users=1,
+            n_items=20,
+            primary="ndcg_at_10",
+            challenger=challenger,
+            baselines=["popularity"],
+            champion=champion,
+            champion_saw_test=False,
+            validation={},
+            test={},
+            slices=[],
+            overfit_gap={},
+        )
+        (root / "reports/evaluate").mkdir()
+        (root / "reports/evaluate/evaluation.json").write_text(evaluation.model_dump_json())
+        return root
+
+    return make
+
+
+def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[..., Path], params: Params) -> None:
+    root = evaluated("a")
+    bundle = open_bundle(root / "bundle", package(root, params))
+    assert bundle.info.model == bundle.model.name == "ease"
+    assert bundle.fallback.name == "popularity"
+    assert (bundle.info.train_end, bundle.info.validation_end, bundle.info.max_history) == (1, 2, 50)
+    assert bundle.info.exclude_seen is True
+    assert bundle.info.weights["purchase"] == 1.0
+    assert bundle.info.as_of == "2026-03-01T00:00:00+00:00"
+    assert bundle.info.encoder.dim == 8
+    assert not (root / "bundle/encoder").exists()
+
+
+def test_the_bytes_do_not_depend_on_who_the_champion_is(evaluated: Callable[..., Path], params: Params) -> None:
+    champion = ChampionRef(version=7, digest="c" * 64, model="als")
+    first, second = evaluated("a"), evaluated("b", champion=champion)
+    assert package(first, params) == package(second, params)
+
+
+def test_the_encoder_comes_along_where_it_is_wanted(evaluated: Callable[..., Path], tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "pytorch_model.bin"):
+        (encoder / name).write_text("{}")
+    params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5", f"language.model={encoder}"])
+    root = evaluated("a")
+    package(root, params)
+    assert sorted(p.name for p in (root / "bundle/encoder").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+
+
+def test_a_challenger_that_was_not_fitted_is_named(evaluated: Callable[..., Path], params: Params) -> None:
+    with pytest.raises(ContractError, match="'als'"):
+        package(evaluated("a", challenger="als"), params)

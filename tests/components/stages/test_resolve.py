@@ -1,0 +1,58 @@
+"""run/params.yaml is params.yaml with everything laid on top; equal input leaves equal bytes and times."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import ContractError, ParamsError
+from components.stages import resolve as stage
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    for name in ("CAROUSEL_PARAMS", "CAROUSEL_OVERRIDES", "CAROUSEL_DATA_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_overlays_and_overrides_come_from_the_environment(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (checkout / "shop.yaml").write_text("trainer: {max_epochs: 3}\n")
+    monkeypatch.setenv("CAROUSEL_PARAMS", "shop.yaml")
+    monkeypatch.setenv("CAROUSEL_OVERRIDES", "seed=7\ntrainer.patience=1")
+    stage.main()
+    resolved = yaml.safe_load((checkout / "run/params.yaml").read_text())
+    assert (resolved["seed"], resolved["trainer"]["max_epochs"], resolved["trainer"]["patience"]) == (7, 3, 1)
+    assert (checkout / "champion/champion.json").read_text() == "null\n"
+    assert json.loads((checkout / "run/sources.json").read_text()) == {"simulated": True}
+
+
+def test_nothing_is_touched_when_nothing_changes(checkout: Path) -> None:
+    stage.main()
+    before = {p: p.stat().st_mtime_ns for p in checkout.rglob("*") if p.is_file()}
+    stage.main()
+    assert {p: p.stat().st_mtime_ns for p in checkout.rglob("*") if p.is_file()} == before
+
+
+def test_a_source_that_changes_is_seen(checkout: Path) -> None:
+    (checkout / "p.csv").write_text("item_id\na\n")
+    (checkout / "e.csv").write_text("user_id\n")
+    own = ["data.simulated=false", "data.sources={products: [{path: p.csv}], events: [{path: e.csv}]}"]
+    stage.resolve(checkout, [], own)
+    before = (checkout / "run/sources.json").read_text()
+    (checkout / "p.csv").write_text("item_id\na\nb\n")
+    stage.resolve(checkout, [], own)
+    assert (checkout / "run/sources.json").read_text() != before
+
+
+def test_faults_are_named(checkout: Path) -> None:
+    with pytest.raises(ParamsError, match=r"unknown knob trainer\.epoch"):
+        stage.resolve(checkout, [], ["trainer.epoch=3"])
+    missing = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"
+    with pytest.raises(ContractError, match=r"nowhere\.csv.*found none"):
+        stage.resolve(checkout, [], ["data.simulated=false", missing])
