@@ -61,7 +61,7 @@ def training_sequences(interactions: Interactions, max_length: int) -> Sequences
 class Loader:
     """Batches of an epoch, in the order that seed and epoch give; `skip` batches of it are left out (a resumed run).
 
-    With several processes each takes every n-th batch.
+    With several processes each takes every n-th batch; to come out even, the first batches come twice.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:
@@ -81,12 +81,16 @@ class Loader:
             size = max(1, min(size, PLACES // int(longest)))
             cuts.append(order[begin : begin + size])
             begin += size
-        usable = len(cuts) - len(cuts) % self.world  # every process does as many steps
-        return [cuts[i] for i in rng.permutation(len(cuts))[: usable or len(cuts)]]
+        shuffled = [cuts[i] for i in rng.permutation(len(cuts))]
+        return shuffled + (shuffled * self.world)[: -len(cuts) % self.world]
+
+    def steps(self) -> int:
+        """Return the number of steps of a whole epoch: the same for every process and every epoch."""
+        return len(self.batches(0)) // self.world
 
     def __len__(self) -> int:
         """Return the number of batches of this process in the epoch, skipped ones left out."""
-        return len(range(self.rank, len(self.batches(self.epoch)), self.world)) - self.skip
+        return self.steps() - self.skip
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""

@@ -52,7 +52,8 @@ class Transformer(nn.Module):
         them.
         """
         place = torch.arange(items.shape[1], device=items.device)
-        x = vectors[items] + self.event(events) + self.position(place)  # (b, l, d)
+        # not vectors[items]: with threads the gradient of an index adds up in any order, that of an embedding does not
+        x = functional.embedding(items, vectors) + self.event(events) + self.position(place)  # (b, l, d)
         x = functional.dropout(x, self.dropout, self.training)
         for block in self.blocks:
             x = block(x)

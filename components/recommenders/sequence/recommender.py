@@ -62,9 +62,11 @@ class SequenceRecommender(BaseRecommender):
             return float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
 
         loader = Loader(sequences, self.trainer.batch_size, self.seed)
+        if self.work is None and self.trainer.devices != 1:
+            raise ContractError("sequence: trainer.devices is not 1; set `work` to a folder that all processes share")
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
-            key = self._key(interactions, items)
+            key = self._key(interactions, items, asked)
             self.curves = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
         self._take(net)
         return self
@@ -112,15 +114,17 @@ class SequenceRecommender(BaseRecommender):
             states = self.transformer(vectors, items, events)[torch.arange(len(lengths)), torch.from_numpy(lengths)]
         return np.asarray(states.numpy(), np.float32)
 
-    def _key(self, interactions: Interactions, items: Catalogue) -> str:
+    def _key(self, interactions: Interactions, items: Catalogue, asked: Users) -> str:
         """Return a digest of all that training depends on: a state of anything else is not taken up."""
         digest = hashlib.sha256(
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
         )
-        for column in (interactions.user_idx, interactions.item_idx, interactions.timestamp, interactions.weight):
-            digest.update(np.ascontiguousarray(column).tobytes())
-        digest.update(np.ascontiguousarray(items.embedding).tobytes())
-        for file in sorted(Path(__file__).parent.glob("*.py")):
+        assert asked.targets is not None
+        arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
+        arrays += [getattr(r, c) for r in (asked.history, asked.targets) for c in ("offsets", "item_idx", "event")]
+        for array in (*arrays, items.embedding):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
             digest.update(file.read_bytes())
         return digest.hexdigest()
 

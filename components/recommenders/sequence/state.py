@@ -45,7 +45,10 @@ def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, 
 
 
 def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start."""
+    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start.
+
+    Raises ContractError naming the file that is damaged.
+    """
     progress = read_progress(folder, key)
     if progress is None:
         return Progress(key)
@@ -54,7 +57,7 @@ def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Op
         tensors = load_file(path)
         net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ContractError(f"{path}: damaged ({error}); remove {folder} to train from the start") from None
+        raise _damaged(path, error) from None
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -67,12 +70,15 @@ def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Op
 
 
 def read_progress(folder: Path, key: str) -> Progress | None:
-    """Return state.json where it belongs to this run."""
+    """Return state.json, or None where there is none of this very run; raises ContractError when it is damaged."""
     path = folder / "state.json"
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return Progress(**content) if content.get("key") == key else None
+    try:
+        content = json.loads(path.read_bytes())
+        return Progress(**content) if content["key"] == key else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, error) from None
 
 
 def write_best(folder: Path, net: nn.Module) -> None:
@@ -82,8 +88,16 @@ def write_best(folder: Path, net: nn.Module) -> None:
 
 
 def read_best(folder: Path, net: nn.Module) -> None:
-    """Load the weights of the best epoch."""
-    net.load_state_dict(load_file(folder / "best.safetensors"))
+    """Load the weights of the best epoch; raises ContractError when they are damaged."""
+    path = folder / "best.safetensors"
+    try:
+        net.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ContractError:
+    return ContractError(f"{path}: damaged ({error}); remove {path.parent} to train from the start")
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
