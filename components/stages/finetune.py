@@ -16,8 +16,8 @@ OUTS = ("models/sequence", "reports/finetune")
 def main() -> None:
     """Train, or go on training, in the current folder.
 
-    On several devices Lightning starts this again for each further one and tells it its LOCAL_RANK: those train and
-    write nothing.
+    On several devices Lightning starts this file once more for each of the others, with its LOCAL_RANK: those train
+    along, and only the first one makes the outs.
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with stage("finetune", *(OUTS if first else ())) as params:

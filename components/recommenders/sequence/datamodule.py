@@ -60,8 +60,8 @@ def training_sequences(interactions: Interactions, max_length: int) -> Sequences
 class Loader:
     """Batches of an epoch, in the order that seed and epoch give; `skip` batches of it are left out (a resumed run).
 
-    A batch has at most batch_size places, padding included, or one piece. With several processes each takes every
-    n-th batch.
+    A batch has at most batch_size events, padding included, or one piece. With several processes each takes every n-th
+    batch; to come out even, the first batches come twice.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:
@@ -81,16 +81,15 @@ class Loader:
             cuts.append(order[begin : begin + max(1, size)])
             begin += len(cuts[-1])
         shuffled = [cuts[i] for i in rng.permutation(len(cuts))]
-        short = -len(cuts) % self.world  # every process does as many steps: the first batches come twice
-        return shuffled + (shuffled * self.world)[:short]
+        return shuffled + (shuffled * self.world)[: -len(cuts) % self.world]
 
-    def steps(self, epoch: int) -> int:
-        """Return the number of steps that each process does in an epoch."""
-        return len(self.batches(epoch)) // self.world
+    def steps(self) -> int:
+        """Return the number of steps of a whole epoch: the same for every process and every epoch."""
+        return len(self.batches(0)) // self.world
 
     def __len__(self) -> int:
         """Return the number of batches of this process in the epoch, skipped ones left out."""
-        return self.steps(self.epoch) - self.skip
+        return self.steps() - self.skip
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""

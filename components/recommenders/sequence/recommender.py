@@ -64,7 +64,7 @@ class SequenceRecommender(BaseRecommender):
 
         loader = Loader(sequences, self.trainer.batch_size, self.seed)
         if self.work is None and self.trainer.devices != 1:
-            raise ContractError("sequence: training on several devices needs `work`, a folder that all processes see")
+            raise ContractError("sequence: trainer.devices is not 1; set `work` to a folder that all processes share")
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
             key = self._key(interactions, items, asked)
@@ -122,15 +122,15 @@ class SequenceRecommender(BaseRecommender):
 
     def _key(self, interactions: Interactions, items: Catalogue, asked: Users) -> str:
         """Return a digest of all that training depends on: a state of anything else is not taken up."""
-        assert asked.targets is not None
         digest = hashlib.sha256(
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
         )
-        arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "event", "weight")]
-        arrays += [rows for r in (asked.history, asked.targets) for rows in (r.offsets, r.item_idx, r.event)]
-        for column in (*arrays, items.embedding):
-            digest.update(str(column.shape).encode() + np.ascontiguousarray(column).tobytes())
-        for file in sorted(Path(__file__).parent.glob("*.py")):
+        assert asked.targets is not None
+        arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
+        arrays += [getattr(r, c) for r in (asked.history, asked.targets) for c in ("offsets", "item_idx", "event")]
+        for array in (*arrays, items.embedding):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
             digest.update(file.read_bytes())
         return digest.hexdigest()
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from components.errors import ContractError
-
-BEST = "best.safetensors"
 
 
 @dataclass
@@ -26,33 +25,40 @@ class Progress:
     best: float = -1.0  # best validation metric so far
     since_best: int = 0  # epochs since then
     done: bool = False
-    seconds: float = 0.0  # spent in training, over all attempts
     loss_sum: float = 0.0  # of this epoch
     curves: dict[str, list[float]] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)  # file -> sha256 of what belongs to this state
 
 
 def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write state-<step>.safetensors, then state.json that names it: the two are read together or not at all.
-
-    Raises ContractError when the folder cannot be written; the state before stays.
-    """
-    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+    """Write state.safetensors, then state.json that names its step: the two are read together or not at all."""
+    tensors = {f"net.{k}": v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
     for i, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": v for k, v in moments.items()}
-    name = _state_name(progress)
-    progress.digests = {k: v for k, v in progress.digests.items() if k == BEST}
-    progress.digests[name] = _write(folder / name, save(_on_cpu(tensors)))
-    _write(folder / "state.json", json.dumps(asdict(progress), sort_keys=True).encode())
+        tensors |= {f"optimizer.{i}.{k}": v.detach().cpu().contiguous() for k, v in moments.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"state-{progress.step}.safetensors"
+    _write(folder / name, tensors)
+    partial = folder / ".state.json.partial"
+    partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    partial.replace(folder / "state.json")
     for old in folder.glob("state-*.safetensors"):
         if old.name != name:
             old.unlink()
 
 
-def read_state(folder: Path, progress: Progress, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Load the state that `progress` names into net and optimizer; raises ContractError when it is damaged."""
-    tensors = _read(folder, _state_name(progress), progress)
-    net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start.
+
+    Raises ContractError naming the file that is damaged.
+    """
+    progress = read_progress(folder, key)
+    if progress is None:
+        return Progress(key)
+    path = folder / f"state-{progress.step}.safetensors"
+    try:
+        tensors = _read(path)
+        net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise _damaged(path, error) from None
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -61,55 +67,61 @@ def read_state(folder: Path, progress: Progress, net: nn.Module, optimizer: torc
     content: dict[str, Any] = optimizer.state_dict()
     content["state"] = moments
     optimizer.load_state_dict(content)
+    return progress
 
 
-def read_progress(folder: Path, key: str) -> Progress:
-    """Return where the run `key` stands in the folder: at its start, where the folder holds nothing or another run."""
+def read_progress(folder: Path, key: str) -> Progress | None:
+    """Return state.json, or None where there is none of this very run; raises ContractError when it is damaged."""
     path = folder / "state.json"
     if not path.exists():
-        return Progress(key)
+        return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Progress(**content) if content["key"] == key else Progress(key)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ContractError(f"{path}: damaged ({error!r}); remove {folder} to train from the start") from None
+        content = json.loads(path.read_bytes())
+        return Progress(**content) if content["key"] == key else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, error) from None
 
 
-def write_best(folder: Path, net: nn.Module, progress: Progress) -> None:
-    """Keep the weights of the best epoch so far; the next state vouches for them."""
-    progress.digests[BEST] = _write(folder / BEST, save(_on_cpu(net.state_dict())))
+def write_best(folder: Path, net: nn.Module) -> None:
+    """Keep the weights of the best epoch so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "best.safetensors", {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()})
 
 
-def read_best(folder: Path, net: nn.Module, progress: Progress) -> None:
+def read_best(folder: Path, net: nn.Module) -> None:
     """Load the weights of the best epoch; raises ContractError when they are damaged."""
-    net.load_state_dict(_read(folder, BEST, progress))
+    path = folder / "best.safetensors"
+    try:
+        net.load_state_dict(_read(path))
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise _damaged(path, error) from None
 
 
-def _state_name(progress: Progress) -> str:
-    return f"state-{progress.step}.safetensors"
+def _damaged(path: Path, error: Exception) -> ContractError:
+    return ContractError(f"{path}: damaged ({error}); remove {path.parent} to train from the start")
 
 
-def _on_cpu(tensors: dict[str, Any]) -> dict[str, Tensor]:
-    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-
-
-def _write(path: Path, content: bytes) -> str:
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write the file whole or not at all; it carries a digest of its tensors, as safetensors checks no bytes."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        save_file(tensors, partial, metadata={"sha256": _digest(tensors)})
         partial.replace(path)
-    except OSError as error:
-        raise ContractError(f"{path}: cannot be written ({error.strerror}); make room, then run again") from None
-    return hashlib.sha256(content).hexdigest()
+    except (OSError, SafetensorError) as error:
+        raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
 
 
-def _read(folder: Path, name: str, progress: Progress) -> dict[str, Tensor]:
-    path = folder / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ContractError(f"{path}: cannot be read ({error.strerror}); remove {folder} to train anew") from None
-    if hashlib.sha256(content).hexdigest() != progress.digests.get(name):
-        raise ContractError(f"{path}: damaged, its digest is not the one in state.json; remove {folder} to train anew")
-    return load(content)
+def _read(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if (file.metadata() or {}).get("sha256") != _digest(tensors):
+            raise ValueError("its digest is not that of its tensors")
+    return tensors
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

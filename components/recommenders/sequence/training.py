@@ -64,11 +64,11 @@ class Module(lightning.LightningModule):
 class Run(lightning.Callback):
     """What happens around the steps: progress, state on disk, validation, stopping."""
 
-    def __init__(self, folder: Path, params: Trainer, loader: Loader, validate: Validate, progress: Progress) -> None:
+    def __init__(self, folder: Path, key: str, params: Trainer, loader: Loader, validate: Validate) -> None:
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
-        self.progress = progress
-        self.steps = 0  # of the whole run
-        self.started = time.monotonic() - progress.seconds
+        self.progress = Progress(key)
+        self.started = time.monotonic()
+        self.steps = 0  # of the whole run, known once the processes are
 
     def warmth(self, step: int) -> float:
         """Return the share of the learning rate at a step: rising over warmup_share of all steps, then a cosine."""
@@ -79,26 +79,25 @@ class Run(lightning.Callback):
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Take up the run where it was left, and its batches where it was in the epoch."""
+        self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
         self.loader.rank, self.loader.world = trainer.global_rank, trainer.world_size
         self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
-        self.steps = self.loader.steps(0) * self.params.max_epochs
+        self.steps = self.loader.steps() * self.params.max_epochs
         if self.progress.step:
-            read_state(self.folder, self.progress, pl_module.net, trainer.optimizers[0])
             log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count; keep the state every so many steps and when asked to end; stop at the wall-clock bound."""
+        """Count; keep the state every so many steps, and when asked to end; stop at the wall-clock bound."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
-        now.seconds = time.monotonic() - self.started
         now.loss_sum += float(outputs["loss"].detach())
         pl_module.log("train/loss", outputs["loss"], prog_bar=True)
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
-        if due and now.batch < self.loader.steps(now.epoch):  # the last batch's state is that of the epoch's end
+        if due and now.batch < self.loader.steps():  # after the last batch comes the state of the whole epoch
             self._keep(trainer, pl_module)
             crash_point("finetune:step")
-        late = now.seconds > self.params.max_minutes * 60
-        if trainer.strategy.reduce_boolean_decision(late, all=False):  # of several processes, none may go on alone
+        late = time.monotonic() - self.started > self.params.max_minutes * 60
+        if trainer.strategy.reduce_boolean_decision(late, all=False):  # no process goes on alone
             log.warning("trainer.max_minutes %g is over after step %d", self.params.max_minutes, now.step)
             now.done = trainer.should_stop = True
 
@@ -111,7 +110,7 @@ class Run(lightning.Callback):
         if value > now.best:
             now.best, now.since_best = value, 0
             if trainer.is_global_zero:
-                write_best(self.folder, pl_module.net, now)
+                write_best(self.folder, pl_module.net)
                 crash_point("finetune:best")
         else:
             now.since_best += 1
@@ -123,6 +122,12 @@ class Run(lightning.Callback):
         self._keep(trainer, pl_module)
         crash_point("finetune:epoch")
         trainer.should_stop = now.done
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Go back to the best epoch, in every process before any of them leaves."""
+        if self.progress.done:
+            read_best(self.folder, pl_module.net)
+        trainer.strategy.barrier()
 
     def _keep(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
@@ -143,35 +148,36 @@ def train(
 ) -> dict[str, list[float]]:
     """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
 
-    With several devices this runs in as many processes, of which the first writes; all end with the same net.
+    With several devices this runs in as many processes; the first one writes, and all end with the same net.
     Raises ContractError when training was ended before it was done (a polite signal makes Lightning return normally).
     """
-    progress = read_progress(folder, key)
-    if not progress.done:
-        run = Run(folder, params, loader, validate, progress)
-        trainer = _trainer(params, board, run)
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-                trainer.fit(Module(net, params, seed, run), loader)
-        except torch.OutOfMemoryError as error:
-            raise ContractError(
-                f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
-            ) from None
-        if not progress.done:
-            raise ContractError(f"training was stopped at step {progress.step} before it was done; run again to resume")
-        progress = read_progress(folder, key)  # as the first process wrote it
-    read_best(folder, net, progress)
-    return progress.curves
+    left = read_progress(folder, key)
+    if left is not None and left.done:
+        read_best(folder, net)
+        return left.curves
+    run = Run(folder, key, params, loader, validate)
+    trainer = _trainer(params, board, run)
+    try:
+        with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
+            warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
+            trainer.fit(Module(net, params, seed, run), loader)
+    except torch.OutOfMemoryError as error:
+        raise ContractError(
+            f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
+        ) from None
+    if not run.progress.done:
+        raise ContractError(f"training was stopped at step {run.progress.step} before it was done; run again to resume")
+    return run.progress.curves
 
 
-def _trainer(params: Trainer, board: Path | None, run: Run) -> Any:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips
+def _trainer(params: Trainer, board: Path | None, run: Run) -> lightning.Trainer:
+    """Return Lightning's trainer; raises ContractError for a device or strategy that cannot be had."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # devices not used, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
-    if params.accelerator == "gpu" and not torch.cuda.is_available():
+    if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")
     if params.strategy == "fsdp":
-        raise ContractError("trainer.strategy fsdp: expected auto or ddp; the sequence model fits on each device")
+        raise ContractError("trainer.strategy is fsdp; the sequence model is small and knows auto and ddp only")
     precision = ("bf16-mixed" if gpu else "32-true") if params.precision == "auto" else params.precision
     return lightning.Trainer(
         accelerator="gpu" if gpu else "cpu",
