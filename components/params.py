@@ -173,6 +173,7 @@ class Sequence(Section):
     max_length: Annotated[int, Field(ge=2)]
     id_evidence: Positive
     temperature: Positive
+    softmax_items: Count
 
     @model_validator(mode="after")
     def heads_divide(self) -> "Sequence":
