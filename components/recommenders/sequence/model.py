@@ -96,8 +96,7 @@ class Net(nn.Module):
         vectors = self.items()  # (n, d), once a step
         states = self.transformer(vectors, items[:, :-1], events[:, :-1])  # (b, l - 1, d)
         real = weight[:, 1:] > 0
-        logits = states[real] @ vectors.T / self.temperature  # (places, n): only where something follows
-        logits[:, 0] = -torch.inf
-        losses = functional.cross_entropy(logits, items[:, 1:][real], reduction="none")
+        logits = (states[real] / self.temperature) @ vectors[1:].T  # (places, n - 1): only where something follows
+        losses = functional.cross_entropy(logits, items[:, 1:][real] - 1, reduction="none")
         weights = weight[:, 1:][real]
         return (losses * weights).sum() / weights.sum()

@@ -23,7 +23,7 @@ def items_of(loader: Loader) -> list[int]:
 
 
 def test_runs_of_an_item_become_its_heaviest_event() -> None:
-    """User 0: view 5, cart 5, view 5, buy 6, view 5; user 1: nothing; user 2: view 5, which is no repeat of user 0's."""
+    """User 0: view 5, cart 5, view 5, buy 6, view 5; user 1: nothing; user 2: view 5, no repeat of user 0's."""
     rows = Ragged(
         np.array([0, 5, 5, 6]),
         np.array([5, 5, 5, 6, 5, 5], np.int32),
