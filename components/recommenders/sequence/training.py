@@ -188,7 +188,7 @@ def _trainer(params: Trainer, board: Path | None, run: Run) -> lightning.Trainer
         gradient_clip_val=params.gradient_clip,
         callbacks=[run],
         logger=TensorBoardLogger(board, name="", version="") if board else False,
-        log_every_n_steps=10,
+        log_every_n_steps=min(10, run.loader.steps()),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
