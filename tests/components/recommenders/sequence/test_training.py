@@ -34,7 +34,7 @@ class Case:
         torch.manual_seed(0)
         evidence = torch.bincount(torch.from_numpy(events.item_idx).long(), minlength=events.n_items + 1).float()
         items = Items(torch.from_numpy(catalogue.embedding.copy()), evidence, params.models.sequence)
-        self.net = Net(items, Transformer(params.models.sequence), params.models.sequence.temperature)
+        self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
         self.loader = Loader(training_sequences(events, 8), knobs.batch_size, 0)
         self.knobs, self.folder, self.seen = knobs, folder, 0
 
