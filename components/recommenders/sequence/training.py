@@ -95,6 +95,7 @@ class Run(lightning.Callback):
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
         if due and now.batch < self.loader.steps():  # after the last batch comes the state of the whole epoch
             self._keep(trainer, pl_module)
+        if due:
             crash_point("finetune:step")
         late = time.monotonic() - self.started > self.params.max_minutes * 60
         if trainer.strategy.reduce_boolean_decision(late, all=False):  # no process goes on alone

@@ -30,7 +30,7 @@ SMALL = [
     "trainer.accelerator=cpu",
     "trainer.max_epochs=4",
     "trainer.patience=4",
-    "trainer.batch_size=16",
+    "trainer.batch_size=96",
     "trainer.checkpoint_every_steps=2",
 ]
 
@@ -141,7 +141,7 @@ def test_a_further_process_of_several_writes_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["finetune:step", "finetune:epoch", "finetune:after"])
+@pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
 def test_kill_9_then_again_gives_the_bytes_of_a_straight_run(
     straight: dict[str, bytes], world: World, tmp_path: Path, point: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_kill_9_then_again_gives_the_bytes_of_a_straight_run(
     assert (folder / finetune.WORK / "state.json").exists() == (point != "finetune:after")
     code, said = run(folder)
     assert code == 0, said
-    assert ("resumed in epoch" in said) == (point != "finetune:after")
+    assert ("resumed in epoch" in said) == (point != "finetune:after"), said
     assert outs(folder) == straight
 
 
