@@ -1,0 +1,174 @@
+"""What each window holds, and what must never enter training."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.data.snapshot import read_snapshot_info, take_snapshot
+from components.data.split import make_split
+from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
+from components.errors import ContractError
+from tests.components.data.conftest import PRODUCTS, write
+
+AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = 86_400_000_000
+TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}
+ONE_OUT = {**TIME, "protocol": "leave_one_out"}
+Cut = Callable[..., tuple[Path, SplitInfo]]
+
+
+@pytest.fixture
+def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
+    """Return a function that splits events given as (user, item, time, event)."""
+
+    def run(
+        events: list[tuple[str, str, str, str]], split: dict[str, Any] = TIME, **data: Any
+    ) -> tuple[Path, SplitInfo]:
+        rows = "".join(",".join(e) + "\n" for e in events)
+        write(
+            tmp_path,
+            {"in/products.csv": PRODUCTS, "in/events.csv": f"user_id,item_id,timestamp,event\n{rows}".encode()},
+        )
+        params = settings({"split": split}, **data)
+        snapshot, out = tmp_path / "data/snapshot", tmp_path / "data/split"
+        for folder in (snapshot, out):
+            folder.mkdir(parents=True, exist_ok=True)
+        take_snapshot(params.data, tmp_path, snapshot, tmp_path / "data/quarantine")
+        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0)
+
+    return run
+
+
+def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
+    return [(user, f"i{n}", f"2026-{day}", "purchase") for n, day in enumerate(days, 1)]
+
+
+def test_windows_lie_in_the_order_of_time(cut: Cut) -> None:
+    out, info = cut(purchases("a", "01-10", "02-14", "02-15", "02-21", "02-22", "02-28"))
+    end = int(AS_OF.timestamp() * 1e6)
+    assert (info.train_end, info.validation_end, info.test_end) == (end - 14 * DAY, end - 7 * DAY, end)
+    items = [read_interactions(out, (w,)).item_idx.tolist() for w in ("train", "validation", "test")]
+    assert items == [[1, 2], [3, 4], [5, 6]]
+    assert read_info(out) == info
+
+
+def test_a_window_begins_at_its_first_microsecond(cut: Cut) -> None:
+    out, _ = cut(purchases("a", "02-14 23:59:59.999999", "02-15 00:00:00", "02-21 23:59:59.999999", "02-22 00:00:00"))
+    assert [len(read_interactions(out, (w,))) for w in ("train", "validation", "test")] == [1, 2, 1]
+
+
+def test_users_have_history_before_the_window_and_targets_in_it(cut: Cut) -> None:
+    view = ("a", "i9", "2026-02-23", "view")
+    out, _ = cut([*purchases("a", "01-10", "02-15", "02-22"), view, *purchases("b", "02-22")])
+    test = read_users(out, "test")
+    assert test.user_idx.tolist() == [1, 2]
+    assert [test.history.row(i).tolist() for i in (0, 1)] == [[1, 2], []]
+    assert test.targets is not None
+    assert [test.targets.row(i).tolist() for i in (0, 1)] == [[3], [1]]
+
+
+def test_only_events_with_a_weight_are_kept(cut: Cut) -> None:
+    extra = [("a", "i3", "2026-01-11", "impression"), ("only clicks", "i3", "2026-01-11", "click")]
+    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *extra, ("a", "i4", "2026-01-12", "view")])
+    train = read_interactions(out)
+    assert train.item_idx.tolist() == [1, 4]
+    assert train.weight.tolist() == [1.0, 0.5]
+    assert info.n_users == 1
+    assert "only clicks" not in pq.read_table(out / "users.parquet")["user_id"].to_pylist()
+
+
+def test_anonymous_events_count_for_items_only(cut: Cut) -> None:
+    nobody = [("", "i5", "2026-01-10", "purchase"), ("", "i6", "2026-02-23", "purchase")]
+    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *nobody], anonymous_events=True)
+    train = read_interactions(out)
+    assert list(zip(train.user_idx.tolist(), train.item_idx.tolist(), strict=True)) == [(0, 5), (1, 1)]
+    assert info.n_users == 1
+    assert read_users(out, "test").user_idx.tolist() == [1]
+
+
+def test_equal_times_keep_the_order_of_the_source(cut: Cut) -> None:
+    order = [7, 3, 9, 1, 5]
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in order]
+    out, _ = cut([*rows, *purchases("a", "02-15", "02-22")])
+    assert read_interactions(out).item_idx.tolist() == order
+
+
+def test_every_product_is_in_the_catalogue_and_an_unknown_item_does_no_harm(cut: Cut) -> None:
+    events = [*purchases("a", "01-10", "02-15", "02-22"), ("a", "dropped", "2026-01-09", "purchase")]
+    out, info = cut(events, max_unknown_share=0.5)
+    catalogue = read_catalogue(out)
+    assert info.n_items == len(catalogue) == 9
+    assert "dropped" not in catalogue.item_id
+    assert len(read_interactions(out)) == 1
+
+
+def test_leave_one_out_takes_the_last_two_targets(cut: Cut) -> None:
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in (4, 2, 8, 6)]
+    out, info = cut([*rows, *purchases("short", "01-01", "01-02")], ONE_OUT)
+    assert read_interactions(out).item_idx.tolist() == [4, 2, 1, 2]
+    for window, history, target in (("validation", [4, 2], [8]), ("test", [4, 2, 8], [6])):
+        users = read_users(out, window)
+        assert users.user_idx.tolist() == [1]
+        assert users.history.row(0).tolist() == history
+        assert users.targets is not None
+        assert users.targets.row(0).tolist() == target
+    assert info.train_end == info.test_end == int(AS_OF.timestamp() * 1e6)
+
+
+def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) -> None:
+    kinds = ["purchase", "view", "purchase", "view", "purchase", "view"]
+    rows = [("a", f"i{n}", f"2026-01-{n:02d}", kind) for n, kind in enumerate(kinds, 1)]
+    out, _ = cut(rows, ONE_OUT)
+    validation, test = read_users(out, "validation"), read_users(out, "test")
+    assert validation.history.row(0).tolist() == [1, 2]
+    assert test.history.row(0).tolist() == [1, 2, 3, 4]  # not the view after the test purchase
+    assert test.targets is not None
+    assert test.targets.row(0).tolist() == [5]
+
+
+def test_planted_future_events_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
+    cut(purchases("a", "01-10", "02-15", "02-22"))
+    path = tmp_path / "data/snapshot/events/month=2026-01/part-0.parquet"
+    rows = pq.read_table(path)
+    future = pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))  # noqa: DTZ001
+    pq.write_table(rows.set_column(rows.column_names.index("timestamp"), "timestamp", future), path)
+    with pytest.raises(ContractError, match="leakage: 1 rows"):
+        make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, AS_OF, 1.0)
+
+
+def test_a_later_snapshot_is_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
+    cut(purchases("a", "01-10", "02-15", "02-22"))
+    earlier = datetime(2026, 2, 28, tzinfo=UTC)
+    with pytest.raises(ContractError, match="catalogue would leak"):
+        make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, earlier, 1.0)
+
+
+def test_future_rows_of_the_source_wait(cut: Cut, tmp_path: Path) -> None:
+    rows = purchases("a", "01-10", "02-15", "02-22", "03-01", "03-02")
+    out, _ = cut(rows)
+    counts = read_snapshot_info(tmp_path / "data/snapshot").counts["events"]
+    assert (counts.kept, counts.later) == (3, 2)
+    everything = read_interactions(out, ("train", "validation", "test"))
+    assert everything.timestamp.max() < int(AS_OF.timestamp() * 1e6)
+
+
+@pytest.mark.parametrize(("days", "window"), [(("02-15", "02-22"), "train"), (("01-10", "02-22"), "validation")])
+def test_an_empty_window_is_named(cut: Cut, days: tuple[str, ...], window: str) -> None:
+    with pytest.raises(ContractError, match=f"the {window} window has no"):
+        cut(purchases("a", *days))
+
+
+def test_the_same_snapshot_gives_the_same_bytes(cut: Cut) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"u{rng.integers(50)}", f"i{rng.integers(1, 10)}", f"2026-02-{rng.integers(1, 29):02d}", "purchase")
+            for _ in range(2000)]  # fmt: skip
+    out, _ = cut(rows)
+    first = {p.name: p.read_bytes() for p in out.iterdir()}
+    out, _ = cut(rows)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == first
