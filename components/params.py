@@ -48,6 +48,7 @@ class Data(Section):
     as_of: AwareDatetime
     simulated: bool
     max_bad_share: Share
+    max_unknown_share: Share
     anonymous_events: bool
     max_text_chars: Count
     memory_gib: Positive
@@ -172,6 +173,7 @@ class Sequence(Section):
     max_length: Annotated[int, Field(ge=2)]
     id_evidence: Positive
     temperature: Positive
+    softmax_items: Count
 
     @model_validator(mode="after")
     def heads_divide(self) -> "Sequence":

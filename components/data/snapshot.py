@@ -11,24 +11,27 @@ A month whose rows did not change keeps its bytes, so DVC stores the new month o
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from components.contracts import TABLES, Record
 from components.data import staging
-from components.data.quality import Counts, write_quarantine
+from components.data.quality import Broken, Counts, write_quarantine
 from components.data.schemas import schema
 from components.errors import ContractError
 from components.params import Data
 
 if TYPE_CHECKING:
-    import ibis
     import pyarrow as pa
 
 log = logging.getLogger("ingest")
 ROW_GROUP = 1_000_000  # rows
+WRITERS = 2  # months in memory at once
 PANDERA_ROWS = 100_000  # of each table are validated by pandera as a whole; all rows have met the same rules before
 
 
@@ -46,24 +49,29 @@ def take_snapshot(data: Data, root: Path, snapshot: Path, quarantine: Path) -> d
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
     the quarantine is written before that, so that one can look.
     """
-    connection = staging.connect(data, root)
-    counts, broken = {}, {}
-    for table in TABLES:
-        log.info("%s: reading %d source(s)", table, len(data.of(table)))
-        rejected = staging.stage(connection, table, data, root)
-        rules = write_quarantine(staging.bad_rows(connection, table, rejected), quarantine / f"{table}.parquet")
-        counts[table] = staging.count(connection, table, rejected.num_rows)
-        counts[table].check(table, data.max_bad_share, rules)
-        _check_not_empty(table, counts[table], data)
-        if counts[table].kept:
-            schema(table, data.anonymous_events).validate(staging.kept(connection, table).limit(PANDERA_ROWS))
-        _write(connection, table, snapshot / table)
-        staging.drop(connection, table)
-        broken[table] = rules
-        log.info("%s: %s", table, ", ".join(f"{n} {k}" for k, n in counts[table].model_dump().items() if n))
+    counts: dict[str, Counts] = {}
+    rules: dict[str, dict[str, int]] = {}
+    with TemporaryDirectory(prefix="ingest-", dir=_spill(snapshot)) as spill:
+        staged = staging.connect(data, root, Path(spill))
+        for table in TABLES:
+            log.info("%s: reading %d source(s)", table, len(data.of(table)))
+            staging.stage(staged, table, data, Path(spill))
+            broken = staging.broken(staged, table)
+            counts[table] = staging.count(staged, table)
+            write_quarantine(staging.quarantine(staged, table), quarantine / f"{table}.parquet")
+            counts[table].check(table, broken, data.max_bad_share, data.max_unknown_share)
+            _check_not_empty(table, counts[table], data)
+            if counts[table].kept:
+                schema(table, data.anonymous_events).validate(staging.kept(staged, table).limit(PANDERA_ROWS))
+            _write(staged, table, snapshot / table)
+            staging.drop(staged, table)
+            rules[table] = dict(sorted(_by_rule(broken).items()))
+            log.info(
+                "%s: %s", table, ", ".join(f"{n} {k}" for k, n in counts[table].model_dump().items() if n) or "none"
+            )
     info = SnapshotInfo(as_of=data.as_of.isoformat(), simulated=data.simulated, counts=counts)
     (snapshot / "snapshot.json").write_text(info.model_dump_json(indent=1) + "\n")
-    return broken
+    return rules
 
 
 def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
@@ -119,15 +127,29 @@ def _check_not_empty(table: str, counts: Counts, data: Data) -> None:
         )
 
 
-def _write(connection: ibis.BaseBackend, table: str, folder: Path) -> None:
-    if table == "products":
-        _write_part(staging.arrow(connection, table, None), folder)
-        return
-    months = staging.months(connection, table)
-    for month in months:
-        _write_part(staging.arrow(connection, table, month), folder / f"month={month}")
+def _by_rule(broken: list[Broken]) -> dict[str, int]:
+    return dict(sum((Counter({b.rule: b.n_rows}) for b in broken), Counter[str]()))
+
+
+def _spill(snapshot: Path) -> Path:
+    """Return a folder on the disk of the snapshot, outside of what DVC keeps."""
+    folder = snapshot.parent.parent / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(staged: staging.Staging, table: str, folder: Path) -> None:
+    months = staging.months(staged, table) if table != "products" else []
     if not months:
-        _write_part(staging.arrow(connection, table, None), folder)
+        _write_part(staging.arrow(staged, table, None), folder)
+        return
+
+    def write_month(month: str) -> None:
+        _write_part(staging.arrow(staged, table, month), folder / f"month={month}")
+
+    with ThreadPoolExecutor(WRITERS) as pool:  # one month is sorted while the other is compressed
+        for part in [pool.submit(write_month, month) for month in months]:
+            part.result()
 
 
 def _write_part(rows: pa.Table, folder: Path) -> None:

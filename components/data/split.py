@@ -1,7 +1,7 @@
 """Snapshot -> train, validation and test windows, as components/data/tables.py reads them.
 
 By global time: train < validation < test, the test window ending at as_of. Leave-one-out, for comparison with papers:
-of each user with three events or more, the last is the test and the last but one the validation.
+of each user with three target events or more, the last is the test and the last but one the validation.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.contracts import EVENTS, WINDOWS
 from components.data.snapshot import partitions, read_snapshot_info
+from components.data.sql import quoted
 from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.params import Split
@@ -20,89 +21,128 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-COLUMNS = ("user_idx", "item_idx", "timestamp", "event", "weight", "target")
-
 
 def make_split(snapshot: Path, out: Path, split: Split, as_of: datetime, memory_gib: float) -> SplitInfo:
-    """Write the split's files below `out`; raises ContractError when a window is empty."""
+    """Write the split's files below `out`; raises ContractError when a window is empty, or when the snapshot holds
+    what nobody could know at as_of.
+    """
     import duckdb
 
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        _read(connection, snapshot, split, as_of)
-        test_end = _us(as_of)
-        validation_end = _us(as_of - timedelta(days=split.test_days))
-        train_end = _us(as_of - timedelta(days=split.test_days + split.validation_days))
-        if split.protocol == "leave_one_out":
-            train_end = validation_end = test_end
-        _mark_windows(connection, split.protocol, train_end, validation_end)
-        info = SplitInfo(
-            protocol=split.protocol,
-            train_end=train_end,
-            validation_end=validation_end,
-            test_end=test_end,
-            n_users=_one(connection, "SELECT count(*) FROM users"),
-            n_items=_one(connection, "SELECT count(*) FROM items"),
-            max_history=split.max_history,
-            simulated=read_snapshot_info(snapshot).simulated,
+        info = _windows(snapshot, split, as_of)
+        _check_known(connection, snapshot, as_of)
+        _read(connection, snapshot, split)
+        _mark_windows(connection, info)
+        info = info.model_copy(
+            update={
+                "n_users": _one(connection, "SELECT count(*) FROM users"),
+                "n_items": _one(connection, "SELECT count(*) FROM items"),
+            }
         )
         _write(connection, "SELECT * FROM items ORDER BY item_idx", out / "items.parquet")
         _write(connection, "SELECT * FROM users ORDER BY user_idx", out / "users.parquet")
         for number, window in enumerate(WINDOWS):
-            rows = f"SELECT {', '.join(COLUMNS)} FROM marked WHERE win = {number} ORDER BY user_idx, timestamp, seq"
+            rows = (
+                "SELECT user_idx, item_idx, timestamp, code AS event, weight, target "
+                f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
+            )
             _check(_write(connection, rows, out / f"{window}.parquet"), window, info, split)
     (out / "split.json").write_text(info.model_dump_json(indent=1) + "\n")
     return info
 
 
-def _read(connection: DuckDBPyConnection, snapshot: Path, split: Split, as_of: datetime) -> None:
-    """Make the tables items, users and known: events that teach, with our indices."""
-    weights = ", ".join(f"('{e}', {EVENTS.index(e)}::TINYINT, {w}::FLOAT, {e in split.target_events})"
-                        for e, w in split.weights.items())  # fmt: skip
+def _windows(snapshot: Path, split: Split, as_of: datetime) -> SplitInfo:
+    """Return the ends of the windows; users and items are not counted yet."""
+    days = (split.test_days + split.validation_days, split.test_days, 0)
+    if split.protocol == "leave_one_out":  # the windows are cut by each user's own order
+        days = (0, 0, 0)
+    ends = [_us(as_of - timedelta(days=d)) for d in days]
+    return SplitInfo(
+        protocol=split.protocol,
+        train_end=ends[0],
+        validation_end=ends[1],
+        test_end=ends[2],
+        n_users=0,
+        n_items=0,
+        max_history=split.max_history,
+        simulated=read_snapshot_info(snapshot).simulated,
+    )
+
+
+def _check_known(connection: DuckDBPyConnection, snapshot: Path, as_of: datetime) -> None:
+    """Refuse a snapshot of a later moment, and rows from the future in it."""
+    taken = datetime.fromisoformat(read_snapshot_info(snapshot).as_of)
+    if taken > as_of:
+        raise ContractError(
+            f"{snapshot} was taken as of {taken:%Y-%m-%d %H:%M}, later than data.as_of {as_of:%Y-%m-%d %H:%M}: its "
+            "catalogue would leak into training; run the stage `ingest` again"
+        )
+    for table in ("events", "products"):
+        paths = [str(p) for p in partitions(snapshot, table)]
+        sql = "SELECT count(*) FROM read_parquet($1) WHERE timestamp IS NOT NULL AND epoch_us(timestamp) >= $2"
+        planted = connection.execute(sql, [paths, _us(as_of)]).fetchone()
+        if planted and planted[0]:
+            raise ContractError(
+                f"{snapshot / table}: leakage: {planted[0]} rows at or after data.as_of {as_of:%Y-%m-%d %H:%M}, where "
+                "`ingest` leaves none; somebody changed the snapshot, run the stage `ingest` again"
+            )
+
+
+def _read(connection: DuckDBPyConnection, snapshot: Path, split: Split) -> None:
+    """Make the tables weights, items, users and known: the events that teach, with our indices.
+
+    seq is the order of the snapshot, which among equal times is the order of the source.
+    """
+    values = ", ".join(
+        f"({EVENTS.index(e)}::TINYINT, {w}::FLOAT, {e in split.target_events})" for e, w in split.weights.items()
+    )
+    codes = " ".join(f"WHEN {quoted(e)} THEN {EVENTS.index(e)}" for e in split.weights)
     files = [str(p) for p in partitions(snapshot, "events")]
-    connection.execute(f"CREATE TEMP TABLE weights AS FROM (VALUES {weights}) w(event, code, weight, target)")
+    connection.execute(f"CREATE TABLE weights AS FROM (VALUES {values}) w(code, weight, target)")
     connection.execute(
-        "CREATE TEMP TABLE items AS SELECT (row_number() OVER (ORDER BY item_id))::INT AS item_idx, item_id, title, "
+        "CREATE TABLE items AS SELECT (row_number() OVER (ORDER BY item_id))::INT AS item_idx, item_id, title, "
         "description, brand, category, language, price FROM read_parquet($1)",
         [[str(p) for p in partitions(snapshot, "products")]],
     )
     connection.execute(
-        "CREATE TEMP TABLE events AS SELECT e.user_id, i.item_idx, epoch_us(e.timestamp) AS timestamp, w.code, "
-        "w.weight, w.target, e.file_index * 4294967296 + e.file_row_number AS seq "
-        "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) JOIN weights w USING (event) "
-        "WHERE epoch_us(e.timestamp) < $2",
-        [files, _us(as_of)],
+        "CREATE TABLE users AS SELECT (row_number() OVER (ORDER BY user_id))::INT AS user_idx, user_id FROM (SELECT "
+        "DISTINCT user_id FROM read_parquet($1) SEMI JOIN items USING (item_id) "
+        f"WHERE user_id IS NOT NULL AND event IN ({', '.join(quoted(e) for e in split.weights)}))",
+        [files],
     )
     connection.execute(
-        "CREATE TEMP TABLE users AS SELECT (row_number() OVER (ORDER BY user_id))::INT AS user_idx, user_id "
-        "FROM (SELECT DISTINCT user_id FROM events WHERE user_id IS NOT NULL)"
-    )
-    connection.execute(
-        "CREATE TEMP TABLE known AS SELECT coalesce(u.user_idx, 0) AS user_idx, e.* EXCLUDE (user_id, code), "
-        "e.code AS event FROM events e LEFT JOIN users u USING (user_id); DROP TABLE events"
+        f"CREATE TABLE known AS SELECT coalesce(u.user_idx, 0) AS user_idx, i.item_idx, "
+        f"epoch_us(e.timestamp) AS timestamp, (CASE e.event {codes} END)::TINYINT AS code, "
+        "e.file_index * 4294967296 + e.file_row_number AS seq "
+        "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) "
+        "LEFT JOIN users u USING (user_id) WHERE code IS NOT NULL",
+        [files],
     )
 
 
-def _mark_windows(connection: DuckDBPyConnection, protocol: str, train_end: int, validation_end: int) -> None:
-    """Make the view or table `marked`: known plus win, 0 train, 1 validation, 2 test."""
-    if protocol == "global_time":
-        connection.execute(
-            f"CREATE TEMP VIEW marked AS SELECT *, (timestamp >= {train_end})::INT "
-            f"+ (timestamp >= {validation_end})::INT AS win FROM known"
-        )
+def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
+    """Make the view `marked`: known plus win, 0 train, 1 validation, 2 test.
+
+    Leave-one-out counts target events from a user's end (`age`); other events belong to the window before the target
+    that follows them: its history.
+    """
+    if info.protocol == "global_time":
+        win = f"(timestamp >= {info.train_end})::INT + (timestamp >= {info.validation_end})::INT"
+        connection.execute(f"CREATE VIEW marked AS SELECT *, {win} AS win FROM known")
         return
     connection.execute(
-        "CREATE TEMP TABLE marked AS SELECT * EXCLUDE (age, n), CASE WHEN user_idx = 0 OR n < 3 THEN 0 "
-        "WHEN age = 1 THEN 2 WHEN age = 2 THEN 1 ELSE 0 END AS win "
-        "FROM (SELECT *, count(*) OVER (PARTITION BY user_idx) AS n, "
-        "row_number() OVER (PARTITION BY user_idx ORDER BY timestamp DESC, seq DESC) AS age FROM known)"
+        "CREATE VIEW marked AS SELECT * EXCLUDE (age, n, target), CASE WHEN user_idx = 0 OR n < 3 THEN 0 "
+        "ELSE greatest(0, 3 - age - (NOT target)::INT) END AS win FROM (SELECT k.*, w.target, "
+        "count(*) FILTER (w.target) OVER (PARTITION BY user_idx) AS n, count(*) FILTER (w.target) OVER "
+        "(PARTITION BY user_idx ORDER BY timestamp DESC, seq DESC) AS age FROM known k JOIN weights w USING (code))"
     )
 
 
 def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
-    rows = connection.execute(sql).to_arrow_table()
+    rows = connection.execute(sql).to_arrow_table().combine_chunks()
     pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
     return rows
 

@@ -1,18 +1,22 @@
 """One table on its way from the sources to the snapshot: typed, judged, and counted inside DuckDB.
 
-staged_<table> has a row for each record that could be read: our columns, typed; _file; _rule and _raw where a rule
-is broken; _state. Its rowid is the order of the sources. Expressions are Ibis; what Ibis cannot say is SQL.
+staged_<table> has a row for each record of the sources, in their order (rowid): our columns, typed; _file and _row;
+_rule and _raw where a rule is broken; _state. Rules are Ibis expressions; what Ibis cannot say is SQL.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import sources
-from components.data.quality import DUPLICATE, QUARANTINE, Counts
+from components.data.quality import DUPLICATE, UNKNOWN_ITEM, Broken, Counts
 from components.data.schemas import REFERENCES, broken_rule, fields
+from components.data.sql import name
 from components.errors import ContractError
 from components.params import Data
 
@@ -22,73 +26,99 @@ if TYPE_CHECKING:
 
 KEPT, BAD, LATER, FILTERED, REPEATED, SUPERSEDED = range(6)  # _state of a staged row
 MAX_RAW = 2_000  # characters of a row's own text that quarantine keeps
+BATCH = 20_000  # quarantined rows in memory at once
+PLAIN_TIME = r"^\d{4}-\d\d?-\d\d?([T ][\d:.]*Z?)?$"  # without an offset: DuckDB's quick cast would ignore it
 
 
-def connect(data: Data, root: Path) -> Any:
-    """Return an in-process DuckDB behind Ibis, within data.memory_gib, spilling to run/spill."""
+@dataclass
+class Staging:
+    """An in-process DuckDB behind Ibis, and the files that each staged table came from."""
+
+    ibis: Any
+    root: Path
+    files: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def sql(self) -> Any:
+        """Return the DuckDB connection."""
+        return self.ibis.con
+
+
+def connect(data: Data, root: Path, spill: Path) -> Staging:
+    """Return an empty staging area within data.memory_gib that spills to the folder `spill`."""
     import ibis
 
-    settings: dict[str, Any] = {"memory_limit": f"{data.memory_gib}GiB", "temp_directory": str(root / "run" / "spill")}
+    settings: dict[str, Any] = {"memory_limit": f"{data.memory_gib}GiB", "temp_directory": str(spill)}
     if data.threads:
         settings["threads"] = data.threads
     backend = ibis.duckdb.connect(**settings)
-    backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET allocator_background_threads = false")
-    return backend
+    backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return Staging(backend, root)
 
 
-def stage(connection: Any, table: str, data: Data, root: Path) -> pa.Table:
-    """Make staged_<table>; return the lines that could not be read at all, as rows of QUARANTINE.
+def stage(staging: Staging, table: str, data: Data, mended: Path) -> None:
+    """Make staged_<table>. Text files that DuckDB cannot split are read with care, and copied to the folder `mended`.
 
     Raises ContractError when a source cannot be read.
     """
     import duckdb
 
-    opened = [sources.open_source(connection.con, table, i, s, root) for i, s in enumerate(data.of(table))]
-    selects = [o.sql for o in opened] or [_nothing(table)]
-    judged = " UNION ALL ".join(f"({_judged(connection.sql(sql), table, data).compile()})" for sql in selects)
-    try:
-        connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE staged_{table} AS {judged}")
-    except duckdb.Error as error:
-        named = [sources.shown(Path(f), root) for o in opened for f in o.files if f in str(error)]
-        reason = str(error).splitlines()[0].replace(f"{root}/", "")
-        raise ContractError(
-            f"data.sources.{table}{': ' + named[0] if named else ''}: cannot be read: {reason}. The file is damaged or "
-            "no text, or an expression in `columns` or `where` fails (write TRY_CAST instead of CAST)"
-        ) from None
-    connection.raw_sql(f"UPDATE staged_{table} SET _file = replace(_file, '{root.resolve()}/', '')")
-    _mark_unknown_items(connection, table)
-    _mark_repeats(connection, table)
-    return _rejected(connection, opened, root)
+    copies: dict[Path, Path] = {}
+    sources.verify(table, data, staging.root)
+    while True:
+        opened = sources.Opened()
+        try:
+            sources.open_sources(staging.sql, opened, table, data, staging.root, copies)
+            selects = opened.selects or [_nothing(table)]
+            rows = " UNION ALL ".join(f"({_judged(staging, sql, table, data)})" for sql in selects)
+            staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS {rows}")
+            break
+        except duckdb.OutOfMemoryException:
+            raise ContractError(
+                f"data.sources.{table}: {data.memory_gib:g} GiB and the disk below run/ are not enough; raise "
+                "data.memory_gib, or free disk space"
+            ) from None
+        except duckdb.Error as error:
+            more = sources.mend_broken(staging.sql, opened, copies, mended / table)
+            if not more:
+                raise ContractError(_cannot_read(table, opened, error)) from None
+            copies |= more
+    staging.files[table] = [f.name for f in opened.files]
+    _mark_unknown_items(staging, table)
+    _mark_repeats(staging, table)
 
 
-def kept(connection: Any, table: str) -> ibis.Table:
+def kept(staging: Staging, table: str) -> ibis.Table:
     """Return the good rows as an Ibis table with the contract's columns, in the order of the source."""
     columns = ", ".join(TABLES[table])
-    return connection.sql(f"SELECT {columns} FROM staged_{table} WHERE _state = {KEPT}")
+    return staging.ibis.sql(f"SELECT {columns} FROM staged_{table} WHERE _state = {KEPT}")
 
 
-def arrow(connection: Any, table: str, month: str | None) -> pa.Table:
-    """Return the good rows (of a month such as "2026-01"), sorted: products by id, the others by time and source."""
-    within = f" AND strftime(timestamp, '%Y-%m') = '{month}'" if month else ""
+def arrow(staging: Staging, table: str, month: str | None) -> pa.Table:
+    """Return the good rows (of a month such as "2026-01"), sorted: products by id, the others by time and source.
+
+    May be called from several threads.
+    """
+    start = f"TIMESTAMP '{month}-01'"
+    within = f" AND timestamp >= {start} AND timestamp < {start} + INTERVAL 1 MONTH" if month else ""
     order = "item_id" if table == "products" else "timestamp, rowid"
     sql = f"SELECT {', '.join(TABLES[table])} FROM staged_{table} WHERE _state = {KEPT}{within} ORDER BY {order}"
-    return connection.con.execute(sql).to_arrow_table()
+    return staging.sql.cursor().execute(sql).to_arrow_table().combine_chunks()
 
 
-def months(connection: Any, table: str) -> list[str]:
+def months(staging: Staging, table: str) -> list[str]:
     """Return the months that have good rows, such as "2026-01", in order."""
     sql = f"SELECT DISTINCT date_trunc('month', timestamp) FROM staged_{table} WHERE _state = {KEPT} ORDER BY 1"
-    return [f"{row[0]:%Y-%m}" for row in connection.con.execute(sql).fetchall()]
+    return [f"{row[0]:%Y-%m}" for row in staging.sql.execute(sql).fetchall()]
 
 
-def count(connection: Any, table: str, n_rejected: int) -> Counts:
+def count(staging: Staging, table: str) -> Counts:
     """Return what became of the rows of a table."""
-    rows = connection.con.execute(f"SELECT _state, count(*) FROM staged_{table} GROUP BY 1").fetchall()
-    n = dict(rows)
+    n = dict(staging.sql.execute(f"SELECT _state, count(*) FROM staged_{table} GROUP BY 1").fetchall())
     return Counts(
-        read=sum(n.values()) + n_rejected,
+        read=sum(n.values()),
         kept=n.get(KEPT, 0),
-        quarantined=n.get(BAD, 0) + n_rejected,
+        quarantined=n.get(BAD, 0),
         duplicates=n.get(REPEATED, 0),
         later=n.get(LATER, 0),
         filtered=n.get(FILTERED, 0),
@@ -96,118 +126,154 @@ def count(connection: Any, table: str, n_rejected: int) -> Counts:
     )
 
 
-def bad_rows(connection: Any, table: str, rejected: pa.Table) -> pa.Table:
-    """Return all rows for the quarantine (QUARANTINE): those that broke a rule, repeats, and unreadable lines."""
-    connection.con.register("rejected_lines", rejected)
-    return connection.con.execute(f"""
-        WITH first AS (SELECT _file, min(rowid) AS begins FROM staged_{table} GROUP BY 1),
-        bad AS (SELECT _file AS file, rowid - begins + 1 AS nth, _rule AS rule, _raw AS raw
-                FROM staged_{table} JOIN first USING (_file) WHERE _state IN ({BAD}, {REPEATED})),
-        gaps AS (SELECT file, row - row_number() OVER (PARTITION BY file ORDER BY row) + 1 AS before, count(*) AS n
-                 FROM rejected_lines GROUP BY file, row)
-        SELECT file, (nth + coalesce((SELECT sum(n) FROM gaps g WHERE g.file = bad.file AND g.before <= nth), 0))
-               ::BIGINT AS row, rule, raw FROM bad
-        UNION ALL SELECT file, row, rule, raw FROM rejected_lines
-    """).to_arrow_table()
+def quarantine(staging: Staging, table: str) -> pa.RecordBatchReader:
+    """Return all rows for the quarantine (quality.QUARANTINE), by file and row: broken rules, and repeats."""
+    return staging.sql.execute(f"SELECT * FROM ({_bad_rows(staging, table)}) ORDER BY _file, row").to_arrow_reader(
+        BATCH
+    )
 
 
-def drop(connection: Any, table: str) -> None:
+def broken(staging: Staging, table: str) -> list[Broken]:
+    """Return how often each rule was broken in each file, the most frequent first."""
+    rows = staging.sql.execute(
+        f"SELECT rule, file, count(*) AS n, min(row) FROM ({_bad_rows(staging, table)}) "
+        "GROUP BY 1, 2 ORDER BY n DESC, 1, 2"
+    ).fetchall()
+    return [Broken(*row) for row in rows]
+
+
+def drop(staging: Staging, table: str) -> None:
     """Free a staged table; the ids of products stay, for the references of the others."""
-    connection.raw_sql(f"DROP TABLE staged_{table}")
+    staging.sql.execute(f"DROP TABLE staged_{table}")
+
+
+def _cannot_read(table: str, opened: sources.Opened, error: Exception) -> str:
+    """Return why, without the values of a row: they may say who a user is."""
+    text = str(error)
+    named = next((f"{f.name}: " for f in opened.files if str(f.path) in text), "")
+    reason = text.splitlines()[0]
+    for file in opened.files:
+        reason = reason.replace(str(file.path), file.name)
+    if not reason.startswith(("Binder", "Catalog", "Parser", "IO")):
+        reason = re.sub(r"'[^']*'|\"[^\"]*\"", "...", reason)
+    return (
+        f"data.sources.{table}: {named}cannot be read: {reason}. The file is damaged or of another kind than its name "
+        "says, or an expression in `columns` or `where` fails (write TRY_CAST instead of CAST)"
+    )
 
 
 def _nothing(table: str) -> str:
     columns = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
-    return f"SELECT {columns}, '' AS _file, true AS _kept, NULL::VARCHAR AS _raw, NULL::VARCHAR AS _broken LIMIT 0"
+    return (
+        f"SELECT {columns}, 0 AS _file, NULL::BIGINT AS _row, true AS _kept, {{'none': 0}} AS _raw, "
+        "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken LIMIT 0"
+    )
 
 
-def _judged(raw: ibis.Table, table: str, data: Data) -> ibis.Table:
-    """Return the rows of a source, typed, each with the first rule that it breaks and its state."""
+def _judged(staging: Staging, sql: str, table: str, data: Data) -> str:
+    """Return SQL for the rows of a source, typed, each with the first rule that it breaks and its state."""
     import ibis
 
+    raw = staging.ibis.sql(sql)
     known = fields(table, data.anonymous_events)
-    stripped = {n: raw[n].strip().nullif("") for n in known if raw[n].type().is_string()}
-    raw = raw.mutate(**stripped) if stripped else raw
+    stripped = {
+        n: raw[n].nullif("") if f.text else _strip(raw[n]) for n, f in known.items() if raw[n].type().is_string()
+    }
+    raw = raw.mutate(**stripped)
     typed = {n: _typed(raw[n], f.dtype, data.max_text_chars if f.text else 0) for n, f in known.items()}
     rows = raw.mutate(**{f"_is_{n}": c for n, c in typed.items()})
     values = {n: rows[f"_is_{n}"] for n in known}
     rule = rows._broken.coalesce(broken_rule(rows, values, table, data.anonymous_events))
-    as_of = ibis.literal(data.as_of.astimezone().isoformat()).cast("timestamp('UTC')").cast("timestamp")
-    rows = rows.mutate(_rule=rule)
-    later = values["timestamp"] >= as_of
-    state = ibis.cases(
-        (~rows._kept, FILTERED), (rows._rule.notnull(), BAD), (later.fill_null(False), LATER), else_=KEPT
-    ).cast("int8")
-    broken = rows._kept & rows._rule.notnull()
-    raw_text = ibis.ifelse(broken, rows._raw.cast("string").left(MAX_RAW), ibis.null("string"))
-    columns = {n: rows[f"_is_{n}"] for n in known}
-    return rows.select(**columns, _file=rows._file, _rule=rows._rule, _raw=raw_text, _state=state)
+    as_of = ibis.timestamp(data.as_of.astimezone(UTC).replace(tzinfo=None).isoformat())
+    rows = rows.mutate(_rule=ibis.ifelse(rows._kept, rule, ibis.null("string")))
+    later = (rows._is_timestamp >= as_of).fill_null(False)
+    state = ibis.cases((~rows._kept, FILTERED), (rows._rule.notnull(), BAD), (later, LATER), else_=KEPT).cast("int8")
+    names = [f"_is_{n}" for n in known]
+    judged = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state).compile()
+    columns = ", ".join(f"_is_{n} AS {n}" for n in known)
+    return (
+        f"SELECT {columns}, _file, _row, _rule, CASE WHEN _rule IS NOT NULL THEN "
+        f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw, _state FROM ({judged})"
+    )
+
+
+def _strip(value: Any) -> Any:
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="trim")  # type: ignore[untyped-decorator]
+    def trim(text: str) -> str:  # blanks alone: Ibis's strip looks for six characters, which takes four times as long
+        raise NotImplementedError
+
+    return trim(value).nullif("")
 
 
 def _typed(value: Any, dtype: str, max_chars: int) -> Any:
+    import ibis
+
+    kind = value.type()
     if dtype == "string":
         text = value.cast("string")
-        return text.re_replace(r"[\x00-\x08\x0b-\x1f\x7f]+", " ").left(max_chars) if max_chars else text
+        return text.re_replace(r"[\x00-\x20\x7f]+", " ").strip().nullif("").left(max_chars) if max_chars else text
     if dtype == "timestamp":
-        exact = value.type().is_timestamp() or value.type().is_date() or value.type().is_string()
-        return (value if exact else value.cast("string")).try_cast("timestamp('UTC')").cast("timestamp")
-    return (value if value.type().is_numeric() or value.type().is_string() else value.cast("string")).try_cast(dtype)
+        if kind.is_timestamp() or kind.is_date():
+            return value.try_cast("timestamp('UTC')").cast("timestamp")
+        text = value.cast("string")
+        zoned = text.try_cast("timestamp('UTC')").cast("timestamp")
+        return ibis.ifelse(text.re_search(PLAIN_TIME), text.try_cast("timestamp"), zoned)
+    return (value if kind.is_numeric() or kind.is_string() else value.cast("string")).try_cast(dtype)
 
 
-def _mark_unknown_items(connection: Any, table: str) -> None:
+def _mark_unknown_items(staging: Staging, table: str) -> None:
     """Events, reviews and searches of an item that is not in the catalogue break a rule."""
     if table not in REFERENCES:
         return
     column = REFERENCES[table]
-    connection.raw_sql(f"""
-        UPDATE staged_{table} SET _state = {BAD}, _rule = '{column}: not in products',
-               _raw = {_all(table)}
+    staging.sql.execute(f"""
+        UPDATE staged_{table} SET _state = {BAD}, _rule = '{column}: {UNKNOWN_ITEM}', _raw = {_as_json(table)}
         WHERE _state = {KEPT} AND {column} IS NOT NULL AND {column} NOT IN (SELECT item_id FROM known_items)
     """)
 
 
-def _mark_repeats(connection: Any, table: str) -> None:
+def _mark_repeats(staging: Staging, table: str) -> None:
     """Of products the newest version stays; of other tables' equal rows the first."""
     if table == "products":
-        connection.raw_sql(f"""
+        staging.sql.execute(f"""
             UPDATE staged_products SET _state = {SUPERSEDED} WHERE _state = {KEPT} AND rowid NOT IN (
                 SELECT last(rowid ORDER BY timestamp NULLS FIRST, rowid) FROM staged_products WHERE _state = {KEPT}
                 GROUP BY item_id);
-            CREATE OR REPLACE TEMP TABLE known_items AS SELECT item_id FROM staged_products WHERE _state = {KEPT}
+            CREATE OR REPLACE TABLE known_items AS SELECT item_id FROM staged_products WHERE _state = {KEPT}
         """)
         return
     columns = ", ".join(TABLES[table])
-    connection.raw_sql(f"""
-        CREATE OR REPLACE TEMP TABLE twice AS SELECT hash({columns}) AS h FROM staged_{table} WHERE _state = {KEPT}
+    key = "hash(user_id, timestamp, " + {"events": "item_id", "reviews": "item_id", "searches": "query"}[table] + ")"
+    staging.sql.execute(f"""
+        CREATE OR REPLACE TABLE twice AS SELECT {key} AS h FROM staged_{table} WHERE _state = {KEPT}
             GROUP BY 1 HAVING count(*) > 1;
-        UPDATE staged_{table} SET _state = {REPEATED}, _rule = '{DUPLICATE}',
-               _raw = {_all(table)}
+        UPDATE staged_{table} SET _state = {REPEATED}, _rule = '{DUPLICATE}', _raw = {_as_json(table)}
         WHERE rowid IN (SELECT r FROM (
             SELECT rowid AS r, row_number() OVER (PARTITION BY {columns} ORDER BY rowid) AS n
-            FROM staged_{table} WHERE _state = {KEPT} AND hash({columns}) IN (SELECT h FROM twice)) WHERE n > 1);
+            FROM staged_{table} WHERE _state = {KEPT} AND {key} IN (SELECT h FROM twice)) WHERE n > 1);
         DROP TABLE twice
     """)
 
 
-def _all(table: str) -> str:
-    """Return SQL for a row as JSON text."""
-    pairs = ", ".join(f"'{c}': \"{c}\"" for c in TABLES[table])
+def _as_json(table: str) -> str:
+    """Return SQL for a staged row as JSON text."""
+    pairs = ", ".join(f"'{c}': {name(c)}" for c in TABLES[table])
     return f"left(to_json({{{pairs}}})::VARCHAR, {MAX_RAW})"
 
 
-def _rejected(connection: Any, opened: list[sources.Opened], root: Path) -> pa.Table:
-    """Return the CSV lines that DuckDB could not split, one row a line."""
+def _bad_rows(staging: Staging, table: str) -> str:
+    """Return SQL for the rows that broke a rule: _file, file, row, rule, raw."""
     import pyarrow as pa
 
-    parts = [
-        connection.con.execute(f"""
-            SELECT replace(s.file_path, '{root.resolve()}/', '') AS file, (e.line - {o.header})::BIGINT AS row,
-                   'line: ' || lower(replace(min(e.error_type)::VARCHAR, '_', ' ')) AS rule,
-                   left(min(e.csv_line), {MAX_RAW}) AS raw
-            FROM {o.rejects} e JOIN {o.rejects}_scans s USING (scan_id, file_id) GROUP BY ALL
-        """).to_arrow_table()
-        for o in opened
-        if o.rejects
-    ]
-    schema = pa.schema([(n, pa.int64() if n == "row" else pa.string()) for n in QUARANTINE])
-    return pa.concat_tables(parts).cast(schema) if parts else schema.empty_table()
+    names = staging.files[table]
+    staging.sql.register("file_names", pa.table({"_file": pa.array(range(len(names)), pa.int32()), "file": names}))
+    bad = f"(SELECT *, rowid AS place FROM staged_{table} WHERE _state IN ({BAD}, {REPEATED}))"
+    first = (
+        f"(SELECT _file, min(rowid) AS begins FROM staged_{table} WHERE _file IN (SELECT _file FROM {bad}) GROUP BY 1)"
+    )
+    return (
+        f"SELECT _file, file, coalesce(_row, place - begins + 1)::BIGINT AS row, _rule AS rule, _raw AS raw "
+        f"FROM {bad} JOIN {first} USING (_file) JOIN file_names USING (_file)"
+    )

@@ -1,6 +1,8 @@
 """Stage `finetune`: the sequence model, trained by Lightning -> models/sequence. TensorBoard reads run/tensorboard."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
@@ -8,16 +10,24 @@ from components.recommenders.sequence.recommender import SequenceRecommender
 from components.stages.run import stage, write_curve, write_metrics
 
 WORK = Path("run/finetune")  # a killed training is taken up from here
+OUTS = ("models/sequence", "reports/finetune")
 
 
 def main() -> None:
-    """Train, or go on training, in the current folder."""
-    with stage("finetune", "models/sequence", "reports/finetune") as params:
+    """Train, or go on training, in the current folder.
+
+    On several devices Lightning starts this file once more for each of the others, with its LOCAL_RANK: those train
+    along, and only the first one makes the outs.
+    """
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with stage("finetune", *(OUTS if first else ())) as params:
         split, reports = Path("data/split"), Path("reports/finetune")
         model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
         model.work, model.board = WORK, Path("run/tensorboard")
         model.fit(read_interactions(split), read_catalogue(split, Path("features")), read_users(split, "validation"))
+        if not first:
+            sys.exit()
         model.save(Path("models/sequence"))
         for name, values in model.curves.items():
             write_curve(reports, name, values)

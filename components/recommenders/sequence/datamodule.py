@@ -11,7 +11,6 @@ from torch import Tensor
 from components.contracts import Interactions, Ragged
 from components.recommenders.sequence.model import START
 
-PLACES = 8_192  # at most, in one batch: bounds memory whatever the lengths
 Batch = tuple[Tensor, Tensor, Tensor]  # items, events (b, l) int64, weight (b, l) float32
 
 
@@ -61,7 +60,8 @@ def training_sequences(interactions: Interactions, max_length: int) -> Sequences
 class Loader:
     """Batches of an epoch, in the order that seed and epoch give; `skip` batches of it are left out (a resumed run).
 
-    With several processes each takes every n-th batch.
+    A batch has at most batch_size events, padding included, or one piece. With several processes each takes every n-th
+    batch; to come out even, the first batches come twice.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:
@@ -76,17 +76,20 @@ class Loader:
         order = np.lexsort((rng.random(len(length)), length))
         cuts, begin = [], 0
         while begin < len(order):
-            size = self.batch_size
-            longest = length[order[min(begin + size, len(order)) - 1]] + 1
-            size = max(1, min(size, PLACES // int(longest)))
-            cuts.append(order[begin : begin + size])
-            begin += size
-        usable = len(cuts) - len(cuts) % self.world  # every process does as many steps
-        return [cuts[i] for i in rng.permutation(len(cuts))[: usable or len(cuts)]]
+            ahead = length[order[begin : begin + self.batch_size]]
+            size = int(np.searchsorted(ahead * np.arange(1, len(ahead) + 1), self.batch_size, "right"))
+            cuts.append(order[begin : begin + max(1, size)])
+            begin += len(cuts[-1])
+        shuffled = [cuts[i] for i in rng.permutation(len(cuts))]
+        return shuffled + (shuffled * self.world)[: -len(cuts) % self.world]
+
+    def steps(self) -> int:
+        """Return the number of steps of a whole epoch: the same for every process and every epoch."""
+        return len(self.batches(0)) // self.world
 
     def __len__(self) -> int:
         """Return the number of batches of this process in the epoch, skipped ones left out."""
-        return len(range(self.rank, len(self.batches(self.epoch)), self.world)) - self.skip
+        return self.steps() - self.skip
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""

@@ -22,6 +22,7 @@ from components.recommenders.sequence.datamodule import Loader, merge_repeats, p
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.storage import Stored, write_model
 
+USERS_AT_ONCE = 64  # through the transformer, when scoring
 VALIDATION_USERS = 2_000  # at most, in the check after each epoch: the stage `evaluate` looks at all
 
 
@@ -52,7 +53,7 @@ class SequenceRecommender(BaseRecommender):
         torch.manual_seed(self.seed)
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
         table = Items(torch.from_numpy(items.embedding.copy()), torch.from_numpy(evidence), self.params)
-        net = Net(table, Transformer(self.params), self.params.temperature)
+        net = Net(table, Transformer(self.params), self.params)
         asked = _asked(users, self.exclude_seen)
 
         def validate(net: Net) -> float:
@@ -62,9 +63,11 @@ class SequenceRecommender(BaseRecommender):
             return float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
 
         loader = Loader(sequences, self.trainer.batch_size, self.seed)
+        if self.work is None and self.trainer.devices != 1:
+            raise ContractError("sequence: trainer.devices is not 1; set `work` to a folder that all processes share")
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
-            key = self._key(interactions, items)
+            key = self._key(interactions, items, asked)
             self.curves = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
         self._take(net)
         return self
@@ -103,24 +106,31 @@ class SequenceRecommender(BaseRecommender):
         self.transformer.load_state_dict({k: v.detach().float().cpu() for k, v in net.transformer.state_dict().items()})
 
     def _states(self, history: Ragged) -> FloatArray:
-        """Return (n_users, dim): the state after the newest event of each history."""
+        """Return (n_users, dim): the state after the newest event of each history; like lengths go together."""
         rows = merge_repeats(history)
         lengths = np.minimum(np.diff(rows.offsets), self.params.max_length)
-        items, events, _ = pack(rows.item_idx, rows.event, rows.weight, rows.offsets[1:] - lengths, lengths)
-        with torch.inference_mode():
-            vectors = torch.from_numpy(self.vectors)
-            states = self.transformer(vectors, items, events)[torch.arange(len(lengths)), torch.from_numpy(lengths)]
-        return np.asarray(states.numpy(), np.float32)
+        states = np.zeros((len(lengths), self.params.dim), np.float32)
+        order = np.argsort(lengths, kind="stable")
+        vectors = torch.from_numpy(self.vectors)
+        for at in range(0, len(order), USERS_AT_ONCE):
+            some = order[at : at + USERS_AT_ONCE]
+            starts = rows.offsets[some + 1] - lengths[some]
+            items, events, _ = pack(rows.item_idx, rows.event, rows.weight, starts, lengths[some])
+            with torch.inference_mode():
+                states[some] = self.transformer.newest(vectors, items, events, torch.from_numpy(lengths[some])).numpy()
+        return states
 
-    def _key(self, interactions: Interactions, items: Catalogue) -> str:
+    def _key(self, interactions: Interactions, items: Catalogue, asked: Users) -> str:
         """Return a digest of all that training depends on: a state of anything else is not taken up."""
         digest = hashlib.sha256(
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
         )
-        for column in (interactions.user_idx, interactions.item_idx, interactions.timestamp, interactions.weight):
-            digest.update(np.ascontiguousarray(column).tobytes())
-        digest.update(np.ascontiguousarray(items.embedding).tobytes())
-        for file in sorted(Path(__file__).parent.glob("*.py")):
+        assert asked.targets is not None
+        arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
+        arrays += [getattr(r, c) for r in (asked.history, asked.targets) for c in ("offsets", "item_idx", "event")]
+        for array in (*arrays, items.embedding):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
             digest.update(file.read_bytes())
         return digest.hexdigest()
 

@@ -1,13 +1,14 @@
 """A training run on disk: weights, optimizer and progress as safetensors and JSON, whole or not there at all."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from components.errors import ContractError
@@ -45,16 +46,19 @@ def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, 
 
 
 def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start."""
+    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start.
+
+    Raises ContractError naming the file that is damaged.
+    """
     progress = read_progress(folder, key)
     if progress is None:
         return Progress(key)
     path = folder / f"state-{progress.step}.safetensors"
     try:
-        tensors = load_file(path)
+        tensors = _read(path)
         net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ContractError(f"{path}: damaged ({error}); remove {folder} to train from the start") from None
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise _damaged(path, error) from None
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -67,12 +71,15 @@ def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Op
 
 
 def read_progress(folder: Path, key: str) -> Progress | None:
-    """Return state.json where it belongs to this run."""
+    """Return state.json, or None where there is none of this very run; raises ContractError when it is damaged."""
     path = folder / "state.json"
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return Progress(**content) if content.get("key") == key else None
+    try:
+        content = json.loads(path.read_bytes())
+        return Progress(**content) if content["key"] == key else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, error) from None
 
 
 def write_best(folder: Path, net: nn.Module) -> None:
@@ -82,11 +89,39 @@ def write_best(folder: Path, net: nn.Module) -> None:
 
 
 def read_best(folder: Path, net: nn.Module) -> None:
-    """Load the weights of the best epoch."""
-    net.load_state_dict(load_file(folder / "best.safetensors"))
+    """Load the weights of the best epoch; raises ContractError when they are damaged."""
+    path = folder / "best.safetensors"
+    try:
+        net.load_state_dict(_read(path))
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ContractError:
+    return ContractError(f"{path}: damaged ({error}); remove {path.parent} to train from the start")
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write the file whole or not at all; it carries a digest of its tensors, as safetensors checks no bytes."""
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial)
-    partial.replace(path)
+    try:
+        save_file(tensors, partial, metadata={"sha256": _digest(tensors)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if (file.metadata() or {}).get("sha256") != _digest(tensors):
+            raise ValueError("its digest is not that of its tensors")
+    return tensors
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

@@ -9,6 +9,7 @@ import logging
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,14 @@ from components.faults import crash_point
 from components.params import Trainer
 from components.recommenders.sequence.datamodule import Batch, Loader
 from components.recommenders.sequence.model import Net
-from components.recommenders.sequence.state import Progress, read_best, read_state, write_best, write_state
+from components.recommenders.sequence.state import (
+    Progress,
+    read_best,
+    read_progress,
+    read_state,
+    write_best,
+    write_state,
+)
 
 log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
@@ -31,9 +39,9 @@ Validate = Callable[[Net], float]
 class Module(lightning.LightningModule):
     """One step: the loss of a batch, with dropout drawn from (seed, step)."""
 
-    def __init__(self, net: Net, params: Trainer, loader: Loader, seed: int, run: Run) -> None:
+    def __init__(self, net: Net, params: Trainer, seed: int, run: Run) -> None:
         super().__init__()
-        self.net, self.params, self.loader, self.seed, self.run = net, params, loader, seed, run
+        self.net, self.params, self.seed, self.run = net, params, seed, run
 
     def configure_optimizers(self) -> Any:
         """Return AdamW; its rate is set at each step, so that it depends on the step alone."""
@@ -60,7 +68,7 @@ class Run(lightning.Callback):
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
         self.progress = Progress(key)
         self.started = time.monotonic()
-        self.steps = len(loader.batches(0)) // loader.world * params.max_epochs
+        self.steps = 0  # of the whole run, known once the processes are
 
     def warmth(self, step: int) -> float:
         """Return the share of the learning rate at a step: rising over warmup_share of all steps, then a cosine."""
@@ -72,20 +80,25 @@ class Run(lightning.Callback):
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Take up the run where it was left, and its batches where it was in the epoch."""
         self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
+        self.loader.rank, self.loader.world = trainer.global_rank, trainer.world_size
         self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
+        self.steps = self.loader.steps() * self.params.max_epochs
         if self.progress.step:
             log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count; keep the state every so many steps; stop at the wall-clock bound."""
+        """Count; keep the state every so many steps, and when asked to end; stop at the wall-clock bound."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
         now.loss_sum += float(outputs["loss"].detach())
         pl_module.log("train/loss", outputs["loss"], prog_bar=True)
-        if now.step % self.params.checkpoint_every_steps == 0 and trainer.is_global_zero:
-            write_state(self.folder, pl_module.net, trainer.optimizers[0], now)
+        due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
+        if due and now.batch < self.loader.steps():  # after the last batch comes the state of the whole epoch
+            self._keep(trainer, pl_module)
+        if due:
             crash_point("finetune:step")
-        if time.monotonic() - self.started > self.params.max_minutes * 60:
+        late = time.monotonic() - self.started > self.params.max_minutes * 60
+        if trainer.strategy.reduce_boolean_decision(late, all=False):  # no process goes on alone
             log.warning("trainer.max_minutes %g is over after step %d", self.params.max_minutes, now.step)
             now.done = trainer.should_stop = True
 
@@ -99,6 +112,7 @@ class Run(lightning.Callback):
             now.best, now.since_best = value, 0
             if trainer.is_global_zero:
                 write_best(self.folder, pl_module.net)
+                crash_point("finetune:best")
         else:
             now.since_best += 1
         self._board(trainer, pl_module, value, loss)
@@ -106,12 +120,24 @@ class Run(lightning.Callback):
         now.epoch, now.batch, now.loss_sum = now.epoch + 1, 0, 0.0
         now.done = now.done or now.epoch >= self.params.max_epochs or now.since_best >= self.params.patience
         self.loader.epoch, self.loader.skip = now.epoch, 0
-        if trainer.is_global_zero:
-            write_state(self.folder, pl_module.net, trainer.optimizers[0], now)
-            crash_point("finetune:epoch")
+        self._keep(trainer, pl_module)
+        crash_point("finetune:epoch")
         trainer.should_stop = now.done
 
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Go back to the best epoch, in every process before any of them leaves."""
+        if self.progress.done:
+            read_best(self.folder, pl_module.net)
+        trainer.strategy.barrier()
+
+    def _keep(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            write_state(self.folder, pl_module.net, trainer.optimizers[0], self.progress)
+        trainer.strategy.barrier()
+
     def _board(self, trainer: Any, pl_module: Any, value: float, loss: float) -> None:
+        if not trainer.is_global_zero:
+            return
         for logger in trainer.loggers:
             logger.log_metrics({"epoch/loss": loss, "validation/ndcg_at_10": value}, step=self.progress.epoch)
             for name, weights in pl_module.net.named_parameters():
@@ -123,14 +149,38 @@ def train(
 ) -> dict[str, list[float]]:
     """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
 
+    With several devices this runs in as many processes; the first one writes, and all end with the same net.
     Raises ContractError when training was ended before it was done (a polite signal makes Lightning return normally).
     """
+    left = read_progress(folder, key)
+    if left is not None and left.done:
+        read_best(folder, net)
+        return left.curves
     run = Run(folder, key, params, loader, validate)
-    module = Module(net, params, loader, seed, run)
-    logger = TensorBoardLogger(board, name="", version="") if board else False
+    trainer = _trainer(params, board, run)
+    try:
+        with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
+            warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
+            trainer.fit(Module(net, params, seed, run), loader)
+    except torch.OutOfMemoryError as error:
+        raise ContractError(
+            f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
+        ) from None
+    if not run.progress.done:
+        raise ContractError(f"training was stopped at step {run.progress.step} before it was done; run again to resume")
+    return run.progress.curves
+
+
+def _trainer(params: Trainer, board: Path | None, run: Run) -> lightning.Trainer:
+    """Return Lightning's trainer; raises ContractError for a device or strategy that cannot be had."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # devices not used, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
+    if gpu and not torch.cuda.is_available():
+        raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")
+    if params.strategy == "fsdp":
+        raise ContractError("trainer.strategy is fsdp; the sequence model is small and knows auto and ddp only")
     precision = ("bf16-mixed" if gpu else "32-true") if params.precision == "auto" else params.precision
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=params.devices,
         strategy=params.strategy,
@@ -138,22 +188,11 @@ def train(
         max_epochs=params.max_epochs,
         gradient_clip_val=params.gradient_clip,
         callbacks=[run],
-        logger=logger,
-        log_every_n_steps=10,
+        logger=TensorBoardLogger(board, name="", version="") if board else False,
+        log_every_n_steps=min(10, run.loader.steps()),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
     )
-    loader.rank, loader.world = trainer.global_rank, trainer.world_size
-    try:
-        trainer.fit(module, loader)
-    except torch.OutOfMemoryError as error:
-        raise ContractError(
-            f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
-        ) from None
-    if not run.progress.done:
-        raise ContractError(f"training was stopped at step {run.progress.step} before it was done; run again to resume")
-    read_best(folder, net)
-    return run.progress.curves

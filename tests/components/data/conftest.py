@@ -1,42 +1,93 @@
-"""A small shop on disk, as its owner would export it."""
+"""A shop of one's own on disk, and what ingest made of it."""
 
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from components import params
-from components.data.snapshot import SnapshotInfo
-from components.params import Params
+from components.data.quality import Counts
+from components.data.snapshot import read_snapshot_info, read_table, take_snapshot
+from tests.components.data.small import write_snapshot
 
-ROOT = Path(__file__).parents[3]
-
-
-def load(**values: Any) -> Params:
-    """Return params.yaml with `section__knob` values replaced."""
-    return params.load(ROOT / "params.yaml", overrides=[f"{k.replace('__', '.')}={v}" for k, v in values.items()])
+CHECKOUT = Path(__file__).parents[3]
+PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
+HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
 
 
-def write_snapshot(folder: Path, events: list[tuple[str | None, str, str, str]], items: list[str]) -> Path:
-    """Write a snapshot of (user, item, time, event) rows and items by hand, all events in one month's file."""
-    names = ("user_id", "item_id", "timestamp", "event")
-    columns = dict(zip(names, zip(*events, strict=True), strict=True))
-    times = pa.array(columns["timestamp"], pa.string()).cast(pa.timestamp("us"))
-    table = pa.table({**{n: pa.array(c, pa.string()) for n, c in columns.items()}, "timestamp": times})
-    (folder / "events/month=2026-01").mkdir(parents=True)
-    pq.write_table(table, folder / "events/month=2026-01/part-0.parquet")
-    (folder / "products").mkdir()
-    none = pa.nulls(len(items), pa.string())
-    products = {"item_id": pa.array(items), "title": pa.array([f"Title {i}" for i in items])}
-    products |= dict.fromkeys(("description", "brand", "category", "language"), none)
-    pq.write_table(
-        pa.table({**products, "price": pa.nulls(len(items), pa.float64())}), folder / "products/part-0.parquet"
-    )
-    info = SnapshotInfo(as_of="2026-03-01T00:00:00+00:00", simulated=False, counts={})
-    (folder / "snapshot.json").write_text(info.model_dump_json())
-    return folder
+def good(n: int = 1, user: int = 1) -> bytes:
+    """Return n good event lines, all different."""
+    return b"".join(b"u%d,i1,2026-01-01 10:%02d:%02d,view,1,2.5\n" % (user, i // 60 % 60, i % 60) for i in range(n))
+
+
+@dataclass
+class Ingested:
+    """Where a snapshot was taken."""
+
+    folder: Path
+    rules: dict[str, dict[str, int]]
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "data/snapshot"
+
+    def counts(self, table: str = "events") -> Counts:
+        return read_snapshot_info(self.snapshot).counts[table]
+
+    def rows(self, table: str = "events", columns: list[str] | None = None) -> list[dict[str, Any]]:
+        return read_table(self.snapshot, table, columns).to_pylist()
+
+    def bad(self, table: str = "events") -> list[dict[str, Any]]:
+        return quarantined(self.folder, table).to_pylist()
+
+
+def quarantined(folder: Path, table: str = "events") -> pa.Table:
+    return pq.read_table(folder / f"data/quarantine/{table}.parquet", page_checksum_verification=True)
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            gzip.compress(content, mtime=0) if name.endswith(".gz") and content[:2] != b"\x1f\x8b" else content
+        )
+
+
+@pytest.fixture
+def settings() -> Callable[..., params.Params]:
+    """Return a function that makes parameters: data knobs by name, sections as dictionaries."""
+
+    def make(sections: dict[str, Any] | None = None, **data: Any) -> params.Params:
+        tree = params.merge(CHECKOUT / "params.yaml", [], [])
+        sources = {"products": [{"path": "in/products.csv"}], "events": [{"path": "in/events.csv"}]}
+        standard = {"simulated": False, "as_of": "2026-03-01T00:00:00Z", "threads": 1, "max_bad_share": 1.0}
+        tree["data"] |= {"sources": sources, **standard, **data}
+        for name, section in (sections or {}).items():
+            tree[name] |= section
+        return params.check(yaml.safe_load(yaml.safe_dump(tree)), "test")
+
+    return make
+
+
+@pytest.fixture
+def ingest(tmp_path: Path, settings: Callable[..., params.Params]) -> Callable[..., Ingested]:
+    """Return a function that writes files below tmp_path and takes a snapshot of them."""
+
+    def run(files: dict[str, bytes], **data: Any) -> Ingested:
+        write(tmp_path, {"in/products.csv": PRODUCTS, **files})
+        (tmp_path / "data/snapshot").mkdir(parents=True, exist_ok=True)
+        chosen = settings(**data).data
+        rules = take_snapshot(chosen, tmp_path, tmp_path / "data/snapshot", tmp_path / "data/quarantine")
+        return Ingested(tmp_path, rules)
+
+    return run
 
 
 @pytest.fixture

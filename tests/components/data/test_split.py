@@ -1,103 +1,183 @@
-"""Windows by global time, leave-one-out for papers; what a window holds and what it must never hold."""
+"""What each window holds, and what must never enter training."""
 
-import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.data import tables
+from components import params
+from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.split import make_split
+from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
 from components.errors import ContractError
-from components.params import Split
-from tests.components.data.conftest import load, write_snapshot
+from tests.components.data.conftest import PRODUCTS, write
 
-AS_OF = datetime(2026, 1, 30, tzinfo=UTC)
-SPLIT = load(
-    split__validation_days=10,
-    split__test_days=10,
-    split__weights="{purchase: 1.0, cart: 0.5, view: 0.25}",
-    split__target_events="[purchase]",
-).split
-
-
-def read(out: Path, window: str) -> list[tuple[int, int, float, bool]]:
-    table = pq.read_table(out / f"{window}.parquet")
-    return list(zip(*(table[c].to_pylist() for c in ("user_idx", "item_idx", "weight", "target")), strict=True))
+AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = 86_400_000_000
+TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}
+ONE_OUT = {**TIME, "protocol": "leave_one_out"}
+Cut = Callable[..., tuple[Path, SplitInfo]]
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    (tmp_path / "split").mkdir()
-    return tmp_path / "split"
+def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
+    """Return a function that splits events given as (user, item, time, event)."""
+
+    def run(
+        events: list[tuple[str, str, str, str]], split: dict[str, Any] = TIME, **data: Any
+    ) -> tuple[Path, SplitInfo]:
+        rows = "".join(",".join(e) + "\n" for e in events)
+        write(
+            tmp_path,
+            {"in/products.csv": PRODUCTS, "in/events.csv": f"user_id,item_id,timestamp,event\n{rows}".encode()},
+        )
+        params = settings({"split": split}, **data)
+        snapshot, out = tmp_path / "data/snapshot", tmp_path / "data/split"
+        for folder in (snapshot, out):
+            folder.mkdir(parents=True, exist_ok=True)
+        take_snapshot(params.data, tmp_path, snapshot, tmp_path / "data/quarantine")
+        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0)
+
+    return run
 
 
-def test_windows_follow_each_other(snapshot: Path, out: Path) -> None:
-    info = make_split(snapshot, out, SPLIT, AS_OF, 1)
-    assert (info.n_users, info.n_items, info.protocol) == (3, 4, "global_time")
-    # items a, b, c, d are 1..4 and users ann, bob, cid 1..3, in the order of their ids
-    assert read(out, "train") == [(0, 3, 1.0, True), (1, 1, 1.0, True), (1, 2, 0.25, False), (2, 1, 1.0, True)]
-    assert read(out, "validation") == [(1, 3, 1.0, True), (1, 4, 1.0, True), (2, 2, 0.5, False), (3, 4, 1.0, True)]
-    assert read(out, "test") == [(2, 3, 1.0, True), (3, 1, 1.0, True)]  # the impression has no weight, the item no row
-    ends = [datetime.fromtimestamp(t / 1e6, UTC).day for t in (info.train_end, info.validation_end, info.test_end)]
-    assert ends == [10, 20, 30]
+def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
+    return [(user, f"i{n}", f"2026-{day}", "purchase") for n, day in enumerate(days, 1)]
 
 
-def test_later_rows_never_enter(snapshot: Path, out: Path) -> None:
-    make_split(snapshot, out, SPLIT, datetime(2026, 1, 25, tzinfo=UTC), 1)
-    latest = max(
-        pq.read_table(out / f"{w}.parquet")["timestamp"].to_numpy().max() for w in ("train", "validation", "test")
-    )
-    assert latest < datetime(2026, 1, 25, tzinfo=UTC).timestamp() * 1e6
+def test_windows_lie_in_the_order_of_time(cut: Cut) -> None:
+    out, info = cut(purchases("a", "01-10", "02-14", "02-15", "02-21", "02-22", "02-28"))
+    end = int(AS_OF.timestamp() * 1e6)
+    assert (info.train_end, info.validation_end, info.test_end) == (end - 14 * DAY, end - 7 * DAY, end)
+    items = [read_interactions(out, (w,)).item_idx.tolist() for w in ("train", "validation", "test")]
+    assert items == [[1, 2], [3, 4], [5, 6]]
+    assert read_info(out) == info
 
 
-def test_history_ends_where_the_window_starts(snapshot: Path, out: Path) -> None:
-    make_split(snapshot, out, SPLIT, AS_OF, 1)
-    users = tables.read_users(out, "test")
-    assert users.user_idx.tolist() == [2, 3]
-    assert [users.history.row(i).tolist() for i in range(2)] == [[1, 2], [4]]
-    assert users.targets is not None
-    assert users.targets.item_idx.tolist() == [3, 1]
-    assert int(users.history.timestamp.max()) < users.now
+def test_a_window_begins_at_its_first_microsecond(cut: Cut) -> None:
+    out, _ = cut(purchases("a", "02-14 23:59:59.999999", "02-15 00:00:00", "02-21 23:59:59.999999", "02-22 00:00:00"))
+    assert [len(read_interactions(out, (w,))) for w in ("train", "validation", "test")] == [1, 2, 1]
 
 
-def test_leave_one_out_keeps_the_order_of_ties(tmp_path: Path, out: Path) -> None:
-    rows: list[tuple[str | None, str, str, str]] = [("u", i, "2026-01-05 00:00:00", "purchase") for i in "dbac"]
-    rows += [("v", i, "2026-01-06 00:00:00", "purchase") for i in "ab"]
-    folder = write_snapshot(tmp_path / "ties", rows, list("abcd"))
-    info = make_split(folder, out, SPLIT.model_copy(update={"protocol": "leave_one_out"}), AS_OF, 1)
-    assert info.train_end == info.test_end
-    assert [r[1] for r in read(out, "train")] == [4, 2, 1, 2]  # u: d, b; v has too few events to be tested
-    assert [r[:2] for r in read(out, "validation")] == [(1, 1)]
-    assert [r[:2] for r in read(out, "test")] == [(1, 3)]
+def test_users_have_history_before_the_window_and_targets_in_it(cut: Cut) -> None:
+    view = ("a", "i9", "2026-02-23", "view")
+    out, _ = cut([*purchases("a", "01-10", "02-15", "02-22"), view, *purchases("b", "02-22")])
+    test = read_users(out, "test")
+    assert test.user_idx.tolist() == [1, 2]
+    assert [test.history.row(i).tolist() for i in (0, 1)] == [[1, 2], []]
+    assert test.targets is not None
+    assert [test.targets.row(i).tolist() for i in (0, 1)] == [[3], [1]]
 
 
-def test_same_input_same_bytes(snapshot: Path, tmp_path: Path) -> None:
-    digests = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        make_split(snapshot, tmp_path / name, SPLIT, AS_OF, 1)
-        digests.append([hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((tmp_path / name).iterdir())])
-    assert digests[0] == digests[1]
+def test_only_events_with_a_weight_are_kept(cut: Cut) -> None:
+    extra = [("a", "i3", "2026-01-11", "impression"), ("only clicks", "i3", "2026-01-11", "click")]
+    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *extra, ("a", "i4", "2026-01-12", "view")])
+    train = read_interactions(out)
+    assert train.item_idx.tolist() == [1, 4]
+    assert train.weight.tolist() == [1.0, 0.5]
+    assert info.n_users == 1
+    assert "only clicks" not in pq.read_table(out / "users.parquet")["user_id"].to_pylist()
 
 
-@pytest.mark.parametrize(
-    ("change", "window"),
-    [({"test_days": 3.0}, "test"), ({"validation_days": 60.0}, "train"), ({"target_events": ["cart"]}, "test")],
-)
-def test_an_empty_window_says_what_to_do(snapshot: Path, out: Path, change: dict[str, object], window: str) -> None:
-    wrong = Split.model_validate({**SPLIT.model_dump(), **change})
-    with pytest.raises(ContractError, match=f"the {window} window has no .*set data.as_of"):
-        make_split(snapshot, out, wrong, AS_OF, 1)
+def test_anonymous_events_count_for_items_only(cut: Cut) -> None:
+    nobody = [("", "i5", "2026-01-10", "purchase"), ("", "i6", "2026-02-23", "purchase")]
+    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *nobody], anonymous_events=True)
+    train = read_interactions(out)
+    assert list(zip(train.user_idx.tolist(), train.item_idx.tolist(), strict=True)) == [(0, 5), (1, 1)]
+    assert info.n_users == 1
+    assert read_users(out, "test").user_idx.tolist() == [1]
+
+
+def test_equal_times_keep_the_order_of_the_source(cut: Cut) -> None:
+    order = [7, 3, 9, 1, 5]
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in order]
+    out, _ = cut([*rows, *purchases("a", "02-15", "02-22")])
+    assert read_interactions(out).item_idx.tolist() == order
+
+
+def test_every_product_is_in_the_catalogue_and_an_unknown_item_does_no_harm(cut: Cut) -> None:
+    events = [*purchases("a", "01-10", "02-15", "02-22"), ("a", "dropped", "2026-01-09", "purchase")]
+    out, info = cut(events, max_unknown_share=0.5)
+    catalogue = read_catalogue(out)
+    assert info.n_items == len(catalogue) == 9
+    assert "dropped" not in catalogue.item_id
+    assert len(read_interactions(out)) == 1
+
+
+def test_leave_one_out_takes_the_last_two_targets(cut: Cut) -> None:
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in (4, 2, 8, 6)]
+    out, info = cut([*rows, *purchases("short", "01-01", "01-02")], ONE_OUT)
+    assert read_interactions(out).item_idx.tolist() == [4, 2, 1, 2]
+    for window, history, target in (("validation", [4, 2], [8]), ("test", [4, 2, 8], [6])):
+        users = read_users(out, window)
+        assert users.user_idx.tolist() == [1]
+        assert users.history.row(0).tolist() == history
+        assert users.targets is not None
+        assert users.targets.row(0).tolist() == target
+    assert info.train_end == info.test_end == int(AS_OF.timestamp() * 1e6)
+
+
+def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) -> None:
+    kinds = ["purchase", "view", "purchase", "view", "purchase", "view"]
+    rows = [("a", f"i{n}", f"2026-01-{n:02d}", kind) for n, kind in enumerate(kinds, 1)]
+    out, _ = cut(rows, ONE_OUT)
+    validation, test = read_users(out, "validation"), read_users(out, "test")
+    assert validation.history.row(0).tolist() == [1, 2]
+    assert test.history.row(0).tolist() == [1, 2, 3, 4]  # not the view after the test purchase
+    assert test.targets is not None
+    assert test.targets.row(0).tolist() == [5]
+
+
+def test_planted_future_events_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
+    cut(purchases("a", "01-10", "02-15", "02-22"))
+    path = tmp_path / "data/snapshot/events/month=2026-01/part-0.parquet"
+    rows = pq.read_table(path)
+    future = pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))
+    pq.write_table(rows.set_column(rows.column_names.index("timestamp"), "timestamp", future), path)
+    with pytest.raises(ContractError, match="leakage: 1 rows"):
+        make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, AS_OF, 1.0)
+
+
+def test_a_later_snapshot_is_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
+    cut(purchases("a", "01-10", "02-15", "02-22"))
+    earlier = datetime(2026, 2, 28, tzinfo=UTC)
+    with pytest.raises(ContractError, match="catalogue would leak"):
+        make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, earlier, 1.0)
+
+
+def test_future_rows_of_the_source_wait(cut: Cut, tmp_path: Path) -> None:
+    rows = purchases("a", "01-10", "02-15", "02-22", "03-01", "03-02")
+    out, _ = cut(rows)
+    counts = read_snapshot_info(tmp_path / "data/snapshot").counts["events"]
+    assert (counts.kept, counts.later) == (3, 2)
+    everything = read_interactions(out, ("train", "validation", "test"))
+    assert everything.timestamp.max() < int(AS_OF.timestamp() * 1e6)
+
+
+@pytest.mark.parametrize(("days", "window"), [(("02-15", "02-22"), "train"), (("01-10", "02-22"), "validation")])
+def test_an_empty_window_is_named(cut: Cut, days: tuple[str, ...], window: str) -> None:
+    with pytest.raises(ContractError, match=f"the {window} window has no"):
+        cut(purchases("a", *days))
+
+
+def test_the_same_snapshot_gives_the_same_bytes(cut: Cut) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"u{rng.integers(50)}", f"i{rng.integers(1, 10)}", f"2026-02-{rng.integers(1, 29):02d}", "purchase")
+            for _ in range(2000)]  # fmt: skip
+    out, _ = cut(rows)
+    first = {p.name: p.read_bytes() for p in out.iterdir()}
+    out, _ = cut(rows)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == first
 
 
 @pytest.mark.real_data
 def test_amazon_beauty_is_split_as_papers_do(real_data: Path, tmp_path: Path) -> None:
     """The test item of each user is the last of its line in Beauty.txt, the history all before it."""
-    from components import params
-    from components.data.snapshot import take_snapshot
 
     root = Path(__file__).parents[3]
     (tmp_path / "data").mkdir()
@@ -107,8 +187,8 @@ def test_amazon_beauty_is_split_as_papers_do(real_data: Path, tmp_path: Path) ->
         (tmp_path / name).mkdir()
     take_snapshot(beauty.data, tmp_path, tmp_path / "snapshot", tmp_path / "quarantine")
     make_split(tmp_path / "snapshot", tmp_path / "split", beauty.split, beauty.data.as_of, 4)
-    users = tables.read_users(tmp_path / "split", "test")
-    item_ids = np.array(tables.read_catalogue(tmp_path / "split").item_id)
+    users = read_users(tmp_path / "split", "test")
+    item_ids = np.array(read_catalogue(tmp_path / "split").item_id)
     user_ids = pq.read_table(tmp_path / "split/users.parquet")["user_id"].to_pylist()
     text = (real_data / "amazon_beauty_2014/Beauty.txt").read_text()
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines()}

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from components.data import tables
 from components.data.split import make_split
 from components.errors import ContractError
-from tests.components.data.conftest import load
+from tests.components.data.small import load
 
 SPLIT = load(split__validation_days=10, split__test_days=10, split__max_history=1).split
 

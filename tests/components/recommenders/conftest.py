@@ -18,7 +18,7 @@ SMALL = [
     "models.sequence.max_length=8",
     "trainer.accelerator=cpu",
     "trainer.max_epochs=20",
-    "trainer.batch_size=16",
+    "trainer.batch_size=96",
     "trainer.learning_rate=0.01",
 ]
 

@@ -1,0 +1,91 @@
+"""Lines of a text file that may be anything: damaged, endless, a decompression bomb. Time and memory stay bounded."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from components.errors import ContractError
+
+MAX_LINE = 16_000_000  # bytes; a longer line is broken as a whole
+MAX_EXPANSION = 200  # gzip may expand so many times; text of a shop expands 5 to 30 times ...
+BOMB = 1 << 30  # ... and only files that reach this many bytes are refused for it
+UNPACKERS = 2  # files at once
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a source, and the name by which people know it: relative to the checkout where it is below it."""
+
+    path: Path
+    name: str
+
+    @property
+    def kind(self) -> str:
+        """Return "csv", "jsonl" or "parquet"."""
+        return self.path.name.removesuffix(".gz").rsplit(".", 1)[1]
+
+
+def read_lines(file: File) -> Iterator[bytes]:
+    """Yield the lines without their ends; one above MAX_LINE comes cut to MAX_LINE + 1 bytes, its rest is skipped.
+
+    Lines end in LF, CRLF, or, in a file that has none of these at its beginning, in CR. A byte order mark is dropped.
+    Raises ContractError for gzip that is damaged, cut off, or a decompression bomb.
+    """
+    rest, skipping, end = b"", False, b""
+    for block in _blocks(file):
+        end = end or (b"\r" if b"\r" in block and b"\n" not in block else b"\n")
+        *lines, rest = (rest + block).split(end)
+        for line in lines:
+            if not skipping:
+                yield line.removesuffix(b"\r")[: MAX_LINE + 1]
+            skipping = False
+        if len(rest) > MAX_LINE:
+            if not skipping:
+                yield rest[: MAX_LINE + 1]
+            rest, skipping = b"", True
+    if rest and not skipping:
+        yield rest.removesuffix(b"\r")
+
+
+def verify_gzip(files: Iterable[File]) -> None:
+    """Raise ContractError for a gzip file that is damaged, cut off, or a decompression bomb; DuckDB reads on."""
+    with ThreadPoolExecutor(UNPACKERS) as pool:
+        for done in [pool.submit(_read_through, f) for f in files if f.path.suffix == ".gz"]:
+            done.result()
+
+
+def _read_through(file: File) -> None:
+    for _ in _blocks(file):
+        pass
+
+
+def _blocks(file: File) -> Iterator[bytes]:
+    seen = 0
+    try:
+        with _open(file.path) as stream:
+            while block := stream.read(1 << 20):
+                yield block if seen else block.removeprefix(BOM)
+                seen += len(block)
+                if file.path.suffix == ".gz":
+                    _check_expansion(file, seen)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ContractError(f"{file.name}: gzip is damaged or cut off ({error}); fetch the file again") from None
+
+
+def _check_expansion(file: File, size: int) -> None:
+    if size > BOMB and size > MAX_EXPANSION * file.path.stat().st_size:
+        raise ContractError(
+            f"{file.name}: gzip that expands more than {MAX_EXPANSION} times, to over {BOMB >> 30} GiB, looks like a "
+            "decompression bomb; unpack it by hand if it is not"
+        )
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")

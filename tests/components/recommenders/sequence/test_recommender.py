@@ -1,0 +1,113 @@
+"""The sequence model as a Recommender, beyond the contract that tests/.../test_contract.py holds for all."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contracts import Catalogue, Interactions, Users
+from components.errors import ContractError
+from components.params import Params
+from components.recommenders.library import load_model
+from components.recommenders.sequence.recommender import SequenceRecommender
+
+World = tuple[Interactions, Catalogue, Users]
+_fitted: list[SequenceRecommender] = []
+
+
+def create(params: Params, epochs: int = 2, seed: int = 0) -> SequenceRecommender:
+    trainer = params.trainer.model_copy(update={"max_epochs": epochs})
+    return SequenceRecommender(params.models.sequence, trainer, seed, exclude_seen=True)
+
+
+@pytest.fixture
+def model(world: World, params: Params) -> SequenceRecommender:
+    """Return the model, trained once on the checkerboard; no test may change it."""
+    if not _fitted:
+        _fitted.append(create(params, epochs=12).fit(*world))
+    return _fitted[0]
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(folder.iterdir()))).hexdigest()
+
+
+def test_the_checkerboard_is_learned_by_heart(model: SequenceRecommender, world: World) -> None:
+    users = world[2]
+    ranked = model.recommend(users, 3).items[1:]
+    assert (ranked % 2 == (users.user_idx[1:] % 2)[:, None]).mean() > 0.95
+    loss = model.curves["train/loss"]
+    assert loss[-1] < 0.85 * loss[0]
+    assert max(model.curves["validation/ndcg_at_10"]) > 0.3
+
+
+def test_a_product_never_sold_is_known_by_its_text(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
+    """Item 20 is even and has a text only: lovers of even items see it above every odd one."""
+    scores = model.score(users_of([[2, 4, 6], [1, 3, 5]]))
+    assert scores[0, 20] > scores[0, 1:20:2].max()
+    assert scores[1, 20] < scores[1, 1:20:2].min()
+
+
+def test_repeats_and_events_before_the_longest_history_do_not_count(
+    model: SequenceRecommender, users_of: Callable[..., Users], params: Params
+) -> None:
+    row = [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(row) == params.models.sequence.max_length
+    scores = model.score(users_of([row, [11, 13, *row], [1, 1, 2, 3, 4, 5, 6, 7, 7, 8]]))
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-6)
+    np.testing.assert_allclose(scores[2], scores[0], atol=1e-6)
+
+
+def test_the_newest_event_counts(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
+    scores = model.score(users_of([[1, 3, 2], [1, 3]]))
+    assert np.abs(scores[0] - scores[1]).max() > 1e-2
+
+
+def test_load_gives_the_same_scores_and_needs_no_lightning(
+    model: SequenceRecommender, world: World, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.score(world[2]), model.score(world[2]))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["arrays.safetensors", "model.json"]
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(world: World, params: Params, tmp_path: Path) -> None:
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        create(params, seed=seed).fit(*world).save(tmp_path / name)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two") != digest(tmp_path / "three")
+
+
+def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> None:
+    events, catalogue, users = world
+    model = create(params)
+    assert users.targets is not None
+    assert catalogue.embedding is not None
+    other = users.targets.item_idx[::-1].copy()
+    keys = [
+        model._key(events, catalogue, users),
+        create(params, seed=1)._key(events, catalogue, users),
+        create(params, epochs=3)._key(events, catalogue, users),
+        model._key(replace(events, weight=events.weight * 2), catalogue, users),
+        model._key(replace(events, event=events.event - 1), catalogue, users),
+        model._key(events, replace(catalogue, embedding=-catalogue.embedding), users),
+        model._key(events, catalogue, replace(users, targets=replace(users.targets, item_idx=other))),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert model._key(*world) == keys[0]
+
+
+def test_what_cannot_be_trained_is_refused(world: World, params: Params) -> None:
+    events, catalogue, users = world
+    with pytest.raises(ContractError, match="run `encode`"):
+        create(params).fit(events, replace(catalogue, embedding=None), users)
+    with pytest.raises(ContractError, match="no known user has an event"):
+        create(params).fit(replace(events, user_idx=np.zeros_like(events.user_idx)), catalogue, users)
+    with pytest.raises(ContractError, match=r"widen split\.validation_days"):
+        create(params).fit(events, catalogue, replace(users, targets=users.history))
+    several = params.trainer.model_copy(update={"devices": 2})
+    with pytest.raises(ContractError, match="set `work`"):
+        SequenceRecommender(params.models.sequence, several, 0, exclude_seen=True).fit(*world)

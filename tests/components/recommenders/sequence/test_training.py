@@ -1,0 +1,209 @@
+"""A training run: it goes on where it was left, ends in the same weights, and says so when it did not end well."""
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from components.contracts import Catalogue, Interactions, Users
+from components.errors import ContractError
+from components.params import Params, Trainer
+from components.recommenders.sequence.datamodule import Loader, training_sequences
+from components.recommenders.sequence.model import Items, Net, Transformer
+from components.recommenders.sequence.state import read_progress
+from components.recommenders.sequence.training import Run, Validate, train
+
+World = tuple[Interactions, Catalogue, Users]
+
+
+@pytest.fixture
+def knobs(params: Params) -> Trainer:
+    return params.trainer.model_copy(update={"max_epochs": 3, "patience": 3, "checkpoint_every_steps": 2})
+
+
+class Case:
+    """A tiny net with its loader; the metric rises unless it is told otherwise."""
+
+    def __init__(self, world: World, params: Params, knobs: Trainer, folder: Path) -> None:
+        events, catalogue, _ = world
+        assert catalogue.embedding is not None
+        torch.manual_seed(0)
+        evidence = torch.bincount(torch.from_numpy(events.item_idx).long(), minlength=events.n_items + 1).float()
+        items = Items(torch.from_numpy(catalogue.embedding.copy()), evidence, params.models.sequence)
+        self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
+        self.loader = Loader(training_sequences(events, 8), knobs.batch_size, 0)
+        self.knobs, self.folder, self.seen = knobs, folder, 0
+
+    def rising(self, _: Net) -> float:
+        self.seen += 1
+        return self.seen / 100
+
+    def train(self, validate: Validate | None = None, key: str = "k", board: Path | None = None) -> dict[str, list]:
+        return train(self.net, self.loader, validate or self.rising, self.knobs, 5, self.folder, key, board)
+
+    def weights(self) -> torch.Tensor:
+        return torch.cat([p.detach().flatten() for p in self.net.parameters()])
+
+
+@pytest.fixture
+def case(world: World, params: Params, knobs: Trainer, tmp_path: Path) -> Case:
+    return Case(world, params, knobs, tmp_path / "run")
+
+
+@pytest.fixture
+def twin(world: World, params: Params, knobs: Trainer, tmp_path: Path) -> Case:
+    return Case(world, params, knobs, tmp_path / "twin")
+
+
+class Stop(Exception):
+    """What interrupts a training in these tests."""
+
+
+def stop_at(case: Case, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt before that step's loss; a `kill -9` is tried in tests/components/stages/test_finetune.py."""
+    before, calls = case.net.loss, []
+
+    def loss(*batch: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == step:
+            raise Stop
+        return before(*batch)
+
+    monkeypatch.setattr(case.net, "loss", loss)
+
+
+def test_loss_falls_and_curves_have_a_value_an_epoch(case: Case) -> None:
+    curves = case.train()
+    assert curves["validation/ndcg_at_10"] == [0.01, 0.02, 0.03]
+    assert len(curves["train/loss"]) == 3
+    assert curves["train/loss"][-1] < curves["train/loss"][0]
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6, 8])
+def test_an_interrupted_run_ends_in_the_weights_of_a_straight_one(
+    case: Case, twin: Case, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three steps an epoch, a state every two: stopped before any state, within an epoch, and right after one."""
+    straight = case.train()
+    with monkeypatch.context() as patch:
+        stop_at(twin, step, patch)
+        with pytest.raises(Stop):
+            twin.train()
+    torch.manual_seed(99)
+    for weight in twin.net.parameters():
+        torch.nn.init.normal_(weight)  # another process starts from scratch
+    if step == 1:  # nothing was kept: as if it had never run
+        assert read_progress(twin.folder, "k") is None
+        return
+    twin.seen = (step - 1) // 3
+    assert twin.train() == straight
+    assert torch.equal(twin.weights(), case.weights())
+
+
+def test_a_finished_run_is_not_trained_on(case: Case) -> None:
+    curves, weights = case.train(), case.weights()
+    torch.nn.init.zeros_(case.net.items.own.weight)
+    assert case.train() == curves
+    assert case.seen == 3
+    assert torch.equal(case.weights(), weights)
+
+
+def test_another_key_starts_over(case: Case, twin: Case) -> None:
+    case.train(key="old")
+    case.net.load_state_dict(twin.net.state_dict())
+    case.seen = 0
+    case.train(key="new")
+    twin.train(key="new")
+    assert case.seen == 3
+    assert torch.equal(case.weights(), twin.weights())
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_run(case: Case) -> None:
+    case.knobs = case.knobs.model_copy(update={"max_epochs": 20, "patience": 2})
+    values, weights = [0.1, 0.3, 0.3, 0.2], []
+
+    def validate(_: Net) -> float:
+        weights.append(case.weights())
+        return values[len(weights) - 1]
+
+    assert case.train(validate)["validation/ndcg_at_10"] == values
+    assert torch.equal(case.weights(), weights[1])
+
+
+def test_a_loss_that_is_no_number_stops_the_run(case: Case) -> None:
+    torch.nn.init.constant_(case.net.items.project.bias, float("nan"))
+    with pytest.raises(ContractError, match=r"loss is nan at step 0; lower trainer\.learning_rate"):
+        case.train()
+    assert not (case.folder / "best.safetensors").exists()
+
+
+def test_sigterm_is_no_success_and_the_next_run_takes_up(case: Case, twin: Case) -> None:
+    straight = case.train()
+    before, calls = twin.net.loss, []
+
+    def loss(*batch: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return before(*batch)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    twin.net.loss = loss  # type: ignore[method-assign]
+    try:
+        with pytest.raises((ContractError, SystemExit, KeyboardInterrupt)):
+            twin.train()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    left = read_progress(twin.folder, "k")
+    assert left is not None
+    assert (left.done, left.step) == (False, 4)
+    twin.net.loss = before  # type: ignore[method-assign]
+    assert twin.train() == straight
+    assert torch.equal(twin.weights(), case.weights())
+
+
+def test_the_wall_clock_ends_a_run_early_and_well(case: Case) -> None:
+    case.knobs = case.knobs.model_copy(update={"max_minutes": 1e-9})
+    assert len(case.train()["train/loss"]) == 1
+    left = read_progress(case.folder, "k")
+    assert left is not None
+    assert (left.done, left.step) == (True, 1)
+
+
+def test_the_rate_rises_then_falls(case: Case) -> None:
+    case.knobs = case.knobs.model_copy(update={"warmup_share": 0.1})
+    run = Run(case.folder, "k", case.knobs, case.loader, case.rising)
+    run.steps = 100
+    warmth = np.array([run.warmth(step) for step in range(101)])
+    np.testing.assert_allclose(warmth[[0, 9, 100]], [0.1, 1.0, 0.05])
+    assert (np.diff(warmth[:10]) > 0).all()
+    assert (np.diff(warmth[10:]) < 0).all()
+
+
+def test_a_board_is_written(case: Case, tmp_path: Path) -> None:
+    case.train(board=tmp_path / "board")
+    assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(
+    ("knob", "said"),
+    [({"accelerator": "gpu"}, r"trainer\.accelerator is gpu"), ({"strategy": "fsdp"}, r"trainer\.strategy is fsdp")],
+)
+def test_what_cannot_be_had_is_refused_by_name(
+    case: Case, knob: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    case.knobs = case.knobs.model_copy(update=knob)
+    with pytest.raises(ContractError, match=said):
+        case.train()
+
+
+def test_lightning_keeps_quiet(case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.INFO):
+        case.train()
+    assert {record.name for record in caplog.records} == {"finetune"}
+    assert capfd.readouterr().out == ""

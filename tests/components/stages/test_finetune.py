@@ -1,0 +1,204 @@
+"""Stage `finetune` on a split made by hand: what it leaves, alone, killed, ended politely, or in two processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from safetensors.numpy import save_file
+
+from components.contracts import Catalogue, Interactions, Users
+from components.data.tables import SplitInfo, read_users
+from components.params import load
+from components.recommenders.library import load_model
+from components.stages import finetune
+
+World = tuple[Interactions, Catalogue, Users]
+CHECKOUT = Path(__file__).resolve().parents[3]
+SMALL = [
+    "models.sequence.dim=16",
+    "models.sequence.blocks=1",
+    "models.sequence.max_length=8",
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=4",
+    "trainer.patience=4",
+    "trainer.batch_size=96",
+    "trainer.checkpoint_every_steps=2",
+]
+
+
+def write_split(folder: Path, world: World) -> None:
+    """Write what `split` and `encode` would leave of the checkerboard."""
+    events, catalogue, users = world
+    split, features = folder / "data/split", folder / "features"
+    split.mkdir(parents=True)
+    features.mkdir()
+    n = len(catalogue)
+    columns = ("item_id", "title", "brand", "category", "language")
+    items = {"item_idx": np.arange(1, n + 1, dtype=np.int32), **{c: getattr(catalogue, c)[1:] for c in columns}}
+    items |= {"description": [""] * n, "price": catalogue.price[1:].astype(np.float64)}
+    pq.write_table(pa.table(items), split / "items.parquet", write_page_checksum=True)
+    names = ("user_idx", "item_idx", "timestamp", "event", "weight")
+    train = {c: getattr(events, c) for c in names} | {"target": np.ones(len(events), bool)}
+    pq.write_table(pa.table(train), split / "train.parquet", write_page_checksum=True)
+    assert users.targets is not None
+    who = np.repeat(users.user_idx, np.diff(users.targets.offsets))
+    later = {"user_idx": who, **{c: getattr(users.targets, c) for c in names[1:]}, "target": np.ones(len(who), bool)}
+    pq.write_table(pa.table(later), split / "validation.parquet", write_page_checksum=True)
+    info = SplitInfo(
+        protocol="global_time",
+        train_end=events.now,
+        validation_end=2 * events.now,
+        test_end=3 * events.now,
+        n_users=events.n_users,
+        n_items=n,
+        max_history=50,
+        simulated=True,
+    )
+    (split / "split.json").write_text(info.model_dump_json())
+    assert catalogue.embedding is not None
+    save_file({"embedding": catalogue.embedding.astype(np.float16)}, features / "items.safetensors")
+
+
+def workspace(folder: Path, world: World, *overrides: str) -> Path:
+    write_split(folder, world)
+    params = load(CHECKOUT / "params.yaml", overrides=[*SMALL, *overrides])
+    (folder / "run").mkdir()
+    (folder / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    return folder
+
+
+def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
+    """Start the stage as the pipeline does."""
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "components.stages.finetune"]
+    return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder: Path, crash_at: str = "") -> tuple[int, str]:
+    """Run the stage; return its exit code and what it said."""
+    process = start(folder, crash_at)
+    _, said = process.communicate(timeout=200)
+    return process.returncode, said
+
+
+def outs(folder: Path) -> dict[str, bytes]:
+    """Return every file that the stage leaves, but for TensorBoard's."""
+    found = [p for name in finetune.OUTS for p in sorted((folder / name).rglob("*")) if p.is_file()]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
+
+
+@pytest.fixture
+def straight(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return the outs of a run that nothing disturbed."""
+    monkeypatch.chdir(workspace(tmp_path / "straight", world))
+    finetune.main()
+    return outs(tmp_path / "straight")
+
+
+def test_the_model_its_curves_and_its_metrics_are_left(straight: dict[str, bytes], tmp_path: Path) -> None:
+    assert sorted(straight) == [
+        "models/sequence/arrays.safetensors",
+        "models/sequence/model.json",
+        "reports/finetune/metrics.json",
+        "reports/finetune/plots/metrics/train/loss.tsv",
+        "reports/finetune/plots/metrics/validation/ndcg_at_10.tsv",
+    ]
+    folder = tmp_path / "straight"
+    ranked = load_model(folder / "models/sequence").recommend(read_users(folder / "data/split", "validation"), 5)
+    assert (ranked.items > 0).all()
+    metrics = json.loads(straight["reports/finetune/metrics.json"])
+    assert metrics["epochs"] == 4
+    curve = straight["reports/finetune/plots/metrics/validation/ndcg_at_10.tsv"].decode().splitlines()[1:]
+    assert max(float(line.split()[1]) for line in curve) == pytest.approx(metrics["validation/ndcg_at_10"], rel=1e-4)
+    assert list((folder / "run/tensorboard").glob("events.out.tfevents.*"))
+    assert not (folder / finetune.WORK).exists()
+
+
+@pytest.mark.usefixtures("straight")
+def test_a_further_process_of_several_writes_nothing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outs belong to the first one: here the other's training is skipped, and its end looked at."""
+    folder = workspace(tmp_path / "further", world)
+    (folder / "models/sequence").mkdir(parents=True)
+    (folder / "models/sequence/theirs").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("components.recommenders.sequence.recommender.SequenceRecommender.fit", lambda *_: None)
+    with pytest.raises(SystemExit) as end:
+        finetune.main()
+    assert not end.value.code
+    assert list(outs(folder)) == ["models/sequence/theirs"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
+def test_kill_9_then_again_gives_the_bytes_of_a_straight_run(
+    straight: dict[str, bytes], world: World, tmp_path: Path, point: str
+) -> None:
+    folder = workspace(tmp_path / "killed", world)
+    code, _ = run(folder, crash_at=point)
+    assert code == -signal.SIGKILL
+    assert (folder / finetune.WORK / "state.json").exists() == (point != "finetune:after")
+    code, said = run(folder)
+    assert code == 0, said
+    assert ("resumed in epoch" in said) == (point != "finetune:after"), said
+    assert outs(folder) == straight
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_still_ends_the_same(
+    straight: dict[str, bytes], world: World, tmp_path: Path
+) -> None:
+    """Each try gets one epoch further; the last one finds the training done."""
+    folder = workspace(tmp_path / "killed", world)
+    for _ in range(4):
+        assert run(folder, crash_at="finetune:epoch")[0] == -signal.SIGKILL
+    assert run(folder)[0] == 0
+    assert outs(folder) == straight
+
+
+@pytest.mark.slow
+def test_sigterm_is_no_success(world: World, tmp_path: Path) -> None:
+    folder = workspace(tmp_path, world, "trainer.max_epochs=100000", "trainer.patience=100000")
+    process = start(folder)
+    deadline = time.monotonic() + 150
+    while not (folder / finetune.WORK / "state.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode not in (0, None), said
+    assert not (folder / "models/sequence/model.json").exists()
+    assert (folder / finetune.WORK / "state.json").exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_state_is_refused_by_name(world: World, tmp_path: Path) -> None:
+    folder = workspace(tmp_path, world)
+    run(folder, crash_at="finetune:step")
+    state = next((folder / finetune.WORK).glob("state-*.safetensors"))
+    state.write_bytes(state.read_bytes()[:-100])
+    code, said = run(folder)
+    assert code == 1
+    assert f"finetune: {finetune.WORK}/{state.name}: damaged" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(world: World, tmp_path: Path) -> None:
+    folder = workspace(tmp_path, world, "trainer.devices=2", "trainer.strategy=ddp")
+    code, said = run(folder)
+    assert code == 0, said
+    assert len(outs(folder)) == 5
+    model = load_model(folder / "models/sequence")
+    assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
+    assert json.loads((folder / "reports/finetune/metrics.json").read_text())["epochs"] == 4
