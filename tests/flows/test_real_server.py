@@ -1,0 +1,106 @@
+"""infra/ui.sh as it is, on a toy checkout: form, schedule and drift event each start a run that ends in a verdict."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.outcome import STATES
+from tests.flows.conftest import stand_in
+from tests.flows.toy import ROOT, call
+
+VERDICTS = set(STATES.values())
+WAIT_S = 420
+Ask = Callable[..., Any]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
+    """Start the script; return a function that asks Prefect's API. Afterwards nothing of it may run any more."""
+    root = stand_in(fresh, tmp_path / "shop", monkeypatch)
+    for name in ("flows", "infra"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "prefect.yaml", root / "prefect.yaml")
+    call(root, "git", "add", "--all")
+    call(root, "git", "commit", "--quiet", "--message", "flows")
+    port = free_port()
+    monkeypatch.setenv("CAROUSEL_PREFECT_PORT", str(port))
+    monkeypatch.setenv("CAROUSEL_MLFLOW_PORT", str(free_port()))
+    monkeypatch.setenv("CAROUSEL_MLFLOW_UI", "0")
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "5")
+    monkeypatch.setenv("CAROUSEL_BIN", str(Path(sys.executable).parent))
+    script = subprocess.Popen(["infra/ui.sh"], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert script.stdout
+    try:
+        lines = [script.stdout.readline() for _ in range(2)]
+        assert "Ctrl-C" in lines[-1], lines
+        yield lambda path, content=None: asked(f"http://127.0.0.1:{port}/api{path}", content)
+    finally:
+        script.send_signal(signal.SIGTERM)
+        script.wait(60)
+        script.stdout.close()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def asked(url: str, content: Any) -> Any:
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.loads(reply.read() or b"null")
+
+
+def ended(ask: Ask, deployment: str, created: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until a run of the deployment that `created` picks is over; return it."""
+    deadline = time.monotonic() + WAIT_S
+    seen: list[tuple[str, str]] = []
+    while time.monotonic() < deadline:
+        runs = [r for r in ask("/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}}) if created(r)]
+        seen = [(r["state_name"], (r["state"]["message"] or "")[:300]) for r in runs]
+        for run in runs:
+            if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED"):
+                return dict(run)
+        time.sleep(2)
+    raise AssertionError(f"no run ended within {WAIT_S} s: {seen}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_form_schedule_and_drift_each_end_in_a_verdict(ask: Ask) -> None:
+    ids = {n: ask(f"/deployments/name/{n}")["id"] for n in ("retrain/manual", "retrain/nightly", "monitor/monitor")}
+    manual, nightly, watch = ids.values()
+
+    form = {"parameters": {"max_epochs": 14, "bootstrap": True}, "state": {"type": "SCHEDULED"}}
+    first = ask(f"/deployments/{manual}/create_flow_run", form)["id"]
+    run = ended(ask, manual, lambda r: r["id"] == first)
+    assert (run["state_name"], run["parameters"]["max_epochs"]) == ("Promoted", 14), run["state"]
+
+    soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
+    every_day = {"interval": 86400, "anchor_date": soon, "timezone": "UTC"}
+    ask(f"/deployments/{nightly}/schedules", [{"active": True, "schedule": every_day}])
+    run = ended(ask, nightly, lambda r: r["auto_scheduled"] and r["state_type"] != "SCHEDULED")
+    assert run["state_name"] in VERDICTS, run["state"]
+
+    look = {"parameters": {"overrides": ["drift.max_distance=0.01"]}, "state": {"type": "SCHEDULED"}}
+    looked = ask(f"/deployments/{watch}/create_flow_run", look)["id"]
+    run = ended(ask, watch, lambda r: r["id"] == looked)
+    assert run["state_name"] == "Drifted", run["state"]
+    run = ended(ask, manual, lambda r: r["id"] != first)
+    assert run["state_name"] in VERDICTS, run["state"]
+    assert run["parameters"]["as_of"].startswith("2026-03-01")
