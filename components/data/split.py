@@ -115,8 +115,8 @@ def _read(connection: DuckDBPyConnection, snapshot: Path, split: Split) -> None:
         f"CREATE TABLE known AS SELECT coalesce(u.user_idx, 0) AS user_idx, i.item_idx, "
         f"epoch_us(e.timestamp) AS timestamp, (CASE e.event {codes} END)::TINYINT AS code, "
         "e.file_index * 4294967296 + e.file_row_number AS seq "
-        "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) LEFT JOIN users u USING (user_id) "
-        "WHERE code IS NOT NULL",
+        "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) "
+        "LEFT JOIN users u USING (user_id) WHERE code IS NOT NULL",
         [files],
     )
 

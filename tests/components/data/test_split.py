@@ -136,7 +136,7 @@ def test_planted_future_events_are_refused(cut: Cut, tmp_path: Path, settings: C
     cut(purchases("a", "01-10", "02-15", "02-22"))
     path = tmp_path / "data/snapshot/events/month=2026-01/part-0.parquet"
     rows = pq.read_table(path)
-    future = pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))  # noqa: DTZ001
+    future = pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))
     pq.write_table(rows.set_column(rows.column_names.index("timestamp"), "timestamp", future), path)
     with pytest.raises(ContractError, match="leakage: 1 rows"):
         make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, AS_OF, 1.0)
