@@ -6,7 +6,7 @@ export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: install retrain test lint serve ui clean
+.PHONY: install retrain test test-slow lint serve ui clean
 
 install: .venv/.installed
 
@@ -21,7 +21,10 @@ retrain: install  ## one whole loop: data, training, evaluation, verdict; the fi
 	case $$code in 0|2|3) exit 0;; *) exit $$code;; esac
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install  ## whole pipelines, real servers, kill -9 sweeps: minutes each
+	$(BIN)/python -m pytest -m slow
 
 lint: install
 	$(BIN)/ruff check .

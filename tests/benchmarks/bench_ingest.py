@@ -141,9 +141,11 @@ def main() -> None:
                 mine, cpu, gib = measure("ours", kind, folder, asked.threads)
                 ratios.append(mine / base)
                 peak = max(peak, gib)
-                bare = f"bare {base:.1f} s (CPU {base_cpu:.1f}), {base_gib:.2f} GiB"
-                ours = f"ours {mine:.1f} s (CPU {cpu:.1f}), {gib:.2f} GiB"
-                print(f"{kind} round {number + 1}: {bare}; {ours}; ratio {ratios[-1]:.2f}", flush=True)
+                print(
+                    f"{kind} round {number + 1}: bare {base:.1f} s (CPU {base_cpu:.1f}), {base_gib:.2f} GiB; "
+                    f"ours {mine:.1f} s (CPU {cpu:.1f}), {gib:.2f} GiB; ratio {ratios[-1]:.2f}",
+                    flush=True,
+                )
             median = statistics.median(ratios)
             print(f"{kind}: {asked.events} events, median ratio {median:.2f}, peak {peak:.2f} GiB")
             failed |= median > MAX_RATIO or peak >= MAX_GIB

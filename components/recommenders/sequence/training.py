@@ -17,6 +17,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from components.errors import ContractError
 from components.faults import crash_point
@@ -150,7 +151,7 @@ def train(
     """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
 
     With several devices this runs in as many processes; the first one writes, and all end with the same net.
-    Raises ContractError when training was ended before it was done (a polite signal makes Lightning return normally).
+    Raises ContractError when training was ended before it was done (SIGTERM makes Lightning exit with 0).
     """
     left = read_progress(folder, key)
     if left is not None and left.done:
@@ -162,6 +163,8 @@ def train(
         with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
             trainer.fit(Module(net, params, seed, run), loader)
+    except SIGTERMException:
+        log.warning("asked to end")  # it would end the process with exit code 0; what follows says that it is not done
     except torch.OutOfMemoryError as error:
         raise ContractError(
             f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"

@@ -1,0 +1,131 @@
+"""What a snapshot holds, what waits, and which bytes stay."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from components.data.schemas import schema
+from components.data.snapshot import partitions, read_snapshot_info, read_table
+from components.errors import ContractError
+from tests.components.data.conftest import HEADER, PRODUCTS, Ingested, good
+
+Ingest = Callable[..., Ingested]
+MONTHS = HEADER + b"".join(b"u%d,i1,2026-%02d-15,view,1,1\n" % (n, n % 2 + 1) for n in range(100))
+
+
+def files_of(taken: Ingested) -> dict[str, bytes]:
+    return {str(p.relative_to(taken.snapshot)): p.read_bytes() for p in sorted(taken.snapshot.rglob("*.parquet"))}
+
+
+def test_events_lie_in_months_in_the_order_of_time_and_source(ingest: Ingest) -> None:
+    rows = b"u1,i3,2026-02-01,view,1,1\nu1,i2,2026-01-31 23:59:59,view,1,1\nu1,i1,2026-02-01,cart,1,1\n"
+    taken = ingest({"in/events.csv": HEADER + rows})
+    assert [p.parent.name for p in partitions(taken.snapshot, "events")] == ["month=2026-01", "month=2026-02"]
+    assert [r["item_id"] for r in taken.rows()] == ["i2", "i3", "i1"]
+
+
+def test_the_same_sources_give_the_same_bytes(ingest: Ingest) -> None:
+    first = files_of(ingest({"in/events.csv": MONTHS}))
+    assert files_of(ingest({"in/events.csv": MONTHS}, threads=2)) == first
+
+
+def test_a_month_that_did_not_change_keeps_its_bytes(ingest: Ingest) -> None:
+    before = files_of(ingest({"in/events.csv": MONTHS}))
+    after = files_of(ingest({"in/events.csv": MONTHS + b"new,i1,2026-02-20,view,1,1\nold,i1,2025-12-20,view,1,1\n"}))
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {"events/month=2025-12/part-0.parquet", "events/month=2026-02/part-0.parquet"}
+
+
+def test_partitions_carry_page_checksums(ingest: Ingest) -> None:
+    taken = ingest({"in/events.csv": HEADER + good(500)})
+    path = partitions(taken.snapshot, "events")[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(OSError, match="CRC"):
+        read_table(taken.snapshot, "events")
+
+
+def test_rows_at_as_of_wait(ingest: Ingest) -> None:
+    rows = b"u1,i1,2026-01-31 23:59:59.999999,view,1,1\nu1,i1,2026-02-01,view,1,1\nu1,i1,2026-02-02,view,1,1\n"
+    taken = ingest({"in/events.csv": HEADER + rows}, as_of="2026-02-01T00:00:00Z")
+    counts = taken.counts()
+    assert (counts.read, counts.kept, counts.later, counts.quarantined) == (3, 1, 2, 0)
+    assert taken.bad() == []
+    east = ingest({"in/events.csv": HEADER + rows}, as_of="2026-02-01T02:00:00+02:00")
+    assert east.counts().kept == 1
+
+
+def test_the_newest_version_of_a_product_before_as_of_counts(ingest: Ingest) -> None:
+    products = (
+        b"item_id,title,timestamp\ni1,old,2026-01-01\ni1,new,2026-01-20\ni1,future,2026-05-01\ni1,older,2025-01-01\n"
+    )
+    taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + good()})
+    assert [p["title"] for p in taken.rows("products")] == ["new"]
+    counts = taken.counts("products")
+    assert (counts.read, counts.kept, counts.superseded, counts.later) == (4, 1, 2, 1)
+
+
+def test_a_product_of_the_future_is_unknown_today(ingest: Ingest) -> None:
+    products = b"item_id,title,timestamp\ni1,here,2026-01-01\ni2,not yet,2026-05-01\n"
+    taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + good() + b"u2,i2,2026-01-02,view,1,1\n"},
+                   max_unknown_share=1.0)  # fmt: skip
+    assert [b["rule"] for b in taken.bad()] == ["item_id: not in products"]
+
+
+def test_of_equal_rows_the_first_counts(ingest: Ingest) -> None:
+    other = b"u1,i1,2026-01-01 10:00:00,cart,1,2.5\n"
+    taken = ingest({"in/events.csv": HEADER + good(3) + other + good(3)}, max_bad_share=0.0)
+    counts = taken.counts()
+    assert (counts.read, counts.kept, counts.duplicates, counts.quarantined) == (7, 4, 3, 0)
+    assert [(b["row"], b["rule"]) for b in taken.bad()] == [(5, "duplicate"), (6, "duplicate"), (7, "duplicate")]
+
+
+def test_read_table_takes_columns_and_a_span(ingest: Ingest) -> None:
+    taken = ingest({"in/events.csv": MONTHS})
+    start, end = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 2, 15, tzinfo=UTC)
+    rows = read_table(taken.snapshot, "events", ["user_id"], start, end)
+    assert rows.column_names == ["user_id"]
+    assert rows.num_rows == 50
+    assert read_table(taken.snapshot, "events", ["user_id"], end).num_rows == 50
+    assert read_table(taken.snapshot, "events", end=start).num_rows == 0
+    assert read_table(taken.snapshot, "reviews").num_rows == 0
+    with pytest.raises(ContractError, match="run the stage `ingest`"):
+        read_table(taken.folder / "nowhere", "events")
+
+
+def test_tables_hold_their_contract(ingest: Ingest) -> None:
+    import ibis
+
+    reviews = b"user_id,item_id,timestamp,rating,text\nu1,i1,2026-01-02,5,good\nu1,i1,2026-01-03,6,too good\n"
+    searches = b"user_id,timestamp,query,clicked_item_id\n,2026-01-02,tea,i1\nu1,2026-01-02,,\nu1,2026-01-02,cup,gone\n"
+    kinds = {t: [{"path": f"in/{t}.csv"}] for t in ("products", "events", "reviews", "searches")}
+    taken = ingest({"in/events.csv": HEADER + good(), "in/reviews.csv": reviews, "in/searches.csv": searches},
+                   sources=kinds, max_unknown_share=1.0)  # fmt: skip
+    assert taken.rules["reviews"] == {"rating: outside [1, 5]": 1}
+    assert taken.rules["searches"] == {"clicked_item_id: not in products": 1, "query: missing": 1}
+    backend = ibis.duckdb.connect()
+    for table in kinds:
+        rows = backend.read_parquet([str(p) for p in partitions(taken.snapshot, table)], hive_partitioning=False)
+        schema(table).validate(rows)
+
+
+def test_snapshot_says_what_it_is(ingest: Ingest) -> None:
+    info = read_snapshot_info(ingest({"in/events.csv": HEADER + good()}).snapshot)
+    assert (info.as_of, info.simulated) == ("2026-03-01T00:00:00+00:00", False)
+    assert info.counts["products"].kept == 9
+
+
+def test_nothing_before_as_of_is_an_error(ingest: Ingest) -> None:
+    with pytest.raises(ContractError, match=r"data\.sources\.events: expected rows before data\.as_of 2020-01-01"):
+        ingest({"in/events.csv": HEADER + good()}, as_of="2020-01-01T00:00:00Z")
+
+
+def test_nothing_is_left_behind(ingest: Ingest, tmp_path: Path) -> None:
+    ingest({"in/events.csv": HEADER + b"u1\n" + good()})
+    assert list((tmp_path / "run").iterdir()) == []
+    assert pq.read_metadata(tmp_path / "data/quarantine/events.parquet").num_rows == 1
+    assert PRODUCTS
