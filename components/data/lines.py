@@ -46,9 +46,10 @@ def read_lines(file: File) -> Iterator[bytes]:
             if not skipping:
                 yield line.removesuffix(b"\r")[: MAX_LINE + 1]
             skipping = False
-        if len(rest) > MAX_LINE:
-            if not skipping:
-                yield rest[: MAX_LINE + 1]
+        if skipping:
+            rest = b""
+        elif len(rest) > MAX_LINE:
+            yield rest[: MAX_LINE + 1]
             rest, skipping = b"", True
     if rest and not skipping:
         yield rest.removesuffix(b"\r")

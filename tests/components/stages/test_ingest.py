@@ -9,10 +9,10 @@ from components.stages import ingest, resolve, split
 
 CHECKOUT = Path(__file__).parents[3]
 SMALL = "shop.n_users=60\nshop.n_items=80\nshop.days=60\nshop.shift_day=40\ndata.as_of=2025-12-31T00:00:00Z"
-OWN = """\
-data.simulated=false
-data.sources={products: [{path: in/p.csv}], events: [{path: in/e.csv}]}
-data.as_of=2026-03-01T00:00:00Z"""
+OWN = (
+    "data.simulated=false\ndata.as_of=2026-03-01T00:00:00Z\n"
+    "data.sources={products: [{path: in/p.csv}], events: [{path: in/e.csv}]}"
+)
 
 
 @pytest.fixture
