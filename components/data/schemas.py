@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import EVENTS, TABLES
 
 if TYPE_CHECKING:
-    import ibis
     import ibis.expr.types as ir
     from pandera.ibis import DataFrameSchema
 
@@ -112,33 +113,36 @@ def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
 
     columns = {}
     for name, field in fields(table, anonymous_events).items():
-        checks = [pa.Check(_on_column(rule), name=rule.name) for rule in field.rules]
+        checks = [pa.Check(_all_hold(field.rules), name=", ".join(r.name for r in field.rules))] if field.rules else []
         dtype = dt.dtype("timestamp(6)" if field.dtype == "timestamp" else field.dtype)
         columns[name] = pa.Column(dtype, checks=checks, nullable=not field.required)
     return pa.DataFrameSchema(columns, name=table, strict=True)
 
 
-def broken_rule(raw: ibis.Table, typed: ibis.Table, table: str, anonymous_events: bool) -> ir.StringValue:
+def broken_rule(
+    came: Mapping[str, Any], values: Mapping[str, Any], table: str, anonymous_events: bool
+) -> ir.StringValue:
     """Return an expression with the first rule that a row breaks, such as "price: negative", or null.
 
-    raw:   the source's values under our column names, before any cast.
-    typed: the same rows, cast; a value that is there in `raw` and null in `typed` has the wrong type.
+    came:   the source's values under our column names, before any cast; null where there is nothing but blanks.
+    values: the same, cast; a value that came and is null here has the wrong type.
     """
     import ibis
 
     branches: list[tuple[Any, str]] = []
     for name, field in fields(table, anonymous_events).items():
-        value = typed[name]
+        value = values[name]
         if field.dtype != "string":
-            branches.append((raw[name].notnull() & value.isnull(), f"{name}: not a {field.dtype}"))
+            branches.append((value.isnull() & came[name].notnull(), f"{name}: not a {field.dtype}"))
         if field.required:
             branches.append((value.isnull(), f"{name}: missing"))
         branches += [(~rule.holds(value), f"{name}: {rule.name}") for rule in field.rules]
     return ibis.cases(*branches, else_=ibis.null("string"))
 
 
-def _on_column(rule: Rule) -> Callable[[Any], Any]:
-    return lambda data: rule.holds(data.table[data.key])
+def _all_hold(rules: tuple[Rule, ...]) -> Callable[[Any], Any]:
+    """Return one check for all rules of a column: each check is a query."""
+    return lambda data: reduce(and_, (rule.holds(data.table[data.key]) for rule in rules))
 
 
 def _time(text: str) -> Any:

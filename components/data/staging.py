@@ -1,21 +1,21 @@
 """One table on its way from the sources to the snapshot: typed, judged, and counted inside DuckDB.
 
 staged_<table> has a row for each record of the sources, in their order (rowid): our columns, typed; _file and _row;
-_rule and _raw where a rule is broken; _state. Rules are Ibis expressions; what Ibis cannot say is SQL.
+_rule and _raw where a rule is broken; _state. Rules are Ibis expressions (judging.py); what Ibis cannot say is SQL.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import sources
+from components.data.judging import BAD, FILTERED, KEPT, LATER, MAX_RAW, REPEATED, SUPERSEDED, judged, nothing
 from components.data.quality import DUPLICATE, UNKNOWN_ITEM, Broken, Counts
-from components.data.schemas import REFERENCES, broken_rule, fields
+from components.data.schemas import REFERENCES
 from components.data.sql import name
 from components.errors import ContractError
 from components.params import Data
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
 
-KEPT, BAD, LATER, FILTERED, REPEATED, SUPERSEDED = range(6)  # _state of a staged row
-MAX_RAW = 2_000  # characters of a row's own text that quarantine keeps
 BATCH = 20_000  # quarantined rows in memory at once
-PLAIN_TIME = r"^\d{4}-\d\d?-\d\d?([T ][\d:.]*Z?)?$"  # without an offset: DuckDB's quick cast would ignore it
 
 
 @dataclass
@@ -69,8 +66,8 @@ def stage(staging: Staging, table: str, data: Data, mended: Path) -> None:
         opened = sources.Opened()
         try:
             sources.open_sources(staging.sql, opened, table, data, staging.root, copies)
-            selects = opened.selects or [_nothing(table)]
-            rows = " UNION ALL ".join(f"({_judged(staging, sql, table, data)})" for sql in selects)
+            parts = [judged(staging.ibis.sql(sql), table, data) for sql in opened.selects] or [nothing(table)]
+            rows = " UNION ALL ".join(f"({part})" for part in parts)
             staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS {rows}")
             break
         except duckdb.OutOfMemoryException:
@@ -160,67 +157,6 @@ def _cannot_read(table: str, opened: sources.Opened, error: Exception) -> str:
         f"data.sources.{table}: {named}cannot be read: {reason}. The file is damaged or of another kind than its name "
         "says, or an expression in `columns` or `where` fails (write TRY_CAST instead of CAST)"
     )
-
-
-def _nothing(table: str) -> str:
-    columns = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
-    return (
-        f"SELECT {columns}, 0 AS _file, NULL::BIGINT AS _row, true AS _kept, {{'none': 0}} AS _raw, "
-        "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken LIMIT 0"
-    )
-
-
-def _judged(staging: Staging, sql: str, table: str, data: Data) -> str:
-    """Return SQL for the rows of a source, typed, each with the first rule that it breaks and its state."""
-    import ibis
-
-    raw = staging.ibis.sql(sql)
-    known = fields(table, data.anonymous_events)
-    stripped = {
-        n: raw[n].nullif("") if f.text else _strip(raw[n]) for n, f in known.items() if raw[n].type().is_string()
-    }
-    raw = raw.mutate(**stripped)
-    typed = {n: _typed(raw[n], f.dtype, data.max_text_chars if f.text else 0) for n, f in known.items()}
-    rows = raw.mutate(**{f"_is_{n}": c for n, c in typed.items()})
-    values = {n: rows[f"_is_{n}"] for n in known}
-    rule = rows._broken.coalesce(broken_rule(rows, values, table, data.anonymous_events))
-    as_of = ibis.timestamp(data.as_of.astimezone(UTC).replace(tzinfo=None).isoformat())
-    rows = rows.mutate(_rule=ibis.ifelse(rows._kept, rule, ibis.null("string")))
-    later = (rows._is_timestamp >= as_of).fill_null(False)
-    state = ibis.cases((~rows._kept, FILTERED), (rows._rule.notnull(), BAD), (later, LATER), else_=KEPT).cast("int8")
-    names = [f"_is_{n}" for n in known]
-    judged = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state).compile()
-    columns = ", ".join(f"_is_{n} AS {n}" for n in known)
-    return (
-        f"SELECT {columns}, _file, _row, _rule, CASE WHEN _rule IS NOT NULL THEN "
-        f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw, _state FROM ({judged})"
-    )
-
-
-def _strip(value: Any) -> Any:
-    import ibis
-
-    @ibis.udf.scalar.builtin(name="trim")  # type: ignore[untyped-decorator]
-    def trim(text: str) -> str:  # blanks alone: Ibis's strip looks for six characters, which takes four times as long
-        raise NotImplementedError
-
-    return trim(value).nullif("")
-
-
-def _typed(value: Any, dtype: str, max_chars: int) -> Any:
-    import ibis
-
-    kind = value.type()
-    if dtype == "string":
-        text = value.cast("string")
-        return text.re_replace(r"[\x00-\x20\x7f]+", " ").strip().nullif("").left(max_chars) if max_chars else text
-    if dtype == "timestamp":
-        if kind.is_timestamp() or kind.is_date():
-            return value.try_cast("timestamp('UTC')").cast("timestamp")
-        text = value.cast("string")
-        zoned = text.try_cast("timestamp('UTC')").cast("timestamp")
-        return ibis.ifelse(text.re_search(PLAIN_TIME), text.try_cast("timestamp"), zoned)
-    return (value if kind.is_numeric() or kind.is_string() else value.cast("string")).try_cast(dtype)
 
 
 def _mark_unknown_items(staging: Staging, table: str) -> None:

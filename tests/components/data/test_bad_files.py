@@ -115,10 +115,14 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ROWS, ids=lambda c: c.name)
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_bad_row_is_quarantined(case: Bad, packed: bool, ingest: Ingest) -> None:
-    file = case.file + (".gz" if packed else "")
+CASES = [pytest.param(c, c.file, id=c.name) for c in ROWS]
+CASES += [
+    pytest.param(c, f"{c.file}.gz", id=f"{c.name}, gzip") for c in ROWS[::5]
+]  # what is unpacked takes the same way
+
+
+@pytest.mark.parametrize(("case", "file"), CASES)
+def test_bad_row_is_quarantined(case: Bad, file: str, ingest: Ingest) -> None:
     taken = ingest({file: case.content}, sources=events_from(file), max_unknown_share=1.0)
     found = {row["row"]: row["rule"] for row in taken.bad()}
     assert set(found) == set(case.rules)
@@ -131,7 +135,7 @@ def test_bad_row_is_quarantined(case: Bad, packed: bool, ingest: Ingest) -> None
     assert len(taken.rows()) == case.kept
 
 
-@pytest.mark.parametrize("case", [c for c in ROWS if c.rules], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", [c for c in ROWS if c.rules][::4], ids=lambda c: c.name)
 def test_too_many_bad_rows_stop_the_run(case: Bad, ingest: Ingest, tmp_path: Path) -> None:
     sources = events_from(case.file)
     with pytest.raises(QualityError) as error:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -51,55 +50,6 @@ def test_every_kind_of_file_gives_the_same_rows(ingest: Ingest, tmp_path: Path, 
     path = pattern.replace("in", "events").format(name)
     taken = ingest({f"{folder}/{name}": content}, sources=events_from(path=path))
     assert taken.rows(columns=list(NAMES)) == WANTED
-
-
-def test_sqlite_is_read_by_its_query(ingest: Ingest, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "shop #1.db") as database:
-        database.execute(f"CREATE TABLE e ({', '.join(NAMES)})")
-        database.executemany(
-            "INSERT INTO e VALUES (?, ?, ?, ?, ?, ?)", [*ROWS, ("u3", b"i\xff", "2026-01-04", "view", 1, 1)]
-        )
-    database.close()
-    source = {"attach": "shop #1.db", "type": "sqlite", "query": "SELECT * FROM e ORDER BY user_id"}
-    taken = ingest({}, sources=events_from(**source), max_unknown_share=1.0)
-    assert taken.rows(columns=list(NAMES)) == WANTED
-    assert [(b["file"], b["row"], b["rule"]) for b in taken.bad()] == [("shop #1.db", 3, "item_id: not in products")]
-
-
-@pytest.mark.parametrize("query", ["SELECT * FROM nowhere", "SELECT 1 AS a, 2 AS A", "DELETE FROM e"])
-def test_wrong_sqlite_query_is_named(ingest: Ingest, tmp_path: Path, query: str) -> None:
-    with sqlite3.connect(tmp_path / "shop.db") as database:
-        database.execute("CREATE TABLE e (a)")
-    database.close()
-    with pytest.raises(ContractError, match=r"shop\.db"):
-        ingest({}, sources=events_from(attach="shop.db", type="sqlite", query=query))
-
-
-def test_duckdb_is_attached(ingest: Ingest, tmp_path: Path) -> None:
-    import duckdb
-
-    with duckdb.connect(str(tmp_path / "shop.duckdb")) as database:
-        database.execute("CREATE TABLE e AS SELECT * FROM (VALUES ('u1', 'i1', TIMESTAMP '2026-01-02', 'view')) "
-                         "t(user_id, item_id, timestamp, event)")  # fmt: skip
-    source = {"attach": "${SHOP}", "type": "duckdb", "query": "SELECT * FROM $db.e"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOP", str(tmp_path / "shop.duckdb"))
-        taken = ingest({}, sources=events_from(**source))
-    assert [r["user_id"] for r in taken.rows()] == ["u1"]
-
-
-def test_missing_database_and_variable_are_named(ingest: Ingest) -> None:
-    for attach, says in (("no.db", r"no\.db"), ("${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE")):
-        with pytest.raises(ContractError, match=says):
-            ingest({}, sources=events_from(attach=attach, type="sqlite", query="SELECT 1"))
-
-
-def test_server_that_cannot_be_attached_keeps_its_password(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHOP_DSN", "postgresql://shop:secret@127.0.0.1:1/shop")
-    source = {"attach": "${SHOP_DSN}", "type": "postgres", "query": "SELECT * FROM $db.events"}
-    with pytest.raises(ContractError, match=r"cannot attach \$\{SHOP_DSN\}") as error:
-        ingest({}, sources=events_from(**source))
-    assert "secret" not in str(error.value)
 
 
 def test_columns_and_where_are_sql_over_the_source(ingest: Ingest) -> None:
@@ -176,3 +126,28 @@ def test_another_kind_of_file_is_refused(ingest: Ingest) -> None:
 def test_gzip_of_several_members_is_one_file(ingest: Ingest) -> None:
     content = gzip.compress(HEADER + good(2)) + gzip.compress(good(2, user=2))
     assert ingest({"in/e.csv.gz": content}, sources=events_from(path="in/e.csv.gz")).counts().kept == 4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("ns"), pa.timestamp("us", "Europe/Paris"), pa.date32()],
+    ids=str,
+)
+def test_parquet_times_of_every_type(ingest: Ingest, tmp_path: Path, kind: pa.DataType) -> None:
+    times = pa.array([datetime(2026, 1, 2)], pa.timestamp("us", "UTC")).cast(kind)
+    rows = pa.table({"user_id": ["u"], "item_id": ["i1"], "timestamp": times, "event": ["view"]})
+    pq.write_table(rows, tmp_path / "e.parquet")
+    taken = ingest({"in/e.parquet": (tmp_path / "e.parquet").read_bytes()}, sources=events_from(path="in/e.parquet"))
+    assert [r["timestamp"] for r in taken.rows()] == [datetime(2026, 1, 2)]
+
+
+def test_parquet_numbers_of_other_types_are_cast_or_judged(ingest: Ingest, tmp_path: Path) -> None:
+    from decimal import Decimal
+
+    rows = pa.table({"user_id": pa.array([7, 8], pa.int64()), "item_id": ["i1", "i1"], "event": ["view", "view"],
+                     "timestamp": pa.array([datetime(2026, 1, 2)] * 2), "price": [Decimal("2.50"), Decimal("-1.00")],
+                     "tags": [["a"], ["b"]]})  # fmt: skip
+    pq.write_table(rows, tmp_path / "e.parquet")
+    taken = ingest({"in/e.parquet": (tmp_path / "e.parquet").read_bytes()}, sources=events_from(path="in/e.parquet"))
+    assert [(r["user_id"], r["price"]) for r in taken.rows()] == [("7", 2.5)]
+    assert [(b["row"], b["rule"], json.loads(b["raw"])["tags"]) for b in taken.bad()] == [(2, "price: negative", ["b"])]

@@ -67,10 +67,3 @@ def test_a_bad_source_ends_with_one_line(checkout: Path, monkeypatch: pytest.Mon
     with pytest.raises(SystemExit, match=r"ingest: events: 1 of 1 rows .* in/e\.csv: timestamp: not a timestamp"):
         ingest.main()
     assert not (checkout / "data/snapshot/snapshot.json").exists()
-
-
-def test_resolve_leaves_files_that_did_not_change(checkout: Path) -> None:
-    resolve.main()
-    before = {p: p.stat().st_mtime_ns for p in (checkout / "run").iterdir()}
-    resolve.main()
-    assert {p: p.stat().st_mtime_ns for p in (checkout / "run").iterdir()} == before

@@ -1,0 +1,18 @@
+"""Names and values arrive in DuckDB as they are."""
+
+import duckdb
+import pytest
+
+from components.data.sql import joined, name, quoted
+
+
+@pytest.mark.parametrize("text", ["plain", "it's", 'a "b"', "'; DROP TABLE t; --", "红茶", "back\\slash", ""])
+def test_any_text_is_a_value(text: str) -> None:
+    with duckdb.connect() as connection:
+        assert connection.execute(f"SELECT {quoted(text)}, {joined([text, 'x'])}").fetchone() == (text, [text, "x"])
+
+
+@pytest.mark.parametrize("text", ["plain", "select", 'a "b"', "it's", "Two Words"])
+def test_any_text_is_a_name(text: str) -> None:
+    with duckdb.connect() as connection:
+        assert connection.execute(f"SELECT 1 AS {name(text)}").description[0][0] == text
