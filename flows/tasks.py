@@ -19,6 +19,7 @@ from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.release import champion, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
+from components.release.ledger import Ledger
 from flows import unchanged
 from flows.place import DECISION, DRIFT, EVALUATION, Place
 
@@ -116,13 +117,14 @@ def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> De
     """Take the verdict, write it to reports/decision.json and beside the version in the registry."""
     root, registry = place.root, place.registry()
     content = (root / EVALUATION).read_bytes()
-    serving = registry.alias("champion")
+    serving, challenger = registry.alias("champion"), registry.ref(version)
     decision = gate.decide(
         Evaluation.model_validate_json(content),
         root / "reports/evaluate/per_user.parquet",
         DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
-        registry.ref(version),
+        challenger,
         registry.ref(serving.number) if serving else None,
+        Ledger(place.settings.home).rolled_back(challenger.digest),
         latency_ms,
         place.params,
         bootstrap,

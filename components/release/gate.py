@@ -43,6 +43,7 @@ def decide(
     drift: DriftVerdict,
     challenger: ChampionRef,
     champion: ChampionRef | None,
+    rolled_back: datetime | None,
     latency_ms: float,
     params: Params,
     bootstrap: bool,
@@ -51,7 +52,8 @@ def decide(
 ) -> Decision:
     """Return the decision. champion: who serves now, by the registry; per_user: reports/evaluate/per_user.parquet.
 
-    bootstrap: promote a first champion; it counts only where nothing serves, and the guardrails hold all the same.
+    rolled_back: when this challenger was taken off by a rollback; None: it never was. bootstrap: promote a first
+    champion; it counts only where nothing serves, and the guardrails hold all the same.
     Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
     """
@@ -67,6 +69,7 @@ def decide(
         ruling.add(_unseen(evaluation), "unsure")
         if challenger.digest == champion.digest:
             ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
+    ruling.add(_not_rolled_back(rolled_back, challenger.version))
     verdict, reasons = _verdict(ruling, first, bootstrap)
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
@@ -147,6 +150,11 @@ def _unseen(evaluation: Evaluation) -> Check:
     saw = evaluation.champion_saw_test
     why = "it was trained on part of this window: compare on a later one" if saw else "it was trained before the window"
     return _fact(UNSEEN, not saw, why)
+
+
+def _not_rolled_back(at: datetime | None, version: int) -> Check:
+    why = f"it was, at {at.isoformat()}: `carousel rollback --to {version}` brings it back" if at else "it never was"
+    return _fact("never rolled back", at is None, why)
 
 
 def _fact(name: str, holds: bool, why: str) -> Check:

@@ -99,6 +99,14 @@ class Ledger:
             chain = [*chain, done] if done.action == "promote" or at is None else [*chain[:at], done]
         return chain
 
+    def rolled_back(self, digest: str) -> datetime | None:
+        """Return when a rollback took the bundle off; None where it never served, or still does, or does again."""
+        done = [d for d in self.deployments() if d.state == "done"]
+        last = next((d for d in reversed(done) if d.digest == digest), None)
+        if last is None or last in self.served():
+            return None
+        return datetime.fromisoformat(next(d.at for d in done if d.number > last.number and d.action == "rollback"))
+
     def since(self, version: int) -> datetime | None:
         """Return when the version began to serve; None where by the ledger another one serves, or none."""
         chain = self.served()

@@ -107,6 +107,12 @@ def _checked(decision: Decision, file: Path, current: Version | None, ledger: Le
             f"version {challenger.number} has bundle {challenger.lineage.bundle_digest}, the decision was about "
             f"{decision.challenger_digest}; decide again"
         )
+    rolled_back = ledger.rolled_back(decision.challenger_digest)
+    if rolled_back is not None:
+        raise ReleaseError(
+            f"version {challenger.number} was rolled back at {rolled_back.isoformat()}; if it is to serve again, "
+            f"`carousel rollback --to {challenger.number}`"
+        )
     beside = file.parent / "evaluate/evaluation.json"
     known = {challenger.evaluation_digest} if challenger.evaluation_digest else set()
     if beside.exists():

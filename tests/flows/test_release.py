@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import ReleaseError
+from flows.outcome import SAME
 from flows.place import open_place
 from flows.release import promote, rollback
 from flows.retrain import retrain
@@ -27,8 +28,14 @@ def test_there_and_back_again(promoted: Path) -> None:
     assert rollback.fn()["version"] == 1
     assert champion() == 1
     decision = str(promoted / "reports/decision.json")
-    assert promote.fn(decision)["version"] == 2  # it was compared with version 1, which serves
+    with pytest.raises(ReleaseError, match="version 2 was rolled back"):  # though version 1 serves, as compared
+        promote.fn(decision)
+    again = retrain.fn(max_epochs=30)
+    assert (again["verdict"], again["champion"]) == ("keep", 1)
+    assert "never rolled back" in again["reasons"][0]
+    assert rollback.fn(to=2)["version"] == 2
     assert json.loads((promoted / ".carousel/decision.json").read_text())["challenger_version"] == 2
+    assert retrain.fn(max_epochs=30)["reasons"] == [SAME]
 
 
 def test_a_decision_that_was_edited_is_refused(promoted: Path) -> None:

@@ -51,6 +51,7 @@ class Case:
         self.champion: ChampionRef | None = CHAMPION
         self.coverage = {"ease": 0.3, "champion": 0.3, "popularity": 0.01, "neighbours": 0.2}
         self.latency_ms = 5.0
+        self.rolled_back: datetime | None = None
         self.drift = GOOD_DRIFT
         self.bootstrap = False
         self.changes: dict[str, Any] = {}
@@ -117,6 +118,7 @@ class Case:
             self.drift,
             challenger,
             champion,
+            self.rolled_back,
             self.latency_ms,
             self.params,
             self.bootstrap,
@@ -152,6 +154,14 @@ def test_a_shown_gain_with_all_guardrails_is_promoted(case: Case) -> None:
             "coverage against the champion", "latency", "users", "drift is computable",
             "champion has not seen the test window"} <= {c.name for c in decision.checks}  # fmt: skip
     assert "slice language:zh" not in {c.name for c in decision.checks}  # 5 users: shown, never judged
+
+
+def test_what_was_rolled_back_is_kept_off(case: Case) -> None:
+    case.rolled_back = datetime(2026, 2, 28, 9, tzinfo=UTC)
+    decision = case.decide()
+    assert decision.verdict == "keep"
+    assert failed(decision) == ["never rolled back"]
+    assert "carousel rollback --to 4" in decision.reasons[0]
 
 
 def test_the_same_input_gives_the_same_decision(case: Case) -> None:

@@ -63,6 +63,25 @@ def test_the_chain_of_what_served(tmp_path: Path, steps: str, expected: list[int
     assert chain(ledger) == expected
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("p1 p2 p3", ""),
+        ("p1 p2 p3 r2", "3"),
+        ("p1 p2 p3 r2 r1", "23"),
+        ("p1 p2 p3 r1 p4", "23"),
+        ("p1 p2 p3 r2 r3", ""),
+        ("p1 p2 p1 r2", "1"),
+        ("p1 p2 p1 p3 r1", "3"),
+    ],
+)
+def test_what_was_rolled_back(tmp_path: Path, steps: str, expected: str) -> None:
+    ledger = Ledger(tmp_path)
+    for step in steps.split():
+        serve(ledger, int(step[1]), "promote" if step[0] == "p" else "rollback")
+    assert "".join(v for v in "1234" if ledger.rolled_back(f"digest {v}")) == expected
+
+
 @pytest.mark.parametrize("statement", ["UPDATE deployments SET version = 9", "DELETE FROM deployments"])
 def test_rows_cannot_be_changed(tmp_path: Path, statement: str) -> None:
     serve(Ledger(tmp_path), 1)

@@ -248,6 +248,21 @@ def test_a_decision_taken_before_a_rollback_is_stale_after_it(shelf: Shelf, deci
         promote(decision, *shelf)
 
 
+def test_what_was_rolled_back_comes_back_by_name_only(shelf: Shelf, decide: Decide) -> None:
+    registry, settings = shelf
+    promoted(shelf, decide, 1)
+    decision = decide(2)
+    promote(decision, registry, settings)
+    rollback(registry, settings)
+    for again in (decision, decide(2)):
+        with pytest.raises(ReleaseError, match=r"version 2 was rolled back at .*rollback --to 2"):
+            promote(again, registry, settings)
+    assert aliases(registry) == (1, None)
+    assert rollback(registry, settings, to=2).version == 2
+    promoted(shelf, decide, 3)
+    assert aliases(registry) == (3, 2)
+
+
 def test_nothing_ever_served(shelf: Shelf) -> None:
     with pytest.raises(ReleaseError, match="nothing to roll back to"):
         rollback(*shelf)
