@@ -3,8 +3,9 @@
 Numbers: Wasserstein distance in standard deviations of the reference. Categories: Jensen-Shannon distance (natural
 logarithm, 0 to 0.83); null counts as a category. Where nulls moved more than the numbers did, that is the distance.
 
-Chance is not drift: a column's limit is `drift.max_distance`, or what two random halves of the current users differ
-by, scaled to the sizes at hand, where that is more. Halves of users, since the events of one user are alike.
+Chance is not drift: a column's limit is `drift.max_distance`, or what two random halves of the current window differ
+by, scaled to the sizes at hand, where that is more. Halves of users, since the events of one user are alike, and halves
+of days, since those of one day are; the greater difference counts.
 
 What cannot be judged is never "no drift": then `computable` is False. A column that has no values on either side
 (a shop without languages), or that the history is too short for, is left out, and a reason says so.
@@ -168,18 +169,22 @@ def _has_values(rows: pa.Table, name: str) -> bool:
 
 def _noise(reference: Sample, current: Sample, name: str, seed: int) -> float:
     """Return the distance that chance makes between two windows of these sizes."""
-    if current.user is None:
-        return 0.0
     values = _values(current.rows[name], current.rows[name], name)[0]
-    rng, n_users = np.random.default_rng(seed), int(current.user.max()) + 1
-    found = [0.0]
-    for _ in range(ROUNDS):
-        half = (rng.permutation(n_users) < n_users / 2)[current.user]
-        if half.any() and not half.all():
-            found.append(_distance(values[half], values[~half], name))
-    largest = np.mean(found[1:] or found) + DEVIATIONS * np.std(found[1:] or found)
+    kinds = [current.user] if name == "weekday" else [current.user, current.day]  # halves of days differ in weekdays
+    largest = max((_halves(values, of, name, seed) for of in kinds if of is not None), default=0.0)
     # halves of n differ with variance 4 / n; windows of n and m with 1 / n + 1 / m
     return float(largest * np.sqrt((1 + current.rows.num_rows / reference.rows.num_rows) / 4))
+
+
+def _halves(values: NDArray[np.float64], group: NDArray[np.integer], name: str, seed: int) -> float:
+    """Return how far two random halves of the groups are apart in all but the rarest cases."""
+    rng, n = np.random.default_rng(seed), int(group.max()) + 1
+    found = []
+    for _ in range(ROUNDS):
+        half = (rng.permutation(n) < n / 2)[group]
+        if half.any() and not half.all():
+            found.append(_distance(values[half], values[~half], name))
+    return float(np.mean(found) + DEVIATIONS * np.std(found)) if found else 0.0
 
 
 def _values(a: pa.ChunkedArray, b: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -51,7 +51,7 @@ liked AS (
     FROM past JOIN items USING (item_id) WHERE user_id IS NOT NULL AND top IS NOT NULL GROUP BY user_id, top
 ),
 totals AS (SELECT DISTINCT user_id, total FROM liked)
-SELECT e.user_id, e.event, i.top AS category, i.language,
+SELECT e.user_id, e.timestamp::DATE AS day, e.event, i.top AS category, i.language,
     strftime(e.timestamp, '%H') AS hour, strftime(e.timestamp, '%a') AS weekday,
     CASE WHEN s.item_id IS NULL THEN 'new' ELSE 'known' END AS item_new,
     ln(1 + i.price) AS price_log,
@@ -94,6 +94,7 @@ class Sample:
     window: Window
     newest: datetime | None = None  # the window's last event; None where it is empty or was not looked at
     user: IntArray | None = None  # (n_rows,) which rows are one user's; a number without meaning, never saved
+    day: IntArray | None = None  # (n_rows,) which rows are of one day, likewise
 
 
 def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int, memory_gib: float) -> Sample:
@@ -116,6 +117,7 @@ def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int,
         window=_window(times, len(inside), start, end, days),
         newest=times[inside].max().item().replace(tzinfo=UTC) if len(inside) else None,
         user=_groups(rows["user_id"]),
+        day=_groups(rows["day"]),
     )
 
 
@@ -175,11 +177,11 @@ def _window(times: np.ndarray, n: int, start: datetime, end: datetime, days: flo
     )
 
 
-def _groups(users: pa.ChunkedArray) -> IntArray:
-    """Return a number for each user; every anonymous event stands alone."""
+def _groups(values: pa.ChunkedArray) -> IntArray:
+    """Return a number for each user, or day; every anonymous event stands alone."""
     import pyarrow.compute as pc
 
-    codes = pc.dictionary_encode(users.combine_chunks()).indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = pc.dictionary_encode(values.combine_chunks()).indices.fill_null(-1).to_numpy(zero_copy_only=False)
     groups: IntArray = np.where(codes < 0, codes.max(initial=-1) + 1 + np.arange(len(codes)), codes).astype(np.int32)
     return groups
 

@@ -33,9 +33,12 @@ def verdict(
 
 def halves(sample: Sample) -> tuple[Sample, Sample]:
     """Return the sample of half of the users, and that of the others."""
-    assert sample.user is not None
-    mask = np.random.default_rng(0).permutation(int(sample.user.max()) + 1)[sample.user] % 2 == 0
-    return tuple(replace(sample, rows=sample.rows.filter(pa.array(m)), user=sample.user[m]) for m in (mask, ~mask))
+    user, day = sample.user, sample.day
+    assert user is not None
+    assert day is not None
+    mask = np.random.default_rng(0).permutation(int(user.max()) + 1)[user] % 2 == 0
+    rows = sample.rows
+    return tuple(replace(sample, rows=rows.filter(pa.array(m)), user=user[m], day=day[m]) for m in (mask, ~mask))
 
 
 def without(sample: Sample, name: str) -> Sample:
@@ -83,6 +86,23 @@ def test_two_halves_of_one_period_do_not_drift(seed: int, tmp_path: Path) -> Non
     snapshot = write_snapshot(tmp_path, visits(seed, shift_share=0.4), catalogue())
     found = verdict(*halves(draw(snapshot, AS_OF)))
     assert not found.drifted, found.reasons
+
+
+def test_days_that_differ_among_themselves_are_no_drift(steady: Path) -> None:
+    """Each day's events lie in one hour of its own: two windows differ by which hours their days had."""
+    odd = []
+    for sample, seed in ((draw(steady, SHIFT), 1), (draw(steady, AS_OF, 2), 2)):
+        assert sample.day is not None
+        hours = np.random.default_rng(seed).integers(8, 18, int(sample.day.max()) + 1)[sample.day]
+        at = sample.rows.column_names.index("hour")
+        odd.append(
+            replace(sample, rows=sample.rows.set_column(at, "hour", pa.chunked_array([[f"{h:02}" for h in hours]])))
+        )
+    found = verdict(*odd)
+    assert found.columns["hour"] > DRIFT.max_distance
+    assert found.columns["hour"] <= found.thresholds["hour"]
+    blind = verdict(odd[0], replace(odd[1], day=None))
+    assert blind.columns["hour"] > blind.thresholds["hour"]
 
 
 def test_a_change_of_taste_drifts_and_says_where(shifted: Path) -> None:
