@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contracts import FloatArray
+from components.errors import ContractError
 from components.language.encoder import Encoder
 from components.language.text import normalise
 
@@ -23,25 +25,38 @@ LOOKUP = 500  # keys in one query
 def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatArray:
     """Return what encoder.encode returns, in float16 precision; known texts come from cache/<digest>.db.
 
-    Runs at the same time may share the cache: SQLite keeps it whole.
+    Runs at the same time may share the cache: SQLite keeps it whole. A vector whose checksum is wrong is made anew.
+    Raises ContractError where the file is no cache, or cannot be written.
     """
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{encoder.digest[:32]}.db"
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+            return _encode(encoder, texts, database)
+    except sqlite3.Error as error:
+        raise ContractError(
+            f"embedding cache {path}: expected SQLite, got {error}; where it is damaged, remove it: it is made again"
+        ) from error
+
+
+def _encode(encoder: Encoder, texts: Sequence[str], database: sqlite3.Connection) -> FloatArray:
     clean = [normalise(t) for t in texts]
     keys = [hashlib.sha256(t.encode("utf-8", "replace")).digest() for t in clean]
-    cache.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(cache / f"{encoder.digest[:32]}.db", timeout=60)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-        known = _read(database, sorted(set(keys)))
-        new = {k: t for k, t in zip(keys, clean, strict=True) if t and k not in known}
-        log.info("%d texts, %d of them new", len(clean), len(new))
-        pending = sorted(new.items(), key=lambda kt: (len(kt[1]), kt[1]))
-        for start in range(0, len(pending), CHUNK):
-            part = pending[start : start + CHUNK]
-            vectors = encoder.encode([t for _, t in part]).astype(np.float16)
-            rows = [(k, v.tobytes()) for (k, _), v in zip(part, vectors, strict=True)]
-            with database:
-                database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
-            known.update(rows)
+    known = _read(database, sorted(set(keys)), encoder.dim)
+    new = {k: t for k, t in zip(keys, clean, strict=True) if t and k not in known}
+    log.info("%d texts, %d of them new", len(clean), len(new))
+    pending = sorted(new.items(), key=lambda kt: (len(kt[1]), kt[1]))
+    for start in range(0, len(pending), CHUNK):
+        part = pending[start : start + CHUNK]
+        vectors = encoder.encode([t for _, t in part]).astype(np.float16)
+        rows = [(k, v.tobytes()) for (k, _), v in zip(part, vectors, strict=True)]
+        with database:
+            database.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(k, v + _checksum(k, v)) for k, v in rows]
+            )
+        known.update(rows)
     result = np.zeros((len(clean), encoder.dim), np.float32)
     for i, key in enumerate(keys):
         if key in known:
@@ -49,10 +64,18 @@ def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatA
     return result
 
 
-def _read(database: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, bytes]:
+def _read(database: sqlite3.Connection, keys: list[bytes], dim: int) -> dict[bytes, bytes]:
     known: dict[bytes, bytes] = {}
     for start in range(0, len(keys), LOOKUP):
         part = keys[start : start + LOOKUP]
         marks = ",".join("?" * len(part))
-        known.update(database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part))  # noqa: S608
+        rows = database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part)  # noqa: S608
+        for key, stored in rows:
+            vector = stored[: 2 * dim]
+            if stored[2 * dim :] == _checksum(key, vector):
+                known[key] = vector
     return known
+
+
+def _checksum(key: bytes, vector: bytes) -> bytes:
+    return zlib.crc32(key + vector).to_bytes(4, "big")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from components.contracts import FloatArray
+from components.errors import ContractError
 from components.language import cache
 from components.language.cache import encode_cached
 
@@ -70,3 +71,22 @@ def test_two_writers_share_one_file(tmp_path: Path) -> None:
         encode_cached(Counting(), ["pot"], tmp_path)  # type: ignore[arg-type]
     with sqlite3.connect(file) as reader:
         assert reader.execute("SELECT count(*) FROM vectors").fetchone() == (2,)
+
+
+def test_a_vector_with_a_flipped_bit_is_made_anew(tmp_path: Path) -> None:
+    right = encode_cached(Counting(), ["tea", "pot"], tmp_path)  # type: ignore[arg-type]
+    (file,) = tmp_path.glob("*.db")
+    with sqlite3.connect(file) as database:
+        for key, vector in database.execute("SELECT key, vector FROM vectors LIMIT 1").fetchall():
+            database.execute("UPDATE vectors SET vector = ? WHERE key = ?", (bytes([vector[0] ^ 1]) + vector[1:], key))
+    database.close()
+    for n_new in (1, 0):
+        encoder = Counting()
+        np.testing.assert_array_equal(encode_cached(encoder, ["tea", "pot"], tmp_path), right)  # type: ignore[arg-type]
+        assert len(encoder.seen) == n_new
+
+
+def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / f"{Counting.digest[:32]}.db").write_bytes(b"no database" * 100)
+    with pytest.raises(ContractError, match=r"embedding cache .*remove it"):
+        encode_cached(Counting(), ["tea"], tmp_path)  # type: ignore[arg-type]
