@@ -42,7 +42,6 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.Mo
         "CAROUSEL_HOME": str(tmp_path / "home"),
         "CAROUSEL_PARAMS": "",
         "CAROUSEL_OVERRIDES": "\n".join(f"{k}={v}" for k, v in TINY.items()),
-        "OMP_NUM_THREADS": "1",
     }
     for name, value in env.items():
         monkeypatch.setenv(name, value)

@@ -78,7 +78,7 @@ def workspace(folder: Path, world: World, *overrides: str) -> Path:
 
 def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
     """Start the stage as the pipeline does."""
-    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at}
     command = [sys.executable, "-m", "components.stages.finetune"]
     return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
 
