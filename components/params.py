@@ -13,7 +13,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
-ModelName = Literal["popularity", "neighbours", "als", "ease", "content", "sequence"]
+PartName = Literal["popularity", "neighbours", "als", "ease", "content", "sequence"]
+ModelName = Literal[PartName, "hybrid"]
 
 
 class Section(BaseModel):
@@ -183,6 +184,16 @@ class Sequence(Section):
         return self
 
 
+class Hybrid(Section):
+    """The blend of the others."""
+
+    parts: Annotated[list[PartName], Field(min_length=1)]
+    candidates: Count
+    max_users: Count
+    min_slice_users: Count
+    min_gain: Share
+
+
 class Models(Section):
     """One section a model."""
 
@@ -192,6 +203,7 @@ class Models(Section):
     ease: Ease
     content: Content
     sequence: Sequence
+    hybrid: Hybrid
 
 
 class Trainer(Section):

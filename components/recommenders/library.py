@@ -9,12 +9,18 @@ from components.params import ModelName, Params
 from components.recommenders.als import AlsRecommender
 from components.recommenders.content import ContentRecommender
 from components.recommenders.ease import EaseRecommender
+from components.recommenders.hybrid import HybridRecommender
 from components.recommenders.neighbours import NeighboursRecommender
 from components.recommenders.popularity import PopularityRecommender
 from components.recommenders.storage import read_settings
 
 NAMES: tuple[str, ...] = get_args(ModelName)
-SIMPLE = tuple(name for name in NAMES if name != "sequence")  # what the stage `fit` fits
+SIMPLE = tuple(name for name in NAMES if name not in ("sequence", "hybrid"))  # what the stage `fit` fits
+
+
+def model_folder(models: Path, name: str) -> Path:
+    """Return where the stages fit, finetune and blend put a model."""
+    return models / "simple" / name if name in SIMPLE else models / name
 
 
 def create(name: str, params: Params) -> Recommender:
@@ -35,6 +41,10 @@ def create(name: str, params: Params) -> Recommender:
             from components.recommenders.sequence.recommender import SequenceRecommender
 
             return SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
+        case "hybrid":
+            parts: dict[str, Recommender] = {part: create(part, params) for part in models.hybrid.parts}
+            section = params.evaluation
+            return HybridRecommender(parts, models.hybrid, section.cold_user_events, params.recommend.exclude_seen)
         case _:
             raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
 
@@ -57,5 +67,7 @@ def load_model(folder: Path) -> Recommender:
             from components.recommenders.sequence.recommender import SequenceRecommender
 
             return SequenceRecommender.load(folder)
+        case "hybrid":
+            return HybridRecommender.load(folder)
         case _:
             raise ContractError(f"{folder}/model.json names model {name!r}; know {list(NAMES)}")

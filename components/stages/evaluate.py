@@ -33,11 +33,10 @@ def evaluate(root: Path, params: Params) -> Evaluation:
 
 def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
     """Return how each model of evaluation.candidates and evaluation.baselines is loaded."""
-    from components.recommenders.library import load_model
+    from components.recommenders.library import load_model, model_folder
 
     names = [*params.evaluation.candidates, *params.evaluation.baselines]
-    folders = {n: root / "models" / ("sequence" if n == "sequence" else f"simple/{n}") for n in names}
-    return {name: partial(load_model, folder) for name, folder in folders.items()}
+    return {name: partial(load_model, model_folder(root / "models", name)) for name in names}
 
 
 def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.Champion | None:

@@ -8,6 +8,7 @@ from components.contracts import Evaluation
 from components.data.tables import read_info
 from components.errors import ContractError
 from components.params import Params
+from components.recommenders.library import model_folder
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
 from components.stages.run import stage
 
@@ -19,8 +20,8 @@ def package(root: Path, params: Params) -> str:
     evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
     digest = build_bundle(
         root / "bundle",
-        model=model_folder(root, evaluation.challenger),
-        fallback=model_folder(root, "popularity"),
+        model=fitted(root, evaluation.challenger),
+        fallback=fitted(root, "popularity"),
         split=root / "data/split",
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
@@ -49,11 +50,11 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
     )
 
 
-def model_folder(root: Path, name: str) -> Path:
-    """Return where the stages `fit` and `finetune` put the model; raises ContractError when it is not there."""
-    folder = root / "models" / ("sequence" if name == "sequence" else f"simple/{name}")
+def fitted(root: Path, name: str) -> Path:
+    """Return the folder of a model; raises ContractError when it is not there."""
+    folder = model_folder(root / "models", name)
     if not (folder / "model.json").is_file():
-        raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run the stages fit and finetune")
+        raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run fit, finetune and blend")
     return folder
 
 

@@ -20,6 +20,7 @@ SMALL = [
     "trainer.max_epochs=20",
     "trainer.batch_size=96",
     "trainer.learning_rate=0.01",
+    "models.hybrid.parts=[popularity,ease,content]",
 ]
 
 

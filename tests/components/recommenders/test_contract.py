@@ -18,7 +18,7 @@ from components.recommenders.library import NAMES, SIMPLE, create, load_model
 
 World = tuple[Interactions, Catalogue, Users]
 TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
-MODELS = [name if name in SIMPLE else pytest.param(name, marks=TRAINED) for name in NAMES]
+MODELS = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in NAMES]
 PERSONAL = [name for name in MODELS if name != "popularity"]
 every_model = pytest.mark.parametrize("name", MODELS)
 _fitted: dict[str, Recommender] = {}
@@ -96,7 +96,7 @@ def test_an_empty_history_gets_a_full_list(model: Recommender, world: World, use
     assert (ranked.items > 0).all()
 
 
-@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("name", [*SIMPLE, "hybrid"])
 def test_without_history_a_list_is_what_sells(
     model: Recommender, world: World, params: Params, users_of: Callable[..., Users]
 ) -> None:
@@ -178,7 +178,7 @@ def test_anonymous_events_teach_items_only(world: World, params: Params, name: s
         np.testing.assert_allclose(with_crowd.score(users), without.score(users), atol=2e-5)
 
 
-@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("name", [*SIMPLE, "hybrid"])
 def test_a_shop_of_strangers_still_knows_what_sells(world: World, params: Params, name: str) -> None:
     events, catalogue, users = world
     strangers = replace(events, user_idx=np.zeros_like(events.user_idx))

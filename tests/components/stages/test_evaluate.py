@@ -1,12 +1,9 @@
 """The stage on a whole checkout: files, champion, determinism, and that it stops rather than guesses."""
 
-import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +13,8 @@ from components.contracts import ChampionRef, Evaluation
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.errors import ContractError
 from components.params import Params
+from components.recommenders import library
+from components.release import bundle
 from components.stages import evaluate as stage
 from tests.components.evaluation.conftest import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
 
@@ -28,23 +27,13 @@ def params() -> Params:
     return small_params()
 
 
-def install(monkeypatch: pytest.MonkeyPatch, name: str, **attributes: Any) -> None:
-    """Put a module in the place of components.<name>; its package, too, where that is not there."""
-    package = f"components.{name.split('.')[0]}"
-    if package not in sys.modules and importlib.util.find_spec(package) is None:
-        monkeypatch.setitem(sys.modules, package, ModuleType(package))
-    module = ModuleType(f"components.{name}")
-    module.__dict__.update(attributes)
-    monkeypatch.setitem(sys.modules, f"components.{name}", module)
-
-
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_split(tmp_path / "data/split", item_5="<b>five</b>")
     (tmp_path / "champion").mkdir()
     (tmp_path / "champion/champion.json").write_text("null\n")
     (tmp_path / "reports/evaluate").mkdir(parents=True)
-    install(monkeypatch, "recommenders.library", load_model=lambda folder: Fake(folder.name, MODELS[folder.name]))
+    monkeypatch.setattr(library, "load_model", lambda folder: Fake(folder.name, MODELS[folder.name]))
     return tmp_path
 
 
@@ -60,11 +49,12 @@ def crown(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -> list[
         opened.append((folder, digest))
         return SimpleNamespace(info=about, item_ids=ids)
 
-    def translated(bundle: SimpleNamespace, item_ids: list[str]) -> Fake:
-        assert item_ids == bundle.item_ids
+    def translated(opened: SimpleNamespace, item_ids: list[str]) -> Fake:
+        assert item_ids == opened.item_ids
         return Fake("champion", oracle(0.7))
 
-    install(monkeypatch, "release.bundle", open_bundle=open_bundle, translated=translated)
+    monkeypatch.setattr(bundle, "open_bundle", open_bundle)
+    monkeypatch.setattr(bundle, "translated", translated)
     (checkout / "champion/champion.json").write_text(REF.model_dump_json())
     return opened
 

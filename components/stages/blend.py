@@ -1,0 +1,39 @@
+"""Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid."""
+
+import logging
+from pathlib import Path
+
+from components.contracts import Recommender
+from components.data.tables import read_info, read_users
+from components.params import Params
+from components.recommenders.hybrid import SLICES, HybridRecommender
+from components.recommenders.library import load_model, model_folder
+from components.stages.run import stage, write_metrics
+
+log = logging.getLogger("blend")
+
+
+def blend(params: Params, split: Path, models: Path) -> dict[str, float]:
+    """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
+    section = params.models.hybrid
+    parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
+    model = HybridRecommender(parts, section, params.evaluation.cold_user_events, params.recommend.exclude_seen)
+    model.batch_users = params.recommend.batch_users
+    model.blend(read_users(split, "validation"), read_info(split).n_items)
+    model.save(models / "hybrid")
+    metrics = {f"validation/{name}": value for name, value in model.found.items()}
+    for row, name in enumerate(SLICES):
+        weights = dict(zip(model.parts, map(float, model.weights[row]), strict=True))
+        log.info("%s users: %s", name, ", ".join(f"{part} {weight:.2f}" for part, weight in weights.items()))
+        metrics |= {f"weight/{name}/{part}": weights.get(part, 0.0) for part in section.parts}
+    return metrics
+
+
+def main() -> None:
+    """Blend in the current folder."""
+    with stage("blend", "models/hybrid", "reports/blend") as params:
+        write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("models")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Weights that are learned: a world where it is known which part is right."""
+
+import numpy as np
+import pytest
+
+from components.contracts import BoolArray, FloatArray
+from components.evaluation.metrics import ndcg_at_k
+from components.recommenders.blending import Pool, learn, ndcg, scaled
+
+
+def pool_of(features: list[FloatArray], relevant: BoolArray) -> Pool:
+    stacked = np.stack(features, axis=2).astype(np.float32)
+    return Pool(stacked, np.ones(relevant.shape, bool), relevant, relevant.sum(axis=1).astype(np.int32))
+
+
+@pytest.fixture
+def truth() -> BoolArray:
+    """Return 400 users who each took one of 40 candidates."""
+    found = np.zeros((400, 40), bool)
+    found[np.arange(400), np.random.default_rng(0).integers(0, 40, 400)] = True
+    return found
+
+
+def noisy(truth: BoolArray, signal: float, seed: int) -> FloatArray:
+    return np.asarray(truth * signal + np.random.default_rng(seed).normal(0, 1, truth.shape), np.float32)
+
+
+def test_one_scale_for_all_parts() -> None:
+    """By hand: 30 of 300 items have 10, the others 0: the mean is 1, the best tenth lies 9 above it."""
+    scores = np.zeros((2, 301), np.float32)
+    scores[0, 1:31] = 10
+    scores[1, 1:] = 5  # says nothing
+    out = scaled(scores)
+    np.testing.assert_allclose(out[0, 1:31], 1, rtol=1e-6)
+    np.testing.assert_allclose(out[0, 31:], -1 / 9, rtol=1e-6)
+    assert not out[1].any()
+    np.testing.assert_allclose(scaled(1000 * scores + 7)[0], out[0], rtol=1e-4)
+
+
+def test_ndcg_is_that_of_the_evaluation(truth: BoolArray) -> None:
+    features = [noisy(truth, 1, 1), noisy(truth, 2, 2)]
+    weights = np.array([0.3, 0.7], np.float32)
+    pool = pool_of(features, truth)
+    total = pool.features @ weights
+    best = np.argsort(-total, axis=1, kind="stable")[:, :10]
+    expected = ndcg_at_k(np.take_along_axis(truth, best, 1), pool.n_targets, 10).mean()
+    assert ndcg(pool, weights) == pytest.approx(float(expected))
+
+
+def test_closed_places_are_never_listed(truth: BoolArray) -> None:
+    pool = pool_of([noisy(truth, 5, 1)], truth)
+    weights = np.ones(1, np.float32)
+    assert ndcg(pool, weights) > 0.5
+    assert ndcg(Pool(pool.features, ~truth, truth, pool.n_targets), weights) == 0
+
+
+def test_two_halves_of_the_truth_are_both_used_and_noise_is_not(truth: BoolArray) -> None:
+    half = np.arange(400) % 2 == 0
+    one, other = noisy(truth, 2, 1), noisy(truth, 2, 2)
+    weights = learn(pool_of([one, other, noisy(truth, 0, 3)], truth), 0.01)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] == 0
+    assert min(weights[:2]) > 0.2
+    pool = pool_of([one, other, noisy(truth, 0, 3)], truth)
+    assert ndcg(pool, weights) > 1.1 * max(ndcg(pool, row) for row in np.eye(3, dtype=np.float32))
+    assert ndcg(pool.of(half), weights) != ndcg(pool, weights)
+
+
+def test_a_copy_of_a_part_brings_nothing(truth: BoolArray) -> None:
+    one = noisy(truth, 2, 1)
+    assert np.count_nonzero(learn(pool_of([one, one], truth), 0.001)) == 1
+
+
+def test_a_start_bounds_the_parts(truth: BoolArray) -> None:
+    pool = pool_of([noisy(truth, 1, 1), noisy(truth, 3, 2)], truth)
+    np.testing.assert_array_equal(learn(pool, 0.01, start=np.array([1, 0], np.float32)), [1, 0])
+
+
+def test_the_same_pool_gives_the_same_weights(truth: BoolArray) -> None:
+    pool = pool_of([noisy(truth, 1, 1), noisy(truth, 1, 2)], truth)
+    np.testing.assert_array_equal(learn(pool, 0.001), learn(pool, 0.001))

@@ -1,0 +1,108 @@
+"""The blend: its parts, its slices, and why an item stands where it does."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.errors import ContractError
+from components.params import Hybrid, Params
+from components.recommenders.base import BaseRecommender
+from components.recommenders.hybrid import HybridRecommender, every_nth
+from components.recommenders.library import create
+from tests.conftest import ragged
+
+World = tuple[Interactions, Catalogue, Users]
+
+
+class Oracle(BaseRecommender):
+    """Has an idea of the targets of users with an even (or odd) number of events, and nothing about the others."""
+
+    name: ClassVar[str] = "oracle"
+
+    def __init__(self, parity: int) -> None:
+        self.parity = parity
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        scores = np.random.default_rng(self.parity).random((len(users), 61)).astype(np.float32)
+        for row in range(len(users)):
+            own = users.history.row(row)
+            if len(own) % 2 == self.parity:
+                scores[row, 30 + own[0]] += 0.7
+        return scores if items is None else scores[:, items]
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Any:
+        return self
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        raise NotImplementedError
+
+
+def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **changes: Any) -> HybridRecommender:
+    params = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
+    return HybridRecommender(parts, Hybrid.model_validate(params | changes), cold, exclude_seen)
+
+
+def users_with(rows: list[list[int]]) -> Users:
+    return Users(np.zeros(len(rows), np.int32), ragged(rows), 10**12, ragged([[30 + r[0]] for r in rows], 10**12))
+
+
+@pytest.fixture
+def shop() -> Users:
+    """Return 40 cold users with one event and 40 warm ones with two."""
+    return users_with([[1 + i % 20] * (1 + i // 40) for i in range(80)])
+
+
+def test_each_slice_has_weights_of_its_own(shop: Users) -> None:
+    model = hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(shop, 60)
+    cold, warm = (dict(zip(model.parts, row, strict=True)) for row in model.weights)
+    assert cold["odd"] > cold["even"]
+    assert warm["even"] > warm["odd"]
+    assert model.found["cold/ndcg_at_10"] > 0.6  # one part for all users: about half of them are guessed
+
+
+def test_a_slice_of_few_users_takes_the_weights_of_all(shop: Users) -> None:
+    model = hybrid({"odd": Oracle(1), "even": Oracle(0)}, min_slice_users=41).blend(shop, 60)
+    np.testing.assert_array_equal(model.weights[0], model.weights[1])
+
+
+def test_a_useless_part_is_let_go(shop: Users) -> None:
+    warm = users_with([[1 + i % 20] * 2 for i in range(80)])
+    assert list(hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(warm, 60).parts) == ["even"]
+
+
+def test_why_adds_up_to_the_score(shop: Users) -> None:
+    model = hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(shop, 60)
+    items = np.array([31, 5, 60], np.int32)
+    parts = model.why(shop, items)
+    assert set(parts) == set(model.parts)
+    np.testing.assert_allclose(sum(parts.values()), model.score(shop, items), rtol=1e-5, atol=1e-6)
+    assert (parts["odd"][:40].argmax(axis=1) == 0)[shop.history.item_idx[:40] == 1].all()
+
+
+def test_the_blend_is_no_worse_than_its_best_part(world: World, params: Params) -> None:
+    model = create("hybrid", params).fit(*world)
+    assert isinstance(model, HybridRecommender)
+    assert 0 < len(model.parts) <= 3
+    assert model.weights.sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_nobody_to_learn_from_is_said(shop: Users) -> None:
+    none = Users(shop.user_idx, shop.history, shop.now, shop.history)  # they buy what they had
+    with pytest.raises(ContractError, match="nobody in the validation window"):
+        hybrid({"odd": Oracle(1)}).blend(none, 60)
+    hybrid({"odd": Oracle(1)}, exclude_seen=False).blend(none, 60)
+
+
+@pytest.mark.parametrize(("most", "n"), [(1000, 80), (80, 80), (79, 40), (20, 20), (1, 1)])
+def test_every_nth_user(shop: Users, most: int, n: int) -> None:
+    some = every_nth(shop, most)
+    assert len(some) == n
+    assert isinstance(some.targets, Ragged)
+    assert (some.targets.item_idx == 30 + some.history.item_idx[some.history.offsets[:-1]]).all()

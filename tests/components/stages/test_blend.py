@@ -1,0 +1,53 @@
+"""Stage `blend` on models made by hand: the blend is there, loads, says its weights, and is the same again."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.contracts import Catalogue, Interactions, Users
+from components.data.tables import read_users
+from components.errors import ContractError
+from components.params import load
+from components.recommenders.library import load_model
+from components.stages import blend, fit
+from tests.components.stages.test_fit import digest, write_split
+
+World = tuple[Interactions, Catalogue, Users]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_split(tmp_path, world)
+    overrides = ["models.als.factors=4", "models.hybrid.parts=[popularity,ease,content]"]
+    params = load(Path(__file__).parents[3] / "params.yaml", overrides=overrides)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    monkeypatch.chdir(tmp_path)
+    fit.main()
+    return tmp_path
+
+
+def test_the_blend_is_saved_with_its_weights(workspace: Path) -> None:
+    blend.main()
+    users = read_users(workspace / "data/split", "validation")
+    assert (load_model(workspace / "models/hybrid").recommend(users, 5).items > 0).all()
+    metrics = json.loads((workspace / "reports/blend/metrics.json").read_text())
+    for name in ("cold", "warm"):
+        weights = [metrics[f"weight/{name}/{part}"] for part in ("popularity", "ease", "content")]
+        assert sum(weights) == pytest.approx(1)
+    assert 0 < metrics["validation/ndcg_at_10"] <= 1
+
+
+def test_again_it_is_the_same(workspace: Path) -> None:
+    blend.main()
+    before = digest(workspace / "models/hybrid") | digest(workspace / "reports/blend")
+    blend.main()
+    assert digest(workspace / "models/hybrid") | digest(workspace / "reports/blend") == before
+
+
+def test_a_part_that_was_not_fitted_is_named(workspace: Path) -> None:
+    (workspace / "models/simple/ease/model.json").unlink()
+    with pytest.raises((ContractError, SystemExit), match="ease"):
+        blend.main()
