@@ -42,7 +42,7 @@ class Deployment(Record):
 
 
 class Ledger:
-    """ledger.db in the folder of a shop. Rows are added, never changed: the newest row of a number is the state of that deployment."""
+    """ledger.db in the folder of a shop. Rows are added, never changed: the newest row of a number is its state."""
 
     def __init__(self, shop: Path) -> None:
         self.path = shop / "ledger.db"
