@@ -10,7 +10,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
 
-    home: Path = Path(".carousel")  # registry, ledger, DVC remote, caches, locks, workspaces
+    home: Path = Path(".carousel")  # registry, DVC remote, caches, locks, workspaces; shops/NAME: ledger
     data_root: Path | None = None  # where relative source paths start; empty: the checkout
     tracking_uri: str = ""  # MLflow; empty: SQLite under home
     mlflow_url: str = "http://127.0.0.1:5000"  # where people look at the registry: run pages link to it
@@ -23,3 +23,7 @@ class Settings(BaseSettings):
         home = (root / self.home).resolve()
         uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
         return self.model_copy(update={"home": home, "tracking_uri": uri})
+
+    def shop(self, name: str) -> Path:
+        """Return where the ledger, last verdicts and served bundle of one registered model (release.name) are."""
+        return self.home / "shops" / name

@@ -75,6 +75,8 @@ def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap
 @app.command()
 def promote(
     decision: Annotated[Path | None, typer.Option("--decision", help="Decision file; default: the newest one")] = None,
+    sets: Sets = None,
+    files: Files = None,
     json: Json = False,
 ) -> None:
     """Move the champion alias as a decision file says; a stale decision is refused."""
@@ -82,12 +84,14 @@ def promote(
     from flows import terminal
     from flows.release import promote as flow
 
-    terminal.show(flow.fn(str(decision) if decision else None), json)
+    terminal.show(flow.fn(str(decision) if decision else None, sets, _texts(files)), json)
 
 
 @app.command()
 def rollback(
     to: Annotated[int | None, typer.Option("--to", min=1, help="Version; default: what served before")] = None,
+    sets: Sets = None,
+    files: Files = None,
     json: Json = False,
 ) -> None:
     """Let serve again what served before, by the ledger."""
@@ -95,7 +99,7 @@ def rollback(
     from flows import terminal
     from flows.release import rollback as flow
 
-    terminal.show(flow.fn(to), json)
+    terminal.show(flow.fn(to, sets, _texts(files)), json)
 
 
 @app.command()

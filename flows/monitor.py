@@ -36,7 +36,7 @@ def monitor(
         with working(overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run()) as place:
             retrain.run_stages(place, STAGES)
             verdict = DriftVerdict.model_validate_json((place.root / DRIFT).read_bytes())
-            status.keep_last(place.settings.home, None, place.root / DRIFT)
+            status.keep_last(place.shop, None, place.root / DRIFT)
     except BusyError as busy:
         return retrain.turned_away(busy)
     content = verdict.model_dump(mode="json")

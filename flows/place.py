@@ -35,6 +35,11 @@ class Place:
     env: dict[str, str]  # both, and home, for the stages
     deployed: bool
 
+    @property
+    def shop(self) -> Path:
+        """Return where what this place's model needs beside the registry is kept."""
+        return self.settings.shop(self.params.release.name)
+
     def registry(self) -> Registry:
         """Return the registry that this place's models go to."""
         return Registry(self.settings, self.params.release)

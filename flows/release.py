@@ -15,23 +15,31 @@ Version = Annotated[int, Field(ge=1)]
 
 
 @flow(name="promote", flow_run_name="promote")
-def promote(decision: str | None = None) -> dict[str, Any]:
+def promote(
+    decision: str | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
+) -> dict[str, Any]:
     """Move the champion alias as a decision file says; refuse a stale one. Return the Deployment as a dict.
 
     Args:
-        decision: Decision file; empty: the newest one of this machine.
+        decision: Decision file; empty: the newest one of this machine and shop.
+        overrides: Further values, such as release.name="my-shop".
+        overlays: Overlay files: those of the shop.
     """
-    place = open_place([], [], None)
-    file = Path(decision) if decision else place.settings.home / "decision.json"
+    place = open_place(overlays or [], overrides or [], None)
+    file = Path(decision) if decision else place.shop / "decision.json"
     return promotion.promote(file, place.registry(), place.settings).model_dump(mode="json")
 
 
 @flow(name="rollback", flow_run_name="rollback")
-def rollback(to: Version | None = None) -> dict[str, Any]:
+def rollback(
+    to: Version | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
+) -> dict[str, Any]:
     """Let serve again what served before. Return the Deployment as a dict.
 
     Args:
         to: Version to go back to, one that served; empty: what served before.
+        overrides: Further values, such as release.name="my-shop".
+        overlays: Overlay files: those of the shop.
     """
-    place = open_place([], [], None)
+    place = open_place(overlays or [], overrides or [], None)
     return promotion.rollback(place.registry(), place.settings, to).model_dump(mode="json")

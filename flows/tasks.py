@@ -124,7 +124,7 @@ def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> De
         DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
         challenger,
         registry.ref(serving.number) if serving else None,
-        Ledger(place.settings.home).rolled_back(challenger.digest),
+        Ledger(place.shop).rolled_back(challenger.digest),
         latency_ms,
         place.params,
         bootstrap,
@@ -134,7 +134,7 @@ def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> De
     (root / DECISION).write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
     unchanged.stamp(root)
     registry.attach(version, root / DECISION)
-    status.keep_last(place.settings.home, root / DECISION, root / DRIFT)
+    status.keep_last(place.shop, root / DECISION, root / DRIFT)
     return decision
 
 

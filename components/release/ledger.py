@@ -42,10 +42,10 @@ class Deployment(Record):
 
 
 class Ledger:
-    """home/ledger.db. Rows are added, never changed: the newest row of a number is the state of that deployment."""
+    """ledger.db in the folder of a shop. Rows are added, never changed: the newest row of a number is its state."""
 
-    def __init__(self, home: Path) -> None:
-        self.path = home / "ledger.db"
+    def __init__(self, shop: Path) -> None:
+        self.path = shop / "ledger.db"
 
     def begin(
         self, action: Action, version: int, previous: int | None, digest: str, decision_digest: str | None

@@ -36,7 +36,7 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
     decision, digest = read_decision(decision_file)
     with held(settings.home / "promotion.lock", "a promotion", LOCK_S):
         crash_point("promote:locked")
-        ledger = Ledger(settings.home)
+        ledger = Ledger(settings.shop(registry.name))
         settle(ledger, registry)
         current = registry.alias("champion")
         last = ledger.served()[-1:]
@@ -55,7 +55,7 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
     """
     with held(settings.home / "promotion.lock", "a rollback", LOCK_S):
         crash_point("rollback:locked")
-        ledger = Ledger(settings.home)
+        ledger = Ledger(settings.shop(registry.name))
         settle(ledger, registry)
         current = registry.alias("champion")
         chain = _alive(ledger.served(), registry)

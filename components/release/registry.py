@@ -239,12 +239,12 @@ class Registry:
     def _run(self, lineage: Lineage) -> str:
         """Return the run of this bundle: one that was begun and not finished, or a new one."""
         experiment = self._experiment()
-        begun = self._client.search_runs([experiment], f"tags.bundle_digest = '{lineage.bundle_digest}'", max_results=1)
+        mine = f"tags.bundle_digest = '{lineage.bundle_digest}' and tags.release = '{self.name}'"
+        begun = self._client.search_runs([experiment], mine, max_results=1)
         if begun:
             return str(begun[0].info.run_id)
-        run = self._client.create_run(
-            experiment, tags=records.lineage_tags(lineage), run_name=f"{lineage.model} {lineage.as_of[:10]}"
-        )
+        tags = records.lineage_tags(lineage) | {"release": self.name}
+        run = self._client.create_run(experiment, tags=tags, run_name=f"{lineage.model} {lineage.as_of[:10]}")
         return str(run.info.run_id)
 
     def _experiment(self) -> str:
@@ -258,19 +258,24 @@ class Registry:
     def _record(
         self, run_id: str, metrics: Mapping[str, float], reports: Path, run_params: Path, dvc_lock: Path
     ) -> None:
-        """Log parameters, metrics, curves and reports. All may be logged again; a curve is drawn once."""
+        """Log parameters, metrics, curves and reports. All may be logged again; a curve is drawn once.
+
+        A parameter keeps its first value, as MLflow will have it: the same bundle may be judged again by another gate.
+        The file run/params.yaml beside it is the newest.
+        """
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         lines = {name: values for name, values in records.curves(reports).items() if values}
         points = [Metric(name, value, now, 0) for name, value in metrics.items() if name not in lines]
-        drawn = self._client.get_run(run_id).data.metrics
+        before = self._client.get_run(run_id).data
         for name, values in lines.items():
-            if name not in drawn:
+            if name not in before.metrics:
                 points += [Metric(name, value, now, step) for step, value in enumerate(values)]
         for start in range(0, len(points), 1000):
             self._client.log_batch(run_id, metrics=points[start : start + 1000])
-        knobs = [Param(name, value[:6000]) for name, value in records.flat_params(run_params).items()]
+        values_of = records.flat_params(run_params)
+        knobs = [Param(name, value[:6000]) for name, value in values_of.items() if name not in before.params]
         for start in range(0, len(knobs), 100):
             self._client.log_batch(run_id, params=knobs[start : start + 100])
         for name in records.report_files(reports):

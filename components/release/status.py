@@ -25,6 +25,7 @@ class Status(Record):
 def status(settings: Settings, release: Release) -> Status:
     """Return the state of the loop; None where there is nothing yet. Raises ReleaseError without registry."""
     champion = since = data = None
+    shop = settings.shop(release.name)
     if (settings.home / "mlflow.db").exists() or not settings.tracking_uri.startswith("sqlite"):
         from components.release.ledger import Ledger
         from components.release.registry import Registry
@@ -34,8 +35,8 @@ def status(settings: Settings, release: Release) -> Status:
             origin = version.lineage
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
-            since = _iso(Ledger(settings.home).since(version.number))
-    decision, drift = last_decision(settings.home), last_drift(settings.home)
+            since = _iso(Ledger(shop).since(version.number))
+    decision, drift = last_decision(shop), last_drift(shop)
     return Status(
         champion=champion,
         since=since,
@@ -45,25 +46,25 @@ def status(settings: Settings, release: Release) -> Status:
     )
 
 
-def keep_last(home: Path, decision: Path | None, drift: Path | None) -> None:
-    """Keep copies of the newest decision and drift verdict in home: deployed runs leave no checkout behind."""
-    home.mkdir(parents=True, exist_ok=True)
+def keep_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
+    """Keep copies of the newest decision and drift verdict of a shop: deployed runs leave no checkout behind."""
+    shop.mkdir(parents=True, exist_ok=True)
     for source, name in ((decision, "decision.json"), (drift, "drift.json")):
         if source is not None and source.exists():
-            partial = home / f".{name}.partial"
+            partial = shop / f".{name}.partial"
             partial.write_bytes(source.read_bytes())
-            partial.replace(home / name)
+            partial.replace(shop / name)
 
 
-def last_decision(home: Path) -> Decision | None:
+def last_decision(shop: Path) -> Decision | None:
     """Return the newest decision, or None."""
-    file = home / "decision.json"
+    file = shop / "decision.json"
     return Decision.model_validate_json(file.read_bytes()) if file.exists() else None
 
 
-def last_drift(home: Path) -> DriftVerdict | None:
+def last_drift(shop: Path) -> DriftVerdict | None:
     """Return the newest drift verdict, or None."""
-    file = home / "drift.json"
+    file = shop / "drift.json"
     return DriftVerdict.model_validate_json(file.read_bytes()) if file.exists() else None
 
 

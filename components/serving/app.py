@@ -148,7 +148,7 @@ def serve(settings: Settings, params: Params) -> None:
 
     serving, meters = params.serving, Meters()
     registry = Registry(settings, params.release)
-    champions = Champions(registry, settings.home / "serving", serving.poll_s, meters)
+    champions = Champions(registry, settings.shop(registry.name) / "serving", serving.poll_s, meters)
     config = uvicorn.Config(
         make_app(champions, serving, meters),
         http=BoundedProtocol,

@@ -36,14 +36,14 @@ def retrain(folder: Path, month: str, bootstrap: bool) -> dict[str, Any]:
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode not in CODES:
         raise SystemExit(f"{month}: exit code {done.returncode}; the log above says why")
-    outcome: dict[str, Any] = json.loads(done.stdout)
     evaluation = json.loads((folder / "reports/evaluate/evaluation.json").read_text())
-    return {"month": month, "code": done.returncode, "outcome": outcome, "evaluation": evaluation}
+    decision = json.loads((folder / "reports/decision.json").read_text())
+    return {"month": month, "code": done.returncode, "decision": decision, "evaluation": evaluation}
 
 
 def row(run: dict[str, Any]) -> str:
-    """Return one row of the table: the primary metric of challenger, champion and best baseline, and the verdict."""
-    evaluation, outcome = run["evaluation"], run["outcome"]
+    """Return one row of the table: the primary metric of challenger, champion and best baseline, gain and verdict."""
+    evaluation, gain = run["evaluation"], run["decision"]["gain"]
     primary, test = evaluation["primary"], evaluation["test"]
     challenger = evaluation["challenger"]
     best = max(evaluation["baselines"], key=lambda name: test[name][primary])
@@ -55,8 +55,8 @@ def row(run: dict[str, Any]) -> str:
         f"{challenger} {test[challenger][primary]:.4f}",
         f"v{serving['version']} {serving['model']} {champion:.4f}" if champion is not None else "none",
         f"{best} {test[best][primary]:.4f}",
+        f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})",
         CODES[run["code"]],
-        " ".join(outcome["reasons"]),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -70,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="retail-")) / "checkout"
     clone(folder, arguments.data)
-    print("| as of | test users | challenger | champion of its time | best simple baseline | verdict | why |")
+    print("| as of | test users | challenger | champion of its time | best simple baseline | gain (95 %) | verdict |")
     print("|---|---|---|---|---|---|---|")
     for i, month in enumerate(arguments.months):
         print(row(retrain(folder, month, bootstrap=i == 0)), flush=True)

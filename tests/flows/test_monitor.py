@@ -39,7 +39,7 @@ def test_drift_sends_the_event_that_starts_a_retraining(
     assert [e["event"] for e in sent] == [EVENT]
     assert sent[0]["payload"]["as_of"] == "2026-03-01T00:00:00+00:00"
     assert sent[0]["resource"]["prefect.resource.id"] == "carousel.shop.carousel"
-    assert (promoted / ".carousel/drift.json").is_file()
+    assert (promoted / ".carousel/shops/carousel/drift.json").is_file()
 
 
 def test_no_drift_sends_nothing_and_trains_nothing(promoted: Path, server: None, sent: list[dict[str, Any]]) -> None:

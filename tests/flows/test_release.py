@@ -34,7 +34,7 @@ def test_there_and_back_again(promoted: Path) -> None:
     assert (again["verdict"], again["champion"]) == ("keep", 1)
     assert "never rolled back" in again["reasons"][0]
     assert rollback.fn(to=2)["version"] == 2
-    assert json.loads((promoted / ".carousel/decision.json").read_text())["challenger_version"] == 2
+    assert json.loads((promoted / ".carousel/shops/carousel/decision.json").read_text())["challenger_version"] == 2
     assert retrain.fn(max_epochs=30)["reasons"] == [SAME]
 
 
@@ -52,3 +52,15 @@ def test_from_prefect(promoted: Path, server: None) -> None:
     assert promote()["version"] == 1
     with pytest.raises(ReleaseError, match="roll back"):
         rollback()
+
+
+def test_each_shop_of_a_machine_has_its_own_champion(promoted: Path) -> None:
+    other = ['release.name="other-shop"']
+    assert retrain.fn(overrides=other, bootstrap=True)["champion"] == 1
+    with pytest.raises(ReleaseError, match="nothing to roll back to"):
+        rollback.fn(overrides=other)  # though the first shop's version 1 served before
+    assert promote.fn(overrides=other)["version"] == 1
+    assert retrain.fn(max_epochs=30, overrides=other)["champion"] == 2
+    assert rollback.fn(overrides=other)["version"] == 1
+    assert champion() == 1
+    assert promote.fn()["version"] == 1  # the first shop's own newest decision, done already

@@ -78,7 +78,7 @@ def test_the_decision_is_kept_beside_the_version_and_in_home(promoted: Path, tmp
     here = json.loads((promoted / "reports/decision.json").read_bytes())
     kept = registry.artifact(1, "reports/decision.json", tmp_path / "record")
     assert json.loads(kept.read_bytes()) == here
-    assert json.loads((promoted / ".carousel/decision.json").read_bytes()) == here
+    assert json.loads((promoted / ".carousel/shops/carousel/decision.json").read_bytes()) == here
 
 
 def test_a_tampered_bundle_is_not_registered(promoted: Path) -> None:

@@ -47,8 +47,8 @@ def test_the_first_and_the_next_promotion(shelf: Shelf, decide: Decide) -> None:
     second = promote(decide(2), registry, settings)
     assert (second.version, second.previous) == (2, 1)
     assert aliases(registry) == (2, 1)
-    assert [d.version for d in Ledger(settings.home).served()] == [1, 2]
-    assert Ledger(settings.home).since(2) is not None
+    assert [d.version for d in Ledger(settings.shop("carousel")).served()] == [1, 2]
+    assert Ledger(settings.shop("carousel")).since(2) is not None
     assert "not asked" in second.note
     assert not (settings.home / "candidate").exists()
 
@@ -56,7 +56,7 @@ def test_the_first_and_the_next_promotion(shelf: Shelf, decide: Decide) -> None:
 def test_the_same_decision_again_changes_nothing(shelf: Shelf, decide: Decide) -> None:
     decision = decide(1)
     assert promote(decision, *shelf) == promote(decision, *shelf)
-    assert len(Ledger(shelf[1].home).deployments()) == 1
+    assert len(Ledger(shelf[1].shop("carousel")).deployments()) == 1
 
 
 def test_a_stale_decision_is_refused(shelf: Shelf, decide: Decide) -> None:
@@ -115,7 +115,7 @@ def test_what_is_refused(one_serves: Shelf, tmp_path: Path, changes: dict[str, A
     with pytest.raises(ReleaseError, match=message):
         promote(write_decision(tmp_path / "decision.json", registry, 2, **changes), registry, settings)
     assert aliases(registry) == (1, None)
-    assert [d.version for d in Ledger(settings.home).deployments()] == [1]
+    assert [d.version for d in Ledger(settings.shop("carousel")).deployments()] == [1]
 
 
 def test_a_first_champion_need_not_beat_anyone_but_must_hold_the_guardrails(shelf: Shelf, decide: Decide) -> None:
@@ -166,7 +166,7 @@ def test_one_flipped_byte_in_the_registry_is_refused(
     with pytest.raises(TamperedError, match=r"version 2 .*arrays\.safetensors"):
         promote(write_decision(tmp_path / "b", registry, number), registry, settings)
     assert aliases(registry) == (1, None)
-    last = Ledger(settings.home).deployments()[-1]
+    last = Ledger(settings.shop("carousel")).deployments()[-1]
     assert (last.version, last.state) == (2, "abandoned")
     assert "TamperedError" in last.note
     assert promote(write_decision(tmp_path / "c", registry, register("c")), registry, settings).version == 3
@@ -289,7 +289,7 @@ def test_promotions_at_once_are_serialised_and_one_wins(shelf: Shelf, decide: De
     assert ends.count("stale") == 2
     (winner,) = (end for end in ends if end != "stale")
     assert aliases(registry) == (winner, 1)
-    assert [d.version for d in Ledger(settings.home).served()] == [1, winner]
+    assert [d.version for d in Ledger(settings.shop("carousel")).served()] == [1, winner]
 
 
 def test_a_promotion_waits_for_the_lock_but_not_for_ever(
@@ -417,7 +417,7 @@ def test_killed_in_any_step_of_a_promotion(
     assert crash([(f"promote:{p}", homes[p], decision) for p in points]) == [-9] * len(points)
     for point, home in homes.items():
         settings = Settings(home=home).resolved(home)
-        registry, ledger = Registry(settings, params.release), Ledger(home)
+        registry, ledger = Registry(settings, params.release), Ledger(settings.shop("carousel"))
         champion, _ = aliases(registry)
         assert champion == (3 if point in ("champion", "done") else 2), point
         assert open_bundle(registry.fetch(champion, home / "look"))
@@ -437,7 +437,7 @@ def test_killed_in_any_step_of_a_rollback(shelf: Shelf, decide: Decide, params: 
     assert crash([(f"rollback:{p}", homes[p], Path("-")) for p in POINTS]) == [-9] * len(POINTS)
     for point, home in homes.items():
         settings = Settings(home=home).resolved(home)
-        registry, ledger = Registry(settings, params.release), Ledger(home)
+        registry, ledger = Registry(settings, params.release), Ledger(settings.shop("carousel"))
         moved = point in ("champion", "done")
         assert aliases(registry)[0] == (2 if moved else 3), point
         back = rollback(registry, settings)
@@ -459,7 +459,7 @@ def test_a_promotion_after_a_killed_one_of_another_version(
         rollback(*shelf, to=4)
     assert aliases(shelf[0]) == (2, 1)
     assert promote(four, *shelf).version == 4
-    states = [(d.version, d.state) for d in Ledger(shelf[1].home).deployments()]
+    states = [(d.version, d.state) for d in Ledger(shelf[1].shop("carousel")).deployments()]
     assert states == [(1, "done"), (2, "done"), (3, "abandoned"), (4, "done")]
 
 

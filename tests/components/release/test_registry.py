@@ -66,6 +66,8 @@ def test_a_new_evaluation_of_a_known_bundle_updates_its_record(
 ) -> None:
     first = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.5}))
     (run_folder / "reports/evaluate/evaluation.json").write_text('{"again": 1}')
+    knobs = run_folder / "run/params.yaml"
+    knobs.write_text(knobs.read_text().replace("min_gain: 0.0 ", "min_gain: 0.9 "))  # judged by another gate
     second = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.25}))
     assert second.number == first.number
     assert second.run_id == first.run_id

@@ -29,13 +29,14 @@ def test_before_any_run_all_is_null_and_nothing_is_made(tmp_path: Path) -> None:
 
 def test_the_newest_verdicts_are_kept_in_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
+    shop = Settings(home=home).shop(RELEASE.name)
     (tmp_path / "decision.json").write_text(DECISION.model_dump_json())
     (tmp_path / "drift.json").write_text(DRIFT.model_dump_json())
-    keep_last(home, tmp_path / "decision.json", tmp_path / "drift.json")
+    keep_last(shop, tmp_path / "decision.json", tmp_path / "drift.json")
     (tmp_path / "decision.json").unlink()
-    keep_last(home, tmp_path / "decision.json", None)  # nothing new: the old one stays
-    assert last_decision(home) == DECISION
-    assert last_drift(home) == DRIFT
+    keep_last(shop, tmp_path / "decision.json", None)  # nothing new: the old one stays
+    assert last_decision(shop) == DECISION
+    assert last_drift(shop) == DRIFT
     found = status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.verdict == {
         "verdict": "keep", "mode": "enabled", "reasons": ["no better"], "as_of": "2026-03-01",
