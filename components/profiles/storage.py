@@ -37,7 +37,9 @@ def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, mem
     """Write the files below `out` as of the end of the train window.
 
     Where the split is leave-one-out, each user's facts end before the first event that is held out.
+    Raises ContractError when a table or the memory is missing.
     """
+    import duckdb
     import ibis
 
     info = read_info(split)
@@ -45,12 +47,19 @@ def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, mem
     with TemporaryDirectory(prefix=".spill-", dir=out.parent) as spill:
         backend = ibis.duckdb.connect(memory_limit=f"{memory_gib}GiB", temp_directory=spill)
         try:
-            backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            backend.raw_sql(
+                "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
+            )
             tables = known(open_tables(backend, snapshot), backend, split, info)
             _write(user_profiles(tables, cut, params), "user_id", out / "users.parquet")
             _write(item_profiles(tables, cut, params), "item_id", out / "items.parquet")
             attributes = facts.items(tables, cut).select("item_id", "category", "brand", "price_percentile")
             _write(attributes, "item_id", out / "attributes.parquet")
+        except duckdb.OutOfMemoryException:
+            raise ContractError(
+                f"profiles: data.memory_gib of {memory_gib:g} GiB and the disk for what does not fit are not enough; "
+                "raise data.memory_gib, or free disk space"
+            ) from None
         finally:
             backend.disconnect()
     told = ProfileInfo(

@@ -50,14 +50,14 @@ def snapshot(tmp_path: Path) -> Path:
     return tmp_path / "snapshot"
 
 
-def profile(snapshot: Path, protocol: str = "global_time") -> dict[str, Any]:
+def profile(snapshot: Path, protocol: str = "global_time", memory_gib: float = 1) -> dict[str, Any]:
     """Split, build the profiles, and return ann's; the files are in ../profiles."""
     split, out = snapshot.parent / "split", snapshot.parent / "profiles"
     for folder in (split, out):
         folder.mkdir(exist_ok=True)
     knob = load(ROOT / "params.yaml", overrides=[f"split.protocol={protocol}"]).split
     make_split(snapshot, split, knob, AS_OF, 1)
-    write_profiles(snapshot, split, out, knobs(), 1)
+    write_profiles(snapshot, split, out, knobs(), memory_gib)
     rows = pq.read_table(out / "users.parquet", page_checksum_verification=True).to_pylist()
     return {row["user_id"]: row for row in rows}["ann"]
 
@@ -95,3 +95,8 @@ def test_a_missing_table_is_named(snapshot: Path) -> None:
     (snapshot / "reviews/part-0.parquet").unlink()
     with pytest.raises(ContractError, match="reviews: no Parquet file"):
         profile(snapshot)
+
+
+def test_little_memory_is_said(snapshot: Path) -> None:
+    with pytest.raises(ContractError, match=r"raise data\.memory_gib"):
+        profile(snapshot, memory_gib=1e-6)
