@@ -108,6 +108,26 @@ class Split(Section):
         return self
 
 
+class Profiles(Section):
+    """What is known of users and items, and how fast it fades."""
+
+    windows_days: Annotated[list[Count], Field(min_length=1)]
+    horizon_days: Annotated[int, Field(ge=1, le=36_500)]
+    half_life_days: Annotated[float, Field(ge=0.01)]
+    top: Count
+    prior: Positive
+    weights: Annotated[dict[EventName, Annotated[float, Field(gt=0, le=1000)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def windows_fit(self) -> "Profiles":
+        """Require windows that rise, each once, and end within the horizon."""
+        if self.windows_days != sorted(set(self.windows_days)) or self.windows_days[-1] > self.horizon_days:
+            raise ValueError(
+                f"profiles.windows_days {self.windows_days} must rise and stay within horizon_days {self.horizon_days}"
+            )
+        return self
+
+
 class Language(Section):
     """The encoder of texts."""
 
@@ -306,6 +326,7 @@ class Params(Section):
     data: Data
     shop: Shop
     split: Split
+    profiles: Profiles
     language: Language
     recommend: Recommend
     models: Models

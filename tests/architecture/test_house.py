@@ -32,6 +32,7 @@ def test_nothing_that_runs_write_is_tracked() -> None:
         "reports/x",
         ".carousel/x",
         "models/x",
+        "profiles/x",
         "bundle/x",
         "run/params.yaml",
         "champion/x",

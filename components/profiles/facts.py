@@ -1,0 +1,138 @@
+"""Tables of a shop -> facts before the cut, as Ibis: one row a fact, with the amounts that profiles add up.
+
+The door that keeps the future out: whatever is at or after the cut is dropped here, before anything is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.profiles import definitions
+from components.profiles.definitions import LEVEL, UNIT
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+
+    from components.params import Profiles
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The four tables of the contract as Ibis tables.
+
+    reviews may have a further column `sentiment` in [0, 1]; where it is missing or null, it is (rating - 1) / 4.
+    """
+
+    products: ir.Table
+    events: ir.Table
+    reviews: ir.Table
+    searches: ir.Table
+
+
+def microseconds(time: datetime) -> int:
+    """Return the microseconds since 1970 of a time with a zone."""
+    return round(time.timestamp() * 1_000_000)
+
+
+def us(time: ir.TimestampValue) -> ir.IntegerValue:
+    """Return the microseconds since 1970 of a column (UTC)."""
+    import ibis
+
+    return time.delta(ibis.timestamp("1970-01-01"), unit="microsecond")
+
+
+def items(tables: Tables, cut: datetime) -> ir.Table:
+    """Return item_id, category, brand, price, price_percentile and listed (us) of the products known before the cut.
+
+    A product whose row is of the cut or later is not here: what its row said before is gone from the snapshot.
+    price_percentile, in (0, 1): share of the priced products of the same top category that are cheaper, those of equal
+    price counting half; null without price or category.
+    """
+    import ibis
+
+    rows = tables.products.mutate(listed=us(tables.products.timestamp))
+    rows = rows.filter(rows.listed.isnull() | (rows.listed < microseconds(cut)))
+    rows = rows.mutate(
+        category=rows.category.strip().nullif(""),
+        brand=rows.brand.strip().nullif(""),
+        top=rows.category.split(LEVEL)[0].strip().nullif(""),
+    )
+    cheaper = ibis.rank().over(group_by="top", order_by="price")
+    equal = rows.price.count().over(group_by=["top", "price"])
+    percentile = (cheaper + equal * 0.5) / rows.price.count().over(group_by="top")
+    ranked = rows.mutate(percentile=percentile)
+    known = ranked.price.notnull() & ranked.top.notnull()
+    return ranked.mutate(price_percentile=known.ifelse(ranked.percentile, None)).select(
+        "item_id", "category", "brand", "price", "price_percentile", "listed"
+    )
+
+
+def events(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
+    """Return user_id, item_id, session_id, at, event, category, brand and the amounts money, price_percentile, weight.
+
+    An event of an unknown item is a fact, too: it has no category, brand and percentile.
+    """
+    known = items(tables, cut).select("item_id", "category", "brand", "price_percentile")
+    rows = _before(tables.events, cut).left_join(known, "item_id")
+    cost = definitions.money(rows.price, rows.quantity.fill_null(1.0))
+    return rows.select(
+        "user_id", "item_id", "session_id", "at", "event", "category", "brand",
+        money=amount((rows.event == "return").ifelse(-cost, cost)),
+        price_percentile=amount(rows.price_percentile),
+        weight=amount(weight(rows.event, params)),
+    )  # fmt: skip
+
+
+def reviews(tables: Tables, cut: datetime) -> ir.Table:
+    """Return user_id, item_id, at and the amount sentiment."""
+    rows = _before(tables.reviews, cut)
+    said = definitions.sentiment(rows.rating)
+    if "sentiment" in rows.columns:
+        said = rows.sentiment.fill_null(said)
+    return rows.select("user_id", "item_id", "at", sentiment=amount(said))
+
+
+def searches(tables: Tables, cut: datetime) -> ir.Table:
+    """Return user_id, at and query of those who said who they are."""
+    rows = _before(tables.searches, cut)
+    return rows.filter(rows.user_id.notnull()).select("user_id", "at", "query")
+
+
+def search_terms(tables: Tables, cut: datetime) -> ir.Table:
+    """Return user_id, at and terms, one row for each word of each search."""
+    rows = searches(tables, cut)
+    return rows.select("user_id", "at", terms=_terms(rows.query)).unnest("terms")
+
+
+def weight(event: ir.StringValue, params: Profiles) -> ir.FloatingValue:
+    """Return the weight of an event; null for one without."""
+    import ibis
+
+    return ibis.cases(*((event == name, value) for name, value in params.weights.items()))
+
+
+def amount(value: Any) -> ir.DecimalValue:
+    """Return a number as a whole number of 1/UNIT; live.py rounds likewise."""
+    return (value * UNIT).cast("decimal(38, 0)")
+
+
+def _before(table: ir.Table, cut: datetime) -> ir.Table:
+    """Return the rows before the cut, with their time `at` in microseconds."""
+    rows = table.mutate(at=us(table.timestamp))
+    return rows.filter(rows.at < microseconds(cut))
+
+
+def _terms(query: ir.StringValue) -> ir.ArrayValue:
+    """Return definitions.terms of a column: Python runs inside the database, so batch and live split alike."""
+    import ibis
+    import pyarrow as pa
+
+    def search_words(texts: Any) -> Any:
+        said = (None if t is None else definitions.terms(t) for t in texts.to_pylist())
+        return pa.array(said, pa.list_(pa.string()))
+
+    words = ibis.udf.scalar.pyarrow(search_words, signature=(("string",), "array<string>"))
+    return words(query)

@@ -1,0 +1,117 @@
+"""Snapshot and split -> the files of profiles/:
+
+    users.parquet, items.parquet   users.py and items.py, sorted by id
+    attributes.parquet             facts.items: what live profiles need to know of items
+    profiles.json                  features.ProfileInfo
+
+Made in an in-process DuckDB within data.memory_gib; equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from components.contracts import TABLES, WINDOWS
+from components.data.snapshot import partitions
+from components.data.tables import SplitInfo, read_info
+from components.errors import ContractError
+from components.profiles import facts
+from components.profiles.definitions import item_numbers, item_rates, user_numbers
+from components.profiles.features import ProfileInfo, fit_scaling
+from components.profiles.items import item_profiles
+from components.profiles.live import Attributes
+from components.profiles.users import user_profiles
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from components.params import Profiles
+
+ROWS = 50_000  # per row group; rows in memory at once
+
+
+def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, memory_gib: float) -> ProfileInfo:
+    """Write the files below `out` as of the end of the train window.
+
+    Where the split is leave-one-out, each user's facts end before the first event that is held out.
+    Raises ContractError when a table or the memory is missing.
+    """
+    import duckdb
+    import ibis
+
+    info = read_info(split)
+    cut = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=info.train_end)
+    with TemporaryDirectory(prefix=".spill-", dir=out.parent) as spill:
+        backend = ibis.duckdb.connect(memory_limit=f"{memory_gib}GiB", temp_directory=spill)
+        try:
+            backend.raw_sql(
+                "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
+            )
+            tables = known(open_tables(backend, snapshot), backend, split, info)
+            _write(user_profiles(tables, cut, params), "user_id", out / "users.parquet")
+            _write(item_profiles(tables, cut, params), "item_id", out / "items.parquet")
+            attributes = facts.items(tables, cut).select("item_id", "category", "brand", "price_percentile")
+            _write(attributes, "item_id", out / "attributes.parquet")
+        except duckdb.OutOfMemoryException:
+            raise ContractError(
+                f"profiles: data.memory_gib of {memory_gib:g} GiB and the disk for what does not fit are not enough; "
+                "raise data.memory_gib, or free disk space"
+            ) from None
+        finally:
+            backend.disconnect()
+    told = ProfileInfo(
+        cut=info.train_end,
+        users=fit_scaling(out / "users.parquet", user_numbers(params)),
+        items=fit_scaling(out / "items.parquet", [*item_numbers(params), *item_rates()]),
+    )
+    (out / "profiles.json").write_text(told.model_dump_json(indent=1) + "\n")
+    return told
+
+
+def open_tables(backend: Any, snapshot: Path) -> facts.Tables:
+    """Return the snapshot's tables; raises ContractError where one is missing."""
+    opened = {}
+    for table in TABLES:
+        paths = [str(path) for path in partitions(snapshot, table)]
+        if not paths:
+            raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
+        opened[table] = backend.read_parquet(paths, hive_partitioning=False)
+    return facts.Tables(**opened)
+
+
+def known(tables: facts.Tables, backend: Any, split: Path, info: SplitInfo) -> facts.Tables:
+    """Return the tables without what leave-one-out holds out: of each user, all since the first such event."""
+    if info.protocol != "leave_one_out":
+        return tables
+    paths = [str(split / f"{window}.parquet") for window in WINDOWS[1:]]
+    held = backend.read_parquet(paths, hive_partitioning=False)
+    held = held.group_by("user_idx").agg(until=held["timestamp"].min())
+    users = backend.read_parquet(str(split / "users.parquet"))
+    ends = held.join(users, "user_idx").select("user_id", "until")
+    rest = (_until(t, ends) for t in (tables.events, tables.reviews, tables.searches))
+    return facts.Tables(tables.products, *rest)
+
+
+def read_attributes(profiles: Path) -> dict[str, Attributes]:
+    """Return what live profiles need to know of each item, by item_id."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(profiles / "attributes.parquet", page_checksum_verification=True).to_pylist()
+    return {row.pop("item_id"): Attributes(**row) for row in rows}
+
+
+def _until(table: ir.Table, ends: ir.Table) -> ir.Table:
+    rows = table.mutate(at=facts.us(table.timestamp)).left_join(ends, "user_id")
+    return rows.filter(rows.until.isnull() | (rows["at"] < rows.until)).select(*table.columns)
+
+
+def _write(table: ir.Table, key: str, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    reader = table.order_by(key).to_pyarrow_batches(chunk_size=ROWS)
+    with pq.ParquetWriter(path, reader.schema, compression="zstd", write_page_checksum=True) as file:
+        for batch in reader:
+            file.write_batch(batch, row_group_size=ROWS)

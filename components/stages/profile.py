@@ -1,0 +1,35 @@
+"""Stage `profile`: what is known of users and items at the end of the train window -> profiles/."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from components.data.tables import read_info
+from components.profiles.features import Scaling
+from components.profiles.storage import write_profiles
+from components.stages.run import stage, write_metrics
+
+
+def main() -> None:
+    """Build the profiles, and count whom and what they cover."""
+    with stage("profile", "profiles", "reports/profile") as params:
+        snapshot, split, out = Path("data/snapshot"), Path("data/split"), Path("profiles")
+        info = write_profiles(snapshot, split, out, params.profiles, params.data.memory_gib)
+        sizes = read_info(split)
+        metrics = _coverage(out, "users", info.users, sizes.n_users) | _coverage(
+            out, "items", info.items, sizes.n_items
+        )
+        write_metrics(Path("reports/profile"), metrics)
+
+
+def _coverage(profiles: Path, kind: str, scaling: Scaling, n_split: int) -> dict[str, float]:
+    """Return rows, rows per user or item of the split, and for each column that may be null the share that is not."""
+    columns = [c for c, can in zip(scaling.columns, scaling.nullable, strict=True) if can]
+    table = pq.read_table(profiles / f"{kind}.parquet", columns=columns, page_checksum_verification=True)
+    n = table.num_rows
+    shares = {f"{kind}/with/{c}": 1 - table[c].null_count / n for c in columns if n}
+    return {kind: float(n), f"{kind}/per_split_row": n / max(n_split, 1), **shares}
+
+
+if __name__ == "__main__":
+    main()

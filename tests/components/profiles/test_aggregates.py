@@ -1,0 +1,48 @@
+"""Definitions read as Ibis."""
+
+import ibis
+import pytest
+
+from components.profiles import aggregates
+from components.profiles.definitions import DAY_US, UNIT, Names, Number
+from tests.components.profiles.small import by_id, knobs
+
+ROWS = ibis.memtable({
+    "user_id": ["ann", "ann", "ann", "bob"],
+    "at": [DAY_US * n for n in (1, 5, 8, 9)],
+    "event": ["view", "purchase", "purchase", "view"],
+    "money": [None, 2 * int(UNIT), 4 * int(UNIT), None],
+    "brand": ["乙", "x", "乙", None],
+})  # fmt: skip
+CUT = 10 * DAY_US
+
+
+@pytest.mark.parametrize(
+    ("how", "events", "days", "ann", "bob"),
+    [
+        ("count", (), None, 3, 1),
+        ("count", ("view",), 9, 1, 1),
+        ("count", ("view",), 8, 0, 1),
+        ("sum", ("purchase",), None, 6.0, None),
+        ("sum", ("purchase",), 2, 4.0, None),
+        ("mean", (), None, 3.0, None),
+        ("days_since_newest", (), None, 2.0, 1.0),
+        ("days_since_oldest", ("purchase",), None, 5.0, None),
+    ],
+)
+def test_a_number(how: str, events: tuple[str, ...], days: int | None, ann: float, bob: float | None) -> None:
+    number = Number("n", "", True, False, how, "events", "money", events, days)  # type: ignore[arg-type]
+    came = by_id(aggregates.numbers(ROWS, "user_id", [number], CUT))
+    assert {user: row["n"] for user, row in came.items()} == {"ann": ann, "bob": bob}
+
+
+def test_equal_shares_go_by_name_and_an_old_fact_fades_away() -> None:
+    rows = ibis.memtable(
+        {"user_id": ["ann"] * 4, "at": [0, CUT - 9, CUT - 9, CUT - 9], "brand": ["gone", "乙", "x", "a"]}
+    )
+    names = Names("brands", "", "events", "brand")
+    came = by_id(aggregates.names(rows, names, knobs(half_life_days=0.1, top=9), CUT))
+    assert [e["name"] for e in came["ann"]["brands"]] == ["a", "x", "乙"]
+    assert sum(e["share"] for e in came["ann"]["brands"]) == pytest.approx(1.0, abs=1e-9)
+    best = by_id(aggregates.names(rows, names, knobs(top=2), CUT))["ann"]["brands"]
+    assert [e["name"] for e in best] == ["a", "x"]
