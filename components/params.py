@@ -107,6 +107,36 @@ class Split(Section):
         return self
 
 
+class Pretrain(Section):
+    """Continued pretraining of the language model."""
+
+    method: Literal["none", "full", "lora"]
+    max_new_tokens: Annotated[int, Field(ge=0)]
+    min_token_count: Count
+    max_steps: Annotated[int, Field(ge=0)]
+    max_minutes: Positive
+    texts_per_step: Annotated[int, Field(ge=0)]
+    pairs_per_step: Annotated[int, Field(ge=0)]
+    temperature: Positive
+    mask_share: Annotated[float, Field(gt=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share
+    gradient_clip: Positive
+    lora_rank: Count
+    lora_alpha: Positive
+    held_out_share: Annotated[float, Field(ge=0, lt=1)]
+    held_out_texts: Count
+    checkpoint_every_steps: Count
+
+    @model_validator(mode="after")
+    def learns_something(self) -> "Pretrain":
+        """Require texts or pairs in a step, and two pairs at least: one alone has no counter-example."""
+        if self.pairs_per_step == 1 or not (self.texts_per_step or self.pairs_per_step):
+            raise ValueError("a step needs texts_per_step > 0 or pairs_per_step > 1 (0 turns either off)")
+        return self
+
+
 class Language(Section):
     """The encoder of texts."""
 
@@ -114,6 +144,7 @@ class Language(Section):
     max_tokens: Annotated[int, Field(ge=4, le=8192)]
     batch_size: Count
     threads: Annotated[int, Field(ge=0)]
+    pretrain: Pretrain
 
 
 class Recommend(Section):
