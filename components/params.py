@@ -137,6 +137,23 @@ class Pretrain(Section):
         return self
 
 
+class Sentiment(Section):
+    """The head that reads how a review sounds."""
+
+    positive: Annotated[float, Field(ge=1, le=5)]
+    negative: Annotated[float, Field(ge=1, le=5)]
+    min_reviews: Annotated[int, Field(ge=10)]
+    held_out_share: Annotated[float, Field(gt=0, le=0.4)]
+    c: Positive
+
+    @model_validator(mode="after")
+    def sides_are_apart(self) -> "Sentiment":
+        """Require the negative ratings below the positive ones."""
+        if self.negative >= self.positive:
+            raise ValueError(f"language.sentiment.negative {self.negative} is not below positive {self.positive}")
+        return self
+
+
 class Language(Section):
     """The encoder of texts."""
 
@@ -145,6 +162,7 @@ class Language(Section):
     batch_size: Count
     threads: Annotated[int, Field(ge=0)]
     pretrain: Pretrain
+    sentiment: Sentiment
 
 
 class Recommend(Section):
