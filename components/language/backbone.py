@@ -106,7 +106,9 @@ def write_backbone(backbone: Backbone, original: Path, folder: Path) -> None:
         whole = AutoModel.from_pretrained(str(original), use_safetensors=True, **OFFLINE)  # parts that heads lack, too
         if len(backbone.tokenizer) > whole.get_input_embeddings().weight.shape[0]:
             whole.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
-        whole.load_state_dict(backbone.model.base_model.state_dict(), strict=False)
+        strange = whole.load_state_dict(backbone.model.base_model.state_dict(), strict=False).unexpected_keys
+        if strange:
+            raise ContractError(f"{original.name}: the encoder has no place for {strange[:3]}; choose another model")
         whole.save_pretrained(str(folder), safe_serialization=True)
         backbone.tokenizer.save_pretrained(str(folder))
 

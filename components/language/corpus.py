@@ -30,7 +30,7 @@ class Corpus:
 
     texts: list[str]
     language: Pairs  # (n,) indices of the texts that language modelling reads: items, reviews, searches
-    held_out: Pairs  # (m,) of those, the ones that nothing is learned from
+    held_out: Pairs  # (m,) further ones that nothing is learned from, in an order drawn by the seed
     pairs: dict[str, Pairs]  # "title-description", "query-click", "bought-together"; none of them is empty
 
 
@@ -66,7 +66,7 @@ def build_corpus(
     return Corpus(
         texts,
         np.array(sorted(place[t] for t in spoken - held), np.int64),
-        np.array(sorted(place[t] for t in held), np.int64),
+        np.array([place[t] for t in sorted(held, key=lambda t: _draw(t, seed))], np.int64),
         {kind: np.array(rows, np.int64) for kind, rows in kept.items() if rows},
     )
 

@@ -80,6 +80,7 @@ def test_held_out_texts_are_in_nothing_that_is_learned() -> None:
     assert not held & set(corpus.language.tolist())
     assert not held & set(corpus.pairs["title-description"].ravel().tolist())
     assert len(corpus.language) + len(held) == 400
+    assert corpus.held_out.tolist() != sorted(held)  # the first of them are no special ones
     more = build_corpus([*texts, "new"], pairs, 0.1, seed=1)
     assert {corpus.texts[i] for i in held} == {more.texts[i] for i in more.held_out} - {"new"}
     assert corpus.held_out.tolist() != build_corpus(texts, pairs, 0.1, seed=2).held_out.tolist()

@@ -129,3 +129,16 @@ def test_either_objective_alone(tmp_path: Path) -> None:
     only_texts = run(tmp_path, "pretrain.pairs_per_step=0", name="texts")
     assert set(only_texts.curves["train/pairs"]) == {0.0}
     assert digests(tmp_path / "pairs") != digests(tmp_path / "texts")
+
+
+def test_no_steps_add_the_words_alone(tmp_path: Path) -> None:
+    result = run(tmp_path, "pretrain.max_steps=0")
+    assert (result.metrics["steps"], result.curves) == (0, {})
+    assert result.metrics["vocabulary/new"] == 6  # 红 蓝 茶 壶 杯 鞋
+    texts = ["red tea pot", "good blue cup"]
+    before, after = (Encoder.load(tmp_path / f, language()).encode(texts) for f in ("original", "out"))
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    one, other = Encoder.load(tmp_path / "out", language()).encode(["红", "蓝"])
+    assert one @ other < 0.999
+    same = Encoder.load(tmp_path / "original", language()).encode(["红", "蓝"])
+    np.testing.assert_allclose(same[0], same[1], atol=1e-6)  # to the original, both are [UNK]
