@@ -128,6 +128,53 @@ class Profiles(Section):
         return self
 
 
+class Pretrain(Section):
+    """Continued pretraining of the language model."""
+
+    method: Literal["none", "full", "lora"]
+    max_new_tokens: Annotated[int, Field(ge=0)]
+    min_token_count: Count
+    max_steps: Annotated[int, Field(ge=0)]
+    max_minutes: Positive
+    texts_per_step: Annotated[int, Field(ge=0)]
+    pairs_per_step: Annotated[int, Field(ge=0)]
+    temperature: Positive
+    mask_share: Annotated[float, Field(gt=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share
+    gradient_clip: Positive
+    lora_rank: Count
+    lora_alpha: Positive
+    held_out_share: Annotated[float, Field(ge=0, lt=1)]
+    held_out_texts: Count
+    checkpoint_every_steps: Count
+
+    @model_validator(mode="after")
+    def learns_something(self) -> "Pretrain":
+        """Require texts or pairs in a step, and two pairs at least: one alone has no counter-example."""
+        if self.pairs_per_step == 1 or not (self.texts_per_step or self.pairs_per_step):
+            raise ValueError("a step needs texts_per_step > 0 or pairs_per_step > 1 (0 turns either off)")
+        return self
+
+
+class Sentiment(Section):
+    """The head that reads how a review sounds."""
+
+    positive: Annotated[float, Field(ge=1, le=5)]
+    negative: Annotated[float, Field(ge=1, le=5)]
+    min_reviews: Annotated[int, Field(ge=10)]
+    held_out_share: Annotated[float, Field(gt=0, le=0.4)]
+    c: Positive
+
+    @model_validator(mode="after")
+    def sides_are_apart(self) -> "Sentiment":
+        """Require the negative ratings below the positive ones."""
+        if self.negative >= self.positive:
+            raise ValueError(f"language.sentiment.negative {self.negative} is not below positive {self.positive}")
+        return self
+
+
 class Language(Section):
     """The encoder of texts."""
 
@@ -135,6 +182,8 @@ class Language(Section):
     max_tokens: Annotated[int, Field(ge=4, le=8192)]
     batch_size: Count
     threads: Annotated[int, Field(ge=0)]
+    pretrain: Pretrain
+    sentiment: Sentiment
 
 
 class Recommend(Section):

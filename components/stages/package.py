@@ -26,7 +26,7 @@ def package(root: Path, params: Params) -> str:
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
         info=bundle_info(root, evaluation.challenger, params),
-        encoder=_encoder_folder(params) if params.release.include_encoder else None,
+        encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
     )
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
@@ -58,10 +58,10 @@ def fitted(root: Path, name: str) -> Path:
     return folder
 
 
-def _encoder_folder(params: Params) -> Path:
-    from components.language.encoder import resolve_model
+def _encoder_folder(root: Path, params: Params) -> Path:
+    from components.language.choice import chosen_model
 
-    return resolve_model(params.language.model)
+    return chosen_model(root / "models/language", params.language.model)
 
 
 def main() -> None:

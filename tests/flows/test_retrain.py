@@ -14,7 +14,7 @@ from components.settings import Settings
 from flows import unchanged
 from flows.place import open_place
 
-STAGES = ["ingest", "split", "encode", "fit", "finetune", "evaluate", "drift", "package"]
+STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "evaluate", "drift", "package"]
 
 
 def run(**parameters: Any) -> dict[str, Any]:

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 EDGES = {  # stage -> parameters, dependencies, outputs
     "ingest": (["data"], ["run/sources.json"], ["data/snapshot", "reports/ingest"]),
     "split": ([], ["data/snapshot"], ["data/split"]),
-    "encode": ([], ["data/split"], ["features"]),
+    "pretrain": ([], ["data/split"], ["models/language"]),
+    "encode": ([], ["data/split", "models/language"], ["features"]),
     "fit": (["models.ease"], ["data/split", "features"], ["models/simple"]),
     "finetune": (["trainer"], ["data/split", "features"], ["models/sequence"]),
     "evaluate": (["trainer"], ["models/simple", "models/sequence", "champion"], ["reports/evaluate"]),

@@ -117,6 +117,8 @@ def main(stage: str) -> None:
         write("reports/ingest/metrics.json", {"events/read": 3.0})
     elif stage == "split":
         give("split", "data/split")
+    elif stage == "pretrain":
+        write("models/language/language.json", {"accepted": False, "reason": "a toy", "original": "minilm"})
     elif stage == "encode":
         give("features", "features")
     elif stage == "fit":

@@ -98,7 +98,10 @@ def test_the_script_compares_a_change_with_its_base(tmp_path: Path) -> None:
     shutil.copyfile(ROOT / "params.yaml", params)
     git = ["git", "-C", str(work), "-c", "user.name=t", "-c", "user.email=t@example.com"]
     overlay = work / "infra/ci/params.yaml"
-    small = {"shop": {"n_users": 80, "n_items": 150, "sessions_per_user": 12}, "language": {"max_tokens": 16}}
+    small = {
+        "shop": {"n_users": 80, "n_items": 150, "sessions_per_user": 12},
+        "language": {"max_tokens": 16, "pretrain": {"method": "none"}},
+    }
     small |= {"trainer": {"max_epochs": 1}, "drift": {"sample": 1000}, "gate": {"resamples": 200, "min_users": 10}}
     overlay.write_text(yaml.safe_dump(small))
     subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", "--message", "base"], check=True)

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[3]
 TINY = {
     "shop.n_users": 60, "shop.n_items": 120, "shop.sessions_per_user": 15, "language.max_tokens": 16,
     "models.sequence.dim": 16, "models.als.factors": 8, "models.als.iterations": 3, "trainer.max_epochs": 2,
-    "trainer.checkpoint_every_steps": 1, "drift.sample": 1000,
+    "language.pretrain.max_steps": 2, "language.pretrain.checkpoint_every_steps": 1,
+    "language.pretrain.texts_per_step": 4, "language.pretrain.pairs_per_step": 4, "trainer.checkpoint_every_steps": 1,
+    "drift.sample": 1000,
 }  # fmt: skip
 TIMEOUT_S = 300
 
@@ -50,7 +52,7 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     for stage in versioning.stage_order(straight):
         assert versioning.reproduce_stage(straight, stage, TIMEOUT_S, env).ran or stage == "resolve"
     for stage in versioning.stage_order(crashing):
-        inside = ["finetune:step", "finetune:epoch"] if stage == "finetune" else []
+        inside = {"finetune": ["finetune:step", "finetune:epoch"], "pretrain": ["pretrain:step"]}.get(stage, [])
         points = [f"{stage}:before", *inside, f"{stage}:after"]
         for point in points:
             with pytest.raises(ReleaseError, match=stage):
@@ -59,3 +61,4 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     assert digests(crashing) == digests(straight)
     assert not any(versioning.is_changed(crashing, s) for s in versioning.stage_order(crashing) if s != "resolve")
     assert not (crashing / "run/finetune").exists()
+    assert not (crashing / "run/pretrain").exists()

@@ -1,4 +1,4 @@
-"""Stages ingest, split and encode on a tiny simulated shop, in the order of dvc.yaml, and twice."""
+"""Stages ingest, split, pretrain (none) and encode on a tiny simulated shop, in the order of dvc.yaml, and twice."""
 
 import hashlib
 import json
@@ -9,14 +9,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from components.data import tables
-from components.stages import encode, ingest, resolve, split
+from components.stages import encode, ingest, pretrain, resolve, split
 
 ROOT = Path(__file__).parents[3]
 TINY = """\
 shop.n_users=40
 shop.n_items=60
 shop.bad_share=0.004
-language.max_tokens=16"""
+language.max_tokens=16
+language.pretrain.method=none"""
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def digests(checkout: Path, *folders: str) -> dict[str, str]:
 
 
 def test_from_the_shop_to_vectors(checkout: Path) -> None:
-    for stage in (resolve, ingest, split, encode):
+    for stage in (resolve, ingest, split, pretrain, encode):
         stage.main()
     quality = json.loads((checkout / "reports/ingest/quality.json").read_text())
     counts = quality["events"]["counts"]
@@ -50,9 +51,9 @@ def test_from_the_shop_to_vectors(checkout: Path) -> None:
     assert metrics["items"] == 60
     assert metrics["test/users"] == len(tables.read_users(Path("data/split"), "test"))
     assert load_file("features/items.safetensors")["embedding"].dtype == np.float16
-    outs = ("data/snapshot", "data/quarantine", "data/split", "features")
+    outs = ("data/snapshot", "data/quarantine", "data/split", "models/language", "features")
     before = digests(checkout, *outs)
-    for stage in (ingest, split, encode):
+    for stage in (ingest, split, pretrain, encode):
         stage.main()
     assert digests(checkout, *outs) == before
     assert "truth" not in str(before)

@@ -11,10 +11,12 @@ from safetensors.numpy import save_file
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
+from components.language.choice import Choice, write_choice
 from components.params import Params, load
 from components.recommenders.library import create
 from components.release.bundle import open_bundle
 from components.stages.package import package
+from tests.components.language.tiny import tiny_bert
 from tests.components.release.conftest import write_items
 from tests.conftest import checkerboard
 
@@ -105,6 +107,8 @@ def test_the_encoder_comes_along_where_it_is_wanted(evaluated: Callable[..., Pat
         (encoder / name).write_text("{}")
     params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5", f"language.model={encoder}"])
     root = evaluated("a")
+    (root / "models/language").mkdir()
+    write_choice(root / "models/language", Choice(accepted=False, reason="", original=str(encoder)))
     package(root, params)
     assert sorted(p.name for p in (root / "bundle/encoder").iterdir()) == [
         "config.json",
@@ -116,3 +120,16 @@ def test_the_encoder_comes_along_where_it_is_wanted(evaluated: Callable[..., Pat
 def test_a_challenger_that_was_not_fitted_is_named(evaluated: Callable[..., Path], params: Params) -> None:
     with pytest.raises(ContractError, match="'als'"):
         package(evaluated("a", challenger="als"), params)
+
+
+def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[..., Path], tmp_path: Path) -> None:
+    with_encoder = load(ROOT / "params.yaml", overrides=OVERRIDES[:1])
+    root = evaluated("adapted")
+    with pytest.raises(ContractError, match="run the stage `pretrain`"):
+        package(root, with_encoder)
+    shutil.rmtree(root / "bundle", ignore_errors=True)
+    write_choice(tiny_bert(root / "models/language"), Choice(accepted=True, reason="better", original="minilm"))
+    package(root, with_encoder)
+    content = (root / "models/language/model.safetensors").read_bytes()
+    assert (root / "bundle/encoder/model.safetensors").read_bytes() == content
+    assert not (root / "bundle/encoder/language.json").exists()

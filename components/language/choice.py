@@ -1,0 +1,40 @@
+"""Which language model reads the shop's texts: the original, or the one that the stage `pretrain` adapted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.contracts import Record
+from components.errors import ContractError
+from components.language.encoder import resolve_model
+
+FILE = "language.json"
+
+
+class Choice(Record):
+    """models/language/language.json; where it was accepted, the adapted model lies beside it."""
+
+    accepted: bool
+    reason: str  # one sentence with the numbers
+    original: str  # params language.model
+
+
+def write_choice(folder: Path, choice: Choice) -> None:
+    """Write language.json."""
+    (folder / FILE).write_text(choice.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def chosen_model(folder: Path, name: str) -> Path:
+    """Return the folder of the model to encode with; `folder` is what `pretrain` left, `name` is language.model.
+
+    Raises ContractError when the stage has not run, or has run for another original.
+    """
+    try:
+        choice = Choice.model_validate_json((folder / FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ContractError(f"{folder / FILE}: cannot be read ({error}); run the stage `pretrain`") from None
+    if choice.original != name:
+        raise ContractError(
+            f"{folder / FILE} is about {choice.original}, language.model is {name}; run the stage `pretrain` again"
+        )
+    return resolve_model(str(folder)) if choice.accepted else resolve_model(name)

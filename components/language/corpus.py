@@ -1,0 +1,104 @@
+"""What a language model may learn from: the shop's texts, and pairs of texts that belong together.
+
+The catalogue is known to everybody. Of reviews, searches and purchases only what lies before the end of the training
+window is read; where windows are cut per user (leave_one_out), reviews and searches are left out altogether.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from components.contracts import EVENTS, Catalogue, IntArray, Interactions
+from components.data import tables
+from components.data.snapshot import read_table
+from components.language.text import normalise
+
+Pairs = NDArray[np.int64]  # (n, 2) indices of texts
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Distinct normalised texts in the order of the alphabet, and how they belong together."""
+
+    texts: list[str]
+    language: Pairs  # (n,) indices of the texts that language modelling reads: items, reviews, searches
+    held_out: Pairs  # (m,) further ones that nothing is learned from, in an order drawn by the seed
+    pairs: dict[str, Pairs]  # "title-description", "query-click", "bought-together"; none of them is empty
+
+
+def read_corpus(snapshot: Path, split: Path, target_events: Sequence[str], held_out_share: float, seed: int) -> Corpus:
+    """Return the corpus of a split; which texts are held out depends on each text and the seed alone."""
+    items, interactions = tables.read_catalogue(split), tables.read_interactions(split)
+    reviews, searches = _written(snapshot, tables.read_info(split))
+    index = {item_id: i for i, item_id in enumerate(items.item_id) if i}
+    clicks = [(query, items.text[index[item]]) for query, item in searches if item in index]
+    told = pq.read_table(split / "items.parquet", columns=["description"], page_checksum_verification=True)
+    descriptions = ["", *(d or "" for d in told["description"].to_pylist())]
+    pairs = {
+        "title-description": list(zip(items.title, descriptions, strict=True)),
+        "query-click": clicks,
+        "bought-together": bought_together(interactions, items, target_events),
+    }
+    return build_corpus([*items.text, *reviews, *(q for q, _ in searches)], pairs, held_out_share, seed)
+
+
+def build_corpus(
+    language: Sequence[str], pairs: dict[str, list[tuple[str, str]]], held_out_share: float, seed: int
+) -> Corpus:
+    """Return the corpus of raw texts and pairs; pairs with an empty or held-out side, or of one text, are left out."""
+    spoken = {normalise(t) for t in language} - {""}
+    clean = {kind: [(normalise(a), normalise(b)) for a, b in rows] for kind, rows in pairs.items()}
+    texts = sorted(spoken.union(*(t for rows in clean.values() for t in rows)) - {""}) if clean else sorted(spoken)
+    held = {t for t in spoken if _draw(t, seed) < held_out_share}
+    place = {t: i for i, t in enumerate(texts)}
+    kept = {
+        kind: [(place[a], place[b]) for a, b in rows if a and b and a != b and a not in held and b not in held]
+        for kind, rows in clean.items()
+    }
+    return Corpus(
+        texts,
+        np.array(sorted(place[t] for t in spoken - held), np.int64),
+        np.array([place[t] for t in sorted(held, key=lambda t: _draw(t, seed))], np.int64),
+        {kind: np.array(rows, np.int64) for kind, rows in kept.items() if rows},
+    )
+
+
+def bought_together(
+    interactions: Interactions, items: Catalogue, target_events: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the texts of each two products that one user bought one after the other."""
+    codes = [EVENTS.index(e) for e in target_events]
+    rows = np.isin(interactions.event, codes) & (interactions.user_idx > 0)
+    user, item = interactions.user_idx[rows], interactions.item_idx[rows]
+    same = (user[1:] == user[:-1]) & (item[1:] != item[:-1])
+    first, second = _as_list(item[:-1][same]), _as_list(item[1:][same])
+    return [(items.text[a], items.text[b]) for a, b in zip(first, second, strict=True)]
+
+
+def _written(snapshot: Path, info: tables.SplitInfo) -> tuple[list[str], list[tuple[str, str | None]]]:
+    """Return the reviews, and the searches with what was clicked, from before the end of training."""
+    if info.protocol != "global_time":
+        return [], []
+    end = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=info.train_end)
+    reviews = read_table(snapshot, "reviews", ["text"], end=end)["text"].to_pylist()
+    searches = read_table(snapshot, "searches", ["query", "clicked_item_id"], end=end)
+    rows = zip(searches["query"].to_pylist(), searches["clicked_item_id"].to_pylist(), strict=True)
+    return [t for t in reviews if t], [(q, item) for q, item in rows if q]
+
+
+def _draw(text: str, seed: int) -> float:
+    """Return a number in [0, 1) that depends on the text and the seed alone: tomorrow's run holds out the same."""
+    digest = hashlib.sha256(f"{seed}:{text}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def _as_list(items: IntArray) -> list[int]:
+    return [int(i) for i in items]

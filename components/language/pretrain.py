@@ -1,0 +1,216 @@
+"""Continued pretraining on a shop's own texts: new words, masked or next tokens, and pairs that belong together."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from components.errors import ContractError
+from components.faults import crash_point
+from components.language.backbone import Backbone, read_backbone, write_backbone
+from components.language.checkpoint import Progress, read_checkpoint, write_checkpoint
+from components.language.corpus import Corpus
+from components.language.encoder import Encoder
+from components.language.lora import add_lora, merge_lora
+from components.language.objectives import (
+    Rows,
+    ask,
+    embed,
+    language_loss,
+    pair_loss,
+    perplexity,
+    shared_texts,
+    tokenise,
+)
+from components.language.text import is_chinese
+from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
+from components.params import Language, Pretrain
+
+log = logging.getLogger("pretrain")
+LOG_EVERY = 20  # steps
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What happened: flat metrics, and curves by step."""
+
+    metrics: dict[str, float]
+    curves: dict[str, list[float]]
+
+
+def pretrain(original: Path, corpus: Corpus, language: Language, seed: int, out: Path, work: Path) -> Pretrained:
+    """Write the adapted model to the folder `out`; what a killed run left in `work` is taken up, to the same bytes.
+
+    Raises ContractError when the loss is no number, or the device's memory does not do.
+    """
+    knobs = language.pretrain
+    if language.threads:
+        torch.set_num_threads(language.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    backbone = read_backbone(original, seed)
+    metrics = _vocabulary(backbone, corpus, knobs, seed)
+    run = Run(backbone, corpus, language, seed, device)
+    learned = run.trainable(int(metrics["vocabulary/new"]))
+    try:
+        progress = run.train(learned, work, _key(original, corpus, language, seed))
+    except torch.OutOfMemoryError as error:
+        raise ContractError(f"out of memory; lower language.pretrain.pairs_per_step ({error})") from None
+    merge_lora(backbone.model)
+    after = run.held_out()
+    backbone.model.to("cpu")
+    write_backbone(backbone, original, out)
+    metrics |= {"perplexity/before": progress.before, "perplexity/after": after, "steps": float(progress.step)}
+    metrics |= {"head_is_new": float(backbone.head_is_new), "texts/held_out": float(len(corpus.held_out))}
+    metrics |= {f"pairs/{kind}": float(len(rows)) for kind, rows in corpus.pairs.items()}
+    return Pretrained(metrics | {"texts": float(len(corpus.language))}, progress.curves)
+
+
+class Run:
+    """The steps of one pretraining: what is drawn at a step depends on (seed, step) alone."""
+
+    def __init__(self, backbone: Backbone, corpus: Corpus, language: Language, seed: int, device: str) -> None:
+        self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
+        self.knobs = language.pretrain
+        self.rows: Rows = tokenise(backbone.tokenizer, corpus.texts, language.max_tokens)
+        backbone.model.to(device)
+
+    def trainable(self, added: int) -> dict[str, Tensor]:
+        """Return the weights that learn, by name: all, or with LoRA thin matrices, the head and the new words' rows."""
+        model = self.backbone.model
+        if self.knobs.method == "lora":
+            layers = add_lora(model.base_model, self.knobs.lora_rank, self.knobs.lora_alpha, self.seed)
+            log.info("LoRA on %d layers", layers)
+            model.to(self.device)
+            words = model.get_input_embeddings().weight
+            if added:
+                words.requires_grad_(True)
+                words.register_hook(lambda gradient: _only_from(gradient, len(self.backbone.tokenizer) - added))
+        return {name: w for name, w in model.named_parameters() if w.requires_grad}
+
+    def train(self, learned: dict[str, Tensor], work: Path, key: str) -> Progress:
+        """Take all steps that are left, and keep the state every so many."""
+        knobs, started = self.knobs, time.monotonic()
+        decay = knobs.weight_decay if knobs.method == "full" else 0.0  # it would move rows that must not learn
+        optimizer = torch.optim.AdamW(learned.values(), lr=knobs.learning_rate, weight_decay=decay)
+        progress = read_checkpoint(work, key, learned, optimizer)
+        if progress.step:
+            log.info("resumed at step %d", progress.step)
+        else:
+            progress.before = self.held_out()
+        steps = range(progress.step, 0 if progress.done else knobs.max_steps)
+        for step in _shown(steps):
+            self._step(step, learned, optimizer, progress)
+            progress.step = step + 1
+            late = time.monotonic() - started > knobs.max_minutes * 60
+            if late:
+                log.warning("language.pretrain.max_minutes %g is over after step %d", knobs.max_minutes, step + 1)
+            progress.done = late or progress.step == knobs.max_steps
+            if progress.done or progress.step % knobs.checkpoint_every_steps == 0:
+                write_checkpoint(work, learned, optimizer, progress)
+                crash_point("pretrain:step")
+            if progress.done:
+                break
+        return progress
+
+    def held_out(self) -> float:
+        """Return the (pseudo-)perplexity of the held-out texts; NaN where there is none."""
+        rows = [self.rows[i] for i in self.corpus.held_out[: self.knobs.held_out_texts]]
+        size = max(1, self.knobs.texts_per_step)
+        return perplexity(self.backbone, rows, self.knobs.mask_share, self.seed, size, self.device)
+
+    def _step(self, step: int, learned: dict[str, Tensor], optimizer: Any, progress: Progress) -> None:
+        rng = np.random.default_rng([self.seed, step])
+        torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # dropout
+        self.backbone.model.train()
+        losses = {"train/language": self._language(rng), "train/pairs": self._pairs(rng)}
+        loss = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(loss):
+            raise ContractError(f"loss is {loss.item()} at step {step}; lower language.pretrain.learning_rate")
+        for group in optimizer.param_groups:
+            group["lr"] = self.knobs.learning_rate * _warmth(step, self.knobs)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(list(learned.values()), self.knobs.gradient_clip)
+        optimizer.step()
+        for name, value in losses.items():
+            progress.curves.setdefault(name, []).append(float(value.detach()))
+        if (step + 1) % LOG_EVERY == 0:
+            means = ", ".join(f"{n} {np.mean(v[-LOG_EVERY:]):.3f}" for n, v in progress.curves.items())
+            log.info("step %d of %d: %s", step + 1, self.knobs.max_steps, means)
+
+    def _language(self, rng: np.random.Generator) -> Tensor:
+        """Return the mean cross-entropy of the tokens asked for in texts_per_step texts."""
+        if not self.knobs.texts_per_step or not len(self.corpus.language):
+            return torch.zeros((), device=self.device)
+        drawn = rng.choice(self.corpus.language, self.knobs.texts_per_step)
+        batch = ask(self.backbone, [self.rows[i] for i in drawn], self.knobs.mask_share, rng, self.device)
+        total, n = language_loss(self.backbone, batch)
+        return total / max(1, n)
+
+    def _pairs(self, rng: np.random.Generator) -> Tensor:
+        """Return InfoNCE over pairs_per_step pairs, each kind as often as the others."""
+        kinds = sorted(self.corpus.pairs)
+        if not self.knobs.pairs_per_step or not kinds:
+            return torch.zeros((), device=self.device)
+        kind = rng.integers(len(kinds), size=self.knobs.pairs_per_step)
+        drawn = np.stack([rng.choice(self.corpus.pairs[kinds[k]]) for k in kind])  # (pairs, 2)
+        rows = [self.rows[i] for i in drawn.T.ravel()]  # all left sides, then all right sides
+        left, right = embed(self.backbone, rows, self.device).chunk(2)
+        return pair_loss(left, right, shared_texts(drawn).to(self.device), self.knobs.temperature)
+
+
+def _vocabulary(backbone: Backbone, corpus: Corpus, knobs: Pretrain, seed: int) -> dict[str, float]:
+    """Add the words that the tokenizer does not know; return what it could not read before and after."""
+    chinese = [t for t in corpus.texts if is_chinese(t)]
+    samples = {"all": corpus.texts} | ({"zh": chinese} if chinese else {})
+    metrics = {f"unknown/{name}/before": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
+    learnable = [corpus.texts[i] for i in corpus.language]
+    words = new_words(unknown_words(backbone.tokenizer, learnable), knobs.max_new_tokens, knobs.min_token_count)
+    added = add_words(backbone.tokenizer, backbone.model, words, seed)
+    metrics |= {f"unknown/{name}/after": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
+    log.info("%d words added; unknown before and after: %s", added, metrics)
+    return metrics | {"vocabulary/new": float(added)}
+
+
+def _warmth(step: int, knobs: Pretrain) -> float:
+    """Return the share of the learning rate at a step: rising over warmup_share of all, then a cosine to zero."""
+    warm = max(1, int(knobs.warmup_share * knobs.max_steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, knobs.max_steps - warm)))
+
+
+def _only_from(gradient: Tensor, start: int) -> Tensor:
+    kept = gradient.clone()
+    kept[:start] = 0
+    return kept
+
+
+def _key(original: Path, corpus: Corpus, language: Language, seed: int) -> str:
+    digest = hashlib.sha256(
+        f"{Encoder(original, language).digest}{language.pretrain!r}{seed}{torch.__version__}".encode()
+    )
+    for text in corpus.texts:
+        digest.update(text.encode("utf-8", "replace") + b"\0")
+    for rows in (corpus.language, corpus.held_out, *(corpus.pairs[k] for k in sorted(corpus.pairs))):
+        digest.update(rows.tobytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _shown(steps: range) -> Iterable[int]:
+    if not sys.stderr.isatty():
+        return steps
+    from rich.progress import track
+
+    return track(steps, "pretraining")

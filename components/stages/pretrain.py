@@ -1,0 +1,94 @@
+"""Stage `pretrain`: the shop's texts -> models/language: the adapted model where it helps, else a note."""
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from components.contracts import FloatArray
+from components.data.tables import read_catalogue, read_interactions
+from components.evaluation.metrics import per_user
+from components.evaluation.protocol import rank, targets_of, window_users
+from components.language.cache import encode_cached
+from components.language.choice import Choice, write_choice
+from components.language.encoder import Encoder, resolve_model
+from components.params import Params
+from components.recommenders.content import ContentRecommender
+from components.settings import Settings
+from components.stages.run import stage, write_curve, write_metrics
+
+log = logging.getLogger("pretrain")
+WORK = Path("run/pretrain")  # a killed pretraining is taken up from here
+K = 10
+METRIC = f"ndcg_at_{K}"  # of nearest texts on validation: what decides
+
+
+def adapt(root: Path, params: Params) -> Choice:
+    """Pretrain, compare on validation, and fill root/models/language and root/reports/pretrain; return the choice."""
+    from components.language.corpus import read_corpus
+    from components.language.pretrain import pretrain
+
+    original, knobs = resolve_model(params.language.model), params.language.pretrain
+    adapted, reports = root / WORK / "adapted", root / "reports/pretrain"
+    corpus = read_corpus(
+        root / "data/snapshot", root / "data/split", params.split.target_events, knobs.held_out_share, params.seed
+    )
+    result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
+    before, after = (retrieval(root, params, vectors(root, folder, params)) for folder in (original, adapted))
+    choice = judge(params.language.model, before[METRIC], after[METRIC])
+    if choice.accepted:
+        Encoder.load(adapted, params.language).save(root / "models/language")
+    write_choice(root / "models/language", choice)
+    metrics = {f"retrieval/{name}/before": value for name, value in before.items()}
+    metrics |= {f"retrieval/{name}/after": value for name, value in after.items()}
+    metrics |= {name: value for name, value in result.metrics.items() if not np.isnan(value)}
+    write_metrics(reports, metrics | {"accepted": float(choice.accepted)})
+    for name, values in result.curves.items():
+        write_curve(reports, name, values)
+    return choice
+
+
+def judge(original: str, before: float, after: float) -> Choice:
+    """Accept an adapted model that finds strictly more of what users chose next, on validation."""
+    better = after > before
+    verb = "is above" if better else "is not above"
+    reason = f"validation {METRIC} of nearest texts, {after:.4f}, {verb} the {before:.4f} of the original"
+    return Choice(accepted=better, reason=reason, original=original)
+
+
+def vectors(root: Path, folder: Path, params: Params) -> FloatArray:
+    """Return the catalogue's vectors by the model in `folder`; they stay in the cache, where `encode` finds them."""
+    encoder = Encoder.load(folder, params.language)
+    texts = read_catalogue(root / "data/split").text
+    return encode_cached(encoder, texts, Settings().resolved(root.absolute()).home / "embeddings")
+
+
+def retrieval(root: Path, params: Params, embedding: FloatArray) -> dict[str, float]:
+    """Return the metrics of nearest texts on the users of the validation window: means over users."""
+    split = root / "data/split"
+    items = replace(read_catalogue(split), embedding=embedding)
+    users = window_users(split, "validation", params.recommend.exclude_seen)
+    model = ContentRecommender(params.models.content, params.models.popularity)
+    model.fit(read_interactions(split), items, users)
+    lists = rank(model, users, K, params.recommend.exclude_seen, len(items), params.recommend.batch_users)
+    return {name: float(np.nanmean(values)) for name, values in per_user(lists, targets_of(users), [K]).items()}
+
+
+def main() -> None:
+    """Pretrain in the current folder, or say that language.pretrain.method is none."""
+    with stage("pretrain", "models/language", "reports/pretrain") as params:
+        if params.language.pretrain.method == "none":
+            reason = "language.pretrain.method is none"
+            choice = Choice(accepted=False, reason=reason, original=params.language.model)
+            write_choice(Path("models/language"), choice)
+            write_metrics(Path("reports/pretrain"), {"accepted": 0.0})
+        else:
+            choice = adapt(Path(), params)
+        log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
+    shutil.rmtree(WORK, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Pretraining on a tiny shop: it learns, stays bounded, and a killed run ends with the same bytes."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from components import params
+from components.errors import ContractError
+from components.language.corpus import Corpus, build_corpus
+from components.language.encoder import Encoder
+from components.language.pretrain import Pretrained, pretrain
+from components.params import Language
+from tests.components.language.tiny import tiny_bert, tiny_gpt2
+
+ROOT = Path(__file__).parents[3]
+KNOBS = [
+    "threads=1", "max_tokens=16", "pretrain.max_steps=12", "pretrain.min_token_count=1", "pretrain.texts_per_step=4",
+    "pretrain.pairs_per_step=8", "pretrain.learning_rate=0.01", "pretrain.checkpoint_every_steps=5",
+    "pretrain.lora_rank=2",
+]  # fmt: skip
+
+
+def language(*knobs: str) -> Language:
+    return params.load(ROOT / "params.yaml", overrides=[f"language.{k}" for k in (*KNOBS, *knobs)]).language
+
+
+def corpus() -> Corpus:
+    """Red things go with 红 and blue ones with 蓝; some of the texts are held out."""
+    things = ("tea pot", "cup", "sock", "boot", "kettle", "shoe")
+    red, blue = ([f"{colour} {thing}" for thing in things] for colour in ("red", "blue"))
+    said = [f"a {opinion} {text}" for opinion in ("good", "bad") for text in (*red, *blue)]
+    chinese = {"红茶壶": red, "红杯": red, "蓝鞋": blue, "蓝壶": blue}
+    pairs = [(zh, en) for zh, texts in chinese.items() for en in texts]
+    return build_corpus([*said, *chinese], {"query-click": pairs}, 0.2, 5)
+
+
+def run(tmp_path: Path, *knobs: str, original: Path | None = None, name: str = "out") -> Pretrained:
+    folder = original or tiny_bert(tmp_path / "original")
+    return pretrain(folder, corpus(), language(*knobs), 7, tmp_path / name, tmp_path / f"work-{name}")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def alike(folder: Path) -> float:
+    """Return how much nearer Chinese queries are to their own colour than to the other."""
+    vectors = Encoder.load(folder, language()).encode(["红杯", "蓝鞋", "red cup", "blue shoe"])
+    cosines = vectors[:2] @ vectors[2:].T
+    return float(np.trace(cosines) - cosines[0, 1] - cosines[1, 0])
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_it_learns_what_belongs_together(method: str, tmp_path: Path) -> None:
+    result = run(tmp_path, f"pretrain.method={method}", "pretrain.max_steps=60")
+    pairs = result.curves["train/pairs"]
+    assert len(pairs) == 60
+    assert np.mean(pairs[-5:]) < np.mean(pairs[:5]) - 0.2
+    assert result.metrics["perplexity/after"] < result.metrics["perplexity/before"]
+    assert result.metrics["unknown/zh/before"] > 0.9
+    assert result.metrics["unknown/zh/after"] == 0
+    assert result.metrics["head_is_new"] == 1
+    assert alike(tmp_path / "out") > 0.5
+    assert alike(tmp_path / "original") == pytest.approx(0, abs=0.3)
+
+
+def test_a_decoder_learns_the_next_token(tmp_path: Path) -> None:
+    result = run(
+        tmp_path, "pretrain.max_steps=60", "pretrain.learning_rate=0.005", original=tiny_gpt2(tmp_path / "original")
+    )
+    assert result.metrics["perplexity/after"] < result.metrics["perplexity/before"] / 2
+    assert result.metrics["vocabulary/new"] == 0
+    assert np.isfinite(Encoder.load(tmp_path / "out", language()).encode(["红杯", "red cup"])).all()
+
+
+def test_lora_keeps_old_words_as_they_were(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    run(tmp_path, "pretrain.method=lora")
+    name = "embeddings.word_embeddings.weight"
+    before, after = (load_file(tmp_path / f / "model.safetensors")[name] for f in ("original", "out"))
+    torch.testing.assert_close(after[: len(before)], before, rtol=0, atol=0)
+    assert len(after) > len(before)
+
+
+def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    straight = run(tmp_path, name="straight")
+    code = (
+        "import sys; from pathlib import Path; from tests.components.language import test_pretrain as t\n"
+        "t.run(Path(sys.argv[1]), original=Path(sys.argv[1]) / 'original', name='killed')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    killed = subprocess.run(command, cwd=ROOT, env=os.environ | {"CRASH_AT": "pretrain:step"}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    assert (tmp_path / "work-killed/state.safetensors").exists()
+    again = run(tmp_path, name="killed")
+    assert digests(tmp_path / "killed") == digests(tmp_path / "straight")
+    assert again.curves == straight.curves
+    assert again.metrics == straight.metrics
+
+
+def test_another_corpus_or_knob_does_not_take_up_the_old_run(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert run(tmp_path, "pretrain.max_steps=3").metrics["steps"] == 3
+
+
+def test_time_is_bounded(tmp_path: Path) -> None:
+    result = run(tmp_path, "pretrain.max_steps=100000", "pretrain.max_minutes=0.00001")
+    assert result.metrics["steps"] == 1
+    assert (tmp_path / "out/model.safetensors").exists()
+
+
+def test_a_loss_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"lower language\.pretrain\.learning_rate"):
+        run(tmp_path, "pretrain.learning_rate=1", "pretrain.temperature=1e-42")
+
+
+def test_either_objective_alone(tmp_path: Path) -> None:
+    only_pairs = run(tmp_path, "pretrain.texts_per_step=0", name="pairs")
+    assert set(only_pairs.curves["train/language"]) == {0.0}
+    only_texts = run(tmp_path, "pretrain.pairs_per_step=0", name="texts")
+    assert set(only_texts.curves["train/pairs"]) == {0.0}
+    assert digests(tmp_path / "pairs") != digests(tmp_path / "texts")
+
+
+def test_no_steps_add_the_words_alone(tmp_path: Path) -> None:
+    result = run(tmp_path, "pretrain.max_steps=0")
+    assert (result.metrics["steps"], result.curves) == (0, {})
+    assert result.metrics["vocabulary/new"] == 6  # 红 蓝 茶 壶 杯 鞋
+    texts = ["red tea pot", "good blue cup"]
+    before, after = (Encoder.load(tmp_path / f, language()).encode(texts) for f in ("original", "out"))
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    one, other = Encoder.load(tmp_path / "out", language()).encode(["红", "蓝"])
+    assert one @ other < 0.999
+    same = Encoder.load(tmp_path / "original", language()).encode(["红", "蓝"])
+    np.testing.assert_allclose(same[0], same[1], atol=1e-6)  # to the original, both are [UNK]
