@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,9 +16,9 @@ from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from components.contracts import Decision
-from components.errors import BusyError
+from components.errors import BusyError, ReleaseError
 from components.params import ModelName
-from components.release import champion, versioning
+from components.release import champion, latency, versioning
 from components.release.versioning import StageRun
 from flows import artifacts, tasks
 from flows.outcome import STATES, Outcome, outcome, process_start, told
@@ -74,14 +76,28 @@ def retrain(
         return turned_away(busy)
 
 
+def warm(place: Place) -> Thread:
+    """Open the registry, and load what the verdict needs, beside the stages, which are processes of their own."""
+
+    def load() -> None:
+        with suppress(ReleaseError):  # whoever asks the registry next gets the same answer, and can raise it
+            place.registry().prepare()
+        latency.preload()
+
+    thread = Thread(target=load, name="warm", daemon=True)
+    thread.start()
+    return thread
+
+
 def run_stages(place: Place, only: tuple[str, ...] = ()) -> list[StageRun]:
     """Bring the stages up to date in DVC's order, the champion fetched before the first that compares with it."""
     names = [name for name in versioning.stage_order(place.root) if not only or name in only]
     progress = artifacts.Progress(len(names))
     runs: list[StageRun] = []
-    synced = False
+    synced, ready = False, warm(place)
     for name in names:
         if name in champion.COMPARING and not synced:
+            ready.join()
             step(bounded(tasks.sync_champion, place), place)
             synced = True
         runs.append(step(bounded(tasks.run_stage, place), place, name))

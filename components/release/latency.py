@@ -14,6 +14,12 @@ WARM_UP = 20
 LIST_LENGTH = 20
 
 
+def preload() -> None:
+    """Import what `measure_latency` needs: seconds, and never while the clock of a request runs."""
+    import threadpoolctl  # noqa: F401
+    import torch  # noqa: F401
+
+
 def measure_latency(bundle: Bundle, users: Users) -> float:
     """Return the 99th percentile in milliseconds of one user's list, asked for one user at a time.
 
