@@ -24,6 +24,7 @@ def stage(name: str, *outs: str) -> Iterator[params.Params]:
     the stage's own work: they go to run/timings/<name>.json, so that a run can say what the rest cost.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it says how it writes an index, each time
     crash_point(f"{name}:before")
     started = time.perf_counter()
     try:
