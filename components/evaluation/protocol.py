@@ -67,6 +67,13 @@ def without_seen(users: Users) -> Users:
     return Users(users.user_idx[rows], take(users.history, rows), users.now, take(targets, rows))
 
 
+def every_nth(users: Users, most: int) -> Users:
+    """Return at most so many of the users, evenly spread; targets are kept."""
+    rows = np.arange(0, len(users), max(1, -(-len(users) // most)))
+    targets = None if users.targets is None else take(users.targets, rows)
+    return Users(users.user_idx[rows], take(users.history, rows), users.now, targets)
+
+
 def targets_of(users: Users) -> Ragged:
     """Return the users' ground truth; raises ContractError for users that have none."""
     if users.targets is None:

@@ -84,16 +84,14 @@ class Encoder:
                 shutil.copyfile(self.folder / name, folder / name)
 
     def _batch(self, texts: list[str]) -> FloatArray:
-        import torch
+        from components.language.backbone import mean_pool
 
         tokenizer, model, device = self._model()
         tokens = tokenizer(
             texts, padding=True, truncation=True, max_length=self.language.max_tokens, return_tensors="pt"
         ).to(device)
         states = model(**tokens).last_hidden_state  # (batch, tokens, dim)
-        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return np.asarray(torch.nn.functional.normalize(mean, dim=1).float().cpu().numpy(), np.float32)
+        return np.asarray(mean_pool(states, tokens["attention_mask"]).float().cpu().numpy(), np.float32)
 
     def _model(self) -> tuple[Any, Any, str]:
         if self._loaded is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
-from components.evaluation.protocol import take, without_seen
+from components.evaluation.protocol import every_nth, without_seen
 from components.params import Hybrid, Section
 from components.recommenders.base import BaseRecommender
 from components.recommenders.blending import Pool, gather, learn, ndcg, scaled
@@ -122,10 +122,3 @@ class HybridRecommender(BaseRecommender):
     def _keep(self, used: BoolArray) -> None:
         self.parts = {name: part for (name, part), use in zip(self.parts.items(), used, strict=True) if use}
         self.weights = self.weights[:, used]
-
-
-def every_nth(users: Users, most: int) -> Users:
-    """Return at most so many of the users, evenly spread; targets are kept."""
-    rows = np.arange(0, len(users), max(1, -(-len(users) // most)))
-    targets = None if users.targets is None else take(users.targets, rows)
-    return Users(users.user_idx[rows], take(users.history, rows), users.now, targets)

@@ -1,5 +1,6 @@
 """All recommenders by name: made from the parameters, or loaded from a folder that says what it holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -42,11 +43,15 @@ def create(name: str, params: Params) -> Recommender:
 
             return SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         case "hybrid":
-            parts: dict[str, Recommender] = {part: create(part, params) for part in models.hybrid.parts}
-            section = params.evaluation
-            return HybridRecommender(parts, models.hybrid, section.cold_user_events, params.recommend.exclude_seen)
+            return hybrid_of({part: create(part, params) for part in models.hybrid.parts}, params)
         case _:
             raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
+
+
+def hybrid_of(parts: Mapping[str, Recommender], params: Params) -> HybridRecommender:
+    """Return the hybrid of these parts, without weights yet."""
+    cold = params.evaluation.cold_user_events
+    return HybridRecommender(parts, params.models.hybrid, cold, params.recommend.exclude_seen)
 
 
 def load_model(folder: Path) -> Recommender:

@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from components.contracts import Recommender
 from components.data.tables import read_info, read_users
 from components.params import Params
-from components.recommenders.hybrid import SLICES, HybridRecommender
-from components.recommenders.library import load_model, model_folder
+from components.recommenders.hybrid import SLICES
+from components.recommenders.library import hybrid_of, load_model, model_folder
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("blend")
@@ -16,8 +15,7 @@ log = logging.getLogger("blend")
 def blend(params: Params, split: Path, models: Path) -> dict[str, float]:
     """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
     section = params.models.hybrid
-    parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
-    model = HybridRecommender(parts, section, params.evaluation.cold_user_events, params.recommend.exclude_seen)
+    model = hybrid_of({name: load_model(model_folder(models, name)) for name in section.parts}, params)
     model.batch_users = params.recommend.batch_users
     model.blend(read_users(split, "validation"), read_info(split).n_items)
     model.save(models / "hybrid")

@@ -25,8 +25,8 @@ from components.data.split import make_split
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.metrics import per_user
 from components.params import Params, load
-from components.recommenders.hybrid import SLICES, HybridRecommender
-from components.recommenders.library import NAMES, create
+from components.recommenders.hybrid import SLICES
+from components.recommenders.library import NAMES, create, hybrid_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"
@@ -76,9 +76,7 @@ def fitted(name: str, params: Params, data: Data, parts: dict[str, Recommender])
     train, catalogue, validation = data
     if name != "hybrid":
         return create(name, params).fit(train, catalogue, validation)
-    section = params.evaluation
-    blend = HybridRecommender(parts, params.models.hybrid, section.cold_user_events, params.recommend.exclude_seen)
-    blend.blend(validation, train.n_items)
+    blend = hybrid_of(parts, params).blend(validation, train.n_items)
     for slice_name, row in zip(SLICES, blend.weights, strict=True):
         told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))
         logging.info("hybrid, %s users: %s", slice_name, told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -14,7 +13,7 @@ import torch
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, take, without_seen
+from components.evaluation.protocol import every_nth, rank, without_seen
 from components.params import Sequence, Trainer
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
@@ -140,7 +139,4 @@ def _asked(users: Users, exclude_seen: bool) -> Users:
     kept = without_seen(users) if exclude_seen else users
     if not len(kept) or kept.targets is None:
         raise ContractError("sequence: nobody in the validation window has a target left; widen split.validation_days")
-    rows = np.arange(0, len(kept), max(1, -(-len(kept) // VALIDATION_USERS)))
-    return replace(
-        kept, user_idx=kept.user_idx[rows], history=take(kept.history, rows), targets=take(kept.targets, rows)
-    )
+    return every_nth(kept, VALIDATION_USERS)

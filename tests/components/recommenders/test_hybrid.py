@@ -8,9 +8,10 @@ import pytest
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
 from components.errors import ContractError
+from components.evaluation.protocol import every_nth
 from components.params import Hybrid, Params
 from components.recommenders.base import BaseRecommender
-from components.recommenders.hybrid import HybridRecommender, every_nth
+from components.recommenders.hybrid import HybridRecommender
 from components.recommenders.library import create
 from tests.conftest import ragged
 

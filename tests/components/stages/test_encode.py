@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from safetensors.numpy import load_file
 from components.data import tables
 from components.stages import encode, ingest, pretrain, resolve, split
 
-ROOT = Path(__file__).parents[3]
 TINY = """\
 shop.n_users=40
 shop.n_items=60
@@ -21,13 +21,8 @@ language.pretrain.method=none"""
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CAROUSEL_OVERRIDES", TINY)
-    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("CAROUSEL_PARAMS", raising=False)
-    return tmp_path
+def checkout(enter: Callable[[str], Path]) -> Path:
+    return enter(TINY)
 
 
 def digests(checkout: Path, *folders: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from components.language.encoder import Encoder
 from components.stages import encode, ingest, pretrain, resolve, split
 from tests.components.language.tiny import tiny_bert
 
-ROOT = Path(__file__).parents[3]
 TINY = """\
 shop.n_users=60
 shop.n_items=80
@@ -27,17 +27,13 @@ language.pretrain.min_token_count=1"""
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(enter: Callable[[str], Path]) -> Path:
     """Return a checkout in which the stages before `pretrain` have run."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CAROUSEL_OVERRIDES", TINY)
-    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("CAROUSEL_PARAMS", raising=False)
+    folder = enter(TINY)
     tiny_bert(Path("tiny"))
     for stage in (resolve, ingest, split):
         stage.main()
-    return tmp_path
+    return folder
 
 
 def digests(*folders: str) -> dict[str, str]:

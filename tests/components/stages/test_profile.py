@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,15 @@ from components.data.tables import read_info
 from components.profiles import features
 from components.stages import ingest, profile, resolve, split
 
-ROOT = Path(__file__).parents[3]
 TINY = "shop.n_users=40\nshop.n_items=60"
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CAROUSEL_OVERRIDES", TINY)
-    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("CAROUSEL_PARAMS", raising=False)
+def checkout(enter: Callable[[str], Path]) -> Path:
+    folder = enter(TINY)
     for stage in (resolve, ingest, split, profile):
         stage.main()
-    return tmp_path
+    return folder
 
 
 def test_from_the_shop_to_features(checkout: Path) -> None:
