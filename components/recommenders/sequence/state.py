@@ -1,17 +1,15 @@
 """A training run on disk: weights, optimizer and progress as safetensors and JSON, whole or not there at all."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from safetensors import SafetensorError
+from torch import nn
 
 from components.errors import ContractError
+from components.tensors import load_moments, moments, read_tensors, write_tensors
 
 
 @dataclass
@@ -31,12 +29,9 @@ class Progress:
 
 def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Write state.safetensors, then state.json that names its step: the two are read together or not at all."""
-    tensors = {f"net.{k}": v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
-    for i, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": v.detach().cpu().contiguous() for k, v in moments.items()}
-    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"net.{k}": v for k, v in net.state_dict().items()} | moments(optimizer, "optimizer")
     name = f"state-{progress.step}.safetensors"
-    _write(folder / name, tensors)
+    write_tensors(folder / name, tensors)
     partial = folder / ".state.json.partial"
     partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
     partial.replace(folder / "state.json")
@@ -55,18 +50,11 @@ def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Op
         return Progress(key)
     path = folder / f"state-{progress.step}.safetensors"
     try:
-        tensors = _read(path)
+        tensors = read_tensors(path)
         net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, i, what = name.split(".")
-            moments.setdefault(int(i), {})[what] = tensor
-    content: dict[str, Any] = optimizer.state_dict()
-    content["state"] = moments
-    optimizer.load_state_dict(content)
+    load_moments(optimizer, "optimizer", tensors)
     return progress
 
 
@@ -84,44 +72,17 @@ def read_progress(folder: Path, key: str) -> Progress | None:
 
 def write_best(folder: Path, net: nn.Module) -> None:
     """Keep the weights of the best epoch so far."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "best.safetensors", {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()})
+    write_tensors(folder / "best.safetensors", net.state_dict())
 
 
 def read_best(folder: Path, net: nn.Module) -> None:
     """Load the weights of the best epoch; raises ContractError when they are damaged."""
     path = folder / "best.safetensors"
     try:
-        net.load_state_dict(_read(path))
+        net.load_state_dict(read_tensors(path))
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> ContractError:
     return ContractError(f"{path}: damaged ({error}); remove {path.parent} to train from the start")
-
-
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write the file whole or not at all; it carries a digest of its tensors, as safetensors checks no bytes."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        save_file(tensors, partial, metadata={"sha256": _digest(tensors)})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if (file.metadata() or {}).get("sha256") != _digest(tensors):
-            raise ValueError("its digest is not that of its tensors")
-    return tensors
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()

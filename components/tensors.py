@@ -1,0 +1,68 @@
+"""A training's tensors on disk: whole or not there at all, with a digest, since safetensors checks no bytes."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from components.errors import ContractError
+
+DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)  # what reading a bad file raises
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+    """Write the file with a digest and further metadata; raises ContractError when it cannot be written."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(kept, partial, metadata={"sha256": _digest(kept), **(about or {})})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Return the metadata; raises one of DAMAGE."""
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors; raises one of DAMAGE where the file or its digest is wrong."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if (file.metadata() or {}).get("sha256") != _digest(tensors):
+            raise ValueError("its digest is not that of its tensors")
+    return tensors
+
+
+def moments(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """Return the optimizer's state as "prefix.0.exp_avg" -> tensor."""
+    state = optimizer.state_dict()["state"]
+    return {f"{prefix}.{i}.{name}": tensor for i, own in state.items() for name, tensor in own.items()}
+
+
+def load_moments(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+    """Put what `moments` returned back."""
+    found: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(f"{prefix}."):
+            _, i, name = key.split(".")
+            found.setdefault(int(i), {})[name] = tensor
+    content: dict[str, Any] = optimizer.state_dict()
+    content["state"] = found
+    optimizer.load_state_dict(content)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
