@@ -1,14 +1,13 @@
 """Who is asked what: leak-free windows, users with a ground truth, and ranked lists that keep their contract."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import BoolArray, IntArray, Interactions, Ragged, Ranked, Recommender, TimeArray, Users
-from components.data.tables import SplitInfo, read_info, read_interactions, read_users
+from components.data.tables import SplitInfo, moment, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.evaluation.metrics import count_targets, relevance
 
@@ -132,7 +131,7 @@ def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same
 
 def iso(microseconds: int) -> str:
     """Return the ISO date-time (UTC) of a time in microseconds."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()
+    return moment(microseconds).isoformat()
 
 
 def _row(rows: Ragged) -> TimeArray:

@@ -9,6 +9,12 @@ from components.contracts import BoolArray, Catalogue, IntArray, Users
 from components.evaluation.protocol import targets_of
 
 
+def cold_users(users: Users, cold_user_events: int) -> BoolArray:
+    """Return (n_users,) True for those with fewer events in their history."""
+    cold: BoolArray = np.diff(users.history.offsets) < cold_user_events
+    return cold
+
+
 def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_user_events: int) -> dict[str, BoolArray]:
     """Return slice name -> (n_targets,) mask over `users.targets`, in a fixed order; none for a slice without targets.
 
@@ -19,7 +25,7 @@ def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_use
     """
     targets = targets_of(users)
     items = targets.item_idx
-    cold_user = np.repeat(np.diff(users.history.offsets) < cold_user_events, np.diff(targets.offsets))
+    cold_user = np.repeat(cold_users(users, cold_user_events), np.diff(targets.offsets))
     language = np.array([code or "unknown" for code in catalogue.language])[items]
     masks = {"all": np.ones(len(items), dtype=np.bool_)}
     masks |= {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +86,7 @@ def _written(snapshot: Path, info: tables.SplitInfo) -> tuple[list[str], list[tu
     """Return the reviews, and the searches with what was clicked, from before the end of training."""
     if info.protocol != "global_time":
         return [], []
-    end = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=info.train_end)
+    end = tables.moment(info.train_end)
     reviews = read_table(snapshot, "reviews", ["text"], end=end)["text"].to_pylist()
     searches = read_table(snapshot, "searches", ["query", "clicked_item_id"], end=end)
     rows = zip(searches["query"].to_pylist(), searches["clicked_item_id"].to_pylist(), strict=True)

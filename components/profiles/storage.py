@@ -9,14 +9,13 @@ Made in an in-process DuckDB within data.memory_gib; equal inputs give equal byt
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES, WINDOWS
 from components.data.snapshot import partitions
-from components.data.tables import SplitInfo, read_info
+from components.data.tables import SplitInfo, moment, read_info
 from components.errors import ContractError
 from components.profiles import facts
 from components.profiles.definitions import item_numbers, item_rates, user_numbers
@@ -43,7 +42,7 @@ def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, mem
     import ibis
 
     info = read_info(split)
-    cut = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=info.train_end)
+    cut = moment(info.train_end)
     with TemporaryDirectory(prefix=".spill-", dir=out.parent) as spill:
         backend = ibis.duckdb.connect(memory_limit=f"{memory_gib}GiB", temp_directory=spill)
         try:

@@ -9,6 +9,7 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
 from components.evaluation.protocol import every_nth, without_seen
+from components.evaluation.slices import cold_users
 from components.params import Hybrid, Section
 from components.recommenders.base import BaseRecommender
 from components.recommenders.blending import Pool, gather, learn, ndcg, scaled
@@ -59,11 +60,12 @@ class HybridRecommender(BaseRecommender):
         pool = gather(list(self.parts.values()), asked, self.params.candidates, self.exclude_seen, self.batch_users)
         overall = learn(pool, self.params.min_gain)
         self.found = {"ndcg_at_10": ndcg(pool, overall)}
-        cold = self._cold(asked)
+        cold = cold_users(asked, self.cold_user_events)
         for row, mine in enumerate((cold, ~cold)):
-            self.weights[row] = self._of_slice(pool, mine, overall)
+            part = pool.of(mine)
+            self.weights[row] = self._of_slice(part, overall)
             if mine.any():
-                self.found[f"{SLICES[row]}/ndcg_at_10"] = ndcg(pool.of(mine), self.weights[row])
+                self.found[f"{SLICES[row]}/ndcg_at_10"] = ndcg(part, self.weights[row])
         self._keep((self.weights > 0).max(axis=0))
         return self
 
@@ -103,19 +105,14 @@ class HybridRecommender(BaseRecommender):
         model.n_items, model.weights = stored.n_items, stored.array("weights", (len(SLICES), len(parts)))
         return model
 
-    def _cold(self, users: Users) -> BoolArray:
-        cold: BoolArray = np.diff(users.history.offsets) < self.cold_user_events
-        return cold
-
     def _weights(self, users: Users) -> FloatArray:
         """Return (n_users, n_parts) the weights of each user's slice."""
-        return self.weights[np.where(self._cold(users), 0, 1)]
+        return self.weights[np.where(cold_users(users, self.cold_user_events), 0, 1)]
 
-    def _of_slice(self, pool: Pool, mine: BoolArray, overall: FloatArray) -> FloatArray:
+    def _of_slice(self, part: Pool, overall: FloatArray) -> FloatArray:
         """Return weights of the slice's own where it has enough users and they gain by it, else the overall ones."""
-        if mine.sum() < self.params.min_slice_users:
+        if len(part.n_targets) < self.params.min_slice_users:
             return overall
-        part = pool.of(mine)
         own = learn(part, self.params.min_gain, start=overall)
         return own if ndcg(part, own) > ndcg(part, overall) * (1 + self.params.min_gain) else overall
 
