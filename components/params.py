@@ -241,6 +241,7 @@ class Sequence(Section):
     heads: Count
     dropout: Share
     max_length: Annotated[int, Field(ge=2)]
+    memory: Annotated[int, Field(ge=0)]
     id_evidence: Positive
     temperature: Positive
     softmax_items: Count

@@ -1,26 +1,31 @@
-"""Histories as batches of like length; which batch comes when is a function of seed and epoch alone."""
+"""Histories as pieces laid end to end, without padding; which batch comes when depends on seed and epoch alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from components.contracts import Interactions, Ragged
-from components.recommenders.sequence.model import START
+from components.contracts import Interactions, Ragged, TimeArray
+from components.params import Sequence
+from components.recommenders.sequence.model import GAPS, START, Packed
 
-Batch = tuple[Tensor, Tensor, Tensor]  # items, events (b, l) int64, weight (b, l) float32
+Batch = tuple[Packed, Tensor, Tensor]  # what is known, then for each place: the item that follows (t,), its weight (t,)
+MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Pieces of histories: piece i is [starts[i]:ends[i]] of the columns, at most max_length events."""
+    """Pieces of histories: piece i is [starts[i]:ends[i]] of the columns, [older[i]:starts[i]] is what it remembers."""
 
     item: NDArray[np.int32]
     event: NDArray[np.int8]
+    gap: NDArray[np.int8]  # code of the time since the user's event before
     weight: NDArray[np.float32]
+    older: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
@@ -41,27 +46,72 @@ def merge_repeats(rows: Ragged) -> Ragged:
     return Ragged(offsets, rows.item_idx[pick], rows.timestamp[pick], rows.event[pick], rows.weight[pick])
 
 
-def training_sequences(interactions: Interactions, max_length: int) -> Sequences:
+def gap_codes(timestamp: TimeArray, offsets: TimeArray) -> NDArray[np.int8]:
+    """Return for each event a code of the time since the one before: 0 first, 1 the same minute, then each x 2.8."""
+    minutes = np.diff(timestamp, prepend=timestamp[:1]) / MINUTE_US
+    codes = 1 + np.ceil(np.log2(np.maximum(minutes, 1)) / 1.5).astype(np.int8)
+    first = offsets[:-1]
+    codes[first[first < len(codes)]] = 0
+    out: NDArray[np.int8] = np.minimum(codes, GAPS - 1)
+    return out
+
+
+def newest_pieces(history: Ragged, params: Sequence) -> Sequences:
+    """Return one piece for each row, its newest max_length events; an empty row is an empty piece."""
+    rows = merge_repeats(history)
+    starts = np.maximum(rows.offsets[1:] - params.max_length, rows.offsets[:-1])
+    return _sequences(rows, starts, rows.offsets[1:], rows.offsets[:-1], params)
+
+
+def training_sequences(interactions: Interactions, params: Sequence) -> Sequences:
     """Return the histories of known users, cut into pieces of max_length from the newest event back."""
     known = interactions.user_idx > 0
     counts = np.bincount(interactions.user_idx[known], minlength=interactions.n_users + 1)[1:]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     columns = (getattr(interactions, c)[known] for c in ("item_idx", "timestamp", "event", "weight"))
     rows = merge_repeats(Ragged(offsets, *columns))
-    starts, ends = [], []
-    for begin, end in zip(rows.offsets[:-1], rows.offsets[1:], strict=True):
-        while end > begin:
-            starts.append(max(begin, end - max_length))
-            ends.append(end)
-            end = starts[-1]
-    return Sequences(rows.item_idx, rows.event, rows.weight, np.array(starts, np.int64), np.array(ends, np.int64))
+    cuts = [(s, e, begin) for begin, end in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
+            for s, e in _cut(int(begin), int(end), params.max_length)]  # fmt: skip
+    starts, ends, begins = np.array(cuts, np.int64).reshape(-1, 3).T
+    return _sequences(rows, starts, ends, begins, params)
+
+
+def _cut(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    while end > begin:
+        yield max(begin, end - length), end
+        end = max(begin, end - length)
+
+
+def _sequences(rows: Ragged, starts: TimeArray, ends: TimeArray, begins: TimeArray, params: Sequence) -> Sequences:
+    older = np.maximum(starts - params.memory, begins)
+    gap = gap_codes(rows.timestamp, rows.offsets)
+    return Sequences(rows.item_idx, rows.event, gap, rows.weight, older, starts, ends)
+
+
+def pack(s: Sequences, pieces: NDArray[np.int64], known: NDArray[np.int64]) -> Packed:
+    """Return the first `known` (p,) events of the pieces (p,), end to end; `known` rises."""
+    starts, lengths = s.starts[pieces], known + 1
+    begin = np.cumsum(lengths) - lengths
+    place = np.arange(int(lengths.sum())) - np.repeat(begin, lengths)
+    at = np.maximum(np.repeat(starts, lengths) + place - 1, 0)
+    first = place == 0
+    columns: list[tuple[NDArray[Any], int]] = [(s.item, 0), (s.event, START), (s.gap, 0)]
+    told = [np.where(first, fill, column[at] if len(column) else fill) for column, fill in columns]
+    items, events, gaps = (torch.from_numpy(column.astype(np.int64)) for column in told)
+    n_older = starts - s.older[pieces]
+    older_at = np.cumsum(n_older) - n_older
+    older = s.item[np.repeat(s.older[pieces] - older_at, n_older) + np.arange(int(n_older.sum()))].astype(np.int64)
+    sizes = zip(*np.unique(lengths, return_counts=True), strict=True)
+    groups = tuple((int(count), int(length)) for length, count in sizes)
+    places = torch.from_numpy(place)
+    return Packed(items, events, places, gaps, torch.from_numpy(older), torch.from_numpy(older_at), groups)
 
 
 class Loader:
     """Batches of an epoch, in the order that seed and epoch give; `skip` batches of it are left out (a resumed run).
 
-    A batch has at most batch_size events, padding included, or one piece. With several processes each takes every n-th
-    batch; to come out even, the first batches come twice.
+    A batch has at most batch_size events, or one piece. With several processes each takes every n-th batch; to come out
+    even, the first batches come twice.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:
@@ -70,26 +120,25 @@ class Loader:
         self.world = 1
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the pieces of each batch: like lengths together, the batches shuffled."""
+        """Return the pieces of each batch, shuffled; in a batch the shorter ones come first."""
         rng = np.random.default_rng([self.seed, epoch])
-        length = self.sequences.ends - self.sequences.starts
-        order = np.lexsort((rng.random(len(length)), length))
+        order = rng.permutation(len(self.sequences.starts))
+        length = (self.sequences.ends - self.sequences.starts)[order]
+        total = np.concatenate([[0], np.cumsum(length)])
         cuts, begin = [], 0
         while begin < len(order):
-            ahead = length[order[begin : begin + self.batch_size]]
-            size = int(np.searchsorted(ahead * np.arange(1, len(ahead) + 1), self.batch_size, "right"))
-            cuts.append(order[begin : begin + max(1, size)])
-            begin += len(cuts[-1])
-        shuffled = [cuts[i] for i in rng.permutation(len(cuts))]
-        return shuffled + (shuffled * self.world)[: -len(cuts) % self.world]
+            end = max(begin + 1, int(np.searchsorted(total, total[begin] + self.batch_size, "right")) - 1)
+            cuts.append(order[begin:end][np.argsort(length[begin:end], kind="stable")])
+            begin = end
+        return cuts + (cuts * self.world)[: -len(cuts) % self.world]
 
-    def steps(self) -> int:
-        """Return the number of steps of a whole epoch: the same for every process and every epoch."""
-        return len(self.batches(0)) // self.world
+    def steps(self, epoch: int) -> int:
+        """Return the number of steps of a whole epoch: the same for every process."""
+        return len(self.batches(epoch)) // self.world
 
     def __len__(self) -> int:
         """Return the number of batches of this process in the epoch, skipped ones left out."""
-        return self.steps() - self.skip
+        return self.steps(self.epoch) - self.skip
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""
@@ -97,25 +146,10 @@ class Loader:
             yield self.collate(pieces)
 
     def collate(self, pieces: NDArray[np.int64]) -> Batch:
-        """Return the pieces side by side, the start place first, zeros after their ends."""
+        """Return what is known before each event of the pieces, the event's item, and its weight."""
         s = self.sequences
-        starts, lengths = s.starts[pieces], s.ends[pieces] - s.starts[pieces]
-        return pack(s.item, s.event, s.weight, starts, lengths)
-
-
-def pack(
-    item: NDArray[np.int32],
-    event: NDArray[np.int8],
-    weight: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-) -> Batch:
-    """Return (b, l) tensors of the pieces [starts : starts + lengths], the start place before each."""
-    width = int(lengths.max(initial=0)) + 1
-    shape = (len(starts), width)
-    items, events, weights = np.zeros(shape, np.int64), np.full(shape, START, np.int64), np.zeros(shape, np.float32)
-    row = np.repeat(np.arange(len(starts)), lengths)
-    column = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    at = np.repeat(starts, lengths) + column
-    items[row, column + 1], events[row, column + 1], weights[row, column + 1] = item[at], event[at], weight[at]
-    return torch.from_numpy(items), torch.from_numpy(events), torch.from_numpy(weights)
+        lengths = s.ends[pieces] - s.starts[pieces]
+        begin = np.cumsum(lengths) - lengths
+        at = np.repeat(s.starts[pieces] - begin, lengths) + np.arange(int(lengths.sum()))
+        targets = torch.from_numpy(s.item[at].astype(np.int64))
+        return pack(s, pieces, lengths - 1), targets, torch.from_numpy(s.weight[at])

@@ -1,7 +1,11 @@
-"""The network, in pure torch: it knows neither Lightning nor files. Shapes: b users, l places, d width, n items + 1."""
+"""The network, in pure torch: it knows neither Lightning nor files.
+
+Shapes: p pieces of histories, t places in all of them, d width, n items + 1. No place is padding.
+"""
 
 import math
-from typing import cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +16,23 @@ from components.params import Sequence
 from components.recommenders.sequence.loss import cross_entropy
 
 START = len(EVENTS)  # code of the place before the first event: what an unknown user consists of
+GAPS = 16  # codes of the time between an event and the one before it
+
+
+class Packed(NamedTuple):
+    """Pieces end to end, each with its start place first; those of equal length are neighbours."""
+
+    items: Tensor  # (t,) 0 at a start place
+    events: Tensor  # (t,) START at a start place
+    places: Tensor  # (t,) 0 at a start place, then 1, 2, ...
+    gaps: Tensor  # (t,) code of the time since the event before
+    older: Tensor  # items of events before the pieces, one piece's after the other's
+    older_at: Tensor  # (p,) where the older items of each piece begin
+    groups: tuple[tuple[int, int], ...]  # pieces and their length, in the order of the places
 
 
 class Block(nn.Module):
-    """One pre-norm transformer block, causal."""
+    """One pre-norm transformer block, causal; attention runs group by group, all else over all places at once."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -25,93 +42,101 @@ class Block(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (b, l, d); a place sees itself and earlier ones."""
-        q, k, v = (self._split(part) for part in self.qkv(self.norm1(x)).chunk(3, dim=-1))
+    def forward(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
+        """Return (t, d) from (t, d); a place sees itself and earlier ones of its piece."""
         drop = self.dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
-        return self._add(x, seen)
+        qkv = self.qkv(self.norm1(x))
+        seen = []
+        for part, pieces, length in _parts(groups):
+            q, k, v = qkv[part].view(pieces, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / h)
+            mixed = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
+            seen.append(mixed.transpose(1, 2).reshape(pieces * length, -1))
+        return self._add(x, torch.cat(seen))
 
-    def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Return (b, 1, d): what `forward` gives at one place (b,) of each row, without computing the others."""
+    def newest(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
+        """Return (p, d): what `forward` gives at the last place of each piece, without computing the others."""
         query, keys = self.qkv.weight.chunk(3)[0], self.qkv.weight[len(self.out.weight) :]
         bias = self.qkv.bias
-        normed = self.norm1(x)
-        here = torch.arange(len(x), device=x.device)
-        last = x[here, place].unsqueeze(1)  # (b, 1, d)
-        q = functional.linear(normed[here, place].unsqueeze(1), query, bias[: len(query)])
-        k, v = functional.linear(normed, keys, bias[len(query) :]).chunk(2, dim=-1)
-        open_ = torch.arange(x.shape[1], device=x.device) <= place.unsqueeze(1)  # (b, l)
-        mask = open_[:, None, None, :]
-        seen = functional.scaled_dot_product_attention(self._split(q), self._split(k), self._split(v), attn_mask=mask)
-        return self._add(last, seen)
-
-    def _split(self, x: Tensor) -> Tensor:
-        b, length, d = x.shape
-        return x.view(b, length, self.heads, d // self.heads).transpose(1, 2)  # (b, heads, l, d / heads)
+        normed, ends = self.norm1(x), last_places(groups)
+        q = functional.linear(normed[ends], query, bias[: len(query)])
+        kv = functional.linear(normed, keys, bias[len(query) :])
+        seen, at = [], 0
+        for part, pieces, length in _parts(groups):
+            asking = q[at : at + pieces].view(pieces, 1, self.heads, -1).transpose(1, 2)
+            k, v = kv[part].view(pieces, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+            mixed = functional.scaled_dot_product_attention(asking, k, v)
+            seen.append(mixed.transpose(1, 2).reshape(pieces, -1))
+            at += pieces
+        return self._add(x[ends], torch.cat(seen))
 
     def _add(self, x: Tensor, seen: Tensor) -> Tensor:
         drop = self.dropout if self.training else 0.0
-        x = x + functional.dropout(self.out(seen.transpose(1, 2).flatten(2)), drop, self.training)
+        x = x + functional.dropout(self.out(seen), drop, self.training)
         return x + functional.dropout(self.mlp(self.norm2(x)), drop, self.training)
 
 
 class Transformer(nn.Module):
-    """History in, state out; items come as vectors, so it serves without knowing where these come from."""
+    """Histories in, states out; items come as vectors, so it serves without knowing where these come from."""
 
     def __init__(self, params: Sequence) -> None:
         super().__init__()
         self.dropout = params.dropout
         self.event = nn.Embedding(len(EVENTS) + 1, params.dim)
-        self.position = nn.Embedding(params.max_length + 1, params.dim)  # 0 is the start place
+        self.place = nn.Embedding(params.max_length + 1, params.dim)
+        self.gap = nn.Embedding(GAPS, params.dim)
+        self.older = nn.Linear(params.dim, params.dim, bias=False)
         self.blocks = nn.ModuleList(Block(params.dim, params.heads, params.dropout) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(params.dim)
-        for table in (self.event, self.position):
+        for table in (self.event, self.place, self.gap):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, vectors: Tensor, items: Tensor, events: Tensor) -> Tensor:
-        """Return the unit state at each place, (b, l, d), from items and events (b, l) that start with (0, START).
-
-        vectors: (n, d) unit rows, row 0 zero. Places after a history's end hold anything: earlier places do not see
-        them.
-        """
-        x = self._embed(vectors, items, events)
+    def forward(self, vectors: Tensor, packed: Packed) -> Tensor:
+        """Return the unit state at each place, (t, d); vectors: (n, d) unit rows, row 0 zero."""
+        x = self._embed(vectors, packed)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, packed.groups)
         return functional.normalize(self.norm(x), dim=-1)
 
-    def newest(self, vectors: Tensor, items: Tensor, events: Tensor, place: Tensor) -> Tensor:
-        """Return (b, d): the state of `forward` at one place (b,) of each row; the last block computes that one."""
-        x = self._embed(vectors, items, events)
+    def newest(self, vectors: Tensor, packed: Packed) -> Tensor:
+        """Return (p, d): the state of `forward` at the last place of each piece."""
+        x = self._embed(vectors, packed)
         *lower, last = self.blocks
         for block in lower:
-            x = block(x)
-        return functional.normalize(self.norm(cast(Block, last).at(x, place)[:, 0]), dim=-1)
+            x = block(x, packed.groups)
+        return functional.normalize(self.norm(cast(Block, last).newest(x, packed.groups)), dim=-1)
 
-    def _embed(self, vectors: Tensor, items: Tensor, events: Tensor) -> Tensor:
-        place = torch.arange(items.shape[1], device=items.device)
+    def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
         # not vectors[items]: the backward of an index adds in the order of threads, that of an embedding does not
-        x = functional.embedding(items, vectors) + self.event(events) + self.position(place)  # (b, l, d)
+        x = functional.embedding(packed.items, vectors)
+        x = x + self.event(packed.events) + self.place(packed.places) + self.gap(packed.gaps)  # (t, d)
+        # what came before a piece enters at its start place, as the mean of its items
+        before = functional.embedding_bag(packed.older, vectors.detach(), packed.older_at, mode="mean")  # (p, d)
+        x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before))
         return functional.dropout(x, self.dropout, self.training)
 
 
 class Items(nn.Module):
-    """Item vectors: projected text plus an id vector that fades in with evidence."""
+    """Item vectors: projected text, attributes, and an id vector that fades in with evidence."""
 
-    def __init__(self, text: Tensor, evidence: Tensor, params: Sequence) -> None:
-        """Text is (n, text dim), frozen; evidence is (n,) events of each item in training."""
+    def __init__(self, text: Tensor, codes: Tensor, n_codes: int, evidence: Tensor, params: Sequence) -> None:
+        """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training."""
         super().__init__()
         self.text: Tensor
+        self.codes: Tensor
         self.fade: Tensor
         self.register_buffer("text", text, persistent=False)
+        self.register_buffer("codes", codes, persistent=False)
         self.register_buffer("fade", (evidence / (evidence + params.id_evidence)).unsqueeze(1), persistent=False)
         self.project = nn.Linear(text.shape[1], params.dim)
+        self.attribute = nn.Embedding(n_codes, params.dim, padding_idx=0)
         self.own = nn.Embedding(len(text), params.dim)
-        nn.init.normal_(self.own.weight, std=params.dim**-0.5)
+        with torch.no_grad():
+            self.attribute.weight[1:].normal_(std=0.3 * params.dim**-0.5)
+            self.own.weight.normal_(std=params.dim**-0.5)
 
     def forward(self) -> Tensor:
         """Return (n, d) unit rows; row 0, no item, is zero."""
-        vectors = self.project(self.text) + self.fade * self.own.weight
+        vectors = self.project(self.text) + self.attribute(self.codes).sum(dim=1) + self.fade * self.own.weight
         vectors = functional.normalize(vectors, dim=-1)
         return torch.cat([torch.zeros_like(vectors[:1]), vectors[1:]])
 
@@ -123,20 +148,18 @@ class Net(nn.Module):
         super().__init__()
         self.items, self.transformer, self.params = items, transformer, params
 
-    def loss(self, items: Tensor, events: Tensor, weight: Tensor) -> Tensor:
-        """Return the mean cross-entropy of each next item over the catalogue, weighted by its event.
+    def loss(self, packed: Packed, targets: Tensor, weight: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the item after each place over the catalogue, weighted by its event.
 
-        items, events: (b, l) with the start place first; weight (b, l), 0 at the start place and where there is none.
+        targets (t,) items, weight (t,) above 0.
         """
         vectors = self.items()  # (n, d), once a step
-        states = self.transformer(vectors, items[:, :-1], events[:, :-1])  # (b, l - 1, d)
-        real = torch.nonzero(weight[:, 1:].flatten() > 0)[:, 0]  # only where something follows
-        states, targets = states.flatten(0, 1)[real], items[:, 1:].flatten()[real]  # (places, d), (places,)
+        states = self.transformer(vectors, packed)  # (t, d)
         chosen, bias = self._softmax_over(targets, len(vectors))
         if chosen is not None:
             vectors = vectors[chosen]
             targets = torch.searchsorted(chosen, targets)
-        return cross_entropy(states, vectors, targets, weight[:, 1:].flatten()[real], bias, self.params.temperature)
+        return cross_entropy(states, vectors, targets, weight, bias, self.params.temperature)
 
     def _softmax_over(self, targets: Tensor, n: int) -> tuple[Tensor | None, Tensor]:
         """Return the items of this step's softmax (None: all n), ascending, and what is added to their logits.
@@ -156,3 +179,16 @@ class Net(nn.Module):
         bias[drawn] = math.log(len(pool) / max(1, len(drawn)))
         chosen = torch.cat([torch.unique(targets), drawn]).sort().values
         return chosen, bias[chosen]
+
+
+def last_places(groups: tuple[tuple[int, int], ...]) -> Tensor:
+    """Return (p,) the last place of each piece."""
+    return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _parts(groups)])
+
+
+def _parts(groups: tuple[tuple[int, int], ...]) -> Iterator[tuple[slice, int, int]]:
+    """Yield the places of each group, its pieces and their length."""
+    at = 0
+    for pieces, length in groups:
+        yield slice(at, at + pieces * length), pieces, length
+        at += pieces * length

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
 from components.errors import ContractError
@@ -17,11 +18,12 @@ from components.evaluation.protocol import every_nth, rank, without_seen
 from components.params import Sequence, Trainer
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
-from components.recommenders.sequence.datamodule import Loader, merge_repeats, pack, training_sequences
+from components.recommenders.sequence.attributes import attribute_codes
+from components.recommenders.sequence.datamodule import Loader, newest_pieces, pack, training_sequences
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.storage import Stored, write_model
 
-USERS_AT_ONCE = 64  # through the transformer, when scoring
+USERS_AT_ONCE = 256  # through the transformer, when scoring
 VALIDATION_USERS = 2_000  # at most, in the check after each epoch: the stage `evaluate` looks at all
 
 
@@ -46,12 +48,14 @@ class SequenceRecommender(BaseRecommender):
 
         if items.embedding is None or len(items.embedding) != interactions.n_items + 1:
             raise ContractError(f"sequence: expected embeddings of {interactions.n_items + 1} rows; run `encode`")
-        sequences = training_sequences(interactions, self.params.max_length)
+        sequences = training_sequences(interactions, self.params)
         if not len(sequences.starts):
             raise ContractError("sequence: no known user has an event in the training window; widen it")
         torch.manual_seed(self.seed)
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
-        table = Items(torch.from_numpy(items.embedding.copy()), torch.from_numpy(evidence), self.params)
+        codes, n_codes = attribute_codes(items)
+        text = torch.from_numpy(items.embedding.copy())
+        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params)
         net = Net(table, Transformer(self.params), self.params)
         asked = _asked(users, self.exclude_seen)
 
@@ -66,7 +70,7 @@ class SequenceRecommender(BaseRecommender):
             raise ContractError("sequence: trainer.devices is not 1; set `work` to a folder that all processes share")
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
-            key = self._key(interactions, items, asked)
+            key = self._key(interactions, items, codes, asked)
             self.curves = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
         self._take(net)
         return self
@@ -84,12 +88,12 @@ class SequenceRecommender(BaseRecommender):
         """Write the transformer and the item vectors; what made the vectors stays behind."""
         arrays = {f"net.{k}": v.detach().cpu().numpy() for k, v in self.transformer.state_dict().items()}
         settings = {"params": self.params, "trainer": self.trainer}
-        write_model(folder, self.name, 1, len(self.vectors) - 1, settings, {**arrays, "vectors": self.vectors})
+        write_model(folder, self.name, 2, len(self.vectors) - 1, settings, {**arrays, "vectors": self.vectors})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        stored = Stored(folder, cls.name, 1)
+        stored = Stored(folder, cls.name, 2)
         model = cls(stored.section("params", Sequence), stored.section("trainer", Trainer), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
         model.transformer = Transformer(model.params).eval()
@@ -106,20 +110,18 @@ class SequenceRecommender(BaseRecommender):
 
     def _states(self, history: Ragged) -> FloatArray:
         """Return (n_users, dim): the state after the newest event of each history; like lengths go together."""
-        rows = merge_repeats(history)
-        lengths = np.minimum(np.diff(rows.offsets), self.params.max_length)
+        pieces = newest_pieces(history, self.params)
+        lengths = pieces.ends - pieces.starts
         states = np.zeros((len(lengths), self.params.dim), np.float32)
         order = np.argsort(lengths, kind="stable")
         vectors = torch.from_numpy(self.vectors)
         for at in range(0, len(order), USERS_AT_ONCE):
             some = order[at : at + USERS_AT_ONCE]
-            starts = rows.offsets[some + 1] - lengths[some]
-            items, events, _ = pack(rows.item_idx, rows.event, rows.weight, starts, lengths[some])
             with torch.inference_mode():
-                states[some] = self.transformer.newest(vectors, items, events, torch.from_numpy(lengths[some])).numpy()
+                states[some] = self.transformer.newest(vectors, pack(pieces, some, lengths[some])).numpy()
         return states
 
-    def _key(self, interactions: Interactions, items: Catalogue, asked: Users) -> str:
+    def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], asked: Users) -> str:
         """Return a digest of all that training depends on: a state of anything else is not taken up."""
         digest = hashlib.sha256(
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
@@ -127,7 +129,7 @@ class SequenceRecommender(BaseRecommender):
         assert asked.targets is not None
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
         arrays += [getattr(r, c) for r in (asked.history, asked.targets) for c in ("offsets", "item_idx", "event")]
-        for array in (*arrays, items.embedding):
+        for array in (*arrays, items.embedding, codes):
             digest.update(np.ascontiguousarray(array).tobytes())
         for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
             digest.update(file.read_bytes())

@@ -83,7 +83,7 @@ class Run(lightning.Callback):
         self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
         self.loader.rank, self.loader.world = trainer.global_rank, trainer.world_size
         self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
-        self.steps = self.loader.steps() * self.params.max_epochs
+        self.steps = sum(map(self.loader.steps, range(self.params.max_epochs)))
         if self.progress.step:
             log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
 
@@ -94,7 +94,7 @@ class Run(lightning.Callback):
         now.loss_sum += float(outputs["loss"].detach())
         pl_module.log("train/loss", outputs["loss"], prog_bar=True)
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
-        if due and now.batch < self.loader.steps():  # after the last batch comes the state of the whole epoch
+        if due and now.batch < self.loader.steps(now.epoch):  # after the last batch comes the state of the whole epoch
             self._keep(trainer, pl_module)
         if due:
             crash_point("finetune:step")
@@ -192,7 +192,7 @@ def _trainer(params: Trainer, board: Path | None, run: Run) -> lightning.Trainer
         gradient_clip_val=params.gradient_clip,
         callbacks=[run],
         logger=TensorBoardLogger(board, name="", version="") if board else False,
-        log_every_n_steps=min(10, run.loader.steps()),
+        log_every_n_steps=min(10, run.loader.steps(0)),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -1,4 +1,4 @@
-"""Histories as batches: merged by hand, cut, and in an order that seed and epoch give."""
+"""Histories as pieces without padding: merged by hand, cut, and in an order that seed and epoch give."""
 
 from collections.abc import Callable
 
@@ -6,20 +6,37 @@ import numpy as np
 import pytest
 
 from components.contracts import Interactions, Ragged, Users
-from components.recommenders.sequence.datamodule import Loader, Sequences, merge_repeats, pack, training_sequences
-from components.recommenders.sequence.model import START
+from components.params import Params, Sequence
+from components.recommenders.sequence.datamodule import (
+    Loader,
+    Sequences,
+    gap_codes,
+    merge_repeats,
+    newest_pieces,
+    pack,
+    training_sequences,
+)
+from components.recommenders.sequence.model import GAPS, START
+
+MINUTE = 60_000_000
+
+
+@pytest.fixture
+def short(params: Params) -> Sequence:
+    """Two events are read one by one, two before them as their mean."""
+    return params.models.sequence.model_copy(update={"max_length": 2, "memory": 2})
 
 
 def sequences_of(lengths: list[int]) -> Sequences:
     """Make pieces of these lengths; event i is item i + 1, so that each is known."""
     ends = np.cumsum(lengths).astype(np.int64)
-    n = int(ends[-1])
-    item = np.arange(1, n + 1, dtype=np.int32)
-    return Sequences(item, np.full(n, 2, np.int8), np.ones(n, np.float32), ends - np.array(lengths), ends)
+    n, starts = int(ends[-1]), ends - np.array(lengths)
+    item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
+    return Sequences(item, np.full(n, 2, np.int8), gap, np.ones(n, np.float32), starts, starts, ends)
 
 
 def items_of(loader: Loader) -> list[int]:
-    return [int(i) for items, _, _ in loader for i in items[items > 0]]
+    return [int(i) for _, targets, _ in loader for i in targets]
 
 
 def test_runs_of_an_item_become_its_heaviest_event() -> None:
@@ -50,28 +67,61 @@ def test_merging_nothing_or_merging_twice_changes_nothing(users_of: Callable[...
     assert merge_repeats(once).item_idx.tolist() == once.item_idx.tolist() == [1, 2, 2]
 
 
+def test_gaps_grow_with_the_time_between_events_of_one_user() -> None:
+    minutes = np.array([0, 0, 1, 3, 3 + 60, 10**9, 10**9 + 1])
+    codes = gap_codes(minutes * MINUTE, np.array([0, 5, 5, 7])).tolist()
+    assert codes == [0, 1, 1, 2, 5, 0, 1]  # the first event of a user has none
+    assert gap_codes(np.array([0, 10**9]) * MINUTE, np.array([0, 2])).tolist() == [0, GAPS - 1]
+
+
 def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
-    events_of: Callable[..., Interactions],
+    events_of: Callable[..., Interactions], short: Sequence
 ) -> None:
-    rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 6)]
-    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), max_length=2)
+    rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 8)]
+    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), short)
     cut = [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)]
-    assert cut == [[4, 5], [2, 3], [1]]
+    assert cut == [[6, 7], [4, 5], [2, 3], [1]]
+    older = [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)]
+    assert older == [[4, 5], [2, 3], [1], []]
 
 
-def test_pack_puts_the_start_place_first_and_zeros_last() -> None:
-    s = sequences_of([2, 0, 3])
-    items, events, weight = pack(s.item, s.event, s.weight, s.starts, s.ends - s.starts)
-    assert items.tolist() == [[0, 1, 2, 0], [0, 0, 0, 0], [0, 3, 4, 5]]
-    assert events.tolist() == [[START, 2, 2, START], [START] * 4, [START, 2, 2, 2]]
-    assert weight.tolist() == [[0, 1, 1, 0], [0] * 4, [0, 1, 1, 1]]
+def test_of_each_user_the_newest_events_are_a_piece(users_of: Callable[..., Users], short: Sequence) -> None:
+    pieces = newest_pieces(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short)
+    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)] == [[4, 5], [], [6]]
+    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)] == [[2, 3], [], []]
+
+
+def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
+    s = sequences_of([2, 0, 3, 0, 2])
+    packed = pack(s, np.array([1, 3, 0, 4, 2]), np.array([0, 0, 2, 2, 3]))
+    assert packed.items.tolist() == [0, 0, 0, 1, 2, 0, 6, 7, 0, 3, 4, 5]
+    assert packed.events.tolist() == [START, START, START, 2, 2, START, 2, 2, START, 2, 2, 2]
+    assert packed.places.tolist() == [0, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 3]
+    assert packed.gaps.tolist() == [0, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1]
+    assert packed.groups == ((2, 1), (2, 3), (1, 4))
+
+
+def test_what_came_before_a_piece_is_kept_by_piece() -> None:
+    s = sequences_of([6])
+    s = Sequences(s.item, s.event, s.gap, s.weight, np.array([0, 1]), np.array([0, 3]), np.array([2, 6]))
+    packed = pack(s, np.array([0, 1]), np.array([2, 3]))
+    assert packed.older.tolist() == [2, 3]
+    assert packed.older_at.tolist() == [0, 0]
+
+
+def test_each_place_is_asked_for_the_event_that_follows() -> None:
+    s = sequences_of([1, 3])
+    packed, targets, weight = Loader(s, 9, 0).collate(np.array([0, 1]))
+    assert packed.items.tolist() == [0, 0, 2, 3]
+    assert targets.tolist() == [1, 2, 3, 4]
+    assert weight.tolist() == [1.0] * 4
 
 
 def test_an_epoch_covers_each_event_once() -> None:
     s = sequences_of([1, 5, 3, 3, 2, 8, 1, 1, 4, 30])
     loader = Loader(s, batch_size=3, seed=7)
     assert sorted(items_of(loader)) == s.item.tolist()
-    assert len(loader) == len(list(loader)) == loader.steps()
+    assert len(loader) == len(list(loader)) == loader.steps(0)
 
 
 def test_batches_are_a_function_of_seed_and_epoch() -> None:
@@ -92,7 +142,7 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
 def test_a_resumed_epoch_is_the_rest_of_the_whole_one() -> None:
     whole, rest = (Loader(sequences_of([2] * 30), 4, 0) for _ in range(2))
     rest.skip = 3
-    assert [b[0].tolist() for b in rest] == [b[0].tolist() for b in whole][3:]
+    assert [b[1].tolist() for b in rest] == [b[1].tolist() for b in whole][3:]
     assert len(rest) == len(whole) - 3
 
 
@@ -113,8 +163,10 @@ def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> No
 
 
 def test_a_batch_holds_so_many_events_or_one_piece() -> None:
-    shapes = [items.shape for items, _, _ in Loader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0)]
-    places = [rows * (width - 1) for rows, width in shapes]  # the start place is no event
-    assert max(places) == 500  # one piece that is longer than a batch comes alone
-    assert all(n <= 64 for n in places if n != 500)
-    assert max(rows for rows, _ in shapes) == 64
+    batches = list(Loader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
+    sizes = [len(targets) for _, targets, _ in batches]
+    assert sizes.count(500) == 8  # one piece that is longer than a batch comes alone
+    assert all(n <= 64 for n in sizes if n != 500)
+    assert max(n for n in sizes if n != 500) > 64 - 9
+    places = [sum(pieces * length for pieces, length in packed.groups) for packed, _, _ in batches]
+    assert places == sizes  # no place is padding

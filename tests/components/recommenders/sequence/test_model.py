@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from components.params import Params, Sequence
-from components.recommenders.sequence.model import START, Items, Net, Transformer
+from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_places
 
 N = 12  # rows of the table: 11 items and no item
 
@@ -20,88 +20,116 @@ def net(knobs: Sequence) -> Net:
     torch.manual_seed(0)
     text = torch.nn.functional.normalize(torch.randn(N, 6), dim=1)
     evidence = torch.tensor([0.0, 0.0, *range(1, N - 1)])  # item 1 was never sold
-    return Net(Items(text, evidence, knobs), Transformer(knobs), knobs)
+    codes = torch.tensor([[0, 0], [1, 0], *[[1, 2]] * (N - 2)])
+    return Net(Items(text, codes, 3, evidence, knobs), Transformer(knobs), knobs)
 
 
-def histories(rows: list[list[int]], width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return items, events and weights with the start place first."""
-    items, events = torch.zeros(len(rows), width, dtype=torch.long), torch.full((len(rows), width), START)
-    for i, row in enumerate(rows):
-        items[i, 1 : len(row) + 1] = torch.tensor(row)
-        events[i, 1 : len(row) + 1] = 2
-    return items, events, (items > 0).float()
+def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Packed:
+    """Lay out rows of rising length, all bought the same minute; before them what `older` has."""
+    before = older or [[] for _ in rows]
+    lengths = [len(row) + 1 for row in rows]
+    return Packed(
+        torch.tensor([i for row in rows for i in (0, *row)]),
+        torch.tensor([e for row in rows for e in (START, *[2] * len(row))]),
+        torch.tensor([p for length in lengths for p in range(length)]),
+        torch.tensor([min(p, 1) for length in lengths for p in range(length)]),
+        torch.tensor([i for row in before for i in row], dtype=torch.long),
+        torch.tensor([sum(map(len, before[:i])) for i in range(len(rows))]),
+        tuple((lengths.count(length), length) for length in sorted(set(lengths))),
+    )
+
+
+def follow(rows: list[list[int]]) -> tuple[Packed, Tensor, Tensor]:
+    """Return the rows as a batch: at each place the next item is asked for."""
+    targets = torch.tensor([i for row in rows for i in row])
+    return histories([row[:-1] for row in rows]), targets, torch.ones(len(targets))
 
 
 def test_the_future_does_not_change_past_states(net: Net) -> None:
     net.eval()
-    items, events, _ = histories([[1, 2, 3, 4, 5]], 6)
-    other, other_events = items.clone(), events.clone()
-    other[0, 4:], other_events[0, 4:] = 9, 0
-    one, two = (net.transformer(net.items(), i, e)[0] for i, e in ((items, events), (other, other_events)))
+    one, two = (net.transformer(net.items(), histories([row])) for row in ([1, 2, 3, 4, 5], [1, 2, 3, 9, 8]))
     torch.testing.assert_close(one[:4], two[:4], rtol=0, atol=1e-6)
     assert (one[4] - two[4]).norm() > 1e-3
 
 
-def test_padding_and_neighbours_in_the_batch_change_nothing(net: Net) -> None:
+def test_neighbours_in_the_batch_change_nothing(net: Net) -> None:
     net.eval()
-    alone, _ = net.transformer(net.items(), *histories([[3, 1]], 3)[:2]), None
-    packed = net.transformer(net.items(), *histories([[3, 1], [4, 5, 6, 7, 8]], 8)[:2])
-    torch.testing.assert_close(packed[0, :3], alone[0], rtol=0, atol=1e-6)
+    rows = [[], [7, 2], [3, 1], [4, 5, 6, 7, 8]]
+    packed = net.transformer(net.items(), histories(rows))
+    alone = torch.cat([net.transformer(net.items(), histories([row])) for row in rows])
+    torch.testing.assert_close(packed, alone, rtol=0, atol=1e-6)
 
 
-def test_order_and_kind_of_events_count(net: Net) -> None:
+def test_order_kind_and_time_of_events_count(net: Net) -> None:
     net.eval()
-    items, events, _ = histories([[1, 2], [2, 1], [1, 2]], 3)
-    events[2, 2] = 0  # a view, where the others buy
-    states = net.transformer(net.items(), items, events)[:, -1]
-    assert (states[0] - states[1]).norm() > 1e-3
-    assert (states[0] - states[2]).norm() > 1e-3
+    packed = histories([[1, 2], [2, 1], [1, 2], [1, 2]])
+    packed.events[8] = 0  # a view, where the others buy
+    packed.gaps[11] = 9  # days later
+    states = net.transformer(net.items(), packed)[last_places(packed.groups)]
+    for other in states[1:]:
+        assert (states[0] - other).norm() > 1e-3
+
+
+def test_what_came_before_a_piece_counts_and_touches_no_other(net: Net) -> None:
+    net.eval()
+    plain = net.transformer(net.items(), histories([[1], [1], [1]]))
+    told = net.transformer(net.items(), histories([[1], [1], [1]], [[], [5, 6], []]))
+    changed = (plain - told).norm(dim=1) > 1e-3
+    assert changed.tolist() == [False, False, True, True, False, False]
+    mean = net.transformer(net.items(), histories([[1], [1], [1]], [[], [5, 6, 6, 5], []]))
+    torch.testing.assert_close(mean, told, rtol=0, atol=1e-6)
 
 
 def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:
     vectors = net.items()
-    states = net.transformer(vectors, *histories([[1, 2], []], 3)[:2])
+    states = net.transformer(vectors, histories([[], [1, 2]]))
     assert not vectors[0].any()
     torch.testing.assert_close(vectors[1:].norm(dim=1), torch.ones(N - 1))
-    torch.testing.assert_close(states.norm(dim=-1), torch.ones(2, 3))
+    torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
 
 
 def test_the_own_vector_fades_in_with_evidence(net: Net, knobs: Sequence) -> None:
     with torch.no_grad():
-        text_only = torch.nn.functional.normalize(net.items.project(net.items.text), dim=1)
+        known = net.items.project(net.items.text) + net.items.attribute(net.items.codes).sum(dim=1)
+        text_only = torch.nn.functional.normalize(known, dim=1)
         turned = net.items()
         likeness = (turned * text_only).sum(dim=1)
-    torch.testing.assert_close(turned[1], text_only[1])  # never sold: the text alone
+    torch.testing.assert_close(turned[1], text_only[1])  # never sold: text and attributes alone
     assert (likeness[2:] < 0.9999).all()
     half = net.items.fade[:, 0] * (torch.tensor([0.0, 0.0, *range(1, N - 1)]) + knobs.id_evidence)
     torch.testing.assert_close(half, torch.tensor([0.0, 0.0, *range(1, N - 1)]))
 
 
+def test_attributes_are_part_of_a_vector_and_none_is_zero(net: Net) -> None:
+    with torch.no_grad():
+        before = net.items()
+        net.items.attribute.weight[2] += 1.0
+        after = net.items()
+    assert torch.equal(before[1], after[1])  # item 1 does not have it
+    assert ((before[2:] - after[2:]).norm(dim=1) > 1e-3).all()
+    assert not net.items.attribute.weight[0].any()
+
+
 def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: Sequence) -> None:
     net.eval()
-    items, events, weight = histories([[3, 1], [4]], 3)
-    weight[0, 2] = 0.25
+    packed, targets, weight = follow([[4], [3, 1]])
+    weight[2] = 0.25
     vectors = net.items()
-    states = net.transformer(vectors, items, events)
+    states = net.transformer(vectors, packed)
     total = torch.zeros(())
-    for row, place, item, share in ((0, 0, 3, 1.0), (0, 1, 1, 0.25), (1, 0, 4, 1.0)):
-        logits = states[row, place] @ vectors[1:].T / knobs.temperature
+    for place, item, share in ((0, 4, 1.0), (1, 3, 1.0), (2, 1, 0.25)):
+        logits = states[place] @ vectors[1:].T / knobs.temperature
         total = total - share * torch.log_softmax(logits, dim=0)[item - 1]
-    torch.testing.assert_close(net.loss(items, events, weight), total / 2.25)
-
-
-def test_padding_does_not_change_the_loss(net: Net) -> None:
-    net.eval()
-    rows = [[3, 1, 2], [4]]
-    torch.testing.assert_close(net.loss(*histories(rows, 4)), net.loss(*histories(rows, 7)))
+    torch.testing.assert_close(net.loss(packed, targets, weight), total / 2.25)
 
 
 def test_every_weight_learns_except_the_own_vector_of_an_unsold_item(net: Net) -> None:
     net.train()
-    net.loss(*histories([[2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 2]], 9)).backward()
-    for name, weight in net.named_parameters():
-        assert weight.grad is not None, name
-        assert weight.grad.abs().sum() > 0, name
+    _, targets, weight = follow([[9, 10, 11, 2], [2, 3, 4, 5, 6, 7, 8]])
+    net.loss(histories([[9, 10, 11], [2, 3, 4, 5, 6, 7]], [[], [3]]), targets, weight).backward()
+    for name, weights in net.named_parameters():
+        assert weights.grad is not None, name
+        assert weights.grad.abs().sum() > 0, name
     assert not net.items.own.weight.grad[:2].any()
 
 
@@ -111,7 +139,7 @@ def test_gradients_are_the_same_bits_each_time(net: Net, threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        batch = histories([[2, 3, 2, 3, 2, 3, 2]] * 512, 8)
+        batch = follow([[2, 3, 2, 3, 2, 3, 2]] * 512)
         seen = []
         for _ in range(4):
             net.zero_grad()
@@ -128,10 +156,9 @@ def test_the_newest_state_alone_is_the_one_of_all_places(knobs: Sequence) -> Non
     torch.manual_seed(0)
     transformer = Transformer(deep).eval()
     vectors = torch.nn.functional.normalize(torch.randn(N, 16), dim=1)
-    items, events, _ = histories([[1, 2, 3, 4, 5], [6], []], 6)
-    place = torch.tensor([5, 1, 0])
-    everything = transformer(vectors, items, events)[torch.arange(3), place]
-    torch.testing.assert_close(transformer.newest(vectors, items, events, place), everything, rtol=0, atol=1e-6)
+    packed = histories([[], [6], [7], [1, 2, 3, 4, 5]], [[], [], [2], []])
+    everything = transformer(vectors, packed)[last_places(packed.groups)]
+    torch.testing.assert_close(transformer.newest(vectors, packed), everything, rtol=0, atol=1e-6)
 
 
 def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: Sequence) -> None:
@@ -148,7 +175,7 @@ def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net,
 
 def test_the_sampled_softmax_estimates_the_full_one(net: Net, knobs: Sequence) -> None:
     net.eval()
-    batch = histories([[2, 3], [4]], 3)
+    batch = follow([[4], [2, 3]])
     full = float(net.loss(*batch).detach())
     net.params = knobs.model_copy(update={"softmax_items": 5})
     drawn = []

@@ -51,14 +51,16 @@ def test_a_product_never_sold_is_known_by_its_text(model: SequenceRecommender, u
     assert scores[1, 20] < scores[1, 1:20:2].min()
 
 
-def test_repeats_and_events_before_the_longest_history_do_not_count(
+def test_repeats_do_not_count_and_what_is_older_than_the_network_reads_counts_as_a_mean(
     model: SequenceRecommender, users_of: Callable[..., Users], params: Params
 ) -> None:
     row = [1, 2, 3, 4, 5, 6, 7, 8]
     assert len(row) == params.models.sequence.max_length
-    scores = model.score(users_of([row, [11, 13, *row], [1, 1, 2, 3, 4, 5, 6, 7, 7, 8]]))
-    np.testing.assert_allclose(scores[1], scores[0], atol=1e-6)
-    np.testing.assert_allclose(scores[2], scores[0], atol=1e-6)
+    histories = [[11, 13, *row], [1, 1, 1, 2, 3, 4, 5, 6, 7, 8], row, [13, 11, *row], [12, 14, *row]]
+    scores = model.score(users_of(histories))
+    np.testing.assert_allclose(scores[1], scores[2], atol=1e-6)
+    np.testing.assert_allclose(scores[0], scores[3], atol=1e-6)
+    assert np.abs(scores[0] - scores[4]).max() > 1e-3
 
 
 def test_the_newest_event_counts(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
@@ -87,17 +89,19 @@ def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> 
     assert users.targets is not None
     assert catalogue.embedding is not None
     other = users.targets.item_idx[::-1].copy()
+    codes = np.zeros((len(catalogue.item_id), 1), np.int64)
     keys = [
-        model._key(events, catalogue, users),
-        create(params, seed=1)._key(events, catalogue, users),
-        create(params, epochs=3)._key(events, catalogue, users),
-        model._key(replace(events, weight=events.weight * 2), catalogue, users),
-        model._key(replace(events, event=events.event - 1), catalogue, users),
-        model._key(events, replace(catalogue, embedding=-catalogue.embedding), users),
-        model._key(events, catalogue, replace(users, targets=replace(users.targets, item_idx=other))),
+        model._key(events, catalogue, codes, users),
+        create(params, seed=1)._key(events, catalogue, codes, users),
+        create(params, epochs=3)._key(events, catalogue, codes, users),
+        model._key(replace(events, weight=events.weight * 2), catalogue, codes, users),
+        model._key(replace(events, event=events.event - 1), catalogue, codes, users),
+        model._key(events, replace(catalogue, embedding=-catalogue.embedding), codes, users),
+        model._key(events, catalogue, codes + 1, users),
+        model._key(events, catalogue, codes, replace(users, targets=replace(users.targets, item_idx=other))),
     ]
     assert len(set(keys)) == len(keys)
-    assert model._key(*world) == keys[0]
+    assert model._key(events, catalogue, codes, users) == keys[0]
 
 
 def test_what_cannot_be_trained_is_refused(world: World, params: Params) -> None:

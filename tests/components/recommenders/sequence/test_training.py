@@ -33,9 +33,10 @@ class Case:
         assert catalogue.embedding is not None
         torch.manual_seed(0)
         evidence = torch.bincount(torch.from_numpy(events.item_idx).long(), minlength=events.n_items + 1).float()
-        items = Items(torch.from_numpy(catalogue.embedding.copy()), evidence, params.models.sequence)
+        text, codes = torch.from_numpy(catalogue.embedding.copy()), torch.zeros(events.n_items + 1, 1, dtype=torch.long)
+        items = Items(text, codes, 1, evidence, params.models.sequence)
         self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
-        self.loader = Loader(training_sequences(events, 8), knobs.batch_size, 0)
+        self.loader = Loader(training_sequences(events, params.models.sequence), knobs.batch_size, 0)
         self.knobs, self.folder, self.seen = knobs, folder, 0
 
     def rising(self, _: Net) -> float:

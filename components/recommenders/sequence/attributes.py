@@ -1,0 +1,47 @@
+"""What a product is beside its text: brand, category levels, price level and language, as codes of one table."""
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import Catalogue
+
+PRICE_LEVELS = 10
+LEVEL = " > "  # between the levels of a category path
+
+
+def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:
+    """Return (n_items + 1, width) codes and how many there are; 0 is none, and fills up the rows.
+
+    A value that no other product has says nothing that the product's own vector does not: it has no code.
+    """
+    rows = [_values(catalogue, i, level) for i, level in enumerate(_price_levels(catalogue))]
+    count = Counter(value for row in rows for value in row)
+    shared = sorted(value for value, n in count.items() if n > 1)
+    code = {value: i for i, value in enumerate(shared, 1)}
+    known = [[code[value] for value in row if value in code] for row in rows]
+    codes = np.zeros((len(rows), max(1, *map(len, known))), np.int64)
+    for i, row in enumerate(known):
+        codes[i, : len(row)] = row
+    return codes, len(shared) + 1
+
+
+def _values(catalogue: Catalogue, i: int, price_level: int) -> list[tuple[str, str]]:
+    """Return the values of a product, each once."""
+    if i == 0:
+        return []
+    levels = (("category", part.strip()) for part in catalogue.category[i].split(LEVEL))
+    told = [("brand", catalogue.brand[i].strip()), *levels, ("language", catalogue.language[i])]
+    told += [("price", str(price_level))] if price_level else []
+    return list(dict.fromkeys(value for value in told if value[1]))
+
+
+def _price_levels(catalogue: Catalogue) -> NDArray[np.int64]:
+    """Return (n_items + 1,) the tenth of the catalogue that a price falls in, 1..10; 0 where there is none."""
+    known = np.isfinite(catalogue.price)
+    levels = np.zeros(len(catalogue.price), np.int64)
+    if known.any():
+        edges = np.quantile(catalogue.price[known], np.linspace(0, 1, PRICE_LEVELS + 1)[1:-1])
+        levels[known] = np.searchsorted(edges, catalogue.price[known], side="right") + 1
+    return levels
