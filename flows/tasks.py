@@ -112,9 +112,13 @@ def register(place: Place) -> int:
         for file in sorted((root / "reports").glob("*/metrics.json"))
         for name, value in json.loads(file.read_bytes()).items()
     }
-    return place.registry().register(
+    registry = place.registry()
+    version = registry.register(
         root / "bundle", lineage, metrics, root / "reports", root / "run/params.yaml", root / "dvc.lock"
     )
+    if place.tuned:
+        registry.tag(version, "tuned", "\n".join(place.tuned))
+    return version
 
 
 @task(cache_policy=NO_CACHE)
