@@ -176,7 +176,8 @@ def show(done: dict[str, Any]) -> None:
     """Print what a search came to on standard output."""
     result = Searched.model_validate(done)
     rows = report.found_table(result.models)
-    terminal.table([tuple(rows[0]), *(tuple(row.values()) for row in rows)])
+    terminal.table([tuple(rows[0])[:-1], *(tuple(row.values())[:-1] for row in rows)])
+    terminal.table([(f"best {row['model']}", row["changes"] or "the present knobs") for row in rows])
     terminal.table(
         [
             ("next retrain", f"starts from {result.overlay}" if result.overlay else "starts where this one did"),

@@ -102,16 +102,14 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
     ]
     free = _apart([down(points[-1].y) for points in series.values()], 16)
     for number, ((name, points), label) in enumerate(zip(series.items(), free, strict=True)):
-        style = f"{colours[number % 4]}{' dashed' if number >= 4 else ''}"
+        role, dashed = colours[number % 4], " dashed" if number >= 4 else ""
         shift = 3.0 * (number - (len(series) - 1) / 2)  # so that whiskers stand beside each other
         at = [(across(float(np.log10(p.x))) + shift, p) for p in points]
         line = " L".join(f"{x:.1f} {down(p.y):.1f}" for x, p in at)
-        parts.append(f'<path class="line {style}" d="M{line}"/>')
-        parts += [
-            f'<path class="line thin {style}" d="M{x:.1f} {down(p.low):.1f} V{down(p.high):.1f}"/>' for x, p in at
-        ]
-        parts += [f'<circle class="dot {style}" cx="{x:.1f}" cy="{down(p.y):.1f}" r="4"/>' for x, p in at]
-        parts.append(f'<text class="label" x="{WIDTH - 118}" y="{label + 4.5:.1f}">{escape(name)}</text>')
+        parts.append(f'<path class="line {role}{dashed}" d="M{line} M{WIDTH - 124} {label:.1f} h22"/>')
+        parts += [f'<path class="line thin {role}" d="M{x:.1f} {down(p.low):.1f} V{down(p.high):.1f}"/>' for x, p in at]
+        parts += [f'<circle class="dot {role}" cx="{x:.1f}" cy="{down(p.y):.1f}" r="4"/>' for x, p in at]
+        parts.append(f'<text class="label" x="{WIDTH - 96}" y="{label + 4.5:.1f}">{escape(name)}</text>')
     return _svg(parts, height + AXIS, title, description)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.evaluation import plots
-from components.tuning import space
 from components.tuning.curve import Point
 from components.tuning.winner import Found
 
@@ -20,7 +19,7 @@ def found_table(found: Sequence[Found]) -> list[dict[str, str]]:
             "gain": f"{row.gain.low:+.4f} to {row.gain.high:+.4f}" if row.gain else "-",
             "better": "yes" if row.wins else "no",
             "trials": f"{row.n_trials} ({row.n_pruned} cut short, {row.n_failed} failed)",
-            "values": space.told(row.values),
+            "changes": row.changes(),
         }
         for row in found
     ]

@@ -112,7 +112,7 @@ def _measured(
     def after_epoch(value: float) -> None:
         epochs.append(value)
         if asked:
-            asked.report(value, len(epochs) - 1)
+            asked.report(value, len(epochs))
             if asked.should_prune():
                 raise _CutShort
 
@@ -156,17 +156,18 @@ def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
         )
         for name, knob in tune.of(model).items()
     }
+    # The present knobs are in it where they lie within the ranges.
     states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
     for trial in earlier:
         inside = all(knob.low <= trial.values[name] <= knob.high for name, knob in tune.of(model).items())
-        if trial.state in states and inside:  # present knobs may lie outside
+        if trial.state in states and inside:
             study.add_trial(
                 optuna.trial.create_trial(
                     state=states[trial.state],
                     value=trial.value,
                     params=trial.values,
                     distributions=ranges,
-                    intermediate_values=dict(enumerate(trial.epochs)),
+                    intermediate_values=dict(enumerate(trial.epochs, start=1)),
                 )
             )
     return study.ask(ranges)

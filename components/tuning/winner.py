@@ -23,12 +23,16 @@ class Found(Record):
     gain: Interval | None  # best minus present, its interval widened for so many trials; None where none is better
     wins: bool
 
+    def changes(self) -> str:
+        """Return the knobs of the best trial before and after; "" where the present ones are the best."""
+        values = self.values if self.number else {}
+        return ", ".join(f"{name} {self.before[name]:g} -> {value:g}" for name, value in values.items())
+
     def story(self, primary: str, run_id: str) -> str:
         """Return in one line where the values come from: run, values and metric before and after."""
-        changes = ", ".join(f"{name} {self.before[name]:g} -> {value:g}" for name, value in self.values.items())
         gain = f", gain {self.gain.low:+.4f} to {self.gain.high:+.4f}" if self.gain else ""
         metric = f"{primary} on validation {self.present:.4f} -> {self.best:.4f}{gain}"
-        return f"MLflow run {run_id}; {changes}; {metric}; best of {self.n_trials} trials"
+        return f"MLflow run {run_id}; {self.changes()}; {metric}; best of {self.n_trials} trials"
 
 
 def judge(folder: Path, model: str, params: Params) -> Found:
