@@ -68,38 +68,26 @@ def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
 def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, reset: Reset = False) -> None:
     """Search over the knobs; what beats the present ones on validation is where the next retrain starts."""
     home = _prepare()
-    from flows import server, terminal
+    from flows import terminal
+    from flows.place import open_place
 
+    place = open_place(_texts(files), sets or [], as_of, untuned=reset)
     if reset:
         from components.tuning import overlay
-        from flows.place import open_place
 
-        terminal.show({"removed": overlay.remove(open_place(_texts(files), sets or [], None, untuned=True).shop)}, json)
-        return
-    with server.beside(home) as ready:
-        from flows.tasks import value
-        from flows.tune import show
-        from flows.tune import tune as flow
-
-        run = flow if ready() else flow.fn
-        done = value(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
-    terminal.show(done, True) if json else show(done)
+        terminal.show({"removed": overlay.remove(place.shop)}, json)
+    else:
+        _search(home, "tune", as_of, sets, files, json)
 
 
 @app.command()
 def curve(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Measure the models at 1, 10 and 100 % of the labels -> reports/curve."""
     home = _prepare()
-    from flows import server, terminal
+    from flows.place import open_place
 
-    with server.beside(home) as ready:
-        from flows.tasks import value
-        from flows.tune import curve as flow
-        from flows.tune import show_curve
-
-        run = flow if ready() else flow.fn
-        done = value(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
-    terminal.show(done, True) if json else show_curve(done)
+    open_place(_texts(files), sets or [], as_of)  # a wrong value is said before a server starts
+    _search(home, "curve", as_of, sets, files, json)
 
 
 @app.command()
@@ -234,6 +222,21 @@ def _prepare() -> Path:
     home = Settings().resolved(Path.cwd()).home
     quiet_environment(home)
     return home
+
+
+def _search(
+    home: Path, name: str, as_of: datetime | None, sets: list[str] | None, files: list[Path] | None, json: bool
+) -> None:
+    """Run a flow of flows/tune.py, recorded where Prefect is there, and print what came of it."""
+    from flows import server, terminal
+
+    with server.beside(home) as ready:
+        from flows import tune as search
+        from flows.tasks import value
+
+        flow = getattr(search, name)
+        done = value((flow if ready() else flow.fn)(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+    terminal.show(done, True) if json else search.SHOWN[name](done)
 
 
 def _texts(files: list[Path] | None) -> list[str]:

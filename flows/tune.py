@@ -191,3 +191,6 @@ def show_curve(done: dict[str, Any]) -> None:
     """Print the learning curve on standard output."""
     rows = report.curve_table([Point.model_validate(row) for row in done["points"]])
     terminal.table([tuple(rows[0]), *(tuple(row.values()) for row in rows), ("report", done["report"])])
+
+
+SHOWN = {"tune": show, "curve": show_curve}

@@ -17,9 +17,13 @@ AS_OF = re.compile(r"^# Found by `carousel tune` as of (\S+);")
 
 
 def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[str, str]) -> Path:
-    """Write the values over those of an earlier search, with a line for each model on where they come from."""
+    """Write the values over those of an earlier search, with a line for each model on where they come from.
+
+    The file is of the later moment of the two.
+    """
     file = shop / FILE
     text = file.read_text(encoding="utf-8") if file.exists() else ""
+    as_of = max(as_of, _as_of(text) or as_of)
     earlier = [line for line in origin(text) if line.partition(":")[0] not in stories]
     lines = [HEAD.format(as_of.isoformat())]
     lines += [f"# {line}" for line in [*earlier, *(f"{model}: {story}" for model, story in stories.items())]]
@@ -36,9 +40,9 @@ def find(shop: Path, as_of: datetime) -> Path | None:
     file = shop / FILE
     if not file.exists():
         return None
-    found = AS_OF.match(file.read_text(encoding="utf-8"))
-    if found and datetime.fromisoformat(found[1]) > as_of:
-        log.info("%s was found as of %s, later than what this run sees: left out", file, found[1])
+    found = _as_of(file.read_text(encoding="utf-8"))
+    if found is not None and found > as_of:
+        log.info("%s was found as of %s, later than what this run sees: left out", file, found.isoformat())
         return None
     return file
 
@@ -54,3 +58,8 @@ def remove(shop: Path) -> bool:
     existed = file.exists()
     file.unlink(missing_ok=True)
     return existed
+
+
+def _as_of(text: str) -> datetime | None:
+    found = AS_OF.match(text)
+    return datetime.fromisoformat(found[1]) if found else None

@@ -118,7 +118,7 @@ def _measured(
 
     state, why, found = "complete", "", None
     try:
-        own = space.with_values(params, {**values, **_bounds(params)})
+        own = space.with_values(params, {**values, **_bound(params, values)})
         found = measure(read_world(root, params), model, own, after_epoch=after_epoch)
     except _CutShort:
         state = "pruned"
@@ -132,8 +132,9 @@ def _measured(
     return Trial.model_validate(content | {"seconds": round(time.monotonic() - started, 2)}), found
 
 
-def _bounds(params: Params) -> dict[str, float]:
-    return {"trainer.max_epochs": min(params.trainer.max_epochs, params.tune.max_epochs)}
+def _bound(params: Params, values: space.Values) -> dict[str, float]:
+    asked = values.get("trainer.max_epochs", params.trainer.max_epochs)
+    return {"trainer.max_epochs": min(asked, params.tune.max_epochs)}
 
 
 def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:

@@ -118,10 +118,12 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
     registry = open_place([], [], None).registry()
     version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert version.tags["tuned"].startswith("ease: MLflow run")
-    assert version.tags["params_digest"]
 
-    retrain.fn(untuned=True)
+    outcome = retrain.fn(untuned=True, max_epochs=30, gate_mode="dry_run")
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == 200
+    assert cli.run(["decide"]) in (0, 2)  # on what the run without it has left
+    version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
+    assert (version.version, "tuned" in version.tags) == (2, False)
 
 
 def test_it_lies_between_the_shops_overlay_and_what_is_set(tuned: Path) -> None:

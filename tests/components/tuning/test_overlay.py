@@ -31,6 +31,13 @@ def test_what_was_found_later_is_unknown_before(tmp_path: Path) -> None:
     assert overlay.find(tmp_path, datetime(2026, 2, 28, tzinfo=UTC)) is None
 
 
+def test_two_searches_in_one_file_are_known_from_the_later_one_on(tmp_path: Path) -> None:
+    overlay.write(tmp_path, MAY, {"models.ease.l2": 1.0}, {"ease": "run a"})
+    overlay.write(tmp_path, MARCH, {"models.als.factors": 16}, {"als": "run b"})
+    assert overlay.find(tmp_path, MARCH) is None
+    assert overlay.find(tmp_path, MAY) is not None
+
+
 def test_removing_it(tmp_path: Path) -> None:
     overlay.write(tmp_path, MARCH, {"models.ease.l2": 1.0}, {"ease": "run a"})
     assert overlay.remove(tmp_path)
