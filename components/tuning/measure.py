@@ -65,9 +65,11 @@ def measure(
 ) -> FloatArray:
     """Fit the model on the interactions (default: all) and return the primary metric of each validation user.
 
+    A trial is this one process, whatever trainer.devices a retrain has.
     after_epoch is told the validation NDCG of a model that is trained by epochs; what it raises ends the training.
     """
-    recommender = create(model, params)
+    trainer = params.trainer.model_copy(update={"devices": 1, "strategy": "auto"})
+    recommender = create(model, params.model_copy(update={"trainer": trainer}))
     if isinstance(recommender, SequenceRecommender):
         recommender.batch_users = params.recommend.batch_users
         recommender.after_epoch = after_epoch
