@@ -1,7 +1,7 @@
 """Typed view of params.yaml: types and bounds, no defaults. `load` merges overlays and overrides and checks."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -294,6 +294,47 @@ class Trainer(Section):
     checkpoint_every_steps: Count
 
 
+class Knob(Section):
+    """The range in which a knob is searched: whole numbers where the knob is one; log: by its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def is_a_range(self) -> "Knob":
+        """Require low < high, and low > 0 where the search is by logarithm."""
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low {self.low} must be below high {self.high}, and above 0 with log")
+        return self
+
+
+class Tune(Section):
+    """The search over knobs, and the learning curve."""
+
+    models: Annotated[list[PartName], Field(min_length=1)]
+    trials: Count
+    startup_trials: Count
+    max_minutes: Positive
+    max_epochs: Count
+    min_epochs: Count
+    label_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    space: dict[str, Knob]
+
+    def of(self, model: str) -> dict[str, Knob]:
+        """Return the knobs of one model; the trainer's are the sequence model's."""
+        own = (f"models.{model}.", "trainer." if model == "sequence" else f"models.{model}.")
+        return {name: knob for name, knob in self.space.items() if name.startswith(own)}
+
+    @model_validator(mode="after")
+    def every_model_has_a_knob(self) -> "Tune":
+        """Require each model once, with something to search."""
+        bare = [name for name in self.models if not self.of(name)]
+        if bare or len(set(self.models)) < len(self.models):
+            raise ValueError(f"tune.models {self.models}: each once, and tune.space needs knobs for {bare or 'each'}")
+        return self
+
+
 class EvaluationParams(Section):
     """Metrics, and who takes part."""
 
@@ -381,12 +422,37 @@ class Params(Section):
     recommend: Recommend
     models: Models
     trainer: Trainer
+    tune: Tune
     evaluation: EvaluationParams
     drift: Drift
     gate: Gate
     release: Release
     serving: Serving
     flows: Flows
+
+    @model_validator(mode="after")
+    def space_is_within_bounds(self) -> "Params":
+        """Require that tune.space names knobs of models and trainer, and that both ends of a range are allowed."""
+        searched = {name for part in get_args(PartName) for name in self.tune.of(part)}
+        for name, knob in self.tune.space.items():
+            section, leaf = section_of(self, name)
+            if name not in searched or leaf not in type(section).model_fields:
+                raise ValueError(f"tune.space: {name} is no knob of trainer, or of a model's section but the hybrid's")
+            for end in (knob.low, knob.high):
+                try:
+                    type(section).model_validate(section.model_dump() | {leaf: end})
+                except ValidationError as error:
+                    raise ValueError(f"tune.space: {name} cannot be {end:g}: {error.errors()[0]['msg']}") from None
+        return self
+
+
+def section_of(params: Params, name: str) -> tuple[BaseModel, str]:
+    """Return the section that holds the knob "models.ease.l2", and the knob's name in it; params where none does."""
+    *path, leaf = name.split(".")
+    section: Any = params
+    for part in path:
+        section = getattr(section, part, None)
+    return (section, leaf) if isinstance(section, BaseModel) else (params, name)
 
 
 def load(path: Path, overlays: list[Path] | None = None, overrides: list[str] | None = None) -> Params:
@@ -440,7 +506,7 @@ def _yaml(text: str, where: str) -> Any:
         raise ParamsError(f"{where}: not YAML: {error}") from None
 
 
-_WHOLE = {"sources", "weights"}  # an overlay replaces these as one value
+_WHOLE = {"sources", "weights", "space"}  # an overlay replaces these as one value
 
 
 def _lay_over(tree: dict[str, Any], patch: dict[str, Any], where: str, at: str = "") -> None:

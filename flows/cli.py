@@ -14,26 +14,33 @@ AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
 Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
+Untuned = Annotated[bool, typer.Option("--untuned", help="Leave out what `carousel tune` found for this shop")]
+Reset = Annotated[bool, typer.Option("--reset", help="Forget what was found: the next retrain starts from params.yaml")]
 Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
 
 
 @app.command()
 def retrain(
-    as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, bootstrap: Bootstrap = False
+    as_of: AsOf = None,
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+    bootstrap: Bootstrap = False,
+    untuned: Untuned = False,
 ) -> None:
     """Run the whole loop: snapshot, training, evaluation, verdict, promotion."""
     home = _prepare()
     from flows import outcome, server, terminal, unchanged
 
     overlays, lines = _texts(files), sets or []
-    done = unchanged.kept(overlays, lines, as_of)
+    done = unchanged.kept(overlays, lines, as_of, untuned)
     if done is None:
         with server.beside(home) as ready:
             from flows.retrain import retrain as flow
             from flows.tasks import value
 
             run = flow if ready() else flow.fn
-            result = run(overlays=overlays, overrides=lines, as_of=as_of, bootstrap=bootstrap)
+            result = run(overlays=overlays, overrides=lines, as_of=as_of, bootstrap=bootstrap, untuned=untuned)
             done = outcome.Outcome.model_validate(value(result))
     if json:
         terminal.show(done.model_dump(mode="json"), True)
@@ -55,6 +62,32 @@ def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
         run = flow if ready() else flow.fn
         verdict = value(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
     terminal.show(verdict, json)
+
+
+@app.command()
+def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, reset: Reset = False) -> None:
+    """Search over the knobs; what beats the present ones on validation is where the next retrain starts."""
+    home = _prepare()
+    from flows import terminal
+    from flows.place import open_place
+
+    place = open_place(_texts(files), sets or [], as_of, untuned=reset)
+    if reset:
+        from components.tuning import overlay
+
+        terminal.show({"removed": overlay.remove(place.shop)}, json)
+    else:
+        _search(home, "tune", as_of, sets, files, json)
+
+
+@app.command()
+def curve(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Measure the models at 1, 10 and 100 % of the labels -> reports/curve."""
+    home = _prepare()
+    from flows.place import open_place
+
+    open_place(_texts(files), sets or [], as_of)  # a wrong value is said before a server starts
+    _search(home, "curve", as_of, sets, files, json)
 
 
 @app.command()
@@ -189,6 +222,21 @@ def _prepare() -> Path:
     home = Settings().resolved(Path.cwd()).home
     quiet_environment(home)
     return home
+
+
+def _search(
+    home: Path, name: str, as_of: datetime | None, sets: list[str] | None, files: list[Path] | None, json: bool
+) -> None:
+    """Run a flow of flows/tune.py, recorded where Prefect is there, and print what came of it."""
+    from flows import server, terminal
+
+    with server.beside(home) as ready:
+        from flows import tune as search
+        from flows.tasks import value
+
+        flow = getattr(search, name)
+        done = value((flow if ready() else flow.fn)(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+    terminal.show(done, True) if json else search.SHOWN[name](done)
 
 
 def _texts(files: list[Path] | None) -> list[str]:

@@ -15,6 +15,7 @@ from components.release import versioning
 from components.release.lock import held
 from components.release.registry import Registry
 from components.settings import Settings
+from components.tuning import overlay
 
 DECISION = Path("reports/decision.json")
 EVALUATION = Path("reports/evaluate/evaluation.json")
@@ -34,6 +35,7 @@ class Place:
     overrides: list[str]
     env: dict[str, str]  # both, and home, for the stages
     deployed: bool
+    tuned: tuple[str, ...] = ()  # where the values that a search found come from; they are in `overlays` already
 
     @property
     def shop(self) -> Path:
@@ -46,10 +48,15 @@ class Place:
 
 
 def open_place(
-    overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None, scheduled: datetime | None = None
+    overlays: Sequence[str],
+    overrides: Sequence[str],
+    as_of: datetime | None,
+    scheduled: datetime | None = None,
+    untuned: bool = False,
 ) -> Place:
     """Return the checkout that one stands in; raises ParamsError before anything is made.
 
+    What a search found for the shop lies over the overlays and under the overrides, unless `untuned`.
     A real shop is seen as of `scheduled`, the start of a deployed run, unless as_of says otherwise; the simulated shop
     has no today.
     """
@@ -62,6 +69,12 @@ def open_place(
     if as_of is not None:
         lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
         loaded = params.load(source / "params.yaml", paths, lines)
+    tuned = None if untuned else overlay.find(settings.shop(loaded.release.name), loaded.data.as_of)
+    origin: tuple[str, ...] = ()
+    if tuned is not None:
+        paths.append(tuned)
+        origin = tuple(overlay.origin(tuned.read_text(encoding="utf-8")))
+        loaded = params.load(source / "params.yaml", paths, lines)
     env = {
         "CAROUSEL_HOME": str(settings.home),
         "CAROUSEL_TRACKING_URI": settings.tracking_uri,
@@ -69,7 +82,7 @@ def open_place(
         "CAROUSEL_PARAMS": ":".join(map(str, paths)),
         "CAROUSEL_OVERRIDES": "\n".join(lines),
     }
-    return Place(source, settings, loaded, paths, lines, env, deployed=False)
+    return Place(source, settings, loaded, paths, lines, env, deployed=False, tuned=origin)
 
 
 @contextmanager
@@ -80,12 +93,13 @@ def working(
     what: str,
     run_id: str | None = None,
     scheduled: datetime | None = None,
+    untuned: bool = False,
 ) -> Iterator[Place]:
     """Yield the place of a run, which works alone on this machine; a deployed run, which has an id, in a workspace.
 
     Raises ParamsError or BusyError before anything is made.
     """
-    place = open_place(overlays, overrides, as_of, scheduled)
+    place = open_place(overlays, overrides, as_of, scheduled, untuned)
     with held(place.settings.home / "retrain.lock", what):
         if run_id is not None:
             folder = place.settings.home / "workspaces" / f"run-{run_id}"

@@ -41,6 +41,7 @@ def retrain(
     overrides: list[str] | None = None,
     overlays: list[str] | None = None,
     bootstrap: bool = False,
+    untuned: bool = False,
 ) -> Any:
     """Retrain, judge, and promote what is better; return the Outcome as a dict.
 
@@ -53,13 +54,14 @@ def retrain(
         overrides: Further values, such as models.ease.l2=300.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
         bootstrap: Promote a first champion, where there is none to compare with.
+        untuned: Leave out what `carousel tune` found for the shop.
     """
     started = time.time()
     form: dict[str, Any] = {"trainer.max_epochs": max_epochs, "trainer.learning_rate": learning_rate}
     form |= {"evaluation.candidates": candidates, "gate.mode": gate_mode}
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
-        with working(overlays or [], lines, as_of, "a retrain", *deployed_run()) as place:
+        with working(overlays or [], lines, as_of, "a retrain", *deployed_run(), untuned) as place:
             stages = run_stages(place)
             judged = time.time()
             version, decision = judge(place, bootstrap)
@@ -91,6 +93,8 @@ def warm(place: Place) -> Thread:
 
 def run_stages(place: Place, only: tuple[str, ...] = ()) -> list[StageRun]:
     """Bring the stages up to date in DVC's order, the champion fetched before the first that compares with it."""
+    for line in place.tuned:
+        tasks.log.info("starts from what a search found: %s", line)
     names = [name for name in versioning.stage_order(place.root) if not only or name in only]
     progress = artifacts.Progress(len(names))
     runs: list[StageRun] = []

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Completed
 
+from components import params
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
@@ -112,9 +113,14 @@ def register(place: Place) -> int:
         for file in sorted((root / "reports").glob("*/metrics.json"))
         for name, value in json.loads(file.read_bytes()).items()
     }
-    return place.registry().register(
+    registry = place.registry()
+    version = registry.register(
         root / "bundle", lineage, metrics, root / "reports", root / "run/params.yaml", root / "dvc.lock"
     )
+    made_with = params.load(root / "run/params.yaml")
+    if place.tuned and (made_with.models, made_with.trainer) == (place.params.models, place.params.trainer):
+        registry.tag(version, "tuned", "\n".join(place.tuned))
+    return version
 
 
 @task(cache_policy=NO_CACHE)

@@ -21,13 +21,15 @@ STAMP = Path("run/decided.json")
 DECIDED_ON = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/manifest.json"))
 
 
-def kept(overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None) -> Outcome | None:
+def kept(
+    overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None, untuned: bool = False
+) -> Outcome | None:
     """Return the outcome where every stage is up to date and nothing is left to decide; None where there is work.
 
     Nothing is left where the champion is this bundle, or where the last verdict was taken on these very files against
     the champion that still serves, and asked for no promotion.
     """
-    with working(overlays, overrides, as_of, "a retrain") as place:
+    with working(overlays, overrides, as_of, "a retrain", untuned=untuned) as place:
         if champion.digest_of(place.root / "bundle") is None:
             return None
         resolve(place.root, place.overlays, place.overrides, place.settings.data_root)

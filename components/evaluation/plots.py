@@ -3,7 +3,7 @@
 Inside the report they take its colours; `standalone` gives a file that brings its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -29,6 +29,16 @@ class Estimate:
     other: float | None = None  # a second mark: the same metric on validation
     faint: bool = False  # shown, never judged
     strong: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """A point of a curve with its interval."""
+
+    x: float  # above 0
+    y: float
+    low: float
+    high: float
 
 
 def bars(rows: Sequence[Estimate], title: str, description: str) -> str:
@@ -66,6 +76,40 @@ def forest(rows: Sequence[Estimate], title: str, description: str) -> str:
         parts.append(_label(row, x, y))
         parts.append(_whisker(row, x, y))
         parts.append(f'<circle class="dot {row.role}{_faint(row)}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="5.5"/>')
+    return _svg(parts, height + AXIS, title, description)
+
+
+def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> str:
+    """Return a line a name over x on a logarithmic scale, with whiskers and the name at its end."""
+    height, colours = 300, ("challenger", "champion", "candidate", "baseline")
+    xs = sorted({p.x for points in series.values() for p in points})
+    ticks = nice_ticks(0, max(p.high for points in series.values() for p in points))
+    across = _Scale(float(np.log10(xs[0])) - 0.1, float(np.log10(xs[-1])) + 0.1, left=60, right=130)
+    top = 12.0
+
+    def down(value: float) -> float:
+        return top + (height - top) * (1 - value / ticks[-1])
+
+    parts = [
+        f'<line class="grid" x1="{across.left}" x2="{WIDTH - 130}" y1="{down(t):.1f}" y2="{down(t):.1f}"/>'
+        f'<text class="tick" x="{across.left - 8}" y="{down(t) + 4:.1f}" text-anchor="end">{t:g}</text>'
+        for t in ticks
+    ]
+    parts += [
+        f'<text class="tick" x="{across(float(np.log10(x))):.1f}" y="{height + 18}" text-anchor="middle">'
+        f"{100 * x:g} %</text>"
+        for x in xs
+    ]
+    free = _apart([down(points[-1].y) for points in series.values()], 16)
+    for number, ((name, points), label) in enumerate(zip(series.items(), free, strict=True)):
+        role, dashed = colours[number % 4], " dashed" if number >= 4 else ""
+        shift = 3.0 * (number - (len(series) - 1) / 2)  # so that whiskers stand beside each other
+        at = [(across(float(np.log10(p.x))) + shift, p) for p in points]
+        line = " L".join(f"{x:.1f} {down(p.y):.1f}" for x, p in at)
+        parts.append(f'<path class="line {role}{dashed}" d="M{line} M{WIDTH - 124} {label:.1f} h22"/>')
+        parts += [f'<path class="line thin {role}" d="M{x:.1f} {down(p.low):.1f} V{down(p.high):.1f}"/>' for x, p in at]
+        parts += [f'<circle class="dot {role}" cx="{x:.1f}" cy="{down(p.y):.1f}" r="4"/>' for x, p in at]
+        parts.append(f'<text class="label" x="{WIDTH - 96}" y="{label + 4.5:.1f}">{escape(name)}</text>')
     return _svg(parts, height + AXIS, title, description)
 
 
@@ -154,6 +198,14 @@ def _whisker(row: Estimate, x: _Scale, y: float) -> str:
 
 def _faint(row: Estimate) -> str:
     return " faint" if row.faint else ""
+
+
+def _apart(places: Sequence[float], gap: float) -> list[float]:
+    """Return the places, in their order, moved down where two are closer than the gap."""
+    out, last = list(places), -np.inf
+    for i in np.argsort(places, kind="stable"):
+        out[i] = last = max(places[i], last + gap)
+    return out
 
 
 def _svg(parts: Sequence[str], height: float, title: str, description: str) -> str:

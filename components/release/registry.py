@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
@@ -184,6 +184,48 @@ class Registry:
         with self._door():
             self._client.log_artifact(run_id, str(file), folder)
 
+    def tag(self, number: int, key: str, value: str) -> None:
+        """Tag the version."""
+        with self._door():
+            self._client.set_model_version_tag(self.name, str(number), key, value[:5000])
+
+    def begin(self, name: str, tags: Mapping[str, str]) -> str:
+        """Return the id of the run with these tags, begun now where there is none; it is of no version."""
+        with held(self.settings.home / "registry.lock", "beginning a run", LOCK_S), self._door():
+            found = self._tagged(tags)
+            if found is None:
+                found = self._client.create_run(self._experiment(), tags=dict(tags), run_name=name).info.run_id
+            self._client.update_run(found, "RUNNING")
+        return str(found)
+
+    def nest(
+        self, parent: str, name: str, knobs: Mapping[str, float], curves: Mapping[str, list[float]], state: str
+    ) -> str:
+        """Return the id of the run `name` below the parent, recorded now where it is not there yet.
+
+        curves: metric -> its values, one a step. state: a tag; "failed" is MLflow's own, too.
+        """
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        points = [Metric(key, value, now, step) for key, values in curves.items() for step, value in enumerate(values)]
+        run_id = self.begin(name, {"mlflow.parentRunId": parent, "trial": name})
+        with self._door():
+            if self._client.get_run(run_id).data.params.keys() != knobs.keys():  # all of it in one batch
+                self._client.log_batch(run_id, points, [Param(key, str(value)) for key, value in knobs.items()])
+            self._client.set_tag(run_id, "state", state)
+            self._client.set_terminated(run_id, "FAILED" if state == "failed" else "FINISHED")
+        return run_id
+
+    def end(self, run_id: str, tags: Mapping[str, str], files: Sequence[Path]) -> None:
+        """Tag the run, add the files, and mark it as finished."""
+        with self._door():
+            for key, value in tags.items():
+                self._client.set_tag(run_id, key, value[:5000])
+            for file in files:
+                self._client.log_artifact(run_id, str(file))
+            self._client.set_terminated(run_id, "FINISHED")
+
     def artifact(self, number: int, name: str, folder: Path) -> Path:
         """Return a file of the version's record, such as run/params.yaml, copied below folder."""
         run_id = self.version(number).run_id
@@ -239,13 +281,18 @@ class Registry:
     def _run(self, lineage: Lineage) -> str:
         """Return the run of this bundle: one that was begun and not finished, or a new one."""
         experiment = self._experiment()
-        mine = f"tags.bundle_digest = '{lineage.bundle_digest}' and tags.release = '{self.name}'"
-        begun = self._client.search_runs([experiment], mine, max_results=1)
+        begun = self._tagged({"bundle_digest": lineage.bundle_digest, "release": self.name})
         if begun:
-            return str(begun[0].info.run_id)
+            return begun
         tags = records.lineage_tags(lineage) | {"release": self.name}
         run = self._client.create_run(experiment, tags=tags, run_name=f"{lineage.model} {lineage.as_of[:10]}")
         return str(run.info.run_id)
+
+    def _tagged(self, tags: Mapping[str, str]) -> str | None:
+        """Return the id of a run with all these tags; None where there is none."""
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found = self._client.search_runs([self._experiment()], wanted, max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)

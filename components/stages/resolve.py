@@ -13,6 +13,7 @@ from components.data.sources import fingerprint
 from components.errors import CarouselError
 from components.faults import crash_point
 from components.settings import Settings
+from components.tuning import overlay
 
 
 def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: Path | None = None) -> params.Params:
@@ -36,12 +37,14 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
 
 
 def main() -> None:
-    """Resolve in the current folder, overlays and overrides from the environment."""
+    """Resolve in the current folder, overlays and overrides from the environment, and what a search found between."""
     crash_point("resolve:before")
     settings = Settings()
-    overlays = [Path(p) for p in settings.params.split(":") if p]
+    overlays, overrides = [Path(p) for p in settings.params.split(":") if p], settings.overrides.splitlines()
     try:
-        resolve(Path(), overlays, settings.overrides.splitlines(), settings.data_root)
+        loaded = params.load(Path("params.yaml"), overlays, overrides)
+        tuned = overlay.find(settings.resolved(Path.cwd()).shop(loaded.release.name), loaded.data.as_of)
+        resolve(Path(), [*overlays, *([tuned] if tuned else [])], overrides, settings.data_root)
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")

@@ -10,6 +10,10 @@ from components.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "params.yaml"
+SPACE = (
+    "tune.space={{models.als.alpha: {{low: 1, high: 2}}, models.sequence.dropout: {{low: 0, high: 0.5}}, "
+    "models.ease.recency: {{low: 0.1, high: 0.9}}, {0}}}"
+)
 
 
 def test_the_shipped_file_is_valid() -> None:
@@ -59,6 +63,20 @@ def test_an_overlay_replaces_weights_whole(tmp_path: Path) -> None:
         ("data.sources={products: [{path: p.csv, columns: {sku: x}}], events: [{path: e.csv}]}", "unknown columns"),
         ("release.name=../up", "release.name"),
         ("seed=: {", "not YAML"),
+        ("tune.trials=0", "tune.trials"),
+        ("tune.models=[hybrid]", "tune.models"),
+        ("tune.models=[ease, ease]", "each once"),
+        ("tune.label_shares=[0, 1]", "tune.label_shares"),
+        ("tune.space={models.als.alpha: {low: 1, high: 2}}", "needs knobs for ['ease', 'sequence']"),
+        (SPACE.format("models.ease.l2: {low: 0, high: 9, log: true}"), "above 0 with log"),
+        (SPACE.format("models.ease.l2: {low: 9, high: 9}"), "must be below high"),
+        (SPACE.format("models.ease.l2: {low: 0, high: 9}"), "models.ease.l2 cannot be 0"),
+        (SPACE.format("models.ease.recency: {low: 0.5, high: 1.5}"), "models.ease.recency cannot be 1.5"),
+        (SPACE.format("models.ease.keep: {low: 10, high: 99.5}"), "models.ease.keep cannot be 99.5"),
+        (SPACE.format("models.ease.lambda: {low: 1, high: 2}"), "models.ease.lambda is no knob"),
+        (SPACE.format("gate.min_gain: {low: 0, high: 1}"), "gate.min_gain is no knob"),
+        (SPACE.format("models.hybrid.min_gain: {low: 0, high: 1}"), "models.hybrid.min_gain is no knob"),
+        (SPACE.format("models.ease.l2: [1, 2]"), "tune.space.models.ease.l2"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(override: str, named: str) -> None:

@@ -14,6 +14,7 @@ from flows import cli
 
 HEAVY = ("torch", "mlflow", "dvc", "prefect", "evidently", "pandas", "pyarrow", "numpy", "lightning", "duckdb")
 VERBS = ["retrain", "monitor", "decide", "promote", "rollback", "serve", "reproduce", "doctor", "status"]
+VERBS += ["tune", "curve"]
 
 
 def carousel(root: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +52,8 @@ def test_help_names_every_verb_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["retrain", "--set", "trainer.epochs=3"], "trainer.epochs"),
         (["retrain", "--set", "trainer.max_epochs=0"], "trainer.max_epochs"),
         (["retrain", "--params", "nowhere.yaml"], "nowhere.yaml"),
+        (["tune", "--set", "tune.trials=0"], "tune.trials"),
+        (["curve", "--set", "tune.label_shares=[]"], "tune.label_shares"),
         (["decide"], "carousel retrain"),
         (["promote"], "carousel decide"),
         (["rollback"], "roll back"),

@@ -22,8 +22,8 @@ def flow_of(deployment: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(str(Path(file).with_suffix("")).replace("/", ".")), name)
 
 
-def test_the_five_deployments() -> None:
-    assert list(NAMES) == ["nightly", "manual", "monitor", "promote", "rollback"]
+def test_the_six_deployments() -> None:
+    assert list(NAMES) == ["nightly", "manual", "monitor", "tune", "promote", "rollback"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -33,10 +34,14 @@ class SequenceRecommender(BaseRecommender):
     name: ClassVar[str] = "sequence"
 
     def __init__(self, params: Sequence, trainer: Trainer, seed: int, exclude_seen: bool) -> None:
-        """`work` may be set to a folder where a killed training can be taken up, `board` to one for TensorBoard."""
+        """`work` may be set to a folder where a killed training can be taken up, `board` to one for TensorBoard.
+
+        `after_epoch` may be set to what is told the validation NDCG after each epoch; what it raises ends the training.
+        """
         self.params, self.trainer, self.seed, self.exclude_seen = params, trainer, seed, exclude_seen
         self.work: Path | None = None
         self.board: Path | None = None
+        self.after_epoch: Callable[[float], None] | None = None
         self.curves: dict[str, list[float]] = {}
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
@@ -63,7 +68,10 @@ class SequenceRecommender(BaseRecommender):
             self._take(net)
             lists = rank(self, asked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
             assert asked.targets is not None
-            return float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
+            value = float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
+            if self.after_epoch is not None:
+                self.after_epoch(value)
+            return value
 
         loader = Loader(sequences, self.trainer.batch_size, self.seed)
         if self.work is None and self.trainer.devices != 1:

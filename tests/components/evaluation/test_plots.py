@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.evaluation.plots import Estimate, bars, forest, gains, nice_ticks, signed, standalone
+from components.evaluation.plots import At, Estimate, bars, curves, forest, gains, nice_ticks, signed, standalone
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE = Estimate("ease", "challenger", 0.04, 0.03, 0.05, "0.0400", other=0.06, strong=True)
@@ -45,6 +45,21 @@ def test_histogram_counts_every_moved_user_once() -> None:
     assert sum(map(int, counts["worse"])) == 2
     assert sum(map(int, counts["better"])) == 4
     assert 'class="better"' not in gains(np.zeros(5, np.float32), "t", "d")
+
+
+def test_curves_rise_to_the_right_with_a_whisker_a_point_and_labels_apart() -> None:
+    steps = [(0.01, 0.1), (0.1, 0.2), (1.0, 0.4)]
+    series = {name: [At(x, y, y / 2, y * 1.5) for x, y in steps] for name in ("ease", "als & co")}
+    svg = curves(series, "t", "d")
+    ease = numbers(svg, "circle", "cx", "challenger"), numbers(svg, "circle", "cy", "challenger")
+    assert ease[0][1] - ease[0][0] == pytest.approx(ease[0][2] - ease[0][1], abs=0.2)  # a decade is a decade
+    assert ease[1] == sorted(ease[1], reverse=True)
+    assert svg.count('class="line thin') == 6
+    one, other = numbers(svg, "text", "y", "label")
+    assert abs(one - other) >= 16
+    assert [svg.count(f">{share} %<") for share in (1, 10, 100)] == [1, 1, 1]
+    assert "als &amp; co" in svg
+    assert curves({"ease": [At(1.0, 0.1, 0.1, 0.1)]}, "t", "d")
 
 
 def test_labels_are_escaped_and_a_file_of_its_own_parses() -> None:

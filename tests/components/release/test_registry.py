@@ -235,3 +235,31 @@ def test_killed_anywhere_while_registering(
         loss = registry._client.get_metric_history(runs[0].info.run_id, "train/loss")
         assert [m.step for m in loss] == [0, 1, 2]
         assert open_bundle(registry.fetch(1, home / "got"))
+
+
+def test_a_search_is_one_run_with_its_trials_below_it(registry: Registry, tmp_path: Path) -> None:
+    parent = registry.begin("tune", {"search": "abc", "release": "carousel"})
+    assert registry.begin("tune", {"search": "abc", "release": "carousel"}) == parent
+    assert registry.begin("tune", {"search": "other", "release": "carousel"}) != parent
+    curves = {"epoch/ndcg_at_10": [0.1, 0.3, 0.2], "validation/ndcg_at_10": []}
+    child = registry.nest(parent, "ease 1", {"models.ease.l2": 5.0}, curves, "complete")
+    assert registry.nest(parent, "ease 1", {"models.ease.l2": 5.0}, curves, "complete") == child
+    failed = registry.nest(parent, "ease 2", {"models.ease.l2": 6.0}, {}, "failed")
+    (tmp_path / "tuned.yaml").write_text("models: {}")
+    registry.end(parent, {"ease": "better"}, [tmp_path / "tuned.yaml"])
+
+    client = registry._client
+    run = client.get_run(child)
+    assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", parent)
+    assert run.data.params == {"models.ease.l2": "5.0"}
+    assert [point.value for point in client.get_metric_history(child, "epoch/ndcg_at_10")] == [0.1, 0.3, 0.2]
+    assert (client.get_run(failed).info.status, client.get_run(failed).data.tags["state"]) == ("FAILED", "failed")
+    assert (client.get_run(parent).info.status, client.get_run(parent).data.tags["ease"]) == ("FINISHED", "better")
+    assert [file.path for file in client.list_artifacts(parent)] == ["tuned.yaml"]
+
+
+def test_a_version_can_be_tagged(registry: Registry, register: Register) -> None:
+    number = register()
+    registry.tag(number, "tuned", "ease: run a")
+    assert registry._client.get_model_version(registry.name, str(number)).tags["tuned"] == "ease: run a"
+    assert registry.version(number).lineage.model == "ease"  # its lineage is as it was

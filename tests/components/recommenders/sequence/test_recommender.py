@@ -115,3 +115,18 @@ def test_what_cannot_be_trained_is_refused(world: World, params: Params) -> None
     several = params.trainer.model_copy(update={"devices": 2})
     with pytest.raises(ContractError, match="set `work`"):
         SequenceRecommender(params.models.sequence, several, 0, exclude_seen=True).fit(*world)
+
+
+def test_each_epoch_is_told_and_a_listener_can_end_the_training(world: World, params: Params) -> None:
+    told: list[float] = []
+    model = create(params, epochs=3)
+    model.after_epoch = told.append
+    model.fit(*world)
+    assert told == model.curves["validation/ndcg_at_10"]
+
+    def enough(value: float) -> None:
+        raise InterruptedError(f"{value:.4f} is enough")
+
+    model.after_epoch = enough
+    with pytest.raises(InterruptedError, match="is enough"):
+        model.fit(*world)

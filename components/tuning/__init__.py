@@ -1,0 +1,1 @@
+"""A search over the knobs of each model, judged on the validation window alone; learning curves."""

@@ -1,0 +1,65 @@
+"""tuned.yaml: what a search found, as the overlay that the next runs of the shop start from. It says where from."""
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from components.tuning import space
+
+log = logging.getLogger(__name__)
+FILE = "tuned.yaml"
+HEAD = "# Found by `carousel tune` as of {}; `retrain` starts from here, `carousel tune --reset` removes it."
+AS_OF = re.compile(r"^# Found by `carousel tune` as of (\S+);")
+
+
+def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[str, str]) -> Path:
+    """Write the values over those of an earlier search, with a line for each model on where they come from.
+
+    The file is of the later moment of the two.
+    """
+    file = shop / FILE
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    as_of = max(as_of, _as_of(text) or as_of)
+    earlier = [line for line in origin(text) if line.partition(":")[0] not in stories]
+    lines = [HEAD.format(as_of.isoformat())]
+    lines += [f"# {line}" for line in [*earlier, *(f"{model}: {story}" for model, story in stories.items())]]
+    tree = space.nested({**space.flat(yaml.safe_load(text) or {}), **values})
+    shop.mkdir(parents=True, exist_ok=True)
+    partial = shop / f".{FILE}.partial"
+    partial.write_text("\n".join(lines) + "\n" + yaml.safe_dump(tree), encoding="utf-8")
+    partial.replace(file)
+    return file
+
+
+def find(shop: Path, as_of: datetime) -> Path | None:
+    """Return the shop's overlay; None where there is none, or where it was found later than as_of: nobody knew it."""
+    file = shop / FILE
+    if not file.exists():
+        return None
+    found = _as_of(file.read_text(encoding="utf-8"))
+    if found is not None and found > as_of:
+        log.info("%s was found as of %s, later than what this run sees: left out", file, found.isoformat())
+        return None
+    return file
+
+
+def origin(text: str) -> list[str]:
+    """Return where an overlay's values come from, a line a model: "ease: MLflow run ..., models.ease.l2 200 -> 431"."""
+    return [line[2:] for line in text.splitlines()[1:] if line.startswith("# ")]
+
+
+def remove(shop: Path) -> bool:
+    """Remove the shop's overlay; return whether there was one."""
+    file = shop / FILE
+    existed = file.exists()
+    file.unlink(missing_ok=True)
+    return existed
+
+
+def _as_of(text: str) -> datetime | None:
+    found = AS_OF.match(text)
+    return datetime.fromisoformat(found[1]) if found else None

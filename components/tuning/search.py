@@ -1,0 +1,187 @@
+"""The search: Optuna proposes, a trial measures, a file keeps. The only door to Optuna.
+
+A trial is a function of the seed, its number and the trials before it; so a search that was killed goes on as if it
+had not been, and the same seed makes the same trials. Trial 0 is the present knobs.
+"""
+
+import json
+import logging
+import shutil
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from components.contracts import FloatArray, Record
+from components.errors import ContractError, ParamsError
+from components.params import Params, section_of
+from components.tuning import space
+from components.tuning.measure import digest, measure, read_world
+
+log = logging.getLogger(__name__)
+
+
+class Trial(Record):
+    """One set of values, and what came of it."""
+
+    model: str
+    number: int
+    values: dict[str, int | float]
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None  # mean of the primary metric over validation users; None unless complete
+    epochs: list[float]  # validation NDCG@10 after each epoch, of a model that is trained by epochs
+    seconds: float
+    why: str  # of a failed trial
+
+
+class _CutShort(Exception):
+    """No fault, but the pruner's answer: the trial is below the median of the others."""
+
+
+def key_of(root: Path, params: Params, model: str) -> str:
+    """Return a digest of all that a model's trials depend on; trials of anything else are not gone on with."""
+    tune, models = params.tune, params.models
+    sections: dict[str, Any] = {"model": getattr(models, model), "prior": models.popularity, "lists": params.recommend}
+    sections |= tune.of(model) | ({"trainer": params.trainer} if model == "sequence" else {})
+    told = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    numbers = [params.seed, params.evaluation.primary, tune.startup_trials, tune.max_epochs, tune.min_epochs]
+    return sha256(f"{digest(root)}{json.dumps(told, sort_keys=True)}{numbers}".encode()).hexdigest()
+
+
+def run_trial(root: Path, folder: Path, params: Params, model: str, number: int) -> Trial:
+    """Return trial `number` of the model: as it was kept in folder, or measured now on the split and features in root.
+
+    The trials before it are there already. Values that do not work, such as a learning rate that diverges, make a
+    failed trial; present knobs that do not work raise what the model says.
+    """
+    kept = _opened(folder / model, key_of(root, params, model))
+    file = kept / f"{number:03d}.json"
+    if file.exists():
+        return Trial.model_validate_json(file.read_bytes())
+    trial, values = _measured(root, params, model, number, read_trials(folder, model)[:number])
+    if values is not None:
+        from safetensors.numpy import save_file
+
+        save_file({"value": values}, file.with_suffix(".safetensors"))
+    partial = file.with_suffix(".partial")
+    partial.write_text(trial.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return trial
+
+
+def read_trials(folder: Path, model: str) -> list[Trial]:
+    """Return the trials of a model that are kept in folder, in their order."""
+    return [Trial.model_validate_json(file.read_bytes()) for file in sorted((folder / model).glob("*.json"))]
+
+
+def read_values(folder: Path, trial: Trial) -> FloatArray:
+    """Return (n_users,) the primary metric of each validation user in a complete trial."""
+    from safetensors.numpy import load_file
+
+    values: FloatArray = load_file(folder / trial.model / f"{trial.number:03d}.safetensors")["value"]
+    return values
+
+
+def told(trial: Trial, primary: str) -> str:
+    """Return what came of a trial, in one line."""
+    came = f"{primary} {trial.value:.4f}" if trial.value is not None else trial.state
+    name = "present knobs" if trial.number == 0 else f"trial {trial.number}"
+    return f"{trial.model}, {name}: {came} with {space.told(trial.values)}"
+
+
+def _opened(folder: Path, key: str) -> Path:
+    """Return the folder, empty where it held trials of another search."""
+    mark = folder / "search.txt"
+    if not mark.exists() or mark.read_text(encoding="utf-8") != key:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        mark.write_text(key, encoding="utf-8")
+    return folder
+
+
+def _measured(
+    root: Path, params: Params, model: str, number: int, earlier: list[Trial]
+) -> tuple[Trial, FloatArray | None]:
+    started = time.monotonic()
+    asked = _ask(params, model, number, earlier) if number else None
+    values = _rounded(params, model, asked.params) if asked else space.present(params, model)
+    epochs: list[float] = []
+
+    def after_epoch(value: float) -> None:
+        epochs.append(value)
+        if asked:
+            asked.report(value, len(epochs))
+            if asked.should_prune():
+                raise _CutShort
+
+    state, why, found = "complete", "", None
+    try:
+        own = space.with_values(params, {**values, **_bound(params, values)})
+        found = measure(read_world(root, params), model, own, after_epoch=after_epoch)
+    except _CutShort:
+        state = "pruned"
+    except (ContractError, ParamsError) as error:
+        if number == 0:
+            raise
+        state, why = "failed", str(error)
+        log.warning("%s %d failed: %s", model, number, why)
+    content = {"model": model, "number": number, "values": values, "state": state, "why": why, "epochs": epochs}
+    content |= {"value": None if found is None else float(found.mean(dtype=np.float64))}
+    return Trial.model_validate(content | {"seconds": round(time.monotonic() - started, 2)}), found
+
+
+def _bound(params: Params, values: space.Values) -> dict[str, float]:
+    asked = values.get("trainer.max_epochs", params.trainer.max_epochs)
+    return {"trainer.max_epochs": min(asked, params.tune.max_epochs)}
+
+
+def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
+    """Return Optuna's next trial, after the earlier ones."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    tune = params.tune
+    seed = int(np.random.SeedSequence([params.seed, number]).generate_state(1)[0])
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=tune.startup_trials),
+        pruner=optuna.pruners.MedianPruner(tune.startup_trials, n_warmup_steps=tune.min_epochs),
+    )
+    ranges: dict[str, optuna.distributions.BaseDistribution] = {
+        name: (
+            optuna.distributions.IntDistribution(int(knob.low), int(knob.high), log=knob.log)
+            if _is_whole(params, name)
+            else optuna.distributions.FloatDistribution(knob.low, knob.high, log=knob.log)
+        )
+        for name, knob in tune.of(model).items()
+    }
+    # The present knobs are in it where they lie within the ranges.
+    states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
+    for trial in earlier:
+        inside = all(knob.low <= trial.values[name] <= knob.high for name, knob in tune.of(model).items())
+        if trial.state in states and inside:
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=states[trial.state],
+                    value=trial.value,
+                    params=trial.values,
+                    distributions=ranges,
+                    intermediate_values=dict(enumerate(trial.epochs, start=1)),
+                )
+            )
+    return study.ask(ranges)
+
+
+def _rounded(params: Params, model: str, values: dict[str, float]) -> dict[str, float]:
+    """Return the values to four digits, which people can read, within their ranges."""
+    ranges = params.tune.of(model)
+    return {
+        name: value if _is_whole(params, name) else min(max(float(f"{value:.4g}"), ranges[name].low), ranges[name].high)
+        for name, value in values.items()
+    }
+
+
+def _is_whole(params: Params, name: str) -> bool:
+    return isinstance(getattr(*section_of(params, name)), int)

@@ -1,0 +1,190 @@
+"""The search as a run: trials as tasks, records in MLflow, and a winner that the next retrain starts from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.release.lock import held
+from components.release.registry import Registry
+from components.settings import Settings
+from flows import cli
+from flows.place import open_place
+from tests.flows.conftest import stand_in
+
+SMALL = [
+    "recommend.exclude_seen=false",  # the toy's validation window repeats its train window
+    "tune.models=[ease, content]",
+    "tune.trials=3",
+    "tune.startup_trials=2",
+    "tune.space={models.ease.l2: {low: 0.01, high: 100, log: true}, models.content.recency: {low: 0.4, high: 0.9}}",
+    "evaluation.baselines=[popularity]",
+    "evaluation.candidates=[content, ease, hybrid]",
+]
+SETS = [word for line in SMALL for word in ("--set", line)]
+
+
+def search(*lines: str, **parameters: Any) -> dict[str, Any]:
+    """Run the flow as the command line does where there is no Prefect."""
+    from flows.tune import tune
+
+    return dict(tune.fn(overrides=[*SMALL, *lines], **parameters))
+
+
+def runs(root: Path) -> dict[str, Any]:
+    """Return the runs in MLflow by name, read as anybody may."""
+    registry = Registry(Settings().resolved(root), open_place([], [], None).params.release)
+    found = registry._client.search_runs([registry._experiment()], max_results=100)
+    return {run.info.run_name: run for run in found}
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Return a checkout after a search that Prefect has recorded, and what came of it."""
+    from flows.tasks import value
+    from flows.tune import tune
+
+    with pytest.MonkeyPatch.context() as patch:
+        root = stand_in(fresh, tmp_path_factory.mktemp("tuned") / "shop", patch)
+        yield root, value(tune(overrides=SMALL))
+
+
+@pytest.fixture
+def tuned(recorded: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a copy of the checkout after its search."""
+    return stand_in(recorded[0], tmp_path / "shop", monkeypatch)
+
+
+def knob(place: Any) -> float:
+    return float(place.params.models.ease.l2)
+
+
+def test_the_better_knobs_are_an_overlay_that_says_where_from(recorded: tuple[Path, dict[str, Any]]) -> None:
+    root, result = recorded
+    ease, content = result["models"]
+    assert (ease["wins"], content["wins"], result["complete"]) == (True, False, True)
+    assert ease["gain"]["low"] > 0
+    assert ease["values"]["models.ease.l2"] < 100 < ease["before"]["models.ease.l2"] == 200
+    text = Path(result["overlay"]).read_text()
+    assert Path(result["overlay"]) == root / ".carousel/shops/carousel/tuned.yaml"
+    assert yaml.safe_load(text) == {"models": {"ease": {"l2": ease["values"]["models.ease.l2"]}}}
+    assert f"# ease: MLflow run {result['run']}; models.ease.l2 200 -> " in text
+
+
+def test_prefect_holds_a_task_a_trial_with_its_value(recorded: tuple[Path, dict[str, Any]]) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        flow_run = next(r for r in client.read_flow_runs() if r.name == "tune")
+        tasks = {t.name: t for t in client.read_task_runs() if t.flow_run_id == flow_run.id}
+        keys = {a.key for a in client.read_artifacts() if a.flow_run_id == flow_run.id}
+    assert {f"{model} {number}" for model in ("ease", "content") for number in range(4)} <= set(tasks)
+    assert "ease, trial 2: ndcg_at_10 0." in (tasks["ease 2"].state.message or "")
+    assert {"tune", "progress"} <= keys
+    assert flow_run.state is not None
+    assert flow_run.state.message == "better: ease"
+
+
+def test_mlflow_holds_the_search_and_its_trials_below_it(
+    recorded: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, result = recorded
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("CAROUSEL_HOME", str(root / ".carousel"))
+    found = runs(root)
+    assert len(found) == 9  # the search, and four trials a model
+    parent = found.pop("tune")
+    assert parent.info.run_id == result["run"]
+    assert (parent.info.status, parent.data.tags["ease"]) == ("FINISHED", "better")
+    assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
+    best = result["models"][0]
+    run = found[f"ease {best['number']}"].data
+    assert run.metrics["validation/ndcg_at_10"] == pytest.approx(best["best"])
+    assert float(run.params["models.ease.l2"]) == best["values"]["models.ease.l2"]
+
+
+def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from flows.retrain import retrain
+
+    found = yaml.safe_load((tuned / ".carousel/shops/carousel/tuned.yaml").read_text())["models"]["ease"]["l2"]
+    caplog.set_level("INFO")
+    outcome = retrain.fn(bootstrap=True)
+    assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == found
+    assert "starts from what a search found: ease: MLflow run" in caplog.text
+    registry = open_place([], [], None).registry()
+    version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
+    assert version.tags["tuned"].startswith("ease: MLflow run")
+
+    outcome = retrain.fn(untuned=True, max_epochs=30, gate_mode="dry_run")
+    assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == 200
+    assert cli.run(["decide"]) in (0, 2)  # on what the run without it has left
+    version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
+    assert (version.version, "tuned" in version.tags) == (2, False)
+
+
+def test_it_lies_between_the_shops_overlay_and_what_is_set(tuned: Path) -> None:
+    (tuned / "shop.yaml").write_text("models: {ease: {l2: 300, recency: 0.5}}\n")
+    place = open_place(["shop.yaml"], [], None)
+    assert knob(place) < 100
+    assert place.params.models.ease.recency == 0.5
+    assert place.env["CAROUSEL_PARAMS"].endswith(f"shop.yaml:{tuned}/.carousel/shops/carousel/tuned.yaml")
+    assert knob(open_place(["shop.yaml"], ["models.ease.l2=5"], None)) == 5
+    assert knob(open_place(["shop.yaml"], [], None, untuned=True)) == 300
+    assert knob(open_place(["shop.yaml"], ["release.name=another-shop"], None)) == 300  # a shop of its own
+
+
+def test_the_stage_resolve_alone_sees_it_too(tuned: Path) -> None:
+    from components.stages.resolve import main
+
+    main()
+    assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] < 100
+
+
+def test_the_next_search_starts_from_it(tuned: Path) -> None:
+    before = knob(open_place([], [], None))
+    result = search("tune.trials=1")
+    assert result["models"][0]["before"]["models.ease.l2"] == before
+    assert result["models"][1]["n_trials"] == 3  # those of content stand: nothing that they depend on has changed
+
+
+def test_reset_takes_it_back(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["tune", "--reset", "--json"]) == 0
+    assert capsys.readouterr().out == '{"removed": true}\n'
+    assert knob(open_place([], [], None)) == 200
+    assert cli.run(["tune", "--reset"]) == 0
+    assert "False" in capsys.readouterr().out
+
+
+def test_a_search_whose_time_is_over_is_gone_on_with(checkout: Path) -> None:
+    first = search("tune.max_minutes=0.00001")
+    assert not first["complete"]
+    assert [row["n_trials"] for row in first["models"]] == [0, 0]
+    second = search()
+    assert (second["complete"], second["run"]) == (True, first["run"])
+    assert len(runs(checkout)) == 9
+
+
+def test_one_at_a_time(checkout: Path) -> None:
+    from components.errors import BusyError
+
+    with held(checkout / ".carousel/retrain.lock", "a retrain"), pytest.raises(BusyError, match="start a search again"):
+        search()
+
+
+def test_the_command_line_prints_table_and_curve(
+    tuned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr("flows.server.ASK_S", 0.1)  # nobody is there
+    assert cli.run(["tune", "--set", "tune.trials=1", *SETS]) == 0
+    out = capsys.readouterr().out
+    assert "best content" in out
+    assert "search        complete" in out
+    assert cli.run(["curve", "--set", "tune.label_shares=[0.1, 1]", *SETS]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[:3] for line in out.splitlines()[1:3]] == [["popularity", "10", "%"], ["content", "10", "%"]]
+    assert (tuned / "reports/curve/curve.svg").is_file()
