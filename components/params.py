@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
-PartName = Literal["popularity", "neighbours", "als", "ease", "content", "sequence"]
+PartName = Literal["popularity", "neighbours", "als", "ease", "content", "interests", "sequence"]
 ModelName = Literal[PartName, "hybrid"]
 
 
@@ -208,6 +208,15 @@ class Neighbours(Section):
     recency: Share
 
 
+class Interests(Section):
+    """Popularity within the categories of a user."""
+
+    recency: Share
+    prior: Positive
+    smoothing: Positive
+    half_life_days: Positive
+
+
 class Als(Section):
     """Alternating least squares."""
 
@@ -272,6 +281,7 @@ class Models(Section):
     als: Als
     ease: Ease
     content: Content
+    interests: Interests
     sequence: Sequence
     hybrid: Hybrid
 

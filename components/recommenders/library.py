@@ -11,6 +11,7 @@ from components.recommenders.als import AlsRecommender
 from components.recommenders.content import ContentRecommender
 from components.recommenders.ease import EaseRecommender
 from components.recommenders.hybrid import HybridRecommender
+from components.recommenders.interests import InterestsRecommender
 from components.recommenders.neighbours import NeighboursRecommender
 from components.recommenders.popularity import PopularityRecommender
 from components.recommenders.storage import read_settings
@@ -38,6 +39,8 @@ def create(name: str, params: Params) -> Recommender:
             return EaseRecommender(models.ease, prior)
         case "content":
             return ContentRecommender(models.content, prior)
+        case "interests":
+            return InterestsRecommender(models.interests)
         case "sequence":
             from components.recommenders.sequence.recommender import SequenceRecommender
 
@@ -68,6 +71,8 @@ def load_model(folder: Path) -> Recommender:
             return EaseRecommender.load(folder)
         case "content":
             return ContentRecommender.load(folder)
+        case "interests":
+            return InterestsRecommender.load(folder)
         case "sequence":
             from components.recommenders.sequence.recommender import SequenceRecommender
 

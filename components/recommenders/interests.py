@@ -1,0 +1,72 @@
+"""What sells best in the categories that a user cares for: no vectors, little to learn, so little data is enough."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.params import Interests
+from components.recommenders.base import BaseRecommender
+from components.recommenders.histories import check_items, history_matrix, pick
+from components.recommenders.popularity import decayed_popularity
+from components.recommenders.storage import Stored, write_model
+
+
+class InterestsRecommender(BaseRecommender):
+    """Scores are the user's share of a category times the item's share within it.
+
+    A category is a whole path in one language; products without one are a category of their own.
+    """
+
+    name: ClassVar[str] = "interests"
+
+    def __init__(self, params: Interests) -> None:
+        self.params = params
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+        """Count what sells, by category; every item sells `smoothing` of what the mean item does beside."""
+        self.n_items = interactions.n_items
+        sold = decayed_popularity(interactions, self.params.half_life_days).astype(np.float64)
+        sold[1:] += self.params.smoothing * sold[1:].mean()
+        names = list(zip(items.category, items.language, strict=True))[1:]
+        codes = {name: code for code, name in enumerate(sorted(set(names)))}
+        self.category = np.array([0, *(codes[name] for name in names)], np.int32)
+        total = np.bincount(self.category[1:], sold[1:], len(codes))
+        within = sold / total[self.category]
+        within[0] = 0.0
+        self._keep(within.astype(np.float32), (total / total.sum()).astype(np.float32))
+        return self
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        """Return the chance of each item in [0, 1]; for a user without history that is its share of all sales."""
+        history = history_matrix(users, self.n_items, self.params.recency)
+        cares = (history @ self.members).toarray()  # (n_users, n_categories)
+        known = cares.sum(axis=1, keepdims=True)
+        share = (cares + self.params.prior * self.share) / (known + self.params.prior)
+        return pick(share[:, self.category].astype(np.float32) * self.within, items)
+
+    def save(self, folder: Path) -> None:
+        """Write each item's category and share, and each category's share."""
+        arrays = {"category": self.category, "within": self.within, "share": self.share}
+        write_model(folder, self.name, 1, self.n_items, {"params": self.params}, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = Stored(folder, cls.name, 1)
+        model = cls(stored.section("params", Interests))
+        model.n_items = stored.n_items
+        model.category = stored.array("category", (stored.n_items + 1,), np.int32)
+        share = stored.array("share", (None,))
+        check_items(model.category, len(share) - 1, f"{folder}: array 'category'")
+        model._keep(stored.array("within", (stored.n_items + 1,)), share)
+        return model
+
+    def _keep(self, within: FloatArray, share: FloatArray) -> None:
+        from scipy.sparse import csr_matrix
+
+        self.within, self.share = within, share
+        n = len(self.category)
+        shape = (n, len(share))
+        self.members = csr_matrix((np.ones(n, np.float32), self.category, np.arange(n + 1)), shape=shape)
