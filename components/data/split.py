@@ -125,7 +125,8 @@ def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
     """Make the view `marked`: known plus win, 0 train, 1 validation, 2 test.
 
     Leave-one-out counts target events from a user's end (`age`); other events belong to the window before the target
-    that follows them: its history.
+    that follows them: its history. What a user did twice at the same moment counts once, or the second time would give
+    away the first.
     """
     if info.protocol == "global_time":
         win = f"(timestamp >= {info.train_end})::INT + (timestamp >= {info.validation_end})::INT"
@@ -135,7 +136,9 @@ def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
         "CREATE VIEW marked AS SELECT * EXCLUDE (age, n, target), CASE WHEN user_idx = 0 OR n < 3 THEN 0 "
         "ELSE greatest(0, 3 - age - (NOT target)::INT) END AS win FROM (SELECT k.*, w.target, "
         "count(*) FILTER (w.target) OVER (PARTITION BY user_idx) AS n, count(*) FILTER (w.target) OVER "
-        "(PARTITION BY user_idx ORDER BY timestamp DESC, seq DESC) AS age FROM known k JOIN weights w USING (code))"
+        "(PARTITION BY user_idx ORDER BY timestamp DESC, seq DESC) AS age FROM (SELECT * FROM known "
+        "QUALIFY user_idx = 0 OR row_number() OVER (PARTITION BY user_idx, item_idx, timestamp, code ORDER BY seq) = 1"
+        ") k JOIN weights w USING (code))"
     )
 
 

@@ -16,7 +16,7 @@ def check_leakage(split: Path) -> None:
     """Raise ContractError("leakage: ...") when a window of the split holds what belongs to a later one.
 
     global_time: every event of a window lies between its ends. leave_one_out: no event of a user is later than one of
-    the same user in a later window (ties keep the source's order).
+    the same user in a later window (ties keep the source's order), and none is in two windows.
     """
     info = read_info(split)
     windows = {w: read_interactions(split, (w,)) for w in ("train", "validation", "test")}
@@ -149,6 +149,20 @@ def _check_order(windows: dict[str, Interactions], split: Path) -> None:
                 "an earlier window; leave-one-out keeps each user's order. Run the stage `split` again"
             )
         np.maximum.at(latest, events.user_idx, events.timestamp)
+    for later, earlier in (("test", "validation"), ("test", "train"), ("validation", "train")):
+        twins = _marks(windows[later]) & _marks(windows[earlier])
+        if twins:
+            raise ContractError(
+                f"leakage: {split}/{earlier}.parquet holds {len(twins)} event(s) of {later}.parquet: same user, "
+                "item, time and kind; what is asked for must not be trained on. Run the stage `split` again"
+            )
+
+
+def _marks(events: Interactions) -> set[tuple[int, ...]]:
+    """Return what each event of a known user is told from others by."""
+    known = events.user_idx > 0
+    columns = (getattr(events, c)[known].tolist() for c in ("user_idx", "item_idx", "timestamp", "event"))
+    return set(zip(*columns, strict=True))
 
 
 def _check_lists(name: str, ranked: Ranked, users: Users, k: int, exclude_seen: bool, n_items: int) -> None:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from components.data.tables import read_info, read_users
+from components.evaluation.protocol import check_leakage
 from components.params import Params
 from components.recommenders.hybrid import SLICES
 from components.recommenders.library import hybrid_of, load_model, model_folder
@@ -30,6 +31,7 @@ def blend(params: Params, split: Path, models: Path) -> dict[str, float]:
 def main() -> None:
     """Blend in the current folder."""
     with stage("blend", "models/hybrid", "reports/blend") as params:
+        check_leakage(Path("data/split"))
         write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("models")))
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
+from components.evaluation.protocol import check_leakage
 from components.recommenders.sequence.recommender import SequenceRecommender
 from components.stages.run import stage, write_curve, write_metrics
 
@@ -22,6 +23,7 @@ def main() -> None:
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with stage("finetune", *(OUTS if first else ())) as params:
         split, reports = Path("data/split"), Path("reports/finetune")
+        check_leakage(split)
         model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
         model.work, model.board = WORK, Path("run/tensorboard")

@@ -1,12 +1,13 @@
 """Fit the models on Amazon Beauty and print the table that papers report, with intervals over users.
 
-    python tests/benchmarks/bench_beauty.py --data DIR [--models ease hybrid] [--set models.ease.l2=100] [--validation]
+    python tests/benchmarks/bench_beauty.py --data DIR [--models ease hybrid] [--seeds 42 43 44] [--set a.b=c]
 
 Leave-one-out: trained on all but each user's last two items; the last but one is for tuning (`--validation`), the last
-is the test, with everything before it as history. All 12,101 items are ranked, seen ones excluded. DIR holds
-interactions.csv.gz and items.csv.gz; examples/amazon_beauty/README.md says where they come from. The hybrid blends
-the other models that are asked for. The first run encodes 12,082 titles: a minute or more. Exits 1 when a model stays
-below its floor of NDCG@10 on the test: EASE .043, sequence .045, hybrid .060.
+is the test, with everything before it as history. All 12,101 items are ranked, seen ones excluded. With further seeds
+the models that draw numbers are fitted again. DIR holds interactions.csv.gz and items.csv.gz;
+examples/amazon_beauty/README.md says where they come from. The hybrid blends the other models that are asked for. The
+first run encodes 12,082 titles: a minute or more. Exits 1 when a model stays below
+its floor of NDCG@10 on the test: EASE .043, sequence .050, hybrid .064.
 """
 
 import argparse
@@ -32,7 +33,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"
 Data = tuple[Interactions, Catalogue, Users]  # train, items, validation
 METRICS = ("hit_rate_at_5", "ndcg_at_5", "hit_rate_at_10", "ndcg_at_10")
-FLOOR = {"ease": 0.043, "sequence": 0.045, "hybrid": 0.060}  # ndcg_at_10
+FLOOR = {"ease": 0.043, "sequence": 0.050, "hybrid": 0.064}  # ndcg_at_10
+DRAWN = ("als", "sequence", "hybrid")  # models that depend on the seed
 
 
 def split_data(data: Path, params: Params, folder: Path) -> Path:
@@ -88,6 +90,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of interactions.csv.gz and items.csv.gz")
     parser.add_argument("--models", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42])
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of the example")
     parser.add_argument("--validation", action="store_true", help="judge on the last but one item: for tuning")
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".carousel/embeddings", help="embedding cache")
@@ -106,16 +109,22 @@ def main() -> int:
     if {"content", "sequence"} & set(asked.models):
         catalogue = embed(catalogue, params, asked.cache)
     missed, parts = False, dict[str, Recommender]()
-    print("| model | " + " | ".join(METRICS) + " | fit, s | ms a user |")
-    print("|---|" + "---|" * (len(METRICS) + 2))
-    for name in asked.models:
-        started = time.perf_counter()
-        model = parts[name] = fitted(name, params, (train, catalogue, validation), dict(parts))
-        fit_s = time.perf_counter() - started
-        values, milliseconds = rank(model, validation if asked.validation else test)
-        cells = ["{:.4f} ± {:.4f}".format(*mean_and_margin(values[m])) for m in METRICS]
-        print(f"| {name} | " + " | ".join(cells) + f" | {fit_s:.1f} | {milliseconds:.2f} |", flush=True)
-        missed |= not asked.validation and bool(values["ndcg_at_10"].mean() < FLOOR.get(name, 0))
+    print("| model | seed | " + " | ".join(METRICS) + " | fit, s | ms a user |")
+    print("|---|---|" + "---|" * (len(METRICS) + 2))
+    for seed in asked.seeds:
+        seeded = params.model_copy(update={"seed": seed})
+        for name in asked.models:
+            if name in parts and name not in DRAWN:
+                continue
+            started = time.perf_counter()
+            others = {part: model for part, model in parts.items() if part != "hybrid"}
+            model = parts[name] = fitted(name, seeded, (train, catalogue, validation), others)
+            fit_s = time.perf_counter() - started
+            values, milliseconds = rank(model, validation if asked.validation else test)
+            cells = ["{:.4f} ± {:.4f}".format(*mean_and_margin(values[m])) for m in METRICS]
+            drawn = str(seed) if name in DRAWN else "any"
+            print(f"| {name} | {drawn} | " + " | ".join(cells) + f" | {fit_s:.1f} | {milliseconds:.2f} |", flush=True)
+            missed |= not asked.validation and bool(values["ndcg_at_10"].mean() < FLOOR.get(name, 0))
     if missed:
         print(f"NDCG@10 is below its floor: {FLOOR}", file=sys.stderr)
     return int(missed)

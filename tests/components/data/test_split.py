@@ -1,6 +1,6 @@
 """What each window holds, and what must never enter training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,14 @@ Cut = Callable[..., tuple[Path, SplitInfo]]
 
 @pytest.fixture
 def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
-    """Return a function that splits events given as (user, item, time, event)."""
+    """Return a function that splits events given as (user, item, time, event), and a quantity where they have one."""
 
-    def run(
-        events: list[tuple[str, str, str, str]], split: dict[str, Any] = TIME, **data: Any
-    ) -> tuple[Path, SplitInfo]:
+    def run(events: Sequence[tuple[str, ...]], split: dict[str, Any] = TIME, **data: Any) -> tuple[Path, SplitInfo]:
         rows = "".join(",".join(e) + "\n" for e in events)
+        header = ",".join(("user_id", "item_id", "timestamp", "event", "quantity")[: max(map(len, events), default=4)])
         write(
             tmp_path,
-            {"in/products.csv": PRODUCTS, "in/events.csv": f"user_id,item_id,timestamp,event\n{rows}".encode()},
+            {"in/products.csv": PRODUCTS, "in/events.csv": f"{header}\n{rows}".encode()},
         )
         params = settings({"split": split}, **data)
         snapshot, out = tmp_path / "data/snapshot", tmp_path / "data/split"
@@ -131,6 +130,17 @@ def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) 
     assert test.history.row(0).tolist() == [1, 2, 3, 4]  # not the view after the test purchase
     assert test.targets is not None
     assert test.targets.row(0).tolist() == [5]
+
+
+def test_leave_one_out_counts_what_was_done_twice_at_a_moment_once(cut: Cut) -> None:
+    """Two lines of one basket, say: else the second one is asked for while the first is known."""
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in (4, 2, 8)]
+    twice = [(*row, quantity) for row in rows for quantity in ("1", "2")]
+    out, _ = cut([*twice, ("a", "i8", "2026-01-11", "purchase", "1")], ONE_OUT)
+    test = read_users(out, "test")
+    assert test.history.row(0).tolist() == [4, 2, 8]
+    assert test.targets is not None
+    assert test.targets.row(0).tolist() == [8]  # on another day it is another event
 
 
 def test_planted_future_events_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.contracts import Ranked, Users
@@ -76,6 +78,26 @@ def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
     check_leakage(split)
     of_user(5, START + 45 * DAY)
     with pytest.raises(ContractError, match="leakage"):
+        check_leakage(split)
+
+
+@pytest.mark.parametrize("later", ["validation", "test"])
+def test_leave_one_out_refuses_an_event_that_is_in_training_too(tmp_path: Path, later: str) -> None:
+    """Even where times tie, as days do, and the order therefore tells nothing."""
+    split = write_split(tmp_path / "loo", protocol="leave_one_out")
+    for code, window in enumerate(("train", "validation", "test")):
+
+        def tied(columns: dict[str, np.ndarray], code: int = code) -> dict[str, np.ndarray]:
+            columns["timestamp"][:], columns["event"][:] = START, code
+            return columns
+
+        edit(split, window, tied)
+    check_leakage(split)
+    source = pq.read_table(split / f"{later}.parquet")
+    row = int(np.flatnonzero(source["user_idx"].to_numpy() > 0)[0])
+    rows = pa.concat_tables([pq.read_table(split / "train.parquet"), source.slice(row, 1)])
+    pq.write_table(rows, split / "train.parquet", write_page_checksum=True)
+    with pytest.raises(ContractError, match=rf"leakage: .*train.parquet holds 1 event\(s\) of {later}.parquet"):
         check_leakage(split)
 
 

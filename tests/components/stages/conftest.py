@@ -3,9 +3,53 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
+
+from components.contracts import Catalogue, Interactions, Users
+from components.data.tables import SplitInfo
 
 ROOT = Path(__file__).parents[3]
+World = tuple[Interactions, Catalogue, Users]
+
+
+def write_split(folder: Path, world: World) -> None:
+    """Write what `split` and `encode` would leave of the checkerboard."""
+    events, catalogue, users = world
+    split, features = folder / "data/split", folder / "features"
+    split.mkdir(parents=True)
+    features.mkdir()
+    n = len(catalogue)
+    columns = ("item_id", "title", "brand", "category", "language")
+    items = {"item_idx": np.arange(1, n + 1, dtype=np.int32), **{c: getattr(catalogue, c)[1:] for c in columns}}
+    items |= {"description": [""] * n, "price": catalogue.price[1:].astype(np.float64)}
+    pq.write_table(pa.table(items), split / "items.parquet", write_page_checksum=True)
+    names = ("user_idx", "item_idx", "timestamp", "event", "weight")
+    train = {c: getattr(events, c) for c in names} | {"target": np.ones(len(events), bool)}
+    pq.write_table(pa.table(train), split / "train.parquet", write_page_checksum=True)
+    assert users.targets is not None
+    next_ones = {c: getattr(users.targets, c) for c in names[1:]}
+    who = np.repeat(users.user_idx, np.diff(users.targets.offsets))
+    later = {"user_idx": who, **next_ones, "target": np.ones(len(who), bool)}
+    for number, window in enumerate(("validation", "test"), start=1):
+        later["timestamp"] = np.full(len(who), number * events.now)
+        pq.write_table(pa.table(later), split / f"{window}.parquet", write_page_checksum=True)
+    info = SplitInfo(
+        protocol="global_time",
+        train_end=events.now,
+        validation_end=2 * events.now,
+        test_end=3 * events.now,
+        n_users=events.n_users,
+        n_items=n,
+        max_history=50,
+        simulated=True,
+    )
+    (split / "split.json").write_text(info.model_dump_json())
+    assert catalogue.embedding is not None
+    save_file({"embedding": catalogue.embedding.astype(np.float16)}, features / "items.safetensors")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -15,43 +16,9 @@ from components.data.tables import SplitInfo, read_users
 from components.params import load
 from components.recommenders.library import SIMPLE, load_model
 from components.stages import fit
+from tests.components.stages.conftest import write_split
 
 World = tuple[Interactions, Catalogue, Users]
-
-
-def write_split(folder: Path, world: World) -> None:
-    """Write what `split` and `encode` would leave of the checkerboard."""
-    events, catalogue, users = world
-    split, features = folder / "data/split", folder / "features"
-    split.mkdir(parents=True)
-    features.mkdir()
-    n = len(catalogue)
-    columns = ("item_id", "title", "brand", "category", "language")
-    items = {"item_idx": np.arange(1, n + 1, dtype=np.int32), **{c: getattr(catalogue, c)[1:] for c in columns}}
-    items |= {"description": [""] * n, "price": catalogue.price[1:].astype(np.float64)}
-    pq.write_table(pa.table(items), split / "items.parquet", write_page_checksum=True)
-    names = ("user_idx", "item_idx", "timestamp", "event", "weight")
-    train = {c: getattr(events, c) for c in names} | {"target": np.ones(len(events), bool)}
-    pq.write_table(pa.table(train), split / "train.parquet", write_page_checksum=True)
-    assert users.targets is not None
-    next_ones = {c: getattr(users.targets, c) for c in names[1:]}
-    who = np.repeat(users.user_idx, np.diff(users.targets.offsets))
-    later = {"user_idx": who, **next_ones, "target": np.ones(len(who), bool)}
-    for window in ("validation", "test"):
-        pq.write_table(pa.table(later), split / f"{window}.parquet", write_page_checksum=True)
-    info = SplitInfo(
-        protocol="global_time",
-        train_end=events.now,
-        validation_end=2 * events.now,
-        test_end=3 * events.now,
-        n_users=events.n_users,
-        n_items=n,
-        max_history=50,
-        simulated=True,
-    )
-    (split / "split.json").write_text(info.model_dump_json())
-    assert catalogue.embedding is not None
-    save_file({"embedding": catalogue.embedding.astype(np.float16)}, features / "items.safetensors")
 
 
 @pytest.fixture
@@ -62,6 +29,31 @@ def workspace(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def planted(split: Path, source: str) -> None:
+    """Copy a window's first event of a known user into the training window."""
+    train, other = (pq.read_table(split / f"{window}.parquet") for window in ("train", source))
+    pq.write_table(
+        pa.concat_tables([train, other.filter(pc.field("user_idx") > 0).slice(0, 1)]),
+        split / "train.parquet",
+        write_page_checksum=True,
+    )
+
+
+@pytest.mark.parametrize("source", ["validation", "test"])
+@pytest.mark.parametrize("protocol", ["global_time", "leave_one_out"])
+def test_what_is_asked_for_cannot_be_trained_on(
+    workspace: Path, source: str, protocol: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = workspace / "data/split"
+    info = SplitInfo.model_validate_json((split / "split.json").read_text()).model_copy(update={"protocol": protocol})
+    (split / "split.json").write_text(info.model_dump_json())
+    fit.main()  # a clean split is fitted
+    planted(split, source)
+    with pytest.raises(SystemExit, match=r"fit: leakage: data/split/\w+\.parquet h(as|olds) \d+ event"):
+        fit.main()
+    assert not list((workspace / "models/simple").iterdir())
 
 
 def digest(folder: Path) -> dict[str, bytes]:
