@@ -1,0 +1,64 @@
+"""Train RecTools' SASRec on a CSV file of user_id,item_id,datetime and print the seconds of each epoch as JSON.
+
+Run by bench_training.py in an environment of RecTools' own; nothing of Carousel is imported here.
+"""
+
+import json
+import sys
+import time
+
+import pandas as pd
+import torch
+from pytorch_lightning import Callback, Trainer
+from rectools.dataset import Dataset
+from rectools.models import SASRecModel
+
+EPOCHS = int(sys.argv[2])
+
+
+class Clock(Callback):
+    """Keeps how long each epoch took."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: object) -> None:
+        """Start the watch."""
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: object) -> None:
+        """Stop it."""
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+clock = Clock()
+
+
+def trainer() -> Trainer:
+    """Return a trainer that does nothing but train."""
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    return Trainer(max_epochs=EPOCHS, accelerator="cpu", callbacks=[clock], **quiet)
+
+
+torch.set_num_threads(2)
+events = pd.read_csv(sys.argv[1], parse_dates=["datetime"])
+events["weight"] = 1.0
+model = SASRecModel(
+    n_factors=128,
+    n_blocks=2,
+    n_heads=2,
+    session_max_len=20,
+    batch_size=256,
+    loss="softmax",
+    lr=0.001,
+    dropout_rate=0.2,
+    epochs=EPOCHS,
+    get_trainer_func=trainer,
+)
+model.fit(Dataset.construct(events))
+print(json.dumps({"seconds": clock.seconds, "sequences": int(events["user_id"].nunique())}))
