@@ -304,6 +304,33 @@ class Trainer(Section):
     checkpoint_every_steps: Count
 
 
+class Ranking(Section):
+    """The ranker: what it sees, and how it learns."""
+
+    configuration: Literal["three_branches", "seed_faithful"]
+    branches: Annotated[list[Literal["text", "user", "item"]], Field(min_length=1)]
+    tasks: dict[Literal["click", "cart", "purchase"], Annotated[float, Field(gt=0, le=1000)]]
+    dropout: Share
+    focal: Annotated[float, Field(ge=0, le=10)]
+    recency: Share
+    match_hours: Positive
+    negatives: Count
+    max_examples: Annotated[int, Field(ge=100)]
+    check_share: Annotated[float, Field(gt=0, lt=1)]
+    max_epochs: Count
+    patience: Count
+    batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def complete(self) -> "Ranking":
+        """Require a weight for each task, and no branch twice."""
+        if len(self.tasks) != 3 or len(set(self.branches)) != len(self.branches):
+            raise ValueError("ranking: expected a weight for each of click, cart and purchase, and no branch twice")
+        return self
+
+
 class Knob(Section):
     """The range in which a knob is searched: whole numbers where the knob is one; log: by its logarithm."""
 
@@ -432,6 +459,7 @@ class Params(Section):
     recommend: Recommend
     models: Models
     trainer: Trainer
+    ranking: Ranking
     tune: Tune
     evaluation: EvaluationParams
     drift: Drift

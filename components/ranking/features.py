@@ -1,0 +1,103 @@
+"""What the ranker knows of users and products: row = index of the split, row 0 is somebody or something unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.errors import ContractError
+from components.profiles.features import Features
+from components.ranking.model import Inputs, Sizes
+from components.recommenders.content import unit_rows
+from components.recommenders.histories import Matrix, history_matrix
+
+
+@dataclass(frozen=True)
+class Cares:
+    """How much each user had to do with each value of an attribute of products, such as a category."""
+
+    value: IntArray  # (n_items + 1,) each product's
+    weight: Matrix  # sparse (n_users + 1, n_values)
+
+    def of(self, user: IntArray, item: IntArray) -> FloatArray:
+        """Return (n,) the log of the share of the user's interest that goes to what the item is; about 0 for all of it.
+
+        Half an event is added, so that somebody new cares a little for anything.
+        """
+        total = np.asarray(self.weight.sum(axis=1)).ravel()[user]
+        own = np.asarray(self.weight[user, self.value[item]]).ravel()
+        share: FloatArray = np.log((own + 0.5) / (total + 1)).astype(np.float32)
+        return share
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything as of one moment, the cut of the profiles: no example is earlier."""
+
+    user_text: FloatArray  # (n_users + 1, d) unit: mean text of what each took, newer events weighing more
+    item_text: FloatArray  # (n_items + 1, d) unit
+    user: FloatArray  # (n_users + 1, u) profile
+    item: FloatArray  # (n_items + 1, v) profile
+    category: Cares
+    brand: Cares
+
+    @property
+    def sizes(self) -> Sizes:
+        """Return the widths of the inputs."""
+        return Sizes(self.item_text.shape[1], self.user.shape[1], self.item.shape[1])
+
+    def inputs(self, user: IntArray, item: IntArray, place: FloatArray) -> Inputs:
+        """Return the inputs of n pairs; raises ContractError for an index that is not in the split."""
+        for name, index, n in (("user_idx", user, len(self.user)), ("item_idx", item, len(self.item))):
+            if len(index) and not 0 <= index.min() <= index.max() < n:
+                raise ContractError(f"ranker: {name} {index.min()}..{index.max()}; the ranker knows 0..{n - 1}")
+        user_text, item_text = self.user_text[user], self.item_text[item]
+        likeness = 10 * (user_text * item_text).sum(axis=1)  # a cosine, on the scale of the other inputs
+        match = np.stack([self.category.of(user, item), self.brand.of(user, item), likeness], axis=1)
+        first = np.log1p(place, dtype=np.float32)[:, None]
+        columns = (user_text, item_text, self.user[user], match.astype(np.float32), self.item[item], first)
+        return Inputs(*map(torch.from_numpy, columns))
+
+
+def known(interactions: Interactions, catalogue: Catalogue, profiles: Features, recency: float) -> Known:
+    """Return what the training window tells of everybody; raises ContractError where there are no embeddings."""
+    if catalogue.embedding is None:
+        raise ContractError("ranker: expected embeddings; run `encode`")
+    shapes = (len(profiles.users), len(profiles.items), len(catalogue.embedding))
+    wanted = (interactions.n_users + 1, interactions.n_items + 1, interactions.n_items + 1)
+    if shapes != wanted:
+        raise ContractError(f"ranker: profiles and embeddings have {shapes} rows, the split asks for {wanted}")
+    item_text = unit_rows(catalogue.embedding.astype(np.float32))
+    history = history_matrix(_everybody(interactions), interactions.n_items, recency)
+    return Known(
+        unit_rows(history @ item_text),
+        item_text,
+        profiles.users,
+        profiles.items,
+        _cares(history, list(zip(catalogue.category, catalogue.language, strict=True))),
+        _cares(history, catalogue.brand),
+    )
+
+
+def _cares(history: Matrix, values: Sequence[object]) -> Cares:
+    """Return what each user's history says of the values (n_items + 1,)."""
+    from scipy.sparse import csr_matrix
+
+    codes = {value: code for code, value in enumerate(sorted(set(map(str, values))))}
+    value = np.array([codes[str(v)] for v in values], np.int32)
+    n = len(value)
+    members = csr_matrix((np.ones(n, np.float32), value, np.arange(n + 1)), shape=(n, len(codes)))
+    return Cares(value, (history @ members).tocsr())
+
+
+def _everybody(events: Interactions) -> Users:
+    """Return all users of the split with all they did in training; user 0 did nothing."""
+    mine = events.user_idx > 0
+    counts = np.bincount(events.user_idx[mine], minlength=events.n_users + 1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    columns = (getattr(events, name)[mine] for name in ("item_idx", "timestamp", "event", "weight"))
+    return Users(np.arange(events.n_users + 1, dtype=np.int32), Ragged(offsets, *columns), events.now)

@@ -1,0 +1,123 @@
+"""The ranker's training with Lightning: early stopping on the log-loss of later examples, curves and histograms."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
+
+from components.errors import ContractError
+from components.params import Ranking
+from components.ranking.examples import Examples
+from components.ranking.features import Known
+from components.ranking.model import Inputs, loss
+
+log = logging.getLogger("rank")
+Batch = tuple[Inputs, torch.Tensor]  # and labels (n, tasks)
+FAITHFUL_EPOCHS, FAITHFUL_BATCH = 10, 32  # the article's
+
+
+class Loader:
+    """Batches of an epoch, in an order that seed and epoch give."""
+
+    def __init__(self, examples: Examples, known: Known, batch_size: int, seed: int) -> None:
+        self.examples, self.known, self.batch_size, self.seed = examples, known, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return -(-len(self.examples) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches; each call is the next epoch."""
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.examples))
+        self.epoch += 1
+        for start in range(0, len(order), self.batch_size):
+            yield batch_of(self.examples.take(order[start : start + self.batch_size]), self.known)
+
+
+class Module(lightning.LightningModule):
+    """A step, and what is looked at after each epoch."""
+
+    def __init__(self, net: nn.Module, params: Ranking, check: Batch) -> None:
+        super().__init__()
+        self.net, self.params, self.check = net, params, check
+        self.curves: dict[str, list[float]] = {"train/loss": [], "validation/loss": [], "validation/accuracy": []}
+        self.best: dict[str, torch.Tensor] = {}
+        self.losses: list[float] = []
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam; the article has no weight decay."""
+        decay = 0.0 if self.params.configuration == "seed_faithful" else self.params.weight_decay
+        return torch.optim.AdamW(self.net.parameters(), lr=self.params.learning_rate, weight_decay=decay)
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        value = loss(self.net(batch[0]), batch[1], self.params)
+        self.losses.append(float(value.detach()))
+        return value
+
+    def on_train_epoch_end(self) -> None:
+        """Look at the later examples; keep the best weights; stop when it no longer helps."""
+        inputs, labels = self.check
+        self.net.eval()
+        with torch.inference_mode():
+            logits = self.net(inputs)
+            value = float(loss(logits, labels, self.params))
+            right = ((logits[:, 0] > 0) == (labels[:, 0] > 0.5)).float().mean()
+        self.net.train()
+        if not np.isfinite(value):
+            raise ContractError(f"ranker: the loss is {value}; lower ranking.learning_rate")
+        seen = self.curves["validation/loss"]
+        if value < min(seen, default=np.inf):
+            self.best = {name: weights.detach().clone() for name, weights in self.net.state_dict().items()}
+        seen.append(value)
+        self.curves["train/loss"].append(float(np.mean(self.losses)))
+        self.curves["validation/accuracy"].append(float(right))
+        self.losses = []
+        log.info("epoch %d: loss %.4f, on later examples %.4f", len(seen), self.curves["train/loss"][-1], value)
+        for logger in self.loggers:
+            logger.log_metrics({name: values[-1] for name, values in self.curves.items()}, step=len(seen))
+            for name, weights in self.net.named_parameters():
+                logger.experiment.add_histogram(name, weights.detach(), len(seen))  # type: ignore[attr-defined]
+        patient = self.params.configuration == "seed_faithful"  # the article trains to the end
+        self.trainer.should_stop = not patient and int(np.argmin(seen)) < len(seen) - self.params.patience
+
+
+def train(
+    net: nn.Module, learn: Examples, check: Examples, known: Known, params: Ranking, seed: int, board: Path | None
+) -> dict[str, list[float]]:
+    """Train `net` in place to its best epoch on `check`; return its curves. TensorBoard reads `board`."""
+    faithful = params.configuration == "seed_faithful"
+    torch.manual_seed(seed)
+    loader = Loader(learn, known, FAITHFUL_BATCH if faithful else params.batch_size, seed)
+    module = Module(net, params, batch_of(check, known))
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    trainer = lightning.Trainer(
+        accelerator="cpu",  # the network is small: a GPU would wait for its batches
+        max_epochs=FAITHFUL_EPOCHS if faithful else params.max_epochs,
+        logger=TensorBoardLogger(board, name="", version="") if board else False,
+        log_every_n_steps=max(1, len(loader)),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
+        warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
+        trainer.fit(module, loader)
+    net.load_state_dict(module.best)
+    net.eval()
+    return module.curves
+
+
+def batch_of(examples: Examples, known: Known) -> Batch:
+    """Return the examples as tensors."""
+    return known.inputs(examples.user, examples.item, examples.place), torch.from_numpy(examples.labels)

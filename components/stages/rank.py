@@ -1,0 +1,65 @@
+"""Stage `rank`: the ranker, fitted on the validation window and measured on the test window -> models/ranker."""
+
+import logging
+from pathlib import Path
+
+from components.data.tables import read_catalogue, read_info, read_interactions
+from components.evaluation.protocol import check_leakage
+from components.params import Params
+from components.profiles.features import read_features
+from components.ranking.examples import Examples, read_examples
+from components.ranking.features import Known, known
+from components.ranking.measure import measure
+from components.ranking.ranker import Ranker
+from components.recommenders.popularity import decayed_popularity
+from components.stages.run import stage, write_curve, write_metrics
+
+log = logging.getLogger("rank")
+
+
+def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
+    """Return what is known at the end of the training window, and the examples after it: to learn from, and the test's.
+
+    The profiles end where the examples begin: no label can be in them.
+    """
+    split = root / "data/split"
+    profiles = read_features(root / "profiles", split)
+    told = known(read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency)
+    learned, test = (
+        read_examples(root / "data/snapshot", split, window, params.ranking, params.seed, params.data.memory_gib)
+        for window in ("validation", "test")
+    )
+    return told, learned, test
+
+
+def rank(root: Path, params: Params) -> None:
+    """Fit, measure and save below root."""
+    reports, split = root / "reports/rank", root / "data/split"
+    told, learned, test = inputs(root, params)
+    ranker = Ranker(params.ranking)
+    ranker.board = root / "run/tensorboard/ranker"
+    ranker.fit(learned, told, params.seed)
+    ranker.save(root / "models/ranker")
+    popularity = decayed_popularity(read_interactions(split), params.models.popularity.half_life_days)
+    metrics = measure(ranker, learned, test, popularity)
+    for task in ranker.tasks:
+        log.info("%s: AUC %.3f, by popularity %.3f", task, metrics[f"{task}/auc"], metrics[f"{task}/auc_popularity"])
+    for name, values in ranker.curves.items():
+        write_curve(reports, name, values)
+    write_metrics(reports, metrics)
+
+
+def main() -> None:
+    """Rank in the current folder; a leave-one-out split has no impressions to learn from, and gets a note alone."""
+    with stage("rank", "models/ranker", "reports/rank") as params:
+        check_leakage(Path("data/split"))
+        if read_info(Path("data/split")).protocol == "leave_one_out":
+            log.info("no ranker: a leave-one-out split does not say what was shown when")
+            Path("models/ranker/note.txt").write_text("leave-one-out: no ranker\n")
+            write_metrics(Path("reports/rank"), {})
+        else:
+            rank(Path(), params)
+
+
+if __name__ == "__main__":
+    main()

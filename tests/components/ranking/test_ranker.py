@@ -1,0 +1,110 @@
+"""The ranker: it learns what is there, and nothing where there is nothing."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.errors import ContractError
+from components.language.sentiment import auc
+from components.params import Ranking
+from components.ranking.examples import Examples
+from components.ranking.features import Known
+from components.ranking.measure import measure
+from components.ranking.ranker import Ranker
+from tests.components.ranking.conftest import N_ITEMS, N_USERS, shown
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+_fitted: list[Ranker] = []
+
+
+@pytest.fixture
+def ranker(knobs: Ranking, examples: Examples, known: Known) -> Ranker:
+    """Return the ranker, fitted once; no test may change it."""
+    if not _fitted:
+        _fitted.append(Ranker(knobs).fit(examples, known, 0))
+    return _fitted[0]
+
+
+def test_a_planted_taste_is_learned_and_its_chances_are_right(ranker: Ranker) -> None:
+    test = shown(3000, seed=2)
+    right = test.user % 2 == test.item % 2
+    chances = ranker.probabilities(test.user, test.item)
+    assert chances[right, 0].mean() == pytest.approx(0.6, abs=0.1)  # in the first place
+    assert chances[~right, 0].mean() < 0.25  # 0.1 in truth
+    for column in range(3):
+        assert auc(chances[:, column], test.labels[:, column] > 0.5) > 0.65
+    told = ranker.told(test)[:, 0]
+    assert abs(told.mean() - test.labels[:, 0].mean()) < 0.03
+    assert told[test.place == 9].mean() < 0.6 * told[test.place == 0].mean()
+
+
+def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Examples) -> None:
+    metrics = measure(ranker, examples, shown(3000, seed=2), np.arange(N_ITEMS + 1, dtype=np.float32))
+    for task in ("click", "cart", "purchase"):
+        assert metrics[f"{task}/auc"] > metrics[f"{task}/auc_popularity"] + 0.1
+        assert metrics[f"{task}/log_loss"] < metrics[f"{task}/log_loss_constant"]
+        assert 0 <= metrics[f"{task}/calibration_error"] < 0.05
+
+
+def test_shuffled_labels_bring_it_to_chance(knobs: Ranking, examples: Examples, known: Known) -> None:
+    mixed = np.random.default_rng(3).permutation(len(examples))
+    shuffled = Examples(
+        examples.user, examples.item, examples.place, examples.timestamp, np.ascontiguousarray(examples.labels[mixed])
+    )
+    ranker = Ranker(knobs).fit(shuffled, known, 0)
+    test = shown(3000, seed=2)
+    assert auc(ranker.probabilities(test.user, test.item)[:, 0], test.labels[:, 0] > 0.5) == pytest.approx(0.5, abs=0.1)
+
+
+def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
+    ranker: Ranker, knobs: Ranking, examples: Examples, known: Known, tmp_path: Path
+) -> None:
+    ranker.save(tmp_path / "one")
+    Ranker(knobs).fit(examples, known, 0).save(tmp_path / "two")
+    Ranker(knobs).fit(examples, known, 1).save(tmp_path / "three")
+    digests = [
+        hashlib.sha256(b"".join(p.read_bytes() for p in sorted((tmp_path / name).iterdir()))).hexdigest()
+        for name in ("one", "two", "three")
+    ]
+    assert digests[0] == digests[1] != digests[2]
+    users, items = np.arange(N_USERS + 1, dtype=np.int32)[:31], np.arange(N_ITEMS + 1, dtype=np.int32)
+    loaded = Ranker.load(tmp_path / "one")
+    np.testing.assert_allclose(loaded.probabilities(users, items), ranker.probabilities(users, items), atol=2e-3)
+    loaded.save(tmp_path / "again")
+    again = Ranker.load(tmp_path / "again")
+    np.testing.assert_array_equal(again.probabilities(users, items), loaded.probabilities(users, items))
+
+
+def test_the_articles_network_trains_ten_epochs(knobs: Ranking, known: Known) -> None:
+    few = shown(400, seed=4)
+    ranker = Ranker(knobs.model_copy(update={"configuration": "seed_faithful"})).fit(few, known, 0)
+    assert len(ranker.curves["train/loss"]) == len(ranker.curves["validation/accuracy"]) == 10
+    assert ranker.probabilities(few.user, few.item).shape == (400, 1)
+
+
+def test_curves_and_histograms_are_written_every_epoch(
+    knobs: Ranking, examples: Examples, known: Known, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    ranker = Ranker(knobs.model_copy(update={"max_epochs": 2, "patience": 2}))
+    ranker.board = tmp_path
+    ranker.fit(examples, known, 0)
+    board = EventAccumulator(str(tmp_path), {"histograms": 0}).Reload()
+    assert len(board.Scalars("validation/loss")) == 2
+    assert len(board.Histograms("heads.weight")) == 2
+
+
+def test_what_cannot_be_known_is_refused(ranker: Ranker, knobs: Ranking, known: Known, tmp_path: Path) -> None:
+    one = np.array([1], np.int32)
+    with pytest.raises(ContractError, match=r"item_idx 31\.\.31"):
+        ranker.probabilities(one, np.array([31], np.int32))
+    assert np.isfinite(ranker.probabilities(np.zeros(1, np.int32), np.zeros(1, np.int32))).all()  # nobody, nothing
+    none = shown(50, seed=5)
+    none.labels[:] = 0
+    with pytest.raises(ContractError, match="expected some of each"):
+        Ranker(knobs).fit(none, known, 0)
+    with pytest.raises(ContractError, match="run the stage `rank` again"):
+        Ranker.load(tmp_path)
