@@ -86,9 +86,7 @@ def main() -> int:
     """Print the table; return 1 where the ranker is no better than popularity."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="folder of a run")
-    parser.add_argument(
-        "--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone"
-    )
+    parser.add_argument("--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of params.yaml")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
