@@ -16,6 +16,7 @@ from components.errors import ContractError
 from components.params import Ranking
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
+LEAST = 5  # examples of each task that a ranker takes
 MEANS = {  # events that say so
     "click": ("click", "view", "cart", "purchase"),
     "cart": ("cart", "purchase"),
@@ -49,7 +50,7 @@ def read_examples(snapshot: Path, split: Path, window: str, params: Ranking, see
 
     A shop that logs impressions gives what it showed. Any other gives what its users took, each beside
     `negatives` products that were drawn in proportion to sales^0.75 among those the user did not take.
-    Raises ContractError where there is no example of a task, or the split is leave-one-out.
+    Raises ContractError where the split is leave-one-out, or nobody known did anything.
     """
     info = read_info(split)
     if info.protocol != "global_time":
@@ -60,13 +61,23 @@ def read_examples(snapshot: Path, split: Path, window: str, params: Ranking, see
     if len(found) > params.max_examples:
         rng = np.random.default_rng([seed, len(found)])
         found = found.take(np.sort(rng.choice(len(found), params.max_examples, replace=False)))
-    for task, positives in zip(TASKS, found.labels.sum(axis=0), strict=True):
-        if not 0 < positives < len(found):
-            raise ContractError(
-                f"ranker: the {window} window has {int(positives)} examples of {task} among {len(found)}; expected "
-                f"some, not all; widen split.{window}_days"
-            )
     return found
+
+
+def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples]:
+    """Return the earlier examples, to learn from, and the newest share of them, to stop and calibrate on."""
+    at = len(examples) - round(len(examples) * check_share)
+    return examples.take(np.arange(at)), examples.take(np.arange(at, len(examples)))
+
+
+def lacking(learned: Examples, test: Examples, params: Ranking) -> str:
+    """Return why a ranker cannot be fitted and measured on these; "" where it can."""
+    learn, check = cut(learned, params.check_share)
+    for purpose, part in (("learn from", learn), ("calibrate on", check), ("measure on", test)):
+        for task, positives in zip(TASKS, part.labels.sum(axis=0).astype(int), strict=True):
+            if not LEAST <= positives < len(part):
+                return f"{positives} of {len(part)} examples to {purpose} are a {task}; expected {LEAST} or more"
+    return ""
 
 
 def _shown(snapshot: Path, split: Path, info: SplitInfo, window: str, params: Ranking, memory_gib: float) -> Examples:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save
 from components.contracts import FloatArray, IntArray
 from components.errors import ContractError
 from components.params import Ranking
-from components.ranking.examples import TASKS, Examples
+from components.ranking.examples import TASKS, Examples, cut, lacking
 from components.ranking.features import Cares, Known
 from components.ranking.model import Inputs, ThreeBranches, make_net
 from components.recommenders.storage import matrix_arrays
@@ -47,14 +47,10 @@ class Ranker:
         """
         from components.ranking.training import train
 
-        cut = len(examples) - round(len(examples) * self.params.check_share)
-        learn, check = examples.take(np.arange(cut)), examples.take(np.arange(cut, len(examples)))
-        if not len(learn) or not check.labels.any(axis=0).all():
-            raise ContractError(
-                f"ranker: of {len(examples)} examples the newest {len(check)} have "
-                f"{check.labels.sum(axis=0).astype(int).tolist()} of {list(TASKS)}; expected some of each: widen "
-                "split.validation_days or raise ranking.check_share"
-            )
+        learn, check = cut(examples, self.params.check_share)
+        reason = lacking(examples, check, self.params)
+        if reason:
+            raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.check_share")
         torch.manual_seed(seed)
         self.known = known
         self.net = make_net(known.sizes, self.params)

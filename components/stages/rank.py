@@ -7,7 +7,7 @@ from components.data.tables import read_catalogue, read_info, read_interactions
 from components.evaluation.protocol import check_leakage
 from components.params import Params
 from components.profiles.features import read_features
-from components.ranking.examples import Examples, read_examples
+from components.ranking.examples import Examples, lacking, read_examples
 from components.ranking.features import Known, known
 from components.ranking.measure import measure
 from components.ranking.ranker import Ranker
@@ -32,10 +32,15 @@ def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
     return told, learned, test
 
 
-def rank(root: Path, params: Params) -> None:
-    """Fit, measure and save below root."""
+def rank(root: Path, params: Params) -> str:
+    """Fit, measure and save below root; return why there is no ranker, where there is none."""
     reports, split = root / "reports/rank", root / "data/split"
+    if read_info(split).protocol == "leave_one_out":
+        return "a leave-one-out split does not say what was shown when"
     told, learned, test = inputs(root, params)
+    reason = lacking(learned, test, params.ranking)
+    if reason:
+        return reason
     ranker = Ranker(params.ranking)
     ranker.board = root / "run/tensorboard/ranker"
     ranker.fit(learned, told, params.seed)
@@ -47,18 +52,18 @@ def rank(root: Path, params: Params) -> None:
     for name, values in ranker.curves.items():
         write_curve(reports, name, values)
     write_metrics(reports, metrics)
+    return ""
 
 
 def main() -> None:
-    """Rank in the current folder; a leave-one-out split has no impressions to learn from, and gets a note alone."""
+    """Rank in the current folder. A shop with too little to learn from is no fault: it gets a note instead."""
     with stage("rank", "models/ranker", "reports/rank") as params:
         check_leakage(Path("data/split"))
-        if read_info(Path("data/split")).protocol == "leave_one_out":
-            log.info("no ranker: a leave-one-out split does not say what was shown when")
-            Path("models/ranker/note.txt").write_text("leave-one-out: no ranker\n")
+        reason = rank(Path(), params)
+        if reason:
+            log.warning("no ranker: %s", reason)
+            Path("models/ranker/note.txt").write_text(f"no ranker: {reason}\n")
             write_metrics(Path("reports/rank"), {})
-        else:
-            rank(Path(), params)
 
 
 if __name__ == "__main__":

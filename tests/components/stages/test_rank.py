@@ -86,4 +86,15 @@ def test_a_leave_one_out_split_gets_a_note(enter: Callable[[str], Path]) -> None
     for stage in (resolve, ingest, split):
         stage.main()
     rank.main()
-    assert [p.name for p in (folder / "models/ranker").iterdir()] == ["note.txt"]
+    assert "leave-one-out" in (folder / "models/ranker/note.txt").read_text()
+
+
+def test_a_shop_with_too_little_gets_a_note_and_no_fault(checkout: Path) -> None:
+    users = pq.read_table(checkout / "data/split/users.parquet")
+    few = users.set_column(1, "user_id", [[f"nobody {i}" for i in range(users.num_rows)]])
+    pq.write_table(few, checkout / "data/split/users.parquet", write_page_checksum=True)  # nobody was shown anything
+    resolved = RESOLVED.read_text().replace("negatives: 4", "negatives: 1")
+    RESOLVED.write_text(resolved.replace("check_share: 0.2", "check_share: 0.001"))
+    rank.main()
+    assert "expected 5 or more" in (checkout / "models/ranker/note.txt").read_text()
+    assert [p.name for p in (checkout / "models/ranker").iterdir()] == ["note.txt"]
