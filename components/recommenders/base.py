@@ -9,6 +9,8 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ragged, Ranked, Users
 from components.errors import ContractError
 
+BLOCK = 128  # neighbouring scores of which `top_k` looks at the highest first
+
 
 class BaseRecommender(ABC):
     """A Recommender whose `recommend` stands on its `score`; models read `users.history`, never a table by user."""
@@ -74,22 +76,39 @@ class BaseRecommender(ABC):
 
 def top_k(scores: FloatArray, k: int) -> Ranked:
     """Return the best min(k, width) columns per row, best first; equal scores in column order, -inf as column 0."""
-    n_rows, width = scores.shape
-    k = min(k, width)
-    edge = np.partition(scores, width - k, axis=1)[:, width - k, None]  # (n_rows, 1), the k-th best
-    chosen = scores >= edge
-    crowded = np.flatnonzero(chosen.sum(axis=1) > k)  # more ties at the edge than places: the first ones get in
-    if len(crowded):
-        some, limit = scores[crowded], edge[crowded]
-        above, tied = some > limit, some == limit
-        places = k - above.sum(axis=1, keepdims=True)
-        chosen[crowded] = above | (tied & (np.cumsum(tied, axis=1) <= places))
-    items = np.nonzero(chosen)[1].reshape(n_rows, k).astype(np.int32)
-    values = np.take_along_axis(scores, items, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
+    k = min(k, scores.shape[1])
+    bound = _bound(scores, k)  # (n_rows, 1), not above the k-th best
+    chosen = scores >= bound
+    crowded = np.flatnonzero(chosen.sum(axis=1) > 4 * k)
+    if len(crowded):  # of many that are equal to the bound the first k are enough
+        some, limit = scores[crowded], bound[crowded]
+        tied = some == limit
+        chosen[crowded] = (some > limit) | (tied & (np.cumsum(tied, axis=1) <= k))
+    row, column = np.nonzero(chosen)
+    counts = np.bincount(row, minlength=len(scores))
+    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    items = np.zeros((len(scores), int(counts.max(initial=k))), np.int32)
+    values = np.full(items.shape, -np.inf, np.float32)
+    items[row, place], values[row, place] = column, scores[row, column]
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
     items, values = np.take_along_axis(items, order, axis=1), np.take_along_axis(values, order, axis=1)
     items[np.isneginf(values)] = 0
     return Ranked(items, values)
+
+
+def _bound(scores: FloatArray, k: int) -> FloatArray:
+    """Return (n_rows, 1) something that at least k scores of the row reach: the k-th highest of the highest of blocks.
+
+    Looking for it among the blocks' highest is several times faster than among all.
+    """
+    n_rows, width = scores.shape
+    block = min(BLOCK, width // (4 * k))
+    if block > 1:
+        whole = width - width % block
+        scores = scores[:, :whole].reshape(n_rows, -1, block).max(axis=2)
+    at = scores.shape[1] - k
+    bound: FloatArray = np.partition(scores, at, axis=1)[:, at, None]
+    return bound
 
 
 def take_users(users: Users, start: int, stop: int) -> Users:
