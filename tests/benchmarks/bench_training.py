@@ -96,17 +96,25 @@ def main() -> int:
         few = every_nth(read_users(split, "validation"), 50)  # validation is no part of the comparison
         write_events(train, folder / "events.csv")
         catalogue = embed(catalogue, params, asked.cache)
-        pieces = training_sequences(train, params.models.sequence)
+        pieces = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))
         batch = round(SEQUENCES * len(train) / len(pieces.starts))
         params = params.model_copy(update={"trainer": params.trainer.model_copy(update={"batch_size": batch})})
         n = len(np.unique(train.user_idx))
-        print(f"{n} sequences, {len(train)} events; ours: {batch} events a batch; torch {torch.__version__}")
+        print(
+            f"{n} sequences, {len(train)} events; ours: {len(pieces.starts)} pieces, {batch} events a batch, and a "
+            f"validation by {len(few)} users in each epoch; torch {torch.__version__}"
+        )
         print("| round | ours, s an epoch | RecTools, s an epoch | ours, sequences/s | ratio |")
         print("|---|---|---|---|---|")
         ratios = []
         for number in range(1, asked.rounds + 1):
-            mine = statistics.median(ours(params, train, catalogue, few, asked.epochs))
-            other = statistics.median(theirs(python, folder / "events.csv", asked.epochs))
+            measured = {}
+            for name in ("ours", "theirs") if number % 2 else ("theirs", "ours"):  # each goes first in turn
+                if name == "ours":
+                    measured[name] = statistics.median(ours(params, train, catalogue, few, asked.epochs))
+                else:
+                    measured[name] = statistics.median(theirs(python, folder / "events.csv", asked.epochs))
+            mine, other = measured["ours"], measured["theirs"]
             ratios.append(other / mine)
             print(f"| {number} | {mine:.1f} | {other:.1f} | {n / mine:.0f} | {ratios[-1]:.2f} |", flush=True)
     median = statistics.median(ratios)

@@ -16,7 +16,7 @@ def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:
 
     A value that no other product has says nothing that the product's own vector does not: it has no code.
     """
-    rows = [_values(catalogue, i, level) for i, level in enumerate(_price_levels(catalogue))]
+    rows = [_values(catalogue, i, level) for i, level in enumerate(price_levels(catalogue))]
     count = Counter(value for row in rows for value in row)
     shared = sorted(value for value, n in count.items() if n > 1)
     code = {value: i for i, value in enumerate(shared, 1)}
@@ -37,7 +37,7 @@ def _values(catalogue: Catalogue, i: int, price_level: int) -> list[tuple[str, s
     return list(dict.fromkeys(value for value in told if value[1]))
 
 
-def _price_levels(catalogue: Catalogue) -> NDArray[np.int64]:
+def price_levels(catalogue: Catalogue) -> NDArray[np.int64]:
     """Return (n_items + 1,) the tenth of the catalogue that a price falls in, 1..10; 0 where there is none."""
     known = np.isfinite(catalogue.price)
     levels = np.zeros(len(catalogue.price), np.int64)

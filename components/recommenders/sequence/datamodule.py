@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from components.contracts import Interactions, Ragged, TimeArray
+from components.contracts import FloatArray, Interactions, Ragged, TimeArray
 from components.params import Sequence
 from components.recommenders.sequence.model import GAPS, START, Packed
+from components.recommenders.sequence.profile import WIDTH, counted, profile
 
-Batch = tuple[Packed, Tensor, Tensor]  # what is known, then for each place: the item that follows (t,), its weight (t,)
+Batch = tuple[Packed, Tensor, Tensor, Tensor]  # what is known; of the event that follows each place: item, kind, weight
 MINUTE_US = 60_000_000
 
 
@@ -25,9 +26,11 @@ class Sequences:
     event: NDArray[np.int8]
     gap: NDArray[np.int8]  # code of the time since the user's event before
     weight: NDArray[np.float32]
+    price: FloatArray  # level of the item, in [-1, 1]
     older: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    before: FloatArray  # (pieces, WIDTH) sums over what a piece remembers
 
 
 def merge_repeats(rows: Ragged) -> Ragged:
@@ -56,14 +59,17 @@ def gap_codes(timestamp: TimeArray, offsets: TimeArray) -> NDArray[np.int8]:
     return out
 
 
-def newest_pieces(history: Ragged, params: Sequence) -> Sequences:
-    """Return one piece for each row, its newest max_length events; an empty row is an empty piece."""
+def newest_pieces(history: Ragged, params: Sequence, price: FloatArray) -> Sequences:
+    """Return one piece for each row, its newest max_length events; an empty row is an empty piece.
+
+    price (n_items + 1,) is the level of each item.
+    """
     rows = merge_repeats(history)
     starts = np.maximum(rows.offsets[1:] - params.max_length, rows.offsets[:-1])
-    return _sequences(rows, starts, rows.offsets[1:], rows.offsets[:-1], params)
+    return _sequences(rows, starts, rows.offsets[1:], rows.offsets[:-1], params, price)
 
 
-def training_sequences(interactions: Interactions, params: Sequence) -> Sequences:
+def training_sequences(interactions: Interactions, params: Sequence, price: FloatArray) -> Sequences:
     """Return the histories of known users, cut into pieces of max_length from the newest event back."""
     known = interactions.user_idx > 0
     counts = np.bincount(interactions.user_idx[known], minlength=interactions.n_users + 1)[1:]
@@ -73,7 +79,7 @@ def training_sequences(interactions: Interactions, params: Sequence) -> Sequence
     cuts = [(s, e, begin) for begin, end in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
             for s, e in _cut(int(begin), int(end), params.max_length)]  # fmt: skip
     starts, ends, begins = np.array(cuts, np.int64).reshape(-1, 3).T
-    return _sequences(rows, starts, ends, begins, params)
+    return _sequences(rows, starts, ends, begins, params, price)
 
 
 def _cut(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
@@ -82,10 +88,14 @@ def _cut(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
         end = max(begin, end - length)
 
 
-def _sequences(rows: Ragged, starts: TimeArray, ends: TimeArray, begins: TimeArray, params: Sequence) -> Sequences:
+def _sequences(
+    rows: Ragged, starts: TimeArray, ends: TimeArray, begins: TimeArray, params: Sequence, price: FloatArray
+) -> Sequences:
     older = np.maximum(starts - params.memory, begins)
-    gap = gap_codes(rows.timestamp, rows.offsets)
-    return Sequences(rows.item_idx, rows.event, gap, rows.weight, older, starts, ends)
+    gap, level = gap_codes(rows.timestamp, rows.offsets), price[rows.item_idx]
+    total = np.concatenate([np.zeros((1, WIDTH)), np.cumsum(counted(rows.event, level), axis=0, dtype=np.float64)])
+    before = (total[starts] - total[older]).astype(np.float32)
+    return Sequences(rows.item_idx, rows.event, gap, rows.weight, level, older, starts, ends, before)
 
 
 def pack(s: Sequences, pieces: NDArray[np.int64], known: NDArray[np.int64]) -> Packed:
@@ -103,8 +113,18 @@ def pack(s: Sequences, pieces: NDArray[np.int64], known: NDArray[np.int64]) -> P
     older = s.item[np.repeat(s.older[pieces] - older_at, n_older) + np.arange(int(n_older.sum()))].astype(np.int64)
     sizes = zip(*np.unique(lengths, return_counts=True), strict=True)
     groups = tuple((int(count), int(length)) for length, count in sizes)
-    places = torch.from_numpy(place)
-    return Packed(items, events, places, gaps, torch.from_numpy(older), torch.from_numpy(older_at), groups)
+    places, so_far = torch.from_numpy(place), torch.from_numpy(_profile(s, pieces, at, first, lengths))
+    return Packed(items, events, places, gaps, so_far, torch.from_numpy(older), torch.from_numpy(older_at), groups)
+
+
+def _profile(
+    s: Sequences, pieces: NDArray[np.int64], at: NDArray[np.int64], first: NDArray[np.bool_], lengths: NDArray[np.int64]
+) -> FloatArray:
+    """Return (t, WIDTH): the profile at each place, its own event included."""
+    if not len(s.event):
+        return profile(s.before[pieces])
+    total = np.where(first[:, None], 0, counted(s.event[at], s.price[at])).cumsum(axis=0)
+    return profile(total + np.repeat(s.before[pieces] - total[first], lengths, axis=0))
 
 
 class Loader:
@@ -146,10 +166,10 @@ class Loader:
             yield self.collate(pieces)
 
     def collate(self, pieces: NDArray[np.int64]) -> Batch:
-        """Return what is known before each event of the pieces, the event's item, and its weight."""
+        """Return what is known before each event of the pieces; the event's item, its kind and its weight."""
         s = self.sequences
         lengths = s.ends[pieces] - s.starts[pieces]
         begin = np.cumsum(lengths) - lengths
         at = np.repeat(s.starts[pieces] - begin, lengths) + np.arange(int(lengths.sum()))
-        targets = torch.from_numpy(s.item[at].astype(np.int64))
-        return pack(s, pieces, lengths - 1), targets, torch.from_numpy(s.weight[at])
+        targets, kinds = (torch.from_numpy(column[at].astype(np.int64)) for column in (s.item, s.event))
+        return pack(s, pieces, lengths - 1), targets, kinds, torch.from_numpy(s.weight[at])

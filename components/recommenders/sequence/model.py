@@ -14,6 +14,7 @@ from torch.nn import functional
 from components.contracts import EVENTS
 from components.params import Sequence
 from components.recommenders.sequence.loss import cross_entropy
+from components.recommenders.sequence.profile import WIDTH
 
 START = len(EVENTS)  # code of the place before the first event: what an unknown user consists of
 GAPS = 16  # codes of the time between an event and the one before it
@@ -26,6 +27,7 @@ class Packed(NamedTuple):
     events: Tensor  # (t,) START at a start place
     places: Tensor  # (t,) 0 at a start place, then 1, 2, ...
     gaps: Tensor  # (t,) code of the time since the event before
+    profile: Tensor  # (t, WIDTH) the user's profile at the place
     older: Tensor  # items of events before the pieces, one piece's after the other's
     older_at: Tensor  # (p,) where the older items of each piece begin
     groups: tuple[tuple[int, int], ...]  # pieces and their length, in the order of the places
@@ -84,31 +86,44 @@ class Transformer(nn.Module):
         self.event = nn.Embedding(len(EVENTS) + 1, params.dim)
         self.place = nn.Embedding(params.max_length + 1, params.dim)
         self.gap = nn.Embedding(GAPS, params.dim)
+        self.profile = nn.Linear(WIDTH, params.dim, bias=False)
         self.older = nn.Linear(params.dim, params.dim, bias=False)
         self.blocks = nn.ModuleList(Block(params.dim, params.heads, params.dropout) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(params.dim)
+        self.heads = nn.Embedding(len(EVENTS), params.dim)
+        nn.init.zeros_(self.heads.weight)
         for table in (self.event, self.place, self.gap):
             nn.init.normal_(table.weight, std=0.02)
+        nn.init.normal_(self.profile.weight, std=0.02)
 
-    def forward(self, vectors: Tensor, packed: Packed) -> Tensor:
-        """Return the unit state at each place, (t, d); vectors: (n, d) unit rows, row 0 zero."""
+    def forward(self, vectors: Tensor, packed: Packed, kinds: Tensor) -> Tensor:
+        """Return the unit state at each place, (t, d), where the next event is of kind (t,); vectors: (n, d) unit rows.
+
+        Row 0 of the vectors is zero.
+        """
         x = self._embed(vectors, packed)
         for block in self.blocks:
             x = block(x, packed.groups)
-        return functional.normalize(self.norm(x), dim=-1)
+        return self.ask(self.norm(x), kinds)
 
     def newest(self, vectors: Tensor, packed: Packed) -> Tensor:
-        """Return (p, d): the state of `forward` at the last place of each piece."""
+        """Return (p, d): what `forward` asks its heads with at the last place of each piece."""
         x = self._embed(vectors, packed)
         *lower, last = self.blocks
         for block in lower:
             x = block(x, packed.groups)
-        return functional.normalize(self.norm(cast(Block, last).newest(x, packed.groups)), dim=-1)
+        found: Tensor = self.norm(cast(Block, last).newest(x, packed.groups))
+        return found
+
+    def ask(self, x: Tensor, kinds: Tensor) -> Tensor:
+        """Return the unit states (t, d) of x (t, d) under the head of each one's kind of event (t,)."""
+        return functional.normalize(x * (1 + self.heads(kinds)), dim=-1)
 
     def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
         # not vectors[items]: the backward of an index adds in the order of threads, that of an embedding does not
         x = functional.embedding(packed.items, vectors)
         x = x + self.event(packed.events) + self.place(packed.places) + self.gap(packed.gaps)  # (t, d)
+        x = x + self.profile(packed.profile)
         # what came before a piece enters at its start place, as the mean of its items
         before = functional.embedding_bag(packed.older, vectors.detach(), packed.older_at, mode="mean")  # (p, d)
         x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before))
@@ -148,13 +163,13 @@ class Net(nn.Module):
         super().__init__()
         self.items, self.transformer, self.params = items, transformer, params
 
-    def loss(self, packed: Packed, targets: Tensor, weight: Tensor) -> Tensor:
+    def loss(self, packed: Packed, targets: Tensor, kinds: Tensor, weight: Tensor) -> Tensor:
         """Return the mean cross-entropy of the item after each place over the catalogue, weighted by its event.
 
-        targets (t,) items, weight (t,) above 0.
+        targets (t,) items, kinds (t,) of their events, weight (t,) above 0.
         """
         vectors = self.items()  # (n, d), once a step
-        states = self.transformer(vectors, packed)  # (t, d)
+        states = self.transformer(vectors, packed, kinds)  # (t, d)
         chosen, bias = self._softmax_over(targets, len(vectors))
         if chosen is not None:
             vectors = vectors[chosen]

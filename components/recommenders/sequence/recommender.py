@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import every_nth, rank, without_seen
+from components.evaluation.protocol import every_nth, rank, targets_of, without_seen
 from components.params import Sequence, Trainer
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
-from components.recommenders.sequence.attributes import attribute_codes
+from components.recommenders.sequence.attributes import attribute_codes, price_levels
 from components.recommenders.sequence.datamodule import Loader, newest_pieces, pack, training_sequences
 from components.recommenders.sequence.model import Items, Net, Transformer
+from components.recommenders.sequence.profile import centred
 from components.recommenders.storage import Stored, write_model
 
 USERS_AT_ONCE = 256  # through the transformer, when scoring
@@ -53,7 +54,8 @@ class SequenceRecommender(BaseRecommender):
 
         if items.embedding is None or len(items.embedding) != interactions.n_items + 1:
             raise ContractError(f"sequence: expected embeddings of {interactions.n_items + 1} rows; run `encode`")
-        sequences = training_sequences(interactions, self.params)
+        self.price = centred(price_levels(items))
+        sequences = training_sequences(interactions, self.params, self.price)
         if not len(sequences.starts):
             raise ContractError("sequence: no known user has an event in the training window; widen it")
         torch.manual_seed(self.seed)
@@ -63,6 +65,7 @@ class SequenceRecommender(BaseRecommender):
         table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params)
         net = Net(table, Transformer(self.params), self.params)
         asked = _asked(users, self.exclude_seen)
+        self.asked = _shares(asked)
 
         def validate(net: Net) -> float:
             self._take(net)
@@ -84,7 +87,7 @@ class SequenceRecommender(BaseRecommender):
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        """Return cosines in [-1, 1]; a user without history is where everybody starts."""
+        """Return cosines in [-1, 1], of the heads' mean; a user without history is where everybody starts."""
         check_items(users.history.item_idx, len(self.vectors) - 1, "a history", lowest=1)
         if items is not None:
             check_items(items, len(self.vectors) - 1, "`items`")
@@ -96,14 +99,17 @@ class SequenceRecommender(BaseRecommender):
         """Write the transformer and the item vectors; what made the vectors stays behind."""
         arrays = {f"net.{k}": v.detach().cpu().numpy() for k, v in self.transformer.state_dict().items()}
         settings = {"params": self.params, "trainer": self.trainer}
-        write_model(folder, self.name, 2, len(self.vectors) - 1, settings, {**arrays, "vectors": self.vectors})
+        arrays |= {"vectors": self.vectors, "price": self.price, "asked": self.asked}
+        write_model(folder, self.name, 3, len(self.vectors) - 1, settings, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        stored = Stored(folder, cls.name, 2)
+        stored = Stored(folder, cls.name, 3)
         model = cls(stored.section("params", Sequence), stored.section("trainer", Trainer), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
+        model.price = stored.array("price", (stored.n_items + 1,))
+        model.asked = stored.array("asked", (len(EVENTS),))
         model.transformer = Transformer(model.params).eval()
         shapes = {k: tuple(v.shape) for k, v in model.transformer.state_dict().items()}
         model.transformer.load_state_dict({k: torch.from_numpy(stored.array(f"net.{k}", s)) for k, s in shapes.items()})
@@ -117,8 +123,11 @@ class SequenceRecommender(BaseRecommender):
         self.transformer.load_state_dict({k: v.detach().float().cpu() for k, v in net.transformer.state_dict().items()})
 
     def _states(self, history: Ragged) -> FloatArray:
-        """Return (n_users, dim): the state after the newest event of each history; like lengths go together."""
-        pieces = newest_pieces(history, self.params)
+        """Return (n_users, dim): what the heads say after the newest event of each history, by how much each is asked.
+
+        Histories of like lengths go together.
+        """
+        pieces = newest_pieces(history, self.params, self.price)
         lengths = pieces.ends - pieces.starts
         states = np.zeros((len(lengths), self.params.dim), np.float32)
         order = np.argsort(lengths, kind="stable")
@@ -126,7 +135,9 @@ class SequenceRecommender(BaseRecommender):
         for at in range(0, len(order), USERS_AT_ONCE):
             some = order[at : at + USERS_AT_ONCE]
             with torch.inference_mode():
-                states[some] = self.transformer.newest(vectors, pack(pieces, some, lengths[some])).numpy()
+                found = self.transformer.newest(vectors, pack(pieces, some, lengths[some]))
+                for kind in np.flatnonzero(self.asked):
+                    states[some] += self.asked[kind] * self.transformer.ask(found, torch.tensor(kind)).numpy()
         return states
 
     def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], asked: Users) -> str:
@@ -142,6 +153,13 @@ class SequenceRecommender(BaseRecommender):
         for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
             digest.update(file.read_bytes())
         return digest.hexdigest()
+
+
+def _shares(users: Users) -> FloatArray:
+    """Return (len(EVENTS),) the share of each kind of event among the users' targets: what is to be foretold."""
+    kinds = np.bincount(targets_of(users).event, minlength=len(EVENTS))
+    share: FloatArray = (kinds / kinds.sum()).astype(np.float32)
+    return share
 
 
 def _asked(users: Users, exclude_seen: bool) -> Users:

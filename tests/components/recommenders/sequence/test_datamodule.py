@@ -1,6 +1,7 @@
 """Histories as pieces without padding: merged by hand, cut, and in an order that seed and epoch give."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from components.recommenders.sequence.datamodule import (
     training_sequences,
 )
 from components.recommenders.sequence.model import GAPS, START
+from components.recommenders.sequence.profile import WIDTH
 
 MINUTE = 60_000_000
+PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9
 
 
 @pytest.fixture
@@ -32,11 +35,12 @@ def sequences_of(lengths: list[int]) -> Sequences:
     ends = np.cumsum(lengths).astype(np.int64)
     n, starts = int(ends[-1]), ends - np.array(lengths)
     item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
-    return Sequences(item, np.full(n, 2, np.int8), gap, np.ones(n, np.float32), starts, starts, ends)
+    one, none = np.ones(n, np.float32), np.zeros((len(lengths), WIDTH), np.float32)
+    return Sequences(item, np.full(n, 2, np.int8), gap, one, np.zeros(n, np.float32), starts, starts, ends, none)
 
 
 def items_of(loader: Loader) -> list[int]:
-    return [int(i) for _, targets, _ in loader for i in targets]
+    return [int(i) for _, targets, _, _ in loader for i in targets]
 
 
 def test_runs_of_an_item_become_its_heaviest_event() -> None:
@@ -78,7 +82,7 @@ def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
     events_of: Callable[..., Interactions], short: Sequence
 ) -> None:
     rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 8)]
-    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), short)
+    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), short, PRICE)
     cut = [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)]
     assert cut == [[6, 7], [4, 5], [2, 3], [1]]
     older = [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)]
@@ -86,7 +90,7 @@ def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
 
 
 def test_of_each_user_the_newest_events_are_a_piece(users_of: Callable[..., Users], short: Sequence) -> None:
-    pieces = newest_pieces(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short)
+    pieces = newest_pieces(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short, PRICE)
     assert [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)] == [[4, 5], [], [6]]
     assert [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)] == [[2, 3], [], []]
 
@@ -103,7 +107,7 @@ def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
 
 def test_what_came_before_a_piece_is_kept_by_piece() -> None:
     s = sequences_of([6])
-    s = Sequences(s.item, s.event, s.gap, s.weight, np.array([0, 1]), np.array([0, 3]), np.array([2, 6]))
+    s = replace(s, older=np.array([0, 1]), starts=np.array([0, 3]), ends=np.array([2, 6]), before=s.before[[0, 0]])
     packed = pack(s, np.array([0, 1]), np.array([2, 3]))
     assert packed.older.tolist() == [2, 3]
     assert packed.older_at.tolist() == [0, 0]
@@ -111,9 +115,10 @@ def test_what_came_before_a_piece_is_kept_by_piece() -> None:
 
 def test_each_place_is_asked_for_the_event_that_follows() -> None:
     s = sequences_of([1, 3])
-    packed, targets, weight = Loader(s, 9, 0).collate(np.array([0, 1]))
+    packed, targets, kinds, weight = Loader(s, 9, 0).collate(np.array([0, 1]))
     assert packed.items.tolist() == [0, 0, 2, 3]
     assert targets.tolist() == [1, 2, 3, 4]
+    assert kinds.tolist() == [2] * 4
     assert weight.tolist() == [1.0] * 4
 
 
@@ -164,9 +169,9 @@ def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> No
 
 def test_a_batch_holds_so_many_events_or_one_piece() -> None:
     batches = list(Loader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
-    sizes = [len(targets) for _, targets, _ in batches]
+    sizes = [len(targets) for _, targets, _, _ in batches]
     assert sizes.count(500) == 8  # one piece that is longer than a batch comes alone
     assert all(n <= 64 for n in sizes if n != 500)
     assert max(n for n in sizes if n != 500) > 64 - 9
-    places = [sum(pieces * length for pieces, length in packed.groups) for packed, _, _ in batches]
+    places = [sum(pieces * length for pieces, length in packed.groups) for packed, _, _, _ in batches]
     assert places == sizes  # no place is padding

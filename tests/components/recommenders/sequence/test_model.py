@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from components.contracts import EVENTS
 from components.params import Params, Sequence
 from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_places
+from components.recommenders.sequence.profile import WIDTH
 
 N = 12  # rows of the table: 11 items and no item
 
@@ -24,6 +26,11 @@ def net(knobs: Sequence) -> Net:
     return Net(Items(text, codes, 3, evidence, knobs), Transformer(knobs), knobs)
 
 
+def so_far(row: list[int]) -> list[float]:
+    """Return some profile of a history: here its length, and nothing else."""
+    return [float(len(row)), *[0.0] * (WIDTH - 1)]
+
+
 def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Packed:
     """Lay out rows of rising length, all bought the same minute; before them what `older` has."""
     before = older or [[] for _ in rows]
@@ -33,21 +40,28 @@ def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Pa
         torch.tensor([e for row in rows for e in (START, *[2] * len(row))]),
         torch.tensor([p for length in lengths for p in range(length)]),
         torch.tensor([min(p, 1) for length in lengths for p in range(length)]),
+        torch.tensor([so_far(row[:place]) for row in rows for place in range(len(row) + 1)]),
         torch.tensor([i for row in before for i in row], dtype=torch.long),
         torch.tensor([sum(map(len, before[:i])) for i in range(len(rows))]),
         tuple((lengths.count(length), length) for length in sorted(set(lengths))),
     )
 
 
-def follow(rows: list[list[int]]) -> tuple[Packed, Tensor, Tensor]:
-    """Return the rows as a batch: at each place the next item is asked for."""
+def follow(rows: list[list[int]]) -> tuple[Packed, Tensor, Tensor, Tensor]:
+    """Return the rows as a batch: at each place the next item is asked for, carts and purchases in turn."""
     targets = torch.tensor([i for row in rows for i in row])
-    return histories([row[:-1] for row in rows]), targets, torch.ones(len(targets))
+    kinds = 1 + torch.arange(len(targets)) % 2
+    return histories([row[:-1] for row in rows]), targets, kinds, torch.ones(len(targets))
+
+
+def states_of(net: Net, packed: Packed, kind: int = 2) -> Tensor:
+    """Return the unit state at each place, asked for one kind of event."""
+    return net.transformer(net.items(), packed, torch.full_like(packed.items, kind))
 
 
 def test_the_future_does_not_change_past_states(net: Net) -> None:
     net.eval()
-    one, two = (net.transformer(net.items(), histories([row])) for row in ([1, 2, 3, 4, 5], [1, 2, 3, 9, 8]))
+    one, two = (states_of(net, histories([row])) for row in ([1, 2, 3, 4, 5], [1, 2, 3, 9, 8]))
     torch.testing.assert_close(one[:4], two[:4], rtol=0, atol=1e-6)
     assert (one[4] - two[4]).norm() > 1e-3
 
@@ -55,8 +69,8 @@ def test_the_future_does_not_change_past_states(net: Net) -> None:
 def test_neighbours_in_the_batch_change_nothing(net: Net) -> None:
     net.eval()
     rows = [[], [7, 2], [3, 1], [4, 5, 6, 7, 8]]
-    packed = net.transformer(net.items(), histories(rows))
-    alone = torch.cat([net.transformer(net.items(), histories([row])) for row in rows])
+    packed = states_of(net, histories(rows))
+    alone = torch.cat([states_of(net, histories([row])) for row in rows])
     torch.testing.assert_close(packed, alone, rtol=0, atol=1e-6)
 
 
@@ -65,24 +79,24 @@ def test_order_kind_and_time_of_events_count(net: Net) -> None:
     packed = histories([[1, 2], [2, 1], [1, 2], [1, 2]])
     packed.events[8] = 0  # a view, where the others buy
     packed.gaps[11] = 9  # days later
-    states = net.transformer(net.items(), packed)[last_places(packed.groups)]
+    states = states_of(net, packed)[last_places(packed.groups)]
     for other in states[1:]:
         assert (states[0] - other).norm() > 1e-3
 
 
 def test_what_came_before_a_piece_counts_and_touches_no_other(net: Net) -> None:
     net.eval()
-    plain = net.transformer(net.items(), histories([[1], [1], [1]]))
-    told = net.transformer(net.items(), histories([[1], [1], [1]], [[], [5, 6], []]))
+    plain = states_of(net, histories([[1], [1], [1]]))
+    told = states_of(net, histories([[1], [1], [1]], [[], [5, 6], []]))
     changed = (plain - told).norm(dim=1) > 1e-3
     assert changed.tolist() == [False, False, True, True, False, False]
-    mean = net.transformer(net.items(), histories([[1], [1], [1]], [[], [5, 6, 6, 5], []]))
+    mean = states_of(net, histories([[1], [1], [1]], [[], [5, 6, 6, 5], []]))
     torch.testing.assert_close(mean, told, rtol=0, atol=1e-6)
 
 
 def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:
     vectors = net.items()
-    states = net.transformer(vectors, histories([[], [1, 2]]))
+    states = states_of(net, histories([[], [1, 2]]))
     assert not vectors[0].any()
     torch.testing.assert_close(vectors[1:].norm(dim=1), torch.ones(N - 1))
     torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
@@ -112,21 +126,21 @@ def test_attributes_are_part_of_a_vector_and_none_is_zero(net: Net) -> None:
 
 def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: Sequence) -> None:
     net.eval()
-    packed, targets, weight = follow([[4], [3, 1]])
+    packed, targets, kinds, weight = follow([[4], [3, 1]])
     weight[2] = 0.25
     vectors = net.items()
-    states = net.transformer(vectors, packed)
+    states = net.transformer(vectors, packed, kinds)
     total = torch.zeros(())
     for place, item, share in ((0, 4, 1.0), (1, 3, 1.0), (2, 1, 0.25)):
         logits = states[place] @ vectors[1:].T / knobs.temperature
         total = total - share * torch.log_softmax(logits, dim=0)[item - 1]
-    torch.testing.assert_close(net.loss(packed, targets, weight), total / 2.25)
+    torch.testing.assert_close(net.loss(packed, targets, kinds, weight), total / 2.25)
 
 
 def test_every_weight_learns_except_the_own_vector_of_an_unsold_item(net: Net) -> None:
     net.train()
-    _, targets, weight = follow([[9, 10, 11, 2], [2, 3, 4, 5, 6, 7, 8]])
-    net.loss(histories([[9, 10, 11], [2, 3, 4, 5, 6, 7]], [[], [3]]), targets, weight).backward()
+    _, targets, kinds, weight = follow([[9, 10, 11, 2], [2, 3, 4, 5, 6, 7, 8]])
+    net.loss(histories([[9, 10, 11], [2, 3, 4, 5, 6, 7]], [[], [3]]), targets, kinds, weight).backward()
     for name, weights in net.named_parameters():
         assert weights.grad is not None, name
         assert weights.grad.abs().sum() > 0, name
@@ -157,8 +171,32 @@ def test_the_newest_state_alone_is_the_one_of_all_places(knobs: Sequence) -> Non
     transformer = Transformer(deep).eval()
     vectors = torch.nn.functional.normalize(torch.randn(N, 16), dim=1)
     packed = histories([[], [6], [7], [1, 2, 3, 4, 5]], [[], [], [2], []])
-    everything = transformer(vectors, packed)[last_places(packed.groups)]
-    torch.testing.assert_close(transformer.newest(vectors, packed), everything, rtol=0, atol=1e-6)
+    kinds = torch.full_like(packed.items, 2)
+    everything = transformer(vectors, packed, kinds)[last_places(packed.groups)]
+    newest = transformer.ask(transformer.newest(vectors, packed), kinds[:4])
+    torch.testing.assert_close(newest, everything, rtol=0, atol=1e-6)
+
+
+def test_each_kind_of_event_has_a_head_of_its_own(net: Net) -> None:
+    """A batch of purchases alone moves what is asked for purchases; carts share the trunk, not the head."""
+    net.train()
+    packed, targets, kinds, weight = follow([[2, 3, 4, 5]])
+    net.loss(packed, targets, torch.full_like(kinds, 2), weight).backward()
+    moved = net.transformer.heads.weight.grad.abs().sum(dim=1) > 0
+    assert moved.tolist() == [event == 2 for event in range(len(EVENTS))]
+    with torch.no_grad():
+        net.eval()
+        same = states_of(net, packed, 1)
+        net.transformer.heads.weight[2] += torch.randn(same.shape[1])
+    assert torch.equal(states_of(net, packed, 1), same)
+    assert ((states_of(net, packed, 2) - same).norm(dim=1) > 1e-3).all()
+
+
+def test_the_profile_is_read(net: Net) -> None:
+    net.eval()
+    packed = histories([[1, 2]])
+    other = packed._replace(profile=packed.profile + 1.0)
+    assert ((states_of(net, packed) - states_of(net, other)).norm(dim=1) > 1e-4).all()
 
 
 def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: Sequence) -> None:

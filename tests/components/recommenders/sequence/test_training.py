@@ -36,7 +36,8 @@ class Case:
         text, codes = torch.from_numpy(catalogue.embedding.copy()), torch.zeros(events.n_items + 1, 1, dtype=torch.long)
         items = Items(text, codes, 1, evidence, params.models.sequence)
         self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
-        self.loader = Loader(training_sequences(events, params.models.sequence), knobs.batch_size, 0)
+        price = np.zeros(events.n_items + 1, np.float32)
+        self.loader = Loader(training_sequences(events, params.models.sequence, price), knobs.batch_size, 0)
         self.knobs, self.folder, self.seen = knobs, folder, 0
 
     def rising(self, _: Net) -> float:
