@@ -114,6 +114,7 @@ class Recommender(Protocol):
     """One contract for all models; `components/recommenders/base.py` ranks, a model scores."""
 
     name: ClassVar[str]
+    knows_new: ClassVar[bool]  # whether it has something of its own to say of a product without events
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Learn from the interactions; `users` (with targets) is the validation window, for tuning only."""

@@ -271,6 +271,8 @@ class Hybrid(Section):
     max_users: Count
     min_slice_users: Count
     min_gain: Share
+    newcomer_cost: Share
+    newcomer_lenders: Count
 
 
 class Models(Section):

@@ -16,6 +16,7 @@ class BaseRecommender(ABC):
     """A Recommender whose `recommend` stands on its `score`; models read `users.history`, never a table by user."""
 
     name: ClassVar[str]
+    knows_new: ClassVar[bool] = False  # whether it has something of its own to say of a product without events
     batch_users: int = 256  # users ranked at once, however many are asked for
 
     @abstractmethod

@@ -18,6 +18,7 @@ class ContentRecommender(BaseRecommender):
     """Scores are cosines of an item's embedding to the recency-weighted mean of the history's."""
 
     name: ClassVar[str] = "content"
+    knows_new: ClassVar[bool] = True
 
     def __init__(self, params: Content, popularity: Popularity) -> None:
         self.params = params

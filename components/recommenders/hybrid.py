@@ -8,15 +8,19 @@ import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
-from components.evaluation.protocol import every_nth, without_seen
+from components.evaluation.metrics import per_user
+from components.evaluation.protocol import batches, every_nth, take, targets_of, without_seen
 from components.evaluation.slices import cold_users
 from components.params import Hybrid, Section
-from components.recommenders.base import BaseRecommender
-from components.recommenders.blending import Pool, gather, learn, ndcg, scaled
-from components.recommenders.histories import pick
+from components.recommenders.base import BaseRecommender, row_numbers, top_k
+from components.recommenders.blending import K, Pool, gather, learn, ndcg, scaled
+from components.recommenders.histories import check_items, pick
+from components.recommenders.newcomers import Newcomers
 from components.recommenders.storage import Stored, write_model
 
 SLICES = ("cold", "warm")  # users with few events, users with more
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of a borrowed score, that are tried
+NOBODY = (np.zeros(0, np.int32), np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32))  # no newcomers
 
 
 class Blend(Section):
@@ -25,10 +29,14 @@ class Blend(Section):
     parts: list[str]
     cold_user_events: int
     exclude_seen: bool
+    borrow: float  # share of the borrowed score that a product without events gets
 
 
 class HybridRecommender(BaseRecommender):
-    """Scores are weighted sums of what the parts say, each part on a scale of its own; useless parts are not kept."""
+    """Scores are weighted sums of what the parts say, each part on a scale of its own; useless parts are not kept.
+
+    Parts that do not know a product without events speak of it as of the products that read like it.
+    """
 
     name: ClassVar[str] = "hybrid"
 
@@ -39,16 +47,18 @@ class HybridRecommender(BaseRecommender):
         self.parts, self.params = dict(parts), params
         self.cold_user_events, self.exclude_seen = cold_user_events, exclude_seen
         self.weights = np.zeros((len(SLICES), len(self.parts)), np.float32)
+        self.newcomers: Newcomers | None = None
         self.found: dict[str, float] = {}
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Fit every part, then blend them on the validation users."""
         for part in self.parts.values():
             part.fit(interactions, items, users)
-        return self.blend(users, interactions.n_items)
+        newcomers = Newcomers.of(interactions, items, self.params.newcomer_lenders)
+        return self.blend(users, interactions.n_items, newcomers)
 
-    def blend(self, users: Users, n_items: int) -> Self:
-        """Learn the weights on users with targets, and let go of parts without any.
+    def blend(self, users: Users, n_items: int, newcomers: Newcomers | None = None) -> Self:
+        """Learn the weights on users with targets, and let go of parts without any; then, how much newcomers borrow.
 
         Raises ContractError where no user has a target left.
         """
@@ -67,43 +77,80 @@ class HybridRecommender(BaseRecommender):
             if mine.any():
                 self.found[f"{SLICES[row]}/ndcg_at_10"] = ndcg(part, self.weights[row])
         self._keep((self.weights > 0).max(axis=0))
+        if newcomers is not None:
+            newcomers.share = self._share(asked, newcomers)
+            self.newcomers = newcomers if newcomers.share else None
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return weighted sums; about 0 for the mean item, about 1 for the best."""
-        weights = self._weights(users)  # (n_users, n_parts)
-        total = np.zeros((len(users), self.n_items + 1), np.float32)
-        for column, part in enumerate(self.parts.values()):
-            total += weights[:, column, None] * scaled(part.score(users))
-        return pick(total, items)
+        knowing, blind = self._sides(users)
+        return pick(knowing + (blind if self.newcomers is None else self.newcomers.lend(blind)), items)
 
     def why(self, users: Users, items: IntArray) -> dict[str, FloatArray]:
         """Return for each part (n_users, len(items)) what it adds to the scores; they sum up to `score`."""
         weights = self._weights(users)
-        return {
-            name: weights[:, column, None] * pick(scaled(part.score(users)), items)
-            for column, (name, part) in enumerate(self.parts.items())
-        }
+        added = {}
+        for column, (name, part) in enumerate(self.parts.items()):
+            scores = scaled(part.score(users))
+            if self.newcomers is not None and not part.knows_new:
+                scores = self.newcomers.lend(scores)
+            added[name] = weights[:, column, None] * pick(scores, items)
+        return added
 
     def save(self, folder: Path) -> None:
         """Write the parts in folders of their own, then the weights."""
         for name, part in self.parts.items():
             part.save(folder / "parts" / name)
-        blend = Blend(parts=list(self.parts), cold_user_events=self.cold_user_events, exclude_seen=self.exclude_seen)
-        settings = {"params": self.params, "blend": blend}
-        write_model(folder, self.name, 1, self.n_items, settings, {"weights": self.weights})
+        new = self.newcomers or Newcomers(*NOBODY, self.n_items)
+        told = {"cold_user_events": self.cold_user_events, "exclude_seen": self.exclude_seen, "borrow": new.share}
+        settings = {"params": self.params, "blend": Blend.model_validate({"parts": list(self.parts), **told})}
+        arrays = {"weights": self.weights, "new": new.items, "likes": new.likes, "likeness": new.weights}
+        write_model(folder, self.name, 2, self.n_items, settings, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         from components.recommenders.library import load_model
 
-        stored = Stored(folder, cls.name, 1)
+        stored = Stored(folder, cls.name, 2)
         blend = stored.section("blend", Blend)
         parts = {name: load_model(folder / "parts" / name) for name in blend.parts}
         model = cls(parts, stored.section("params", Hybrid), blend.cold_user_events, blend.exclude_seen)
         model.n_items, model.weights = stored.n_items, stored.array("weights", (len(SLICES), len(parts)))
+        new, likes = stored.array("new", (None,), np.int32), stored.array("likes", (None, None), np.int32)
+        for items in (new, likes):
+            check_items(items.ravel(), stored.n_items, f"{folder}: newcomers", lowest=1)
+        model.newcomers = Newcomers(new, likes, stored.array("likeness", likes.shape), stored.n_items)
+        model.newcomers.share = blend.borrow
         return model
+
+    def _sides(self, users: Users) -> tuple[FloatArray, FloatArray]:
+        """Return two weighted sums (n_users, n_items + 1): of parts that know newcomers, and of those that do not."""
+        weights = self._weights(users)  # (n_users, n_parts)
+        sides = np.zeros((2, len(users), self.n_items + 1), np.float32)
+        for column, part in enumerate(self.parts.values()):
+            sides[0 if part.knows_new else 1] += weights[:, column, None] * scaled(part.score(users))
+        return sides[0], sides[1]
+
+    def _share(self, asked: Users, newcomers: Newcomers) -> float:
+        """Return the largest share that newcomers may borrow at the cost of `newcomer_cost` in the users' NDCG."""
+        targets = targets_of(asked)
+        values: dict[float, list[FloatArray]] = {share: [] for share in (0.0, *SHARES)}
+        for start, batch in batches(asked, self.batch_users):
+            knowing, blind = self._sides(batch)
+            own = take(targets, np.arange(start, start + len(batch)))
+            for share, found in values.items():
+                scores = knowing + newcomers.lend(blind.copy(), share)
+                if self.exclude_seen:
+                    scores[row_numbers(batch.history), batch.history.item_idx] = -np.inf
+                scores[:, 0] = -np.inf
+                found.append(per_user(top_k(scores, K).items, own, [K])[f"ndcg_at_{K}"])
+        means = {share: float(np.concatenate(found).mean()) for share, found in values.items()}
+        allowed = [share for share in SHARES if means[share] >= means[0.0] * (1 - self.params.newcomer_cost)]
+        share = max(allowed, default=0.0)
+        self.found |= {"borrow": share, "borrow/ndcg_at_10": means[share]}
+        return share
 
     def _weights(self, users: Users) -> FloatArray:
         """Return (n_users, n_parts) the weights of each user's slice."""

@@ -3,22 +3,25 @@
 import logging
 from pathlib import Path
 
-from components.data.tables import read_info, read_users
+from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.protocol import check_leakage
 from components.params import Params
 from components.recommenders.hybrid import SLICES
 from components.recommenders.library import hybrid_of, load_model, model_folder
+from components.recommenders.newcomers import Newcomers
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("blend")
 
 
-def blend(params: Params, split: Path, models: Path) -> dict[str, float]:
+def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
     """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
     section = params.models.hybrid
     model = hybrid_of({name: load_model(model_folder(models, name)) for name in section.parts}, params)
     model.batch_users = params.recommend.batch_users
-    model.blend(read_users(split, "validation"), read_info(split).n_items)
+    events, catalogue = read_interactions(split), read_catalogue(split, features)
+    newcomers = Newcomers.of(events, catalogue, section.newcomer_lenders)
+    model.blend(read_users(split, "validation"), events.n_items, newcomers)
     model.save(models / "hybrid")
     metrics = {f"validation/{name}": value for name, value in model.found.items()}
     for row, name in enumerate(SLICES):
@@ -32,7 +35,7 @@ def main() -> None:
     """Blend in the current folder."""
     with stage("blend", "models/hybrid", "reports/blend") as params:
         check_leakage(Path("data/split"))
-        write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("models")))
+        write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("features"), Path("models")))
 
 
 if __name__ == "__main__":

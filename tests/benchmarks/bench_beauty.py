@@ -28,6 +28,7 @@ from components.evaluation.metrics import per_user
 from components.params import Params, load
 from components.recommenders.hybrid import SLICES
 from components.recommenders.library import NAMES, create, hybrid_of
+from components.recommenders.newcomers import Newcomers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"
@@ -78,7 +79,8 @@ def fitted(name: str, params: Params, data: Data, parts: dict[str, Recommender])
     train, catalogue, validation = data
     if name != "hybrid":
         return create(name, params).fit(train, catalogue, validation)
-    blend = hybrid_of(parts, params).blend(validation, train.n_items)
+    newcomers = Newcomers.of(train, catalogue, params.models.hybrid.newcomer_lenders)
+    blend = hybrid_of(parts, params).blend(validation, train.n_items, newcomers)
     for slice_name, row in zip(SLICES, blend.weights, strict=True):
         told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))
         logging.info("hybrid, %s users: %s", slice_name, told)

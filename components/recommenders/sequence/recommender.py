@@ -33,6 +33,7 @@ class SequenceRecommender(BaseRecommender):
     """Scores are cosines of the user's state and the item's vector."""
 
     name: ClassVar[str] = "sequence"
+    knows_new: ClassVar[bool] = True
 
     def __init__(self, params: Sequence, trainer: Trainer, seed: int, exclude_seen: bool) -> None:
         """`work` may be set to a folder where a killed training can be taken up, `board` to one for TensorBoard.

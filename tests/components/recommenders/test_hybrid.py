@@ -47,6 +47,7 @@ class Oracle(BaseRecommender):
 
 def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **changes: Any) -> HybridRecommender:
     params = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
+    params |= {"newcomer_cost": 0.01, "newcomer_lenders": 50}
     return HybridRecommender(parts, Hybrid.model_validate(params | changes), cold, exclude_seen)
 
 
