@@ -1,25 +1,37 @@
 """Who is asked what: leak-free windows, users with a ground truth, and ranked lists that keep their contract."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import BoolArray, IntArray, Interactions, Ragged, Ranked, Recommender, TimeArray, Users
+from components.contracts import (
+    WINDOWS,
+    BoolArray,
+    IntArray,
+    Interactions,
+    Ragged,
+    Ranked,
+    Recommender,
+    TimeArray,
+    Users,
+)
 from components.data.tables import SplitInfo, moment, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.evaluation.metrics import count_targets, relevance
 
 
-def check_leakage(split: Path) -> None:
+def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
     """Raise ContractError("leakage: ...") when a window of the split holds what belongs to a later one.
 
+    names: the windows that are looked at, oldest first; the files of others are not opened.
     global_time: every event of a window lies between its ends. leave_one_out: no event of a user is later than one of
     the same user in a later window (ties keep the source's order), and none is in two windows.
     """
     info = read_info(split)
-    windows = {w: read_interactions(split, (w,)) for w in ("train", "validation", "test")}
+    windows = {w: read_interactions(split, (w,)) for w in names}
     if info.protocol == "leave_one_out":
         _check_order(windows, split)
         return
@@ -46,7 +58,12 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
     info = read_info(split)
     late = users.history.timestamp >= users.now
     if info.protocol == "global_time" and late.any():
-        raise ContractError(f"leakage: {int(late.sum())} event(s) of histories are not before the {window} window")
+        earlier = " or ".join(f"{w}.parquet" for w in WINDOWS[: WINDOWS.index(window)])
+        raise ContractError(
+            f"leakage: {split}: {int(late.sum())} event(s) of {earlier} are not before {iso(users.now)}, where the "
+            f"{window} window starts, one of them at {iso(int(users.history.timestamp[late][0]))}; run the stage "
+            "`split` again"
+        )
     kept = without_seen(users) if exclude_seen else users
     if not len(kept):
         raise ContractError(
@@ -149,19 +166,31 @@ def _check_order(windows: dict[str, Interactions], split: Path) -> None:
                 "an earlier window; leave-one-out keeps each user's order. Run the stage `split` again"
             )
         np.maximum.at(latest, events.user_idx, events.timestamp)
-    for later, earlier in (("test", "validation"), ("test", "train"), ("validation", "train")):
-        twins = _marks(windows[later]) & _marks(windows[earlier])
+    for earlier, later in combinations(windows, 2):
+        twins = _twins(windows[earlier], windows[later])
         if twins:
             raise ContractError(
-                f"leakage: {split}/{earlier}.parquet holds {len(twins)} event(s) of {later}.parquet: same user, "
+                f"leakage: {split}/{earlier}.parquet holds {twins} event(s) of {later}.parquet: same user, "
                 "item, time and kind; what is asked for must not be trained on. Run the stage `split` again"
             )
 
 
-def _marks(events: Interactions) -> set[tuple[int, ...]]:
-    """Return what each event of a known user is told from others by."""
-    known = events.user_idx > 0
-    columns = (getattr(events, c)[known].tolist() for c in ("user_idx", "item_idx", "timestamp", "event"))
+def _twins(one: Interactions, other: Interactions) -> int:
+    """Return how many events of known users stand in both: same user, item, time and kind."""
+    mine, theirs = _pairs(one), _pairs(other)
+    shared = np.intersect1d(mine[mine > 0], theirs[theirs > 0])  # few: only these are looked at one by one
+    return len(_marks(one, np.isin(mine, shared)) & _marks(other, np.isin(theirs, shared)))
+
+
+def _pairs(events: Interactions) -> TimeArray:
+    """Return (n,) a number for each pair of a known user and an item; 0 for strangers."""
+    pairs = events.user_idx.astype(np.int64) * (events.n_items + 1) + events.item_idx
+    return np.where(events.user_idx > 0, pairs, 0)
+
+
+def _marks(events: Interactions, rows: BoolArray) -> set[tuple[int, ...]]:
+    """Return what each of these events is told from others by."""
+    columns = (getattr(events, c)[rows].tolist() for c in ("user_idx", "item_idx", "timestamp", "event"))
     return set(zip(*columns, strict=True))
 
 

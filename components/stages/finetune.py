@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
-from components.evaluation.protocol import check_leakage
 from components.recommenders.sequence.recommender import SequenceRecommender
 from components.stages.run import stage, write_curve, write_metrics
 
@@ -21,9 +20,8 @@ def main() -> None:
     along, and only the first one makes the outs.
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with stage("finetune", *(OUTS if first else ())) as params:
+    with stage("finetune", *(OUTS if first else ()), learns=True) as params:
         split, reports = Path("data/split"), Path("reports/finetune")
-        check_leakage(split)
         model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
         model.work, model.board = WORK, Path("run/tensorboard")

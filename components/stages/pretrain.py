@@ -10,7 +10,7 @@ import numpy as np
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
+from components.evaluation.protocol import rank, targets_of, window_users
 from components.language.cache import encode_cached
 from components.language.choice import Choice, write_choice
 from components.language.encoder import Encoder, resolve_model
@@ -78,14 +78,13 @@ def retrieval(root: Path, params: Params, embedding: FloatArray) -> dict[str, fl
 
 def main() -> None:
     """Pretrain in the current folder, or say that language.pretrain.method is none."""
-    with stage("pretrain", "models/language", "reports/pretrain") as params:
+    with stage("pretrain", "models/language", "reports/pretrain", learns=True) as params:
         if params.language.pretrain.method == "none":
             reason = "language.pretrain.method is none"
             choice = Choice(accepted=False, reason=reason, original=params.language.model)
             write_choice(Path("models/language"), choice)
             write_metrics(Path("reports/pretrain"), {"accepted": 0.0})
         else:
-            check_leakage(Path("data/split"))
             choice = adapt(Path(), params)
         log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
     shutil.rmtree(WORK, ignore_errors=True)

@@ -17,8 +17,10 @@ RESOLVED = Path("run/params.yaml")
 
 
 @contextmanager
-def stage(name: str, *outs: str) -> Iterator[params.Params]:
+def stage(name: str, *outs: str, learns: bool = False) -> Iterator[params.Params]:
     """Yield the resolved parameters; `outs` (folders) are made anew and empty.
+
+    A stage that learns does not begin on a split in which a window leaked into another.
 
     A CarouselError ends the process with exit code 1 and its message alone. The seconds between entry and exit are
     the stage's own work: they go to run/timings/<name>.json, so that a run can say what the rest cost.
@@ -31,6 +33,10 @@ def stage(name: str, *outs: str) -> Iterator[params.Params]:
         for out in outs:
             shutil.rmtree(out, ignore_errors=True)
             Path(out).mkdir(parents=True)
+        if learns:
+            from components.evaluation.protocol import check_leakage
+
+            check_leakage(Path("data/split"))
         yield params.load(RESOLVED)
     except CarouselError as error:
         sys.exit(f"{name}: {error}")

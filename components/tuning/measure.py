@@ -10,7 +10,7 @@ import components.recommenders
 from components.contracts import Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_info, read_interactions, read_users
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
 from components.params import Params
 from components.recommenders.library import create
 from components.recommenders.sequence.recommender import SequenceRecommender
@@ -41,13 +41,17 @@ def digest(root: Path) -> str:
 
 
 def read_world(root: Path, params: Params) -> World:
-    """Return the split and features below root; kept until they change, for the next trial asks for the same."""
+    """Return the split and features below root; kept until they change, for the next trial asks for the same.
+
+    Raises ContractError where validation data leaked into training data.
+    """
     return _read(root, digest(root), params.recommend.exclude_seen)
 
 
 @lru_cache(maxsize=1)
 def _read(root: Path, _: str, exclude_seen: bool) -> World:
     split = root / "data/split"
+    check_leakage(split, ("train", "validation"))
     return World(
         read_interactions(split),
         read_catalogue(split, root / "features"),

@@ -107,18 +107,19 @@ def _measured(
     started = time.monotonic()
     asked = _ask(params, model, number, earlier) if number else None
     values = _rounded(params, model, asked.params) if asked else space.present(params, model)
+    bound = _bound(params, values)
     epochs: list[float] = []
 
     def after_epoch(value: float) -> None:
         epochs.append(value)
-        if asked:
+        if asked and len(epochs) < bound["trainer.max_epochs"]:  # after the last epoch there is nothing to save
             asked.report(value, len(epochs))
             if asked.should_prune():
                 raise _CutShort
 
     state, why, found = "complete", "", None
     try:
-        own = space.with_values(params, {**values, **_bound(params, values)})
+        own = space.with_values(params, {**values, **bound})
         found = measure(read_world(root, params), model, own, after_epoch=after_epoch)
     except _CutShort:
         state = "pruned"

@@ -7,11 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from components.contracts import Ranked, Users
+from components.contracts import Interactions, Ranked, Users
 from components.data.tables import read_info, read_users
 from components.errors import ContractError
 from components.evaluation.protocol import (
+    _twins,
     champion_saw_test,
     check_leakage,
     iso,
@@ -204,3 +207,27 @@ def test_leave_one_out_trusts_only_a_champion_of_the_same_split(split: Path) -> 
 
 def test_iso_keeps_microseconds() -> None:
     assert iso(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001+00:00"
+
+
+def test_a_history_that_reaches_into_the_window_is_named(split: Path) -> None:
+    def late(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        row = np.flatnonzero(columns["user_idx"] == pq.read_table(split / "validation.parquet")["user_idx"][0].as_py())
+        columns["timestamp"][row[-1]] = START + 99 * DAY
+        return columns
+
+    edit(split, "train", late)
+    with pytest.raises(ContractError, match=r"leakage: .*1 event\(s\) of train.parquet are not before 20.*`split`"):
+        window_users(split, "validation", exclude_seen=True)
+
+
+@given(st.data())
+def test_twins_are_those_of_a_naive_search(data: st.DataObject) -> None:
+    row = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 2), st.integers(0, 1))
+    rows = [data.draw(st.lists(row, max_size=12)) for _ in range(2)]
+    windows = []
+    for drawn in rows:
+        columns = np.array(drawn, np.int64).reshape(-1, 4).T
+        one = np.ones(len(drawn), np.float32)
+        windows.append(Interactions(*columns[:3], columns[3].astype(np.int8), one, n_users=2, n_items=3, now=9))
+    known = [{r for r in drawn if r[0] > 0} for drawn in rows]
+    assert _twins(*windows) == len(known[0] & known[1])

@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
-from components.data.tables import SplitInfo, read_users
+from components.data.tables import read_users
 from components.params import load
 from components.recommenders.library import SIMPLE, load_model
 from components.stages import fit
@@ -29,31 +26,6 @@ def workspace(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def planted(split: Path, source: str) -> None:
-    """Copy a window's first event of a known user into the training window."""
-    train, other = (pq.read_table(split / f"{window}.parquet") for window in ("train", source))
-    pq.write_table(
-        pa.concat_tables([train, other.filter(pc.field("user_idx") > 0).slice(0, 1)]),
-        split / "train.parquet",
-        write_page_checksum=True,
-    )
-
-
-@pytest.mark.parametrize("source", ["validation", "test"])
-@pytest.mark.parametrize("protocol", ["global_time", "leave_one_out"])
-def test_what_is_asked_for_cannot_be_trained_on(
-    workspace: Path, source: str, protocol: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    split = workspace / "data/split"
-    info = SplitInfo.model_validate_json((split / "split.json").read_text()).model_copy(update={"protocol": protocol})
-    (split / "split.json").write_text(info.model_dump_json())
-    fit.main()  # a clean split is fitted
-    planted(split, source)
-    with pytest.raises(SystemExit, match=r"fit: leakage: data/split/\w+\.parquet h(as|olds) \d+ event"):
-        fit.main()
-    assert not list((workspace / "models/simple").iterdir())
 
 
 def digest(folder: Path) -> dict[str, bytes]:
