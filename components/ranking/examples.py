@@ -64,17 +64,20 @@ def read_examples(snapshot: Path, split: Path, window: str, params: Ranking, see
     return found
 
 
-def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples]:
-    """Return the earlier examples, to learn from, and the newest share of them, to stop and calibrate on."""
-    at = len(examples) - round(len(examples) * check_share)
-    return examples.take(np.arange(at)), examples.take(np.arange(at, len(examples)))
+def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples, Examples]:
+    """Return three parts by time: to learn from; of the newest share, a half to stop on and a half to calibrate on."""
+    size = round(len(examples) * check_share / 2)
+    ends = (len(examples) - 2 * size, len(examples) - size, len(examples))
+    learn, stop, calibrate = (examples.take(np.arange(*part)) for part in ((0, ends[0]), ends[:2], ends[1:]))
+    return learn, stop, calibrate
 
 
 def lacking(learned: Examples, test: Examples, params: Ranking) -> str:
     """Return why a ranker cannot be fitted and measured on these; "" where it can."""
-    learn, check = cut(learned, params.check_share)
-    for purpose, part in (("learn from", learn), ("calibrate on", check), ("measure on", test)):
-        for task, positives in zip(TASKS, part.labels.sum(axis=0).astype(int), strict=True):
+    learn, stop, calibrate = cut(learned, params.check_share)
+    needs = {"learn from": (learn, TASKS), "stop on": (stop, TASKS[:1]), "calibrate on": (calibrate, TASKS[:1])}
+    for purpose, (part, tasks) in (needs | {"measure on": (test, TASKS)}).items():
+        for task, positives in zip(tasks, part.labels.sum(axis=0).astype(int), strict=False):
             if not LEAST <= positives < len(part):
                 return f"{positives} of {len(part)} examples to {purpose} are a {task}; expected {LEAST} or more"
     return ""

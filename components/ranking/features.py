@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from components.ranking.model import Inputs, Sizes
 from components.recommenders.content import unit_rows
 from components.recommenders.histories import Matrix, history_matrix
 
+_NONE = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.float32))
+NOBODY = Users(np.zeros(1, np.int32), Ragged(np.zeros(2, np.int64), *_NONE), now=0)  # one who did nothing
+
 
 @dataclass(frozen=True)
 class Cares:
@@ -22,6 +26,16 @@ class Cares:
 
     value: IntArray  # (n_items + 1,) each product's
     weight: Matrix  # sparse (n_users + 1, n_values)
+
+    @classmethod
+    def told(cls, value: IntArray, history: Matrix) -> Self:
+        """Return what histories (n, n_items + 1) say of the values (n_items + 1,)."""
+        from scipy.sparse import csr_matrix
+
+        n = len(value)
+        shape = (n, int(value.max(initial=0)) + 1)
+        members = csr_matrix((np.ones(n, np.float32), value, np.arange(n + 1)), shape=shape)
+        return cls(value, (history @ members).tocsr())
 
     def of(self, user: IntArray, item: IntArray) -> FloatArray:
         """Return (n,) the log of the share of the user's interest that goes to what the item is; about 0 for all of it.
@@ -50,6 +64,13 @@ class Known:
         """Return the widths of the inputs."""
         return Sizes(self.item_text.shape[1], self.user.shape[1], self.item.shape[1])
 
+    def of_users(self, users: Users, profiles: FloatArray, recency: float) -> Known:
+        """Return the same of these users: row i is what history i and profile i (n, u) tell."""
+        history = history_matrix(users, len(self.item) - 1, recency)
+        category, brand = (Cares.told(cares.value, history) for cares in (self.category, self.brand))
+        text = unit_rows(history @ self.item_text)
+        return replace(self, user_text=text, user=profiles, category=category, brand=brand)
+
     def inputs(self, user: IntArray, item: IntArray, place: FloatArray) -> Inputs:
         """Return the inputs of n pairs; raises ContractError for an index that is not in the split."""
         for name, index, n in (("user_idx", user, len(self.user)), ("item_idx", item, len(self.item))):
@@ -72,26 +93,17 @@ def known(interactions: Interactions, catalogue: Catalogue, profiles: Features, 
     if shapes != wanted:
         raise ContractError(f"ranker: profiles and embeddings have {shapes} rows, the split asks for {wanted}")
     item_text = unit_rows(catalogue.embedding.astype(np.float32))
-    history = history_matrix(_everybody(interactions), interactions.n_items, recency)
-    return Known(
-        unit_rows(history @ item_text),
-        item_text,
-        profiles.users,
-        profiles.items,
-        _cares(history, list(zip(catalogue.category, catalogue.language, strict=True))),
-        _cares(history, catalogue.brand),
-    )
+    nobody = history_matrix(NOBODY, interactions.n_items, recency)
+    category = _codes(list(zip(catalogue.category, catalogue.language, strict=True)))
+    cares = (Cares.told(value, nobody) for value in (category, _codes(catalogue.brand)))
+    items = Known(np.zeros((1, item_text.shape[1]), np.float32), item_text, profiles.users[:1], profiles.items, *cares)
+    return items.of_users(_everybody(interactions), profiles.users, recency)
 
 
-def _cares(history: Matrix, values: Sequence[object]) -> Cares:
-    """Return what each user's history says of the values (n_items + 1,)."""
-    from scipy.sparse import csr_matrix
-
+def _codes(values: Sequence[object]) -> IntArray:
+    """Return (n_items + 1,) a number for each different value."""
     codes = {value: code for code, value in enumerate(sorted(set(map(str, values))))}
-    value = np.array([codes[str(v)] for v in values], np.int32)
-    n = len(value)
-    members = csr_matrix((np.ones(n, np.float32), value, np.arange(n + 1)), shape=(n, len(codes)))
-    return Cares(value, (history @ members).tocsr())
+    return np.array([codes[str(value)] for value in values], np.int32)
 
 
 def _everybody(events: Interactions) -> Users:

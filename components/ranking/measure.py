@@ -4,14 +4,14 @@ import numpy as np
 
 from components.contracts import FloatArray
 from components.language.sentiment import auc, calibration_error
-from components.ranking.examples import TASKS, Examples
+from components.ranking.examples import Examples, cut
 from components.ranking.ranker import Ranker
 
 
 def measure(ranker: Ranker, learned: Examples, test: Examples, popularity: FloatArray) -> dict[str, float]:
     """Return flat metrics of each task on the test examples.
 
-    learned: what the ranker saw, for the constant chance; popularity (n_items + 1,): the other thing to beat.
+    learned: what the ranker was fitted on, for the constant chance; popularity (n_items + 1,): the other thing to beat.
     """
     chances, raw = ranker.told(test), ranker.told(test, calibrated=False)
     unplaced = ranker.probabilities(test.user, test.item)  # as when serving: nobody knows the place yet
@@ -29,10 +29,11 @@ def measure(ranker: Ranker, learned: Examples, test: Examples, popularity: Float
             f"{task}/calibration_error_raw": calibration_error(raw[:, column], wanted),
             f"{task}/accuracy": float(((chances[:, column] > 0.5) == wanted).mean()),
         }
-    for task in ranker.tasks:
-        metrics[f"{task}/log_loss_gap"] = metrics[f"{task}/log_loss"] - log_loss(
-            ranker.told(learned)[:, TASKS.index(task)], learned.labels[:, TASKS.index(task)] > 0.5
-        )
+    taught, *_ = cut(learned, ranker.params.check_share)  # what stops and calibrates is not learned by heart
+    before = ranker.told(taught)
+    for column, task in enumerate(ranker.tasks):
+        gap = metrics[f"{task}/log_loss"] - log_loss(before[:, column], taught.labels[:, column] > 0.5)
+        metrics[f"{task}/log_loss_gap"] = gap
     return metrics
 
 

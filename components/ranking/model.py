@@ -55,14 +55,18 @@ class ThreeBranches(nn.Module):
         with torch.no_grad():
             self.heads.bias.copy_(torch.logit(steps))
 
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Return (n, tasks) logits."""
+    def steps(self, inputs: Inputs) -> Tensor:
+        """Return (n, tasks) logits of each step, given the one before."""
         text = torch.cat([inputs.user_text, inputs.item_text, inputs.user_text * inputs.item_text], dim=1)
         user = torch.cat([inputs.user, inputs.match], dim=1)
         told = {"text": text, "user": user, "item": inputs.item}
         mixed = self.mixed(torch.cat([branch(told[name]) for name, branch in self.branches.items()], dim=1))
-        step = nn.functional.logsigmoid(self.heads(mixed) + self.seen(inputs.place))  # log chance of each step
-        log_chance = step.cumsum(dim=1).clamp(max=-1e-6)
+        logits: Tensor = self.heads(mixed) + self.seen(inputs.place)
+        return logits
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return (n, tasks) logits of the whole way to each task."""
+        log_chance = nn.functional.logsigmoid(self.steps(inputs)).cumsum(dim=1).clamp(max=-1e-6)
         logits: Tensor = log_chance - torch.log(-torch.expm1(log_chance))
         return logits
 
@@ -77,6 +81,10 @@ class SeedFaithful(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return (n, 1) logits."""
+        return self.steps(inputs)
+
+    def steps(self, inputs: Inputs) -> Tensor:
+        """Return the same: one step is all."""
         logits: Tensor = self.head(torch.cat([self.user(inputs.user_text), self.item(inputs.item_text)], dim=1))
         return logits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from components.contracts import FloatArray, IntArray
+from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
 from components.params import Ranking
+from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, cut, lacking
-from components.ranking.features import Cares, Known
+from components.ranking.features import NOBODY, Cares, Known
 from components.ranking.model import Inputs, ThreeBranches, make_net
-from components.recommenders.storage import matrix_arrays
+from components.recommenders.histories import history_matrix
 
 BATCH = 8192  # pairs scored at once
-DENSE, CARES = ("user_text", "item_text", "user", "item"), ("category", "brand")  # fields of Known
-ARRAYS, ABOUT = "arrays.safetensors", "ranker.json"
+DENSE, CARES = ("item_text", "item"), ("category", "brand")  # fields of Known
+ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "ranker.json", 2
 
 
 class Ranker:
@@ -41,14 +42,14 @@ class Ranker:
         return TASKS[:1] if self.params.configuration == "seed_faithful" else TASKS
 
     def fit(self, examples: Examples, known: Known, seed: int) -> Self:
-        """Learn from the earlier examples; stop and calibrate on the newest `check_share` of them.
+        """Learn from the earlier examples; stop, then calibrate, on the newest `check_share` of them.
 
         No example may be earlier than what `known` was made of. Raises ContractError where too few are left to check.
         """
         from components.ranking.training import train
 
-        learn, check = cut(examples, self.params.check_share)
-        reason = lacking(examples, check, self.params)
+        learn, stop, calibrate = cut(examples, self.params.check_share)
+        reason = lacking(examples, examples, self.params)
         if reason:
             raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.check_share")
         torch.manual_seed(seed)
@@ -56,31 +57,38 @@ class Ranker:
         self.net = make_net(known.sizes, self.params)
         if isinstance(self.net, ThreeBranches):
             self.net.start_at(torch.from_numpy(learn.labels.mean(axis=0)))
-        self.curves = train(self.net, learn, check, known, self.params, seed, self.board)
-        logits = self._logits(check.user, check.item, check.place)
-        self.calibration = np.array([_platt(logits[:, i], check.labels[:, i]) for i in range(len(self.tasks))])
+        self.curves = train(self.net, learn, stop, known, self.params, seed, self.board)
+        steps = self._steps(calibrate.user, calibrate.item, calibrate.place)
+        self.calibration = fit_calibration(steps, calibrate.labels)
         return self
 
     def probabilities(self, user: IntArray, item: IntArray, calibrated: bool = True) -> FloatArray:
         """Return (n, len(tasks)) chances for n pairs; 0 is somebody or something unknown."""
-        logits = self._logits(user, item, np.zeros(len(user), np.float32))
-        return self._chances(logits, calibrated)
+        return self._chances(self._steps(user, item, np.zeros(len(user), np.float32)), calibrated)
+
+    def for_users(self, users: Users, profiles: FloatArray) -> Self:
+        """Return the same ranker for these users: user_idx i then means history i and profile i (n, u), 0 the first."""
+        other = copy(self)
+        other.known = self.known.of_users(users, profiles, self.params.recency)
+        return other
 
     def told(self, examples: Examples, calibrated: bool = True) -> FloatArray:
         """Return (n, len(tasks)) chances of the examples, each in the place where it was shown."""
-        return self._chances(self._logits(examples.user, examples.item, examples.place), calibrated)
+        return self._chances(self._steps(examples.user, examples.item, examples.place), calibrated)
 
     def save(self, folder: Path) -> None:
-        """Write arrays.safetensors, then ranker.json; the same ranker gives the same bytes."""
+        """Write arrays.safetensors, then ranker.json; the same ranker gives the same bytes.
+
+        Of users nothing is kept: `for_users` says who is asked about.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"known.{name}": getattr(self.known, name).astype(np.float16) for name in DENSE}
-        for name in CARES:
-            cares: Cares = getattr(self.known, name)
-            arrays |= matrix_arrays(f"known.{name}", cares.weight) | {f"known.{name}.value": cares.value}
+        arrays: dict[str, NDArray[Any]] = {f"known.{name}": getattr(self.known, name) for name in DENSE}
+        arrays |= {f"known.{name}": getattr(self.known, name).value for name in CARES}
+        arrays["known.nobody"] = self.known.user[:1]
         arrays |= {f"net.{name}": weights.numpy() for name, weights in self.net.state_dict().items()}
         arrays["calibration"] = self.calibration
         (folder / ARRAYS).write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
-        about = {"format": 1, "params": self.params.model_dump(mode="json"), "tasks": list(self.tasks)}
+        about = {"format": FORMAT, "params": self.params.model_dump(mode="json"), "tasks": list(self.tasks)}
         partial = folder / f".{ABOUT}.partial"
         partial.write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         partial.replace(folder / ABOUT)
@@ -90,13 +98,14 @@ class Ranker:
         """Read what `save` wrote; raises ContractError when a file is missing or damaged."""
         try:
             about = json.loads((folder / ABOUT).read_bytes())
-            if about["format"] != 1:
-                raise ValueError(f"format {about['format']}, expected 1")
+            if about["format"] != FORMAT:
+                raise ValueError(f"format {about['format']}, expected {FORMAT}")
             ranker = cls(Ranking.model_validate(about["params"]))
             arrays = load_file(folder / ARRAYS)
-            user_text, item_text, user, item = (arrays[f"known.{name}"].astype(np.float32) for name in DENSE)
-            category, brand = (_cares(arrays, f"known.{name}", len(user)) for name in CARES)
-            ranker.known = Known(user_text, item_text, user, item, category, brand)
+            text, item, nobody = (arrays[f"known.{name}"] for name in (*DENSE, "nobody"))
+            empty = history_matrix(NOBODY, len(item) - 1, 1.0)
+            cares = (Cares.told(arrays[f"known.{name}"], empty) for name in CARES)
+            ranker.known = Known(np.zeros((1, text.shape[1]), np.float32), text, nobody, item, *cares)
             ranker.net = make_net(ranker.known.sizes, ranker.params).eval()
             weights = {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
             ranker.net.load_state_dict(weights)
@@ -107,33 +116,19 @@ class Ranker:
             raise ContractError(f"{folder}: no ranker ({error}); run the stage `rank` again") from None
         return ranker
 
-    def _logits(self, user: IntArray, item: IntArray, place: FloatArray) -> FloatArray:
+    def _steps(self, user: IntArray, item: IntArray, place: FloatArray) -> FloatArray:
+        """Return (n, len(tasks)) logits: of a click, of a cart given a click, of a purchase given a cart."""
         out = np.zeros((len(user), len(self.tasks)), np.float32)
         with torch.inference_mode():
             for at in range(0, len(user), BATCH):
                 rows = slice(at, at + BATCH)
                 inputs: Inputs = self.known.inputs(user[rows], item[rows], place[rows])
-                out[rows] = self.net(inputs).numpy()
+                out[rows] = self.net.steps(inputs).numpy()  # type: ignore[operator]
         return out
 
-    def _chances(self, logits: FloatArray, calibrated: bool) -> FloatArray:
+    def _chances(self, steps: FloatArray, calibrated: bool) -> FloatArray:
+        """Return the products of the steps' chances: no cart without a click, no purchase without a cart."""
         if calibrated:
-            logits = logits * self.calibration[:, 0] + self.calibration[:, 1]
-        chances: FloatArray = (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32)
+            steps = (steps * self.calibration[:, 0] + self.calibration[:, 1]).astype(np.float32)
+        chances: FloatArray = np.cumprod(0.5 * (1 + np.tanh(steps / 2)), axis=1).astype(np.float32)
         return chances
-
-
-def _cares(arrays: Mapping[str, NDArray[Any]], key: str, n_users: int) -> Cares:
-    from scipy.sparse import csr_matrix
-
-    value = arrays[f"{key}.value"]
-    parts = tuple(arrays[f"{key}.{part}"] for part in ("data", "indices", "indptr"))
-    return Cares(value, csr_matrix(parts, shape=(n_users, int(value.max(initial=0)) + 1)))
-
-
-def _platt(logits: FloatArray, labels: NDArray[Any]) -> tuple[float, float]:
-    """Return slope and shift that make the logits' chances those of the labels. Source: Platt 1999."""
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=1e3, max_iter=1000).fit(logits[:, None].astype(np.float64), labels > 0.5)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

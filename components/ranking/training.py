@@ -22,7 +22,7 @@ from components.ranking.model import Inputs, loss
 
 log = logging.getLogger("rank")
 Batch = tuple[Inputs, torch.Tensor]  # and labels (n, tasks)
-FAITHFUL_EPOCHS, FAITHFUL_BATCH = 10, 32  # the article's
+FAITHFUL_EPOCHS, FAITHFUL_BATCH, FAITHFUL_RATE = 10, 32, 0.001  # the article's; the rate is Adam's usual one
 
 
 class Loader:
@@ -55,9 +55,11 @@ class Module(lightning.LightningModule):
         self.losses: list[float] = []
 
     def configure_optimizers(self) -> Any:
-        """Return Adam; the article has no weight decay."""
-        decay = 0.0 if self.params.configuration == "seed_faithful" else self.params.weight_decay
-        return torch.optim.AdamW(self.net.parameters(), lr=self.params.learning_rate, weight_decay=decay)
+        """Return AdamW; the article's is Adam, without weight decay."""
+        if self.params.configuration == "seed_faithful":
+            return torch.optim.Adam(self.net.parameters(), lr=FAITHFUL_RATE)
+        knobs = self.params
+        return torch.optim.AdamW(self.net.parameters(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """Return the loss of a batch."""
@@ -95,7 +97,10 @@ class Module(lightning.LightningModule):
 def train(
     net: nn.Module, learn: Examples, check: Examples, known: Known, params: Ranking, seed: int, board: Path | None
 ) -> dict[str, list[float]]:
-    """Train `net` in place to its best epoch on `check`; return its curves. TensorBoard reads `board`."""
+    """Train `net` in place to its best epoch on `check`; return its curves. TensorBoard reads `board`.
+
+    The article's network is left as its tenth epoch leaves it.
+    """
     faithful = params.configuration == "seed_faithful"
     torch.manual_seed(seed)
     loader = Loader(learn, known, FAITHFUL_BATCH if faithful else params.batch_size, seed)
@@ -113,7 +118,8 @@ def train(
     with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
         warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
         trainer.fit(module, loader)
-    net.load_state_dict(module.best)
+    if not faithful:
+        net.load_state_dict(module.best)
     net.eval()
     return module.curves
 

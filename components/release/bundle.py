@@ -6,11 +6,14 @@ Layout:
     items.parquet            the catalogue, row = item_idx - 1
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
+    ranker/                  chances of a click, a cart and a purchase, where there is a ranker
     encoder/                 the encoder of texts, where release.include_encoder
     drift_reference.parquet  what this model's training window looked like
 
 The same data, parameters and models give the same bytes, whoever the champion is.
 """
+
+from __future__ import annotations
 
 import json
 import shutil
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -29,6 +32,9 @@ from components.errors import ContractError, TamperedError
 from components.language.encoder import FILES
 from components.recommenders.library import load_model
 from components.release.translation import TranslatedRecommender
+
+if TYPE_CHECKING:
+    from components.ranking.ranker import Ranker
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -78,6 +84,13 @@ class Bundle:
         return load_model(self.folder / "fallback")
 
     @cached_property
+    def ranker(self) -> Ranker | None:
+        """Return the ranker, where the bundle has one."""
+        from components.ranking.ranker import Ranker
+
+        return Ranker.load(self.folder / "ranker") if (self.folder / "ranker").is_dir() else None
+
+    @cached_property
     def catalogue(self) -> Catalogue:
         """Return the products with their embeddings."""
         return read_catalogue(self.folder, self.folder)
@@ -108,6 +121,7 @@ def build_bundle(
     drift_reference: Path,
     info: BundleInfo,
     encoder: Path | None,
+    ranker: Path | None = None,
 ) -> str:
     """Fill the empty folder `out`; return the digest. The manifest comes last: without it, nobody reads the rest.
 
@@ -121,7 +135,8 @@ def build_bundle(
         out / "items.safetensors": features / "items.safetensors",
         out / "drift_reference.parquet": drift_reference,
     }
-    for folder, name in ((model, "model"), (fallback, "fallback")):
+    folders = {"model": model, "fallback": fallback} | ({"ranker": ranker} if ranker else {})
+    for name, folder in folders.items():
         copies |= {out / name / inner: folder / inner for inner in _files(folder)}
     if encoder:
         copies |= {out / "encoder" / inner: encoder / inner for inner in _encoder_files(encoder)}

@@ -26,6 +26,7 @@ def package(root: Path, params: Params) -> str:
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
         info=bundle_info(root, evaluation.challenger, params),
+        ranker=_ranker_folder(root),
         encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
     )
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
@@ -56,6 +57,14 @@ def fitted(root: Path, name: str) -> Path:
     if not (folder / "model.json").is_file():
         raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run fit, finetune and blend")
     return folder
+
+
+def _ranker_folder(root: Path) -> Path | None:
+    """Return where the ranker is, if there is one that can be served: the article's network needs texts of users."""
+    about = root / "models/ranker/ranker.json"
+    if not about.is_file() or json.loads(about.read_bytes())["params"]["configuration"] == "seed_faithful":
+        return None
+    return about.parent
 
 
 def _encoder_folder(root: Path, params: Params) -> Path:

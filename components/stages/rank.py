@@ -1,8 +1,11 @@
 """Stage `rank`: the ranker, fitted on the validation window and measured on the test window -> models/ranker."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
+from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params
 from components.profiles.features import read_features
@@ -10,7 +13,9 @@ from components.ranking.examples import Examples, lacking, read_examples
 from components.ranking.features import Known, known
 from components.ranking.measure import measure
 from components.ranking.ranker import Ranker
+from components.ranking.user_text import user_texts
 from components.recommenders.popularity import decayed_popularity
+from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
 
 log = logging.getLogger("rank")
@@ -24,11 +29,24 @@ def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
     split = root / "data/split"
     profiles = read_features(root / "profiles", split)
     told = known(read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency)
+    if params.ranking.configuration == "seed_faithful":
+        told = replace(told, user_text=read_user_texts(root, params))
     learned, test = (
         read_examples(root / "data/snapshot", split, window, params.ranking, params.seed, params.data.memory_gib)
         for window in ("validation", "test")
     )
     return told, learned, test
+
+
+def read_user_texts(root: Path, params: Params) -> FloatArray:
+    """Return (n_users + 1, d) what the language model reads of each user's text, as it reads the products'."""
+    from components.language.cache import encode_cached
+    from components.language.choice import chosen_model
+    from components.language.encoder import Encoder
+
+    encoder = Encoder.load(chosen_model(root / "models/language", params.language.model), params.language)
+    texts = user_texts(root / "data/snapshot", root / "data/split")
+    return encode_cached(encoder, texts, Settings().resolved(Path.cwd()).home / "embeddings")
 
 
 def rank(root: Path, params: Params) -> str:
@@ -44,6 +62,7 @@ def rank(root: Path, params: Params) -> str:
     ranker.board = root / "run/tensorboard/ranker"
     ranker.fit(learned, told, params.seed)
     ranker.save(root / "models/ranker")
+    copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # how live profiles become columns
     popularity = decayed_popularity(read_interactions(split), params.models.popularity.half_life_days)
     metrics = measure(ranker, learned, test, popularity)
     for task in ranker.tasks:

@@ -13,6 +13,10 @@ from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
 from components.language.choice import Choice, write_choice
 from components.params import Params, load
+from components.ranking.features import NOBODY, Cares, Known
+from components.ranking.model import make_net
+from components.ranking.ranker import Ranker
+from components.recommenders.histories import history_matrix
 from components.recommenders.library import create
 from components.release.bundle import open_bundle
 from components.stages.package import package
@@ -133,3 +137,26 @@ def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[.
     content = (root / "models/language/model.safetensors").read_bytes()
     assert (root / "bundle/encoder/model.safetensors").read_bytes() == content
     assert not (root / "bundle/encoder/language.json").exists()
+
+
+def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], params: Params) -> None:
+    """What the stage `rank` left: a ranker, the article's network, or a note that there is none."""
+    knobs = params.ranking
+    items = np.zeros((21, 3), np.float32)
+    nobody = Cares.told(np.zeros(21, np.int32), history_matrix(NOBODY, 20, 1.0))
+    for name, configuration in (("served", "three_branches"), ("faithful", "seed_faithful"), ("none", "")):
+        root = evaluated(name)
+        (root / "models/ranker").mkdir(parents=True)
+        (root / "models/ranker/note.txt").write_text("no ranker\n")
+        if configuration:
+            ranker = Ranker(knobs.model_copy(update={"configuration": configuration}))
+            ranker.known = Known(items[:1], items, items[:1], items, nobody, nobody)
+            ranker.net = make_net(ranker.known.sizes, ranker.params)
+            ranker.calibration = np.array([[1.0, 0.0]] * len(ranker.tasks))
+            ranker.save(root / "models/ranker")
+        package(root, params)
+        bundled = open_bundle(root / "bundle").ranker
+        assert (bundled is not None) == (configuration == "three_branches")
+        if bundled is not None:
+            pair = np.zeros(1, np.int32), np.ones(1, np.int32)
+            assert bundled.probabilities(*pair).shape == (1, 3)

@@ -6,18 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
 from components.contracts import EVENTS
-from components.data.tables import read_info
+from components.data.snapshot import partitions
+from components.data.tables import read_catalogue, read_info, read_interactions
+from components.language.choice import Choice, write_choice
 from components.params import load
 from components.ranking.ranker import Ranker
-from components.stages import ingest, profile, rank, resolve, split
+from components.ranking.user_text import user_texts
+from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
+from tests.components.language.tiny import tiny_bert
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+DAY_US = 86_400_000_000
 SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
 
 
@@ -43,9 +49,10 @@ def test_from_impressions_to_chances(checkout: Path) -> None:
     metrics = json.loads((checkout / "reports/rank/metrics.json").read_text())
     assert metrics["examples/test"] > 1000
     assert 0 < metrics["purchase/log_loss"] < metrics["click/log_loss"] < 1
+    assert (checkout / "models/ranker/profiles.json").read_bytes() == (checkout / "profiles/profiles.json").read_bytes()
     assert (checkout / "reports/rank/plots/metrics/validation/loss.tsv").exists()
     ranker = Ranker.load(checkout / "models/ranker")
-    chances = ranker.probabilities(np.array([0, 1], np.int32), np.array([1, 1], np.int32))
+    chances = ranker.probabilities(np.array([0, 0], np.int32), np.array([1, 0], np.int32))
     assert ((chances > 0) & (chances < 1)).all()
     before = digest(checkout / "models/ranker")
     rank.main()
@@ -65,20 +72,86 @@ def test_labels_are_what_the_user_did_to_what_was_shown(checkout: Path) -> None:
     assert 0.8 * bought <= learned.labels[:, 2].sum() <= 1.2 * bought
 
 
+def user_ids(checkout: Path) -> dict[str, int]:
+    """Return the place of each user in the split."""
+    rows = pq.read_table(checkout / "data/split/users.parquet")
+    return dict(zip(rows["user_id"].to_pylist(), rows["user_idx"].to_pylist(), strict=True))
+
+
+def later_rows_changed(snapshot: Path, cut: int) -> int:
+    """Turn round who did what to which product after the cut, in all tables; return how many rows that are."""
+    changed = 0
+    for table in ("events", "reviews", "searches"):
+        for path in partitions(snapshot, table):
+            rows = pq.read_table(path)
+            late = np.flatnonzero(rows["timestamp"].cast("int64").to_numpy() >= cut)
+            changed += len(late)
+            order = np.arange(len(rows))
+            order[late] = late[::-1]
+            for name in {"item_id", "event", "rating", "text", "query", "price", "quantity"} & set(rows.column_names):
+                rows = rows.set_column(rows.column_names.index(name), name, rows[name].take(pa.array(order)))
+            pq.write_table(rows, path, write_page_checksum=True)
+    return changed
+
+
 def test_nothing_after_the_cut_is_known(checkout: Path) -> None:
-    """Other days after the cut: what is known of users and products stays the same to the bit."""
+    """Other days after the cut: all that is told of users and products stays the same to the bit, labels do not."""
     params = load(RESOLVED)
-    before, *_ = rank.inputs(checkout, params)
-    for window in ("validation", "test"):
-        path = checkout / f"data/split/{window}.parquet"
-        table = pq.read_table(path)
-        items = table["item_idx"].to_numpy()[::-1].copy()
-        pq.write_table(table.set_column(1, "item_idx", [items]), path, write_page_checksum=True)
-    after, *_ = rank.inputs(checkout, params)
-    for name in ("user_text", "item_text", "user", "item"):
+    before, labelled, _ = rank.inputs(checkout, params)
+    texts, who = user_texts(checkout / "data/snapshot", checkout / "data/split"), user_ids(checkout)
+    assert later_rows_changed(checkout / "data/snapshot", read_info(checkout / "data/split").train_end) > 1000
+    for stage in (split, profile):
+        stage.main()
+    after, relabelled, _ = rank.inputs(checkout, params)
+    again = user_ids(checkout)  # who comes later only has another place, or none
+    both = sorted(set(who) & set(again))
+    assert len(both) > 100
+    one, two = ([ids[user] for user in both] for ids in (who, again))
+    for name in ("user_text", "user"):
+        np.testing.assert_array_equal(getattr(before, name)[one], getattr(after, name)[two])
+    for name in ("item_text", "item"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
     for name in ("category", "brand"):
-        assert (getattr(before, name).weight != getattr(after, name).weight).nnz == 0
+        assert (getattr(before, name).weight[one] != getattr(after, name).weight[two]).nnz == 0
+    later = user_texts(checkout / "data/snapshot", checkout / "data/split")
+    assert [texts[user] for user in one] == [later[user] for user in two]
+    assert not np.array_equal(labelled.item, relabelled.item)
+
+
+def test_what_came_before_the_cut_is_known(checkout: Path) -> None:
+    """The same change of the days before the cut is seen: the test above can fail."""
+    params = load(RESOLVED)
+    before, *_ = rank.inputs(checkout, params)
+    who = user_ids(checkout)
+    later_rows_changed(checkout / "data/snapshot", read_info(checkout / "data/split").train_end - 20 * DAY_US)
+    for stage in (split, profile):
+        stage.main()
+    after, *_ = rank.inputs(checkout, params)
+    assert not np.array_equal(before.item, after.item)
+    again = user_ids(checkout)
+    one, two = zip(*((who[user], again[user]) for user in set(who) & set(again)), strict=True)
+    for name in ("user_text", "user"):
+        assert not np.array_equal(getattr(before, name)[list(one)], getattr(after, name)[list(two)])
+
+
+def test_the_articles_network_reads_texts_of_users(checkout: Path) -> None:
+    """Titles of what each took before the cut, newest first, and their last queries; the encoder reads them."""
+    tiny_bert(Path("tiny"))
+    Path("models/language").mkdir(parents=True)
+    write_choice(Path("models/language"), Choice(accepted=False, reason="none was asked for", original="tiny"))
+    RESOLVED.write_text(RESOLVED.read_text().replace("model: minilm", "model: tiny"))
+    encode.main()
+    texts = user_texts(Path("data/snapshot"), Path("data/split"))
+    assert texts[0] == ""
+    events, titles = read_interactions(Path("data/split")), read_catalogue(Path("data/split")).title
+    for user in np.unique(events.user_idx)[1:5]:
+        newest = titles[events.item_idx[events.user_idx == user][-1]]
+        assert newest in texts[user]
+    RESOLVED.write_text(RESOLVED.read_text().replace("three_branches", "seed_faithful"))
+    rank.main()
+    metrics = json.loads(Path("reports/rank/metrics.json").read_text())
+    assert {name.split("/")[0] for name in metrics} == {"click", "examples"}
+    assert len(Path("reports/rank/plots/metrics/train/loss.tsv").read_text().splitlines()) == 11
 
 
 def test_a_leave_one_out_split_gets_a_note(enter: Callable[[str], Path]) -> None:
