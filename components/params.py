@@ -175,6 +175,17 @@ class Sentiment(Section):
         return self
 
 
+class Compress(Section):
+    """Smaller encoders that compete with the model."""
+
+    variants: list[Literal["int8", "distilled", "distilled_int8"]]
+    max_ms: Annotated[float, Field(ge=0)]
+    max_loss: Share
+    layers: Count
+    steps: Count
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+
+
 class Language(Section):
     """The encoder of texts."""
 
@@ -183,6 +194,7 @@ class Language(Section):
     batch_size: Count
     threads: Annotated[int, Field(ge=0)]
     pretrain: Pretrain
+    compress: Compress
     sentiment: Sentiment
 
 

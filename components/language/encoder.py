@@ -25,6 +25,7 @@ FILES = (  # what a bundle may hold of a model: weights as safetensors, the rest
     "vocab.txt",
 )  # fmt: skip
 NEEDED = ("model.safetensors", "config.json", "tokenizer.json")
+INT8 = "carousel_int8"  # in config.json: linear layers are read in eight bits
 LOG_EVERY = 20  # batches
 
 
@@ -105,8 +106,10 @@ class Encoder:
             if self.language.threads:
                 torch.set_num_threads(self.language.threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).to(device).eval()
-            self._loaded = read_tokenizer(self.folder), model, device
+            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).eval()
+            if json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get(INT8):
+                model, device = _int8(model), "cpu"  # PyTorch rounds for CPUs only
+            self._loaded = read_tokenizer(self.folder), model.to(device), device
         return self._loaded
 
     @staticmethod
@@ -116,6 +119,18 @@ class Encoder:
         from rich.progress import track
 
         return track(batches, "encoding")
+
+
+def _int8(model: Any) -> Any:
+    """Return the model with its linear layers in whole numbers of eight bits."""
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():  # torch.ao will move to torchao one day
+        warnings.simplefilter("ignore")
+        quantise: Any = torch.ao.quantization.quantize_dynamic
+        return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
 def _packaged() -> Path:

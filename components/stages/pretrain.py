@@ -1,5 +1,6 @@
 """Stage `pretrain`: the shop's texts -> models/language: the adapted model where it helps, else a note."""
 
+import json
 import logging
 import shutil
 from dataclasses import replace
@@ -12,9 +13,9 @@ from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, targets_of, window_users
 from components.language.cache import encode_cached
-from components.language.choice import Choice, write_choice
+from components.language.choice import Choice, chosen_model, write_choice
 from components.language.encoder import Encoder, resolve_model
-from components.params import Params
+from components.params import Compress, Params
 from components.recommenders.content import ContentRecommender
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
@@ -23,6 +24,7 @@ log = logging.getLogger("pretrain")
 WORK = Path("run/pretrain")  # a killed pretraining is taken up from here
 K = 10
 METRIC = f"ndcg_at_{K}"  # of nearest texts on validation: what decides
+TIMED = 40  # texts that are read one by one to time an encoder
 
 
 def adapt(root: Path, params: Params) -> Choice:
@@ -48,6 +50,58 @@ def adapt(root: Path, params: Params) -> Choice:
     for name, values in result.curves.items():
         write_curve(reports, name, values)
     return choice
+
+
+def compress(root: Path, params: Params, choice: Choice) -> Choice:
+    """Let smaller encoders compete with the chosen one; the winner is put in its place, and the reason says why."""
+    from components.language.compress import distil, milliseconds, write_int8
+
+    knobs, language, work = params.language.compress, params.language, root / WORK
+    models = root / "models/language"
+    folders = {"full": chosen_model(models, choice.original)}
+    texts = read_catalogue(root / "data/split").text
+    whole_vectors = vectors(root, folders["full"], params)
+    if any(name.startswith("distilled") for name in knobs.variants):
+        folders["distilled"] = work / "distilled"
+        curve = distil(folders["full"], texts, whole_vectors, knobs, language, params.seed, folders["distilled"])
+        write_curve(root / "reports/pretrain", "train/distilled", curve)
+    for variant in knobs.variants:
+        if variant.endswith("int8"):
+            whole = folders["distilled" if variant.startswith("distilled") else "full"]
+            folders[variant] = write_int8(whole, language, work / variant)
+    few = [text for text in texts if text][:: max(1, len(texts) // TIMED)][:TIMED]
+    found = {}
+    for name in ("full", *knobs.variants):
+        embedding = whole_vectors if name == "full" else vectors(root, folders[name], params)
+        ms = milliseconds(Encoder.load(folders[name], language), few)
+        found[name] = retrieval(root, params, embedding)[METRIC], ms
+    winner, reason = pick(found, knobs)
+    log.info(reason)
+    metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in found.items()}
+    metrics |= {f"compress/{name}/ms": ms for name, (_, ms) in found.items()}
+    path = root / "reports/pretrain/metrics.json"
+    write_metrics(path.parent, json.loads(path.read_text()) | metrics)
+    if winner == "full":
+        return choice
+    Encoder.load(folders[winner], language).save(models)
+    other = choice.model_copy(update={"accepted": True, "reason": f"{choice.reason}; {reason}"})
+    write_choice(models, other)
+    return other
+
+
+def pick(found: dict[str, tuple[float, float]], knobs: Compress) -> tuple[str, str]:
+    """Return the fastest that loses no more than `max_loss` of the best NDCG, and why; found: name -> NDCG, ms.
+
+    Only those within `max_ms` count; where none is, the fastest of all is taken.
+    """
+    within = {name: row for name, row in found.items() if not knobs.max_ms or row[1] <= knobs.max_ms}
+    told = ", ".join(f"{name} {ndcg:.4f} in {ms:.1f} ms" for name, (ndcg, ms) in found.items())
+    if not within:
+        name = min(found, key=lambda n: found[n][1])
+        return name, f"no encoder keeps to {knobs.max_ms:g} ms, {name} is the fastest ({told})"
+    least = max(ndcg for ndcg, _ in within.values()) * (1 - knobs.max_loss)
+    name = min((n for n, row in within.items() if row[0] >= least), key=lambda n: within[n][1])
+    return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({told})"
 
 
 def judge(original: str, before: float, after: float) -> Choice:
@@ -86,6 +140,8 @@ def main() -> None:
             write_metrics(Path("reports/pretrain"), {"accepted": 0.0})
         else:
             choice = adapt(Path(), params)
+        if params.language.compress.variants:
+            choice = compress(Path(), params, choice)
         log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
     shutil.rmtree(WORK, ignore_errors=True)
 

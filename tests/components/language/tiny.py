@@ -14,7 +14,7 @@ WORDS = [
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def tiny_bert(folder: Path, head: bool = False) -> Path:
+def tiny_bert(folder: Path, head: bool = False, layers: int = 1) -> Path:
     """Write a BERT that knows WORDS and single digits only."""
     pieces = [*SPECIAL, *WORDS, *(str(d) for d in range(10)), *(f"##{d}" for d in range(10)), ".", ">"]
     vocabulary = {w: i for i, w in enumerate(pieces)}
@@ -29,20 +29,20 @@ def tiny_bert(folder: Path, head: bool = False) -> Path:
         mask_token="[MASK]",
     )  # fmt: skip
     config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=64,
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=layers, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=64,
     )  # fmt: skip
     return _write(folder, tokenizer, BertForMaskedLM if head else BertModel, config)
 
 
-def tiny_gpt2(folder: Path) -> Path:
+def tiny_gpt2(folder: Path, layers: int = 1) -> Path:
     """Write a GPT-2 that reads bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {c: i for i, c in enumerate([*alphabet, "<|endoftext|>"])}
     backend = Tokenizer(models.BPE(vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")
-    config = GPT2Config(vocab_size=len(vocabulary), n_embd=32, n_layer=1, n_head=2, n_positions=64)
+    config = GPT2Config(vocab_size=len(vocabulary), n_embd=32, n_layer=layers, n_head=2, n_positions=64)
     return _write(folder, tokenizer, GPT2LMHeadModel, config)
 
 

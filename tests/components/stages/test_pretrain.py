@@ -13,6 +13,7 @@ from components.language.encoder import Encoder
 from components.stages import encode, ingest, pretrain, resolve, split
 from tests.components.language.tiny import tiny_bert
 
+ROOT = Path(__file__).parents[3]
 TINY = """\
 shop.n_users=60
 shop.n_items=80
@@ -77,3 +78,37 @@ def test_only_strictly_better_is_accepted(after: float, accepted: bool) -> None:
     choice = pretrain.judge("minilm", 0.1, after)
     assert choice.accepted is accepted
     assert f"{after:.4f}" in choice.reason
+
+
+def test_the_fastest_that_loses_little_within_the_budget_wins() -> None:
+    knobs = params.load(ROOT / "params.yaml", overrides=["language.compress.max_ms=5"]).language.compress
+    found = {"full": (0.100, 9.0), "int8": (0.099, 4.0), "distilled": (0.090, 2.0)}
+    assert pretrain.pick(found, knobs)[0] == "int8"  # full takes too long, distilled loses a tenth
+    assert pretrain.pick(found, knobs.model_copy(update={"max_ms": 0}))[0] == "int8"
+    assert pretrain.pick(found, knobs.model_copy(update={"max_loss": 0.5}))[0] == "distilled"
+    assert pretrain.pick(found, knobs.model_copy(update={"max_loss": 0.0, "max_ms": 0}))[0] == "full"
+    name, reason = pretrain.pick(found, knobs.model_copy(update={"max_ms": 1}))
+    assert name == "distilled"
+    assert "no encoder keeps to 1 ms" in reason
+
+
+def test_smaller_encoders_enter_the_contest_and_the_winner_encodes(enter: Callable[[str], Path]) -> None:
+    asked = (
+        "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_loss=1\nlanguage.compress.steps=3"
+    )
+    enter(TINY.replace("pretrain.max_steps=30", "pretrain.max_steps=2") + asked + "\nlanguage.compress.layers=1")
+    tiny_bert(Path("tiny"), layers=2)
+    for stage in (resolve, ingest, split, pretrain, encode):
+        stage.main()
+    metrics = json.loads(Path("reports/pretrain/metrics.json").read_text())
+    times = {name: metrics[f"compress/{name}/ms"] for name in ("full", "int8", "distilled_int8")}
+    winner = min(times, key=lambda name: times[name])  # any loss is allowed: the fastest
+    choice = Choice.model_validate_json(Path("models/language/language.json").read_bytes())
+    assert f"encoder {winner}: the fastest" in choice.reason or winner == "full"
+    assert {f"compress/{name}/ndcg_at_10" for name in times} <= set(metrics)
+    language = params.load(Path("run/params.yaml")).language
+    chosen = Encoder.load(chosen_model(Path("models/language"), "tiny"), language)
+    config = json.loads((chosen.folder / "config.json").read_text())
+    assert config["num_hidden_layers"] == (1 if winner == "distilled_int8" else 2)
+    assert bool(config.get("carousel_int8")) == (winner != "full")
+    assert json.loads(Path("features/encoder.json").read_text())["digest"] == chosen.digest
