@@ -164,6 +164,7 @@ class Sentiment(Section):
     positive: Annotated[float, Field(ge=1, le=5)]
     negative: Annotated[float, Field(ge=1, le=5)]
     min_reviews: Annotated[int, Field(ge=10)]
+    max_reviews: Annotated[int, Field(ge=10)]
     held_out_share: Annotated[float, Field(gt=0, le=0.4)]
     c: Positive
 

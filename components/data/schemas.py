@@ -85,7 +85,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "user_id": _ID,
         "item_id": _ID,
         "timestamp": _TIME,
-        "rating": Field("float64", required=True, rules=(_FINITE, Rule("outside [1, 5]", lambda c: c.between(1, 5)))),
+        "rating": Field("float64", rules=(_FINITE, Rule("outside [1, 5]", lambda c: c.between(1, 5)))),
         "text": _TEXT,
     },
     "searches": {

@@ -56,7 +56,8 @@ def user_numbers(profiles: Profiles) -> list[Number]:
     """Return the numbers of a user's profile in their order.
 
     value: money of purchases less returns; an event without a price is left out, one without a quantity is of one
-    piece. price_level: mean price_percentile of what was bought. sentiment: mean over the user's reviews.
+    piece. price_level: mean price_percentile of what was bought. sentiment: mean over the user's reviews, by their
+    stars, or by their words where there are no stars.
     """
     lately = profiles.horizon_days
     return [

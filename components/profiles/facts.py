@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Tables:
     """The four tables of the contract as Ibis tables.
 
-    reviews may have a further column `sentiment` in [0, 1]; where it is missing or null, it is (rating - 1) / 4.
+    reviews may have a further column `sentiment` in [0, 1]; where it is missing or null, it is (rating - 1) / 4, and
+    null where there is no rating either.
     """
 
     products: ir.Table

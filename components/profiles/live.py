@@ -34,12 +34,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Review:
-    """One row of the table reviews; sentiment in [0, 1], where the language model said it."""
+    """One row of the table reviews; sentiment in [0, 1], where the language model said it: there were no stars."""
 
     user_id: str
     item_id: str
     timestamp: int
-    rating: float
+    rating: float | None
     sentiment: float | None = None
 
 
@@ -174,8 +174,9 @@ def _fact(row: Event | Review | Search) -> tuple[str, Fact]:
     if isinstance(row, Search):
         return "searches", Fact(row.timestamp, terms=tuple(definitions.terms(row.query)))
     if isinstance(row, Review):
-        said = definitions.sentiment(row.rating) if row.sentiment is None else row.sentiment
-        return "reviews", Fact(row.timestamp, row.item_id, _whole(said))
+        stars = None if row.rating is None else definitions.sentiment(row.rating)
+        said = stars if row.sentiment is None else row.sentiment
+        return "reviews", Fact(row.timestamp, row.item_id, None if said is None else _whole(said))
     if row.event not in EVENTS:
         raise ContractError(f"profile: expected an event of {', '.join(EVENTS)}, came {row.event!r}")
     if row.price is None:

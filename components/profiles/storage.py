@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 ROWS = 50_000  # per row group; rows in memory at once
 
 
-def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, memory_gib: float) -> ProfileInfo:
-    """Write the files below `out` as of the end of the train window.
+def write_profiles(
+    snapshot: Path, split: Path, features: Path, out: Path, params: Profiles, memory_gib: float
+) -> ProfileInfo:
+    """Write the files below `out` as of the end of the train window; `features` says how reviews without stars sound.
 
     Where the split is leave-one-out, each user's facts end before the first event that is held out.
     Raises ContractError when a table or the memory is missing.
@@ -49,7 +51,7 @@ def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, mem
             backend.raw_sql(
                 "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
             )
-            tables = known(open_tables(backend, snapshot), backend, split, info)
+            tables = known(open_tables(backend, snapshot, features), backend, split, info)
             _write(user_profiles(tables, cut, params), "user_id", out / "users.parquet")
             _write(item_profiles(tables, cut, params), "item_id", out / "items.parquet")
             attributes = facts.items(tables, cut).select("item_id", "category", "brand", "price_percentile")
@@ -70,14 +72,15 @@ def write_profiles(snapshot: Path, split: Path, out: Path, params: Profiles, mem
     return told
 
 
-def open_tables(backend: Any, snapshot: Path) -> facts.Tables:
-    """Return the snapshot's tables; raises ContractError where one is missing."""
+def open_tables(backend: Any, snapshot: Path, features: Path) -> facts.Tables:
+    """Return the snapshot's tables, and in reviews what `encode` heard; raises ContractError where one is missing."""
     opened = {}
     for table in TABLES:
         paths = [str(path) for path in partitions(snapshot, table)]
         if not paths:
             raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
         opened[table] = backend.read_parquet(paths, hive_partitioning=False)
+    opened["reviews"] = _heard(opened["reviews"], backend.read_parquet(str(features / "reviews.parquet")))
     return facts.Tables(**opened)
 
 
@@ -100,6 +103,13 @@ def read_attributes(profiles: Path) -> dict[str, Attributes]:
 
     rows = pq.read_table(profiles / "attributes.parquet", page_checksum_verification=True).to_pylist()
     return {row.pop("item_id"): Attributes(**row) for row in rows}
+
+
+def _heard(reviews: ir.Table, said: ir.Table) -> ir.Table:
+    """Return the reviews with the column sentiment, null where stars say more."""
+    rows = reviews.left_join(said, "text")
+    sentiment = rows.rating.isnull().ifelse(rows.sentiment, None)
+    return rows.select(*reviews.columns, sentiment=sentiment)
 
 
 def _until(table: ir.Table, ends: ir.Table) -> ir.Table:

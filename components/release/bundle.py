@@ -7,6 +7,7 @@ Layout:
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
     ranker/                  chances of a click, a cart and a purchase, where there is a ranker
+    sentiment/               how reviews sound to the encoder, where there is such a head
     encoder/                 the encoder of texts, where release.include_encoder
     drift_reference.parquet  what this model's training window looked like
 
@@ -136,6 +137,8 @@ def build_bundle(
         out / "drift_reference.parquet": drift_reference,
     }
     folders = {"model": model, "fallback": fallback} | ({"ranker": ranker} if ranker else {})
+    if (features / "sentiment/sentiment.json").is_file():
+        folders["sentiment"] = features / "sentiment"
     for name, folder in folders.items():
         copies |= {out / name / inner: folder / inner for inner in _files(folder)}
     if encoder:

@@ -1,4 +1,4 @@
-"""Stage `encode`: texts of the products -> features/items.safetensors, one vector an item."""
+"""Stage `encode`: texts of the products -> features/items.safetensors, one vector an item; how reviews sound."""
 
 import json
 from pathlib import Path
@@ -9,24 +9,39 @@ from components.data import tables
 from components.language.cache import encode_cached
 from components.language.choice import chosen_model
 from components.language.encoder import Encoder
+from components.language.reviews import judge_reviews
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
 
 
 def main() -> None:
-    """Encode what is not in the cache of this machine."""
+    """Encode what is not in the cache of this machine.
+
+    features/sentiment holds the head, or a note why there is none; features/reviews.parquet what it says.
+    """
+    import pyarrow.parquet as pq
     from safetensors.numpy import save_file
 
     with stage("encode", "features", "reports/encode") as params:
         encoder = Encoder.load(chosen_model(Path("models/language"), params.language.model), params.language)
         texts = tables.read_catalogue(Path("data/split")).text
-        vectors = encode_cached(encoder, texts, Settings().resolved(Path.cwd()).home / "embeddings")
+        cache = Settings().resolved(Path.cwd()).home / "embeddings"
+        vectors = encode_cached(encoder, texts, cache)
         save_file({"embedding": vectors.astype(np.float16)}, "features/items.safetensors")
         about = {"model": params.language.model, "digest": encoder.digest, "dim": encoder.dim}
         about["max_tokens"] = params.language.max_tokens
         Path("features/encoder.json").write_text(json.dumps(about, indent=1) + "\n")
         empty = float((~vectors[1:].any(axis=1)).sum())
-        write_metrics(Path("reports/encode"), {"texts": float(len(texts) - 1), "texts/empty": empty})
+        snapshot, split, sentiment = Path("data/snapshot"), Path("data/split"), Path("features/sentiment")
+        judged = judge_reviews(snapshot, split, encoder, params.language.sentiment, cache)
+        pq.write_table(judged.said, "features/reviews.parquet", compression="zstd", write_page_checksum=True)
+        if judged.head is None:
+            sentiment.mkdir()
+            (sentiment / "note.txt").write_text(f"no sentiment head: {judged.note}\n")
+        else:
+            judged.head.save(sentiment)
+        metrics = {"texts": float(len(texts) - 1), "texts/empty": empty}
+        write_metrics(Path("reports/encode"), metrics | judged.metrics)
 
 
 if __name__ == "__main__":

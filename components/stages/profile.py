@@ -13,8 +13,8 @@ from components.stages.run import stage, write_metrics
 def main() -> None:
     """Build the profiles, and count whom and what they cover."""
     with stage("profile", "profiles", "reports/profile") as params:
-        snapshot, split, out = Path("data/snapshot"), Path("data/split"), Path("profiles")
-        info = write_profiles(snapshot, split, out, params.profiles, params.data.memory_gib)
+        snapshot, split, features, out = map(Path, ("data/snapshot", "data/split", "features", "profiles"))
+        info = write_profiles(snapshot, split, features, out, params.profiles, params.data.memory_gib)
         sizes = read_info(split)
         metrics = _coverage(out, "users", info.users, sizes.n_users) | _coverage(
             out, "items", info.items, sizes.n_items

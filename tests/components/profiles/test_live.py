@@ -31,7 +31,7 @@ EVENT = st.fixed_dictionaries({
     "quantity": st.none() | st.floats(0, 9), "price": st.none() | st.floats(0, 1e6) | st.just(0.1)})  # fmt: skip
 REVIEW = st.fixed_dictionaries({
     "user_id": st.sampled_from(["ann", "bob"]), "item_id": st.sampled_from("abc"), "timestamp": AT.map(day),
-    "rating": st.floats(1, 5), "sentiment": st.none() | st.floats(0, 1)})  # fmt: skip
+    "rating": st.none() | st.floats(1, 5), "sentiment": st.none() | st.floats(0, 1)})  # fmt: skip
 SEARCH = st.fixed_dictionaries({
     "user_id": WHO, "timestamp": AT.map(day),
     "query": st.sampled_from(["red Pan", "红茶 pan", "ＰＡＮ", "İstanbul ß", " ", "pan wok"]) | st.text(max_size=8),

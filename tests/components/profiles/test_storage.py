@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,6 +16,7 @@ from components.params import load
 from components.profiles.live import Attributes
 from components.profiles.storage import read_attributes, write_profiles
 from tests.components.profiles.small import CUT, ROOT, arrow, day, event, knobs, product
+from tests.components.stages.conftest import no_reviews
 
 AS_OF = CUT + timedelta(days=28)
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -50,14 +52,20 @@ def snapshot(tmp_path: Path) -> Path:
     return tmp_path / "snapshot"
 
 
-def profile(snapshot: Path, protocol: str = "global_time", memory_gib: float = 1) -> dict[str, Any]:
-    """Split, build the profiles, and return ann's; the files are in ../profiles."""
+def profile(
+    snapshot: Path, protocol: str = "global_time", memory_gib: float = 1, said: dict[str, float] | None = None
+) -> dict[str, Any]:
+    """Split, build the profiles, and return ann's; the files are in ../profiles. `said`: how texts sound."""
     split, out = snapshot.parent / "split", snapshot.parent / "profiles"
+    no_reviews(snapshot.parent / "features")
+    if said:
+        heard = pa.table({"text": list(said), "sentiment": list(said.values())})
+        pq.write_table(heard, snapshot.parent / "features/reviews.parquet", write_page_checksum=True)
     for folder in (split, out):
         folder.mkdir(exist_ok=True)
     knob = load(ROOT / "params.yaml", overrides=[f"split.protocol={protocol}"]).split
     make_split(snapshot, split, knob, AS_OF, 1)
-    write_profiles(snapshot, split, out, knobs(), memory_gib)
+    write_profiles(snapshot, split, snapshot.parent / "features", out, knobs(), memory_gib)
     rows = pq.read_table(out / "users.parquet", page_checksum_verification=True).to_pylist()
     return {row["user_id"]: row for row in rows}["ann"]
 
@@ -81,6 +89,21 @@ def test_leave_one_out_holds_back_what_followed_a_held_out_event(snapshot: Path)
     assert (ann["frequency"], ann["value"], ann["view_90d"]) == (1, 10.0, 0)
     assert (ann["n_reviews"], ann["sentiment"], ann["n_searches"]) == (1, 1.0, 0)
     assert ann["recency_days"] == 88.0
+
+
+def test_a_review_without_stars_counts_by_its_words(snapshot: Path) -> None:
+    """One review with 5 stars, whose words are not asked; one without, heard as .2; one without stars and words."""
+    said = {"text": "fine", "user_id": "ann", "item_id": "pan"}
+    reviews = [
+        said | {"timestamp": day(45), "rating": 5.0},
+        said | {"timestamp": day(46), "rating": None},
+        said | {"timestamp": day(47), "rating": None, "text": None},
+    ]
+    pq.write_table(arrow("reviews", reviews), snapshot / "reviews/part-0.parquet", write_page_checksum=True)
+    ann = profile(snapshot, said={"fine": 0.2})
+    assert ann["sentiment"] == pytest.approx((1.0 + 0.2) / 2)
+    assert ann["n_reviews"] == 3
+    assert profile(snapshot)["sentiment"] == 1.0  # nothing was heard
 
 
 def test_equal_inputs_give_equal_bytes(snapshot: Path) -> None:

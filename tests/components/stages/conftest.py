@@ -52,6 +52,13 @@ def write_split(folder: Path, world: World) -> None:
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, features / "items.safetensors")
 
 
+def no_reviews(features: Path) -> None:
+    """Write what `encode` leaves where every review has stars."""
+    features.mkdir(exist_ok=True)
+    said = pa.table({"text": pa.array([], pa.string()), "sentiment": pa.array([], pa.float64())})
+    pq.write_table(said, features / "reviews.parquet", write_page_checksum=True)
+
+
 @pytest.fixture
 def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Return a function that makes a checkout with nothing but params.yaml, under these overrides, and goes there."""

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
 from components.language.choice import Choice, write_choice
+from components.language.sentiment import SentimentHead
 from components.params import Params, load
 from components.ranking.features import NOBODY, Cares, Known
 from components.ranking.model import make_net
@@ -137,6 +138,19 @@ def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[.
     content = (root / "models/language/model.safetensors").read_bytes()
     assert (root / "bundle/encoder/model.safetensors").read_bytes() == content
     assert not (root / "bundle/encoder/language.json").exists()
+
+
+def test_a_sentiment_head_is_in_it(evaluated: Callable[..., Path], params: Params) -> None:
+    root = evaluated("heard")
+    SentimentHead(np.ones(3), 0.0, 1.0, 0.0, "digest").save(root / "features/sentiment")
+    package(root, params)
+    open_bundle(root / "bundle")
+    assert SentimentHead.load(root / "bundle/sentiment").encoder == "digest"
+    none = evaluated("unheard")
+    (none / "features/sentiment").mkdir()
+    (none / "features/sentiment/note.txt").write_text("no sentiment head\n")
+    package(none, params)
+    assert not (none / "bundle/sentiment").exists()
 
 
 def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], params: Params) -> None:

@@ -11,6 +11,7 @@ import pytest
 from components.data.tables import read_info
 from components.profiles import features
 from components.stages import ingest, profile, resolve, split
+from tests.components.stages.conftest import no_reviews
 
 TINY = "shop.n_users=40\nshop.n_items=60"
 
@@ -18,6 +19,7 @@ TINY = "shop.n_users=40\nshop.n_items=60"
 @pytest.fixture
 def checkout(enter: Callable[[str], Path]) -> Path:
     folder = enter(TINY)
+    no_reviews(Path("features"))
     for stage in (resolve, ingest, split, profile):
         stage.main()
     return folder

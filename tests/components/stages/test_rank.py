@@ -21,6 +21,7 @@ from components.ranking.user_text import user_texts
 from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
 from tests.components.language.tiny import tiny_bert
+from tests.components.stages.conftest import no_reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 DAY_US = 86_400_000_000
@@ -30,12 +31,12 @@ SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
 @pytest.fixture
 def checkout(enter: Callable[[str], Path]) -> Path:
     folder = enter(SMALL)
+    no_reviews(Path("features"))
     for stage in (resolve, ingest, split, profile):
         stage.main()
     n_items = read_info(Path("data/split")).n_items
     rows = np.random.default_rng(0).normal(size=(n_items + 1, 8))
     rows[0] = 0
-    Path("features").mkdir()
     save_file({"embedding": rows.astype(np.float16)}, "features/items.safetensors")
     return folder
 
