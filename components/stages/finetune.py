@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
-from components.recommenders.sequence.recommender import SequenceRecommender
 from components.stages.run import stage, write_curve, write_metrics
 
 WORK = Path("run/finetune")  # a killed training is taken up from here
@@ -21,6 +20,8 @@ def main() -> None:
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with stage("finetune", *(OUTS if first else ()), learns=True) as params:
+        from components.recommenders.sequence.recommender import SequenceRecommender
+
         split, reports = Path("data/split"), Path("reports/finetune")
         model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
