@@ -22,6 +22,7 @@ from components.data.tables import SplitInfo, read_catalogue, read_info, read_in
 from components.evaluation.metrics import per_user, popularity_share
 from components.evaluation.protocol import check_leakage, iso, rank, targets_of, window_users
 from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
+from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
 from components.params import Params
 
@@ -130,6 +131,7 @@ def _validate(name: str, model: Recommender, windows: Windows, params: Params) -
     lists = _rank(model, windows.validation, windows, params)
     found = means(per_user(lists, targets_of(windows.validation), ks))
     found |= list_metrics(lists, windows.info.n_items, windows.popularity, ks)
+    found |= satisfaction(lists, targets_of(windows.validation), windows.info.n_items, ks)
     check_finite(found, f"{name} on validation")
     log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
     return found
@@ -146,6 +148,7 @@ def _test(
         row = slice_row(table)
         if row.slice == "all":
             whole = list_metrics(lists, windows.info.n_items, windows.popularity, ks)
+            whole |= satisfaction(lists, targets_of(windows.test), windows.info.n_items, ks)
             check_finite(whole, f"{name} on test")
             measured.test[name] = row.metrics | whole
         else:

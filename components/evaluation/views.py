@@ -15,7 +15,7 @@ from components.evaluation.results import read_values
 
 MAX_TITLE = 90  # characters shown of a product's title
 FAMILIES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "hit_rate": "Hit rate", "coverage": "Coverage",
-            "novelty": "Novelty"}  # fmt: skip
+            "novelty": "Novelty", "satisfaction": "Satisfaction"}  # fmt: skip
 SLICES = {
     "user:cold": "Cold users",
     "user:warm": "Warm users",
