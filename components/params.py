@@ -267,6 +267,7 @@ class Sequence(Section):
     id_evidence: Positive
     temperature: Positive
     softmax_items: Count
+    graph: Annotated[int, Field(ge=0, le=1000)]
 
     @model_validator(mode="after")
     def heads_divide(self) -> "Sequence":

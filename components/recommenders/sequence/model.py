@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from components.contracts import EVENTS
 from components.params import Sequence
+from components.recommenders.sequence.graph import Graph, GraphAttention
 from components.recommenders.sequence.loss import cross_entropy
 from components.recommenders.sequence.profile import WIDTH
 
@@ -133,8 +134,13 @@ class Transformer(nn.Module):
 class Items(nn.Module):
     """Item vectors: projected text, attributes, and an id vector that fades in with evidence."""
 
-    def __init__(self, text: Tensor, codes: Tensor, n_codes: int, evidence: Tensor, params: Sequence) -> None:
-        """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training."""
+    def __init__(
+        self, text: Tensor, codes: Tensor, n_codes: int, evidence: Tensor, params: Sequence, graph: Graph | None = None
+    ) -> None:
+        """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training.
+
+        graph: neighbours of each product, which its vector then attends to.
+        """
         super().__init__()
         self.text: Tensor
         self.codes: Tensor
@@ -145,6 +151,7 @@ class Items(nn.Module):
         self.project = nn.Linear(text.shape[1], params.dim)
         self.attribute = nn.Embedding(n_codes, params.dim, padding_idx=0)
         self.own = nn.Embedding(len(text), params.dim)
+        self.graph = GraphAttention(graph, params.dim, params.heads) if graph else None
         with torch.no_grad():
             self.attribute.weight[1:].normal_(std=0.3 * params.dim**-0.5)
             self.own.weight.normal_(std=params.dim**-0.5)
@@ -152,6 +159,9 @@ class Items(nn.Module):
     def forward(self) -> Tensor:
         """Return (n, d) unit rows; row 0, no item, is zero."""
         vectors = self.project(self.text) + self.attribute(self.codes).sum(dim=1) + self.fade * self.own.weight
+        if self.graph is not None:
+            vectors = functional.normalize(vectors, dim=-1)
+            vectors = vectors + self.graph(vectors)
         vectors = functional.normalize(vectors, dim=-1)
         return torch.cat([torch.zeros_like(vectors[:1]), vectors[1:]])
 

@@ -21,6 +21,7 @@ from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
 from components.recommenders.sequence.attributes import attribute_codes, price_levels
 from components.recommenders.sequence.datamodule import Loader, newest_pieces, pack, training_sequences
+from components.recommenders.sequence.graph import item_graph
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.profile import centred
 from components.recommenders.storage import Stored, write_model
@@ -63,7 +64,8 @@ class SequenceRecommender(BaseRecommender):
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
         codes, n_codes = attribute_codes(items)
         text = torch.from_numpy(items.embedding.copy())
-        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params)
+        graph = item_graph(interactions, items.embedding, self.params.graph) if self.params.graph else None
+        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph)
         net = Net(table, Transformer(self.params), self.params)
         asked = _asked(users, self.exclude_seen)
         self.asked = _shares(asked)
