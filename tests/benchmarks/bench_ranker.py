@@ -1,15 +1,15 @@
 """Ablations and the learning curve of the ranker, on the test window of the simulated shop.
 
-    python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--other NAME=FEATURES] [--set a.b=c]
+    python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--rows NAME ...] [--other NAME=FEATURES]
 
 Each row is the ranker of params.yaml with one thing changed, fitted on the validation window: branches left out, one
 task alone, other losses, more and less regularisation, the article's network, 1 and 10 % of the examples. AUC is of the
-test window's impressions, without their place in the list: the mean over seeds, and the lowest and highest. Beside
-the three branches stands the margin by which impressions alone would move it (Hanley and McNeil 1982, 95 %). The table
-describes: nothing was chosen by it. The first row is the shop's truth, which no ranker can know. DIR is
-the folder of a run (data, profiles, features); without it the shop is made and its 10,000 texts are read by the model
-as it comes, minutes. `--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better
-than popularity.
+test window's impressions, without their place in the list, the mean over seeds. In brackets: its difference from the
+three branches, seed by seed on the same impressions, and the 95 % interval of that difference when users are drawn
+anew (paired bootstrap). The table describes the test window: nothing was chosen by it, and nothing may be. The first
+row is the shop's truth, which no ranker can know. DIR is the folder of a finished run (data, profiles, features,
+models/language); without it the shop is made and its 10,000 texts are read by the model as it comes, minutes.
+`--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better than popularity.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from bench_shop import indices
 
 from components.data.shop import read_truth
 from components.data.tables import read_catalogue, read_interactions
-from components.language.sentiment import auc
 from components.params import Params, load
 from components.profiles.features import read_features
 from components.ranking.examples import TASKS, Examples
@@ -65,32 +64,79 @@ def make(folder: Path, overrides: list[str]) -> None:
             stage.main()
 
 
-def margin(auc: float, positives: float, n: int) -> float:
-    """Return half of the 95 % interval of an AUC."""
-    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
-    negatives = n - positives
-    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    return float(1.96 * np.sqrt(variance / (positives * negatives)))
+@dataclass
+class Judge:
+    """Compares scores on the test examples; users are drawn anew, the same draws for all."""
+
+    test: Examples
+    draws: int
+
+    def __post_init__(self) -> None:
+        users, self.user = np.unique(self.test.user, return_inverse=True)
+        rng = np.random.default_rng(0)
+        self.times = rng.multinomial(len(users), np.full(len(users), 1 / len(users)), self.draws)
+
+    def aucs(self, scores: np.ndarray, column: int) -> np.ndarray:
+        """Return (1 + draws,) AUC of scores (n,) for a task: as it is, then for each draw."""
+        wanted = self.test.labels[:, column] > 0.5
+        values, place = np.unique(scores, return_inverse=True)
+        found = []
+        for times in (np.ones(self.times.shape[1]), *self.times):
+            weight = times[self.user]
+            right, wrong = (np.bincount(place, weight * side, len(values)) for side in (wanted, ~wanted))
+            found.append((right * (np.cumsum(wrong) - wrong / 2)).sum() / (right.sum() * wrong.sum()))
+        return np.array(found)
+
+    def mean(self, scores: list[np.ndarray]) -> np.ndarray:
+        """Return (tasks, 1 + draws) mean AUC over seeds of scores (n, tasks)."""
+        return np.stack(
+            [np.mean([self.aucs(one[:, t], t) for one in scores], axis=0) for t in range(scores[0].shape[1])]
+        )
 
 
-def row(
-    name: str, seeds: list[int], params: Params, told: Known, learned: Examples, test: Examples, popularity: np.ndarray
-) -> float:
-    """Fit, measure and print one row; return the mean AUC of the last task."""
-    runs = []
-    for seed in seeds:
-        ranker = Ranker(params.ranking).fit(learned, told, seed)
-        runs.append(measure(ranker, learned, test, popularity))
-    cells, aucs = [], [0.0]
-    for task in TASKS:
-        if task in ranker.tasks:
-            aucs = [found[f"{task}/auc"] for found in runs]
-            cells.append(f"{np.mean(aucs):.3f} ({min(aucs):.3f} to {max(aucs):.3f})")
-        else:
-            cells.append("")
-    loss, error = (np.mean([found[f"click/{m}"] for found in runs]) for m in ("log_loss", "calibration_error"))
-    print(f"| {name} | " + " | ".join(cells) + f" | {loss:.4f} | {error:.4f} |", flush=True)
-    return float(np.mean(aucs))
+def cell(own: np.ndarray, other: np.ndarray | None) -> str:
+    """Return an AUC and, against another one, the difference and its interval; all (1 + draws,)."""
+    if other is None:
+        low, high = np.quantile(own[1:], (0.025, 0.975))
+        return f"{own[0]:.3f} ({low:.3f} to {high:.3f})"
+    low, high = np.quantile(own[1:] - other[1:], (0.025, 0.975))
+    return f"{own[0]:.3f} ({own[0] - other[0]:+.3f}; {low:+.3f} to {high:+.3f})"
+
+
+@dataclass
+class Table:
+    """Rows of rankers, each fitted once per seed, against the first row."""
+
+    seeds: list[int]
+    learned: Examples
+    test: Examples
+    popularity: np.ndarray
+    judge: Judge
+    found: dict[str, np.ndarray] = field(default_factory=dict)  # row -> (tasks, 1 + draws)
+
+    def row(self, name: str, params: Params, told: Known, learned: Examples | None = None) -> None:
+        """Fit, measure and print one row."""
+        learned = self.learned if learned is None else learned
+        scores, metrics = [], []
+        for seed in self.seeds:
+            ranker = Ranker(params.ranking).fit(learned, told, seed)
+            scores.append(ranker.probabilities(self.test.user, self.test.item))
+            metrics.append(measure(ranker, learned, self.test, self.popularity))
+        loss, error = (
+            float(np.mean([m[f"click/{name}"] for m in metrics])) for name in ("log_loss", "calibration_error")
+        )
+        self.say(name, self.judge.mean(scores), f"{loss:.4f} | {error:.4f}")
+
+    def say(self, name: str, own: np.ndarray, rest: str = " | ") -> None:
+        """Print a row of AUCs (tasks, 1 + draws). A ranker of one task alone says nothing of the others."""
+        full = self.found.get("three branches")
+        alone = name.removesuffix(" alone")
+        cells = [
+            "" if alone in TASKS and alone != task else cell(own[t], full[t] if full is not None else None)
+            for t, task in enumerate(TASKS[: len(own)])
+        ]
+        self.found[name] = own
+        print(f"| {name} | " + " | ".join([*cells, *[""] * (len(TASKS) - len(own))]) + f" | {rest} |", flush=True)
 
 
 def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
@@ -105,50 +151,66 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
     return wanted
 
 
+def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:
+    """Print what is told by ROWS, or by the first of them and those named."""
+    for name, changes in ROWS.items():
+        if only and name not in ("three branches", *only):
+            continue
+        changed, own = load(CHECKOUT / "params.yaml", [], [*overrides, *changes]), told
+        if changed.ranking.configuration == "seed_faithful":
+            own = replace(told, user_text=rank.read_user_texts(folder, changed))
+        table.row(name, changed, own)
+
+
+def report(folder: Path, asked: argparse.Namespace) -> int:
+    """Print the table of a run; return 1 where the ranker is no better than popularity."""
+    params = load(CHECKOUT / "params.yaml", [], asked.overrides)
+    told, learned, test = rank.inputs(folder, params)
+    split = folder / "data/split"
+    train = read_interactions(split)
+    popularity = decayed_popularity(train, params.models.popularity.half_life_days)
+    table = Table(asked.seeds, learned, test, popularity, Judge(test, asked.draws))
+    print(f"{len(learned)} examples, {len(test)} of the test, {test.labels.sum(axis=0).astype(int)} of {TASKS}\n")
+    print("| ranker | AUC click | AUC cart | AUC purchase | log-loss click | calibration error click |")
+    print("|---|---|---|---|---|---|")
+    for name, scores in (("the truth", truth(folder, test, params)), ("popularity", popularity[test.item])):
+        table.say(name, table.judge.mean([np.stack([scores] * len(TASKS), axis=1)]))
+    known_rows(table, folder, asked.overrides, told, asked.rows)
+    for share in (0.01, 0.1) if not asked.rows else ():
+        rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
+        table.row(f"{share:.0%} of the examples", params, told, learned.take(rows))
+    for other in asked.other:
+        name, features = other.split("=", 1)
+        again = known(
+            train,
+            read_catalogue(split, Path(features)),
+            read_features(folder / "profiles", split),
+            params.ranking.recency,
+        )
+        table.row(name, params, again)
+    for name in ("three branches", "seed_faithful"):
+        if name in table.found:
+            print(f"\n{name} against popularity, clicks: {cell(table.found[name][0], table.found['popularity'][0])}")
+    return int(table.found["three branches"][-1][0] <= table.found["popularity"][-1][0])
+
+
 def main() -> int:
     """Print the table; return 1 where the ranker is no better than popularity."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="folder of a run")
+    parser.add_argument("--folder", type=Path, help="folder of a finished run")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42])
+    parser.add_argument(
+        "--rows", nargs="*", default=[], choices=list(ROWS), help="these beside the three branches only"
+    )
+    parser.add_argument("--draws", type=int, default=1000, help="of users, for the intervals")
     parser.add_argument("--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of params.yaml")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="ranker-") as scratch:
-        folder = asked.folder or Path(scratch)
         if asked.folder is None:
-            make(folder, asked.overrides)
-        params = load(CHECKOUT / "params.yaml", [], asked.overrides)
-        told, learned, test = rank.inputs(folder, params)
-        split = folder / "data/split"
-        train = read_interactions(split)
-        popularity = decayed_popularity(train, params.models.popularity.half_life_days)
-        print(f"{len(learned)} examples, {len(test)} of the test, {test.labels.sum(axis=0).astype(int)} of {TASKS}\n")
-        print("| ranker | AUC click | AUC cart | AUC purchase | log-loss click | calibration error click |")
-        print("|---|---|---|---|---|---|")
-        wanted, sells = truth(folder, test, params), popularity[test.item]
-        for name, scores in (("the truth", wanted), ("popularity", sells)):
-            aucs = [auc(scores, test.labels[:, column] > 0.5) for column in range(len(TASKS))]
-            print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in aucs) + " | | |")
-        margins = [margin(0.6, positives, len(test)) for positives in test.labels.sum(axis=0)]
-        print("| (margin of an AUC of .6) | " + " | ".join(f"± {value:.3f}" for value in margins) + " | | |")
-        full = 0.0
-        for name, overrides in ROWS.items():
-            changed = load(CHECKOUT / "params.yaml", [], [*asked.overrides, *overrides])
-            own = told
-            if changed.ranking.configuration == "seed_faithful":
-                own = replace(told, user_text=rank.read_user_texts(folder, changed))
-            value = row(name, asked.seeds, changed, own, learned, test, popularity)
-            full = full or value
-        for share in (0.01, 0.1):
-            rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
-            row(f"{share:.0%} of the examples", asked.seeds, params, told, learned.take(rows), test, popularity)
-        for other in asked.other:
-            name, features = other.split("=", 1)
-            catalogue = read_catalogue(split, Path(features))
-            again = known(train, catalogue, read_features(folder / "profiles", split), params.ranking.recency)
-            row(name, asked.seeds, params, again, learned, test, popularity)
-    return int(full <= aucs[-1])
+            make(Path(scratch), asked.overrides)
+        return report(asked.folder or Path(scratch), asked)
 
 
 if __name__ == "__main__":
