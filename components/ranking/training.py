@@ -77,7 +77,8 @@ class Module(lightning.LightningModule):
             right = ((logits[:, 0] > 0) == (labels[:, 0] > 0.5)).float().mean()
         self.net.train()
         if not np.isfinite(value):
-            raise ContractError(f"ranker: the loss is {value}; lower ranking.learning_rate")
+            knob = "seed_learning_rate" if self.params.configuration == "seed_faithful" else "learning_rate"
+            raise ContractError(f"ranker: the loss is {value}; lower ranking.{knob}")
         seen = self.curves["validation/loss"]
         if value < min(seen, default=np.inf):
             self.best = {name: weights.detach().clone() for name, weights in self.net.state_dict().items()}

@@ -1,4 +1,4 @@
-"""A user as a text, for the article's network: the last searches and words of a review, titles of the newest products."""
+"""A user as a text, for the article's network: newest searches and words of a review, titles of the newest products."""
 
 from __future__ import annotations
 
