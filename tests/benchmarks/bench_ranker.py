@@ -6,8 +6,9 @@ Each row is the ranker of params.yaml with one thing changed, fitted on the vali
 task alone, other losses, more and less regularisation, the article's network, 1 and 10 % of the examples. AUC is of the
 test window's impressions, without their place in the list, the mean over seeds. In brackets: its difference from the
 three branches, seed by seed on the same impressions, and the 95 % interval of that difference when users are drawn
-anew (paired bootstrap). The table describes the test window: nothing was chosen by it, and nothing may be. The first
-row is the shop's truth, which no ranker can know. DIR is the folder of a finished run (data, profiles, features,
+anew (paired bootstrap). One task alone is compared before calibration, in which labels of the other tasks have a say.
+The table describes the test window: nothing was chosen by it, and nothing may be. The first row is the shop's truth,
+which no ranker can know. DIR is the folder of a finished run (data with the shop's truth, profiles, features,
 models/language); without it the shop is made and its 10,000 texts are read by the model as it comes, minutes.
 `--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better than popularity.
 """
@@ -37,12 +38,13 @@ from components.stages import rank
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ALONE = {task: [f"ranking.tasks.{other}={1.0 if other == task else 1e-6}" for other in TASKS] for task in TASKS}
+FULL, ALONE_ROWS = "three branches", {f"{task} alone": task for task in TASKS}
 ROWS = {
-    "three branches": [],
+    FULL: [],
     "without texts": ["ranking.branches=[user, item]"],
     "without the user's profile": ["ranking.branches=[text, item]"],
     "without the product's features": ["ranking.branches=[text, user]"],
-    **{f"{task} alone": overrides for task, overrides in ALONE.items()},
+    **{row: ALONE[task] for row, task in ALONE_ROWS.items()},
     "focal loss 2": ["ranking.focal=2"],
     "dropout 0": ["ranking.dropout=0"],
     "dropout .5": ["ranking.dropout=0.5"],
@@ -112,29 +114,37 @@ class Table:
     test: Examples
     popularity: np.ndarray
     judge: Judge
+    raw: np.ndarray | None = None  # (tasks, 1 + draws) of the first ranker, before calibration
     found: dict[str, np.ndarray] = field(default_factory=dict)  # row -> (tasks, 1 + draws)
 
     def row(self, name: str, params: Params, told: Known, learned: Examples | None = None) -> None:
         """Fit, measure and print one row."""
         learned = self.learned if learned is None else learned
-        scores, metrics = [], []
+        scores, raw, metrics = [], [], []
         for seed in self.seeds:
             ranker = Ranker(params.ranking).fit(learned, told, seed)
             scores.append(ranker.probabilities(self.test.user, self.test.item))
+            raw.append(ranker.probabilities(self.test.user, self.test.item, calibrated=False))
             metrics.append(measure(ranker, learned, self.test, self.popularity))
         loss, error = (
             float(np.mean([m[f"click/{name}"] for m in metrics])) for name in ("log_loss", "calibration_error")
         )
-        self.say(name, self.judge.mean(scores), f"{loss:.4f} | {error:.4f}")
+        if name == FULL:
+            self.raw = self.judge.mean(raw)
+        alone = name in ALONE_ROWS
+        self.say(name, self.judge.mean(raw if alone else scores), f"{loss:.4f} | {error:.4f}")
 
     def say(self, name: str, own: np.ndarray, rest: str = " | ") -> None:
-        """Print a row of AUCs (tasks, 1 + draws). A ranker of one task alone says nothing of the others."""
-        full = self.found.get("three branches")
-        alone = name.removesuffix(" alone")
-        cells = [
-            "" if alone in TASKS and alone != task else cell(own[t], full[t] if full is not None else None)
-            for t, task in enumerate(TASKS[: len(own)])
-        ]
+        """Print a row of AUCs (tasks, 1 + draws).
+
+        A ranker of one task alone says nothing of the others, whose labels calibrate the steps on the way to it: it
+        is judged, as is what it is compared with, before calibration.
+        """
+        full, task = self.found.get(FULL), ALONE_ROWS.get(name)
+        cells = [cell(own[t], full[t] if full is not None else None) for t in range(len(own))]
+        if task and self.raw is not None:
+            at = TASKS.index(task)
+            cells = [cell(own[t], self.raw[t]) if t == at else "" for t in range(len(own))]
         self.found[name] = own
         print(f"| {name} | " + " | ".join([*cells, *[""] * (len(TASKS) - len(own))]) + f" | {rest} |", flush=True)
 
@@ -154,7 +164,7 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
 def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:
     """Print what is told by ROWS, or by the first of them and those named."""
     for name, changes in ROWS.items():
-        if only and name not in ("three branches", *only):
+        if only and name not in (FULL, *only):
             continue
         changed, own = load(CHECKOUT / "params.yaml", [], [*overrides, *changes]), told
         if changed.ranking.configuration == "seed_faithful":
@@ -188,10 +198,10 @@ def report(folder: Path, asked: argparse.Namespace) -> int:
             params.ranking.recency,
         )
         table.row(name, params, again)
-    for name in ("three branches", "seed_faithful"):
+    for name in (FULL, "seed_faithful"):
         if name in table.found:
             print(f"\n{name} against popularity, clicks: {cell(table.found[name][0], table.found['popularity'][0])}")
-    return int(table.found["three branches"][-1][0] <= table.found["popularity"][-1][0])
+    return int(table.found[FULL][-1][0] <= table.found["popularity"][-1][0])
 
 
 def main() -> int:
