@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--rows NAME ...] [--other NAME=FEATURES]
 
 Each row is the ranker of params.yaml with one thing changed, fitted on the validation window: branches left out, one
-task alone, other losses, more and less regularisation, the article's network, 1 and 10 % of the examples. AUC is of the
+task alone, other losses, more and less regularisation, the article's network, parts of the examples. AUC is of the
 test window's impressions, without their place in the list, the mean over seeds. In brackets: its difference from the
 three branches, seed by seed on the same impressions, and the 95 % interval of that difference when users are drawn
 anew (paired bootstrap). One task alone is compared before calibration, in which labels of the other tasks have a say.
@@ -26,7 +26,7 @@ import numpy as np
 from bench_shop import indices
 
 from components.data.shop import read_truth
-from components.data.tables import read_catalogue, read_interactions
+from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params, load
 from components.profiles.features import read_features
 from components.ranking.examples import TASKS, Examples
@@ -36,6 +36,7 @@ from components.ranking.ranker import Ranker
 from components.recommenders.popularity import decayed_popularity
 from components.stages import rank
 
+DAY_US = 86_400_000_000
 CHECKOUT = Path(__file__).resolve().parents[2]
 ALONE = {task: [f"ranking.tasks.{other}={1.0 if other == task else 1e-6}" for other in TASKS] for task in TASKS}
 FULL, ALONE_ROWS = "three branches", {f"{task} alone": task for task in TASKS}
@@ -52,6 +53,7 @@ ROWS = {
     "weight decay .1": ["ranking.weight_decay=0.1"],
     "seed_faithful": ["ranking.configuration=seed_faithful"],
 }
+SHARES = {"3 % of the examples": 0.03, "10 % of the examples": 0.1, "30 % of the examples": 0.3}
 
 
 def make(folder: Path, overrides: list[str]) -> None:
@@ -150,15 +152,11 @@ class Table:
 
 
 def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
-    """Return how much the user truly wanted each product of the examples, in the middle of the test window."""
+    """Return the true log-odds of a click on each product of the examples by who looks at it, (n,)."""
     world, split = read_truth(folder / "data/raw"), folder / "data/split"
     item, user = indices(split, "items.parquet", "item_id"), indices(split, "users.parquet", "user_id")
-    day = params.shop.days - params.split.test_days / 2
-    wanted = np.zeros(len(test))
-    for one in np.unique(test.user):
-        rows = test.user == one
-        wanted[rows] = world.expected(int(user[one - 1]), day)[item[test.item[rows] - 1]]
-    return wanted
+    day = params.shop.days - (read_info(split).test_end - test.timestamp) / DAY_US
+    return world.liking(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
 
 
 def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:
@@ -186,9 +184,10 @@ def report(folder: Path, asked: argparse.Namespace) -> int:
     for name, scores in (("the truth", truth(folder, test, params)), ("popularity", popularity[test.item])):
         table.say(name, table.judge.mean([np.stack([scores] * len(TASKS), axis=1)]))
     known_rows(table, folder, asked.overrides, told, asked.rows)
-    for share in (0.01, 0.1) if not asked.rows else ():
-        rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
-        table.row(f"{share:.0%} of the examples", params, told, learned.take(rows))
+    for name, share in SHARES.items():
+        if not asked.rows or name in asked.rows:
+            rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
+            table.row(name, params, told, learned.take(rows))
     for other in asked.other:
         name, features = other.split("=", 1)
         again = known(
@@ -210,7 +209,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="folder of a finished run")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42])
     parser.add_argument(
-        "--rows", nargs="*", default=[], choices=list(ROWS), help="these beside the three branches only"
+        "--rows", nargs="*", default=[], choices=[*ROWS, *SHARES], help="these beside the three branches only"
     )
     parser.add_argument("--draws", type=int, default=1000, help="of users, for the intervals")
     parser.add_argument("--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone")
