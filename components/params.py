@@ -337,6 +337,7 @@ class Ranking(Section):
     patience: Count
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0, le=1)]
+    seed_learning_rate: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0)]
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from components.ranking.model import Inputs, loss
 
 log = logging.getLogger("rank")
 Batch = tuple[Inputs, torch.Tensor]  # and labels (n, tasks)
-FAITHFUL_EPOCHS, FAITHFUL_BATCH, FAITHFUL_RATE = 10, 32, 0.001  # the article's; the rate is Adam's usual one
+FAITHFUL_EPOCHS, FAITHFUL_BATCH = 10, 32  # the article's
 
 
 class Loader:
@@ -57,7 +57,7 @@ class Module(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return AdamW; the article's is Adam, without weight decay."""
         if self.params.configuration == "seed_faithful":
-            return torch.optim.Adam(self.net.parameters(), lr=FAITHFUL_RATE)
+            return torch.optim.Adam(self.net.parameters(), lr=self.params.seed_learning_rate)
         knobs = self.params
         return torch.optim.AdamW(self.net.parameters(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
 
@@ -77,7 +77,8 @@ class Module(lightning.LightningModule):
             right = ((logits[:, 0] > 0) == (labels[:, 0] > 0.5)).float().mean()
         self.net.train()
         if not np.isfinite(value):
-            raise ContractError(f"ranker: the loss is {value}; lower ranking.learning_rate")
+            knob = "seed_learning_rate" if self.params.configuration == "seed_faithful" else "learning_rate"
+            raise ContractError(f"ranker: the loss is {value}; lower ranking.{knob}")
         seen = self.curves["validation/loss"]
         if value < min(seen, default=np.inf):
             self.best = {name: weights.detach().clone() for name, weights in self.net.state_dict().items()}

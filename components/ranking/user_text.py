@@ -1,4 +1,4 @@
-"""A user as a text, for the article's network: titles of the newest products, and what was searched for last."""
+"""A user as a text, for the article's network: newest searches and words of a review, titles of the newest products."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from components.contracts import Interactions
 from components.data.snapshot import partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
 
-SEARCHES, TITLES = 3, 6  # newest ones that a text holds: about as much as a language model reads of it
+SEARCHES, REVIEWS, TITLES = 3, 1, 6  # newest ones that a text holds: about as much as a language model reads of it
 
 
 def user_texts(snapshot: Path, split: Path) -> list[str]:
     """Return (n_users + 1) texts of what each user did before the end of the training window; "" for nobody."""
     events, titles = read_interactions(split), read_catalogue(split).title
-    said = _searches(snapshot, split)
+    searched = _said(snapshot, split, "searches", "query", SEARCHES)
+    wrote = _said(snapshot, split, "reviews", "text", REVIEWS)
     texts = [""]
     for user in range(1, events.n_users + 1):
-        taken = dict.fromkeys(titles[item] for item in _newest(events, user))
-        texts.append(". ".join(part for part in (*said.get(user, []), *taken) if part))
+        taken = (titles[item] for item in _newest(events, user))
+        parts = dict.fromkeys((*searched.get(user, []), *wrote.get(user, []), *taken))  # each once
+        texts.append(". ".join(part for part in parts if part))
     return texts
 
 
@@ -31,18 +33,19 @@ def _newest(events: Interactions, user: int) -> list[int]:
     return items
 
 
-def _searches(snapshot: Path, split: Path) -> dict[int, list[str]]:
-    """Return each user's newest queries, newest first."""
+def _said(snapshot: Path, split: Path, table: str, column: str, newest: int) -> dict[int, list[str]]:
+    """Return the newest words of each user in a column of a table, newest first."""
     import duckdb
 
-    files = [str(path) for path in partitions(snapshot, "searches")]
+    files = [str(path) for path in partitions(snapshot, table)]
     if not files:
         return {}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.read_parquet(files).project(f"user_id, timestamp, {column} AS words").create("said")
         rows = connection.execute(
-            "SELECT user_idx, list(query ORDER BY timestamp DESC, query)[:$1] FROM read_parquet($2) s "
-            "JOIN read_parquet($3) u USING (user_id) WHERE epoch_us(timestamp) < $4 GROUP BY user_idx",
-            [SEARCHES, files, str(split / "users.parquet"), read_info(split).train_end],
+            "SELECT user_idx, list(words ORDER BY timestamp DESC, words)[:$1] FROM said "
+            "JOIN read_parquet($2) USING (user_id) WHERE epoch_us(timestamp) < $3 AND words <> '' GROUP BY user_idx",
+            [newest, str(split / "users.parquet"), read_info(split).train_end],
         ).fetchall()
     return dict(rows)

@@ -1,22 +1,25 @@
 """Stage `rank`: the ranker, fitted on the validation window and measured on the test window -> models/ranker."""
 
+from __future__ import annotations
+
 import logging
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
+from typing import TYPE_CHECKING
 
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params
 from components.profiles.features import read_features
 from components.ranking.examples import Examples, lacking, read_examples
-from components.ranking.features import Known, known
-from components.ranking.measure import measure
-from components.ranking.ranker import Ranker
 from components.ranking.user_text import user_texts
 from components.recommenders.popularity import decayed_popularity
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
+
+if TYPE_CHECKING:
+    from components.ranking.features import Known
 
 log = logging.getLogger("rank")
 
@@ -26,6 +29,8 @@ def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
 
     The profiles end where the examples begin: no label can be in them.
     """
+    from components.ranking.features import known
+
     split = root / "data/split"
     profiles = read_features(root / "profiles", split)
     told = known(read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency)
@@ -58,6 +63,9 @@ def rank(root: Path, params: Params) -> str:
     reason = lacking(learned, test, params.ranking)
     if reason:
         return reason
+    from components.ranking.measure import measure
+    from components.ranking.ranker import Ranker
+
     ranker = Ranker(params.ranking)
     ranker.board = root / "run/tensorboard/ranker"
     ranker.fit(learned, told, params.seed)

@@ -1,15 +1,16 @@
 """Ablations and the learning curve of the ranker, on the test window of the simulated shop.
 
-    python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--other NAME=FEATURES] [--set a.b=c]
+    python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--rows NAME ...] [--other NAME=FEATURES]
 
 Each row is the ranker of params.yaml with one thing changed, fitted on the validation window: branches left out, one
-task alone, other losses, more and less regularisation, the article's network, 1 and 10 % of the examples. AUC is of the
-test window's impressions, without their place in the list: the mean over seeds, and the lowest and highest. Beside
-the three branches stands the margin by which impressions alone would move it (Hanley and McNeil 1982, 95 %). The table
-describes: nothing was chosen by it. The first row is the shop's truth, which no ranker can know. DIR is
-the folder of a run (data, profiles, features); without it the shop is made and its 10,000 texts are read by the model
-as it comes, minutes. `--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better
-than popularity.
+task alone, other losses, more and less regularisation, the article's network, parts of the examples. AUC is of the
+test window's impressions, without their place in the list, the mean over seeds. In brackets: its difference from the
+three branches, seed by seed on the same impressions, and the 95 % interval of that difference when users are drawn
+anew (paired bootstrap). One task alone is compared before calibration, in which labels of the other tasks have a say.
+The table describes the test window: nothing was chosen by it, and nothing may be. The first row is the shop's truth,
+which no ranker can know. DIR is the folder of a finished run (data with the shop's truth, profiles, features,
+models/language); without it the shop is made and its 10,000 texts are read by the model as it comes, minutes.
+`--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better than popularity.
 """
 
 import argparse
@@ -18,15 +19,14 @@ import logging
 import os
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from bench_shop import indices
 
 from components.data.shop import read_truth
-from components.data.tables import read_catalogue, read_interactions
-from components.language.sentiment import auc
+from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params, load
 from components.profiles.features import read_features
 from components.ranking.examples import TASKS, Examples
@@ -36,14 +36,16 @@ from components.ranking.ranker import Ranker
 from components.recommenders.popularity import decayed_popularity
 from components.stages import rank
 
+DAY_US = 86_400_000_000
 CHECKOUT = Path(__file__).resolve().parents[2]
 ALONE = {task: [f"ranking.tasks.{other}={1.0 if other == task else 1e-6}" for other in TASKS] for task in TASKS}
+FULL, ALONE_ROWS = "three branches", {f"{task} alone": task for task in TASKS}
 ROWS = {
-    "three branches": [],
+    FULL: [],
     "without texts": ["ranking.branches=[user, item]"],
     "without the user's profile": ["ranking.branches=[text, item]"],
     "without the product's features": ["ranking.branches=[text, user]"],
-    **{f"{task} alone": overrides for task, overrides in ALONE.items()},
+    **{row: ALONE[task] for row, task in ALONE_ROWS.items()},
     "focal loss 2": ["ranking.focal=2"],
     "dropout 0": ["ranking.dropout=0"],
     "dropout .5": ["ranking.dropout=0.5"],
@@ -51,6 +53,7 @@ ROWS = {
     "weight decay .1": ["ranking.weight_decay=0.1"],
     "seed_faithful": ["ranking.configuration=seed_faithful"],
 }
+SHARES = {"3 % of the examples": 0.03, "10 % of the examples": 0.1, "30 % of the examples": 0.3}
 
 
 def make(folder: Path, overrides: list[str]) -> None:
@@ -65,90 +68,158 @@ def make(folder: Path, overrides: list[str]) -> None:
             stage.main()
 
 
-def margin(auc: float, positives: float, n: int) -> float:
-    """Return half of the 95 % interval of an AUC."""
-    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
-    negatives = n - positives
-    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    return float(1.96 * np.sqrt(variance / (positives * negatives)))
+@dataclass
+class Judge:
+    """Compares scores on the test examples; users are drawn anew, the same draws for all."""
+
+    test: Examples
+    draws: int
+
+    def __post_init__(self) -> None:
+        users, self.user = np.unique(self.test.user, return_inverse=True)
+        rng = np.random.default_rng(0)
+        self.times = rng.multinomial(len(users), np.full(len(users), 1 / len(users)), self.draws)
+
+    def aucs(self, scores: np.ndarray, column: int) -> np.ndarray:
+        """Return (1 + draws,) AUC of scores (n,) for a task: as it is, then for each draw."""
+        wanted = self.test.labels[:, column] > 0.5
+        values, place = np.unique(scores, return_inverse=True)
+        found = []
+        for times in (np.ones(self.times.shape[1]), *self.times):
+            weight = times[self.user]
+            right, wrong = (np.bincount(place, weight * side, len(values)) for side in (wanted, ~wanted))
+            found.append((right * (np.cumsum(wrong) - wrong / 2)).sum() / (right.sum() * wrong.sum()))
+        return np.array(found)
+
+    def mean(self, scores: list[np.ndarray]) -> np.ndarray:
+        """Return (tasks, 1 + draws) mean AUC over seeds of scores (n, tasks)."""
+        return np.stack(
+            [np.mean([self.aucs(one[:, t], t) for one in scores], axis=0) for t in range(scores[0].shape[1])]
+        )
 
 
-def row(
-    name: str, seeds: list[int], params: Params, told: Known, learned: Examples, test: Examples, popularity: np.ndarray
-) -> float:
-    """Fit, measure and print one row; return the mean AUC of the last task."""
-    runs = []
-    for seed in seeds:
-        ranker = Ranker(params.ranking).fit(learned, told, seed)
-        runs.append(measure(ranker, learned, test, popularity))
-    cells, aucs = [], [0.0]
-    for task in TASKS:
-        if task in ranker.tasks:
-            aucs = [found[f"{task}/auc"] for found in runs]
-            cells.append(f"{np.mean(aucs):.3f} ({min(aucs):.3f} to {max(aucs):.3f})")
-        else:
-            cells.append("")
-    loss, error = (np.mean([found[f"click/{m}"] for found in runs]) for m in ("log_loss", "calibration_error"))
-    print(f"| {name} | " + " | ".join(cells) + f" | {loss:.4f} | {error:.4f} |", flush=True)
-    return float(np.mean(aucs))
+def cell(own: np.ndarray, other: np.ndarray | None) -> str:
+    """Return an AUC and, against another one, the difference and its interval; all (1 + draws,)."""
+    if other is None:
+        low, high = np.quantile(own[1:], (0.025, 0.975))
+        return f"{own[0]:.3f} ({low:.3f} to {high:.3f})"
+    low, high = np.quantile(own[1:] - other[1:], (0.025, 0.975))
+    return f"{own[0]:.3f} ({own[0] - other[0]:+.3f}; {low:+.3f} to {high:+.3f})"
+
+
+@dataclass
+class Table:
+    """Rows of rankers, each fitted once per seed, against the first row."""
+
+    seeds: list[int]
+    learned: Examples
+    test: Examples
+    popularity: np.ndarray
+    judge: Judge
+    raw: np.ndarray | None = None  # (tasks, 1 + draws) of the first ranker, before calibration
+    found: dict[str, np.ndarray] = field(default_factory=dict)  # row -> (tasks, 1 + draws)
+
+    def row(self, name: str, params: Params, told: Known, learned: Examples | None = None) -> None:
+        """Fit, measure and print one row."""
+        learned = self.learned if learned is None else learned
+        scores, raw, metrics = [], [], []
+        for seed in self.seeds:
+            ranker = Ranker(params.ranking).fit(learned, told, seed)
+            scores.append(ranker.probabilities(self.test.user, self.test.item))
+            raw.append(ranker.probabilities(self.test.user, self.test.item, calibrated=False))
+            metrics.append(measure(ranker, learned, self.test, self.popularity))
+        loss, error = (
+            float(np.mean([m[f"click/{name}"] for m in metrics])) for name in ("log_loss", "calibration_error")
+        )
+        if name == FULL:
+            self.raw = self.judge.mean(raw)
+        alone = name in ALONE_ROWS
+        self.say(name, self.judge.mean(raw if alone else scores), f"{loss:.4f} | {error:.4f}")
+
+    def say(self, name: str, own: np.ndarray, rest: str = " | ") -> None:
+        """Print a row of AUCs (tasks, 1 + draws).
+
+        A ranker of one task alone says nothing of the others, whose labels calibrate the steps on the way to it: it
+        is judged, as is what it is compared with, before calibration.
+        """
+        full, task = self.found.get(FULL), ALONE_ROWS.get(name)
+        cells = [cell(own[t], full[t] if full is not None else None) for t in range(len(own))]
+        if task and self.raw is not None:
+            at = TASKS.index(task)
+            cells = [cell(own[t], self.raw[t]) if t == at else "" for t in range(len(own))]
+        self.found[name] = own
+        print(f"| {name} | " + " | ".join([*cells, *[""] * (len(TASKS) - len(own))]) + f" | {rest} |", flush=True)
 
 
 def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
-    """Return how much the user truly wanted each product of the examples, in the middle of the test window."""
+    """Return the true log-odds of a click on each product of the examples by who looks at it, (n,)."""
     world, split = read_truth(folder / "data/raw"), folder / "data/split"
     item, user = indices(split, "items.parquet", "item_id"), indices(split, "users.parquet", "user_id")
-    day = params.shop.days - params.split.test_days / 2
-    wanted = np.zeros(len(test))
-    for one in np.unique(test.user):
-        rows = test.user == one
-        wanted[rows] = world.expected(int(user[one - 1]), day)[item[test.item[rows] - 1]]
-    return wanted
+    day = params.shop.days - (read_info(split).test_end - test.timestamp) / DAY_US
+    return world.liking(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
+
+
+def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:
+    """Print what is told by ROWS, or by the first of them and those named."""
+    for name, changes in ROWS.items():
+        if only and name not in (FULL, *only):
+            continue
+        changed, own = load(CHECKOUT / "params.yaml", [], [*overrides, *changes]), told
+        if changed.ranking.configuration == "seed_faithful":
+            own = replace(told, user_text=rank.read_user_texts(folder, changed))
+        table.row(name, changed, own)
+
+
+def report(folder: Path, asked: argparse.Namespace) -> int:
+    """Print the table of a run; return 1 where the ranker is no better than popularity."""
+    params = load(CHECKOUT / "params.yaml", [], asked.overrides)
+    told, learned, test = rank.inputs(folder, params)
+    split = folder / "data/split"
+    train = read_interactions(split)
+    popularity = decayed_popularity(train, params.models.popularity.half_life_days)
+    table = Table(asked.seeds, learned, test, popularity, Judge(test, asked.draws))
+    print(f"{len(learned)} examples, {len(test)} of the test, {test.labels.sum(axis=0).astype(int)} of {TASKS}\n")
+    print("| ranker | AUC click | AUC cart | AUC purchase | log-loss click | calibration error click |")
+    print("|---|---|---|---|---|---|")
+    for name, scores in (("the truth", truth(folder, test, params)), ("popularity", popularity[test.item])):
+        table.say(name, table.judge.mean([np.stack([scores] * len(TASKS), axis=1)]))
+    known_rows(table, folder, asked.overrides, told, asked.rows)
+    for name, share in SHARES.items():
+        if not asked.rows or name in asked.rows:
+            rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
+            table.row(name, params, told, learned.take(rows))
+    for other in asked.other:
+        name, features = other.split("=", 1)
+        again = known(
+            train,
+            read_catalogue(split, Path(features)),
+            read_features(folder / "profiles", split),
+            params.ranking.recency,
+        )
+        table.row(name, params, again)
+    for name in (FULL, "seed_faithful"):
+        if name in table.found:
+            print(f"\n{name} against popularity, clicks: {cell(table.found[name][0], table.found['popularity'][0])}")
+    return int(table.found[FULL][-1][0] <= table.found["popularity"][-1][0])
 
 
 def main() -> int:
     """Print the table; return 1 where the ranker is no better than popularity."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="folder of a run")
+    parser.add_argument("--folder", type=Path, help="folder of a finished run")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42])
+    parser.add_argument(
+        "--rows", nargs="*", default=[], choices=[*ROWS, *SHARES], help="these beside the three branches only"
+    )
+    parser.add_argument("--draws", type=int, default=1000, help="of users, for the intervals")
     parser.add_argument("--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of params.yaml")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="ranker-") as scratch:
-        folder = asked.folder or Path(scratch)
         if asked.folder is None:
-            make(folder, asked.overrides)
-        params = load(CHECKOUT / "params.yaml", [], asked.overrides)
-        told, learned, test = rank.inputs(folder, params)
-        split = folder / "data/split"
-        train = read_interactions(split)
-        popularity = decayed_popularity(train, params.models.popularity.half_life_days)
-        print(f"{len(learned)} examples, {len(test)} of the test, {test.labels.sum(axis=0).astype(int)} of {TASKS}\n")
-        print("| ranker | AUC click | AUC cart | AUC purchase | log-loss click | calibration error click |")
-        print("|---|---|---|---|---|---|")
-        wanted, sells = truth(folder, test, params), popularity[test.item]
-        for name, scores in (("the truth", wanted), ("popularity", sells)):
-            aucs = [auc(scores, test.labels[:, column] > 0.5) for column in range(len(TASKS))]
-            print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in aucs) + " | | |")
-        margins = [margin(0.6, positives, len(test)) for positives in test.labels.sum(axis=0)]
-        print("| (margin of an AUC of .6) | " + " | ".join(f"± {value:.3f}" for value in margins) + " | | |")
-        full = 0.0
-        for name, overrides in ROWS.items():
-            changed = load(CHECKOUT / "params.yaml", [], [*asked.overrides, *overrides])
-            own = told
-            if changed.ranking.configuration == "seed_faithful":
-                own = replace(told, user_text=rank.read_user_texts(folder, changed))
-            value = row(name, asked.seeds, changed, own, learned, test, popularity)
-            full = full or value
-        for share in (0.01, 0.1):
-            rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
-            row(f"{share:.0%} of the examples", asked.seeds, params, told, learned.take(rows), test, popularity)
-        for other in asked.other:
-            name, features = other.split("=", 1)
-            catalogue = read_catalogue(split, Path(features))
-            again = known(train, catalogue, read_features(folder / "profiles", split), params.ranking.recency)
-            row(name, asked.seeds, params, again, learned, test, popularity)
-    return int(full <= aucs[-1])
+            make(Path(scratch), asked.overrides)
+        return report(asked.folder or Path(scratch), asked)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """The ranker: it learns what is there, and nothing where there is nothing."""
 
 import hashlib
-from copy import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.contracts import Users
 from components.errors import ContractError
 from components.language.sentiment import auc
 from components.params import Ranking
+from components.ranking.calibration import fit_calibration
 from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.measure import measure
@@ -100,13 +102,20 @@ def test_it_answers_for_anybody_whose_history_and_profile_are_told(ranker: Ranke
     assert len(ranker.known.user) == N_USERS + 1  # the ranker itself still speaks of its own users
 
 
-def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(ranker: Ranker) -> None:
-    """Whatever the calibration is: the chances are products of the steps' chances."""
-    pairs = shown(2000, seed=6)
-    other = copy(ranker)
-    for calibration in (ranker.calibration, np.array([[3.0, 2.0], [0.1, 4.0], [9.0, 5.0]])):
-        other.calibration = calibration
-        chances = other.told(pairs)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.floats(0.1, 30), st.tuples(*[st.floats(0, 1)] * 3))
+def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(
+    knobs: Ranking, seed: int, n: int, scale: float, rates: tuple[float, float, float]
+) -> None:
+    """Whatever the network says and the labels are, down to one that calibration cannot but turn round."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(0, scale, (n + 20, 3)).astype(np.float32)
+    happens = rng.random((n, 3)) < rates
+    labels = np.logical_and.accumulate(happens, axis=1).astype(np.float32)
+    ranker = Ranker(knobs)
+    ranker.calibration = fit_calibration(steps[:n], labels)
+    for calibrated in (True, False):
+        chances = ranker._chances(steps, calibrated)
         assert (chances[:, 1:] <= chances[:, :-1]).all()
         assert ((chances >= 0) & (chances <= 1)).all()
 

@@ -11,7 +11,7 @@ from components.params import Ranking
 from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.model import loss, make_net
-from components.ranking.training import FAITHFUL_BATCH, Loader, batch_of, train
+from components.ranking.training import FAITHFUL_BATCH, Loader, Module, batch_of, train
 from tests.components.ranking.conftest import shown
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -49,6 +49,9 @@ def test_the_articles_batches_and_rate(knobs: Ranking, known: Known, tmp_path: P
     own = knobs.model_copy(update={"configuration": "seed_faithful", "learning_rate": 1e9, "batch_size": 7})
     few = shown(100, seed=3)
     assert FAITHFUL_BATCH == 32
+    optimiser = Module(make_net(known.sizes, own), own, batch_of(few, known)).configure_optimizers()
+    assert type(optimiser) is torch.optim.Adam
+    assert [(group["lr"], group["weight_decay"]) for group in optimiser.param_groups] == [(0.001, 0)]
     curves = train(make_net(known.sizes, own), few, few, known, own, 0, None)  # our own knobs are not the article's
     assert len(curves["train/loss"]) == 10
     assert curves["train/loss"][-1] < 1
@@ -59,3 +62,6 @@ def test_a_loss_that_is_no_number_is_a_fault(knobs: Ranking, examples: Examples,
     learn, stop, _ = cut(examples, 0.2)
     with pytest.raises(ContractError, match=r"lower ranking\.learning_rate"):
         train(make_net(known.sizes, own), learn, stop, known, own, 0, None)
+    article = knobs.model_copy(update={"configuration": "seed_faithful", "seed_learning_rate": 1e30})
+    with pytest.raises(ContractError, match=r"lower ranking\.seed_learning_rate"):
+        train(make_net(known.sizes, article), learn.take(np.arange(64)), stop, known, article, 0, None)

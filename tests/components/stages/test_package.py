@@ -14,7 +14,9 @@ from components.errors import ContractError
 from components.language.choice import Choice, write_choice
 from components.language.sentiment import SentimentHead
 from components.params import Params, load
-from components.ranking.features import NOBODY, Cares, Known
+from components.profiles.features import Features
+from components.ranking.examples import Examples
+from components.ranking.features import NOBODY, Cares, Known, known
 from components.ranking.model import make_net
 from components.ranking.ranker import Ranker
 from components.recommenders.histories import history_matrix
@@ -174,3 +176,33 @@ def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], pa
         if bundled is not None:
             pair = np.zeros(1, np.int32), np.ones(1, np.int32)
             assert bundled.probabilities(*pair).shape == (1, 3)
+
+
+def test_a_ranker_says_the_same_from_the_bundle(evaluated: Callable[..., Path], params: Params) -> None:
+    """To every user told by history and profile, to nobody, of every product: sold, never sold, and unknown."""
+    events, catalogue, users = checkerboard()
+    rng = np.random.default_rng(0)
+    profiles = [rng.normal(size=(n, 3)).astype(np.float32) for n in (41, 21)]
+    told = known(events, catalogue, Features(*profiles, ("a", "b", "c"), ("a", "b", "c")), params.ranking.recency)
+    user, item = (rng.integers(1, n, 600).astype(np.int32) for n in (41, 21))
+    labels = np.logical_and.accumulate(rng.random((600, 3)) < (user % 2 == item % 2)[:, None], axis=1)
+    labels &= np.logical_and.accumulate(rng.random((600, 3)) < 0.6, axis=1)
+    times = np.arange(600, dtype=np.int64)
+    examples = Examples(user, item, np.zeros(600, np.float32), times, labels.astype(np.float32))
+    fitted = Ranker(params.ranking.model_copy(update={"max_epochs": 2})).fit(examples, told, 0)
+    root = evaluated("ranked")
+    fitted.save(root / "models/ranker")
+    package(root, params)
+    shutil.rmtree(root / "models")
+    bundled = open_bundle(root / "bundle").ranker
+    assert bundled is not None
+    assert (events.item_idx != 20).all()  # never sold
+    assert users.history.offsets[1] == 0  # user 0 did nothing
+    who, what = (index.ravel().astype(np.int32) for index in np.meshgrid(np.arange(41), np.arange(21)))
+    wanted, came = fitted.probabilities(who, what), bundled.for_users(users, profiles[0]).probabilities(who, what)
+    np.testing.assert_allclose(came, wanted, rtol=0, atol=1e-6)
+    assert np.ptp(wanted[:, 0]) > 0.1
+    strangers = who == 0
+    np.testing.assert_allclose(
+        bundled.probabilities(who[strangers], what[strangers]), wanted[strangers], rtol=0, atol=1e-6
+    )
