@@ -25,7 +25,10 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 REVIEWS = ("user_id", "item_id", "timestamp", "rating", "text")
 SEARCHES = ("user_id", "timestamp", "query", "clicked_item_id")
-TABLES = {"products": PRODUCTS, "events": EVENT_COLUMNS, "reviews": REVIEWS, "searches": SEARCHES}
+SOCIAL = ("user_id", "timestamp", "action", "other_id")  # follows, likes, shares, where a shop has such things
+TABLES = {
+    "products": PRODUCTS, "events": EVENT_COLUMNS, "reviews": REVIEWS, "searches": SEARCHES, "social": SOCIAL,
+}  # fmt: skip
 
 WINDOWS = ("train", "validation", "test")
 

@@ -54,7 +54,7 @@ class Data(Section):
     max_text_chars: Count
     memory_gib: Positive
     threads: Annotated[int, Field(ge=0)]
-    sources: dict[Literal["products", "events", "reviews", "searches"], list[Source]]
+    sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[Source]]
 
     def of(self, table: str) -> list[Source]:
         """Return the sources of a table; none is a table that the shop does not have."""
@@ -268,6 +268,8 @@ class Sequence(Section):
     temperature: Positive
     softmax_items: Count
     graph: Annotated[int, Field(ge=0, le=1000)]
+    profile: bool
+    event_heads: bool
 
     @model_validator(mode="after")
     def heads_divide(self) -> "Sequence":

@@ -94,6 +94,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "query": Field("string", required=True, text=True),
         "clicked_item_id": _ID_OR_NULL,
     },
+    "social": {"user_id": _ID, "timestamp": _TIME, "action": _ID, "other_id": _ID_OR_NULL},
 }
 REFERENCES = {"events": "item_id", "reviews": "item_id", "searches": "clicked_item_id"}  # -> products.item_id
 

@@ -181,7 +181,8 @@ def _mark_repeats(staging: Staging, table: str) -> None:
         """)
         return
     columns = ", ".join(TABLES[table])
-    key = "hash(user_id, timestamp, " + {"events": "item_id", "reviews": "item_id", "searches": "query"}[table] + ")"
+    of = {"events": "item_id", "reviews": "item_id", "searches": "query", "social": "action"}[table]
+    key = f"hash(user_id, timestamp, {of})"
     staging.sql.execute(f"""
         CREATE OR REPLACE TABLE twice AS SELECT {key} AS h FROM staged_{table} WHERE _state = {KEPT}
             GROUP BY 1 HAVING count(*) > 1;

@@ -1,6 +1,7 @@
 """What a profile says, once: its columns with their units, and the formulas that batch (Ibis) and live (Python) share.
 
-A profile is made of facts before a moment, the cut: events, reviews and searches, each at a time in microseconds.
+A profile is made of facts before a moment, the cut: events, reviews, searches and what a user did among others (the
+social block), each at a time in microseconds.
 A `Number` is one aggregate over facts, a `Names` one list of names with shares. aggregates.py reads them as Ibis,
 live.py as plain Python; neither knows a column of its own.
 """
@@ -17,7 +18,7 @@ UNIT = 2.0**40  # amounts are added up as whole numbers of 1/UNIT: exact in any 
 LEVEL = " > "  # between the levels of a category path
 VISITS = ("view", "click", "cart", "purchase")  # events that show a visitor of an item; an impression does not
 
-FactKind = Literal["events", "reviews", "searches"]
+FactKind = Literal["events", "reviews", "searches", "social"]
 How = Literal["count", "sum", "mean", "days_since_newest", "days_since_oldest"]
 
 
@@ -70,6 +71,11 @@ def user_numbers(profiles: Profiles) -> list[Number]:
         _number("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), lately),
         _number("n_reviews", "reviews", "count", "reviews", None, (), lately),
         _number("n_searches", "searches", "count", "searches", None, (), lately),
+        *(
+            _number(f"social_{d}d", "follows, likes, shares", "count", "social", None, (), d)
+            for d in profiles.windows_days
+        ),
+        _number("n_social", "follows, likes, shares", "count", "social", None, (), lately),
     ]
 
 

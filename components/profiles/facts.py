@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """The four tables of the contract as Ibis tables.
+    """The tables of the contract as Ibis tables.
 
     reviews may have a further column `sentiment` in [0, 1]; where it is missing or null, it is (rating - 1) / 4, and
     null where there is no rating either.
@@ -31,6 +31,7 @@ class Tables:
     events: ir.Table
     reviews: ir.Table
     searches: ir.Table
+    social: ir.Table
 
 
 def microseconds(time: datetime) -> int:
@@ -100,6 +101,11 @@ def searches(tables: Tables, cut: datetime) -> ir.Table:
     """Return user_id, at and query of those who said who they are."""
     rows = _before(tables.searches, cut)
     return rows.filter(rows.user_id.notnull()).select("user_id", "at", "query")
+
+
+def social(tables: Tables, cut: datetime) -> ir.Table:
+    """Return user_id and at of what users did among others."""
+    return _before(tables.social, cut).select("user_id", "at")
 
 
 def search_terms(tables: Tables, cut: datetime) -> ir.Table:

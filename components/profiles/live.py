@@ -53,6 +53,16 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Social:
+    """One row of the table social."""
+
+    user_id: str
+    timestamp: int
+    action: str
+    other_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Attributes:
     """What is known of an item at the cut (facts.items)."""
 
@@ -76,7 +86,7 @@ class State:
     """All that a profile needs of one user."""
 
     user_id: str
-    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)  # event name, "reviews" or "searches" -> facts
+    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)  # event, "reviews" ... -> facts
     first: int | None = None  # time of the first and last event that are older than all facts
     last: int | None = None
     forgotten: int | None = None  # facts of this time and earlier are not here any more
@@ -91,7 +101,7 @@ class LiveProfiles:
         self.numbers = user_numbers(params)
         self.names = user_names()
 
-    def update(self, state: State, row: Event | Review | Search) -> State:
+    def update(self, state: State, row: Event | Review | Search | Social) -> State:
         """Return the state after the row, which may come late; anonymous rows change nothing.
 
         Raises ContractError for a row of another user or an unknown event.
@@ -169,7 +179,7 @@ class LiveProfiles:
                     yield fact.at, name, base
 
 
-def _fact(row: Event | Review | Search) -> tuple[str, Fact]:
+def _fact(row: Event | Review | Search | Social) -> tuple[str, Fact]:
     """Return the kind of fact and the fact that a row is."""
     if isinstance(row, Search):
         return "searches", Fact(row.timestamp, terms=tuple(definitions.terms(row.query)))
@@ -177,6 +187,8 @@ def _fact(row: Event | Review | Search) -> tuple[str, Fact]:
         stars = None if row.rating is None else definitions.sentiment(row.rating)
         said = stars if row.sentiment is None else row.sentiment
         return "reviews", Fact(row.timestamp, row.item_id, None if said is None else _whole(said))
+    if isinstance(row, Social):
+        return "social", Fact(row.timestamp)
     if row.event not in EVENTS:
         raise ContractError(f"profile: expected an event of {', '.join(EVENTS)}, came {row.event!r}")
     if row.price is None:

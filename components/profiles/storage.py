@@ -93,7 +93,7 @@ def known(tables: facts.Tables, backend: Any, split: Path, info: SplitInfo) -> f
     held = held.group_by("user_idx").agg(until=held["timestamp"].min())
     users = backend.read_parquet(str(split / "users.parquet"))
     ends = held.join(users, "user_idx").select("user_id", "until")
-    rest = (_until(t, ends) for t in (tables.events, tables.reviews, tables.searches))
+    rest = (_until(t, ends) for t in (tables.events, tables.reviews, tables.searches, tables.social))
     return facts.Tables(tables.products, *rest)
 
 

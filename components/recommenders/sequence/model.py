@@ -87,15 +87,17 @@ class Transformer(nn.Module):
         self.event = nn.Embedding(len(EVENTS) + 1, params.dim)
         self.place = nn.Embedding(params.max_length + 1, params.dim)
         self.gap = nn.Embedding(GAPS, params.dim)
-        self.profile = nn.Linear(WIDTH, params.dim, bias=False)
+        self.profile = nn.Linear(WIDTH, params.dim, bias=False) if params.profile else None
         self.older = nn.Linear(params.dim, params.dim, bias=False)
         self.blocks = nn.ModuleList(Block(params.dim, params.heads, params.dropout) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(params.dim)
-        self.heads = nn.Embedding(len(EVENTS), params.dim)
-        nn.init.zeros_(self.heads.weight)
+        self.heads = nn.Embedding(len(EVENTS), params.dim) if params.event_heads else None
         for table in (self.event, self.place, self.gap):
             nn.init.normal_(table.weight, std=0.02)
-        nn.init.normal_(self.profile.weight, std=0.02)
+        if self.profile is not None:
+            nn.init.normal_(self.profile.weight, std=0.02)
+        if self.heads is not None:
+            nn.init.zeros_(self.heads.weight)
 
     def forward(self, vectors: Tensor, packed: Packed, kinds: Tensor) -> Tensor:
         """Return the unit state at each place, (t, d), where the next event is of kind (t,); vectors: (n, d) unit rows.
@@ -118,13 +120,14 @@ class Transformer(nn.Module):
 
     def ask(self, x: Tensor, kinds: Tensor) -> Tensor:
         """Return the unit states (t, d) of x (t, d) under the head of each one's kind of event (t,)."""
-        return functional.normalize(x * (1 + self.heads(kinds)), dim=-1)
+        return functional.normalize(x if self.heads is None else x * (1 + self.heads(kinds)), dim=-1)
 
     def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
         # not vectors[items]: the backward of an index adds in the order of threads, that of an embedding does not
         x = functional.embedding(packed.items, vectors)
         x = x + self.event(packed.events) + self.place(packed.places) + self.gap(packed.gaps)  # (t, d)
-        x = x + self.profile(packed.profile)
+        if self.profile is not None:
+            x = x + self.profile(packed.profile)
         # what came before a piece enters at its start place, as the mean of its items
         before = functional.embedding_bag(packed.older, vectors.detach(), packed.older_at, mode="mean")  # (p, d)
         x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before))

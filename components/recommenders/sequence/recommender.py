@@ -139,7 +139,7 @@ class SequenceRecommender(BaseRecommender):
             some = order[at : at + USERS_AT_ONCE]
             with torch.inference_mode():
                 found = self.transformer.newest(vectors, pack(pieces, some, lengths[some]))
-                for kind in np.flatnonzero(self.asked):
+                for kind in np.flatnonzero(self.asked):  # without heads they all say the same
                     states[some] += self.asked[kind] * self.transformer.ask(found, torch.tensor(kind)).numpy()
         return states
 

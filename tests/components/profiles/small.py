@@ -43,10 +43,11 @@ def arrow(table: str, rows: Rows) -> pa.Table:
     return pa.Table.from_pylist(plain, schema=pa.schema([(n, kinds[n]) for n in names]))
 
 
-def shop(products: Rows = (), events: Rows = (), reviews: Rows = (), searches: Rows = ()) -> Tables:
+def shop(products: Rows = (), events: Rows = (), reviews: Rows = (), searches: Rows = (), social: Rows = ()) -> Tables:
     backend = ibis.duckdb.connect(threads=1)
     backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     rows = {"products": products, "events": events, "reviews": reviews, "searches": searches}
+    rows["social"] = social
     for name, content in rows.items():
         backend.con.register(name, arrow(name, content))
     return Tables(**{name: backend.table(name) for name in rows})
@@ -86,4 +87,6 @@ FUTURE = st.fixed_dictionaries({
         "user_id": USERS, "item_id": ITEMS, "timestamp": LATER, "rating": st.floats(1, 5)}), max_size=3),
     "searches": st.lists(st.fixed_dictionaries({
         "user_id": USERS, "timestamp": LATER, "query": st.text(max_size=5)}), max_size=3),
+    "social": st.lists(st.fixed_dictionaries({
+        "user_id": st.sampled_from(["ann", "bob", "new"]), "timestamp": LATER, "action": st.just("like")}), max_size=3),
 })  # fmt: skip

@@ -10,7 +10,7 @@ from components.contracts import EVENTS
 from components.errors import ContractError
 from components.profiles import facts
 from components.profiles.definitions import DAY_US
-from components.profiles.live import Attributes, Event, LiveProfiles, Review, Search, State
+from components.profiles.live import Attributes, Event, LiveProfiles, Review, Search, Social, State
 from components.profiles.users import user_profiles
 from tests.components.profiles.small import CUT, START, by_id, day, event, knobs, product, shop
 
@@ -36,6 +36,10 @@ SEARCH = st.fixed_dictionaries({
     "user_id": WHO, "timestamp": AT.map(day),
     "query": st.sampled_from(["red Pan", "红茶 pan", "ＰＡＮ", "İstanbul ß", " ", "pan wok"]) | st.text(max_size=8),
 })  # fmt: skip
+
+SOCIAL = st.fixed_dictionaries({
+    "user_id": st.sampled_from(["ann", "bob"]), "timestamp": AT.map(day), "action": st.sampled_from(["follow", "like"]),
+    "other_id": st.none() | WHO})  # fmt: skip
 
 
 def live_row(kind: type, row: dict[str, Any]) -> Any:
@@ -64,16 +68,18 @@ def same(came: Any, wanted: Any) -> bool:
 @settings(max_examples=20, deadline=None)
 @given(
     events=st.lists(EVENT, max_size=25), reviews=st.lists(REVIEW, max_size=4), searches=st.lists(SEARCH, max_size=5),
-    order=st.randoms(use_true_random=False),
+    social=st.lists(SOCIAL, max_size=5), order=st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_live_says_what_batch_says(events: list[Any], reviews: list[Any], searches: list[Any], order: Any) -> None:
-    tables = shop(PRODUCTS, events, reviews, searches)
+def test_live_says_what_batch_says(
+    events: list[Any], reviews: list[Any], searches: list[Any], social: list[Any], order: Any
+) -> None:
+    tables = shop(PRODUCTS, events, reviews, searches, social)
     wanted = by_id(user_profiles(tables, CUT, KNOBS))
     known = {i: Attributes(r["category"], r["brand"], r["price_percentile"])
              for i, r in by_id(facts.items(tables, CUT)).items()}  # fmt: skip
     live = LiveProfiles(KNOBS, known)
     rows = [live_row(Event, r) for r in events] + [live_row(Review, r) for r in reviews]
-    rows += [live_row(Search, r) for r in searches]
+    rows += [live_row(Search, r) for r in searches] + [live_row(Social, r) for r in social]
     past = [row for row in rows if row.timestamp < facts.microseconds(CUT)]
     order.shuffle(past)  # as rows arrive: late ones, too
     for user in ("ann", "bob"):

@@ -38,6 +38,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"user_id": "ann", "item_id": "茶", "timestamp": day(75), "rating": 1.0},
     ],
     "searches": [{"user_id": "ann", "timestamp": day(80), "query": "pan"}],
+    "social": [
+        {"user_id": "ann", "timestamp": day(95), "action": "follow", "other_id": "bob"},
+        {"user_id": "ann", "timestamp": day(60), "action": "like"},
+        {"user_id": "ann", "timestamp": day(101), "action": "like"},
+    ],
 }
 
 
@@ -74,6 +79,7 @@ def test_profiles_end_with_the_train_window(snapshot: Path) -> None:
     ann = profile(snapshot)
     assert (ann["frequency"], ann["value"], ann["n_reviews"], ann["n_searches"]) == (2, 15.0, 2, 1)
     assert ann["recency_days"] == 30.0  # the train window ends on day 100
+    assert (ann["social_7d"], ann["social_90d"], ann["n_social"]) == (1, 2, 2)
     out = snapshot.parent / "profiles"
     assert pq.read_table(out / "users.parquet")["user_id"].to_pylist() == ["ann"]
     assert pq.read_table(out / "items.parquet")["item_id"].to_pylist() == ["pan", "茶"]
@@ -87,7 +93,7 @@ def test_leave_one_out_holds_back_what_followed_a_held_out_event(snapshot: Path)
     """ann's purchases of days 50 and 110 are validation and test: only day 40 and the review of day 45 stay."""
     ann = profile(snapshot, "leave_one_out")
     assert (ann["frequency"], ann["value"], ann["view_90d"]) == (1, 10.0, 0)
-    assert (ann["n_reviews"], ann["sentiment"], ann["n_searches"]) == (1, 1.0, 0)
+    assert (ann["n_reviews"], ann["sentiment"], ann["n_searches"], ann["n_social"]) == (1, 1.0, 0, 0)
     assert ann["recency_days"] == 88.0
 
 
