@@ -7,6 +7,7 @@ A guardrail that does not hold is an answer as well. What cannot be computed nev
 finite is a fault, not a verdict: ReleaseError.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,9 +63,7 @@ def decide(
     first = champion is None
     ruling = _Ruling()
     gain = _judge_gains(ruling, evidence, params)
-    few = evidence.n_users < params.gate.min_users
-    for check in guardrails.all_checks(evidence, drift, latency_ms, params):
-        ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
+    _judge_guardrails(ruling, guardrails.all_checks(evidence, drift, latency_ms, params), evidence, params)
     if champion is not None:
         ruling.add(_unseen(evaluation), "unsure")
         if challenger.digest == champion.digest:
@@ -89,6 +88,13 @@ def decide(
         evaluation_digest=evaluation_digest,
         decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Evidence, params: Params) -> None:
+    """Add the guardrails; a slice of few users is no reason to say no."""
+    few = evidence.n_users < params.gate.min_users
+    for check in checks:
+        ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
 
 
 def binding(decision: Decision) -> list[Check]:
