@@ -30,7 +30,7 @@ def interest_matrix(wanted: Ragged, n_items: int) -> Interest:
     from scipy.sparse import csr_matrix
 
     columns = (wanted.weight.astype(np.float64), wanted.item_idx, wanted.offsets)
-    matrix = csr_matrix(columns, shape=(len(wanted), n_items + 1))
+    matrix = csr_matrix(columns, shape=(len(wanted), n_items + 1), copy=True)  # summing would change `wanted`
     matrix.sum_duplicates()
     matrix.data = matrix.data / (matrix.data + 1)
     return matrix

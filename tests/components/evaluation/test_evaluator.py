@@ -110,3 +110,15 @@ def test_a_diverged_model_stops_the_run(split: Path, params: Params) -> None:
     bad = Fake("als", oracle(), broken=lambda r: replace(r, scores=np.full_like(r.scores, np.nan)))
     with pytest.raises(ContractError, match="model als gave NaN scores"):
         run(split, params, als=bad)
+
+
+def test_the_last_model_is_measured_like_the_first(split: Path, params: Params) -> None:
+    """Nothing that a measurement does may change what the next one is asked."""
+    windows, measured, _ = run(split, params, popularity=Fake("popularity", oracle()))
+    assert measured.test["popularity"] == measured.test["ease"]
+    assert measured.validation["popularity"] == measured.validation["ease"]
+    again = read_windows(split, params)
+    for one, other in ((windows.test, again.test), (windows.validation, again.validation)):
+        for name in ("offsets", "item_idx", "timestamp"):
+            np.testing.assert_array_equal(getattr(one.targets, name), getattr(other.targets, name))
+            np.testing.assert_array_equal(getattr(one.history, name), getattr(other.history, name))

@@ -86,6 +86,14 @@ def test_without_a_bound_there_is_no_maximum() -> None:
     assert total_interest(interest, users, 1e6 * items) == pytest.approx(1e6 * worth)
 
 
+def test_what_is_wanted_is_left_as_it_was() -> None:
+    wanted = of([[5, 1, 5, 2], [3, 1, 3], []])
+    before = [getattr(wanted, name).copy() for name in ("offsets", "item_idx", "weight", "timestamp")]
+    satisfaction(np.array([[1, 5], [3, 1], [1, 2]], np.int32), wanted, N_ITEMS, [1, 2])
+    for name, array in zip(("offsets", "item_idx", "weight", "timestamp"), before, strict=True):
+        np.testing.assert_array_equal(getattr(wanted, name), array)
+
+
 def test_satisfaction_is_a_share_of_the_best_lists() -> None:
     """User 0 wants 1 twice and 2 once, user 1 wants 3, user 2 nothing."""
     wanted = of([[1, 1, 2], [3], []])
