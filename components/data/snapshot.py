@@ -1,4 +1,4 @@
-"""Sources -> snapshot: four tables as monthly Parquet partitions, and the quarantine.
+"""Sources -> snapshot: the tables of the contract as monthly Parquet partitions, and the quarantine.
 
     data/snapshot/products/part-0.parquet                 one row an item, its latest version before as_of
     data/snapshot/events/month=2026-01/part-0.parquet     sorted by time, then by the order of the source

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_parameters_are_flat_and_short_enough() -> None:
     flat = flat_params(ROOT / "params.yaml")
-    assert flat["trainer.max_epochs"] == "12"
+    assert flat["trainer.max_epochs"] == "10"
     assert flat["evaluation.ks"] == "[5, 10, 20]"
     assert flat["data.sources"].startswith('{"events"')
     assert not any(key.startswith("data.sources.") for key in flat)

@@ -46,7 +46,7 @@ def test_a_version_comes_back_as_it_went_in(
 def test_the_record_has_parameters_curves_and_tags(registry: Registry, register: Register) -> None:
     run_id = registry.version(register()).run_id
     run = registry._client.get_run(run_id)
-    assert run.data.params["trainer.max_epochs"] == "12"
+    assert run.data.params["trainer.max_epochs"] == "10"
     assert run.data.tags["git_revision"] == "0" * 40
     assert run.info.status == "FINISHED"
     loss = registry._client.get_metric_history(run_id, "train/loss")
