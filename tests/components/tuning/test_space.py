@@ -16,7 +16,8 @@ def test_present_values_are_those_of_the_parameters(params: Params) -> None:
 def test_other_values_change_nothing_else(params: Params) -> None:
     changed = space.with_values(params, {"models.ease.l2": 3.0, "trainer.max_epochs": 2})
     assert (changed.models.ease.l2, changed.trainer.max_epochs) == (3.0, 2)
-    assert space.with_values(changed, {"models.ease.l2": 100000.0, "trainer.max_epochs": params.trainer.max_epochs}) == params
+    back = {"models.ease.l2": 100000.0, "trainer.max_epochs": params.trainer.max_epochs}
+    assert space.with_values(changed, back) == params
     assert params.models.ease.l2 == 100000  # frozen
 
 
