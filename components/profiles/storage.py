@@ -80,7 +80,10 @@ def open_tables(backend: Any, snapshot: Path, features: Path) -> facts.Tables:
         if not paths:
             raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
         opened[table] = backend.read_parquet(paths, hive_partitioning=False)
-    opened["reviews"] = _heard(opened["reviews"], backend.read_parquet(str(features / "reviews.parquet")))
+    heard = features / "reviews.parquet"
+    if not heard.exists():
+        raise ContractError(f"{heard}: not there; run the stage `encode` first")
+    opened["reviews"] = _heard(opened["reviews"], backend.read_parquet(str(heard)))
     return facts.Tables(**opened)
 
 

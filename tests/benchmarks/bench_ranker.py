@@ -64,7 +64,7 @@ def make(folder: Path, overrides: list[str]) -> None:
     os.environ["CAROUSEL_OVERRIDES"] = "\n".join(["language.pretrain.method=none", *overrides])
     os.environ["CAROUSEL_HOME"] = str(folder / "home")
     with contextlib.chdir(folder):
-        for stage in (resolve, ingest, split, profile, pretrain, encode):
+        for stage in (resolve, ingest, split, pretrain, encode, profile):
             stage.main()
 
 

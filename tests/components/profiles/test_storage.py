@@ -126,6 +126,13 @@ def test_a_missing_table_is_named(snapshot: Path) -> None:
         profile(snapshot)
 
 
+def test_what_encode_has_not_left_is_named(snapshot: Path) -> None:
+    profile(snapshot)
+    folders = (snapshot.parent / name for name in ("split", "nowhere", "profiles"))
+    with pytest.raises(ContractError, match=r"nowhere/reviews\.parquet: not there; run the stage `encode`"):
+        write_profiles(snapshot, *folders, knobs(), 1)
+
+
 def test_little_memory_is_said(snapshot: Path) -> None:
     with pytest.raises(ContractError, match=r"raise data\.memory_gib"):
         profile(snapshot, memory_gib=1e-6)
