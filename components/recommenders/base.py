@@ -69,10 +69,15 @@ class BaseRecommender(ABC):
                     "items (padding included); build the mask from the catalogue that the model was fitted on"
                 )
             scores[:, ~candidates] = -np.inf
-        if exclude_seen:
-            scores[row_numbers(users.history), users.history.item_idx] = -np.inf
-        scores[:, 0] = -np.inf
-        return scores
+        return barred(scores, users, exclude_seen)
+
+
+def barred(scores: FloatArray, users: Users, exclude_seen: bool) -> FloatArray:
+    """Return (n_users, n_items + 1) scores with -inf for no item, and for what each user had; in place."""
+    if exclude_seen:
+        scores[row_numbers(users.history), users.history.item_idx] = -np.inf
+    scores[:, 0] = -np.inf
+    return scores
 
 
 def top_k(scores: FloatArray, k: int) -> Ranked:

@@ -12,7 +12,7 @@ from components.evaluation.metrics import per_user
 from components.evaluation.protocol import batches, every_nth, take, targets_of, without_seen
 from components.evaluation.slices import cold_users
 from components.params import Hybrid, Section
-from components.recommenders.base import BaseRecommender, row_numbers, top_k
+from components.recommenders.base import BaseRecommender, barred, top_k
 from components.recommenders.blending import K, Pool, gather, learn, ndcg, scaled
 from components.recommenders.histories import check_items, pick
 from components.recommenders.newcomers import Newcomers
@@ -141,10 +141,7 @@ class HybridRecommender(BaseRecommender):
             knowing, blind = self._sides(batch)
             own = take(targets, np.arange(start, start + len(batch)))
             for share, found in values.items():
-                scores = knowing + newcomers.lend(blind.copy(), share)
-                if self.exclude_seen:
-                    scores[row_numbers(batch.history), batch.history.item_idx] = -np.inf
-                scores[:, 0] = -np.inf
+                scores = barred(knowing + newcomers.lend(blind.copy(), share), batch, self.exclude_seen)
                 found.append(per_user(top_k(scores, K).items, own, [K])[f"ndcg_at_{K}"])
         means = {share: float(np.concatenate(found).mean()) for share, found in values.items()}
         allowed = [share for share in SHARES if means[share] >= means[0.0] * (1 - self.params.newcomer_cost)]
