@@ -64,6 +64,15 @@ class Known:
         """Return the widths of the inputs."""
         return Sizes(self.item_text.shape[1], self.user.shape[1], self.item.shape[1])
 
+    @classmethod
+    def of_items(
+        cls, text: FloatArray, item: FloatArray, nobody: FloatArray, category: IntArray, brand: IntArray
+    ) -> Self:
+        """Return what is known of products, and of nobody: nobody (1, u) is the profile of one without any."""
+        history = history_matrix(NOBODY, len(item) - 1, 1.0)
+        silent = np.zeros((1, text.shape[1]), np.float32)
+        return cls(silent, text, nobody, item, Cares.told(category, history), Cares.told(brand, history))
+
     def of_users(self, users: Users, profiles: FloatArray, recency: float) -> Known:
         """Return the same of these users: row i is what history i and profile i (n, u) tell."""
         history = history_matrix(users, len(self.item) - 1, recency)
@@ -93,10 +102,8 @@ def known(interactions: Interactions, catalogue: Catalogue, profiles: Features, 
     if shapes != wanted:
         raise ContractError(f"ranker: profiles and embeddings have {shapes} rows, the split asks for {wanted}")
     item_text = unit_rows(catalogue.embedding.astype(np.float32))
-    nobody = history_matrix(NOBODY, interactions.n_items, recency)
     category = _codes(list(zip(catalogue.category, catalogue.language, strict=True)))
-    cares = (Cares.told(value, nobody) for value in (category, _codes(catalogue.brand)))
-    items = Known(np.zeros((1, item_text.shape[1]), np.float32), item_text, profiles.users[:1], profiles.items, *cares)
+    items = Known.of_items(item_text, profiles.items, profiles.users[:1], category, _codes(catalogue.brand))
     return items.of_users(_everybody(interactions), profiles.users, recency)
 
 

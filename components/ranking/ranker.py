@@ -18,9 +18,8 @@ from components.errors import ContractError
 from components.params import Ranking
 from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, cut, lacking
-from components.ranking.features import NOBODY, Cares, Known
+from components.ranking.features import Known
 from components.ranking.model import Inputs, ThreeBranches, make_net
-from components.recommenders.histories import history_matrix
 
 BATCH = 8192  # pairs scored at once
 DENSE, CARES = ("item_text", "item"), ("category", "brand")  # fields of Known
@@ -102,10 +101,7 @@ class Ranker:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
             ranker = cls(Ranking.model_validate(about["params"]))
             arrays = load_file(folder / ARRAYS)
-            text, item, nobody = (arrays[f"known.{name}"] for name in (*DENSE, "nobody"))
-            empty = history_matrix(NOBODY, len(item) - 1, 1.0)
-            cares = (Cares.told(arrays[f"known.{name}"], empty) for name in CARES)
-            ranker.known = Known(np.zeros((1, text.shape[1]), np.float32), text, nobody, item, *cares)
+            ranker.known = Known.of_items(*(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *CARES)))
             ranker.net = make_net(ranker.known.sizes, ranker.params).eval()
             weights = {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
             ranker.net.load_state_dict(weights)
