@@ -1,7 +1,7 @@
 """Measures every model on the same users of the same windows, and names the challenger. Decides nothing."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,12 +126,17 @@ def _rank(model: Recommender, users: Users, windows: Windows, params: Params) ->
     return rank(model, users, k, section.exclude_seen, windows.info.n_items, section.batch_users)
 
 
+def _of_all(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
+    """Return what is no mean over users, but of all their lists together."""
+    n_items = windows.info.n_items
+    return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, targets_of(users), n_items, ks)
+
+
 def _validate(name: str, model: Recommender, windows: Windows, params: Params) -> Metrics:
     ks = params.evaluation.ks
     lists = _rank(model, windows.validation, windows, params)
     found = means(per_user(lists, targets_of(windows.validation), ks))
-    found |= list_metrics(lists, windows.info.n_items, windows.popularity, ks)
-    found |= satisfaction(lists, targets_of(windows.validation), windows.info.n_items, ks)
+    found |= _of_all(lists, windows.validation, windows, ks)
     check_finite(found, f"{name} on validation")
     log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
     return found
@@ -147,8 +152,7 @@ def _test(
         writer.write_table(table)
         row = slice_row(table)
         if row.slice == "all":
-            whole = list_metrics(lists, windows.info.n_items, windows.popularity, ks)
-            whole |= satisfaction(lists, targets_of(windows.test), windows.info.n_items, ks)
+            whole = _of_all(lists, windows.test, windows, ks)
             check_finite(whole, f"{name} on test")
             measured.test[name] = row.metrics | whole
         else:
