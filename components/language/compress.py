@@ -1,6 +1,6 @@
 """Smaller encoders for the same texts: fewer layers, taught by the whole model; and whole numbers of eight bits.
 
-A folder holds the weights as they were, and config.json says `int8`: they are rounded when they are read.
+A folder holds the weights as they were, and config.json says so (`encoder.INT8`): they are rounded when they are read.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import torch
 
 from components.contracts import FloatArray
 from components.errors import ContractError
-from components.language.backbone import OFFLINE, mean_pool, read_tokenizer
+from components.language.backbone import OFFLINE, mean_pool, read_tokenizer, states
 from components.language.encoder import INT8, Encoder
+from components.language.objectives import padded, tokenise
 from components.language.text import normalise
 from components.params import Compress, Language
 
@@ -50,18 +51,16 @@ def distil(
     _thin(model, knobs.layers)
     model.config.use_cache = False  # of keys and values: layers still count as in the original
     tokenizer = read_tokenizer(original)
-    known = [i for i, t in enumerate(texts) if normalise(t) and vectors[i].any()]
+    clean = [normalise(text) for text in texts]
+    known = np.array([i for i, text in enumerate(clean) if text and vectors[i].any()], np.int64)
+    rows, wanted = tokenise(tokenizer, [clean[i] for i in known], language.max_tokens), torch.from_numpy(vectors[known])
     rng, losses = np.random.default_rng(seed), list[float]()
     optimizer = torch.optim.AdamW(model.parameters(), lr=knobs.learning_rate)
     model.train()
     for step in range(knobs.steps):
-        some = [known[i] for i in rng.integers(0, len(known), language.batch_size)]
-        tokens = tokenizer(
-            [normalise(texts[i]) for i in some],
-            padding=True, truncation=True, max_length=language.max_tokens, return_tensors="pt",
-        )  # fmt: skip
-        found = mean_pool(model(**tokens).last_hidden_state, tokens["attention_mask"])
-        loss = (1 - (found * torch.from_numpy(vectors[some])).sum(dim=1)).mean()
+        some = rng.integers(0, len(known), language.batch_size)
+        ids, mask = padded([rows[i] for i in some], tokenizer.pad_token_id, "cpu")
+        loss = (1 - (mean_pool(states(model, ids, mask), mask) * wanted[some]).sum(dim=1)).mean()
         if not torch.isfinite(loss):
             raise ContractError(
                 f"distilling: loss is {loss.item()} at step {step}; lower language.compress.learning_rate"

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -50,7 +50,9 @@ class Encoder:
         """Load nothing yet: weights are read at the first text that has to be encoded."""
         self.folder, self.language = folder, language
         self.digest = _digest(folder, language.max_tokens)
-        self.dim = _dim(folder)  # length of a vector
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self.dim = _dim(config, folder)  # length of a vector
+        self.int8 = bool(config.get(INT8))
         self._loaded: tuple[Any, Any, str] | None = None
 
     @classmethod
@@ -107,7 +109,7 @@ class Encoder:
                 torch.set_num_threads(self.language.threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
             model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).eval()
-            if json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get(INT8):
+            if self.int8:
                 model, device = _int8(model), "cpu"  # PyTorch rounds for CPUs only
             self._loaded = read_tokenizer(self.folder), model.to(device), device
         return self._loaded
@@ -145,8 +147,7 @@ def _packaged() -> Path:
     return found[0].parent
 
 
-def _dim(folder: Path) -> int:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+def _dim(config: Mapping[str, Any], folder: Path) -> int:
     for name in ("hidden_size", "n_embd", "dim", "d_model"):  # BERT and most others, GPT-2, DistilBERT, T5
         if name in config:
             return int(config[name])

@@ -1,6 +1,5 @@
 """Stage `pretrain`: the shop's texts -> models/language: the adapted model where it helps, else a note."""
 
-import json
 import logging
 import shutil
 from dataclasses import replace
@@ -27,8 +26,8 @@ METRIC = f"ndcg_at_{K}"  # of nearest texts on validation: what decides
 TIMED = 40  # texts that are read one by one to time an encoder
 
 
-def adapt(root: Path, params: Params) -> Choice:
-    """Pretrain, compare on validation, and fill root/models/language and root/reports/pretrain; return the choice."""
+def adapt(root: Path, params: Params) -> tuple[Choice, dict[str, float]]:
+    """Pretrain, compare on validation, fill root/models/language and write curves; return the choice and metrics."""
     from components.language.corpus import read_corpus
     from components.language.pretrain import pretrain
 
@@ -46,14 +45,16 @@ def adapt(root: Path, params: Params) -> Choice:
     metrics = {f"retrieval/{name}/before": value for name, value in before.items()}
     metrics |= {f"retrieval/{name}/after": value for name, value in after.items()}
     metrics |= {name: value for name, value in result.metrics.items() if not np.isnan(value)}
-    write_metrics(reports, metrics | {"accepted": float(choice.accepted)})
     for name, values in result.curves.items():
         write_curve(reports, name, values)
-    return choice
+    return choice, metrics | {"accepted": float(choice.accepted)}
 
 
-def compress(root: Path, params: Params, choice: Choice) -> Choice:
-    """Let smaller encoders compete with the chosen one; the winner is put in its place, and the reason says why."""
+def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[str, float]]:
+    """Let smaller encoders compete with the chosen one; the winner is put in its place, and the reason says why.
+
+    Return the choice that is left, and metrics.
+    """
     from components.language.compress import distil, milliseconds, write_int8
 
     knobs, language, work = params.language.compress, params.language, root / WORK
@@ -79,14 +80,12 @@ def compress(root: Path, params: Params, choice: Choice) -> Choice:
     log.info(reason)
     metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in found.items()}
     metrics |= {f"compress/{name}/ms": ms for name, (_, ms) in found.items()}
-    path = root / "reports/pretrain/metrics.json"
-    write_metrics(path.parent, json.loads(path.read_text()) | metrics)
     if winner == "full":
-        return choice
+        return choice, metrics
     Encoder.load(folders[winner], language).save(models)
     other = choice.model_copy(update={"accepted": True, "reason": f"{choice.reason}; {reason}"})
     write_choice(models, other)
-    return other
+    return other, metrics
 
 
 def pick(found: dict[str, tuple[float, float]], knobs: Compress) -> tuple[str, str]:
@@ -137,11 +136,13 @@ def main() -> None:
             reason = "language.pretrain.method is none"
             choice = Choice(accepted=False, reason=reason, original=params.language.model)
             write_choice(Path("models/language"), choice)
-            write_metrics(Path("reports/pretrain"), {"accepted": 0.0})
+            metrics = {"accepted": 0.0}
         else:
-            choice = adapt(Path(), params)
+            choice, metrics = adapt(Path(), params)
         if params.language.compress.variants:
-            choice = compress(Path(), params, choice)
+            choice, more = compress(Path(), params, choice)
+            metrics |= more
+        write_metrics(Path("reports/pretrain"), metrics)
         log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
     shutil.rmtree(WORK, ignore_errors=True)
 
