@@ -23,8 +23,12 @@ def user_profiles(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
     """
     events = facts.events(tables, cut, params)
     events = events.filter(events.user_id.notnull())
-    kinds = {"events": events, "reviews": facts.reviews(tables, cut), "searches": facts.searches(tables, cut)}
-    kinds["social"] = facts.social(tables, cut)
+    kinds = {
+        "events": events,
+        "reviews": facts.reviews(tables, cut),
+        "searches": facts.searches(tables, cut),
+        "social": facts.social(tables, cut),
+    }
     at, wanted = facts.microseconds(cut), user_numbers(params)
     table = None
     for kind, rows in kinds.items():

@@ -13,18 +13,17 @@ import argparse
 import logging
 import sys
 import tempfile
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from bench_beauty import CHECKOUT, OVERLAY, embed, fitted, mean_and_margin, split_data
 
-from components.contracts import BoolArray, FloatArray, IntArray, Recommender, Users
+from components.contracts import BoolArray, FloatArray, Recommender, Users
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.comparison import paired_bootstrap
-from components.evaluation.metrics import count_targets, per_user
-from components.evaluation.protocol import keep, rank, take, targets_of, window_users
+from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.results import user_rows
 from components.evaluation.slices import trained_items
 from components.params import Params, load
 from components.recommenders.library import NAMES, SIMPLE
@@ -51,16 +50,6 @@ def slices(users: Users, trained: BoolArray) -> dict[str, BoolArray]:
     return dict(zip(SLICES, (everything, fresh, ~trained[targets.item_idx]), strict=True))
 
 
-def judged(lists: IntArray, users: Users, masks: Mapping[str, BoolArray]) -> dict[str, FloatArray]:
-    """Return slice -> NDCG@10 of each user who has a target in it."""
-    found = {}
-    for name, mask in masks.items():
-        part = keep(targets_of(users), mask)
-        rows = np.flatnonzero(count_targets(part))
-        found[name] = per_user(lists[rows], take(part, rows), [10])["ndcg_at_10"]
-    return found
-
-
 def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Path) -> Values:
     """Fit every model on what came before the month and return what each gave in it."""
     params = of_month(month, params)
@@ -75,8 +64,8 @@ def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Pat
     for name in NAMES:
         model = parts[name] = fitted(name, params, (train, catalogue, validation), dict(parts))
         lists = rank(model, test, 10, params.recommend.exclude_seen, train.n_items, params.recommend.batch_users)
-        for slice_name, ndcg in judged(lists, test, masks).items():
-            values[slice_name][name] = ndcg
+        for slice_name, table in zip(masks, user_rows(name, lists, targets_of(test), masks, [10]), strict=True):
+            values[slice_name][name] = table["ndcg_at_10"].to_numpy()
         if asked.folder:
             model.save(folder / "models" / name)
         logging.info("%s %s: %.4f", month, name, values["all"][name].mean())
