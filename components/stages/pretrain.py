@@ -10,7 +10,7 @@ import numpy as np
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.protocol import targets_of, window_users
 from components.language.cache import encode_cached
 from components.language.choice import Choice, chosen_model, write_choice
 from components.language.encoder import Encoder, resolve_model
@@ -37,7 +37,7 @@ def adapt(root: Path, params: Params) -> tuple[Choice, dict[str, float]]:
         root / "data/snapshot", root / "data/split", params.split.target_events, knobs.held_out_share, params.seed
     )
     result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
-    before, after = (retrieval(root, params, vectors(root, folder, params)) for folder in (original, adapted))
+    before, after = (retrieval(root, params, folder) for folder in (original, adapted))
     choice = judge(params.language.model, before[METRIC], after[METRIC])
     if choice.accepted:
         Encoder.load(adapted, params.language).save(root / "models/language")
@@ -61,9 +61,9 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     models = root / "models/language"
     folders = {"full": chosen_model(models, choice.original)}
     texts = read_catalogue(root / "data/split").text
-    whole_vectors = vectors(root, folders["full"], params)
     if any(name.startswith("distilled") for name in knobs.variants):
         folders["distilled"] = work / "distilled"
+        whole_vectors = vectors(folders["full"], texts, params, root)
         curve = distil(folders["full"], texts, whole_vectors, knobs, language, params.seed, folders["distilled"])
         write_curve(root / "reports/pretrain", "train/distilled", curve)
     for variant in knobs.variants:
@@ -73,9 +73,8 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     few = [text for text in texts if text][:: max(1, len(texts) // TIMED)][:TIMED]
     found = {}
     for name in ("full", *knobs.variants):
-        embedding = whole_vectors if name == "full" else vectors(root, folders[name], params)
         ms = milliseconds(Encoder.load(folders[name], language), few)
-        found[name] = retrieval(root, params, embedding)[METRIC], ms
+        found[name] = retrieval(root, params, folders[name])[METRIC], ms
     winner, reason = pick(found, knobs)
     log.info(reason)
     metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in found.items()}
@@ -111,22 +110,27 @@ def judge(original: str, before: float, after: float) -> Choice:
     return Choice(accepted=better, reason=reason, original=original)
 
 
-def vectors(root: Path, folder: Path, params: Params) -> FloatArray:
-    """Return the catalogue's vectors by the model in `folder`; they stay in the cache, where `encode` finds them."""
+def vectors(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
+    """Return the texts' vectors by the model in `folder`; they stay in the cache, where `encode` finds them."""
     encoder = Encoder.load(folder, params.language)
-    texts = read_catalogue(root / "data/split").text
     return encode_cached(encoder, texts, Settings().resolved(root.absolute()).home / "embeddings")
 
 
-def retrieval(root: Path, params: Params, embedding: FloatArray) -> dict[str, float]:
-    """Return the metrics of nearest texts on the users of the validation window: means over users."""
-    split = root / "data/split"
-    items = replace(read_catalogue(split), embedding=embedding)
-    users = window_users(split, "validation", params.recommend.exclude_seen)
+def retrieval(root: Path, params: Params, folder: Path) -> dict[str, float]:
+    """Return the metrics of nearest texts on the users of the validation window: means over users.
+
+    Ranked are the products that one of them met, before or in the window: the others need no reading.
+    """
+    split, exclude_seen = root / "data/split", params.recommend.exclude_seen
+    items, users = read_catalogue(split), window_users(split, "validation", exclude_seen)
+    targets = targets_of(users)
+    met = np.zeros(len(items) + 1, bool)
+    met[users.history.item_idx] = met[targets.item_idx] = True
+    texts = [text if seen else "" for text, seen in zip(items.text, met, strict=True)]
     model = ContentRecommender(params.models.content, params.models.popularity)
-    model.fit(read_interactions(split), items, users)
-    lists = rank(model, users, K, params.recommend.exclude_seen, len(items), params.recommend.batch_users)
-    return {name: float(np.nanmean(values)) for name, values in per_user(lists, targets_of(users), [K]).items()}
+    model.fit(read_interactions(split), replace(items, embedding=vectors(folder, texts, params, root)), users)
+    lists = model.recommend(users, K, exclude_seen, met).items
+    return {name: float(np.nanmean(values)) for name, values in per_user(lists, targets, [K]).items()}
 
 
 def main() -> None:
