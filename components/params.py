@@ -445,6 +445,24 @@ class Release(Section):
     include_encoder: bool
 
 
+class Exposures(Section):
+    """How what was shown is written down."""
+
+    rows_per_file: Count
+    seconds: Positive
+    max_waiting: Count
+
+
+class ChallengerKnobs(Section):
+    """How much of the traffic the challenger sees, and when it is sent away."""
+
+    shadow_share: Share
+    canary_share: Share
+    min_requests: Count
+    max_failures: Share
+    max_slower: Annotated[float, Field(ge=1)]
+
+
 class Serving(Section):
     """The HTTP service."""
 
@@ -455,7 +473,14 @@ class Serving(Section):
     max_body_kib: Count
     timeout_s: Positive
     threads: Count
-    max_waiting: Annotated[int, Field(ge=0)]
+    max_waiting: Count
+    workers: Count
+    together: Count
+    remembered: Annotated[int, Field(ge=0)]
+    hosts: list[str]
+    state_days: Count
+    exposures: Exposures
+    challenger: ChallengerKnobs
 
 
 class Flows(Section):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,6 +16,7 @@ class Settings(BaseSettings):
     tracking_uri: str = ""  # MLflow; empty: SQLite under home
     mlflow_url: str = "http://127.0.0.1:5000"  # where people look at the registry: run pages link to it
     service_url: str = ""  # the live service, such as http://shop:8000; promotions ask it for proof; empty: not asked
+    admin_token: SecretStr | None = None  # opens the service's admin routes; none: they stay closed
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 

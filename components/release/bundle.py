@@ -31,6 +31,7 @@ from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
 from components.language.encoder import FILES
+from components.params import Profiles
 from components.recommenders.library import load_model
 from components.release.translation import TranslatedRecommender
 
@@ -64,6 +65,7 @@ class BundleInfo(Record):
     weights: dict[str, float]  # weight of each event that teaches; other events stay out of a history
     simulated: bool
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
+    profiles: Profiles | None = None  # how profiles are made of events; None: a bundle from before they were here
 
 
 @dataclass(frozen=True)

@@ -1,79 +1,136 @@
-"""The routes, and `serve`, which `carousel serve` calls."""
+"""The app, and `serve`, which `carousel serve` calls."""
 
 import logging
+import os
 import socket
-from collections.abc import AsyncIterator, Callable
+import tempfile
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import anyio
 import anyio.to_thread
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI
 from starlette.responses import Response
 
 from components.errors import ParamsError
 from components.params import Params, Serving
-from components.serving import answers, problems
-from components.serving.champion import Champion, Champions
+from components.serving import problems
+from components.serving.admin import Admin, add_admin
+from components.serving.challenger import Challenger
+from components.serving.champion import Champions
+from components.serving.desk import Desk
 from components.serving.edge import Edge
+from components.serving.exposures import ExposureLog
 from components.serving.meters import Meters
-from components.serving.problems import ProblemError
-from components.serving.schemas import USUAL_K, Answer, Event, Id, Problem, RecommendRequest, SimilarRequest
+from components.serving.routes import ERRORS, add_events, add_lists, add_people
+from components.serving.state import DAY_US, SqliteState
 from components.settings import Settings
 
 log = logging.getLogger("serving")
-MAX_CONNECTIONS = 1000  # sockets; beyond, uvicorn answers 503
+MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
 SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
-ERRORS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 413, 422, 503)
-}
-Ids = Annotated[list[Id], Query(max_length=200, default_factory=list)]
 
 
-def make_app(champions: Champions, serving: Serving, meters: Meters) -> FastAPI:
-    """Return the app; its lifespan starts and stops following the champion."""
+def make_app(desk: Desk, admin: Admin) -> FastAPI:
+    """Return the app; its lifespan starts and stops the desk."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await anyio.to_thread.run_sync(champions.start)
+        await anyio.to_thread.run_sync(desk.start)
         yield
-        await anyio.to_thread.run_sync(champions.stop)
+        await anyio.to_thread.run_sync(desk.stop)
 
+    serving = desk.serving
     app = FastAPI(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(Edge, max_body_bytes=serving.max_body_kib * 1024, timeout_s=serving.timeout_s, meters=meters)
+    app.add_middleware(
+        Edge,
+        max_body_bytes=serving.max_body_kib * 1024,
+        timeout_s=serving.timeout_s,
+        hosts=serving.hosts,
+        meters=desk.meters,
+    )
     problems.install(app)
-    _add_lists(app, champions, serving, meters)
-    _add_probes(app, champions, meters)
+    add_events(app, desk)
+    add_lists(app, desk)
+    add_people(app, desk)
+    add_admin(app, admin)
+    _add_probes(app, desk)
     return app
 
 
-def _add_lists(app: FastAPI, champions: Champions, serving: Serving, meters: Meters) -> None:
-    desk = _Desk(champions, serving, meters)
-
-    @app.post("/recommend", responses=ERRORS)
-    async def recommend(body: RecommendRequest, request: Request) -> Answer:
-        return await desk.answer(request, body.k, lambda c: answers.recommend(c.bundle, body))
-
-    @app.get("/recommend", responses=ERRORS)
-    async def recommend_by_items(request: Request, item_id: Ids, k: int = USUAL_K) -> Answer:
-        desk.check_k(k)
-        body = RecommendRequest(history=[Event(item_id=i) for i in item_id], k=k)
-        return await desk.answer(request, k, lambda c: answers.recommend(c.bundle, body))
-
-    @app.post("/similar", responses=ERRORS)
-    async def similar(body: SimilarRequest, request: Request) -> Answer:
-        return await desk.answer(request, body.k, lambda c: answers.similar(c.bundle, body))
-
-    @app.get("/similar", responses=ERRORS)
-    async def similar_to_item(request: Request, item_id: Annotated[Id, Query()], k: int = USUAL_K) -> Answer:
-        desk.check_k(k)
-        body = SimilarRequest(item_id=item_id, k=k)
-        return await desk.answer(request, k, lambda c: answers.similar(c.bundle, body))
+def make_desk(champions: Champions, serving: Serving) -> Desk:
+    """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process."""
+    folder, meters = champions.folder, champions.meters
+    rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
+    state = SqliteState(folder / "state.db")
+    knobs = serving.exposures
+    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
+    return Desk(champions, Challenger(rival, serving.challenger, meters), state, exposures, serving, meters)
 
 
-def _add_probes(app: FastAPI, champions: Champions, meters: Meters) -> None:
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+def from_settings(settings: Settings, params: Params) -> FastAPI:
+    """Return the app of one process. settings: resolved."""
+    from threadpoolctl import threadpool_limits
+
+    from components.release.registry import Registry
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    threadpool_limits(1)  # requests run side by side; each stays on its core
+    registry = Registry(settings, params.release)
+    shop = settings.shop(registry.name)
+    champions = Champions(registry, shop / "serving", params.serving.poll_s, Meters())
+    desk = make_desk(champions, params.serving)
+    token = settings.admin_token.get_secret_value() if settings.admin_token else None
+    admin = Admin(desk, token, shop / "audit.jsonl")
+    desk.challenger.audit = partial(admin.write, outcome="stopped")
+    return make_app(desk, admin)
+
+
+def serve(settings: Settings, params: Params) -> None:
+    """Serve until SIGTERM or SIGINT. settings: resolved. Raises ParamsError when the address cannot be had."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from components.serving.protocol import BoundedProtocol
+
+    serving = params.serving
+    _tidy(settings, params)
+    config = uvicorn.Config(
+        partial(from_settings, settings, params),
+        factory=True,
+        http=BoundedProtocol,
+        ws="none",
+        access_log=False,  # its lines would hold what users looked at
+        log_config=None,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        workers=serving.workers,
+    )
+    with _listening(serving.host, serving.port) as listener:
+        log.info("serving on http://%s:%d", serving.host, listener.getsockname()[1])
+        if serving.workers == 1:
+            uvicorn.Server(config).run([listener])
+        else:
+            with tempfile.TemporaryDirectory(prefix="carousel-meters-") as folder:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
+                Multiprocess(config, [listener]).run()
+
+
+def _tidy(settings: Settings, params: Params) -> None:
+    """Make the store, and let go of events that are too old; once, before processes share it."""
+    state = SqliteState(settings.shop(params.release.name) / "serving/state.db")
+    gone = state.prune(time.time_ns() // 1000 - params.serving.state_days * DAY_US)
+    state.close()
+    if gone:
+        log.info("%d events older than serving.state_days were removed", gone)
+
+
+def _add_probes(app: FastAPI, desk: Desk) -> None:
+    from prometheus_client import CONTENT_TYPE_LATEST
 
     page = (Path(__file__).parent / "page.html").read_bytes()
 
@@ -87,81 +144,12 @@ def _add_probes(app: FastAPI, champions: Champions, meters: Meters) -> None:
 
     @app.get("/readyz", responses={503: ERRORS[503]})
     async def readyz() -> dict[str, str | int]:
-        now = _serving(champions)
+        now = desk.champion()
         return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Desk:
-    """Lets a few threads score, a few requests wait, and sends the rest away at once."""
-
-    def __init__(self, champions: Champions, serving: Serving, meters: Meters) -> None:
-        self.champions, self.serving, self.meters = champions, serving, meters
-        self.limiter = anyio.CapacityLimiter(serving.threads)
-        self.running = 0
-
-    async def answer(self, request: Request, k: int, find: Callable[[Champion], answers.Found]) -> Answer:
-        """Return the list; raises ProblemError for a k out of bounds, an unknown product, no champion, or overload."""
-        self.check_k(k)
-        champion = _serving(self.champions)
-        if self.running >= self.serving.threads + self.serving.max_waiting:
-            raise ProblemError(503, "too many requests at once; try again in a second", {"Retry-After": "1"})
-        self.running += 1
-        self.meters.running.set(self.running)
-        try:
-            items, model, reason = await anyio.to_thread.run_sync(find, champion, limiter=self.limiter)
-        except answers.UnknownItemError:
-            raise ProblemError(404, "the champion does not know this product") from None
-        finally:
-            self.running -= 1
-            self.meters.running.set(self.running)
-        if reason:
-            self.meters.fallbacks.labels(reason).inc()
-        request_id = request.state.request_id
-        return Answer(request_id=request_id, version=champion.version, model=model, reason=reason, items=items)
-
-    def check_k(self, k: int) -> None:
-        if not 1 <= k <= self.serving.max_k:
-            raise ProblemError(422, f"k is a list length from 1 to {self.serving.max_k}")
-
-
-def _serving(champions: Champions) -> Champion:
-    """Return the champion; raises ProblemError where there is none yet."""
-    champion = champions.current
-    if champion is None:
-        raise ProblemError(
-            503, "no champion serves yet; `carousel retrain --bootstrap` makes one", {"Retry-After": "5"}
-        )
-    return champion
-
-
-def serve(settings: Settings, params: Params) -> None:
-    """Serve until SIGTERM or SIGINT. settings: resolved. Raises ParamsError when the address cannot be had."""
-    import uvicorn
-    from threadpoolctl import threadpool_limits
-
-    from components.release.registry import Registry
-    from components.serving.protocol import BoundedProtocol
-
-    serving, meters = params.serving, Meters()
-    registry = Registry(settings, params.release)
-    champions = Champions(registry, settings.shop(registry.name) / "serving", serving.poll_s, meters)
-    config = uvicorn.Config(
-        make_app(champions, serving, meters),
-        http=BoundedProtocol,
-        ws="none",
-        access_log=False,  # its lines would hold what users looked at
-        log_config=None,
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
-    with _listening(serving.host, serving.port) as listener, threadpool_limits(1):
-        log.info("serving on http://%s:%d", serving.host, listener.getsockname()[1])
-        uvicorn.Server(config).run([listener])
+        return Response(desk.meters.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -6,7 +6,9 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +21,8 @@ from components.release.lock import held
 from components.release.proof import answer
 from components.release.registry import Alias, Version
 from components.serving.meters import Meters
+from components.serving.people import People
+from components.serving.rules import Shelf
 
 log = logging.getLogger("serving")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -46,19 +50,37 @@ class Champion:
     version: int
     bundle: Bundle
 
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Return its products as rules see them."""
+        return Shelf(self.bundle.catalogue)
+
+    @cached_property
+    def people(self) -> People:
+        """Return what makes profiles and chances of histories."""
+        return People(self.bundle)
+
 
 class Champions:
-    """The champion that serves, `current`; a request reads it once and keeps it until it has answered."""
+    """The champion that serves, `current`; a request reads it once and keeps it until it has answered.
 
-    def __init__(self, source: Source, folder: Path, poll_s: float, meters: Meters) -> None:
+    With another alias, the same follows a challenger.
+    """
+
+    def __init__(self, source: Source, folder: Path, poll_s: float, meters: Meters, alias: Alias = "champion") -> None:
         """folder: of the bundles and current.json; it outlives the process."""
         self.source = source
         self.folder = folder
         self.poll_s = poll_s
         self.meters = meters
+        self.alias = alias
         self.current: Champion | None = None
+        self.previous: Champion | None = None  # kept hot: `back` needs no disk
+        self.warm: Callable[[Champion], None] = lambda _: None  # asks a new one what was asked last, before it serves
+        self._left: int | None = None  # version that `back` left: not taken up again while the alias names it
         self._said = ""  # the last warning: it is not repeated at every poll
         self._refused: tuple[int, int, float] | None = None  # version, times, not before (monotonic)
+        self._polling = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -88,17 +110,22 @@ class Champions:
 
     def poll(self) -> None:
         """Look the alias up once; serve its bundle if it is another one, and good. Whatever fails changes nothing."""
+        with self._polling:
+            self._poll()
+
+    def _poll(self) -> None:
         try:
-            version = self.source.alias("champion")
+            version = self.source.alias(self.alias)
         except CarouselError as error:
             self._keep("registry", error)
             return
         self.meters.registry_reached.set_to_current_time()
         if version is None:
-            self._warn("no champion in the registry")
+            self._warn(f"no {self.alias} in the registry")
             return
         if not self._is_new(version):
             return
+        started = time.monotonic()
         try:
             self._serve(self._fetched(version))
         except Exception as error:  # a bad bundle may raise anything; the good one goes on serving
@@ -108,10 +135,23 @@ class Champions:
             self._keep(f"version {version.number}", error)
             return
         self._refused, self._said = None, ""
+        self.meters.reload_seconds.set(time.monotonic() - started)
         try:
             self._remember(version)
         except OSError as error:  # such as a full disk: the bundle serves, and only a start without registry misses it
             self._keep("current.json", error)
+
+    def back(self) -> Champion:
+        """Let the one before serve again, at once, until the alias names another version than the one that is left.
+
+        Raises ContractError where there is none. The alias is moved by `carousel rollback`.
+        """
+        previous, current = self.previous, self.current
+        if previous is None or current is None:
+            raise ContractError("no other version has served since the start; use `carousel rollback`")
+        self._left = current.version
+        self._serve(previous)
+        return previous
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
@@ -126,6 +166,9 @@ class Champions:
         if now and (now.version, now.bundle.digest) == (version.number, version.lineage.bundle_digest):
             self._refused, self._said = None, ""
             return False
+        if self._left == version.number:
+            return False
+        self._left = None
         refused = self._refused
         return not (refused and refused[0] == version.number and time.monotonic() < refused[2])
 
@@ -133,7 +176,9 @@ class Champions:
         digest = version.lineage.bundle_digest
         with held(self.folder / "fetch.lock", "fetching a bundle", LOCK_S):
             folder = self.source.fetch(version.number, self._folder(digest))
-        return Champion(version.number, tried(folder, digest))
+        champion = Champion(version.number, tried(folder, digest))
+        self.warm(champion)
+        return champion
 
     def _folder(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):
@@ -141,11 +186,14 @@ class Champions:
         return self.folder / digest
 
     def _serve(self, champion: Champion) -> None:
+        if self.current is not None and self.current.bundle.digest != champion.bundle.digest:
+            self.previous = self.current
         self.current = champion  # one reference: a request sees the old champion or the new one, never a mixture
-        self.meters.version.set(champion.version)
-        self.meters.changes.inc()
         digest = champion.bundle.digest[:12]
-        log.info("version %d serves: %s, bundle %s", champion.version, champion.bundle.info.model, digest)
+        if self.alias == "champion":
+            self.meters.version.set(champion.version)
+            self.meters.changes.inc()
+        log.info("%s is version %d: %s, bundle %s", self.alias, champion.version, champion.bundle.info.model, digest)
 
     def _remember(self, version: Version) -> None:
         ref = ChampionRef(version=version.number, digest=version.lineage.bundle_digest, model=version.lineage.model)

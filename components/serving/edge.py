@@ -5,8 +5,9 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,14 +17,19 @@ from components.serving.problems import problem
 
 log = logging.getLogger("serving")
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
 class Edge:
     """ASGI middleware around the routes."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, timeout_s: float, meters: Meters) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], meters: Meters
+    ) -> None:
+        """hosts: names by which the service is called, "*" is any; probes are answered under every name."""
         self.app = app
+        self.hosts = frozenset(hosts)
         self.max_body_bytes = max_body_bytes
         self.timeout_s = timeout_s
         self.meters = meters
@@ -37,9 +43,10 @@ class Edge:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
-        refusal = None
+        refusal = _stranger(scope, self.hosts, request_id)
+        body = b""
         try:
-            body = await asyncio.wait_for(self._body(scope, receive), self.timeout_s)
+            body = b"" if refusal else await asyncio.wait_for(self._body(scope, receive), self.timeout_s)
         except TimeoutError:
             refusal = problem(408, f"the body did not arrive within {self.timeout_s:g} s", request_id)
         except _TooLargeError:
@@ -116,6 +123,20 @@ class _Answer:
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", []), *self.headers]}
         await self.send(message)
+
+
+def _stranger(scope: Scope, hosts: frozenset[str], request_id: str) -> Response | None:
+    """Return 403 for a request under a foreign name, or from a page of another place, which must not act for us."""
+    if "*" in hosts or scope["path"] in PROBES:
+        return None
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if urlsplit(f"//{host}").hostname not in hosts:
+        return problem(403, "the Host header is none of serving.hosts", request_id)
+    origin = headers.get(b"origin")
+    if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+        return problem(403, "the Origin is another place than this service", request_id)
+    return None
 
 
 def _request_id(scope: Scope) -> str:

@@ -48,6 +48,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         weights={str(event): weight for event, weight in params.split.weights.items()},
         simulated=split.simulated,
         encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
+        profiles=params.profiles,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from components.params import Params, load
 from components.recommenders.library import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, check_files
 from components.release.registry import Version
-from components.serving.app import make_app
+from components.serving.admin import Admin
+from components.serving.app import make_app, make_desk
 from components.serving.champion import Champions
 from components.serving.meters import Meters
 
@@ -34,6 +36,7 @@ class Shelf:
     def __init__(self) -> None:
         self.bundles: dict[int, Path] = {}
         self.champion: int | None = None
+        self.challenger: int | None = None
         self.down = False
         self.fetches = 0
 
@@ -46,10 +49,11 @@ class Shelf:
     def alias(self, name: str) -> Version | None:
         if self.down:
             raise ReleaseError("registry at http://gone: unreachable")
-        if self.champion is None:
+        number = {"champion": self.champion, "challenger": self.challenger}[name]
+        if number is None:
             return None
-        digest = sha256((self.bundles[self.champion] / "manifest.json").read_bytes()).hexdigest()
-        return version(self.champion, digest)
+        digest = sha256((self.bundles[number] / "manifest.json").read_bytes()).hexdigest()
+        return version(number, digest)
 
     def fetch(self, number: int, folder: Path) -> Path:
         self.fetches += 1
@@ -104,6 +108,7 @@ def bundle(world: World, params: Params, tmp_path: Path) -> Path:
         weights={"view": 0.3, "purchase": 1.0},
         simulated=True,
         encoder=EncoderInfo(model="minilm", digest="0" * 64, dim=8, max_tokens=8),
+        profiles=params.profiles,
     )
     build_bundle(
         tmp_path / "bundle",
@@ -157,6 +162,18 @@ def champions(shelf: Shelf, params: Params, tmp_path: Path) -> Champions:
 
 @pytest.fixture
 def client(champions: Champions, params: Params) -> Iterator[TestClient]:
-    app = make_app(champions, params.serving, champions.meters)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with served(champions, params) as client:
+        yield client
+
+
+TOKEN = "t0ken"
+
+
+@contextmanager
+def served(champions: Champions, params: Params, **serving: object) -> Iterator[TestClient]:
+    """Yield a client of the whole app; `serving` changes knobs."""
+    desk = make_desk(champions, params.serving.model_copy(update=serving))
+    app = make_app(desk, Admin(desk, TOKEN, champions.folder.parent / "audit.jsonl"))
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        client.desk = desk  # type: ignore[attr-defined]
         yield client

@@ -8,8 +8,11 @@ import pytest
 from components.contracts import EVENTS, Users
 from components.recommenders.base import take_users
 from components.release.bundle import Bundle, open_bundle
-from components.serving.answers import UnknownItemError, recommend, similar, user_of
-from components.serving.schemas import Event, RecommendRequest, SimilarRequest
+from components.serving import answers
+from components.serving.answers import Found, Row, UnknownItemError, bought_together, rows_of, user_of
+from components.serving.champion import Champion
+from components.serving.schemas import Context, Event, Filters, RecommendRequest, SimilarRequest
+from components.serving.scoring import best_of
 
 from .conftest import N_ITEMS, World
 
@@ -17,6 +20,15 @@ from .conftest import N_ITEMS, World
 @pytest.fixture
 def opened(bundle: Path) -> Bundle:
     return open_bundle(bundle)
+
+
+def recommend(bundle: Bundle, request: RecommendRequest, out: frozenset[str] = frozenset(), keep: int = 50) -> Found:
+    user = user_of(bundle, rows_of(request.history, request.context.item_id))
+    return answers.recommend(Champion(1, bundle), user, best_of(bundle, [user], keep)[0], request, out)
+
+
+def similar(bundle: Bundle, request: SimilarRequest) -> Found:
+    return answers.similar(Champion(1, bundle), request, frozenset())
 
 
 def events(*items: int, **fields: object) -> list[Event]:
@@ -60,7 +72,7 @@ def test_history_as_the_model_reads_it(opened: Bundle) -> None:
         Event(item_id="sku-2", event="cart", timestamp="2026-02-02T00:00:00Z"),  # the model learned nothing from carts
         Event(item_id="sku-1", event="view", timestamp="2026-02-01T02:00:00+02:00"),
     ]
-    users = user_of(opened, history)
+    users = user_of(opened, rows_of(history))
     assert users.history.item_idx.tolist() == [1, 3]
     assert users.history.timestamp.tolist() == [1769904000000000, 1770076800000000]
     assert users.history.weight.tolist() == [pytest.approx(0.3), 1.0]
@@ -69,7 +81,7 @@ def test_history_as_the_model_reads_it(opened: Bundle) -> None:
 
 
 def test_history_without_times_keeps_its_order_and_newest_events_win(opened: Bundle) -> None:
-    users = user_of(opened, events(*[5, 4, 3] * 20))
+    users = user_of(opened, rows_of(events(*[5, 4, 3] * 20)))
     assert len(users.history.item_idx) == opened.info.max_history
     assert users.history.item_idx.tolist()[-3:] == [5, 4, 3]
     assert set(users.history.weight.tolist()) == {1.0}
@@ -129,3 +141,69 @@ def test_similar_to_a_product_without_a_text_is_what_the_model_says(opened: Bund
 def test_similar_to_nothing_known(opened: Bundle) -> None:
     with pytest.raises(UnknownItemError):
         similar(opened, SimilarRequest(item_id="gone"))
+
+
+RED = [f"sku-{i}" for i in range(1, 20, 2)]
+
+
+@pytest.mark.parametrize("keep", [50, 3])
+def test_filters_and_rules_hold_however_few_lists_are_kept(opened: Bundle, keep: int) -> None:
+    def ask(k: int = 20, out: frozenset[str] = frozenset(), **filters: object) -> list[str]:
+        request = RecommendRequest(history=events(1, 3), k=k, filters=Filters.model_validate(filters))
+        return ids(recommend(opened, request, out, keep).items)
+
+    everything = ask()
+    assert len(everything) == N_ITEMS - 2
+    assert ask(rules=['"red" in title']) == [i for i in everything if i in RED]
+    assert (
+        ask(k=2, rules=['"red" in title', 'item_id not in ("sku-5")'])
+        == [i for i in everything if i in RED and i != "sku-5"][:2]
+    )
+    prices = dict(zip(opened.item_ids, opened.catalogue.price.tolist(), strict=True))
+    assert ask(max_price=5) == [i for i in everything if prices[i] <= 5]
+    assert ask(min_price=5, rules=["price < 8"]) == [i for i in everything if 5 <= prices[i] < 8]
+    assert ask(out=frozenset(everything[:3]), in_stock=True) == everything[3:]
+    assert ask(out=frozenset(everything[:3])) == everything
+    assert ask(rules=["price < 0"]) == []
+
+
+def test_the_page_on_which_a_list_stands_counts_and_is_not_listed(opened: Bundle) -> None:
+    here = recommend(opened, RecommendRequest(context=Context(item_id="sku-2"), k=4))
+    assert here.model == "ease"
+    assert all(int(name.split("-")[1]) % 2 == 0 for name in ids(here.items))
+    assert "sku-2" not in ids(here.items)
+
+
+def test_a_diverse_list_mixes_what_reads_differently(opened: Bundle) -> None:
+    alike = ids(recommend(opened, RecommendRequest(history=events(1, 3, 5), k=6)).items)
+    mixed = ids(recommend(opened, RecommendRequest(history=events(1, 3, 5), k=6, diversity=0.9)).items)
+    assert set(alike) <= set(RED)
+    assert mixed[0] == alike[0]
+    assert not set(mixed) <= set(RED)
+    assert len(set(mixed)) == 6
+
+
+def test_reasons_sum_up_to_the_score_and_name_a_product_of_the_history(opened: Bundle) -> None:
+    found = recommend(opened, RecommendRequest(history=events(1, 4), k=3, explain=True))
+    for item in found.items:
+        assert item.why is not None
+        assert sum(item.why.values()) == pytest.approx(item.score, abs=1e-5)
+        assert item.because in ("sku-1", "sku-4")
+    red = next(item for item in found.items if item.item_id in RED)
+    assert red.because == "sku-1"
+
+
+def test_bought_together(opened: Bundle) -> None:
+    found = bought_together(Champion(1, opened), SimilarRequest(item_id="sku-2", k=4), frozenset())
+    assert all(int(name.split("-")[1]) % 2 == 0 for name in ids(found.items))
+    assert "sku-2" not in ids(found.items)
+    with pytest.raises(UnknownItemError):
+        bought_together(Champion(1, opened), SimilarRequest(item_id="gone"), frozenset())
+
+
+def test_users_together_get_what_each_gets_alone(opened: Bundle) -> None:
+    users = [user_of(opened, [Row(f"sku-{i}", "view", None) for i in row]) for row in ([1, 3], [], [2], [7, 8, 9])]
+    for user, best in zip(users, best_of(opened, users, 7), strict=True):
+        alone = best_of(opened, [user], 7)[0]
+        assert (best.items.tolist(), best.model, best.reason) == (alone.items.tolist(), alone.model, alone.reason)
+        np.testing.assert_allclose(best.scores, alone.scores, atol=1e-6)

@@ -31,7 +31,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextmanager
 def running(timeout_s: float = 0.3) -> Iterator[int]:
-    edge = Edge(app, 1024, timeout_s, Meters())
+    edge = Edge(app, 1024, timeout_s, ["*"], Meters())
     config = uvicorn.Config(edge, http=Hasty, ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,0 +1,178 @@
+"""The challenger beside the champion: its lists are compared unseen (shadow), or shown to a share of users (canary).
+
+A canary that fails or is slow ends at once, in all processes, for that version: a note beside its bundles says why.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from components.contracts import Record, Users
+from components.params import ChallengerKnobs
+from components.serving.answers import Found, Row, user_of
+from components.serving.champion import Champion, Champions
+from components.serving.meters import Meters
+from components.serving.scoring import FAILED, Best, OverloadError, Scorer
+
+log = logging.getLogger("serving")
+SALT = "canary"
+STOPPED = "stopped.json"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who answers a request."""
+
+    champion: Champion
+    arm: str | None = None
+    experiment: str | None = None
+
+
+class Stopped(Record):
+    """stopped.json: which canary was sent away, and why."""
+
+    version: int
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What the requests of one side came to."""
+
+    n: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+    def add(self, failed: bool, seconds: float) -> None:
+        """Count one request."""
+        self.n, self.failures, self.seconds = self.n + 1, self.failures + failed, self.seconds + seconds
+
+
+@dataclass
+class Challenger:
+    """Follows the alias `challenger` where there is something to do for it."""
+
+    champions: Champions  # of the alias challenger
+    knobs: ChallengerKnobs
+    meters: Meters
+    canary_share: float = 0.0  # now; starts as the knob, an admin may change it
+    tallies: dict[str, Tally] = field(default_factory=lambda: {"champion": Tally(), "canary": Tally()})
+    audit: Callable[[str], None] = log.warning
+
+    def __post_init__(self) -> None:
+        """Begin with the knobs."""
+        self.canary_share = self.knobs.canary_share
+        self._lock = threading.Lock()
+        self._seen: tuple[float, Stopped | None] = (-1.0, None)
+        self._following = False
+
+    def start(self) -> None:
+        """Follow the alias, if the challenger is to see any traffic."""
+        if (self.knobs.shadow_share or self.canary_share) and not self._following:
+            self._following = True
+            self.champions.start()
+        self.meters.canary_share.set(self.canary_share)
+
+    def stop(self) -> None:
+        """End following."""
+        if self._following:
+            self.champions.stop()
+
+    def set_share(self, share: float) -> None:
+        """Answer this share of users by the challenger, from now on; what stopped it before is forgotten."""
+        (self.champions.folder / STOPPED).unlink(missing_ok=True)
+        self._seen = (-1.0, None)
+        self.tallies = {"champion": Tally(), "canary": Tally()}
+        self.canary_share = share
+        self.start()
+
+    def side(self, user_id: str | None, champion: Champion) -> Side:
+        """Return who answers: the same user always gets the same side; who is unknown gets the champion."""
+        other = self.champions.current
+        if not self.canary_share or user_id is None or other is None or other.version == champion.version:
+            return Side(champion)
+        stopped = self.stopped()
+        if (stopped and stopped.version == other.version) or share_of(user_id, SALT) >= self.canary_share:
+            return Side(champion)
+        return Side(other, "canary")
+
+    def compare(self, side: Side, user: Users, found: Found, seconds: float, scorer: Scorer) -> None:
+        """Count the request; stop a canary that breaks its bounds; let a shadow answer, where it is its turn."""
+        if self.canary_share:
+            with self._lock:
+                self.tallies["canary" if side.arm == "canary" else "champion"].add(found.reason == FAILED, seconds)
+            self._judge()
+        other = self.champions.current
+        if not self.knobs.shadow_share or other is None or side.arm or other.version == side.champion.version:
+            return
+        if share_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
+            return
+        rows = [Row(side.champion.bundle.item_ids[i], None, None) for i in user.history.item_idx]
+        shown = [item.item_id for item in found.items]
+        try:
+            best = scorer.best(other.bundle, user_of(other.bundle, rows))
+        except OverloadError:
+            return  # the shadow is the first to go
+        if isinstance(best, Best):
+            self._overlap(other, best, shown)
+        else:
+            best.add_done_callback(lambda done: self._later(other, done, shown))
+
+    def stopped(self) -> Stopped | None:
+        """Return which canary was sent away, by whichever process of this machine; read again each second."""
+        at, found = self._seen
+        if time.monotonic() - at > 1:
+            try:
+                found = Stopped.model_validate_json((self.champions.folder / STOPPED).read_bytes())
+            except (OSError, ValueError):
+                found = None
+            self._seen = (time.monotonic(), found)
+        return found
+
+    def _judge(self) -> None:
+        canary, champion = self.tallies["canary"], self.tallies["champion"]
+        other = self.champions.current
+        if other is None or canary.n < self.knobs.min_requests or champion.n < 1:
+            return
+        more = canary.failures / canary.n - champion.failures / champion.n
+        slower = (canary.seconds / canary.n) / max(champion.seconds / champion.n, 1e-6)
+        reason = None
+        if more > self.knobs.max_failures:
+            reason = f"{more:.1%} more of its answers failed than of the champion's"
+        elif slower > self.knobs.max_slower:
+            reason = f"it took {slower:.1f} times as long as the champion"
+        if reason is None:
+            return
+        with self._lock:
+            if self.tallies["canary"] is not canary:
+                return
+            self.tallies = {"champion": Tally(), "canary": Tally()}
+        stopped = Stopped(version=other.version, reason=reason)
+        self._seen = (time.monotonic(), stopped)
+        self.meters.canary_stops.labels("failures" if more > self.knobs.max_failures else "slow").inc()
+        self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
+        partial = self.champions.folder / f".{STOPPED}.partial"
+        partial.write_text(json.dumps(stopped.model_dump()) + "\n", encoding="utf-8")
+        partial.replace(self.champions.folder / STOPPED)
+
+    def _later(self, other: Champion, done: Future[Best], shown: list[str]) -> None:
+        if done.exception() is None:
+            self._overlap(other, done.result(), shown)
+
+    def _overlap(self, other: Champion, best: Best, shown: list[str]) -> None:
+        listed = {other.bundle.item_ids[i] for i in best.items[: len(shown)]}
+        if shown:
+            self.meters.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))
+
+
+def share_of(unit: str, salt: str) -> float:
+    """Return where in [0, 1) a unit falls: the same for the same salt, and spread evenly."""
+    digest = blake2b(f"{salt}\0{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -1,0 +1,212 @@
+"""What users did, as the service was told: an embedded store that all its processes on a machine share.
+
+SQLite in WAL mode. An event is acknowledged when it is on disk; events that arrive together share one commit. The
+columns are those of the table `events`, so a source of `data.sources` may read the file as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+from components.errors import ContractError
+
+log = logging.getLogger("serving")
+DAY_US = 86_400_000_000
+BUSY_S = 10.0  # longest wait for another process that is writing
+TOGETHER = 2000  # rows in one commit, at most
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    user_id TEXT NOT NULL, at INTEGER NOT NULL, key BLOB NOT NULL, item_id TEXT NOT NULL, event TEXT NOT NULL,
+    quantity REAL, price REAL, session_id TEXT, position INTEGER, request_id TEXT,
+    PRIMARY KEY (user_id, at, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity REAL NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event of a user; `at` in microseconds (UTC). The same one told twice is one."""
+
+    user_id: str
+    at: int
+    item_id: str
+    event: str
+    quantity: float | None = None
+    price: float | None = None
+    session_id: str | None = None
+    position: int | None = None  # where in the list it was shown, 1 is the first place
+    request_id: str | None = None  # of the answer that showed it
+
+    def row(self) -> tuple[object, ...]:
+        """Return the row of the table; the key tells events of the same microsecond apart."""
+        told = "\0".join((self.item_id, self.event, self.session_id or ""))
+        key = blake2b(told.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        told_of = (self.quantity, self.price, self.session_id, self.position, self.request_id)
+        return (self.user_id, self.at, key, self.item_id, self.event, *told_of)
+
+
+class State(Protocol):
+    """What the service needs of a store of users' histories."""
+
+    def put(self, events: Sequence[Happened]) -> Future[int]:
+        """Return, once they are safe, how many of the events were new."""
+        ...
+
+    def history(self, user_id: str, newest: int) -> list[Happened]:
+        """Return the newest events of a user, oldest first."""
+        ...
+
+    def forget(self, user_id: str) -> int:
+        """Remove all that a user did; return how many events that was."""
+        ...
+
+    def stock(self) -> dict[str, float]:
+        """Return what is known of how many pieces of a product there are."""
+        ...
+
+    def set_stock(self, quantities: dict[str, float], at: int) -> None:
+        """Tell how many pieces there are."""
+        ...
+
+    def users(self, prefix: str, n: int) -> list[str]:
+        """Return up to n ids that begin so, in order."""
+        ...
+
+    def close(self) -> None:
+        """Write what waits, and let go of the store."""
+        ...
+
+
+class SqliteState:
+    """The embedded store: one file, readers beside one writer, for all processes of a machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises ContractError where it is no database of this kind, or cannot be written."""
+        self.path = path
+        self._mine = threading.local()
+        self._waiting: queue.SimpleQueue[tuple[list[tuple[object, ...]], Future[int]] | None] = queue.SimpleQueue()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database().executescript(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise ContractError(
+                f"{path}: expected the service's store of events, got {error}; move the file away, or set CAROUSEL_HOME"
+            ) from None
+        self._writer = threading.Thread(target=self._write, name="state", daemon=True)
+        self._writer.start()
+
+    def put(self, events: Sequence[Happened]) -> Future[int]:
+        """Return, once they are on disk, how many of the events were new."""
+        done: Future[int] = Future()
+        self._waiting.put(([event.row() for event in events], done))
+        return done
+
+    def history(self, user_id: str, newest: int) -> list[Happened]:
+        """Return the newest events of a user, oldest first."""
+        rows = self._database().execute(
+            "SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? "
+            "ORDER BY at DESC, key DESC LIMIT ?",
+            (user_id, newest),
+        )
+        return [Happened(*row) for row in reversed(rows.fetchall())]
+
+    def forget(self, user_id: str) -> int:
+        """Remove all that a user did; return how many events that was."""
+        with self._database() as database:
+            return database.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
+
+    def prune(self, before: int) -> int:
+        """Remove events from before a time (us); return how many."""
+        with self._database() as database:
+            return database.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
+
+    def stock(self) -> dict[str, float]:
+        """Return item_id -> pieces."""
+        return dict(self._database().execute("SELECT item_id, quantity FROM stock").fetchall())
+
+    def set_stock(self, quantities: dict[str, float], at: int) -> None:
+        """Tell how many pieces there are; older news than what is known changes nothing."""
+        rows = [(item_id, quantity, at) for item_id, quantity in quantities.items()]
+        with self._database() as database:
+            database.executemany(
+                "INSERT INTO stock VALUES (?, ?, ?) ON CONFLICT (item_id) DO UPDATE SET quantity = excluded.quantity, "
+                "at = excluded.at WHERE excluded.at >= stock.at",
+                rows,
+            )
+
+    def users(self, prefix: str, n: int) -> list[str]:
+        """Return up to n ids that begin so, in order; each is one step in the index, however much a user did."""
+        rows = self._database().execute(
+            "WITH RECURSIVE step(user_id) AS (SELECT min(user_id) FROM events WHERE user_id >= :prefix UNION ALL "
+            "SELECT (SELECT min(user_id) FROM events WHERE user_id > step.user_id) FROM step WHERE user_id IS NOT NULL "
+            "LIMIT :n) SELECT user_id FROM step WHERE substr(user_id, 1, length(:prefix)) = :prefix",
+            {"prefix": prefix, "n": n},
+        )
+        return [user_id for (user_id,) in rows]
+
+    def told(self, name: str) -> str | None:
+        """Return a note that outlives the process, such as which snapshot was taken in."""
+        row = self._database().execute("SELECT value FROM told WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def tell(self, name: str, value: str) -> None:
+        """Write a note."""
+        with self._database() as database:
+            database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (name, value))
+
+    def take_in(self, rows: Iterable[Happened]) -> int:
+        """Write many events at once, such as a snapshot's; return how many were new."""
+        with self._database() as database:
+            return database.executemany(INSERT, (row.row() for row in rows)).rowcount
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._waiting.put(None)
+        self._writer.join(timeout=BUSY_S)
+
+    def _database(self) -> sqlite3.Connection:
+        """Return this thread's connection."""
+        database: sqlite3.Connection | None = getattr(self._mine, "database", None)
+        if database is None:
+            database = sqlite3.connect(self.path, timeout=BUSY_S)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut
+            self._mine.database = database
+        return database
+
+    def _write(self) -> None:
+        """Commit what waits, all that is there at once, until `close`."""
+        going = True
+        while going:
+            batch = [self._waiting.get()]
+            while sum(len(part[0]) for part in batch if part) < TOGETHER and not self._waiting.empty():
+                batch.append(self._waiting.get())
+            going = None not in batch
+            parts = [part for part in batch if part is not None]
+            try:
+                counts = self._commit([rows for rows, _ in parts])
+            except sqlite3.Error as error:  # a full disk, a lock that nobody lets go of: nobody is told that it is safe
+                log.exception("events were not written")
+                for _, done in parts:
+                    done.set_exception(error)
+                continue
+            for (_, done), count in zip(parts, counts, strict=True):
+                done.set_result(count)
+
+    def _commit(self, parts: list[list[tuple[object, ...]]]) -> list[int]:
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            return [max(database.executemany(INSERT, rows).rowcount, 0) if rows else 0 for rows in parts]
+
+
+INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
