@@ -445,6 +445,28 @@ class Release(Section):
     include_encoder: bool
 
 
+class Search(Section):
+    """Search in the catalogue; the weights are on a scale where the best product by words has 1."""
+
+    field_weights: dict[Literal["title", "brand", "category", "text"], Annotated[float, Field(ge=0)]]
+    k1: Positive
+    b: Share
+    text_weight: Annotated[float, Field(ge=0)]
+    popular_weight: Annotated[float, Field(ge=0)]
+    personal_weight: Annotated[float, Field(ge=0)]
+    nearest: Annotated[int, Field(ge=0)]
+    prefix_weight: Share
+    typo_weight: Share
+
+    @model_validator(mode="after")
+    def all_fields(self) -> "Search":
+        """Require a weight for each field."""
+        missing = {"title", "brand", "category", "text"} - set(self.field_weights)
+        if missing:
+            raise ValueError(f"search.field_weights: expected title, brand, category and text, missing {missing}")
+        return self
+
+
 class Exposures(Section):
     """How what was shown is written down."""
 
@@ -478,6 +500,7 @@ class Serving(Section):
     together: Count
     remembered: Annotated[int, Field(ge=0)]
     hosts: list[str]
+    page: bool
     state_days: Count
     exposures: Exposures
     challenger: ChallengerKnobs
@@ -509,6 +532,7 @@ class Params(Section):
     drift: Drift
     gate: Gate
     release: Release
+    search: Search
     serving: Serving
     flows: Flows
 

@@ -143,7 +143,7 @@ def serve(sets: Sets = None, files: Files = None) -> None:
     from flows.place import open_place
 
     place = open_place(_texts(files), sets or [], None)
-    start(place.settings, place.params)
+    start(place.settings, place.params, place.root / "data/snapshot")
 
 
 @app.command()

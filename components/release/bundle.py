@@ -7,6 +7,7 @@ Layout:
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
     ranker/                  chances of a click, a cart and a purchase, where there is a ranker
+    search/                  the words of the products, where a query looks them up
     sentiment/               how reviews sound to the encoder, where there is such a head
     encoder/                 the encoder of texts, where release.include_encoder
     drift_reference.parquet  what this model's training window looked like
@@ -37,6 +38,7 @@ from components.release.translation import TranslatedRecommender
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
+    from components.search.index import SearchIndex
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -94,6 +96,13 @@ class Bundle:
         return Ranker.load(self.folder / "ranker") if (self.folder / "ranker").is_dir() else None
 
     @cached_property
+    def search(self) -> SearchIndex | None:
+        """Return the index of the products' words; None in a bundle from before it was here."""
+        from components.search.index import SearchIndex
+
+        return SearchIndex.load(self.folder / "search") if (self.folder / "search").is_dir() else None
+
+    @cached_property
     def catalogue(self) -> Catalogue:
         """Return the products with their embeddings."""
         return read_catalogue(self.folder, self.folder)
@@ -125,6 +134,7 @@ def build_bundle(
     info: BundleInfo,
     encoder: Path | None,
     ranker: Path | None = None,
+    search: Path | None = None,
 ) -> str:
     """Fill the empty folder `out`; return the digest. The manifest comes last: without it, nobody reads the rest.
 
@@ -138,7 +148,8 @@ def build_bundle(
         out / "items.safetensors": features / "items.safetensors",
         out / "drift_reference.parquet": drift_reference,
     }
-    folders = {"model": model, "fallback": fallback} | ({"ranker": ranker} if ranker else {})
+    folders = {"model": model, "fallback": fallback}
+    folders |= {name: folder for name, folder in (("ranker", ranker), ("search", search)) if folder}
     if (features / "sentiment/sentiment.json").is_file():
         folders["sentiment"] = features / "sentiment"
     for name, folder in folders.items():

@@ -20,6 +20,7 @@ from components.serving.state import Happened
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POOL = 5  # of so many times k products a diverse list is chosen
+EVIDENCE = 1e-4  # a part that scores less knows nothing of a product: only popularity, which breaks ties, is left
 TOGETHER = ("neighbours", "ease", "als")  # models that know what is bought together, the first one that is there
 Out = frozenset[str]  # item_ids of which there is none in stock
 
@@ -198,6 +199,9 @@ def _after(bundle: Bundle, model: Recommender, index: int, k: int, mask: BoolArr
     user = user_of(bundle, [Row(bundle.item_ids[index], None, None)])
     if model is not bundle.model:
         ranked = model.recommend(user, min(k, bundle.info.n_items), True, mask)
+        if ranked.scores[0, 0] < EVIDENCE:
+            found = best_of(bundle, [user], k, mask)[0]
+            return Found(as_items(bundle, found.items, found.scores), found.model, "nothing was bought with it yet")
         return Found(as_items(bundle, ranked.items[0], ranked.scores[0]), model.name, None)
     best = best_of(bundle, [user], k, mask)[0]
     return Found(as_items(bundle, best.items, best.scores), best.model, best.reason)

@@ -4,11 +4,11 @@ import logging
 import os
 import socket
 import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from components.errors import ParamsError
-from components.params import Params, Serving
+from components.params import Params
 from components.serving import problems
 from components.serving.admin import Admin, add_admin
 from components.serving.challenger import Challenger
@@ -24,9 +24,12 @@ from components.serving.champion import Champions
 from components.serving.desk import Desk
 from components.serving.edge import Edge
 from components.serving.exposures import ExposureLog
+from components.serving.loop import Loop
 from components.serving.meters import Meters
+from components.serving.page import add_page
 from components.serving.routes import ERRORS, add_events, add_lists, add_people
-from components.serving.state import DAY_US, SqliteState
+from components.serving.state import SqliteState
+from components.serving.take_in import take_in
 from components.settings import Settings
 
 log = logging.getLogger("serving")
@@ -34,8 +37,8 @@ MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
 SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
 
 
-def make_app(desk: Desk, admin: Admin) -> FastAPI:
-    """Return the app; its lifespan starts and stops the desk."""
+def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> FastAPI:
+    """Return the app; its lifespan starts and stops the desk. loop: tells the state of the loop."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,17 +61,19 @@ def make_app(desk: Desk, admin: Admin) -> FastAPI:
     add_people(app, desk)
     add_admin(app, admin)
     _add_probes(app, desk)
+    if serving.page:
+        add_page(app, desk, loop)
     return app
 
 
-def make_desk(champions: Champions, serving: Serving) -> Desk:
+def make_desk(champions: Champions, params: Params) -> Desk:
     """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process."""
     folder, meters = champions.folder, champions.meters
     rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
     state = SqliteState(folder / "state.db")
-    knobs = serving.exposures
+    knobs = params.serving.exposures
     exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
-    return Desk(champions, Challenger(rival, serving.challenger, meters), state, exposures, serving, meters)
+    return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
 
 
 def from_settings(settings: Settings, params: Params) -> FastAPI:
@@ -82,22 +87,25 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
     champions = Champions(registry, shop / "serving", params.serving.poll_s, Meters())
-    desk = make_desk(champions, params.serving)
+    desk = make_desk(champions, params)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
     admin = Admin(desk, token, shop / "audit.jsonl")
     desk.challenger.audit = partial(admin.write, outcome="stopped")
-    return make_app(desk, admin)
+    return make_app(desk, admin, Loop(settings, params.release).read)
 
 
-def serve(settings: Settings, params: Params) -> None:
-    """Serve until SIGTERM or SIGINT. settings: resolved. Raises ParamsError when the address cannot be had."""
+def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: whose histories are taken in, where it is there.
+
+    Raises ParamsError when the address cannot be had.
+    """
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     from components.serving.protocol import BoundedProtocol
 
     serving = params.serving
-    _tidy(settings, params)
+    _prepare_state(settings, params, snapshot)
     config = uvicorn.Config(
         partial(from_settings, settings, params),
         factory=True,
@@ -120,10 +128,12 @@ def serve(settings: Settings, params: Params) -> None:
                 Multiprocess(config, [listener]).run()
 
 
-def _tidy(settings: Settings, params: Params) -> None:
-    """Make the store, and let go of events that are too old; once, before processes share it."""
+def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
+    """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
     state = SqliteState(settings.shop(params.release.name) / "serving/state.db")
-    gone = state.prune(time.time_ns() // 1000 - params.serving.state_days * DAY_US)
+    if snapshot is not None:
+        take_in(state, snapshot)
+    gone = state.prune(params.serving.state_days)
     state.close()
     if gone:
         log.info("%d events older than serving.state_days were removed", gone)
@@ -131,12 +141,6 @@ def _tidy(settings: Settings, params: Params) -> None:
 
 def _add_probes(app: FastAPI, desk: Desk) -> None:
     from prometheus_client import CONTENT_TYPE_LATEST
-
-    page = (Path(__file__).parent / "page.html").read_bytes()
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> Response:
-        return Response(page, media_type="text/html")
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:

@@ -75,10 +75,15 @@ class Challenger:
 
     def start(self) -> None:
         """Follow the alias, if the challenger is to see any traffic."""
-        if (self.knobs.shadow_share or self.canary_share) and not self._following:
+        if self.knobs.shadow_share or self.canary_share:
+            self.look()
+        self.meters.canary_share.set(self.canary_share)
+
+    def look(self) -> None:
+        """Follow the alias from now on, for who wants to look at its lists."""
+        if not self._following:
             self._following = True
             self.champions.start()
-        self.meters.canary_share.set(self.canary_share)
 
     def stop(self) -> None:
         """End following."""

@@ -15,12 +15,13 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.responses import Response
 
-from components.params import Serving
+from components.params import Params
 from components.serving import answers
 from components.serving.answers import Found, Out, Row
 from components.serving.challenger import Challenger, Side
 from components.serving.champion import Champion, Champions
 from components.serving.exposures import Exposure, ExposureLog
+from components.serving.finding import Finder
 from components.serving.meters import Meters
 from components.serving.problems import ProblemError
 from components.serving.rules import RuleError
@@ -42,10 +43,13 @@ class Desk:
         challenger: Challenger,
         state: State,
         exposures: ExposureLog,
-        serving: Serving,
+        params: Params,
         meters: Meters,
     ) -> None:
+        serving = params.serving
         self.champions, self.challenger = champions, challenger
+        self.language = params.language
+        self._finders: dict[str, Finder] = {}  # by digest of the bundle
         self.state, self.exposures = state, exposures
         self.serving, self.meters = serving, meters
         self.scorer = Scorer(serving.max_k, serving.together, serving.max_waiting, serving.remembered)
@@ -167,6 +171,17 @@ class Desk:
             self._stock = (time.monotonic(), out)
         return out
 
+    def finder(self, champion: Champion) -> Finder:
+        """Return what searches in a bundle; of bundles that serve no more nothing is kept."""
+        digest = champion.bundle.digest
+        finder = self._finders.get(digest)
+        if finder is None:
+            held = (self.champions.current, self.champions.previous, self.challenger.champions.current)
+            kept = {c.bundle.digest for c in held if c is not None}
+            finder = Finder(champion.bundle, self.language)
+            self._finders = {d: f for d, f in self._finders.items() if d in kept} | {digest: finder}
+        return finder
+
     def check_k(self, k: int) -> None:
         """Raise ProblemError for a list length out of bounds."""
         if not 1 <= k <= self.serving.max_k:
@@ -175,6 +190,7 @@ class Desk:
     def _warm(self, champion: Champion) -> None:
         """Let a new bundle answer what was asked last; raises what it raises."""
         champion.shelf.equal("brand", "")
+        self.finder(champion).vector("a")
         for rows in list(self.recent):
             user = answers.user_of(champion.bundle, rows)
             if len(user.history.item_idx):

@@ -28,6 +28,7 @@ from components.serving.schemas import (
     ProfileAnswer,
     RankAnswer,
     RecommendRequest,
+    SearchRequest,
     SimilarRequest,
     Told,
     UserRequest,
@@ -77,6 +78,23 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         return await desk.recommend(
             request, RecommendRequest(user_id=user_id, history=[Event(item_id=i) for i in item_id], k=k)
         )
+
+    @app.post("/search", responses=LIST, response_class=Response)
+    async def search(body: SearchRequest, request: Request) -> Response:
+        """Return products for a query, in the order of who asks."""
+        desk.check_k(body.k)
+        side = desk.side(body.user_id)
+        bundle = side.champion.bundle
+        if bundle.search is None:
+            raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
+        user = answers.user_of(bundle, desk.rows(body, bundle.info.max_history)) if body.personal else None
+        out = desk.out_of_stock() if body.filters.in_stock else frozenset()
+
+        def work() -> Found:
+            mask = answers.allowed(side.champion, body.filters, [], out)
+            return desk.finder(side.champion).find(body.query, user, body.k, mask)
+
+        return desk.shown(request, side, await desk.apart(work), body.user_id)
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:

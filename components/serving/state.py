@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ log = logging.getLogger("serving")
 DAY_US = 86_400_000_000
 BUSY_S = 10.0  # longest wait for another process that is writing
 TOGETHER = 2000  # rows in one commit, at most
+FORGOTTEN = "forgotten/"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     user_id TEXT NOT NULL, at INTEGER NOT NULL, key BLOB NOT NULL, item_id TEXT NOT NULL, event TEXT NOT NULL,
@@ -121,14 +122,27 @@ class SqliteState:
         return [Happened(*row) for row in reversed(rows.fetchall())]
 
     def forget(self, user_id: str) -> int:
-        """Remove all that a user did; return how many events that was."""
+        """Remove all that a user did; return how many events that was. A trace stays: no snapshot brings it back."""
         with self._database() as database:
+            database.execute("INSERT OR REPLACE INTO told VALUES (?, '')", (f"{FORGOTTEN}{self.trace(user_id)}",))
             return database.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
 
-    def prune(self, before: int) -> int:
-        """Remove events from before a time (us); return how many."""
+    @staticmethod
+    def trace(user_id: str) -> str:
+        """Return what is kept of who was forgotten: a digest, which says nothing to who does not know the id."""
+        return sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def forgotten(self) -> frozenset[str]:
+        """Return the traces of those who were forgotten."""
+        found = self._database().execute(f"SELECT name FROM told WHERE name LIKE '{FORGOTTEN}%'")  # noqa: S608
+        return frozenset(name.removeprefix(FORGOTTEN) for (name,) in found)
+
+    def prune(self, days: int) -> int:
+        """Remove events that are so much older than the newest one; return how many."""
         with self._database() as database:
-            return database.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
+            return database.execute(
+                "DELETE FROM events WHERE at < (SELECT max(at) FROM events) - ?", (days * DAY_US,)
+            ).rowcount
 
     def stock(self) -> dict[str, float]:
         """Return item_id -> pieces."""

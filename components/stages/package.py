@@ -5,11 +5,12 @@ import logging
 from pathlib import Path
 
 from components.contracts import Evaluation
-from components.data.tables import read_info
+from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
 from components.params import Params
 from components.recommenders.library import model_folder
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
+from components.search.index import SearchIndex
 from components.stages.run import stage
 
 log = logging.getLogger("package")
@@ -18,6 +19,8 @@ log = logging.getLogger("package")
 def package(root: Path, params: Params) -> str:
     """Fill root/bundle; return its digest. Of the evaluation it reads the challenger's name and nothing else."""
     evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
+    index = root / "run/search"
+    SearchIndex.build(read_catalogue(root / "data/split"), params.search).save(index)
     digest = build_bundle(
         root / "bundle",
         model=fitted(root, evaluation.challenger),
@@ -27,6 +30,7 @@ def package(root: Path, params: Params) -> str:
         drift_reference=root / "reports/drift/reference.parquet",
         info=bundle_info(root, evaluation.challenger, params),
         ranker=_ranker_folder(root),
+        search=index,
         encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
     )
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])

@@ -20,6 +20,7 @@ from components.params import Params, load
 from components.recommenders.library import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, check_files
 from components.release.registry import Version
+from components.search.index import SearchIndex
 from components.serving.admin import Admin
 from components.serving.app import make_app, make_desk
 from components.serving.champion import Champions
@@ -97,6 +98,7 @@ def bundle(world: World, params: Params, tmp_path: Path) -> Path:
     catalogue.embedding[19] = 0
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "features/items.safetensors")
     pq.write_table(pa.table({"price": [1.0]}), root / "reference.parquet", write_page_checksum=True)
+    SearchIndex.build(catalogue, params.search).save(root / "search")
     info = BundleInfo(
         model="ease",
         as_of="2026-03-01T00:00:00+00:00",
@@ -119,6 +121,7 @@ def bundle(world: World, params: Params, tmp_path: Path) -> Path:
         drift_reference=root / "reference.parquet",
         info=info,
         encoder=None,
+        search=root / "search",
     )
     return tmp_path / "bundle"
 
@@ -172,8 +175,8 @@ TOKEN = "t0ken"
 @contextmanager
 def served(champions: Champions, params: Params, **serving: object) -> Iterator[TestClient]:
     """Yield a client of the whole app; `serving` changes knobs."""
-    desk = make_desk(champions, params.serving.model_copy(update=serving))
-    app = make_app(desk, Admin(desk, TOKEN, champions.folder.parent / "audit.jsonl"))
+    desk = make_desk(champions, params.model_copy(update={"serving": params.serving.model_copy(update=serving)}))
+    app = make_app(desk, Admin(desk, TOKEN, champions.folder.parent / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         client.desk = desk  # type: ignore[attr-defined]
         yield client

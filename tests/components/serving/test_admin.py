@@ -36,8 +36,8 @@ def test_a_service_without_a_token_keeps_them_closed(champions: Champions, param
     from components.serving.admin import Admin
     from components.serving.app import make_app, make_desk
 
-    desk = make_desk(champions, params.serving)
-    app = make_app(desk, Admin(desk, None, champions.folder / "audit.jsonl"))
+    desk = make_desk(champions, params)
+    app = make_app(desk, Admin(desk, None, champions.folder / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         for sent in ("Bearer ", "Bearer None"):
             assert client.post("/admin/reload", headers={"Authorization": sent}).status_code == 401

@@ -115,6 +115,25 @@ def test_explanations(client: TestClient) -> None:
     assert {i["item_id"]: i["score"] for i in told["items"][1:]} == pytest.approx(scores, abs=1e-5)
 
 
+def test_search_is_in_the_order_of_who_asks(client: TestClient) -> None:
+    def find(query: str = "thing", **more: object) -> dict:
+        reply = client.post("/search", json={"query": query, "k": 6} | more)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    tell(client, "ann", 1, 3, 5)
+    tell(client, "bob", 2, 4, 6)
+    assert ids(find(user_id="ann")) != ids(find(user_id="bob"))
+    assert ids(find(user_id="ann", personal=False)) == ids(find(user_id="bob", personal=False)) == ids(find())
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(find("red")))
+    assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(find("bleu", user_id="ann")))
+    assert find("bleu")["reason"] == "read as blue"
+    assert "nothing matches" in find("zzzz")["reason"]
+    assert len(find("zzzz")["items"]) == 6
+    assert ids(find("red", filters={"rules": ['item_id == "sku-7"']})) == ["sku-7"]
+    assert client.post("/search", json={"query": "x" * 201}).status_code == 422
+
+
 def test_what_goes_with_a_product(client: TestClient) -> None:
     answer = client.post("/bundle", json={"item_id": "sku-2", "k": 4}).json()
     assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(answer))

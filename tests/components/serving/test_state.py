@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import ContractError
-from components.serving.state import Happened, SqliteState
+from components.serving.state import DAY_US, Happened, SqliteState
 
 from .conftest import ROOT
 
@@ -72,10 +72,11 @@ def test_killed_while_it_writes_it_has_all_that_it_acknowledged(tmp_path: Path) 
 
 def test_forgetting_and_pruning(tmp_path: Path) -> None:
     state = SqliteState(tmp_path / "state.db")
-    state.put([*told(1, 2, 3), *told(1, 5, user="bob")]).result()
+    state.put([*told(1, 2, 3), *told(1, 5 * DAY_US, user="bob")]).result()
     assert state.forget("ann") == 3
-    assert state.prune(5) == 1
+    assert state.prune(4) == 1
     assert state.users("", 10) == ["bob"]
+    assert state.forgotten() == {state.trace("ann")}
     state.close()
 
 

@@ -1,0 +1,1 @@
+"""Search in the catalogue: words, spelling, meaning, and who asks."""

@@ -1,0 +1,63 @@
+"""A query as typed -> products: the bundle's words, its encoder, what is popular, and what the user likes."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from components.contracts import BoolArray, FloatArray, Users
+from components.language.encoder import Encoder
+from components.params import Language
+from components.recommenders.blending import scaled
+from components.release.bundle import Bundle
+from components.serving.answers import Found, as_items, user_of
+
+REMEMBERED = 2000  # vectors of queries: the same ones come again
+
+
+class Finder:
+    """Search by one bundle."""
+
+    def __init__(self, bundle: Bundle, language: Language) -> None:
+        """language: how texts are read; the bundle says how many tokens of them."""
+        self.bundle = bundle
+        self.language = language.model_copy(update={"max_tokens": bundle.info.encoder.max_tokens, "threads": 1})
+        self._reading = threading.Lock()  # a tokenizer serves one at a time
+        self.vector = lru_cache(maxsize=REMEMBERED)(self._vector)
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        """Return what made the products' vectors; None where the bundle does not hold it: words alone count then."""
+        folder = self.bundle.folder / "encoder"
+        return Encoder.load(folder, self.language) if folder.is_dir() else None
+
+    @cached_property
+    def popular(self) -> FloatArray:
+        """Return (n_items + 1,) the fallback's scores for a stranger."""
+        popular: FloatArray = self.bundle.fallback.score(user_of(self.bundle, []))[0]
+        return popular
+
+    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Found:
+        """Return the best k products for a query; user: whose likes count, None for nobody's.
+
+        Raises ValueError for a bundle without an index.
+        """
+        index, vectors = self.bundle.search, self.bundle.catalogue.embedding
+        if index is None:
+            raise ValueError("the bundle holds no search index; package it again")
+        vector = self.vector(query.strip()) if vectors is not None else None
+        both = None if vector is None or vectors is None else (vector, vectors)
+        personal = None
+        if user is not None and len(user.history.item_idx):
+            personal = scaled(self.bundle.model.score(user))[0]
+        hits = index.search(query, k, both, personal, self.popular, mask)
+        return Found(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
+
+    def _vector(self, query: str) -> FloatArray | None:
+        if self.encoder is None or not query:
+            return None
+        with self._reading:
+            vector: FloatArray = self.encoder.encode([query])[0]
+        return vector if np.isfinite(vector).all() else None

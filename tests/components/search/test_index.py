@@ -1,0 +1,87 @@
+"""Words and meaning together, then who asks; there is always an answer, and a reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from components.contracts import Catalogue, FloatArray
+from components.errors import ContractError
+from components.params import Search
+from components.search.index import SearchIndex
+
+TEA = np.array([1, 0], np.float32)
+
+
+@pytest.fixture
+def index(catalogue: Catalogue, params: Search) -> SearchIndex:
+    return SearchIndex.build(catalogue, params.model_copy(update={"nearest": 3}))
+
+
+@pytest.fixture
+def vectors(catalogue: Catalogue) -> FloatArray:
+    assert catalogue.embedding is not None
+    return catalogue.embedding
+
+
+def test_meaning_adds_what_words_miss(index: SearchIndex, vectors: FloatArray) -> None:
+    assert index.search("teapot", 6).items.tolist() == [1, 2]
+    assert index.search("teapot", 6, (TEA, vectors)).items.tolist()[:2] == [1, 2]
+    assert 5 in index.search("teapot", 6, (TEA, vectors)).items  # a teapot in Chinese
+    assert 3 not in index.search("teapot", 6, (TEA, vectors)).items
+
+
+def test_two_users_one_query_two_lists(index: SearchIndex, vectors: FloatArray) -> None:
+    one, other = np.zeros(7, np.float32), np.zeros(7, np.float32)
+    one[1], other[2] = 1, 1
+    lists = [index.search("teapot", 2, (TEA, vectors), personal=p).items.tolist() for p in (one, other)]
+    assert lists == [[1, 2], [2, 1]]
+    brush = np.zeros(7, np.float32)
+    brush[3] = 1
+    assert 3 not in index.search("teapot", 6, None, personal=brush).items  # liking alone is no match
+
+
+def test_popular_products_come_first_among_equals(index: SearchIndex) -> None:
+    popular = np.array([0, 0.1, 0.9, 1, 0, 0, 0], np.float32)
+    assert index.search("teapot", 6, popular=popular).items.tolist() == [2, 1]
+
+
+def test_there_is_always_an_answer_and_a_reason(index: SearchIndex, vectors: FloatArray) -> None:
+    popular = np.array([0, 0.1, 0.2, 0.9, 0.4, 0.5, 0.6], np.float32)
+    assert index.search("taepot", 2).reason == "read as teapot"
+    near = index.search("porcelain", 2, (TEA, vectors))
+    assert near.items.tolist() == [1, 5]
+    assert "read like them" in (near.reason or "")
+    nothing = index.search("zzzz", 2, popular=popular)
+    assert nothing.items.tolist() == [3, 6]
+    assert "nothing matches" in (nothing.reason or "")
+    assert index.search("", 2).items.tolist() == []
+    assert index.search("teapot", 2).reason is None
+
+
+def test_candidates(index: SearchIndex, vectors: FloatArray) -> None:
+    there = np.ones(7, np.bool_)
+    there[1] = False
+    assert 1 not in index.search("teapot", 6, (TEA, vectors), candidates=there).items
+
+
+def test_saved_and_loaded_it_finds_the_same(index: SearchIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "a")
+    again = SearchIndex.load(tmp_path / "a")
+    again.save(tmp_path / "b")
+    for name in ("arrays.safetensors", "search.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    for query in ("red teapot", "茶壶", "scrwdriver"):
+        np.testing.assert_array_equal(index.search(query, 5).items, again.search(query, 5).items)
+
+
+def test_damaged_files_are_named(index: SearchIndex, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no search index"):
+        SearchIndex.load(tmp_path)
+    index.save(tmp_path)
+    arrays = load_file(tmp_path / "arrays.safetensors")
+    arrays["items"][0] = 99
+    save_file(arrays, tmp_path / "arrays.safetensors")
+    with pytest.raises(ContractError, match="products"):
+        SearchIndex.load(tmp_path)
