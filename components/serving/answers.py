@@ -15,7 +15,7 @@ from components.release.bundle import Bundle
 from components.serving.champion import Champion
 from components.serving.rules import diverse
 from components.serving.schemas import Event, Filters, Item, RecommendRequest, SimilarRequest
-from components.serving.scoring import Best, best_of
+from components.serving.scoring import NO_HISTORY, Best, best_of
 from components.serving.state import Happened
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,7 +66,7 @@ def recommend(champion: Champion, user: Users, best: Best, request: RecommendReq
     if request.explain:
         items = explained(bundle, user, order, items)
     reason = kept.reason
-    if reason == "no history" and request.history:
+    if reason == NO_HISTORY and request.history:
         reason = "no history that the model knows"
     return Found(items, kept.model, reason)
 

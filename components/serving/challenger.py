@@ -9,14 +9,15 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Protocol
 
 from components.contracts import Record, Users
 from components.params import ChallengerKnobs
-from components.serving.answers import Found, Row, user_of
+from components.serving.answers import Row, user_of
 from components.serving.champion import Champion, Champions
 from components.serving.meters import Meters
 from components.serving.scoring import FAILED, Best, OverloadError, Scorer
@@ -24,6 +25,20 @@ from components.serving.scoring import FAILED, Best, OverloadError, Scorer
 log = logging.getLogger("serving")
 SALT = "canary"
 STOPPED = "stopped.json"
+
+
+class Answered(Protocol):
+    """What this room sees of an answer."""
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """Return what was listed."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it was the fallback."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class Challenger:
             return Side(champion)
         return Side(other, "canary")
 
-    def compare(self, side: Side, user: Users, found: Found, seconds: float, scorer: Scorer) -> None:
+    def compare(self, side: Side, user: Users, found: Answered, seconds: float, scorer: Scorer) -> None:
         """Count the request; stop a canary that breaks its bounds; let a shadow answer, where it is its turn."""
         if self.canary_share:
             with self._lock:
@@ -120,15 +135,14 @@ class Challenger:
         if share_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
             return
         rows = [Row(side.champion.bundle.item_ids[i], None, None) for i in user.history.item_idx]
-        shown = [item.item_id for item in found.items]
         try:
             best = scorer.best(other.bundle, user_of(other.bundle, rows))
         except OverloadError:
             return  # the shadow is the first to go
         if isinstance(best, Best):
-            self._overlap(other, best, shown)
+            self._overlap(other, best, found.item_ids)
         else:
-            best.add_done_callback(lambda done: self._later(other, done, shown))
+            best.add_done_callback(lambda done: self._later(other, done, found.item_ids))
 
     def stopped(self) -> Stopped | None:
         """Return which canary was sent away, by whichever process of this machine; read again each second."""
@@ -167,11 +181,11 @@ class Challenger:
         partial.write_text(json.dumps(stopped.model_dump()) + "\n", encoding="utf-8")
         partial.replace(self.champions.folder / STOPPED)
 
-    def _later(self, other: Champion, done: Future[Best], shown: list[str]) -> None:
+    def _later(self, other: Champion, done: Future[Best], shown: Sequence[str]) -> None:
         if done.exception() is None:
             self._overlap(other, done.result(), shown)
 
-    def _overlap(self, other: Champion, best: Best, shown: list[str]) -> None:
+    def _overlap(self, other: Champion, best: Best, shown: Sequence[str]) -> None:
         listed = {other.bundle.item_ids[i] for i in best.items[: len(shown)]}
         if shown:
             self.meters.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import Request
+from pydantic import TypeAdapter
 from starlette.responses import Response
 
+from components.contracts import Users
 from components.params import Params
+from components.release.bundle import Bundle
 from components.serving import answers
 from components.serving.answers import Found, Out, Row
 from components.serving.challenger import Challenger, Side
 from components.serving.champion import Champion, Champions
-from components.serving.exposures import Exposure, ExposureLog
+from components.serving.exposures import ExposureLog, Shown
 from components.serving.finding import Finder
 from components.serving.meters import Meters
 from components.serving.problems import ProblemError
 from components.serving.rules import RuleError
-from components.serving.schemas import Answer, Asked, RecommendRequest
-from components.serving.scoring import OverloadError, Scorer
+from components.serving.schemas import NO_FILTERS, Asked, Item, RecommendRequest
+from components.serving.scoring import FAILED, NO_HISTORY, Best, OverloadError, Rendered, Scorer
 from components.serving.state import State
 
 T = TypeVar("T")
+ITEMS = TypeAdapter(list[Item])
+TOLD = (b"experiment", b"arm", b"model", b"reason")
 REPLAYED = 32  # newest requests with which a new bundle is warmed
 STOCK_S = 2.0  # the stock is read again after this
 
@@ -56,6 +63,7 @@ class Desk:
         self.limiter = anyio.CapacityLimiter(serving.threads)
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
+        self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
         self._stock: tuple[float, Out] = (-STOCK_S, frozenset())
         champions.warm = challenger.champions.warm = self._warm
 
@@ -93,7 +101,29 @@ class Desk:
         started = time.perf_counter()
         side = self.side(body.user_id)
         bundle = side.champion.bundle
-        rows = self.rows(body, bundle.info.max_history, body.context.item_id)
+        user, best = await self._best(bundle, body)
+        filters = body.filters
+        if filters is NO_FILTERS and not (body.exclude or body.explain or body.diversity or body.context.item_id):
+            text, item_ids = rendered(bundle, best, body.k)
+            listed = Listed(text, item_ids, best.model, best.reason)
+            if best.reason == NO_HISTORY and body.history:
+                listed = listed._replace(reason="no history that the model knows")
+        else:
+            out = self.out_of_stock() if filters.in_stock else frozenset()
+            listed = as_listed(await self.apart(lambda: answers.recommend(side.champion, user, best, body, out)))
+        self.challenger.compare(side, user, listed, time.perf_counter() - started, self.scorer)
+        return self.shown(request, side, listed, body.user_id, body.context.session_id)
+
+    async def _best(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, Best]:
+        """Return the user and the best products; of a user of whom nothing new was told, what was found before."""
+        here, user_id = body.context.item_id, None if body.history else body.user_id
+        key, mark = (bundle.digest, user_id or ""), 0
+        if user_id is not None and here is None:
+            mark = self.state.mark(user_id)  # before the history is read: what comes between is seen next time
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] == mark:
+                return kept[1], kept[2]
+        rows = self.rows(body, bundle.info.max_history, here)
         user = answers.user_of(bundle, rows)
         self.recent.append(rows)
         try:
@@ -102,16 +132,11 @@ class Desk:
                 best = await asyncio.wrap_future(best)
         except OverloadError:
             raise self._overload() from None
-        plain = not (body.explain or body.diversity or body.filters.rules or body.filters.in_stock)
-        out = self.out_of_stock() if body.filters.in_stock else frozenset()
-
-        def find() -> Found:
-            return answers.recommend(side.champion, user, best, body, out)
-
-        # a plain list is a matter of microseconds, unless too few of the best are left by exclusions and filters
-        found = find() if plain and len(body.exclude) < len(best.items) - body.k else await self.apart(find)
-        self.challenger.compare(side, user, found, time.perf_counter() - started, self.scorer)
-        return self.shown(request, side, found, body.user_id, body.context.session_id)
+        if user_id is not None and here is None and best.reason != FAILED and self.serving.remembered:
+            if len(self._kept) >= self.serving.remembered:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = mark, user, best
+        return user, best
 
     def rows(self, body: Asked, newest: int, here: str | None = None) -> list[Row]:
         """Return the history that counts: the request's, else what was told of the user."""
@@ -138,30 +163,18 @@ class Desk:
             self.meters.running.set(self.running)
 
     def shown(
-        self, request: Request, side: Side, found: Found, user_id: str | None, session_id: str | None = None
+        self, request: Request, side: Side, listed: Listed, user_id: str | None, session_id: str | None = None
     ) -> Response:
-        """Return the answer, and leave a row for each product that it shows."""
-        if found.reason:
-            self.meters.fallbacks.labels(found.reason).inc()
+        """Return the answer (schemas.Answer), and leave a note of what it shows."""
+        if listed.reason:
+            self.meters.fallbacks.labels(listed.reason).inc()
         request_id, version = request.state.request_id, side.champion.version
-        now, route = time.time_ns() // 1000, request.url.path
-        about = (request_id, route, version, side.experiment, side.arm)
-        self.exposures.add(
-            [
-                Exposure(user_id, item.item_id, now, "impression", None, None, session_id, place, 1.0, *about)
-                for place, item in enumerate(found.items, start=1)
-            ]
-        )
-        answer = Answer(
-            request_id=request_id,
-            version=version,
-            experiment=side.experiment,
-            arm=side.arm,
-            model=found.model,
-            reason=found.reason,
-            items=found.items,
-        )
-        return Response(answer.model_dump_json(), media_type="application/json")
+        about = (request_id, request.scope["path"], version, side.experiment, side.arm)
+        self.exposures.add(Shown(user_id, listed.item_ids, time.time_ns() // 1000, session_id, *about))
+        told = (side.experiment, side.arm, listed.model, listed.reason)
+        words = b",".join(b'"%s":%s' % pair for pair in zip(TOLD, map(_json, told), strict=True))
+        head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)
+        return Response(head + words + b',"items":' + listed.text + b"}", media_type="application/json")
 
     def out_of_stock(self) -> Out:
         """Return the item_ids of which nothing is left."""
@@ -199,6 +212,34 @@ class Desk:
     def _overload(self) -> ProblemError:
         self.meters.shed.inc()
         return ProblemError(503, "too many requests at once; try again in a second", {"Retry-After": "1"})
+
+
+class Listed(NamedTuple):
+    """A list as it is sent."""
+
+    text: bytes  # JSON
+    item_ids: Sequence[str]
+    model: str
+    reason: str | None
+
+
+def as_listed(found: Found) -> Listed:
+    """Return a list as it is sent."""
+    return Listed(ITEMS.dump_json(found.items), [i.item_id for i in found.items], found.model, found.reason)
+
+
+def rendered(bundle: Bundle, best: Best, k: int) -> Rendered:
+    """Return the first k of a list as JSON and ids; the same list is rendered once."""
+    done = best.rendered.get(k)
+    if done is None:
+        items = answers.as_items(bundle, best.items[:k], best.scores[:k])
+        done = best.rendered[k] = ITEMS.dump_json(items), tuple(item.item_id for item in items)
+    return done
+
+
+@lru_cache(maxsize=1000)
+def _json(value: str | None) -> bytes:
+    return json.dumps(value).encode()
 
 
 def unsafe(error: Exception) -> ProblemError:

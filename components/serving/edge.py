@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import re
+import secrets
 import time
-import uuid
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import lru_cache
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from components.serving.problems import problem
 
 log = logging.getLogger("serving")
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PROCESS, NUMBERS = secrets.token_hex(8), count()  # a forked process would share them: workers are spawned
 PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
@@ -40,13 +43,16 @@ class Edge:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
-        refusal = _stranger(scope, self.hosts, request_id)
+        refusal = _stranger(scope["path"], headers, self.hosts, request_id)
         body = b""
         try:
-            body = b"" if refusal else await asyncio.wait_for(self._body(scope, receive), self.timeout_s)
+            if refusal is None:
+                async with asyncio.timeout(self.timeout_s):
+                    body = await self._body(scope, receive)
         except TimeoutError:
             refusal = problem(408, f"the body did not arrive within {self.timeout_s:g} s", request_id)
         except _TooLargeError:
@@ -59,8 +65,7 @@ class Edge:
         else:
             await self._run(scope, _Replay(body, receive), answer, request_id)
         route = getattr(scope.get("route"), "path", "other")
-        self.meters.requests.labels(route, str(answer.status)).inc()
-        self.meters.seconds.labels(route).observe(time.perf_counter() - started)
+        self.meters.answered(route, answer.status, time.perf_counter() - started)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str) -> None:
         try:
@@ -125,21 +130,30 @@ class _Answer:
         await self.send(message)
 
 
-def _stranger(scope: Scope, hosts: frozenset[str], request_id: str) -> Response | None:
+def _stranger(path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str) -> Response | None:
     """Return 403 for a request under a foreign name, or from a page of another place, which must not act for us."""
-    if "*" in hosts or scope["path"] in PROBES:
+    if "*" in hosts or path in PROBES:
         return None
-    headers = dict(scope["headers"])
-    host = headers.get(b"host", b"").decode("latin-1")
-    if urlsplit(f"//{host}").hostname not in hosts:
+    host = headers.get(b"host", b"")
+    if _place(b"//" + host)[1] not in hosts:
         return problem(403, "the Host header is none of serving.hosts", request_id)
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+    if origin is not None and _place(origin)[0] != host.decode("latin-1"):
         return problem(403, "the Origin is another place than this service", request_id)
     return None
 
 
-def _request_id(scope: Scope) -> str:
-    """Return the caller's X-Request-ID where it is a plain one, else a new one."""
-    sent = dict(scope["headers"]).get(b"x-request-id", b"")
-    return sent.decode() if ID.fullmatch(sent) else uuid.uuid4().hex
+@lru_cache(maxsize=1000)
+def _place(address: bytes) -> tuple[str, str | None]:
+    """Return host and port, and the host alone; the same few come again and again."""
+    try:
+        parts = urlsplit(address.decode("latin-1"))
+        return parts.netloc, parts.hostname
+    except ValueError:  # such as a half of an IPv6 address
+        return "", None
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
+    """Return the caller's X-Request-ID where it is a plain one, else a new one: this process and a running number."""
+    sent = headers.get(b"x-request-id")
+    return sent.decode() if sent and ID.fullmatch(sent) else f"{PROCESS}{next(NUMBERS):x}"

@@ -16,6 +16,7 @@ class Meters:
     def __init__(self) -> None:
         """Where PROMETHEUS_MULTIPROC_DIR is set, the processes of the service add up what they count."""
         own = self.registry = CollectorRegistry()
+        self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         add: dict[str, Any] = {"registry": own, "multiprocess_mode": "livesum"}  # of several processes: the sum
         low: dict[str, Any] = {"registry": own, "multiprocess_mode": "livemin"}  # the lowest
         self.requests = Counter("carousel_requests", "Requests answered", ["route", "status"], registry=own)
@@ -40,6 +41,17 @@ class Meters:
         self.canary_share = Gauge("carousel_canary_share", "Share of users whom the challenger answers", **low)
         self.canary_stops = Counter("carousel_canary_stops", "Canaries that were stopped", ["reason"], registry=own)
         self.registry_reached = Gauge("carousel_registry_reached_seconds", "Unix time of the last answer", **low)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; looking a label up is dear, so it is done once."""
+        counted = self._routes.get((route, status))
+        if counted is None:
+            counted = self._routes[route, status] = (
+                self.requests.labels(route, str(status)),
+                self.seconds.labels(route),
+            )
+        counted[0].inc()
+        counted[1].observe(seconds)
 
     def text(self) -> bytes:
         """Return all meters as Prometheus reads them."""

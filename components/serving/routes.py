@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from components.serving import answers
 from components.serving.answers import Found
-from components.serving.desk import Desk, unsafe
+from components.serving.desk import Desk, as_listed, unsafe
 from components.serving.problems import ProblemError
 from components.serving.schemas import (
     USUAL_K,
@@ -94,7 +94,7 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
             mask = answers.allowed(side.champion, body.filters, [], out)
             return desk.finder(side.champion).find(body.query, user, body.k, mask)
 
-        return desk.shown(request, side, await desk.apart(work), body.user_id)
+        return desk.shown(request, side, as_listed(await desk.apart(work)), body.user_id)
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
@@ -198,7 +198,7 @@ async def _beside(desk: Desk, request: Request, body: SimilarRequest, find: Any)
     side = desk.side(None)
     out = desk.out_of_stock() if body.filters.in_stock else frozenset()
     found: Found = await desk.apart(lambda: find(side.champion, body, out))
-    return desk.shown(request, side, found, None)
+    return desk.shown(request, side, as_listed(found), None)
 
 
 def _known(body: ItemsRequest, index: dict[str, int]) -> Any:

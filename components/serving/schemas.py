@@ -53,7 +53,7 @@ class Asked(Body):
     """About whom: a history in the request, or a user whose events the service was told."""
 
     user_id: Id | None = None
-    history: Annotated[list[Event], Field(max_length=2000)] = []
+    history: list[Event] = Field(default_factory=list, max_length=2000)
 
     @model_validator(mode="after")
     def all_or_no_timestamps(self) -> Self:
@@ -72,7 +72,7 @@ class Filters(Body):
     min_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     max_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     in_stock: bool = False  # True: products whose stock is known to be 0 stay out
-    rules: Annotated[list[Annotated[str, Field(max_length=LONGEST)]], Field(max_length=20)] = []
+    rules: list[Annotated[str, Field(max_length=LONGEST)]] = Field(default_factory=list, max_length=20)
 
 
 class Context(Body):
@@ -81,6 +81,9 @@ class Context(Body):
     item_id: Id | None = None  # the product whose page it is: it counts as just viewed, and is not listed
     session_id: Id | None = None
     placement: Id | None = None
+
+
+NO_FILTERS, NO_CONTEXT = Filters(), Context()  # made once: most requests name none
 
 
 class RecommendRequest(Asked):
@@ -99,9 +102,9 @@ class RecommendRequest(Asked):
         }
     )
     k: ListLength = USUAL_K
-    exclude: Annotated[list[Id], Field(max_length=2000)] = []
-    filters: Filters = Filters()
-    context: Context = Context()
+    exclude: list[Id] = Field(default_factory=list, max_length=2000)
+    filters: Filters = Field(default_factory=lambda: NO_FILTERS)
+    context: Context = Field(default_factory=lambda: NO_CONTEXT)
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: by score alone; 1: as different in text as can be
     explain: bool = False  # True: each product says why it is there
 
@@ -111,8 +114,8 @@ class SimilarRequest(Body):
 
     item_id: Id
     k: ListLength = USUAL_K
-    exclude: Annotated[list[Id], Field(max_length=2000)] = []
-    filters: Filters = Filters()
+    exclude: list[Id] = Field(default_factory=list, max_length=2000)
+    filters: Filters = Field(default_factory=lambda: NO_FILTERS)
 
 
 class SearchRequest(Asked):
@@ -121,7 +124,7 @@ class SearchRequest(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"query": "red tea pot", "user_id": "u-1", "k": 10}]})
     query: Annotated[str, Field(max_length=200)]
     k: ListLength = USUAL_K
-    filters: Filters = Filters()
+    filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     personal: bool = True  # False: the same list for everybody
 
 

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from components.contracts import BoolArray, FloatArray, IntArray, Ragged, Ranked
 from components.release.bundle import Bundle
 
 log = logging.getLogger("serving")
-FAILED = "the model failed"
+FAILED, NO_HISTORY = "the model failed", "no history"
 Key = tuple[str, bytes, bytes, bytes]
+Rendered = tuple[bytes, tuple[str, ...]]  # a list as JSON, and the item_ids in it
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Best:
     model: str
     reason: str | None  # why it was the fallback
     whole: bool  # whether no further product could be listed
+    rendered: dict[int, Rendered] = field(default_factory=dict, compare=False)  # by list length, as it was sent
 
     def within(self, mask: BoolArray) -> Best:
         """Return the same list without what the (n_items + 1,) mask bars."""
@@ -136,7 +138,7 @@ def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArra
     left = [n for n, best in enumerate(found) if best is None]
     if left:
         for n, best in zip(left, _lists(bundle.fallback, bundle, [users[n] for n in left], k, candidates), strict=True):
-            reason = FAILED if len(users[n].history.item_idx) else "no history"
+            reason = FAILED if len(users[n].history.item_idx) else NO_HISTORY
             found[n] = Best(best.items, best.scores, best.model, reason, best.whole)
     return [best for best in found if best is not None]
 

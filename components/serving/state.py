@@ -6,10 +6,14 @@ columns are those of the table `events`, so a source of `data.sources` may read 
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import mmap
 import queue
+import random
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,6 +26,7 @@ from components.errors import ContractError
 log = logging.getLogger("serving")
 DAY_US = 86_400_000_000
 BUSY_S = 10.0  # longest wait for another process that is writing
+MARKS = 65_536  # of users by hash: who shares one is read again when the other changes
 TOGETHER = 2000  # rows in one commit, at most
 FORGOTTEN = "forgotten/"
 SCHEMA = """
@@ -79,6 +84,10 @@ class State(Protocol):
         """Tell how many pieces there are."""
         ...
 
+    def mark(self, user_id: str) -> int:
+        """Return a number that changes, in every process, before an event of the user is acknowledged."""
+        ...
+
     def users(self, prefix: str, n: int) -> list[str]:
         """Return up to n ids that begin so, in order."""
         ...
@@ -103,6 +112,8 @@ class SqliteState:
             raise ContractError(
                 f"{path}: expected the service's store of events, got {error}; move the file away, or set CAROUSEL_HOME"
             ) from None
+        self._turn = path.with_name(f"{path.name}-turn")
+        self._marks = _shared(path.with_name(f"{path.name}-marks"))
         self._writer = threading.Thread(target=self._write, name="state", daemon=True)
         self._writer.start()
 
@@ -111,6 +122,13 @@ class SqliteState:
         done: Future[int] = Future()
         self._waiting.put(([event.row() for event in events], done))
         return done
+
+    def mark(self, user_id: str) -> int:
+        """Return a number that changes, in every process of this machine, before an event of the user is acknowledged.
+
+        Who keeps something that was made of a history asks for the mark first, and then for the history.
+        """
+        return self._marks[hash_of(user_id) % MARKS]
 
     def history(self, user_id: str, newest: int) -> list[Happened]:
         """Return the newest events of a user, oldest first."""
@@ -125,7 +143,9 @@ class SqliteState:
         """Remove all that a user did; return how many events that was. A trace stays: no snapshot brings it back."""
         with self._database() as database:
             database.execute("INSERT OR REPLACE INTO told VALUES (?, '')", (f"{FORGOTTEN}{self.trace(user_id)}",))
-            return database.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
+            gone = database.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
+        self._changed([user_id])
+        return gone
 
     @staticmethod
     def trace(user_id: str) -> str:
@@ -209,6 +229,7 @@ class SqliteState:
             parts = [part for part in batch if part is not None]
             try:
                 counts = self._commit([rows for rows, _ in parts])
+                self._changed(str(row[0]) for rows, _ in parts for row in rows)
             except sqlite3.Error as error:  # a full disk, a lock that nobody lets go of: nobody is told that it is safe
                 log.exception("events were not written")
                 for _, done in parts:
@@ -217,10 +238,29 @@ class SqliteState:
             for (_, done), count in zip(parts, counts, strict=True):
                 done.set_result(count)
 
+    def _changed(self, users: Iterable[str]) -> None:
+        for user_id in set(users):  # a random number: two processes may write at once, and neither must undo the other
+            self._marks[hash_of(user_id) % MARKS] = random.getrandbits(64)
+
     def _commit(self, parts: list[list[tuple[object, ...]]]) -> list[int]:
-        with self._database() as database:
+        # one process at a time: who waits for SQLite's own lock sleeps and tries again, which takes far longer
+        with self._turn.open("ab") as turn, self._database() as database:
+            fcntl.flock(turn, fcntl.LOCK_EX)
             database.execute("BEGIN IMMEDIATE")
             return [max(database.executemany(INSERT, rows).rowcount, 0) if rows else 0 for rows in parts]
+
+
+def hash_of(user_id: str) -> int:
+    """Return a number that is the same in every process."""
+    return zlib.crc32(user_id.encode("utf-8", "surrogatepass"))
+
+
+def _shared(path: Path) -> memoryview:
+    """Return MARKS numbers of 64 bits that the processes of this machine share."""
+    with path.open("a+b") as file:
+        if file.seek(0, 2) != 8 * MARKS:
+            file.truncate(8 * MARKS)
+        return memoryview(mmap.mmap(file.fileno(), 8 * MARKS)).cast("Q")
 
 
 INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -8,13 +8,12 @@ import pytest
 
 from components.contracts import EVENT_COLUMNS
 from components.serving import exposures as module
-from components.serving.exposures import Exposure, ExposureLog
+from components.serving.exposures import ExposureLog, Shown
 from components.serving.meters import Meters
 
 
-def shown(n: int, request: str = "r") -> list[Exposure]:
-    about = (request, "/recommend", 3, None, None)
-    return [Exposure("ann", f"i{p}", 10**15, "impression", None, None, None, p, 1.0, *about) for p in range(1, n + 1)]
+def shown(n: int, request: str = "r") -> Shown:
+    return Shown("ann", [f"i{p}" for p in range(1, n + 1)], 10**15, None, request, "/recommend", 3, None, None)
 
 
 def read(folder: Path) -> list[dict]:
@@ -49,7 +48,7 @@ def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
 def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused = module.write, []
 
-    def full(path: Path, rows: list[Exposure]) -> None:
+    def full(path: Path, rows: list[Shown]) -> None:
         if len(refused) < 2:
             refused.append(path)
             raise OSError(28, "No space left on device")

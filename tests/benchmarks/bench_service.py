@@ -1,0 +1,253 @@
+"""Load on the real service: requests per second against an empty route of the same server, latency, freshness.
+
+    python tests/benchmarks/bench_service.py --home HOME [--seconds 8] [--users 500]
+
+HOME is the `.carousel` of a finished run. Two worker processes; the load generator (asyncio, keep-alive, 32
+connections) runs beside them. The empty route is a FastAPI route of an app of its own, returning a constant, under the
+same server, in turns with /recommend. Users are drawn with a heavy tail (Zipf, exponent 1). First their lists are known
+to both processes; then in one visit of fifty and of ten an event is told, which makes that user's list new. Exits 1
+where known lists have less than half of the empty route's rate, or at half of the load that is reached with events in
+one visit of fifty the 99th percentile is 25 ms or more, or an event needs more than 10 ms to change the next list.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import numpy as np
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CONNECTIONS = 32
+ROUNDS = 3
+SOME = 0.02  # of visits tell an event first
+SERVE = """
+import logging, pathlib, sys
+from components.params import load
+from components.serving.app import serve
+from components.settings import Settings
+if __name__ == "__main__":
+    settings = Settings(home=pathlib.Path(sys.argv[1])).resolved(pathlib.Path())
+    serve(settings, load(pathlib.Path("params.yaml"), [], sys.argv[2:]))
+"""
+EMPTY = """
+import socket, sys
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+from components.serving.protocol import BoundedProtocol
+
+def make():
+    app = FastAPI()
+
+    @app.post("/recommend")
+    async def empty() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+if __name__ == "__main__":
+    config = uvicorn.Config(make, factory=True, http=BoundedProtocol, ws="none", access_log=False, log_config=None,
+                            server_header=False, workers=2)
+    Multiprocess(config, [socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=2048)]).run()
+"""
+
+
+@contextmanager
+def running(source: str, *arguments: str, log: Path) -> Iterator[None]:
+    """Run a program of its own until the block ends."""
+    script = log.with_suffix(".py")
+    script.write_text(source)
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    with log.open("w") as out:
+        command = [sys.executable, str(script), *arguments]
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=out, stderr=out, env=environment)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+class Connection:
+    """One keep-alive connection, by hand: the load generator must not be what is measured."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    async def open(self) -> None:
+        """Connect."""
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Return status and body of the answer."""
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
+        self.writer.write(head.encode() + b"\r\n\r\n" + body)
+        answer = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        return int(answer[9:12]), await self.reader.readexactly(length)
+
+
+async def until_ready(port: int) -> None:
+    """Wait until the service answers /recommend."""
+    for _ in range(600):
+        try:
+            connection = Connection(port)
+            await connection.open()
+            if (await connection.post("/recommend", b'{"k": 1}'))[0] == 200:
+                return
+        except OSError:
+            pass
+        await asyncio.sleep(0.2)
+    raise TimeoutError("the service did not become ready; look at its log")
+
+
+async def load(port: int, seconds: float, bodies: Callable[[], list[tuple[str, bytes]]], rate: float | None) -> dict:
+    """Ask for so long over all connections; rate: requests per second in all, None for as many as possible."""
+    times: list[float] = []
+    bad = 0
+    end = time.perf_counter() + seconds
+
+    async def one(n: int) -> None:
+        nonlocal bad
+        connection = Connection(port)
+        await connection.open()
+        due = time.perf_counter() + (n / rate if rate else 0)
+        while (now := time.perf_counter()) < end:
+            if rate:
+                if due > now:
+                    await asyncio.sleep(due - now)
+                due += CONNECTIONS / rate
+            for path, body in bodies():
+                started = time.perf_counter()
+                status, _ = await connection.post(path, body)
+                if path == "/recommend":
+                    times.append(time.perf_counter() - started)
+                bad += status != 200
+        connection.writer.close()
+
+    await asyncio.gather(*(one(n) for n in range(CONNECTIONS)))
+    told = 1000 * np.percentile(times, [50, 99])
+    return {"rate": len(times) / seconds, "p50": float(told[0]), "p99": float(told[1]), "bad": bad}
+
+
+def visits(users: list[str], items: list[str], events: float, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
+    """Return what a visit asks: a list for a user of a heavy tail, at times after an event."""
+    rng = random.Random(seed)
+    weights = [1 / (n + 1) for n in range(len(users))]
+
+    def ask() -> list[tuple[str, bytes]]:
+        user = rng.choices(users, weights)[0]
+        asked = [("/recommend", json.dumps({"user_id": user, "k": 10}).encode())]
+        if rng.random() < events:
+            event = {"user_id": user, "item_id": rng.choice(items), "event": "view"}
+            asked.insert(0, ("/events", json.dumps({"events": [event]}).encode()))
+        return asked
+
+    return ask
+
+
+async def freshness(port: int, users: list[str], items: list[str]) -> list[float]:
+    """Return ms from telling an event until a list that knows it: the item that it names is not listed any more."""
+    connection = Connection(port)
+    await connection.open()
+    times = []
+    for user in users[:200]:
+        body = json.dumps({"user_id": user, "k": 1}).encode()
+        listed = json.loads((await connection.post("/recommend", body))[1])["items"][0]["item_id"]
+        event = json.dumps({"events": [{"user_id": user, "item_id": listed, "event": "view"}]}).encode()
+        started = time.perf_counter()
+        await connection.post("/events", event)
+        while json.loads((await connection.post("/recommend", body))[1])["items"][0]["item_id"] == listed:
+            pass
+        times.append(1000 * (time.perf_counter() - started))
+    return times
+
+
+def main() -> int:
+    """Print the figures; return 1 where a bound is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True, help="the .carousel of a finished run")
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--users", type=int, default=500)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="service-") as name:
+        folder = Path(name)
+        home = copytree(asked.home, folder / "home", ignore=ignore_patterns("remote", "embeddings", "prefect*"))
+        (home / "shops/carousel/serving/state.db").unlink(missing_ok=True)
+        port, empty = 18231, 18232
+        knobs = (f"serving.port={port}", "serving.workers=2", "serving.poll_s=60")
+        with (
+            running(SERVE, str(home), *knobs, log=folder / "serve.log"),
+            running(EMPTY, str(empty), log=folder / "empty.log"),
+        ):
+            return asyncio.run(measure(port, empty, asked.seconds, asked.users, home))
+
+
+async def measure(port: int, empty: int, seconds: float, n_users: int, home: Path) -> int:
+    """Ask both servers in turns and print what they did."""
+    await until_ready(port)
+    await until_ready(empty)
+    catalogue = next((home / "shops/carousel/serving").glob("*/items.parquet"))
+    import pyarrow.parquet as pq
+
+    items = pq.read_table(catalogue, columns=["item_id"])["item_id"].to_pylist()
+    users = [f"user-{n}" for n in range(n_users)]
+    rng = random.Random(1)
+    connection = Connection(port)
+    await connection.open()
+    for start in range(0, n_users, 50):
+        told = [
+            {"user_id": user, "item_id": item, "event": "view"}
+            for user in users[start : start + 50]
+            for item in rng.sample(items, 15)
+        ]
+        status, answer = await connection.post("/events", json.dumps({"events": told}).encode())
+        if status != 200:
+            raise RuntimeError(answer.decode())
+    for _ in range(12):  # which process takes a connection is drawn by the kernel
+        other = Connection(port)
+        await other.open()
+        for user in users:
+            await other.post("/recommend", json.dumps({"user_id": user, "k": 10}).encode())
+    ratios, some = list[float](), 0.0
+    print(f"{len(items)} items, {n_users} users, 2 workers, {CONNECTIONS} connections")
+    print("| round | events in visits | empty, requests/s | /recommend, requests/s | ratio | p99 ms |")
+    print("|---|---|---|---|---|---|")
+    bad = 0
+    for n, events in enumerate([*[0.0] * ROUNDS, SOME, 0.1]):
+        plain = (await load(empty, seconds, visits(users, items, 0.0, n), None))["rate"]
+        served = await load(port, seconds, visits(users, items, events, n), None)
+        bad += served["bad"]
+        if not events:
+            ratios.append(served["rate"] / plain)
+        some = served["rate"] if events == SOME else some
+        told = f"{plain:.0f} | {served['rate']:.0f} | {served['rate'] / plain:.2f} | {served['p99']:.1f}"
+        print(f"| {n + 1} | {events:.0%} | {told} |", flush=True)
+    calm = await load(port, seconds, visits(users, items, SOME, 99), some / 2)
+    print(
+        f"at half of the load with {SOME:.0%} events, {calm['rate']:.0f} requests/s: median {calm['p50']:.1f} ms, p99 {calm['p99']:.1f} ms"
+    )
+    fresh = await freshness(port, users, items)
+    print(f"from an event to the next list: median {np.median(fresh):.1f}, p99 {np.percentile(fresh, 99):.1f} ms")
+    bad += calm["bad"]
+    print(f"median ratio of known lists {statistics.median(ratios):.2f}, wanted .5; answers that failed: {bad}")
+    good = statistics.median(ratios) >= 0.5 and calm["p99"] < 25 and np.median(fresh) < 10 and not bad
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
