@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -35,7 +34,6 @@ from components.settings import Settings
 
 log = logging.getLogger("serving")
 MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
-SWITCH_S = 0.0005  # the scoring thread lets requests that have their list go on after this; Python's own is 5 ms
 SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
 
 
@@ -85,7 +83,6 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     from components.release.registry import Registry
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
-    sys.setswitchinterval(SWITCH_S)
     threadpool_limits(1)  # requests run side by side; each stays on its core
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
