@@ -467,6 +467,15 @@ class Search(Section):
         return self
 
 
+class Experiments(Section):
+    """A/B tests on the live service."""
+
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    window_hours: Positive
+    min_users: Annotated[int, Field(ge=2)]
+    tightest_at: Annotated[int, Field(ge=2)]
+
+
 class Exposures(Section):
     """How what was shown is written down."""
 
@@ -533,6 +542,7 @@ class Params(Section):
     gate: Gate
     release: Release
     search: Search
+    experiments: Experiments
     serving: Serving
     flows: Flows
 

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+experiments = typer.Typer(help="A/B tests between champion and challenger on the live service")
+app.add_typer(experiments, name="experiment")
 AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as of then (UTC), such as 2011-06-01")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
@@ -187,6 +189,53 @@ def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 
     place = open_place(_texts(files), sets or [], None)
     terminal.show(look(place.settings, place.params.release).model_dump(mode="json"), json)
+
+
+@experiments.command("start")
+def experiment_start(
+    name: str,
+    share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of users in the experiment")] = 1.0,
+    metric: Annotated[str, typer.Option(help="conversion, clicks or value, per user")] = "conversion",
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+) -> None:
+    """Let half of a share of the users see the challenger; the service notices within a second."""
+    _prepare()
+    from flows import experiment, terminal
+    from flows.place import open_place
+
+    place = open_place(_texts(files), sets or [], None)
+    begun = experiment.start(place, name, share, experiment.metric_of(metric), experiment.now())
+    terminal.show(begun.model_dump(mode="json"), json)
+
+
+@experiments.command("status")
+def experiment_status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Say what the experiment shows so far; one may look as often as one likes."""
+    _experiment(sets, files, json, end=False)
+
+
+@experiments.command("stop")
+def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """End the experiment and keep its decision; the gate does not promote what it found worse."""
+    _experiment(sets, files, json, end=True)
+
+
+def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, end: bool) -> None:
+    """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 not enough evidence or broken."""
+    _prepare()
+    from flows import experiment, terminal
+    from flows.place import open_place
+
+    place, now = open_place(_texts(files), sets or [], None), experiment.now()
+    decision, drawn = (experiment.stop(place, now), None) if end else experiment.status(place, now)
+    if json:
+        terminal.show(decision.model_dump(mode="json"), True)
+    else:
+        experiment.show(decision, drawn)
+    codes = {"better": 0, "worse": 2, "no difference shown": 2}
+    raise typer.Exit(codes.get(decision.verdict, 3))
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from components import params
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
+from components.experiments.definition import lost
 from components.release import champion, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
@@ -149,6 +150,7 @@ def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> De
         bootstrap,
         datetime.now(UTC),
         sha256(content).hexdigest(),
+        lost(place.shop / "experiments", challenger.digest),
     )
     (root / DECISION).write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
     unchanged.stamp(root)

@@ -50,10 +50,12 @@ def decide(
     bootstrap: bool,
     decided_at: datetime,
     evaluation_digest: str,
+    lost_experiment: str | None = None,
 ) -> Decision:
     """Return the decision. champion: who serves now, by the registry; per_user: reports/evaluate/per_user.parquet.
 
-    rolled_back: when this challenger was taken off by a rollback; None: it never was. bootstrap: promote a first
+    rolled_back: when this challenger was taken off by a rollback; None: it never was. lost_experiment: which A/B test
+    on the live service found it worse; None: none did. bootstrap: promote a first
     champion; it counts only where nothing serves, and the guardrails hold all the same.
     Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
@@ -69,6 +71,8 @@ def decide(
         if challenger.digest == champion.digest:
             ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
     ruling.add(_not_rolled_back(rolled_back, challenger.version))
+    if lost_experiment is not None:
+        ruling.add(_fact("no experiment lost", False, f"worse in the experiment {lost_experiment} on live users"))
     verdict, reasons = _verdict(ruling, first, bootstrap)
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]

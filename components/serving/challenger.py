@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from pathlib import Path
 from typing import Protocol
 
 from components.contracts import Record, Users
+from components.errors import ContractError
+from components.experiments.definition import Experiment, place_of, read
 from components.params import ChallengerKnobs
 from components.serving.answers import Row, user_of
 from components.serving.champion import Champion, Champions
@@ -81,10 +83,16 @@ class Challenger:
     tallies: dict[str, Tally] = field(default_factory=lambda: {"champion": Tally(), "canary": Tally()})
     audit: Callable[[str], None] = log.warning
 
+    @property
+    def experiments(self) -> Path:
+        """Return where the shop's experiments are: beside the folder of its service."""
+        return self.champions.folder.parent.parent / "experiments"
+
     def __post_init__(self) -> None:
         """Begin with the knobs."""
         self.canary_share = self.knobs.canary_share
         self._lock = threading.Lock()
+        self._running: tuple[float, Experiment | None] = (-10.0, None)
         self._seen: tuple[float, Stopped | None] = (-1.0, None)
         self._following = False
 
@@ -114,12 +122,23 @@ class Challenger:
         self.start()
 
     def side(self, user_id: str | None, champion: Champion) -> Side:
-        """Return who answers: the same user always gets the same side; who is unknown gets the champion."""
+        """Return who answers: the same user always gets the same side; who is unknown gets the champion.
+
+        A running experiment goes before a canary. Where a version is not the one that it began with, nobody is in it.
+        """
         other = self.champions.current
+        experiment = self.experiment()
+        if experiment is not None:
+            arm = experiment.arm_of(user_id)
+            sides = {"champion": champion, "challenger": other}
+            there = {a.name: sides[a.role] for a in experiment.arms}
+            if arm is None or any(c is None or c.version != experiment.versions[n] for n, c in there.items()):
+                return Side(champion)
+            return Side(there[arm.name] or champion, arm.name, experiment.name)
         if not self.canary_share or user_id is None or other is None or other.version == champion.version:
             return Side(champion)
         stopped = self.stopped()
-        if (stopped and stopped.version == other.version) or share_of(user_id, SALT) >= self.canary_share:
+        if (stopped and stopped.version == other.version) or place_of(user_id, SALT) >= self.canary_share:
             return Side(champion)
         return Side(other, "canary")
 
@@ -132,7 +151,7 @@ class Challenger:
         other = self.champions.current
         if not self.knobs.shadow_share or other is None or side.arm or other.version == side.champion.version:
             return
-        if share_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
+        if place_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
             return
         rows = [Row(side.champion.bundle.item_ids[i], None, None) for i in user.history.item_idx]
         try:
@@ -153,6 +172,20 @@ class Challenger:
             except (OSError, ValueError):
                 found = None
             self._seen = (time.monotonic(), found)
+        return found
+
+    def experiment(self) -> Experiment | None:
+        """Return the running experiment, if any; looked for each second."""
+        at, found = self._running
+        if time.monotonic() - at > 1:
+            try:
+                found = read(self.experiments)
+            except ContractError as error:
+                log.warning("%s", error)
+                found = None
+            if found is not None:
+                self.look()
+            self._running = (time.monotonic(), found)
         return found
 
     def _judge(self) -> None:
@@ -189,9 +222,3 @@ class Challenger:
         listed = {other.bundle.item_ids[i] for i in best.items[: len(shown)]}
         if shown:
             self.meters.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))
-
-
-def share_of(unit: str, salt: str) -> float:
-    """Return where in [0, 1) a unit falls: the same for the same salt, and spread evenly."""
-    digest = blake2b(f"{salt}\0{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64

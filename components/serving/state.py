@@ -19,9 +19,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from components.errors import ContractError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger("serving")
 DAY_US = 86_400_000_000
@@ -187,6 +190,16 @@ class SqliteState:
             {"prefix": prefix, "n": n},
         )
         return [user_id for (user_id,) in rows]
+
+    def table(self) -> pa.Table:
+        """Return all events: user_id, at (us), item_id, event, quantity, price."""
+        import pyarrow as pa
+
+        names = ("user_id", "at", "item_id", "event", "quantity", "price")
+        kinds = (pa.string(), pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64())
+        rows = self._database().execute(f"SELECT {', '.join(names)} FROM events").fetchall()  # noqa: S608
+        columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+        return pa.table({n: pa.array(list(c), k) for n, c, k in zip(names, columns, kinds, strict=True)})
 
     def told(self, name: str) -> str | None:
         """Return a note that outlives the process, such as which snapshot was taken in."""

@@ -238,9 +238,8 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
         told = f"{plain:.0f} | {served['rate']:.0f} | {served['rate'] / plain:.2f} | {served['p99']:.1f}"
         print(f"| {n + 1} | {events:.0%} | {told} |", flush=True)
     calm = await load(port, seconds, visits(users, items, SOME, 99), some / 2)
-    print(
-        f"at half of the load with {SOME:.0%} events, {calm['rate']:.0f} requests/s: median {calm['p50']:.1f} ms, p99 {calm['p99']:.1f} ms"
-    )
+    spread = f"median {calm['p50']:.1f}, p99 {calm['p99']:.1f} ms"
+    print(f"at half of the load with {SOME:.0%} events, {calm['rate']:.0f} requests/s: {spread}")
     fresh = await freshness(port, users, items)
     print(f"from an event to the next list: median {np.median(fresh):.1f}, p99 {np.percentile(fresh, 99):.1f} ms")
     bad += calm["bad"]

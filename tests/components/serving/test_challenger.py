@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from components.contracts import Users
 from components.params import Params
-from components.serving.challenger import share_of
 from components.serving.champion import Champions
 from components.serving.scoring import FAILED
 
@@ -89,10 +87,3 @@ def test_a_shadow_is_compared_and_never_seen(champions: Champions, params: Param
         assert meters.registry.get_sample_value("carousel_shadow_overlap_count") == 5
         assert meters.registry.get_sample_value("carousel_shadow_overlap_sum") == 5  # the same model, the same lists
         client.desk.scorer.start()  # type: ignore[attr-defined]
-
-
-def test_shares_are_even_and_change_with_the_salt() -> None:
-    spread = np.array([share_of(f"user-{n}", "a") for n in range(4000)])
-    assert np.abs(np.histogram(spread, 10, (0, 1))[0] / 400 - 1).max() < 0.2
-    other = np.array([share_of(f"user-{n}", "b") for n in range(4000)])
-    assert abs(np.corrcoef(spread, other)[0, 1]) < 0.06

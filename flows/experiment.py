@@ -1,0 +1,114 @@
+"""`carousel experiment start | status | stop`: an A/B test between champion and challenger on the live service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from components.errors import ContractError, ParamsError
+from components.experiments import definition
+from components.experiments.decision import ExperimentDecision, decide
+from components.experiments.definition import Arm, Experiment, Metric
+from components.experiments.outcomes import Outcomes, read_outcomes
+from components.experiments.report import picture
+
+if TYPE_CHECKING:
+    from flows.place import Place
+
+
+def start(place: Place, name: str, share: float, metric: Metric, now: datetime) -> Experiment:
+    """Let `share` of the users be in the experiment, half of them with the challenger. Raises ContractError."""
+    registry, knobs = place.registry(), place.params.experiments
+    found = {role: registry.alias(role) for role in ("champion", "challenger")}
+    missing = [role for role, version in found.items() if version is None]
+    if missing:
+        raise ContractError(f"experiment: no version is under the alias {missing[0]}; run `carousel retrain`")
+    versions = {role: version for role, version in found.items() if version is not None}
+    if versions["champion"].number == versions["challenger"].number:
+        raise ContractError("experiment: champion and challenger are the same version; retrain first")
+    experiment = Experiment(
+        name=name,
+        salt=f"{name}/{place.params.seed}",
+        arms=[Arm(name=role, role=role, share=share / 2) for role in ("champion", "challenger")],  # type: ignore[arg-type]
+        metric=metric,
+        window_hours=knobs.window_hours,
+        alpha=knobs.alpha,
+        min_users=knobs.min_users,
+        tightest_at=knobs.tightest_at,
+        started=now,
+        versions={role: version.number for role, version in versions.items()},
+        bundles={role: version.lineage.bundle_digest for role, version in versions.items()},
+    )
+    definition.begin(place.shop / "experiments", experiment)
+    return experiment
+
+
+def status(place: Place, now: datetime) -> tuple[ExperimentDecision, Path | None]:
+    """Return what can be said now, and the picture, if there is something to show. Raises ContractError."""
+    folder = place.shop / "experiments"
+    experiment = _running(folder)
+    outcomes = _outcomes(place, experiment, now)
+    svg = picture(experiment, outcomes)
+    if not svg:
+        return decide(experiment, outcomes, now), None
+    drawn = folder / f"{experiment.name}.svg"
+    drawn.write_text(svg, encoding="utf-8")
+    return decide(experiment, outcomes, now), drawn
+
+
+def stop(place: Place, now: datetime) -> ExperimentDecision:
+    """End the experiment; what it says then is its decision, which the gate reads. Raises ContractError."""
+    decision, _ = status(place, now)
+    folder = place.shop / "experiments"
+    definition.write(folder / f"{decision.experiment}.decision.json", decision)
+    definition.end(folder, _running(folder))
+    return decision
+
+
+def show(decision: ExperimentDecision, drawn: Path | None) -> None:
+    """Print the verdict, a row an arm, and where the picture is."""
+    from flows import terminal
+
+    def told(x: float | None) -> str:
+        return "" if x is None else f"{x:+.4g}"
+
+    rows = [("arm", "version", "users", decision.metric, "difference", "at all times between")]
+    for arm in decision.arms:
+        mean = "" if arm.mean is None else f"{arm.mean:.4g}"
+        interval = "" if arm.low is None else f"{told(arm.low)} and {told(arm.high)}"
+        rows.append((arm.name, str(arm.version), str(arm.users), mean, told(arm.gain), interval))
+    head = [("experiment", decision.experiment), ("verdict", decision.verdict), ("", "; ".join(decision.reasons))]
+    terminal.table([tuple(row) for row in head])
+    terminal.table(rows)
+    terminal.table([("waiting", f"{decision.waiting} users whose window is not over"), ("picture", str(drawn or "-"))])
+
+
+def _running(folder: Path) -> Experiment:
+    experiment = definition.read(folder)
+    if experiment is None:
+        raise ContractError("no experiment runs; begin one with `carousel experiment start NAME`")
+    return experiment
+
+
+def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
+    from components.serving.state import SqliteState
+
+    serving = place.shop / "serving"
+    state = SqliteState(serving / "state.db")
+    try:
+        return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), state.table(), experiment, now)
+    finally:
+        state.close()
+
+
+def metric_of(text: str) -> Metric:
+    """Return the metric; raises ParamsError for another text."""
+    if text not in get_args(Metric):
+        raise ParamsError(f"--metric {text[:40]!r}: expected {', '.join(get_args(Metric))}")
+    return text  # type: ignore[return-value]
+
+
+def now() -> datetime:
+    """Return the time at which a person looks."""
+    return datetime.now(UTC)
