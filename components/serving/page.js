@@ -4,7 +4,7 @@ const WORDS = {
   en: {
     skip: "To the content", views: "Views", lists: "Lists", loop: "Loop", language: "Language", user: "User", show: "Show",
     query: "Search as this user", search: "Search", found: "Search results", champion: "Champion", challenger: "Challenger",
-    history: "History", view: "Viewed", cart: "Into the cart", purchase: "Buy", nobody: "nothing is known of this user yet",
+    history: "History", view: "View", cart: "Into the cart", purchase: "Buy", nobody: "nothing is known of this user yet",
     none: "no challenger is there, or it is being loaded", by: "version {v}, by {m}", because: "reads like {t}", score: "score",
     told: "{e} of {t} was taken; the lists are new", serves: "version {v} serves", who: "Who serves", since: "since",
     model: "model", data: "data as of", verdict: "Last verdict", checks: "Checks", check: "check", value: "value", limit: "limit",

@@ -97,7 +97,7 @@ def test_an_address_in_use_says_what_to_do() -> None:
 def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
     reply = client.get("/")
     assert reply.headers["content-type"].startswith("text/html")
-    assert set(re.findall(r"""(?:src|href)=["']([^"']+)""", reply.text)) == {"page.js", "#main"}
+    assert set(re.findall(r"""(?:src|href)=["']([^"']+)""", reply.text)) == {"page.js", "#main", "data:,"}
     script = client.get("/page.js").text
     assert "://" not in script
     assert "innerHTML" not in script  # titles are text, whatever they hold

@@ -1,9 +1,11 @@
 """The service as a process of its own, on a real registry: reloads under load, faults, restart without a registry."""
 
+import itertools
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,15 +14,16 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save
 
 from components.contracts import Lineage
-from components.params import Params
+from components.params import Params, load
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
 from components.settings import Settings
@@ -33,18 +36,23 @@ import logging, pathlib, sys
 from components.params import load
 from components.serving.app import serve
 from components.settings import Settings
-logging.basicConfig(level=logging.INFO)
-settings = Settings(home=pathlib.Path(sys.argv[1])).resolved(pathlib.Path())
-serve(settings, load(pathlib.Path("params.yaml"), [], sys.argv[2:]))
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    settings = Settings(home=pathlib.Path(sys.argv[1])).resolved(pathlib.Path())
+    serve(settings, load(pathlib.Path("params.yaml"), [], sys.argv[2:]))
 """
-RELOADS = 20
+RELOADS = 50
 
 
 @contextmanager
-def service(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", START, str(home), f"serving.port={port}", "serving.poll_s=0.05"]
+def service(home: Path, port: int, *knobs: str) -> Iterator[subprocess.Popen[str]]:
+    script = home / "start.py"  # worker processes import it again
+    script.write_text(START)
+    command = [sys.executable, str(script), str(home), f"serving.port={port}", "serving.poll_s=0.05", *knobs]
     with (home / "serve.log").open("a") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True, env=dict(os.environ))
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
     try:
         yield process
     finally:
@@ -142,3 +150,114 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
         until_version(port, good)
         assert ask(port, "/recommend", {"user_id": "user-4711"})[0] == 200
     assert "user-4711" not in (home / "serve.log").read_text()
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """Return the pids of the service's worker processes."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def memory(pid: int) -> int:
+    """Return the resident memory of a process in KiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+@pytest.fixture
+def shop(bundle: Path, tmp_path: Path) -> tuple[Path, int]:
+    """Return a home with a champion, and a free port."""
+    home = tmp_path / "home"
+    home.mkdir()
+    registry = Registry(Settings(home=home).resolved(tmp_path), load(ROOT / "params.yaml").release)
+    registry.prepare()
+    (tmp_path / "reports").mkdir()
+    registry.move("champion", register(registry, bundle, tmp_path / "reports"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return home, free.getsockname()[1]
+
+
+def test_a_replica_killed_under_load_loses_no_acknowledged_event(shop: tuple[Path, int]) -> None:
+    home, port = shop
+    told: list[tuple[str, int]] = []
+    stop = threading.Event()
+
+    def tell(user: str) -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            event = {
+                "user_id": user,
+                "item_id": f"sku-{n}",
+                "event": "view",
+                "timestamp": f"2026-01-01T00:00:00.{n:06d}Z",
+            }
+            try:
+                status, _ = ask(port, "/events", {"events": [event]})
+            except OSError:  # the process died under this request: nothing was promised
+                continue
+            if status == 200:
+                told.append((user, n))
+
+    with service(home, port, "serving.workers=2") as process:
+        until_version(port, 1)
+        clients = [threading.Thread(target=tell, args=(f"user-{n}",)) for n in range(4)]
+        for client in clients:
+            client.start()
+        killed = []
+        for _ in range(3):
+            time.sleep(1.5)
+            victim = next(pid for pid in workers(process) if pid not in killed)
+            os.kill(victim, signal.SIGKILL)
+            killed.append(victim)
+        time.sleep(3)
+        stop.set()
+        for client in clients:
+            client.join(timeout=20)
+        until_version(port, 1)
+        assert process.poll() is None
+    assert len(told) > 100
+    with closing(sqlite3.connect(home / "shops/carousel/serving/state.db")) as database:
+        kept = set(database.execute("SELECT user_id, item_id FROM events").fetchall())
+    assert {(user, f"sku-{n}") for user, n in told} <= kept
+
+
+def test_twice_the_load_is_shed_and_forgotten_in_seconds(shop: tuple[Path, int]) -> None:
+    """Every history is another one, so that each list has to be made; two may wait."""
+    home, port = shop
+    statuses: Counter[int] = Counter()
+    stop, numbers = threading.Event(), itertools.count()
+
+    def load_it() -> None:
+        while not stop.is_set():
+            history = [{"item_id": f"sku-{1 + n % 20}"} for n in divmod(next(numbers), 20)]
+            history += [{"item_id": f"sku-{1 + n % 20}"} for n in range(next(numbers) % 7)]
+            statuses[ask(port, "/recommend", {"history": history, "k": 5})[0]] += 1
+
+    with service(home, port, "serving.max_waiting=2", "serving.remembered=0") as process:
+        until_version(port, 1)
+        before = memory(process.pid)
+        clients = [threading.Thread(target=load_it) for _ in range(24)]
+        for client in clients:
+            client.start()
+        time.sleep(8)
+        stop.set()
+        for client in clients:
+            client.join(timeout=20)
+        assert set(statuses) <= {200, 503}
+        assert statuses[200] > 100
+        ended = time.monotonic()
+        while ask(port, "/recommend", {"history": [{"item_id": "sku-1"}]})[0] != 200:
+            assert time.monotonic() - ended < 5
+        assert memory(process.pid) < 1.3 * before + 20_000
+
+
+def test_what_was_shown_is_on_disk_after_a_stop(shop: tuple[Path, int]) -> None:
+    home, port = shop
+    with service(home, port, "serving.workers=2"):
+        until_version(port, 1)
+        answers = [ask(port, "/recommend", {"user_id": f"u{n}", "k": 5})[1] for n in range(40)]
+    files = sorted((home / "shops/carousel/serving/exposures").glob("*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    assert {row["request_id"] for row in rows} == {answer["request_id"] for answer in answers}
+    assert len(rows) == 200
