@@ -446,7 +446,7 @@ class Release(Section):
 
 
 class Search(Section):
-    """Search in the catalogue; the weights are on a scale where the best product by words has 1."""
+    """Search in the catalogue."""
 
     field_weights: dict[Literal["title", "brand", "category", "text"], Annotated[float, Field(ge=0)]]
     k1: Positive

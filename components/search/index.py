@@ -68,7 +68,7 @@ class SearchIndex:
                 fused = np.where((scores > 0) | (likeness >= floor), fused, 0)
         if popular is not None and self.params.popular_weight:
             known = np.sqrt(np.maximum(popular, 0))
-            fused = fused + np.where(fused > 0, self.params.popular_weight * known / max(float(known.max()), 1e-9), 0)
+            fused = fused * (1 + self.params.popular_weight * known / max(float(known.max()), 1e-9))
         reason = f"read as {', '.join(dict.fromkeys(instead))}" if instead else None
         if not worded and not meant:
             if popular is None:
@@ -77,7 +77,7 @@ class SearchIndex:
         elif not worded:
             reason = "no product has these words; products that read like them"
         if personal is not None:
-            fused = fused + np.where(fused > 0, self.params.personal_weight * np.clip(personal, -1, 1), 0)
+            fused = fused * (1 + self.params.personal_weight * np.clip(personal, 0, 1))
         listable = np.where(fused != 0, fused, -np.inf).astype(np.float32)
         listable[0] = -np.inf
         if candidates is not None:

@@ -63,28 +63,37 @@ class Lexical:
         return Spelling(self.vocabulary, self.counts)
 
     def scores(self, query: str, n_items: int, params: Search) -> tuple[FloatArray, list[str]]:
-        """Return (n_items + 1,) BM25 scores, 0 where no word occurs, and the words that stood in for unknown ones."""
-        scores = np.zeros(n_items + 1, np.float32)
+        """Return (n_items + 1,) scores, 0 where no word occurs, and the words that stood in for unknown ones.
+
+        BM25, times the share of the query's words that a product holds: who types two words means both.
+        """
+        scores, held = np.zeros(n_items + 1, np.float32), np.zeros(n_items + 1, np.float32)
         instead: list[str] = []
         asked = list(dict.fromkeys(terms(query[:LONGEST])))[:MOST]
         for place, word in enumerate(asked):
             n = self._number(word)
-            if n is not None:
-                self._add(scores, n, 1.0)
+            meant = {} if n is None else {n: 1.0}  # word of the index -> how much it counts
             last = place == len(asked) - 1
             beginnings = self._beginning(word) if last and (n is None or len(word) > 2) else []
-            for other in beginnings:
-                if other != n:
-                    self._add(scores, other, params.prefix_weight)
-            if n is None and not beginnings:
-                for other, edits in self.spelling.meant(word):
-                    self._add(scores, other, params.typo_weight**edits)
-                    instead.append(self.vocabulary[other])
+            meant |= {other: params.prefix_weight for other in beginnings if other != n}
+            if not meant:
+                meant = {other: params.typo_weight**edits for other, edits in self.spelling.meant(word)}
+                instead += [self.vocabulary[other] for other in meant]
+            self._add(scores, held, meant)
+        scores *= held / np.float32(max(len(asked), 1))
         return scores, instead
 
-    def _add(self, scores: FloatArray, n: int, weight: float) -> None:
-        rows = slice(self.starts[n], self.starts[n + 1])
-        scores[self.items[rows]] += weight * self.worth[rows]
+    def _add(self, scores: FloatArray, held: FloatArray, meant: dict[int, float]) -> None:
+        """Add what the words that one word of the query may mean are worth, and count each product that holds one."""
+        found = []
+        for n, weight in meant.items():
+            rows = slice(self.starts[n], self.starts[n + 1])
+            scores[self.items[rows]] += weight * self.worth[rows]
+            found.append(self.items[rows])
+        if len(found) == 1:
+            held[found[0]] += 1
+        elif found:
+            held[np.unique(np.concatenate(found))] += 1
 
     def _number(self, word: str) -> int | None:
         n = bisect_left(self.vocabulary, word)

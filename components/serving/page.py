@@ -20,7 +20,8 @@ from components.serving.scoring import best_of
 
 HERE = Path(__file__).parent
 SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 SHOWN = 50  # events of a history

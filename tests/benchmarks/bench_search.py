@@ -109,11 +109,11 @@ def gain(new: np.ndarray, old: np.ndarray, seed: int) -> tuple[float, float, flo
 def tune(index: SearchIndex, judge: Callable[[bool], float]) -> None:
     """Print what other weights give on the validation window; judge: whether for the user -> NDCG."""
     best = index.params
-    for text in (0.25, 0.5, 1.0):
-        for popular in (0.0, 0.25, 0.5, 1.0, 2.0):
+    for text in (0.25, 0.5, 1.0, 2.0):
+        for popular in (1.0, 3.0, 10.0, 30.0):
             index.params = best.model_copy(update={"text_weight": text, "popular_weight": popular})
             told = [f"for all {judge(False):.4f}"]
-            for weight in (0.25, 0.5, 1.0, 2.0):
+            for weight in (0.25, 0.5, 1.0, 2.0, 4.0):
                 index.params = index.params.model_copy(update={"personal_weight": weight})
                 told.append(f"personal {weight}: {judge(True):.4f}")
             print(f"text {text} popular {popular}: {', '.join(told)}", flush=True)
