@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.contracts import Users
+from components.experiments.definition import Arm, Experiment, begin
 from components.params import Params
 from components.serving.champion import Champions
 from components.serving.scoring import FAILED
@@ -87,3 +88,32 @@ def test_a_shadow_is_compared_and_never_seen(champions: Champions, params: Param
         assert meters.registry.get_sample_value("carousel_shadow_overlap_count") == 5
         assert meters.registry.get_sample_value("carousel_shadow_overlap_sum") == 5  # the same model, the same lists
         client.desk.scorer.start()  # type: ignore[attr-defined]
+
+
+def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
+    canary: TestClient, shelf: Shelf, remake: Remake
+) -> None:
+    challenger = canary.desk.challenger  # type: ignore[attr-defined]
+    experiment = Experiment(
+        name="spring",
+        salt="s",
+        arms=[Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)],
+        metric="conversion",
+        window_hours=24,
+        alpha=0.05,
+        min_users=2,
+        tightest_at=100,
+        started="2026-03-01T00:00:00Z",
+        versions={"old": 1, "new": 2},
+        bundles={"old": "a", "new": "b"},
+    )
+    begin(challenger.experiments, experiment)
+    challenger._running = (-10.0, None)
+    answers = [ask(canary, f"u{n}") for n in range(80)]
+    arms = {(a["experiment"], a["arm"], a["version"]) for a in answers}
+    assert arms == {("spring", "old", 1), ("spring", "new", 2), (None, None, 1)}
+    told = [canary.post("/experiment", json={"user_id": f"u{n}"}).json()["arm"] for n in range(80)]
+    assert told == [a["arm"] for a in answers]
+    shelf.champion = shelf.put(remake("other"))
+    canary.desk.champions.poll()  # type: ignore[attr-defined]
+    assert {(a["experiment"], a["version"]) for a in (ask(canary, f"u{n}") for n in range(20))} == {(None, 3)}

@@ -1,0 +1,103 @@
+"""`carousel experiment`: from start over what the service wrote down to a decision that the gate reads."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.errors import ContractError, ParamsError
+from components.experiments.definition import lost, read
+from components.params import load
+from components.serving.exposures import Shown, write
+from components.serving.state import Happened, SqliteState
+from flows import experiment
+from flows.cli import run
+
+ROOT = Path(__file__).parents[2]
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Registry:
+    """Two versions under their aliases."""
+
+    numbers = {"champion": 1, "challenger": 2}
+
+    def alias(self, name: str) -> Any:
+        number = self.numbers.get(name)
+        if number is None:
+            return None
+        return SimpleNamespace(number=number, lineage=SimpleNamespace(bundle_digest=str(number) * 64))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Any:
+    params = load(ROOT / "params.yaml", overrides=["experiments.min_users=30", "experiments.window_hours=24"])
+    return SimpleNamespace(registry=lambda: Registry(), params=params, shop=tmp_path)
+
+
+def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:
+    """Write down what a service would: each user one list on the first day, some buy in the hours after."""
+    running = read(place.shop / "experiments")
+    assert running is not None
+    serving = place.shop / "serving"
+    (serving / "exposures").mkdir(parents=True)
+    at, shown, bought = round(START.timestamp() * 1_000_000), [], []
+    for user in (f"u{i}" for i in range(n)):
+        arm = running.arm_of(user)
+        name = arm.name if arm else None
+        shown.append(Shown(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
+        if arm and (int(user[1:]) * 7919 % 1000) / 1000 < chances[arm.name]:
+            bought.append(Happened(user, at + 3_600_000_000, "i1", "purchase"))
+    write(serving / "exposures/a.parquet", shown)
+    state = SqliteState(serving / "state.db")
+    state.put(bought).result()
+    state.close()
+
+
+@pytest.mark.parametrize(
+    ("chances", "verdict"),
+    [
+        ({"champion": 0.6, "challenger": 0.1}, "worse"),
+        ({"champion": 0.1, "challenger": 0.6}, "better"),
+        ({"champion": 0.3, "challenger": 0.3}, "no difference shown"),
+    ],
+)
+def test_from_start_to_a_decision(place: Any, chances: dict[str, float], verdict: str) -> None:
+    begun = experiment.start(place, "spring", 1.0, "conversion", START)
+    assert begun.versions == {"champion": 1, "challenger": 2}
+    serve(place, chances)
+    early, drawn = experiment.status(place, START + timedelta(hours=1))
+    assert (early.verdict, drawn) == ("not enough evidence", None)
+    assert early.waiting == 600
+    now, drawn = experiment.status(place, START + timedelta(days=3))
+    assert now.verdict == verdict
+    assert drawn is not None
+    assert drawn.read_text().startswith("<svg")
+    assert experiment.stop(place, START + timedelta(days=3)) == now
+    assert read(place.shop / "experiments") is None
+    assert lost(place.shop / "experiments", "2" * 64) == ("spring" if verdict == "worse" else None)
+    with pytest.raises(ContractError, match="no experiment runs"):
+        experiment.status(place, START)
+
+
+def test_what_cannot_begin(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Registry, "numbers", {"champion": 1})
+    with pytest.raises(ContractError, match="alias challenger"):
+        experiment.start(place, "spring", 1.0, "conversion", START)
+    monkeypatch.setattr(Registry, "numbers", {"champion": 1, "challenger": 1})
+    with pytest.raises(ContractError, match="same version"):
+        experiment.start(place, "spring", 1.0, "conversion", START)
+    with pytest.raises(ParamsError, match="conversion"):
+        experiment.metric_of("joy")
+
+
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
+    assert run(["experiment", "status", "--json"]) == 1
+    assert "no experiment runs" in capsys.readouterr().out
+    assert run(["experiment", "start", "spring", "--json"]) == 1
+    assert "carousel retrain" in capsys.readouterr().out
