@@ -6,7 +6,7 @@ export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: install retrain test test-slow lint serve ui clean
+.PHONY: install retrain test test-slow lint serve ui stack stack-stop compose clean
 
 install: .venv/.installed
 
@@ -37,6 +37,17 @@ serve: install  ## the champion on http://127.0.0.1:8000
 
 ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on http://127.0.0.1:5000
 	infra/ui.sh
+
+stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, Redis, MLflow, Prefect, worker, service
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[servers]'
+	infra/stack.sh start
+
+stack-stop:
+	infra/stack.sh stop
+
+compose:  ## the whole of it in containers, on a machine with Docker
+	infra/secrets.sh .carousel/secrets.env
+	docker compose --env-file .carousel/secrets.env --file infra/compose.yaml up --build --detach --wait
 
 clean:  ## what runs have written, except the registry and caches in .carousel
 	rm -rf data features models reports bundle champion run

@@ -11,15 +11,8 @@ mlflow_port="${CAROUSEL_MLFLOW_PORT:-5000}"
 mlflow_ui="${CAROUSEL_MLFLOW_UI:-1}"
 mkdir -p "$home/prefect" "$home/logs"
 home="$(cd "$home" && pwd)"
-export PATH="${CAROUSEL_BIN:-$PWD/.venv/bin}:$PATH" PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export CAROUSEL_HOME="$home" CAROUSEL_MLFLOW_URL="http://127.0.0.1:$mlflow_port"
 export PREFECT_HOME="$home/prefect" PREFECT_API_URL="http://127.0.0.1:$prefect_port/api"
-export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
-export PREFECT_RESULTS_DEFAULT_SERIALIZER=json PREFECT_LOGGING_EXTRA_LOGGERS=components,flows
-export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false
-# a run that was killed lets its slot go: leases on disk outlive the server, heartbeats tell that a run is dead
-export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem
-export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 
 set -m # each child leads a process group, which ends with its own children
 children=()
@@ -43,12 +36,11 @@ for address in "$PREFECT_API_URL/health" "http://127.0.0.1:$mlflow_port/health";
   fi
 done
 
-prefect server start --host 127.0.0.1 --port "$prefect_port" >"$home/logs/prefect-server.log" 2>&1 &
+infra/run.sh prefect >"$home/logs/prefect-server.log" 2>&1 &
 children+=($!)
 if [ "$mlflow_ui" = 1 ]; then
-  mlflow server --host 127.0.0.1 --port "$mlflow_port" --workers 1 \
-    --backend-store-uri "sqlite:///$home/mlflow.db" --artifacts-destination "$home/mlflow-artifacts" \
-    >"$home/logs/mlflow-server.log" 2>&1 &
+  MLFLOW_BACKEND_STORE_URI="sqlite:///$home/mlflow.db" MLFLOW_ARTIFACTS_DESTINATION="$home/mlflow-artifacts" \
+    infra/run.sh mlflow >"$home/logs/mlflow-server.log" 2>&1 &
   children+=($!)
 fi
 for _ in $(seq 180); do
@@ -57,13 +49,8 @@ for _ in $(seq 180); do
 done
 answers "$PREFECT_API_URL/health" || { tail -20 "$home/logs/prefect-server.log" >&2; exit 1; }
 
-{
-  prefect work-pool create carousel --type process --overwrite
-  prefect --no-prompt deploy --all
-  prefect --no-prompt automation delete "crash silent runs" || true # it would be there twice
-  prefect automation create --from-file infra/automations.yaml
-} >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/logs/prefect-deploy.log" >&2; exit 1; }
-prefect worker start --pool carousel --name local >"$home/logs/prefect-worker.log" 2>&1 &
+infra/run.sh deploy >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/logs/prefect-deploy.log" >&2; exit 1; }
+infra/run.sh worker >"$home/logs/prefect-worker.log" 2>&1 &
 children+=($!)
 echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, manual, monitor, promote, rollback"
 if [ "$mlflow_ui" = 1 ]; then echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"; fi

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# One program of the loop, in the foreground: what the containers, `make stack` and `make ui` run, written once.
+#
+#   infra/run.sh prefect | deploy | worker | mlflow | service      infra/run.sh answers URL
+#
+# environment: CAROUSEL_HOME (where state goes; default .carousel), CAROUSEL_BIN (where the programs are; default .venv/bin),
+#   CAROUSEL_BIND (address to listen on; default 127.0.0.1), CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT,
+#   CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (the worker's health; none: it has none),
+#   CAROUSEL_BUCKET (made in the object store before MLflow starts; none: none is),
+#   CAROUSEL_REPOSITORY (the worker works in a clone of it in CAROUSEL_HOME; none: here),
+#   and what Prefect, MLflow and boto3 read of theirs (PREFECT_*, MLFLOW_*, AWS_*): databases and secrets come so, never as arguments
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="${CAROUSEL_BIN:-$PWD/.venv/bin}:$PATH"
+if [ "${1:-}" = answers ]; then
+  exec python -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)' "${2:?a URL}" 2>/dev/null
+fi
+infra="$PWD/infra"
+home="${CAROUSEL_HOME:-$PWD/.carousel}"
+mkdir -p "$home/prefect"
+home="$(cd "$home" && pwd)"
+bind="${CAROUSEL_BIND:-127.0.0.1}"
+export CAROUSEL_HOME="$home" PREFECT_HOME="${PREFECT_HOME:-$home/prefect}"
+export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
+export PREFECT_RESULTS_DEFAULT_SERIALIZER=json PREFECT_LOGGING_EXTRA_LOGGERS=components,flows
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false
+# a run that was killed lets its slot go: leases on disk outlive the server, heartbeats tell that a run is dead
+export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem
+export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
+
+clone() { # the newest commit of the repository's branch; what runs left in the clone (the DVC cache) stays
+  local folder="$home/checkout"
+  [ -d "$folder/.git" ] || git clone --quiet --no-hardlinks "$CAROUSEL_REPOSITORY" "$folder"
+  git -C "$folder" fetch --quiet origin HEAD
+  git -C "$folder" reset --quiet --hard FETCH_HEAD
+  cd "$folder"
+}
+
+deploy() {
+  prefect work-pool create carousel --type process --overwrite
+  prefect --no-prompt deploy --all
+  prefect --no-prompt automation delete "crash silent runs" || true # it would be there twice
+  prefect automation create --from-file infra/automations.yaml
+}
+
+case "${1:-}" in
+  deploy | worker) if [ -n "${CAROUSEL_REPOSITORY:-}" ]; then clone; fi ;;
+esac
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+
+case "${1:-}" in
+  prefect) exec prefect server start --host "$bind" --port "${CAROUSEL_PREFECT_PORT:-4200}" ;;
+  deploy) deploy ;;
+  worker)
+    if [ -n "${CAROUSEL_REPOSITORY:-}" ]; then deploy; fi
+    health=()
+    if [ -n "${CAROUSEL_WORKER_PORT:-}" ]; then
+      export PREFECT_WORKER_WEBSERVER_HOST=127.0.0.1 PREFECT_WORKER_WEBSERVER_PORT="$CAROUSEL_WORKER_PORT"
+      health=(--with-healthcheck)
+    fi
+    exec prefect worker start --pool carousel --name local "${health[@]}"
+    ;;
+  mlflow)
+    if [ -n "${CAROUSEL_BUCKET:-}" ]; then python "$infra/bucket.py" "$CAROUSEL_BUCKET"; fi
+    exec mlflow server --host "$bind" --port "${CAROUSEL_MLFLOW_PORT:-5000}" --workers 1
+    ;;
+  service) exec python -m flows.cli serve --set "serving.host=$bind" --set "serving.port=${CAROUSEL_SERVICE_PORT:-8000}" ;;
+  *)
+    echo "expected prefect, deploy, worker, mlflow, service or answers URL, got '${1:-}'" >&2
+    exit 1
+    ;;
+esac
