@@ -3,14 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
 from components.params import Params
+from components.serving.answers import Row, user_of
 from components.serving.champion import Champions
+from components.serving.scoring import together
 
-from .conftest import Remake, Shelf, served
+from .conftest import Remake, Shelf, World, served
 
 
 def tell(client: TestClient, user: str, *items: int, event: str = "view", **more: object) -> dict:
@@ -179,6 +182,29 @@ def test_a_new_champion_answers_with_the_same_history(client: TestClient, shelf:
     again = recommend(client, user_id="ann", k=5)
     assert (first["version"], again["version"]) == (1, 2)
     assert ids(first) == ids(again)
+
+
+def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_scores(
+    client: TestClient, world: World
+) -> None:
+    """What evaluation would have ranked for these histories, all at once."""
+    rng = np.random.default_rng(0)
+    bundle = client.desk.champion().bundle  # type: ignore[attr-defined]
+    histories = [rng.choice(np.arange(1, 20), size=rng.integers(1, 9)).tolist() for _ in range(1000)]
+    answered = []
+    for n, items in enumerate(histories):
+        if n % 2:
+            tell(client, f"user-{n}", *items)
+            answered.append(recommend(client, user_id=f"user-{n}", k=10))
+        else:
+            history = [{"item_id": f"sku-{i}", "event": "view"} for i in items]
+            answered.append(recommend(client, history=history, k=10))
+    users = together([user_of(bundle, [Row(f"sku-{i}", "view", None) for i in items]) for items in histories])
+    ranked = bundle.model.recommend(users, 10, True)
+    for n, answer in enumerate(answered):
+        expected = {bundle.item_ids[i]: s for i, s in zip(ranked.items[n], ranked.scores[n], strict=True) if i}
+        got = {item["item_id"]: item["score"] for item in answer["items"]}
+        assert got == pytest.approx(expected, abs=1e-5), n
 
 
 def test_a_store_that_cannot_write_promises_nothing(client: TestClient, tmp_path: Path) -> None:
