@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from components.experiments.interleaving import preference, team_draft
-from components.experiments.ratio import evidence
 from components.experiments.sequences import boundary, cuped, difference
 
 DAYS = 30
@@ -64,37 +62,3 @@ def test_the_past_takes_noise_away_and_moves_no_mean() -> None:
     arm = rng.random(4000) < 0.5
     told = difference(cuped(outcome + arm, before)[~arm], cuped(outcome + arm, before)[arm], 0.05, 4000)
     assert told.low < 1 < told.high
-
-
-def test_the_ratio_is_watched_at_all_times() -> None:
-    rng = np.random.default_rng(3)
-    alarms = 0
-    for _ in range(200):
-        sides = rng.random(4000) < 0.5
-        alarms += any(
-            evidence([int((~sides[:n]).sum()), int(sides[:n].sum())], [0.5, 0.5]) > 20 for n in range(50, 4001, 50)
-        )
-    assert alarms / 200 <= 0.05
-    assert evidence([4700, 5300], [0.5, 0.5]) > 1000
-    assert evidence([470, 530], [0.1, 0.1]) < 20
-    assert evidence([0, 0], [0.5, 0.5]) == pytest.approx(1)
-    assert evidence([100_000, 0], [0.5, 0.5]) == float("inf")
-
-
-def test_teams_take_turns() -> None:
-    one, other = [f"a{n}" for n in range(10)], [f"b{n}" for n in range(10)]
-    drawn = team_draft(one, other, 10, "r1")
-    assert drawn == team_draft(one, other, 10, "r1")
-    assert sum(drawn.team) == 5
-    assert [i for i, side in zip(drawn.items, drawn.team, strict=True) if side == 0] == one[:5]
-    assert {tuple(team_draft(one, other, 2, f"r{n}").team) for n in range(20)} == {(0, 1), (1, 0)}
-    same = team_draft(one, one, 6, "r")
-    assert same.items == one[:6]
-    assert team_draft(["a", "a"], [], 5, "r").items == ["a"]
-
-
-def test_votes() -> None:
-    rng = np.random.default_rng(4)
-    assert preference(rng.choice([-1.0, 0, 1], 2000, p=[0.2, 0.4, 0.4]), 0.05, 1000).side == 1
-    assert preference(rng.choice([-1.0, 0, 1], 2000, p=[0.3, 0.4, 0.3]), 0.05, 1000).side == 0
-    assert preference(np.array([]), 0.05, 10).side == 0

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from components.contracts import Catalogue
 from components.params import Search, load
 from components.search.lexical import MOST, Lexical, terms
-from components.search.spelling import Spelling, distance
 
 from .conftest import ROOT
 
@@ -85,23 +84,6 @@ def test_any_text_is_a_query(text: str) -> None:
 def test_a_long_query_is_cut(lexical: Lexical, params: Search) -> None:
     assert best(lexical, params, "x " * 300 + "teapot") == []
     assert MOST < 100
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "edits"),
-    [("a", "a", 0), ("ab", "ba", 1), ("cat", "cut", 1), ("cat", "cast", 1), ("kitten", "sitting", 3), ("abc", "", 3)],
-)
-def test_distances(one: str, other: str, edits: int) -> None:
-    assert distance(one, other, 5) == edits
-    assert distance(other, one, 5) == edits
-    assert distance(one, other, 1) == min(edits, 2)
-
-
-def test_fewest_edits_first_then_the_frequent_word() -> None:
-    spelling = Spelling(["lamb", "lamp", "lump", "stamp"], np.array([1, 9, 5, 2], np.int32))
-    assert spelling.meant("lamq") == [(1, 1), (0, 1)]
-    assert spelling.meant("la") == []
-    assert spelling.meant("灯") == []
 
 
 @pytest.mark.parametrize(
