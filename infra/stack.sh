@@ -47,13 +47,15 @@ wait_for() { # NAME COMMAND...: until the command succeeds; ends everything wher
 }
 
 stop() {
-  local index name pid
+  local index name pid half
   for ((index = ${#names[@]} - 1; index >= 0; index--)); do
     name="${names[index]}"
     if pid="$(running "$name")"; then
       if [ "$name" = postgres ]; then kill -INT "$pid"; else kill -TERM -- "-$pid"; fi
-      for _ in $(seq 60); do
+      for half in $(seq 60); do
         running "$name" >/dev/null || break
+        # Prefect's worker with a health check ends at the second word only
+        if [ "$half" = 8 ] && [ "$name" = worker ]; then kill -TERM -- "-$pid"; fi
         sleep 0.5
       done
       if running "$name" >/dev/null; then kill -KILL -- "-$pid"; fi
