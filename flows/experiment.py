@@ -49,12 +49,12 @@ def status(place: Place, now: datetime) -> tuple[ExperimentDecision, Path | None
     folder = place.shop / "experiments"
     experiment = _running(folder)
     outcomes = _outcomes(place, experiment, now)
-    svg = picture(experiment, outcomes)
+    decision, svg = decide(experiment, outcomes, now), picture(experiment, outcomes)
     if not svg:
-        return decide(experiment, outcomes, now), None
+        return decision, None
     drawn = folder / f"{experiment.name}.svg"
     drawn.write_text(svg, encoding="utf-8")
-    return decide(experiment, outcomes, now), drawn
+    return decision, drawn
 
 
 def stop(place: Place, now: datetime) -> ExperimentDecision:
@@ -78,8 +78,8 @@ def show(decision: ExperimentDecision, drawn: Path | None) -> None:
         mean = "" if arm.mean is None else f"{arm.mean:.4g}"
         interval = "" if arm.low is None else f"{told(arm.low)} and {told(arm.high)}"
         rows.append((arm.name, str(arm.version), str(arm.users), mean, told(arm.gain), interval))
-    head = [("experiment", decision.experiment), ("verdict", decision.verdict), ("", "; ".join(decision.reasons))]
-    terminal.table([tuple(row) for row in head])
+    why = "; ".join(decision.reasons)
+    terminal.table([("experiment", decision.experiment), ("verdict", decision.verdict), ("", why)])
     terminal.table(rows)
     terminal.table([("waiting", f"{decision.waiting} users whose window is not over"), ("picture", str(drawn or "-"))])
 

@@ -1,12 +1,14 @@
 """A tiny world with known answers, for every room."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.contracts import Catalogue, Interactions, Ragged, Users
+from components.experiments.definition import Arm, Experiment
 
 DAY_US = 86_400_000_000
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -85,3 +87,21 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set CAROUSEL_REAL_DATA")
     return folder
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    """Half of the users see version 1, half version 2."""
+    return Experiment(
+        name="spring",
+        salt="s",
+        arms=[Arm(name="control", role="champion", share=0.5), Arm(name="new", role="challenger", share=0.5)],
+        metric="conversion",
+        window_hours=24,
+        alpha=0.05,
+        min_users=50,
+        tightest_at=1000,
+        started=datetime(2026, 3, 1, tzinfo=UTC),
+        versions={"control": 1, "new": 2},
+        bundles={"control": "a" * 64, "new": "b" * 64},
+    )

@@ -12,10 +12,10 @@ from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
 from components.experiments.ratio import evidence
 from components.experiments.sequences import Estimate, cuped, difference
+from components.profiles.definitions import DAY_US
 
 Verdict = Literal["better", "worse", "no difference shown", "not enough evidence", "broken ratio"]
 RATIO_ALPHA = 0.001  # chance to call sound arms broken: it spoils the experiment, so it is small
-DAY_US = 86_400_000_000
 
 
 class ArmResult(Record):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from components.experiments.definition import Experiment
 from components.experiments.sequences import Numbers
+from components.profiles.definitions import DAY_US
 
 BEFORE_DAYS = 30  # of a user's events before the first list, that CUPED looks at
 VALUES = {
@@ -66,7 +67,7 @@ def read_outcomes(files: Sequence[Path], events: pa.Table, experiment: Experimen
                 "files": [str(file) for file in files],
                 "name": experiment.name,
                 "window": window,
-                "before": BEFORE_DAYS * 86_400_000_000,
+                "before": BEFORE_DAYS * DAY_US,
             }
             rows = database.execute(QUERY.format(value=VALUES[experiment.metric]), asked).fetchall()
     at = round(now.timestamp() * 1_000_000)

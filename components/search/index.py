@@ -64,7 +64,8 @@ class SearchIndex:
             likeness = np.maximum(vectors[1] @ vectors[0], 0)
             fused = fused + self.params.text_weight * likeness / max(float(likeness.max()), 1e-9)
             if worded and self.params.nearest:  # what holds no word must read very much like the query
-                floor = np.partition(likeness, -min(self.params.nearest, len(likeness)))[-self.params.nearest :].min()
+                n = min(self.params.nearest, len(likeness))
+                floor = np.partition(likeness, -n)[-n]
                 fused = np.where((scores > 0) | (likeness >= floor), fused, 0)
         if popular is not None and self.params.popular_weight:
             known = np.sqrt(np.maximum(popular, 0))

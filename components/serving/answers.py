@@ -65,10 +65,12 @@ def recommend(champion: Champion, user: Users, best: Best, request: RecommendReq
     items = as_items(bundle, order, scores)
     if request.explain:
         items = explained(bundle, user, order, items)
-    reason = kept.reason
-    if reason == NO_HISTORY and request.history:
-        reason = "no history that the model knows"
-    return Found(items, kept.model, reason)
+    return Found(items, kept.model, reason_of(kept, request))
+
+
+def reason_of(best: Best, request: RecommendRequest) -> str | None:
+    """Return why it was the fallback, in the view of who asked."""
+    return "no history that the model knows" if best.reason == NO_HISTORY and request.history else best.reason
 
 
 def similar(champion: Champion, request: SimilarRequest, out: Out) -> Found:
@@ -174,6 +176,13 @@ def rows_of(history: Sequence[Event] | Sequence[Happened], here: str | None = No
     if here is not None:
         rows.append(Row(here, "view", rows[-1].at if rows else None))
     return rows
+
+
+def rows_in(bundle: Bundle, user: Users) -> list[Row]:
+    """Return the history of a bundle's user as rows, which another bundle reads in its own way."""
+    rows = user.history
+    columns = zip(rows.item_idx.tolist(), rows.event.tolist(), rows.timestamp.tolist(), strict=True)
+    return [Row(bundle.item_ids[item], EVENTS[event], at) for item, event, at in columns]
 
 
 def as_items(bundle: Bundle, order: IntArray, scores: Sequence[float] | np.ndarray) -> list[Item]:

@@ -27,7 +27,7 @@ from components.serving.exposures import ExposureLog
 from components.serving.loop import Loop
 from components.serving.meters import Meters
 from components.serving.page import add_page
-from components.serving.routes import ERRORS, add_events, add_lists, add_people
+from components.serving.routes import ERRORS, add_events, add_lists, add_people, add_products
 from components.serving.state import SqliteState
 from components.serving.take_in import take_in
 from components.settings import Settings
@@ -58,6 +58,7 @@ def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> Fa
     problems.install(app)
     add_events(app, desk)
     add_lists(app, desk)
+    add_products(app, desk)
     add_people(app, desk)
     add_admin(app, admin)
     _add_probes(app, desk)

@@ -5,10 +5,8 @@ A canary that fails or is slow ends at once, in all processes, for that version:
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,16 +15,18 @@ from typing import Protocol
 
 from components.contracts import Record, Users
 from components.errors import ContractError
-from components.experiments.definition import Experiment, place_of, read
+from components.experiments.definition import Experiment, place_of, read, write
 from components.params import ChallengerKnobs
-from components.serving.answers import Row, user_of
+from components.serving.answers import rows_in, user_of
 from components.serving.champion import Champion, Champions
+from components.serving.kept import Kept
 from components.serving.meters import Meters
 from components.serving.scoring import FAILED, Best, OverloadError, Scorer
 
 log = logging.getLogger("serving")
 SALT = "canary"
 STOPPED = "stopped.json"
+LOOK_S = 1.0  # experiment and stopped canary are looked for again after this
 
 
 class Answered(Protocol):
@@ -72,6 +72,11 @@ class Tally:
         self.n, self.failures, self.seconds = self.n + 1, self.failures + failed, self.seconds + seconds
 
 
+def both_sides() -> dict[str, Tally]:
+    """Return tallies that begin."""
+    return {"champion": Tally(), "canary": Tally()}
+
+
 @dataclass
 class Challenger:
     """Follows the alias `challenger` where there is something to do for it."""
@@ -80,7 +85,7 @@ class Challenger:
     knobs: ChallengerKnobs
     meters: Meters
     canary_share: float = 0.0  # now; starts as the knob, an admin may change it
-    tallies: dict[str, Tally] = field(default_factory=lambda: {"champion": Tally(), "canary": Tally()})
+    tallies: dict[str, Tally] = field(default_factory=both_sides)
     audit: Callable[[str], None] = log.warning
 
     @property
@@ -92,8 +97,8 @@ class Challenger:
         """Begin with the knobs."""
         self.canary_share = self.knobs.canary_share
         self._lock = threading.Lock()
-        self._running: tuple[float, Experiment | None] = (-10.0, None)
-        self._seen: tuple[float, Stopped | None] = (-1.0, None)
+        self.experiment = Kept(LOOK_S, self._experiment)  # the running one, if any
+        self.stopped = Kept(LOOK_S, self._stopped)  # which canary was sent away, by whichever process of this machine
         self._following = False
 
     def start(self) -> None:
@@ -116,8 +121,8 @@ class Challenger:
     def set_share(self, share: float) -> None:
         """Answer this share of users by the challenger, from now on; what stopped it before is forgotten."""
         (self.champions.folder / STOPPED).unlink(missing_ok=True)
-        self._seen = (-1.0, None)
-        self.tallies = {"champion": Tally(), "canary": Tally()}
+        self.stopped.forget()
+        self.tallies = both_sides()
         self.canary_share = share
         self.start()
 
@@ -153,9 +158,8 @@ class Challenger:
             return
         if place_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
             return
-        rows = [Row(side.champion.bundle.item_ids[i], None, None) for i in user.history.item_idx]
         try:
-            best = scorer.best(other.bundle, user_of(other.bundle, rows))
+            best = scorer.best(other.bundle, user_of(other.bundle, rows_in(side.champion.bundle, user)))
         except OverloadError:
             return  # the shadow is the first to go
         if isinstance(best, Best):
@@ -163,29 +167,20 @@ class Challenger:
         else:
             best.add_done_callback(lambda done: self._later(other, done, found.item_ids))
 
-    def stopped(self) -> Stopped | None:
-        """Return which canary was sent away, by whichever process of this machine; read again each second."""
-        at, found = self._seen
-        if time.monotonic() - at > 1:
-            try:
-                found = Stopped.model_validate_json((self.champions.folder / STOPPED).read_bytes())
-            except (OSError, ValueError):
-                found = None
-            self._seen = (time.monotonic(), found)
-        return found
+    def _stopped(self) -> Stopped | None:
+        try:
+            return Stopped.model_validate_json((self.champions.folder / STOPPED).read_bytes())
+        except (OSError, ValueError):
+            return None
 
-    def experiment(self) -> Experiment | None:
-        """Return the running experiment, if any; looked for each second."""
-        at, found = self._running
-        if time.monotonic() - at > 1:
-            try:
-                found = read(self.experiments)
-            except ContractError as error:
-                log.warning("%s", error)
-                found = None
-            if found is not None:
-                self.look()
-            self._running = (time.monotonic(), found)
+    def _experiment(self) -> Experiment | None:
+        try:
+            found = read(self.experiments)
+        except ContractError as error:
+            log.warning("%s", error)
+            return None
+        if found is not None:
+            self.look()
         return found
 
     def _judge(self) -> None:
@@ -205,14 +200,12 @@ class Challenger:
         with self._lock:
             if self.tallies["canary"] is not canary:
                 return
-            self.tallies = {"champion": Tally(), "canary": Tally()}
+            self.tallies = both_sides()
         stopped = Stopped(version=other.version, reason=reason)
-        self._seen = (time.monotonic(), stopped)
+        self.stopped.put(stopped)
         self.meters.canary_stops.labels("failures" if more > self.knobs.max_failures else "slow").inc()
         self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
-        partial = self.champions.folder / f".{STOPPED}.partial"
-        partial.write_text(json.dumps(stopped.model_dump()) + "\n", encoding="utf-8")
-        partial.replace(self.champions.folder / STOPPED)
+        write(self.champions.folder / STOPPED, stopped)
 
     def _later(self, other: Champion, done: Future[Best], shown: Sequence[str]) -> None:
         if done.exception() is None:

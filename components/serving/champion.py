@@ -102,7 +102,7 @@ class Champions:
         file = self.folder / "current.json"
         try:
             ref = ChampionRef.model_validate_json(file.read_bytes())
-            self._serve(Champion(ref.version, tried(self._folder(ref.digest), ref.digest)))
+            self._serve(self._made(ref.version, self._folder(ref.digest), ref.digest))
         except FileNotFoundError:
             log.info("no bundle on disk yet")
         except Exception as error:  # damaged in whatever way: the registry has it whole
@@ -176,7 +176,11 @@ class Champions:
         digest = version.lineage.bundle_digest
         with held(self.folder / "fetch.lock", "fetching a bundle", LOCK_S):
             folder = self.source.fetch(version.number, self._folder(digest))
-        champion = Champion(version.number, tried(folder, digest))
+        return self._made(version.number, folder, digest)
+
+    def _made(self, number: int, folder: Path, digest: str) -> Champion:
+        """Return a champion that has been tried and warmed."""
+        champion = Champion(number, tried(folder, digest))
         self.warm(champion)
         return champion
 

@@ -27,11 +27,12 @@ from components.serving.challenger import Challenger, Side
 from components.serving.champion import Champion, Champions
 from components.serving.exposures import ExposureLog, Shown
 from components.serving.finding import Finder
+from components.serving.kept import Kept
 from components.serving.meters import Meters
 from components.serving.problems import ProblemError
 from components.serving.rules import RuleError
-from components.serving.schemas import NO_FILTERS, Asked, Item, RecommendRequest
-from components.serving.scoring import FAILED, NO_HISTORY, Best, OverloadError, Rendered, Scorer
+from components.serving.schemas import NO_FILTERS, Asked, Filters, Item, RecommendRequest
+from components.serving.scoring import FAILED, Best, OverloadError, Rendered, Scorer
 from components.serving.state import State
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Desk:
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
         self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
-        self._stock: tuple[float, Out] = (-STOCK_S, frozenset())
+        self.out_of_stock = Kept(STOCK_S, self._out_of_stock)  # item_ids of which nothing is left
         champions.warm = challenger.champions.warm = self._warm
 
     def start(self) -> None:
@@ -105,11 +106,9 @@ class Desk:
         filters = body.filters
         if filters is NO_FILTERS and not (body.exclude or body.explain or body.diversity or body.context.item_id):
             text, item_ids = rendered(bundle, best, body.k)
-            listed = Listed(text, item_ids, best.model, best.reason)
-            if best.reason == NO_HISTORY and body.history:
-                listed = listed._replace(reason="no history that the model knows")
+            listed = Listed(text, item_ids, best.model, answers.reason_of(best, body))
         else:
-            out = self.out_of_stock() if filters.in_stock else frozenset()
+            out = self.out(filters)
             listed = as_listed(await self.apart(lambda: answers.recommend(side.champion, user, best, body, out)))
         self.challenger.compare(side, user, listed, time.perf_counter() - started, self.scorer)
         return self.shown(request, side, listed, body.user_id, body.context.session_id)
@@ -176,13 +175,12 @@ class Desk:
         head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)
         return Response(head + words + b',"items":' + listed.text + b"}", media_type="application/json")
 
-    def out_of_stock(self) -> Out:
-        """Return the item_ids of which nothing is left."""
-        at, out = self._stock
-        if time.monotonic() - at >= STOCK_S:
-            out = frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)
-            self._stock = (time.monotonic(), out)
-        return out
+    def out(self, filters: Filters) -> Out:
+        """Return the item_ids that the stock bars; none where the filters do not ask for it."""
+        return self.out_of_stock() if filters.in_stock else frozenset()
+
+    def _out_of_stock(self) -> Out:
+        return frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)
 
     def finder(self, champion: Champion) -> Finder:
         """Return what searches in a bundle; of bundles that serve no more nothing is kept."""
@@ -203,7 +201,7 @@ class Desk:
     def _warm(self, champion: Champion) -> None:
         """Let a new bundle answer what was asked last; raises what it raises."""
         champion.shelf.equal("brand", "")
-        self.finder(champion).vector("a")
+        self.finder(champion).warm()
         for rows in list(self.recent):
             user = answers.user_of(champion.bundle, rows)
             if len(user.history.item_idx):

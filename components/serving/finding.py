@@ -39,14 +39,19 @@ class Finder:
         popular: FloatArray = self.bundle.fallback.score(user_of(self.bundle, []))[0]
         return popular
 
-    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Found:
-        """Return the best k products for a query; user: whose likes count, None for nobody's.
+    def warm(self) -> None:
+        """Load index and encoder, so that no visitor waits for it."""
+        if self.bundle.search is not None:
+            self.find("a", None, 1, None)
 
-        Raises ValueError for a bundle without an index.
+    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Found | None:
+        """Return the best k products for a query; None where the bundle holds no index.
+
+        user: whose likes count, None for nobody's.
         """
         index, vectors = self.bundle.search, self.bundle.catalogue.embedding
         if index is None:
-            raise ValueError("the bundle holds no search index; package it again")
+            return None
         vector = self.vector(query.strip()) if vectors is not None else None
         both = None if vector is None or vectors is None else (vector, vectors)
         personal = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from components.errors import CarouselError
 from components.params import Release
 from components.release.ledger import Ledger
 from components.release.status import last_decision, last_drift, status
+from components.serving.kept import Kept
 from components.settings import Settings
 
 KEPT_S = 5.0  # an answer is given again for so long: reading asks the registry
@@ -21,26 +21,21 @@ class Loop:
     def __init__(self, settings: Settings, release: Release) -> None:
         """settings: resolved."""
         self.settings, self.release = settings, release
-        self._kept: tuple[float, dict[str, Any]] = (-KEPT_S, {})
+        self.read = Kept(KEPT_S, self._read)
 
-    def read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         """Return champion, since, data, verdict, drift, checks, deployments and, where it failed, what is not known."""
-        at, kept = self._kept
-        if time.monotonic() - at < KEPT_S:
-            return kept
         shop = self.settings.shop(self.release.name)
+        decision = last_decision(shop)
         told: dict[str, Any] = {"registry": None}
         try:
             told |= status(self.settings, self.release).model_dump(mode="json")
         except CarouselError as error:
-            told["registry"] = str(error)
-            decision, drift = last_decision(shop), last_drift(shop)
-            told |= {"champion": None, "since": None, "data": None}
+            drift = last_drift(shop)
+            told |= {"registry": str(error), "champion": None, "since": None, "data": None}
             told["verdict"] = decision.model_dump(mode="json") if decision else None
             told["drift"] = drift.model_dump(mode="json") if drift else None
-        decision = last_decision(shop)
         told["checks"] = [check.model_dump(mode="json") for check in decision.checks] if decision else []
         newest = Ledger(shop).deployments()[-NEWEST:]
         told["deployments"] = [deployment.model_dump(mode="json") for deployment in reversed(newest)]
-        self._kept = (time.monotonic(), told)
         return told

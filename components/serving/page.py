@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +11,14 @@ from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from components.data.tables import moment
 from components.serving import answers
 from components.serving.champion import Champion
 from components.serving.desk import Desk
 from components.serving.routes import ERRORS
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
 from components.serving.scoring import best_of
+from components.serving.state import Happened
 
 HERE = Path(__file__).parent
 SECURITY = {
@@ -84,23 +86,7 @@ def add_page(app: FastAPI, desk: Desk, loop: Callable[[], dict[str, Any]]) -> No
         champion = desk.champion()
         desk.challenger.look()
         other = desk.challenger.champions.current
-        bundle = champion.bundle
-
-        def work() -> Compared:
-            past = desk.state.history(body.user_id, SHOWN)
-            titles = [bundle.titles[bundle.index[e.item_id]] if e.item_id in bundle.index else "" for e in past]
-            seen = [
-                Past(item_id=e.item_id, title=title, event=e.event, time=EPOCH + timedelta(microseconds=e.at))
-                for e, title in zip(past, titles, strict=True)
-            ]
-            different = other is not None and other.bundle.digest != bundle.digest
-            return Compared(
-                history=seen[::-1],
-                champion=_listed(desk, champion, body),
-                challenger=_listed(desk, other, body) if other is not None and different else None,
-            )
-
-        return await desk.apart(work)
+        return await desk.apart(lambda: _compared(desk, champion, other, body))
 
     @app.get("/loop", responses=ERRORS)
     async def state_of_the_loop() -> dict[str, Any]:
@@ -115,12 +101,21 @@ def add_page(app: FastAPI, desk: Desk, loop: Callable[[], dict[str, Any]]) -> No
         return told
 
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+def _compared(desk: Desk, champion: Champion, other: Champion | None, body: CompareRequest) -> Compared:
+    bundle = champion.bundle
+    sides = [champion] if other is None or other.bundle.digest == bundle.digest else [champion, other]
+    most = max(SHOWN, *(side.bundle.info.max_history for side in sides))
+    past = desk.state.history(body.user_id, most)
+    seen = [
+        Past(item_id=e.item_id, title=bundle.titles[bundle.index.get(e.item_id, 0)], event=e.event, time=moment(e.at))
+        for e in reversed(past[-SHOWN:])
+    ]
+    lists = [_listed(side, past[-side.bundle.info.max_history :], body) for side in sides]
+    return Compared(history=seen, champion=lists[0], challenger=lists[1] if len(lists) > 1 else None)
 
 
-def _listed(desk: Desk, side: Champion, body: CompareRequest) -> Listed:
-    bundle = side.bundle
+def _listed(side: Champion, past: Sequence[Happened], body: CompareRequest) -> Listed:
     asked = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
-    user = answers.user_of(bundle, desk.rows(asked, bundle.info.max_history))
-    found = answers.recommend(side, user, best_of(bundle, [user], body.k)[0], asked, frozenset())
+    user = answers.user_of(side.bundle, answers.rows_of(past))
+    found = answers.recommend(side, user, best_of(side.bundle, [user], body.k)[0], asked, frozenset())
     return Listed(version=side.version, model=found.model, reason=found.reason, items=found.items)

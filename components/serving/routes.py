@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from components.contracts import IntArray
+from components.data.tables import moment
 from components.serving import answers
-from components.serving.answers import Found
+from components.serving.answers import Found, Out
+from components.serving.champion import Champion
 from components.serving.desk import Desk, as_listed, unsafe
 from components.serving.problems import ProblemError
 from components.serving.schemas import (
@@ -32,7 +35,8 @@ from components.serving.schemas import (
     SimilarRequest,
     Told,
     UserRequest,
-)  # fmt: skip
+)
+from components.serving.scoring import NO_HISTORY
 from components.serving.state import Happened
 
 AHEAD_US = 3_600_000_000  # an event may be so far ahead of the service's clock, and no more
@@ -40,6 +44,7 @@ Responses = dict[int | str, dict[str, Any]]
 ERRORS: Responses = {
     status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
 }
+Find = Callable[[Champion, SimilarRequest, Out], Found]
 LIST: Responses = {200: {"model": Answer}, **ERRORS}
 Ids = Annotated[list[Id], Query(max_length=200, default_factory=list)]
 
@@ -85,16 +90,17 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         desk.check_k(body.k)
         side = desk.side(body.user_id)
         bundle = side.champion.bundle
-        if bundle.search is None:
-            raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
         user = answers.user_of(bundle, desk.rows(body, bundle.info.max_history)) if body.personal else None
-        out = desk.out_of_stock() if body.filters.in_stock else frozenset()
+        out = desk.out(body.filters)
 
-        def work() -> Found:
+        def work() -> Found | None:
             mask = answers.allowed(side.champion, body.filters, [], out)
             return desk.finder(side.champion).find(body.query, user, body.k, mask)
 
-        return desk.shown(request, side, as_listed(await desk.apart(work)), body.user_id)
+        found = await desk.apart(work)
+        if found is None:
+            raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
+        return desk.shown(request, side, as_listed(found), body.user_id)
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
@@ -113,8 +119,8 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         return await _beside(desk, request, body, answers.bought_together)
 
 
-def add_people(app: FastAPI, desk: Desk) -> None:
-    """Add the routes that tell about a user."""
+def add_products(app: FastAPI, desk: Desk) -> None:
+    """Add the routes that tell what a user may think of given products."""
 
     @app.post("/explain", responses=LIST, response_class=Response)
     async def explain(body: ItemsRequest, request: Request) -> Response:
@@ -136,7 +142,7 @@ def add_people(app: FastAPI, desk: Desk) -> None:
             experiment=side.experiment,
             arm=side.arm,
             model=bundle.info.model,
-            reason=None if len(user.history.item_idx) else "no history",
+            reason=None if len(user.history.item_idx) else NO_HISTORY,
             items=await desk.apart(work),
         )
         return Response(answer.model_dump_json(), media_type="application/json")
@@ -146,9 +152,9 @@ def add_people(app: FastAPI, desk: Desk) -> None:
         """Return the chances of a click, a cart and a purchase of these products, best first."""
         side = desk.side(body.user_id)
         bundle, people = side.champion.bundle, side.champion.people
-        rows = desk.rows(body, bundle.info.max_history)
-        user, now = answers.user_of(bundle, rows), time.time_ns() // 1000
         known = desk.state.history(body.user_id, bundle.info.max_history) if body.user_id else []
+        user = answers.user_of(bundle, answers.rows_of(body.history or known))
+        now = time.time_ns() // 1000
 
         def work() -> list[Chances] | None:
             order = _known(body, bundle.index)
@@ -169,6 +175,10 @@ def add_people(app: FastAPI, desk: Desk) -> None:
             raise ProblemError(404, "the champion has no ranker: the shop shows no impressions to learn from")
         return RankAnswer(request_id=request.state.request_id, version=side.champion.version, items=items)
 
+
+def add_people(app: FastAPI, desk: Desk) -> None:
+    """Add the routes that tell about a user."""
+
     @app.post("/profile", responses=ERRORS)
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:
         """Return what the service was told of a user, and the profile that it makes."""
@@ -177,7 +187,7 @@ def add_people(app: FastAPI, desk: Desk) -> None:
         now = max([time.time_ns() // 1000, *(row.at + 1 for row in rows)])
         told = await desk.apart(lambda: champion.people.profile(rows, now))
         history = [
-            Event.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": _time(r.at)}) for r in rows
+            Event.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": moment(r.at)}) for r in rows
         ]
         return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=told)
 
@@ -193,15 +203,15 @@ def add_people(app: FastAPI, desk: Desk) -> None:
         )
 
 
-async def _beside(desk: Desk, request: Request, body: SimilarRequest, find: Any) -> Response:
+async def _beside(desk: Desk, request: Request, body: SimilarRequest, find: Find) -> Response:
     desk.check_k(body.k)
     side = desk.side(None)
-    out = desk.out_of_stock() if body.filters.in_stock else frozenset()
-    found: Found = await desk.apart(lambda: find(side.champion, body, out))
+    out = desk.out(body.filters)
+    found = await desk.apart(lambda: find(side.champion, body, out))
     return desk.shown(request, side, as_listed(found), None)
 
 
-def _known(body: ItemsRequest, index: dict[str, int]) -> Any:
+def _known(body: ItemsRequest, index: dict[str, int]) -> IntArray:
     """Return (n,) the item_idx of the products that the bundle knows, each once, in the order of the request."""
     return np.array([index[i] for i in dict.fromkeys(body.item_ids) if i in index], np.int32)
 
@@ -216,7 +226,3 @@ def _happened(event: Told, now: int, n: int) -> Happened:
         event.user_id, at, event.item_id, event.event,
         event.quantity, event.price, event.session_id, event.position, event.request_id,
     )  # fmt: skip
-
-
-def _time(at: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at)

@@ -49,7 +49,7 @@ class Scorer:
     """One thread that scores all who wait, at most `together` at once; one process has one."""
 
     def __init__(self, keep: int, together: int, max_waiting: int, remembered: int) -> None:
-        """keep: length of the lists; remembered: lists that are kept, newest use first (16 bytes x keep each)."""
+        """keep: length of the lists; remembered: lists that are kept, newest use first (8 bytes x keep each)."""
         self.keep, self.together, self.max_waiting, self.remembered = keep, together, max_waiting, remembered
         self._known: OrderedDict[Key, Best] = OrderedDict()
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from components.errors import ContractError
+from components.profiles.definitions import DAY_US
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger("serving")
-DAY_US = 86_400_000_000
 BUSY_S = 10.0  # longest wait for another process that is writing
 MARKS = 65_536  # of users by hash: who shares one is read again when the other changes
 TOGETHER = 2000  # rows in one commit, at most

@@ -2,12 +2,13 @@
 
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from components.contracts import FloatArray
+from components.contracts import BoolArray, Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import targets_of, window_users
@@ -37,7 +38,8 @@ def adapt(root: Path, params: Params) -> tuple[Choice, dict[str, float]]:
         root / "data/snapshot", root / "data/split", params.split.target_events, knobs.held_out_share, params.seed
     )
     result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
-    before, after = (retrieval(root, params, folder) for folder in (original, adapted))
+    asked = Asked.read(root, params)
+    before, after = (retrieval(asked, root, params, folder) for folder in (original, adapted))
     choice = judge(params.language.model, before[METRIC], after[METRIC])
     if choice.accepted:
         Encoder.load(adapted, params.language).save(root / "models/language")
@@ -60,7 +62,8 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     knobs, language, work = params.language.compress, params.language, root / WORK
     models = root / "models/language"
     folders = {"full": chosen_model(models, choice.original)}
-    texts = read_catalogue(root / "data/split").text
+    asked = Asked.read(root, params)
+    texts = asked.items.text
     if any(name.startswith("distilled") for name in knobs.variants):
         folders["distilled"] = work / "distilled"
         whole_vectors = vectors(folders["full"], texts, params, root)
@@ -74,7 +77,7 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     found = {}
     for name in ("full", *knobs.variants):
         ms = milliseconds(Encoder.load(folders[name], language), few)
-        found[name] = retrieval(root, params, folders[name])[METRIC], ms
+        found[name] = retrieval(asked, root, params, folders[name])[METRIC], ms
     winner, reason = pick(found, knobs)
     log.info(reason)
     metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in found.items()}
@@ -116,21 +119,33 @@ def vectors(folder: Path, texts: list[str], params: Params, root: Path) -> Float
     return encode_cached(encoder, texts, Settings().resolved(root.absolute()).home / "embeddings")
 
 
-def retrieval(root: Path, params: Params, folder: Path) -> dict[str, float]:
-    """Return the metrics of nearest texts on the users of the validation window: means over users.
+@dataclass(frozen=True)
+class Asked:
+    """What all encoders are asked: the validation users, and the products that one of them met; no others are read."""
 
-    Ranked are the products that one of them met, before or in the window: the others need no reading.
-    """
-    split, exclude_seen = root / "data/split", params.recommend.exclude_seen
-    items, users = read_catalogue(split), window_users(split, "validation", exclude_seen)
-    targets = targets_of(users)
-    met = np.zeros(len(items) + 1, bool)
-    met[users.history.item_idx] = met[targets.item_idx] = True
-    texts = [text if seen else "" for text, seen in zip(items.text, met, strict=True)]
+    interactions: Interactions
+    items: Catalogue
+    users: Users
+    met: BoolArray  # (n_items + 1,)
+
+    @classmethod
+    def read(cls, root: Path, params: Params) -> Self:
+        """Return it from root/data/split."""
+        split = root / "data/split"
+        items, users = read_catalogue(split), window_users(split, "validation", params.recommend.exclude_seen)
+        met = np.zeros(len(items) + 1, np.bool_)
+        met[users.history.item_idx] = met[targets_of(users).item_idx] = True
+        return cls(read_interactions(split), items, users, met)
+
+
+def retrieval(asked: Asked, root: Path, params: Params, folder: Path) -> dict[str, float]:
+    """Return the metrics of nearest texts, by the model in `folder`: means over users."""
+    texts = [text if seen else "" for text, seen in zip(asked.items.text, asked.met, strict=True)]
+    items = replace(asked.items, embedding=vectors(folder, texts, params, root))
     model = ContentRecommender(params.models.content, params.models.popularity)
-    model.fit(read_interactions(split), replace(items, embedding=vectors(folder, texts, params, root)), users)
-    lists = model.recommend(users, K, exclude_seen, met).items
-    return {name: float(np.nanmean(values)) for name, values in per_user(lists, targets, [K]).items()}
+    model.fit(asked.interactions, items, asked.users)
+    lists = model.recommend(asked.users, K, params.recommend.exclude_seen, asked.met).items
+    return {name: float(np.nanmean(v)) for name, v in per_user(lists, targets_of(asked.users), [K]).items()}
 
 
 def main() -> None:

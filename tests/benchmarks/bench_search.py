@@ -20,10 +20,12 @@ import numpy as np
 
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info
-from components.evaluation.protocol import take, window_users
+from components.evaluation.comparison import paired_bootstrap
+from components.evaluation.protocol import window_users
 from components.language.encoder import Encoder
 from components.language.text import is_chinese
 from components.params import load
+from components.recommenders.base import take_users
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle, open_bundle
 from components.search.index import SearchIndex
@@ -56,11 +58,9 @@ def personal_scores(run: Path, bundle: Bundle, window: str, rows: list[Row]) -> 
     place = {ids[idx - 1]: n for n, idx in enumerate(users.user_idx.tolist()) if idx}
     known: dict[str, FloatArray] = {}
     for user in {row[2] for row in rows} & set(place):
-        history = take(users.history, np.array([place[user]]))
-        one = user_of(bundle, [])
-        asked_about = type(one)(one.user_idx, history, users.now)
-        if len(history.item_idx):
-            known[user] = scaled(bundle.model.score(asked_about))[0]
+        one = take_users(users, place[user], place[user] + 1)
+        if len(one.history.item_idx):
+            known[user] = scaled(bundle.model.score(one))[0]
     return [known.get(row[2]) for row in rows]
 
 
@@ -96,14 +96,6 @@ def judged(
         both = None if vectors is None else (vectors[n], items)
         values.append(ndcg(index.search(query, K, both, personal[n], popular).items, wanted))
     return np.array(values)
-
-
-def gain(new: np.ndarray, old: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """Return the mean gain and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(seed)
-    means = [(new - old)[rng.integers(0, len(new), len(new))].mean() for _ in range(2000)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float((new - old).mean()), float(low), float(high)
 
 
 def tune(index: SearchIndex, judge: Callable[[bool], float]) -> None:
@@ -156,7 +148,8 @@ def main() -> int:
     above = meaning
     table = {"likeness": meaning, "words": words, "both": both, "and popularity": fused, "and the user": personal}
     for name, values in table.items():
-        more = "{:+.4f} ({:+.4f} to {:+.4f})".format(*gain(values, above, params.seed))
+        gain = paired_bootstrap(values, above, 0.95, 2000, params.seed)
+        more = f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
         halves = " | ".join(f"{values[half].mean():.4f}" for half in (~chinese, chinese))
         print(f"| {name} | {values.mean():.4f} | {halves} | {more if values is not above else ''} |")
         above = values

@@ -6,7 +6,6 @@ import pytest
 from components.experiments.decision import decide
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
-from components.experiments.report import picture
 
 from .conftest import START
 
@@ -40,10 +39,3 @@ def test_verdicts(experiment: Experiment, told: Outcomes, verdict: str) -> None:
     assert decision.reasons
     assert [arm.version for arm in decision.arms] == [1, 2]
     assert type(decision).model_validate_json(decision.model_dump_json()) == decision
-
-
-def test_a_picture_has_a_line_a_day(experiment: Experiment) -> None:
-    svg = picture(experiment, outcomes(4000, (0.1, 0.2)))
-    assert svg.startswith("<svg")
-    assert "2026-03-10" in svg
-    assert picture(experiment, outcomes(0, (0.1, 0.1))) == ""

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from components.contracts import Users
 from components.experiments.definition import Arm, Experiment, begin
 from components.params import Params
+from components.serving.answers import Row, rows_in, user_of
 from components.serving.champion import Champions
 from components.serving.scoring import FAILED
 
@@ -91,29 +92,28 @@ def test_a_shadow_is_compared_and_never_seen(champions: Champions, params: Param
 
 
 def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
-    canary: TestClient, shelf: Shelf, remake: Remake
+    canary: TestClient, shelf: Shelf, remake: Remake, experiment: Experiment
 ) -> None:
     challenger = canary.desk.challenger  # type: ignore[attr-defined]
-    experiment = Experiment(
-        name="spring",
-        salt="s",
-        arms=[Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)],
-        metric="conversion",
-        window_hours=24,
-        alpha=0.05,
-        min_users=2,
-        tightest_at=100,
-        started="2026-03-01T00:00:00Z",
-        versions={"old": 1, "new": 2},
-        bundles={"old": "a", "new": "b"},
-    )
+    arms = [Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)]
+    experiment = experiment.model_copy(update={"arms": arms, "versions": {"old": 1, "new": 2}})
     begin(challenger.experiments, experiment)
-    challenger._running = (-10.0, None)
+    challenger.experiment.forget()
     answers = [ask(canary, f"u{n}") for n in range(80)]
-    arms = {(a["experiment"], a["arm"], a["version"]) for a in answers}
-    assert arms == {("spring", "old", 1), ("spring", "new", 2), (None, None, 1)}
+    seen = {(a["experiment"], a["arm"], a["version"]) for a in answers}
+    assert seen == {("spring", "old", 1), ("spring", "new", 2), (None, None, 1)}
     told = [canary.post("/experiment", json={"user_id": f"u{n}"}).json()["arm"] for n in range(80)]
     assert told == [a["arm"] for a in answers]
     shelf.champion = shelf.put(remake("other"))
     canary.desk.champions.poll()  # type: ignore[attr-defined]
     assert {(a["experiment"], a["version"]) for a in (ask(canary, f"u{n}") for n in range(20))} == {(None, 3)}
+
+
+def test_a_challenger_is_told_the_same_history(champions: Champions, params: Params) -> None:
+    """Events and their times, not the products alone: it would answer somebody else."""
+    assert champions.current is not None
+    bundle = champions.current.bundle
+    user = user_of(bundle, [Row("sku-1", "view", 10**15), Row("sku-2", "purchase", 2 * 10**15)])
+    again = user_of(bundle, rows_in(bundle, user))
+    for field in ("item_idx", "event", "timestamp", "weight"):
+        assert getattr(again.history, field).tolist() == getattr(user.history, field).tolist()

@@ -187,3 +187,19 @@ def _wait(champions: Champions, number: int) -> None:
     while champions.current is None or champions.current.version != number:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_each_bundle_is_warmed_before_it_serves(champions: Champions, shelf: Shelf, remake: Remake) -> None:
+    seen: list[tuple[int, int | None]] = []
+    champions.warm = lambda new: seen.append((new.version, champions.current.version if champions.current else None))
+    shelf.put(remake("next"))
+    champions.poll()
+    assert seen == [(2, 1)]
+
+
+def test_so_is_the_last_one_on_disk(champions: Champions, shelf: Shelf) -> None:
+    seen: list[tuple[int, bool]] = []
+    other = Champions(shelf, champions.folder, champions.poll_s, Meters())
+    other.warm = lambda new: seen.append((new.version, other.current is None))
+    other.load_last()
+    assert seen == [(1, True)]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import ContractError
-from components.serving.state import DAY_US, Happened, SqliteState
+from components.profiles.definitions import DAY_US
+from components.serving.state import Happened, SqliteState
 
 from .conftest import ROOT
 
