@@ -11,7 +11,7 @@ from components.params import Search, load
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def params() -> Search:
     return load(ROOT / "params.yaml").search
 

@@ -6,10 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts import Catalogue
-from components.params import Search, load
+from components.params import Search
 from components.search.lexical import MOST, Lexical, terms
-
-from .conftest import ROOT
 
 
 def best(lexical: Lexical, params: Search, query: str, k: int = 3) -> list[int]:
@@ -71,11 +69,10 @@ def test_an_empty_catalogue_finds_nothing(params: Search) -> None:
     assert Lexical.build(nothing, params).scores("anything", 0, params)[0].tolist() == [0]
 
 
-@given(st.text(max_size=400))
+@given(text=st.text(max_size=400))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_a_query(text: str) -> None:
+def test_any_text_is_a_query(params: Search, text: str) -> None:
     items = Catalogue(["", "a"], ["", "red 茶壶"], ["", "x"], [""] * 2, [""] * 2, [""] * 2, np.zeros(2, np.float32))
-    params = load(ROOT / "params.yaml").search
     scores, _ = Lexical.build(items, params).scores(text, 1, params)
     assert np.isfinite(scores).all()
     assert scores[0] == 0
