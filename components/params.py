@@ -504,6 +504,7 @@ class Serving(Section):
     max_body_kib: Count
     timeout_s: Positive
     threads: Count
+    state_connections: Count
     max_waiting: Count
     workers: Count
     together: Count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -10,7 +10,7 @@ from components.errors import ContractError, ParamsError
 from components.experiments import definition
 from components.experiments.decision import ExperimentDecision, decide
 from components.experiments.definition import Arm, Experiment, Metric
-from components.experiments.outcomes import Outcomes, read_outcomes
+from components.experiments.outcomes import BEFORE_DAYS, Outcomes, read_outcomes
 from components.experiments.report import picture
 
 if TYPE_CHECKING:
@@ -92,12 +92,14 @@ def _running(folder: Path) -> Experiment:
 
 
 def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
-    from components.serving.state import SqliteState
+    from components.serving.state import open_state
 
     serving = place.shop / "serving"
-    state = SqliteState(serving / "state.db")
+    state = open_state(place.settings.state_address, serving, place.params.release.name)
+    since = experiment.started - timedelta(days=BEFORE_DAYS)
     try:
-        return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), state.table(), experiment, now)
+        events = state.table(round(since.timestamp() * 1_000_000))
+        return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), events, experiment, now)
     finally:
         state.close()
 

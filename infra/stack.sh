@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL and Redis from the system's packages, MLflow and
-# Prefect on PostgreSQL, a worker, the service. Not the object store, Prometheus and Grafana: artifacts go to a folder.
+# What infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL and Redis from the system's packages, MLflow,
+# Prefect and the service's state on PostgreSQL, a worker, the service. Not the object store, Prometheus and Grafana: artifacts go to a folder.
 #
 #   infra/stack.sh start | stop | status
 #
@@ -137,6 +137,7 @@ export CAROUSEL_TRACKING_URI='http://127.0.0.1:$CAROUSEL_MLFLOW_PORT'
 export CAROUSEL_MLFLOW_URL='http://127.0.0.1:$CAROUSEL_MLFLOW_PORT'
 export CAROUSEL_SERVICE_URL='http://127.0.0.1:$CAROUSEL_SERVICE_PORT'
 export CAROUSEL_ADMIN_TOKEN='$ADMIN_TOKEN'
+export CAROUSEL_STATE_URL='postgresql://state:$STATE_DB_PASSWORD@127.0.0.1:$postgres_port/state'
 export PREFECT_API_URL='http://127.0.0.1:$CAROUSEL_PREFECT_PORT/api'
 export PREFECT_API_AUTH_STRING='carousel:$PREFECT_PASSWORD'
 EOF

@@ -28,7 +28,7 @@ from components.serving.loop import Loop
 from components.serving.meters import Meters
 from components.serving.page import add_page
 from components.serving.routes import ERRORS, add_events, add_lists, add_people, add_products
-from components.serving.state import SqliteState
+from components.serving.state import open_state
 from components.serving.take_in import take_in
 from components.settings import Settings
 
@@ -67,11 +67,14 @@ def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> Fa
     return app
 
 
-def make_desk(champions: Champions, params: Params) -> Desk:
-    """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process."""
+def make_desk(champions: Champions, params: Params, state_url: str | None = None) -> Desk:
+    """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process.
+
+    state_url: of the database that holds the state instead.
+    """
     folder, meters = champions.folder, champions.meters
     rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
-    state = SqliteState(folder / "state.db")
+    state = open_state(state_url, folder, params.release.name)
     knobs = params.serving.exposures
     exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
     return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
@@ -88,7 +91,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
     champions = Champions(registry, shop / "serving", params.serving.poll_s, Meters())
-    desk = make_desk(champions, params)
+    desk = make_desk(champions, params, settings.state_address)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
     admin = Admin(desk, token, shop / "audit.jsonl")
     desk.challenger.audit = partial(admin.write, outcome="stopped")
@@ -131,7 +134,8 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
 
 def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
     """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
-    state = SqliteState(settings.shop(params.release.name) / "serving/state.db")
+    shop = params.release.name
+    state = open_state(settings.state_address, settings.shop(shop) / "serving", shop)
     if snapshot is not None:
         take_in(state, snapshot)
     gone = state.prune(params.serving.state_days)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -33,13 +33,14 @@ from components.serving.problems import ProblemError
 from components.serving.rules import RuleError
 from components.serving.schemas import NO_FILTERS, Asked, Filters, Item, RecommendRequest
 from components.serving.scoring import FAILED, Best, OverloadError, Rendered, Scorer
-from components.serving.state import State
+from components.serving.state import State, StoreError
 
 T = TypeVar("T")
 ITEMS = TypeAdapter(list[Item])
 TOLD = (b"experiment", b"arm", b"model", b"reason")
 REPLAYED = 32  # newest requests with which a new bundle is warmed
 STOCK_S = 2.0  # the stock is read again after this
+AWAY = "the store of histories is away"
 
 
 class Desk:
@@ -62,6 +63,7 @@ class Desk:
         self.serving, self.meters = serving, meters
         self.scorer = Scorer(serving.max_k, serving.together, serving.max_waiting, serving.remembered)
         self.limiter = anyio.CapacityLimiter(serving.threads)
+        self.readers = anyio.CapacityLimiter(serving.state_connections)
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
         self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
@@ -108,7 +110,7 @@ class Desk:
             text, item_ids = rendered(bundle, best, body.k)
             listed = Listed(text, item_ids, best.model, answers.reason_of(best, body))
         else:
-            out = self.out(filters)
+            out = await self.out(filters)
             listed = as_listed(await self.apart(lambda: answers.recommend(side.champion, user, best, body, out)))
         self.challenger.compare(side, user, listed, time.perf_counter() - started, self.scorer)
         return self.shown(request, side, listed, body.user_id, body.context.session_id)
@@ -116,13 +118,18 @@ class Desk:
     async def _best(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, Best]:
         """Return the user and the best products; of a user of whom nothing new was told, what was found before."""
         here, user_id = body.context.item_id, None if body.history else body.user_id
-        key, mark = (bundle.digest, user_id or ""), 0
-        if user_id is not None and here is None:
-            mark = self.state.mark(user_id)  # before the history is read: what comes between is seen next time
-            kept = self._kept.get(key)
-            if kept is not None and kept[0] == mark:
-                return kept[1], kept[2]
-        rows = self.rows(body, bundle.info.max_history, here)
+        key, mark, keeps = (bundle.digest, user_id or ""), 0, user_id is not None and here is None
+        kept = self._kept.get(key) if keeps else None
+        try:
+            if user_id is not None and keeps:
+                mark = await self.told(partial(self.state.mark, user_id))  # first: what comes between is seen next time
+                if kept is not None and kept[0] == mark:
+                    return kept[1], kept[2]
+            rows, away = await self.rows(body, bundle.info.max_history, here), False
+        except StoreError:  # what is known of the user, and be it old, else what a stranger gets
+            if kept is not None:
+                return kept[1], replace(kept[2], reason=AWAY)
+            rows, away = answers.rows_of([], here), True
         user = answers.user_of(bundle, rows)
         self.recent.append(rows)
         try:
@@ -131,19 +138,29 @@ class Desk:
                 best = await asyncio.wrap_future(best)
         except OverloadError:
             raise self._overload() from None
-        if user_id is not None and here is None and best.reason != FAILED and self.serving.remembered:
+        if away:
+            return user, replace(best, reason=AWAY)
+        if keeps and best.reason != FAILED and self.serving.remembered:
             if len(self._kept) >= self.serving.remembered:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = mark, user, best
         return user, best
 
-    def rows(self, body: Asked, newest: int, here: str | None = None) -> list[Row]:
-        """Return the history that counts: the request's, else what was told of the user."""
+    async def rows(self, body: Asked, newest: int, here: str | None = None) -> list[Row]:
+        """Return the history that counts: the request's, else what was told of the user. Raises StoreError."""
         if body.history:
             return answers.rows_of(body.history, here)
         if body.user_id is None:
             return answers.rows_of([], here)
-        return answers.rows_of(self.state.history(body.user_id, newest), here)
+        return answers.rows_of(await self.told(partial(self.state.history, body.user_id, newest)), here)
+
+    async def told(self, read: Callable[[], T]) -> T:
+        """Return what the store says; one that is over the network is asked in a thread. Raises StoreError."""
+        if self.state.near:
+            return read()
+        if self.readers.statistics().tasks_waiting >= self.serving.max_waiting:
+            raise self._overload()
+        return await anyio.to_thread.run_sync(read, limiter=self.readers)
 
     async def apart(self, work: Callable[[], T]) -> T:
         """Return what the work gives, done in a thread; raises ProblemError for overload and for what it was asked."""
@@ -175,9 +192,19 @@ class Desk:
         head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)
         return Response(head + words + b',"items":' + listed.text + b"}", media_type="application/json")
 
-    def out(self, filters: Filters) -> Out:
-        """Return the item_ids that the stock bars; none where the filters do not ask for it."""
-        return self.out_of_stock() if filters.in_stock else frozenset()
+    async def out(self, filters: Filters) -> Out:
+        """Return the item_ids that the stock bars; none where the filters do not ask for it.
+
+        Raises StoreError where the stock was never read; what was read last counts while the store is away.
+        """
+        if not filters.in_stock:
+            return frozenset()
+        try:
+            return await self.told(self.out_of_stock)
+        except StoreError:
+            if self.out_of_stock.last is None:
+                raise
+            return self.out_of_stock.last
 
     def _out_of_stock(self) -> Out:
         return frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)
@@ -242,5 +269,5 @@ def _json(value: str | None) -> bytes:
 
 def unsafe(error: Exception) -> ProblemError:
     """Return the answer to events that could not be written: nobody is told that they are safe."""
-    what = "the store is busy or full" if isinstance(error, sqlite3.Error) else "the store failed"
+    what = "the store is away, busy or full" if isinstance(error, StoreError) else "the store failed"
     return ProblemError(503, f"the events were not taken: {what}; send them again", {"Retry-After": "1"})

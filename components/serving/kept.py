@@ -24,6 +24,11 @@ class Kept(Generic[T]):
             held = self._held = time.monotonic(), self.read()
         return held[1]
 
+    @property
+    def last(self) -> T | None:
+        """Return what is held, however old; None where nothing was ever read."""
+        return None if self._held is None else self._held[1]
+
     def put(self, value: T) -> None:
         """Hold a value that is known to be the newest."""
         self._held = time.monotonic(), value

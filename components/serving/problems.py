@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457). No answer repeats what the request held: only where it was wrong."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from components.serving.schemas import Problem
+from components.serving.state import StoreError
 
+log = logging.getLogger("serving")
 MAX_ERRORS = 10  # that one answer lists
 
 
@@ -48,6 +51,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def _own(request: Request, error: ProblemError) -> Response:
         return problem(error.status, error.detail, request.state.request_id, headers=error.headers)
+
+    @app.exception_handler(StoreError)
+    async def _store(request: Request, error: StoreError) -> Response:
+        log.warning("%s", error)
+        return problem(
+            503, "the store of histories is away; try again", request.state.request_id, headers={"Retry-After": "1"}
+        )
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

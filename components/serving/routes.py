@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from components.data.tables import moment
 from components.serving import answers
 from components.serving.answers import Found, Out
 from components.serving.champion import Champion
-from components.serving.desk import Desk, as_listed, unsafe
+from components.serving.desk import AWAY, Desk, as_listed, unsafe
 from components.serving.problems import ProblemError
 from components.serving.schemas import (
     USUAL_K,
@@ -37,7 +38,7 @@ from components.serving.schemas import (
     UserRequest,
 )
 from components.serving.scoring import NO_HISTORY
-from components.serving.state import Happened
+from components.serving.state import Happened, StoreError
 
 AHEAD_US = 3_600_000_000  # an event may be so far ahead of the service's clock, and no more
 Responses = dict[int | str, dict[str, Any]]
@@ -90,8 +91,13 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         desk.check_k(body.k)
         side = desk.side(body.user_id)
         bundle = side.champion.bundle
-        user = answers.user_of(bundle, desk.rows(body, bundle.info.max_history)) if body.personal else None
-        out = desk.out(body.filters)
+        user, away = None, None
+        if body.personal:
+            try:
+                user = answers.user_of(bundle, await desk.rows(body, bundle.info.max_history))
+            except StoreError:
+                away = AWAY  # the same list for everybody
+        out = await desk.out(body.filters)
 
         def work() -> Found | None:
             mask = answers.allowed(side.champion, body.filters, [], out)
@@ -100,7 +106,7 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         found = await desk.apart(work)
         if found is None:
             raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
-        return desk.shown(request, side, as_listed(found), body.user_id)
+        return desk.shown(request, side, as_listed(found._replace(reason=found.reason or away)), body.user_id)
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
@@ -127,7 +133,7 @@ def add_products(app: FastAPI, desk: Desk) -> None:
         """Return the products' scores for a user, what each part of the model adds, and what they read like."""
         side = desk.side(body.user_id)
         bundle = side.champion.bundle
-        user = answers.user_of(bundle, desk.rows(body, bundle.info.max_history))
+        user = answers.user_of(bundle, await desk.rows(body, bundle.info.max_history))
 
         def work() -> list[Item]:
             order = _known(body, bundle.index)
@@ -152,7 +158,8 @@ def add_products(app: FastAPI, desk: Desk) -> None:
         """Return the chances of a click, a cart and a purchase of these products, best first."""
         side = desk.side(body.user_id)
         bundle, people = side.champion.bundle, side.champion.people
-        known = desk.state.history(body.user_id, bundle.info.max_history) if body.user_id else []
+        most = bundle.info.max_history
+        known = await desk.told(partial(desk.state.history, body.user_id, most)) if body.user_id else []
         user = answers.user_of(bundle, answers.rows_of(body.history or known))
         now = time.time_ns() // 1000
 
@@ -183,7 +190,7 @@ def add_people(app: FastAPI, desk: Desk) -> None:
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:
         """Return what the service was told of a user, and the profile that it makes."""
         champion = desk.champion()
-        rows = desk.state.history(body.user_id, champion.bundle.info.max_history)
+        rows = await desk.told(partial(desk.state.history, body.user_id, champion.bundle.info.max_history))
         now = max([time.time_ns() // 1000, *(row.at + 1 for row in rows)])
         told = await desk.apart(lambda: champion.people.profile(rows, now))
         history = [
@@ -206,7 +213,7 @@ def add_people(app: FastAPI, desk: Desk) -> None:
 async def _beside(desk: Desk, request: Request, body: SimilarRequest, find: Find) -> Response:
     desk.check_k(body.k)
     side = desk.side(None)
-    out = desk.out(body.filters)
+    out = await desk.out(body.filters)
     found = await desk.apart(lambda: find(side.champion, body, out))
     return desk.shown(request, side, as_listed(found), None)
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from components.params import EventName
 from components.serving.rules import LONGEST
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # serving.max_k is the other bound
 USUAL_K = 10  # list length where a request names none
 

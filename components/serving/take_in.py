@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from components.serving.state import Happened, SqliteState
+from components.serving.state import Happened, State, trace
 
 log = logging.getLogger("serving")
-BATCH = 50_000  # rows in one commit
+BATCH = 50_000  # rows read at once
 QUERY = """
 SELECT user_id, epoch_us(timestamp), item_id, event, quantity, price, session_id, position
 FROM read_parquet($1, hive_partitioning = false)
@@ -18,7 +18,7 @@ WHERE user_id IS NOT NULL AND event <> 'impression'
 """
 
 
-def take_in(state: SqliteState, snapshot: Path) -> int:
+def take_in(state: State, snapshot: Path) -> int:
     """Take in the events of the snapshot's users, without impressions; return how many were new.
 
     A snapshot that is not there, or was taken in before, costs nothing. Users who were forgotten stay forgotten.
@@ -46,5 +46,5 @@ def take_in(state: SqliteState, snapshot: Path) -> int:
 def _happened(rows: list[tuple[object, ...]], forgotten: frozenset[str]) -> Iterator[Happened]:
     for row in rows:
         happened = Happened(*row)  # type: ignore[arg-type]
-        if not forgotten or SqliteState.trace(happened.user_id) not in forgotten:
+        if not forgotten or trace(happened.user_id) not in forgotten:
             yield happened

@@ -11,7 +11,9 @@ from components.errors import ContractError, ParamsError
 from components.experiments.definition import lost, read
 from components.params import load
 from components.serving.exposures import Shown, write
-from components.serving.state import Happened, SqliteState
+from components.serving.state import Happened
+from components.serving.state_sqlite import SqliteState
+from components.settings import Settings
 from flows import experiment
 from flows.cli import run
 
@@ -34,7 +36,8 @@ class Registry:
 @pytest.fixture
 def place(tmp_path: Path) -> Any:
     params = load(ROOT / "params.yaml", overrides=["experiments.min_users=30", "experiments.window_hours=24"])
-    return SimpleNamespace(registry=lambda: Registry(), params=params, shop=tmp_path)
+    settings = Settings(home=tmp_path)
+    return SimpleNamespace(registry=lambda: Registry(), params=params, shop=tmp_path, settings=settings)
 
 
 def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:

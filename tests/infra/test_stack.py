@@ -1,6 +1,7 @@
 """`make stack` without make: the same programs as in the containers, on PostgreSQL and Redis, and all of them end."""
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -47,6 +48,17 @@ def answer(port: str, path: str) -> bytes:
         return bytes(reply.read())
 
 
+def tell(port: str) -> dict[str, int]:
+    body = json.dumps(
+        {"events": [{"user_id": "ann", "item_id": "i", "event": "view", "timestamp": "2026-01-01T00:00:00Z"}]}
+    )
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/events", body.encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        return dict(json.load(reply))
+
+
 def stack(verb: str, environment: dict[str, str]) -> str:
     command = [ROOT / "infra/stack.sh", verb]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
@@ -61,6 +73,10 @@ def test_the_stack_starts_answers_and_ends(environment: dict[str, str]) -> None:
         assert answer(environment["CAROUSEL_MLFLOW_PORT"], "/health") == b"OK"
         assert answer(environment["CAROUSEL_PREFECT_PORT"], "/api/health") == b"true"
         assert b"alive" in answer(environment["CAROUSEL_SERVICE_PORT"], "/livez")
+        assert [tell(environment["CAROUSEL_SERVICE_PORT"])["new"] for _ in range(2)] == [1, 0]
+        assert not list(
+            Path(environment["CAROUSEL_STACK"]).glob("home/shops/*/serving/state.db")
+        )  # it is in PostgreSQL
         assert b"carousel_champion_version" in answer(environment["CAROUSEL_SERVICE_PORT"], "/metrics")
         with pytest.raises(urllib.error.HTTPError):  # the API asks for the password
             answer(environment["CAROUSEL_PREFECT_PORT"], "/api/work_pools/carousel")

@@ -26,6 +26,8 @@ from components.serving.app import make_app, make_desk
 from components.serving.champion import Champions
 from components.serving.meters import Meters
 
+from .postgres import Postgres, programs
+
 ROOT = Path(__file__).parents[3]
 World = tuple[Interactions, Catalogue, Users]
 N_ITEMS = 20
@@ -173,10 +175,26 @@ TOKEN = "t0ken"
 
 
 @contextmanager
-def served(champions: Champions, params: Params, **serving: object) -> Iterator[TestClient]:
+def served(
+    champions: Champions, params: Params, state_url: str | None = None, **serving: object
+) -> Iterator[TestClient]:
     """Yield a client of the whole app; `serving` changes knobs."""
-    desk = make_desk(champions, params.model_copy(update={"serving": params.serving.model_copy(update=serving)}))
+    params = params.model_copy(update={"serving": params.serving.model_copy(update=serving)})
+    desk = make_desk(champions, params, state_url)
     app = make_app(desk, Admin(desk, TOKEN, champions.folder.parent / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         client.desk = desk  # type: ignore[attr-defined]
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Return a PostgreSQL server; skips where there is none to start."""
+    pytest.importorskip("psycopg2")
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    server = Postgres(tmp_path_factory.mktemp("postgres"), found)
+    server.start()
+    yield server
+    server.stop()

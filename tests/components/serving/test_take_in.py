@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.serving.state import SqliteState
+from components.serving.state_sqlite import SqliteState
 from components.serving.take_in import take_in
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
