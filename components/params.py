@@ -467,6 +467,15 @@ class Search(Section):
         return self
 
 
+class NearestKnobs(Section):
+    """The graph of products' vectors."""
+
+    from_items: Count
+    connectivity: Annotated[int, Field(ge=2, le=256)]
+    expansion_add: Count
+    expansion_search: Count
+
+
 class Experiments(Section):
     """A/B tests on the live service."""
 
@@ -543,6 +552,7 @@ class Params(Section):
     gate: Gate
     release: Release
     search: Search
+    nearest: NearestKnobs
     experiments: Experiments
     serving: Serving
     flows: Flows

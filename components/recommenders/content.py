@@ -5,11 +5,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
 from components.errors import ContractError
 from components.params import Content, Popularity
-from components.recommenders.base import BaseRecommender
+from components.recommenders.base import BaseRecommender, take_users, top_k
 from components.recommenders.histories import history_matrix, pick
+from components.recommenders.nearest import Nearest
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
 
@@ -23,6 +24,7 @@ class ContentRecommender(BaseRecommender):
     def __init__(self, params: Content, popularity: Popularity) -> None:
         self.params = params
         self.popularity = popularity
+        self.nearest: Nearest | None = None  # of a large catalogue: lists are looked for there
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Keep the catalogue's embeddings, to the precision of float16; raises ContractError where there are none."""
@@ -38,9 +40,30 @@ class ContentRecommender(BaseRecommender):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return cosines in [-1, 1]; 0 and a tiny popularity for items without text and users without history."""
+        return pick(self._means(users) @ self.vectors.T + self.prior, items)
+
+    def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
+        """See BaseRecommender; with a graph the scores are the same, and nearly all lists."""
+        if self.nearest is None:
+            return super().recommend(users, k, exclude_seen, candidates)
+        ranked = Ranked(np.zeros((len(users), k), np.int32), np.full((len(users), k), -np.inf, np.float32))
+        for row, mean in enumerate(self._means(users)):
+            one = take_users(users, row, row + 1)
+            if not mean.any():
+                best = super().recommend(one, k, exclude_seen, candidates)
+            else:
+                barred = np.unique(one.history.item_idx) if exclude_seen else None
+                items = self.nearest.around(mean, k, candidates, barred)
+                best = top_k((self.vectors[items] @ mean + self.prior[items])[None], k)
+                best = Ranked(np.where(np.isneginf(best.scores), 0, items[best.items]), best.scores)
+            ranked.items[row, : best.items.shape[1]] = best.items[0]
+            ranked.scores[row, : best.items.shape[1]] = best.scores[0]
+        return ranked
+
+    def _means(self, users: Users) -> FloatArray:
+        """Return (n_users, dim) the directions of the histories' weighted means."""
         history = history_matrix(users, self.n_items, self.params.recency)
-        mean = unit_rows(history @ self.vectors)
-        return pick(mean @ self.vectors.T + self.prior, items)
+        return unit_rows(history @ self.vectors)
 
     def save(self, folder: Path) -> None:
         """Write the embeddings and the prior."""

@@ -7,6 +7,7 @@ Layout:
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
     ranker/                  chances of a click, a cart and a purchase, where there is a ranker
+    nearest/                 a graph of the embeddings, where the catalogue is a large one
     search/                  the words of the products, where a query looks them up
     sentiment/               how reviews sound to the encoder, where there is such a head
     encoder/                 the encoder of texts, where release.include_encoder
@@ -32,8 +33,10 @@ from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
 from components.language.encoder import FILES
-from components.params import Profiles
+from components.params import NearestKnobs, Profiles
+from components.recommenders.content import ContentRecommender
 from components.recommenders.library import load_model
+from components.recommenders.nearest import Nearest
 from components.release.translation import TranslatedRecommender
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class BundleInfo(Record):
     simulated: bool
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
     profiles: Profiles | None = None  # how profiles are made of events; None: a bundle from before they were here
+    nearest: NearestKnobs | None = None  # how the graph in nearest/ is asked; None: there is none
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,18 @@ class Bundle:
     @cached_property
     def model(self) -> Recommender:
         """Return the recommender that the bundle ships."""
-        return load_model(self.folder / "model")
+        model = load_model(self.folder / "model")
+        if isinstance(model, ContentRecommender):
+            model.nearest = self.nearest
+        return model
+
+    @cached_property
+    def nearest(self) -> Nearest | None:
+        """Return the graph of the products' vectors; None for a catalogue that is looked at whole."""
+        knobs, vectors = self.info.nearest, self.catalogue.embedding
+        if knobs is None or vectors is None:
+            return None
+        return Nearest.load(self.folder / "nearest", self.info.n_items, vectors.shape[1], knobs)
 
     @cached_property
     def fallback(self) -> Recommender:
@@ -135,6 +150,7 @@ def build_bundle(
     encoder: Path | None,
     ranker: Path | None = None,
     search: Path | None = None,
+    nearest: Path | None = None,
 ) -> str:
     """Fill the empty folder `out`; return the digest. The manifest comes last: without it, nobody reads the rest.
 
@@ -149,7 +165,8 @@ def build_bundle(
         out / "drift_reference.parquet": drift_reference,
     }
     folders = {"model": model, "fallback": fallback}
-    folders |= {name: folder for name, folder in (("ranker", ranker), ("search", search)) if folder}
+    optional = {"ranker": ranker, "search": search, "nearest": nearest}
+    folders |= {name: folder for name, folder in optional.items() if folder}
     if (features / "sentiment/sentiment.json").is_file():
         folders["sentiment"] = features / "sentiment"
     for name, folder in folders.items():

@@ -83,6 +83,11 @@ def similar(champion: Champion, request: SimilarRequest, out: Out) -> Found:
     vectors = bundle.catalogue.embedding
     if vectors is None or not vectors[index].any():
         return _after(bundle, bundle.model, index, request.k, mask)
+    if bundle.nearest is not None:
+        near = bundle.nearest.around(vectors[index], request.k, mask)
+        near = near[vectors[near].any(axis=1)]
+        ranked = top_k((vectors[near] @ vectors[index])[None], request.k)
+        return Found(as_items(bundle, near[ranked.items[0]], ranked.scores[0]), "text", None)
     listable = vectors.any(axis=1) if mask is None else mask & vectors.any(axis=1)
     scores = np.where(listable, vectors @ vectors[index], -np.inf).astype(np.float32)
     scores[0] = -np.inf

@@ -9,6 +9,7 @@ from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
 from components.params import Params
 from components.recommenders.library import model_folder
+from components.recommenders.nearest import Nearest
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
 from components.search.index import SearchIndex
 from components.stages.run import stage
@@ -19,8 +20,13 @@ log = logging.getLogger("package")
 def package(root: Path, params: Params) -> str:
     """Fill root/bundle; return its digest. Of the evaluation it reads the challenger's name and nothing else."""
     evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
-    index = root / "run/search"
-    SearchIndex.build(read_catalogue(root / "data/split"), params.search).save(index)
+    index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
+    SearchIndex.build(catalogue, params.search).save(index)
+    info = bundle_info(root, evaluation.challenger, params)
+    graph = root / "run/nearest" if info.nearest else None
+    if graph and catalogue.embedding is not None:
+        log.info("linking %d products", info.n_items)
+        Nearest.build(catalogue.embedding, params.nearest).save(graph)
     digest = build_bundle(
         root / "bundle",
         model=fitted(root, evaluation.challenger),
@@ -28,9 +34,10 @@ def package(root: Path, params: Params) -> str:
         split=root / "data/split",
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
-        info=bundle_info(root, evaluation.challenger, params),
+        info=info,
         ranker=_ranker_folder(root),
         search=index,
+        nearest=graph,
         encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
     )
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
@@ -53,6 +60,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         simulated=split.simulated,
         encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
         profiles=params.profiles,
+        nearest=params.nearest if split.n_items >= params.nearest.from_items else None,
     )
 
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,13 @@ from components.ranking.examples import Examples
 from components.ranking.features import NOBODY, Cares, Known, known
 from components.ranking.model import make_net
 from components.ranking.ranker import Ranker
+from components.recommenders.content import ContentRecommender
 from components.recommenders.histories import history_matrix
 from components.recommenders.library import create
 from components.release.bundle import open_bundle
+from components.serving.answers import similar
+from components.serving.champion import Champion
+from components.serving.schemas import SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
 from tests.components.release.conftest import write_items
@@ -99,6 +104,23 @@ def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[
     assert bundle.info.as_of == "2026-03-01T00:00:00+00:00"
     assert bundle.info.encoder.dim == 8
     assert not (root / "bundle/encoder").exists()
+
+
+def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Path]) -> None:
+    knobs = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "nearest.from_items=20"])
+    root = evaluated("a", "content")
+    interactions, catalogue, users = checkerboard()
+    create("content", knobs).fit(interactions, catalogue, users).save(root / "models/simple/content")
+    bundle = open_bundle(root / "bundle", package(root, knobs))
+    small = replace(bundle, info=bundle.info.model_copy(update={"nearest": None}))
+    assert bundle.nearest is not None
+    assert isinstance(bundle.model, ContentRecommender)
+    assert bundle.model.nearest is bundle.nearest
+    request = SimilarRequest(item_id=catalogue.item_id[1], k=5)
+    walked, compared = (similar(Champion(1, b), request, frozenset()).items for b in (bundle, small))
+    assert [i.item_id for i in walked] == [i.item_id for i in compared]
+    assert [i.score for i in walked] == pytest.approx([i.score for i in compared], abs=1e-6)
+    assert len(walked) == 5
 
 
 def test_the_bytes_do_not_depend_on_who_the_champion_is(evaluated: Callable[..., Path], params: Params) -> None:
