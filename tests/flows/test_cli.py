@@ -156,6 +156,7 @@ def test_two_at_once_one_is_told_why_not(promoted: Path) -> None:
 NOWHERE = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 
 
+@pytest.mark.slow
 def test_it_trains_when_prefect_cannot_be_reached(promoted: Path) -> None:
     done = carousel(promoted, "retrain", "--json", "--set", "trainer.max_epochs=5", **NOWHERE)
     assert done.returncode == 2, done.stderr

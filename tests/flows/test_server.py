@@ -51,7 +51,7 @@ def children(home: Path) -> list[psutil.Process]:
     return [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("PREFECT_HOME") == mine]
 
 
-@pytest.mark.parametrize("how", ["by itself", "kill -9"])
+@pytest.mark.parametrize("how", ["by itself", pytest.param("kill -9", marks=pytest.mark.slow)])
 def test_it_ends_with_the_run(tmp_path: Path, how: str) -> None:
     seconds = "0" if how == "by itself" else "200"
     run = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path), seconds], stdout=subprocess.PIPE, text=True)

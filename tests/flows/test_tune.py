@@ -107,6 +107,7 @@ def test_mlflow_holds_the_search_and_its_trials_below_it(
     assert float(run.params["models.ease.l2"]) == best["values"]["models.ease.l2"]
 
 
+@pytest.mark.slow
 def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCaptureFixture) -> None:
     from flows.retrain import retrain
 

@@ -124,6 +124,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]], int]:
     return lists, targets, k
 
 
+@pytest.mark.slow  # ranx compiles itself first
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_agrees_with_ranx(case: tuple[list[list[int]], list[list[int]], int]) -> None:
