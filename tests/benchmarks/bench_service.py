@@ -115,8 +115,18 @@ async def until_ready(port: int) -> None:
     raise TimeoutError("the service did not become ready; look at its log")
 
 
-async def load(port: int, seconds: float, bodies: Callable[[], list[tuple[str, bytes]]], rate: float | None) -> dict:
-    """Ask for so long over all connections; rate: requests per second in all, None for as many as possible."""
+async def load(
+    port: int,
+    seconds: float,
+    bodies: Callable[[], list[tuple[str, bytes]]],
+    rate: float | None,
+    route: str = "/recommend",
+    connections: int = CONNECTIONS,
+) -> dict:
+    """Ask for so long over all connections; rate: requests per second in all, None for as many as possible.
+
+    Requests of the route are what is counted and timed.
+    """
     times: list[float] = []
     bad = 0
     end = time.perf_counter() + seconds
@@ -130,16 +140,16 @@ async def load(port: int, seconds: float, bodies: Callable[[], list[tuple[str, b
             if rate:
                 if due > now:
                     await asyncio.sleep(due - now)
-                due += CONNECTIONS / rate
+                due += connections / rate
             for path, body in bodies():
                 started = time.perf_counter()
                 status, _ = await connection.post(path, body)
-                if path == "/recommend":
+                if path == route:
                     times.append(time.perf_counter() - started)
                 bad += status != 200
         connection.writer.close()
 
-    await asyncio.gather(*(one(n) for n in range(CONNECTIONS)))
+    await asyncio.gather(*(one(n) for n in range(connections)))
     told = 1000 * np.percentile(times, [50, 99])
     return {"rate": len(times) / seconds, "p50": float(told[0]), "p99": float(told[1]), "bad": bad}
 

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from components.contracts import Lineage
 from components.params import Params, load
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
+from components.serving.state import open_state
 from components.settings import Settings
 
 from .conftest import ROOT, Remake
@@ -45,13 +45,18 @@ RELOADS = 50
 
 
 @contextmanager
-def service(home: Path, port: int, *knobs: str) -> Iterator[subprocess.Popen[str]]:
+def service(home: Path, port: int, *knobs: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     script = home / "start.py"  # worker processes import it again
     script.write_text(START)
     command = [sys.executable, str(script), str(home), f"serving.port={port}", "serving.poll_s=0.05", *knobs]
     with (home / "serve.log").open("a") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+            command,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         )
     try:
         yield process
@@ -111,6 +116,7 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
         port = free.getsockname()[1]
 
     seen: Counter[tuple[int, int | None]] = Counter()
+    held: list[int] = []  # KiB, after each reload
     stop = threading.Event()
 
     def load() -> None:
@@ -128,6 +134,7 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
                 target = (other, good)[n % 2]
                 registry.move("champion", target)
                 until_version(port, target)
+                held.append(memory(process.pid))
             registry.move("champion", bad)
             time.sleep(1)
             until_version(port, good, 1)  # a bad one never replaces a good one
@@ -145,6 +152,7 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
         assert process.poll() is None
     assert {key for key, _ in seen.items()} == {(200, good), (200, other)}
     assert sum(seen.values()) > 20 * RELOADS
+    assert max(held[-10:]) < 1.1 * max(held[5:15]), held
 
     with service(home, port):
         until_version(port, good)
@@ -177,8 +185,12 @@ def shop(bundle: Path, tmp_path: Path) -> tuple[Path, int]:
         return home, free.getsockname()[1]
 
 
-def test_a_replica_killed_under_load_loses_no_acknowledged_event(shop: tuple[Path, int]) -> None:
+@pytest.mark.parametrize("where", ["file", "database"])
+def test_a_replica_killed_under_load_loses_no_acknowledged_event(
+    shop: tuple[Path, int], where: str, request: pytest.FixtureRequest
+) -> None:
     home, port = shop
+    url = request.getfixturevalue("postgres").database() if where == "database" else ""
     told: list[tuple[str, int]] = []
     stop = threading.Event()
 
@@ -199,7 +211,7 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(shop: tuple[Pat
             if status == 200:
                 told.append((user, n))
 
-    with service(home, port, "serving.workers=2") as process:
+    with service(home, port, "serving.workers=2", CAROUSEL_STATE_URL=url) as process:
         until_version(port, 1)
         clients = [threading.Thread(target=tell, args=(f"user-{n}",)) for n in range(4)]
         for client in clients:
@@ -217,8 +229,9 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(shop: tuple[Pat
         until_version(port, 1)
         assert process.poll() is None
     assert len(told) > 100
-    with closing(sqlite3.connect(home / "shops/carousel/serving/state.db")) as database:
-        kept = set(database.execute("SELECT user_id, item_id FROM events").fetchall())
+    state = open_state(url or None, home / "shops/carousel/serving", "carousel")
+    kept = {(user, event.item_id) for user in state.users("", 9) for event in state.history(user, 10**6)}
+    state.close()
     assert {(user, f"sku-{n}") for user, n in told} <= kept
 
 
