@@ -40,7 +40,9 @@ class AlsRecommender(BaseRecommender):
         """Return user times item vectors; where there is no history, a tiny popularity."""
         history = history_matrix(users, self.n_items, self.params.recency)
         vectors = self.users.recalculate_user(np.arange(len(users)), history)
-        return pick(vectors @ self.factors.T + self.prior, items)
+        scores: FloatArray = vectors @ self.columns
+        scores += self.prior
+        return pick(scores, items)
 
     def save(self, folder: Path) -> None:
         """Write the item vectors and the prior."""
@@ -57,7 +59,7 @@ class AlsRecommender(BaseRecommender):
         return model
 
     def _keep(self, factors: FloatArray) -> None:
-        self.factors = factors
+        self.factors, self.columns = factors, np.ascontiguousarray(factors.T)
         self.users = self._solver()  # solves users for these items
         self.users.item_factors = factors
         self.users.num_threads = 1  # a user takes 50 us, waking threads takes more

@@ -43,7 +43,8 @@ def scaled(scores: FloatArray) -> FloatArray:
     middle = own.mean(axis=1, keepdims=True)  # (n_users, 1)
     lead = np.partition(own, own.shape[1] - n, axis=1)[:, -n:].mean(axis=1, keepdims=True) - middle
     flat = lead <= 1e-6 * np.abs(middle)
-    out: FloatArray = np.where(flat, 0, (scores - middle) / np.where(flat, 1, lead)).astype(np.float32)
+    out: FloatArray = scores - middle
+    out *= np.where(flat, 0, 1 / np.where(flat, 1, lead))
     return out
 
 

@@ -1,5 +1,6 @@
 """Nearest texts: products whose description reads like what the user chose. Knows new products from day one."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -40,7 +41,9 @@ class ContentRecommender(BaseRecommender):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return cosines in [-1, 1]; 0 and a tiny popularity for items without text and users without history."""
-        return pick(self._means(users) @ self.vectors.T + self.prior, items)
+        scores: FloatArray = self._means(users) @ self._columns
+        scores += self.prior
+        return pick(scores, items)
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
         """See BaseRecommender; with a graph the scores are the same, and nearly all lists."""
@@ -79,7 +82,13 @@ class ContentRecommender(BaseRecommender):
         model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))
         return model
 
+    @cached_property
+    def _columns(self) -> FloatArray:
+        """Return (dim, n_items + 1) the vectors as columns: a product with few rows takes half of the time."""
+        return np.ascontiguousarray(self.vectors.T)
+
     def _keep(self, embedding: np.ndarray) -> None:
+        self.__dict__.pop("_columns", None)
         self.embedding = embedding
         self.vectors = unit_rows(embedding.astype(np.float32))
 

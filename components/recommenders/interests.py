@@ -41,7 +41,9 @@ class InterestsRecommender(BaseRecommender):
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return the chance of each item in [0, 1]; for a user without history that is its share of all sales."""
         history = history_matrix(users, self.n_items, self.params.recency)
-        cares = (history @ self.members).toarray()  # (n_users, n_categories)
+        n = len(self.share)
+        place = np.repeat(np.arange(len(users)), np.diff(history.indptr)) * n + self.category[history.indices]
+        cares = np.bincount(place, history.data, len(users) * n).reshape(-1, n)  # (n_users, n_categories)
         known = cares.sum(axis=1, keepdims=True)
         share = (cares + self.params.prior * self.share) / (known + self.params.prior)
         return pick(share[:, self.category].astype(np.float32) * self.within, items)
@@ -64,9 +66,4 @@ class InterestsRecommender(BaseRecommender):
         return model
 
     def _keep(self, within: FloatArray, share: FloatArray) -> None:
-        from scipy.sparse import csr_matrix
-
         self.within, self.share = within, share
-        n = len(self.category)
-        shape = (n, len(share))
-        self.members = csr_matrix((np.ones(n, np.float32), self.category, np.arange(n + 1)), shape=shape)
