@@ -19,39 +19,43 @@ AT_ONCE = 50_000  # rows added at once: bounds memory
 
 
 class Nearest:
-    """Finds the products whose vectors are nearest: nearly all of them, which whoever asks compares exactly."""
+    """Finds the products whose vectors are nearest: nearly all of them, which whoever asks compares exactly.
 
-    def __init__(self, graph: Any, n_items: int) -> None:
-        self.graph, self.n_items = graph, n_items
+    The graph holds the vectors in eight bits: half of the size and of the time, and the comparison makes it good.
+    """
+
+    def __init__(self, graph: Any, n_items: int, knobs: NearestKnobs) -> None:
+        self.graph, self.n_items, self.knobs = graph, n_items, knobs
 
     @classmethod
     def build(cls, vectors: FloatArray, knobs: NearestKnobs) -> Self:
         """Link (n_items + 1, dim) unit vectors; row 0 and rows of zeros stay out.
 
-        One thread: the same vectors give the same bytes. About two minutes for each 100,000 rows of 384 numbers.
+        One thread: the same vectors give the same bytes.
         """
         graph = _graph(vectors.shape[1], knobs)
         for start in range(1, len(vectors), AT_ONCE):
             part = vectors[start : start + AT_ONCE]
             rows = np.flatnonzero(part.any(axis=1))
             graph.add(rows + start, part[rows], threads=1)
-        return cls(graph, len(vectors) - 1)
+        return cls(graph, len(vectors) - 1, knobs)
 
     def around(
         self, vector: FloatArray, k: int, candidates: BoolArray | None = None, barred: IntArray | None = None
     ) -> IntArray:
-        """Return item_idx in order, among which are the k nearest of the candidates that are not barred; maybe more.
+        """Return item_idx in order, among which are nearly all of the k nearest candidates that are not barred.
 
-        candidates: (n_items + 1,), None for all.
+        candidates: (n_items + 1,), None for all. Where the graph does not come to k, all candidates are returned.
         """
-        n, barred = k, np.zeros(0, np.int32) if barred is None else barred
-        n += len(barred)
+        barred = np.zeros(0, np.int32) if barred is None else barred
+        n = k + len(barred)
         left = None if candidates is None else np.flatnonzero(candidates[1:]) + 1
         if left is not None:
             n = 2 * n * self.n_items // max(len(left), 1)
         found = None
         if n <= MOST:
-            found = np.sort(self.graph.search(vector, n, threads=1).keys.astype(np.int64))
+            found = self.graph.search(vector, max(n, self.knobs.expansion_search), threads=1).keys
+            found = np.sort(found.astype(np.int64))
             found = found if candidates is None else found[candidates[found]]
         if found is None or len(found) < min(k, self.n_items if left is None else len(left)):
             found = np.arange(1, self.n_items + 1) if left is None else left
@@ -73,7 +77,7 @@ class Nearest:
                 raise ValueError(f"{len(graph)} rows of {graph.ndim}, expected {n_items} of {dim} at most")
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise ContractError(f"{folder}: no graph of the products ({error}); run `package` again") from None
-        return cls(graph, n_items)
+        return cls(graph, n_items, knobs)
 
 
 def _graph(dim: int, knobs: NearestKnobs) -> Any:
@@ -82,7 +86,7 @@ def _graph(dim: int, knobs: NearestKnobs) -> Any:
     return Index(
         ndim=dim,
         metric="ip",
-        dtype="f16",
+        dtype="i8",
         connectivity=knobs.connectivity,
         expansion_add=knobs.expansion_add,
         expansion_search=knobs.expansion_search,
