@@ -253,6 +253,7 @@ class Content(Section):
     """Nearest texts."""
 
     recency: Share
+    dims: Annotated[int, Field(ge=0)]
 
 
 class Sequence(Section):

@@ -22,13 +22,16 @@ class ContentRecommender(BaseRecommender):
     name: ClassVar[str] = "content"
     knows_new: ClassVar[bool] = True
 
-    def __init__(self, params: Content, popularity: Popularity) -> None:
-        self.params = params
-        self.popularity = popularity
+    def __init__(self, params: Content, popularity: Popularity, large: int) -> None:
+        """large: catalogues of so many items keep whole vectors, among which a graph finds the nearest."""
+        self.params, self.popularity, self.large = params, popularity, large
         self.nearest: Nearest | None = None  # of a large catalogue: lists are looked for there
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
-        """Keep the catalogue's embeddings, to the precision of float16; raises ContractError where there are none."""
+        """Keep the catalogue's embeddings along their leading directions, to the precision of float16.
+
+        Raises ContractError where there are none.
+        """
         embedding = items.embedding
         if embedding is None or embedding.shape[0] != interactions.n_items + 1 or not np.isfinite(embedding).all():
             came = "none" if embedding is None else f"{embedding.shape}, finite: {bool(np.isfinite(embedding).all())}"
@@ -36,6 +39,8 @@ class ContentRecommender(BaseRecommender):
                 f"content: expected finite embeddings of {interactions.n_items + 1} rows, came {came}; run `encode`"
             )
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        if interactions.n_items < self.large and 0 < self.params.dims < embedding.shape[1]:
+            embedding = embedding @ leading(embedding, self.params.dims)
         self._keep(embedding.astype(np.float16))
         return self
 
@@ -71,13 +76,13 @@ class ContentRecommender(BaseRecommender):
     def save(self, folder: Path) -> None:
         """Write the embeddings and the prior."""
         settings = {"params": self.params, "popularity": self.popularity}
-        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
+        write_model(folder, self.name, 2, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Content), stored.section("popularity", Popularity))
+        stored = Stored(folder, cls.name, 2)
+        model = cls(stored.section("params", Content), stored.section("popularity", Popularity), 0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))
         return model
@@ -91,6 +96,13 @@ class ContentRecommender(BaseRecommender):
         self.__dict__.pop("_columns", None)
         self.embedding = embedding
         self.vectors = unit_rows(embedding.astype(np.float32))
+
+
+def leading(rows: FloatArray, n: int) -> FloatArray:
+    """Return (dim, n) the directions in which the rows reach farthest: those of the singular value decomposition."""
+    whole = rows.astype(np.float64)
+    _, directions = np.linalg.eigh(whole.T @ whole)  # the farthest last
+    return directions[:, -n:].astype(np.float32)
 
 
 def unit_rows(rows: FloatArray) -> FloatArray:

@@ -26,6 +26,7 @@ class Nearest:
 
     def __init__(self, graph: Any, n_items: int, knobs: NearestKnobs) -> None:
         self.graph, self.n_items, self.knobs = graph, n_items, knobs
+        self.dim: int = graph.ndim
 
     @classmethod
     def build(cls, vectors: FloatArray, knobs: NearestKnobs) -> Self:

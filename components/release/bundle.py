@@ -86,7 +86,7 @@ class Bundle:
     def model(self) -> Recommender:
         """Return the recommender that the bundle ships."""
         model = load_model(self.folder / "model")
-        if isinstance(model, ContentRecommender):
+        if self.nearest and isinstance(model, ContentRecommender) and model.vectors.shape[1] == self.nearest.dim:
             model.nearest = self.nearest
         return model
 

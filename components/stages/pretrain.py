@@ -142,7 +142,7 @@ def retrieval(asked: Asked, root: Path, params: Params, folder: Path) -> dict[st
     """Return the metrics of nearest texts, by the model in `folder`: means over users."""
     texts = [text if seen else "" for text, seen in zip(asked.items.text, asked.met, strict=True)]
     items = replace(asked.items, embedding=vectors(folder, texts, params, root))
-    model = ContentRecommender(params.models.content, params.models.popularity)
+    model = ContentRecommender(params.models.content, params.models.popularity, 0)  # whole vectors
     model.fit(asked.interactions, items, asked.users)
     lists = model.recommend(asked.users, K, params.recommend.exclude_seen, asked.met).items
     return {name: float(np.nanmean(v)) for name, v in per_user(lists, targets_of(asked.users), [K]).items()}

@@ -54,7 +54,7 @@ class World:
 
     def ndcg(self, embedding: FloatArray) -> dict[str, FloatArray]:
         """Return window -> NDCG@10 of each user by nearest texts."""
-        model = ContentRecommender(self.params.models.content, self.params.models.popularity)
+        model = ContentRecommender(self.params.models.content, self.params.models.popularity, 0)
         model.fit(self.train, replace(self.catalogue, embedding=embedding), self.users["validation"])
         found, seen = {}, self.params.recommend.exclude_seen
         for window, users in self.users.items():

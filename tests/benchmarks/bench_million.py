@@ -89,7 +89,7 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
     save_file({"embedding": vectors.astype(np.float16)}, sources / "features/items.safetensors")
     pq.write_table(pa.table({"price": [1.0]}), sources / "reference.parquet", write_page_checksum=True)
     create("popularity", params).fit(interactions, None, None).save(sources / "popularity")  # type: ignore[arg-type]
-    content = ContentRecommender(params.models.content, params.models.popularity)
+    content = ContentRecommender(params.models.content, params.models.popularity, params.nearest.from_items)
     content.fit(interactions, _Catalogue(vectors), None)  # type: ignore[arg-type]
     content.save(sources / "content")
     started = time.perf_counter()

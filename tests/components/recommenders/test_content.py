@@ -14,9 +14,9 @@ from components.recommenders.content import ContentRecommender, unit_rows
 World = tuple[Interactions, Catalogue, Users]
 
 
-def fitted(world: World, embedding: np.ndarray | None, recency: float = 0.5) -> ContentRecommender:
+def fitted(world: World, embedding: np.ndarray | None, recency: float = 0.5, dims: int = 0) -> ContentRecommender:
     events, catalogue, users = world
-    model = ContentRecommender(Content(recency=recency), Popularity(half_life_days=14))
+    model = ContentRecommender(Content(recency=recency, dims=dims), Popularity(half_life_days=14), 10**6)
     return model.fit(events, replace(catalogue, embedding=embedding), users)
 
 
@@ -56,3 +56,22 @@ def test_missing_or_broken_embeddings_are_refused(world: World, embedding: np.nd
 
 def test_unit_rows_leave_zeros_alone() -> None:
     np.testing.assert_allclose(unit_rows(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def test_the_leading_directions_say_nearly_what_all_do_and_a_large_catalogue_keeps_all(
+    world: World, users_of: Callable[..., Users]
+) -> None:
+    rng = np.random.default_rng(0)
+    flat = rng.standard_normal((21, 3)) @ rng.standard_normal((3, 12)) + 0.01 * rng.standard_normal((21, 12))
+    flat[0] = flat[7] = 0  # item 7 has no text
+    embedding = unit_rows(flat.astype(np.float32))
+    asked = users_of([[1, 2, 3], [7]])
+    whole, few = fitted(world, embedding), fitted(world, embedding, dims=3)
+    assert few.embedding.shape == (21, 3)
+    np.testing.assert_allclose(few.score(asked), whole.score(asked), atol=0.02)
+    np.testing.assert_array_equal(few.score(asked)[1], few.prior)
+    events, catalogue, users = world
+    large = ContentRecommender(Content(recency=0.5, dims=3), Popularity(half_life_days=14), events.n_items)
+    large.fit(events, replace(catalogue, embedding=embedding), users)
+    np.testing.assert_array_equal(large.embedding, whole.embedding)
+    assert fitted(world, embedding, dims=50).embedding.shape == (21, 12)

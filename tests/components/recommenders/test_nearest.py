@@ -103,7 +103,7 @@ def test_content_lists_nearly_the_same_with_it_under_the_same_scores(
     graph: Nearest, vectors: np.ndarray, world: World, users_of: Callable[..., Users]
 ) -> None:
     events, catalogue, users = world
-    model = ContentRecommender(Content(recency=0.5), Popularity(half_life_days=14))
+    model = ContentRecommender(Content(recency=0.5, dims=0), Popularity(half_life_days=14), 1)
     many = replace(events, n_items=N)
     model.fit(many, replace(catalogue, embedding=vectors), users)
     rng = np.random.default_rng(2)

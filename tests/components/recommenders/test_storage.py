@@ -21,14 +21,14 @@ MATRIX = csr_matrix(np.array([[0, 0, 0], [0, 0, 2.5], [0, 1, 0]], np.float32))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     arrays = {"prior": np.array([0, 1, 2], np.float32), **matrix_arrays("weights", MATRIX)}
-    write_model(tmp_path / "m", "content", 3, 2, {"params": Content(recency=0.25)}, arrays)
+    write_model(tmp_path / "m", "content", 3, 2, {"params": Content(recency=0.25, dims=8)}, arrays)
     return tmp_path / "m"
 
 
 def test_what_was_written_is_read(folder: Path) -> None:
     stored = Stored(folder, "content", 3)
     assert stored.n_items == 2
-    assert stored.section("params", Content) == Content(recency=0.25)
+    assert stored.section("params", Content) == Content(recency=0.25, dims=8)
     assert stored.array("prior", (3,)).tolist() == [0, 1, 2]
     assert (stored.item_matrix("weights") != MATRIX).nnz == 0
     assert sorted(p.name for p in folder.iterdir()) == ["arrays.safetensors", "model.json"]
