@@ -5,7 +5,7 @@ Shapes: p pieces of histories, t places in all of them, d width, n items + 1. No
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,11 @@ class Packed(NamedTuple):
     older: Tensor  # items of events before the pieces, one piece's after the other's
     older_at: Tensor  # (p,) where the older items of each piece begin
     groups: tuple[tuple[int, int], ...]  # pieces and their length, in the order of the places
+
+    def on(self, device: torch.device) -> Self:
+        """Return the same on a device."""
+        parts = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**parts)  # type: ignore[arg-type]
 
 
 class Block(nn.Module):
@@ -130,7 +135,7 @@ class Transformer(nn.Module):
             x = x + self.profile(packed.profile)
         # what came before a piece enters at its start place, as the mean of its items
         before = functional.embedding_bag(packed.older, vectors.detach(), packed.older_at, mode="mean")  # (p, d)
-        x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before))
+        x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before).to(x.dtype))
         return functional.dropout(x, self.dropout, self.training)
 
 

@@ -71,7 +71,7 @@ class SequenceRecommender(BaseRecommender):
         self.asked = _shares(asked)
 
         def validate(net: Net) -> float:
-            self._take(net)
+            self._take(net, next(net.parameters()).device)  # on a GPU histories are read there
             lists = rank(self, asked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
             assert asked.targets is not None
             value = float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
@@ -118,12 +118,12 @@ class SequenceRecommender(BaseRecommender):
         model.transformer.load_state_dict({k: torch.from_numpy(stored.array(f"net.{k}", s)) for k, s in shapes.items()})
         return model
 
-    def _take(self, net: Net) -> None:
-        """Score with the net as it is now."""
+    def _take(self, net: Net, device: torch.device | str = "cpu") -> None:
+        """Score with the net as it is now, its transformer on the device."""
         with torch.inference_mode():
             self.vectors: FloatArray = net.items().detach().float().cpu().numpy().copy()
-        self.transformer = Transformer(self.params).eval()
-        self.transformer.load_state_dict({k: v.detach().float().cpu() for k, v in net.transformer.state_dict().items()})
+        self.transformer = Transformer(self.params).eval().to(device)
+        self.transformer.load_state_dict({k: v.detach().float() for k, v in net.transformer.state_dict().items()})
 
     def _states(self, history: Ragged) -> FloatArray:
         """Return (n_users, dim): what the heads say after the newest event of each history, by how much each is asked.
@@ -134,13 +134,15 @@ class SequenceRecommender(BaseRecommender):
         lengths = pieces.ends - pieces.starts
         states = np.zeros((len(lengths), self.params.dim), np.float32)
         order = np.argsort(lengths, kind="stable")
-        vectors = torch.from_numpy(self.vectors)
+        device = next(self.transformer.parameters()).device
+        vectors = torch.from_numpy(self.vectors).to(device)
         for at in range(0, len(order), USERS_AT_ONCE):
             some = order[at : at + USERS_AT_ONCE]
             with torch.inference_mode():
-                found = self.transformer.newest(vectors, pack(pieces, some, lengths[some]))
+                found = self.transformer.newest(vectors, pack(pieces, some, lengths[some]).on(device))
                 for kind in np.flatnonzero(self.asked):  # without heads they all say the same
-                    states[some] += self.asked[kind] * self.transformer.ask(found, torch.tensor(kind)).numpy()
+                    said = self.transformer.ask(found, torch.tensor(kind, device=device))
+                    states[some] += self.asked[kind] * said.cpu().numpy()
         return states
 
     def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], asked: Users) -> str:

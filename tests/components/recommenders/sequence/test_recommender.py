@@ -130,3 +130,13 @@ def test_each_epoch_is_told_and_a_listener_can_end_the_training(world: World, pa
     model.after_epoch = enough
     with pytest.raises(InterruptedError, match="is enough"):
         model.fit(*world)
+
+
+def test_it_learns_in_the_precision_of_a_gpu(world: World, params: Params) -> None:
+    """bf16-mixed, which `trainer.precision: auto` takes on a GPU; histories longer than the network reads, too."""
+    trainer = params.trainer.model_copy(update={"precision": "bf16-mixed"})
+    sequence = params.models.sequence.model_copy(update={"max_length": 4})
+    models = params.models.model_copy(update={"sequence": sequence})
+    model = create(params.model_copy(update={"trainer": trainer, "models": models}), epochs=12).fit(*world)
+    assert model.curves["train/loss"][-1] < 0.9 * model.curves["train/loss"][0]
+    assert max(model.curves["validation/ndcg_at_10"]) > 0.3
