@@ -10,7 +10,7 @@ from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Int
 from components.errors import ContractError
 from components.params import Content, Popularity
 from components.recommenders.base import BaseRecommender, take_users, top_k
-from components.recommenders.histories import history_matrix, pick
+from components.recommenders.histories import check_items, history_matrix
 from components.recommenders.nearest import Nearest
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
@@ -46,9 +46,11 @@ class ContentRecommender(BaseRecommender):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return cosines in [-1, 1]; 0 and a tiny popularity for items without text and users without history."""
-        scores: FloatArray = self._means(users) @ self._columns
-        scores += self.prior
-        return pick(scores, items)
+        means = self._means(users)
+        if items is None:
+            return means @ self._columns + self.prior
+        check_items(items, self.n_items, "`items`")
+        return means @ self.vectors[items].T + self.prior[items]
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
         """See BaseRecommender; with a graph the scores are the same, and nearly all lists."""

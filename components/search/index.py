@@ -16,9 +16,11 @@ from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.errors import ContractError
 from components.params import Search
 from components.recommenders.base import top_k
+from components.recommenders.nearest import Nearest
 from components.search.lexical import Lexical
 
 ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "search.json", 1
+MOST = 1000  # products with a word of the query that its vector is compared with, in a large catalogue
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,27 @@ class SearchIndex:
         personal: FloatArray | None = None,
         popular: FloatArray | None = None,
         candidates: BoolArray | None = None,
+        graph: Nearest | None = None,
     ) -> Hits:
         """Return the best k products for a query.
 
         vectors: the query's (dim,) and the products' (n_items + 1, dim), unit, by one encoder. The others are
         (n_items + 1,). personal: the recommender's scores for the user, 0 for the mean product and 1 for the best.
         popular: how much all users like a product, listed where nothing matches. candidates: False bars a product.
+        graph: of a large catalogue; the query is compared with what it finds there and with the best by words.
         """
         scores, instead = self.lexical.scores(query, self.n_items, self.params)
         worded = bool(scores.max(initial=0) > 0)
         fused = scores / scores.max() if worded else scores
         meant = vectors is not None and bool(vectors[0].any())
         if vectors is not None and meant:
-            likeness = np.maximum(vectors[1] @ vectors[0], 0)
+            read = self._read(vectors[0], scores, candidates, graph)
+            likeness = np.zeros_like(scores)
+            likeness[read] = np.maximum(vectors[1][read] @ vectors[0], 0)
             fused = fused + self.params.text_weight * likeness / max(float(likeness.max()), 1e-9)
             if worded and self.params.nearest:  # what holds no word must read very much like the query
-                n = min(self.params.nearest, len(likeness))
-                floor = np.partition(likeness, -n)[-n]
+                n = min(self.params.nearest, len(likeness[read]))
+                floor = np.partition(likeness[read], -n)[-n]
                 fused = np.where((scores > 0) | (likeness >= floor), fused, 0)
         if popular is not None and self.params.popular_weight:
             known = np.sqrt(np.maximum(popular, 0))
@@ -86,6 +92,18 @@ class SearchIndex:
         best = top_k(listable[None], k)
         n = int(np.count_nonzero(best.items[0]))
         return Hits(best.items[0, :n], best.scores[0, :n], reason)
+
+    def _read(
+        self, vector: FloatArray, scores: FloatArray, candidates: BoolArray | None, graph: Nearest | None
+    ) -> IntArray | slice:
+        """Return the products that the query's vector is compared with."""
+        if graph is None:
+            return slice(None)
+        near = graph.around(vector, max(self.params.nearest, 1), candidates)
+        worded = np.flatnonzero(scores)
+        if len(worded) > MOST:
+            worded = worded[np.argpartition(scores[worded], -MOST)[-MOST:]]
+        return np.union1d(near, worded).astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write arrays.safetensors, then search.json; the same index gives the same bytes."""

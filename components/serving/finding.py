@@ -12,9 +12,11 @@ from components.language.encoder import Encoder
 from components.params import Language
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle
+from components.search.index import Hits
 from components.serving.answers import Found, as_items, user_of
 
 REMEMBERED = 2000  # vectors of queries: the same ones come again
+POOL = 500  # products of a large catalogue that are put in the order of who asks
 
 
 class Finder:
@@ -54,11 +56,25 @@ class Finder:
             return None
         vector = self.vector(query.strip()) if vectors is not None else None
         both = None if vector is None or vectors is None else (vector, vectors)
-        personal = None
-        if user is not None and len(user.history.item_idx):
-            personal = scaled(self.bundle.model.score(user))[0]
-        hits = index.search(query, k, both, personal, self.popular, mask)
+        knows = user is not None and len(user.history.item_idx)
+        graph = self.bundle.nearest
+        if graph is None:
+            personal = scaled(self.bundle.model.score(user))[0] if user is not None and knows else None
+            hits = index.search(query, k, both, personal, self.popular, mask)
+        else:  # too many products to score all of them for each who asks: the best are put in the user's order
+            hits = index.search(query, max(k, POOL) if knows else k, both, None, self.popular, mask, graph)
+            if user is not None and knows:
+                hits = self._in_order_of(user, hits, k, index.params.personal_weight)
         return Found(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
+
+    def _in_order_of(self, user: Users, hits: Hits, k: int, weight: float) -> Hits:
+        """Return the best k of the hits, in the order of a user."""
+        if not len(hits.items):
+            return hits
+        liked = np.insert(self.bundle.model.score(user, hits.items), 0, 0, axis=1)  # (1, 1 + n), no product first
+        scores = hits.scores * (1 + weight * np.clip(scaled(liked)[0, 1:], 0, 1))
+        order = np.argsort(-scores, kind="stable")[:k]
+        return Hits(hits.items[order], scores[order], hits.reason)
 
     def _vector(self, query: str) -> FloatArray | None:
         if self.encoder is None or not query:

@@ -8,7 +8,8 @@ from safetensors.numpy import load_file, save_file
 
 from components.contracts import Catalogue, FloatArray
 from components.errors import ContractError
-from components.params import Search
+from components.params import NearestKnobs, Search
+from components.recommenders.nearest import Nearest
 from components.search.index import SearchIndex
 
 TEA = np.array([1, 0], np.float32)
@@ -30,6 +31,17 @@ def test_meaning_adds_what_words_miss(index: SearchIndex, vectors: FloatArray) -
     assert index.search("teapot", 6, (TEA, vectors)).items.tolist()[:2] == [1, 2]
     assert 5 in index.search("teapot", 6, (TEA, vectors)).items  # a teapot in Chinese
     assert 3 not in index.search("teapot", 6, (TEA, vectors)).items
+
+
+def test_a_graph_of_the_products_finds_the_same(index: SearchIndex, vectors: FloatArray) -> None:
+    graph = Nearest.build(vectors, NearestKnobs(from_items=1, connectivity=8, expansion_add=32, expansion_search=32))
+    mask = np.array([True, True, False, True, True, True, True])
+    for query in ("teapot", "porcelain", "tea brush", "zzzz"):
+        for candidates in (None, mask):
+            plain = index.search(query, 6, (TEA, vectors), candidates=candidates)
+            walked = index.search(query, 6, (TEA, vectors), candidates=candidates, graph=graph)
+            assert walked.items.tolist() == plain.items.tolist()
+            np.testing.assert_allclose(walked.scores, plain.scores, rtol=1e-6)
 
 
 def test_two_users_one_query_two_lists(index: SearchIndex, vectors: FloatArray) -> None:

@@ -24,8 +24,9 @@ from components.recommenders.content import ContentRecommender
 from components.recommenders.histories import history_matrix
 from components.recommenders.library import create
 from components.release.bundle import open_bundle
-from components.serving.answers import similar
+from components.serving.answers import Row, similar, user_of
 from components.serving.champion import Champion
+from components.serving.finding import Finder
 from components.serving.schemas import SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
@@ -121,6 +122,13 @@ def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Pa
     assert [i.item_id for i in walked] == [i.item_id for i in compared]
     assert [i.score for i in walked] == pytest.approx([i.score for i in compared], abs=1e-6)
     assert len(walked) == 5
+    finder = Finder(bundle, knobs.language)
+    user = user_of(bundle, [Row(catalogue.item_id[2], "view", None), Row(catalogue.item_id[4], "view", None)])
+    one, other = (finder.find("thing", who, 8, None) for who in (None, user))
+    assert one is not None
+    assert other is not None
+    assert [i.item_id for i in one.items] != [i.item_id for i in other.items]
+    assert other.items == sorted(other.items, key=lambda i: -i.score)
 
 
 def test_the_bytes_do_not_depend_on_who_the_champion_is(evaluated: Callable[..., Path], params: Params) -> None:
