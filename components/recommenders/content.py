@@ -78,12 +78,14 @@ class ContentRecommender(BaseRecommender):
     def save(self, folder: Path) -> None:
         """Write the embeddings and the prior."""
         settings = {"params": self.params, "popularity": self.popularity}
-        write_model(folder, self.name, 2, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
+        write_model(folder, self.name, 1, self.n_items, settings, {"prior": self.prior, "embedding": self.embedding})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        stored = Stored(folder, cls.name, 2)
+        stored = Stored(folder, cls.name, 1)
+        if isinstance(params := stored.settings.get("params"), dict):
+            params.setdefault("dims", 0)  # champions from before there was a choice compare all directions
         model = cls(stored.section("params", Content), stored.section("popularity", Popularity), 0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))

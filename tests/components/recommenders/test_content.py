@@ -1,7 +1,9 @@
 """Content: nearest texts, new products, missing texts."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +77,15 @@ def test_the_leading_directions_say_nearly_what_all_do_and_a_large_catalogue_kee
     large.fit(events, replace(catalogue, embedding=embedding), users)
     np.testing.assert_array_equal(large.embedding, whole.embedding)
     assert fitted(world, embedding, dims=50).embedding.shape == (21, 12)
+
+
+def test_a_champion_from_before_there_were_directions_still_answers(
+    world: World, users_of: Callable[..., Users], tmp_path: Path
+) -> None:
+    model = fitted(world, world[1].embedding)
+    model.save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    del about["params"]["dims"]
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    asked = users_of([[1, 2]])
+    np.testing.assert_array_equal(ContentRecommender.load(tmp_path).score(asked), model.score(asked))
