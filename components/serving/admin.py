@@ -14,7 +14,7 @@ from components.errors import ContractError
 from components.serving.desk import Desk
 from components.serving.problems import ProblemError
 from components.serving.routes import ERRORS, Responses
-from components.serving.schemas import Body, Id, UserRequest
+from components.serving.schemas import Body, KeptId, UserRequest
 
 log = logging.getLogger("serving")
 PROBLEMS: Responses = {**ERRORS, 401: ERRORS[422], 409: ERRORS[422]}
@@ -29,7 +29,7 @@ class CanaryRequest(Body):
 class StockRequest(Body):
     """How many pieces there are."""
 
-    quantities: Annotated[dict[Id, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
+    quantities: Annotated[dict[KeptId, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
 
 
 class Admin:

@@ -27,7 +27,15 @@ from components.serving.exposures import ExposureLog
 from components.serving.loop import Loop
 from components.serving.meters import Meters
 from components.serving.page import add_page
-from components.serving.routes import ERRORS, add_events, add_lists, add_people, add_products
+from components.serving.routes import (
+    ERRORS,
+    add_events,
+    add_explain,
+    add_lists,
+    add_people,
+    add_rank,
+    add_similar,
+)
 from components.serving.state import open_state
 from components.serving.take_in import take_in
 from components.settings import Settings
@@ -58,7 +66,9 @@ def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> Fa
     problems.install(app)
     add_events(app, desk)
     add_lists(app, desk)
-    add_products(app, desk)
+    add_similar(app, desk)
+    add_explain(app, desk)
+    add_rank(app, desk)
     add_people(app, desk)
     add_admin(app, admin)
     _add_probes(app, desk)

@@ -68,7 +68,7 @@ def add_events(app: FastAPI, desk: Desk) -> None:
 
 
 def add_lists(app: FastAPI, desk: Desk) -> None:
-    """Add the routes that answer with a list of products."""
+    """Add the routes that answer with a list for a user, of themselves or for a query."""
 
     @app.post("/recommend", responses=LIST, response_class=Response)
     async def recommend(body: RecommendRequest, request: Request) -> Response:
@@ -108,6 +108,10 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
             raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
         return desk.shown(request, side, as_listed(found._replace(reason=found.reason or away)), body.user_id)
 
+
+def add_similar(app: FastAPI, desk: Desk) -> None:
+    """Add the routes that answer with what goes with a product."""
+
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
         """Return products whose text is like that of one."""
@@ -125,8 +129,8 @@ def add_lists(app: FastAPI, desk: Desk) -> None:
         return await _beside(desk, request, body, answers.bought_together)
 
 
-def add_products(app: FastAPI, desk: Desk) -> None:
-    """Add the routes that tell what a user may think of given products."""
+def add_explain(app: FastAPI, desk: Desk) -> None:
+    """Add the route that tells why given products would be listed."""
 
     @app.post("/explain", responses=LIST, response_class=Response)
     async def explain(body: ItemsRequest, request: Request) -> Response:
@@ -152,6 +156,10 @@ def add_products(app: FastAPI, desk: Desk) -> None:
             items=await desk.apart(work),
         )
         return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def add_rank(app: FastAPI, desk: Desk) -> None:
+    """Add the route that tells what a user may do with given products."""
 
     @app.post("/rank", responses=ERRORS)
     async def rank(body: ItemsRequest, request: Request) -> RankAnswer:

@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from components.params import EventName
 from components.serving.rules import LONGEST
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+KeptId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]  # as any store takes it
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # serving.max_k is the other bound
 USUAL_K = 10  # list length where a request names none
 
@@ -29,15 +30,15 @@ class Event(Body):
 class Told(Body):
     """One event of a user, told as it happens. The same one told twice counts once."""
 
-    user_id: Id
-    item_id: Id
+    user_id: KeptId
+    item_id: KeptId
     event: EventName
     timestamp: AwareDatetime | None = None  # None: now
     quantity: Annotated[float, Field(ge=0, le=1e9)] | None = None
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    session_id: Id | None = None
+    session_id: KeptId | None = None
     position: Annotated[int, Field(ge=0, le=100_000)] | None = None  # in the list that showed it, from 1
-    request_id: Id | None = None  # of the answer that showed it: what was shown and what came of it belong together
+    request_id: KeptId | None = None  # of the answer that showed it: what was shown and what came of it belong together
 
 
 class EventsRequest(Body):

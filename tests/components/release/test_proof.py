@@ -13,7 +13,7 @@ from components.release.proof import answer, ask_service
 
 
 def test_an_honest_bundle_answers(bundle: Path) -> None:
-    answer(open_bundle(bundle))
+    assert answer(open_bundle(bundle)) is None
 
 
 @pytest.mark.parametrize("changes", [{"model": "als"}, {"n_items": 21}])

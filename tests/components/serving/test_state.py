@@ -12,13 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.errors import ContractError
 from components.profiles.definitions import DAY_US
 from components.serving.state import Happened, State, open_state, trace
-from components.serving.state_sqlite import SqliteState
 
 from .conftest import ROOT
-from .postgres import Postgres
 
 Open = Callable[[], State]
 WRITER = """
@@ -170,21 +167,3 @@ def test_notes_and_the_table_since(opened: Open) -> None:
     assert state.take_in(told(4499, 4500)) == 1
     assert state.table().num_rows == 4501
     assert sorted(state.table(since=4498)["at"].to_pylist()) == [4498, 4499, 4500]
-
-
-def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "state.db").write_bytes(b"no database " * 100)
-    with pytest.raises(ContractError, match="move the file away"):
-        SqliteState(tmp_path / "state.db")
-
-
-def test_a_database_belongs_to_one_shop(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.database()
-    one, other = open_state(url, tmp_path, "one"), open_state(url, tmp_path, "other")
-    one.put(told(1)).result()
-    with pytest.raises(ContractError, match="it belongs to 'one'; give each shop a database"):
-        other.history("ann", 5)
-    with pytest.raises(ContractError, match="give each shop a database"):
-        other.put(told(2)).result()
-    one.close()
-    other.close()

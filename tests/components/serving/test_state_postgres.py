@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import ContractError
 from components.serving.state import Happened, StoreError, open_state
 from components.serving.state_postgres import AWAY_S
 
@@ -65,5 +66,25 @@ def test_a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged(ow
     time.sleep(AWAY_S)
     kept = {e.at for user in state.users("", 100) for e in state.history(user, 10**6)}
     assert set(said) <= kept
+    assert state.put(told(1)).result() == 1
+    state.close()
+
+
+def test_a_database_belongs_to_one_shop(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    one, other = open_state(url, tmp_path, "one"), open_state(url, tmp_path, "other")
+    one.put(told(1)).result()
+    with pytest.raises(ContractError, match="it belongs to 'one'; give each shop a database"):
+        other.history("ann", 5)
+    with pytest.raises(ContractError, match="give each shop a database"):
+        other.put(told(2)).result()
+    one.close()
+    other.close()
+
+
+def test_ids_that_no_database_takes_are_nobodys(postgres: Postgres, tmp_path: Path) -> None:
+    state = open_state(postgres.database(), tmp_path, "shop")
+    assert state.history("a\0b", 5) == []
+    assert (state.mark("a\0b"), state.users("\0", 5), state.forget("a\0b")) == (0, [], 0)
     assert state.put(told(1)).result() == 1
     state.close()
