@@ -164,13 +164,13 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
     return found
 
 
-def visits(told: list[list[int]], route: str, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
+def visits(told: list[list[int]], n_items: int, route: str, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
     """Return what a visit asks: something that was not asked before."""
     rng = random.Random(seed)
 
     def ask() -> list[tuple[str, bytes]]:
         history = rng.choice(told)
-        item = str(rng.choice(history) + rng.randrange(100_000))
+        item = str((rng.choice(history) + rng.randrange(100_000)) % n_items + 1)
         if route == "/similar":
             return [(route, json.dumps({"item_id": item, "k": K}).encode())]
         seen = [{"item_id": str(i)} for i in history] + [{"item_id": item}]
@@ -179,15 +179,15 @@ def visits(told: list[list[int]], route: str, seed: int) -> Callable[[], list[tu
     return ask
 
 
-async def measure(port: int, told: list[list[int]], seconds: float) -> float:
+async def measure(port: int, told: list[list[int]], n_items: int, seconds: float) -> float:
     """Print rates and times of both routes; return the worst 99th percentile at half of the load."""
     await until_ready(port)
     worst = 0.0
     print("| route | answers/s, as many as possible | p99 ms | at half of it, answers/s | median ms | p99 ms |")
     print("|---|---|---|---|---|---|")
     for n, route in enumerate(("/recommend", "/similar")):
-        full = await load(port, seconds, visits(told, route, n), None, route, 4)
-        half = await load(port, seconds, visits(told, route, 9 + n), full["rate"] / 2, route)
+        full = await load(port, seconds, visits(told, n_items, route, n), None, route, 4)
+        half = await load(port, seconds, visits(told, n_items, route, 9 + n), full["rate"] / 2, route)
         if full["bad"] or half["bad"]:
             raise RuntimeError(f"{full['bad'] + half['bad']} answers of {route} failed")
         calm = f"{half['rate']:.0f} | {half['p50']:.1f} | {half['p99']:.1f}"
@@ -219,9 +219,10 @@ def main() -> int:
         (serving / "current.json").write_text(ref.model_dump_json())
         port = 18233
         knobs = (f"serving.port={port}", "serving.workers=2", "serving.poll_s=600")
+        n_items = bundle.info.n_items
         del bundle
         with running(SERVE, str(serving.parents[2]), *knobs, log=Path(name) / "serve.log"):
-            worst = asyncio.run(measure(port, told, asked.seconds))
+            worst = asyncio.run(measure(port, told, n_items, asked.seconds))
     print(f"recall@{K} wanted .98; worst p99 at half of the load {worst:.1f} ms, wanted under 50")
     return 0 if min(found.values()) >= 0.98 and worst < 50 else 1
 
