@@ -1,5 +1,6 @@
 """Which bundle answers: the one under the champion alias, fetched, verified and tried before it replaces another."""
 
+import gc
 import logging
 import re
 import shutil
@@ -198,6 +199,7 @@ class Champions:
             self.meters.version.set(champion.version)
             self.meters.changes.inc()
         log.info("%s is version %d: %s, bundle %s", self.alias, champion.version, champion.bundle.info.model, digest)
+        settle()
 
     def _remember(self, version: Version) -> None:
         ref = ChampionRef(version=version.number, digest=version.lineage.bundle_digest, model=version.lineage.model)
@@ -236,3 +238,13 @@ def tried(folder: Path, digest: str) -> Bundle:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # requests run side by side; each stays on its core
     return bundle
+
+
+def settle() -> None:
+    """Take what lives long out of the garbage collector's sight: a full look at it stops all answers for .1 s.
+
+    It looks once more now, so that what a bundle left in circles goes away.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
