@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from components.serving.champion import Champions
 from components.serving.desk import Desk
 from components.serving.edge import Edge
 from components.serving.exposures import ExposureLog
+from components.serving.listener import Listener, listening
 from components.serving.loop import Loop
 from components.serving.meters import Meters
 from components.serving.page import add_page
@@ -129,6 +129,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
         log_config=None,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
+        backlog=1,  # connections that a process takes at once: see listener.py
         timeout_graceful_shutdown=SHUTDOWN_S,
         workers=serving.workers,
     )
@@ -171,10 +172,9 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
         return Response(desk.meters.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int) -> Listener:
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return listening(host, port)
     except OSError as error:
         raise ParamsError(
             f"cannot listen on {host}:{port} ({error.strerror}); set serving.host or serving.port, such as "
