@@ -83,6 +83,8 @@ def barred(scores: FloatArray, users: Users, exclude_seen: bool) -> FloatArray:
 def top_k(scores: FloatArray, k: int) -> Ranked:
     """Return the best min(k, width) columns per row, best first; equal scores in column order, -inf as column 0."""
     k = min(k, scores.shape[1])
+    if not k:
+        return Ranked(np.zeros((len(scores), 0), np.int32), np.zeros((len(scores), 0), np.float32))
     bound = _bound(scores, k)  # (n_rows, 1), not above the k-th best
     chosen = scores >= bound
     crowded = np.flatnonzero(chosen.sum(axis=1) > 4 * k)

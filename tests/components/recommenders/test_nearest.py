@@ -121,3 +121,7 @@ def test_content_lists_nearly_the_same_with_it_under_the_same_scores(
         picked = np.take_along_axis(scores, walked.items, axis=1)
         np.testing.assert_allclose(walked.scores, picked, atol=1e-6)
         assert candidates is None or candidates[walked.items].all()
+    model.nearest = graph
+    none = model.recommend(asked, 3, True, np.zeros(N + 1, bool))
+    assert not none.items.any()
+    assert np.isneginf(none.scores).all()

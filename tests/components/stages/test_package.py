@@ -27,7 +27,7 @@ from components.release.bundle import open_bundle
 from components.serving.answers import Row, similar, user_of
 from components.serving.champion import Champion
 from components.serving.finding import Finder
-from components.serving.schemas import SimilarRequest
+from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
 from tests.components.release.conftest import write_items
@@ -122,6 +122,8 @@ def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Pa
     assert [i.item_id for i in walked] == [i.item_id for i in compared]
     assert [i.score for i in walked] == pytest.approx([i.score for i in compared], abs=1e-6)
     assert len(walked) == 5
+    nothing = request.model_copy(update={"filters": Filters(brand="nobody's")})
+    assert similar(Champion(1, bundle), nothing, frozenset()).items == []
     finder = Finder(bundle, knobs.language)
     user = user_of(bundle, [Row(catalogue.item_id[2], "view", None), Row(catalogue.item_id[4], "view", None)])
     one, other = (finder.find("thing", who, 8, None) for who in (None, user))
