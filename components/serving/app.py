@@ -19,7 +19,7 @@ from components.params import Params
 from components.serving import problems
 from components.serving.admin import Admin, add_admin
 from components.serving.challenger import Challenger
-from components.serving.champion import Champions
+from components.serving.champion import Champions, settle
 from components.serving.desk import Desk
 from components.serving.edge import Edge
 from components.serving.exposures import ExposureLog
@@ -104,6 +104,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     desk = make_desk(champions, params, settings.state_address)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
     admin = Admin(desk, token, shop / "audit.jsonl")
+    champions.served = desk.challenger.champions.served = settle
     desk.challenger.audit = partial(admin.write, outcome="stopped")
     return make_app(desk, admin, Loop(settings, params.release).read)
 

@@ -78,6 +78,7 @@ class Champions:
         self.current: Champion | None = None
         self.previous: Champion | None = None  # kept hot: `back` needs no disk
         self.warm: Callable[[Champion], None] = lambda _: None  # asks a new one what was asked last, before it serves
+        self.served: Callable[[], None] = lambda: None  # is called when another one has begun to serve
         self._left: int | None = None  # version that `back` left: not taken up again while the alias names it
         self._said = ""  # the last warning: it is not repeated at every poll
         self._refused: tuple[int, int, float] | None = None  # version, times, not before (monotonic)
@@ -199,7 +200,7 @@ class Champions:
             self.meters.version.set(champion.version)
             self.meters.changes.inc()
         log.info("%s is version %d: %s, bundle %s", self.alias, champion.version, champion.bundle.info.model, digest)
-        settle()
+        self.served()
 
     def _remember(self, version: Version) -> None:
         ref = ChampionRef(version=version.number, digest=version.lineage.bundle_digest, model=version.lineage.model)

@@ -1,7 +1,9 @@
 """Following: the new champion serves once it is good; whatever is broken, the last good one goes on."""
 
+import gc
 import json
 import time
+import weakref
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from safetensors.numpy import load_file, save
 from components.errors import CarouselError, ContractError
 from components.params import Params
 from components.serving import champion as module
-from components.serving.champion import Champions, tried
+from components.serving.champion import Champions, settle, tried
 from components.serving.meters import Meters
 
 from .conftest import Remake, Shelf, version
@@ -203,3 +205,20 @@ def test_so_is_the_last_one_on_disk(champions: Champions, shelf: Shelf) -> None:
     other.warm = lambda new: seen.append((new.version, other.current is None))
     other.load_last()
     assert seen == [(1, True)]
+
+
+def test_what_lives_long_is_out_of_the_collectors_sight_and_goes_when_nothing_holds_it(
+    champions: Champions, shelf: Shelf, remake: Remake
+) -> None:
+    champions.served = settle
+    assert champions.current is not None
+    first = champions.current.bundle
+    first.__dict__["circle"] = [first]  # such as a cache of a method
+    gone = weakref.ref(first)
+    del first
+    for name in ("b2", "b3"):  # the one before stays for a rollback
+        shelf.put(remake(name))
+        champions.poll()
+        assert gc.get_freeze_count() > 0
+    assert gone() is None
+    gc.unfreeze()
