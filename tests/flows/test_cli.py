@@ -109,6 +109,7 @@ def test_doctor_says_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[st
     assert all(f["advice"] for f in bad)
 
 
+@pytest.mark.slow
 def test_decide_again_under_another_rule(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from flows.retrain import retrain
 
@@ -164,6 +165,7 @@ def test_it_trains_when_prefect_cannot_be_reached(promoted: Path) -> None:
     assert "without a record there" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_failed_stage_is_one_message(promoted: Path) -> None:
     done = carousel(promoted, "retrain", "--set", "trainer.max_epochs=5", FAIL_AT="finetune", **NOWHERE)
     assert done.returncode == 1

@@ -18,6 +18,7 @@ def champion() -> int:
     return version.number
 
 
+@pytest.mark.slow
 def test_there_and_back_again(promoted: Path) -> None:
     assert retrain.fn(max_epochs=30, gate_mode="dry_run")["champion"] == 1
     with pytest.raises(ReleaseError, match="dry_run"):
@@ -54,6 +55,7 @@ def test_from_prefect(promoted: Path, server: None) -> None:
         rollback()
 
 
+@pytest.mark.slow
 def test_each_shop_of_a_machine_has_its_own_champion(promoted: Path) -> None:
     other = ['release.name="other-shop"']
     assert retrain.fn(overrides=other, bootstrap=True)["champion"] == 1

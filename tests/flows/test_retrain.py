@@ -100,6 +100,7 @@ def test_a_failed_stage_says_its_own_words_and_leaves_the_champion(
     assert champion(promoted) == 1
 
 
+@pytest.mark.slow
 def test_a_data_remote_that_is_gone_is_a_note_not_a_fault(promoted: Path) -> None:
     remote = promoted / ".carousel/remote"
     shutil.rmtree(remote)
