@@ -25,6 +25,7 @@ from components.serving.admin import Admin
 from components.serving.app import make_app, make_desk
 from components.serving.champion import Champions
 from components.serving.meters import Meters
+from tests.conftest import checkerboard
 
 from .postgres import Postgres, programs
 
@@ -84,11 +85,11 @@ def params() -> Params:
     return load(ROOT / "params.yaml", overrides=["models.ease.l2=5", "serving.max_k=50", "serving.poll_s=0.05"])
 
 
-@pytest.fixture
-def bundle(world: World, params: Params, tmp_path: Path) -> Path:
-    """EASE on the checkerboard; item 20 was never sold, item 19 has no text."""
-    interactions, catalogue, users = world
-    root = tmp_path / "sources"
+@pytest.fixture(scope="session")
+def built(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EASE on the checkerboard, built once; item 20 was never sold, item 19 has no text."""
+    interactions, catalogue, users = checkerboard()
+    root = tmp_path_factory.mktemp("sources")
     for name in ("ease", "popularity"):
         create(name, params).fit(interactions, catalogue, users).save(root / name)
     (root / "split").mkdir()
@@ -115,7 +116,7 @@ def bundle(world: World, params: Params, tmp_path: Path) -> Path:
         profiles=params.profiles,
     )
     build_bundle(
-        tmp_path / "bundle",
+        root / "bundle",
         model=root / "ease",
         fallback=root / "popularity",
         split=root / "split",
@@ -125,7 +126,13 @@ def bundle(world: World, params: Params, tmp_path: Path) -> Path:
         encoder=None,
         search=root / "search",
     )
-    return tmp_path / "bundle"
+    return root / "bundle"
+
+
+@pytest.fixture
+def bundle(built: Path, tmp_path: Path) -> Path:
+    """Return a copy of the bundle that the test may change."""
+    return Path(shutil.copytree(built, tmp_path / "bundle"))
 
 
 Remake = Callable[..., Path]
