@@ -219,7 +219,11 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(
         killed = []
         for _ in range(3):
             time.sleep(1.5)
-            victim = next(pid for pid in workers(process) if pid not in killed)
+            left = time.monotonic() + 30
+            while not (fresh := [pid for pid in workers(process) if pid not in killed]):  # another is on its way
+                assert time.monotonic() < left
+                time.sleep(0.1)
+            victim = fresh[0]
             os.kill(victim, signal.SIGKILL)
             killed.append(victim)
         time.sleep(3)
