@@ -23,7 +23,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Source(Section):
+class SourceParams(Section):
     """One source of one table: files, or a query on an attached SQL database."""
 
     path: str | None = None
@@ -34,7 +34,7 @@ class Source(Section):
     where: str | None = None
 
     @model_validator(mode="after")
-    def one_kind(self) -> "Source":
+    def one_kind(self) -> "SourceParams":
         """Accept a path, or attach with type and query; never both."""
         if (self.path is None) == (self.attach is None):
             raise ValueError("a source has either `path`, or `attach` with `type` and `query`")
@@ -43,7 +43,7 @@ class Source(Section):
         return self
 
 
-class Data(Section):
+class DataParams(Section):
     """What is read, and what stops the run."""
 
     as_of: AwareDatetime
@@ -54,14 +54,14 @@ class Data(Section):
     max_text_chars: Count
     memory_gib: Positive
     threads: Annotated[int, Field(ge=0)]
-    sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[Source]]
+    sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[SourceParams]]
 
-    def of(self, table: str) -> list[Source]:
+    def of(self, table: str) -> list[SourceParams]:
         """Return the sources of a table; none is a table that the shop does not have."""
         return next((s for name, s in self.sources.items() if name == table), [])
 
     @model_validator(mode="after")
-    def has_events(self) -> "Data":
+    def has_events(self) -> "DataParams":
         """Require products and events, and only columns that the contracts know."""
         for table in ("products", "events"):
             if not self.sources.get(table):
@@ -73,7 +73,7 @@ class Data(Section):
         return self
 
 
-class Shop(Section):
+class ShopParams(Section):
     """The simulated shop."""
 
     n_users: Annotated[int, Field(ge=10)]
@@ -89,7 +89,7 @@ class Shop(Section):
     bad_share: Share
 
 
-class Split(Section):
+class SplitParams(Section):
     """Windows and ground truth."""
 
     protocol: Literal["global_time", "leave_one_out"]
@@ -100,7 +100,7 @@ class Split(Section):
     max_history: Count
 
     @model_validator(mode="after")
-    def targets_teach(self) -> "Split":
+    def targets_teach(self) -> "SplitParams":
         """Require a weight for each target event: what is asked for must also be learned from."""
         missing = set(self.target_events) - set(self.weights)
         if missing:
@@ -108,7 +108,7 @@ class Split(Section):
         return self
 
 
-class Profiles(Section):
+class ProfilesParams(Section):
     """What is known of users and items, and how fast it fades."""
 
     windows_days: Annotated[list[Count], Field(min_length=1)]
@@ -119,7 +119,7 @@ class Profiles(Section):
     weights: Annotated[dict[EventName, Annotated[float, Field(gt=0, le=1000)]], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def windows_fit(self) -> "Profiles":
+    def windows_fit(self) -> "ProfilesParams":
         """Require windows that rise, each once, and end within the horizon."""
         if self.windows_days != sorted(set(self.windows_days)) or self.windows_days[-1] > self.horizon_days:
             raise ValueError(
@@ -128,7 +128,7 @@ class Profiles(Section):
         return self
 
 
-class Pretrain(Section):
+class PretrainParams(Section):
     """Continued pretraining of the language model."""
 
     method: Literal["none", "full", "lora"]
@@ -151,14 +151,14 @@ class Pretrain(Section):
     checkpoint_every_steps: Count
 
     @model_validator(mode="after")
-    def learns_something(self) -> "Pretrain":
+    def learns_something(self) -> "PretrainParams":
         """Require texts or pairs in a step, and two pairs at least: one alone has no counter-example."""
         if self.pairs_per_step == 1 or not (self.texts_per_step or self.pairs_per_step):
             raise ValueError("a step needs texts_per_step > 0 or pairs_per_step > 1 (0 turns either off)")
         return self
 
 
-class Sentiment(Section):
+class SentimentParams(Section):
     """The head that reads how a review sounds."""
 
     positive: Annotated[float, Field(ge=1, le=5)]
@@ -169,14 +169,14 @@ class Sentiment(Section):
     c: Positive
 
     @model_validator(mode="after")
-    def sides_are_apart(self) -> "Sentiment":
+    def sides_are_apart(self) -> "SentimentParams":
         """Require the negative ratings below the positive ones."""
         if self.negative >= self.positive:
             raise ValueError(f"language.sentiment.negative {self.negative} is not below positive {self.positive}")
         return self
 
 
-class Compress(Section):
+class CompressParams(Section):
     """Smaller encoders that compete with the model."""
 
     variants: list[Literal["int8", "distilled", "distilled_int8"]]
@@ -187,32 +187,32 @@ class Compress(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)]
 
 
-class Language(Section):
+class LanguageParams(Section):
     """The encoder of texts."""
 
     model: str
     max_tokens: Annotated[int, Field(ge=4, le=8192)]
     batch_size: Count
     threads: Annotated[int, Field(ge=0)]
-    pretrain: Pretrain
-    compress: Compress
-    sentiment: Sentiment
+    pretrain: PretrainParams
+    compress: CompressParams
+    sentiment: SentimentParams
 
 
-class Recommend(Section):
+class RecommendParams(Section):
     """How lists are made."""
 
     exclude_seen: bool
     batch_users: Count
 
 
-class Popularity(Section):
+class PopularityParams(Section):
     """Decayed popularity."""
 
     half_life_days: Positive
 
 
-class Neighbours(Section):
+class NeighboursParams(Section):
     """Item neighbours under BM25 weights."""
 
     n_neighbours: Count
@@ -221,7 +221,7 @@ class Neighbours(Section):
     recency: Share
 
 
-class Interests(Section):
+class InterestsParams(Section):
     """Popularity within the categories of a user."""
 
     recency: Share
@@ -230,7 +230,7 @@ class Interests(Section):
     half_life_days: Positive
 
 
-class Als(Section):
+class AlsParams(Section):
     """Alternating least squares."""
 
     factors: Count
@@ -240,7 +240,7 @@ class Als(Section):
     recency: Share
 
 
-class Ease(Section):
+class EaseParams(Section):
     """EASE with recency."""
 
     l2: Positive
@@ -249,14 +249,14 @@ class Ease(Section):
     keep: Count
 
 
-class Content(Section):
+class ContentParams(Section):
     """Nearest texts."""
 
     recency: Share
     dims: Annotated[int, Field(ge=0)]
 
 
-class Sequence(Section):
+class SequenceParams(Section):
     """The causal transformer."""
 
     dim: Count
@@ -273,14 +273,14 @@ class Sequence(Section):
     event_heads: bool
 
     @model_validator(mode="after")
-    def heads_divide(self) -> "Sequence":
+    def heads_divide(self) -> "SequenceParams":
         """Require dim to be a multiple of heads."""
         if self.dim % self.heads:
             raise ValueError(f"models.sequence.dim {self.dim} is not a multiple of heads {self.heads}")
         return self
 
 
-class Hybrid(Section):
+class HybridParams(Section):
     """The blend of the others."""
 
     parts: Annotated[list[PartName], Field(min_length=1)]
@@ -292,20 +292,20 @@ class Hybrid(Section):
     newcomer_lenders: Count
 
 
-class Models(Section):
+class ModelsParams(Section):
     """One section a model."""
 
-    popularity: Popularity
-    neighbours: Neighbours
-    als: Als
-    ease: Ease
-    content: Content
-    interests: Interests
-    sequence: Sequence
-    hybrid: Hybrid
+    popularity: PopularityParams
+    neighbours: NeighboursParams
+    als: AlsParams
+    ease: EaseParams
+    content: ContentParams
+    interests: InterestsParams
+    sequence: SequenceParams
+    hybrid: HybridParams
 
 
-class Trainer(Section):
+class TrainerParams(Section):
     """Lightning, and how long it may take."""
 
     accelerator: Literal["auto", "cpu", "gpu"]
@@ -323,7 +323,7 @@ class Trainer(Section):
     checkpoint_every_steps: Count
 
 
-class Ranking(Section):
+class RankingParams(Section):
     """The ranker: what it sees, and how it learns."""
 
     configuration: Literal["three_branches", "seed_faithful"]
@@ -344,14 +344,14 @@ class Ranking(Section):
     weight_decay: Annotated[float, Field(ge=0)]
 
     @model_validator(mode="after")
-    def complete(self) -> "Ranking":
+    def complete(self) -> "RankingParams":
         """Require a weight for each task, and no branch twice."""
         if len(self.tasks) != 3 or len(set(self.branches)) != len(self.branches):
             raise ValueError("ranking: expected a weight for each of click, cart and purchase, and no branch twice")
         return self
 
 
-class Knob(Section):
+class SearchRange(Section):
     """The range in which a knob is searched: whole numbers where the knob is one; log: by its logarithm."""
 
     low: float
@@ -359,14 +359,14 @@ class Knob(Section):
     log: bool = False
 
     @model_validator(mode="after")
-    def is_a_range(self) -> "Knob":
+    def is_a_range(self) -> "SearchRange":
         """Require low < high, and low > 0 where the search is by logarithm."""
         if self.low >= self.high or (self.log and self.low <= 0):
             raise ValueError(f"low {self.low} must be below high {self.high}, and above 0 with log")
         return self
 
 
-class Tune(Section):
+class TuneParams(Section):
     """The search over knobs, and the learning curve."""
 
     models: Annotated[list[PartName], Field(min_length=1)]
@@ -376,15 +376,15 @@ class Tune(Section):
     max_epochs: Count
     min_epochs: Count
     label_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
-    space: dict[str, Knob]
+    space: dict[str, SearchRange]
 
-    def of(self, model: str) -> dict[str, Knob]:
+    def of(self, model: str) -> dict[str, SearchRange]:
         """Return the knobs of one model; the trainer's are the sequence model's."""
         own = (f"models.{model}.", "trainer." if model == "sequence" else f"models.{model}.")
         return {name: knob for name, knob in self.space.items() if name.startswith(own)}
 
     @model_validator(mode="after")
-    def every_model_has_a_knob(self) -> "Tune":
+    def every_model_has_a_knob(self) -> "TuneParams":
         """Require each model once, with something to search."""
         bare = [name for name in self.models if not self.of(name)]
         if bare or len(set(self.models)) < len(self.models):
@@ -413,7 +413,7 @@ class EvaluationParams(Section):
         return self
 
 
-class Drift(Section):
+class DriftParams(Section):
     """Limits of the drift verdict."""
 
     window_days: Positive
@@ -424,7 +424,7 @@ class Drift(Section):
     min_volume_ratio: Share
 
 
-class Gate(Section):
+class GateParams(Section):
     """Rules of promotion."""
 
     mode: Literal["enabled", "dry_run", "disabled"]
@@ -438,7 +438,7 @@ class Gate(Section):
     max_latency_ms: Positive
 
 
-class Release(Section):
+class ReleaseParams(Section):
     """Names in the registry."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -446,7 +446,7 @@ class Release(Section):
     include_encoder: bool
 
 
-class Search(Section):
+class SearchParams(Section):
     """Search in the catalogue."""
 
     field_weights: dict[Literal["title", "brand", "category", "text"], Annotated[float, Field(ge=0)]]
@@ -460,7 +460,7 @@ class Search(Section):
     typo_weight: Share
 
     @model_validator(mode="after")
-    def all_fields(self) -> "Search":
+    def all_fields(self) -> "SearchParams":
         """Require a weight for each field."""
         missing = {"title", "brand", "category", "text"} - set(self.field_weights)
         if missing:
@@ -468,7 +468,7 @@ class Search(Section):
         return self
 
 
-class NearestKnobs(Section):
+class AnnParams(Section):
     """The graph of products' vectors."""
 
     from_items: Count
@@ -477,7 +477,7 @@ class NearestKnobs(Section):
     expansion_search: Count
 
 
-class Experiments(Section):
+class ExperimentsParams(Section):
     """A/B tests on the live service."""
 
     alpha: Annotated[float, Field(gt=0, lt=1)]
@@ -486,7 +486,7 @@ class Experiments(Section):
     tightest_at: Annotated[int, Field(ge=2)]
 
 
-class Exposures(Section):
+class ExposureParams(Section):
     """How what was shown is written down."""
 
     rows_per_file: Count
@@ -494,7 +494,7 @@ class Exposures(Section):
     max_waiting: Count
 
 
-class ChallengerKnobs(Section):
+class ChallengerParams(Section):
     """How much of the traffic the challenger sees, and when it is sent away."""
 
     shadow_share: Share
@@ -504,7 +504,7 @@ class ChallengerKnobs(Section):
     max_slower: Annotated[float, Field(ge=1)]
 
 
-class Serving(Section):
+class ServingParams(Section):
     """The HTTP service."""
 
     host: str
@@ -522,11 +522,11 @@ class Serving(Section):
     hosts: list[str]
     page: bool
     state_days: Count
-    exposures: Exposures
-    challenger: ChallengerKnobs
+    exposures: ExposureParams
+    challenger: ChallengerParams
 
 
-class Flows(Section):
+class FlowsParams(Section):
     """Bounds on each stage's task."""
 
     stage_timeout_s: Positive
@@ -538,25 +538,25 @@ class Params(Section):
     """The whole file."""
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
-    data: Data
-    shop: Shop
-    split: Split
-    profiles: Profiles
-    language: Language
-    recommend: Recommend
-    models: Models
-    trainer: Trainer
-    ranking: Ranking
-    tune: Tune
+    data: DataParams
+    shop: ShopParams
+    split: SplitParams
+    profiles: ProfilesParams
+    language: LanguageParams
+    recommend: RecommendParams
+    models: ModelsParams
+    trainer: TrainerParams
+    ranking: RankingParams
+    tune: TuneParams
     evaluation: EvaluationParams
-    drift: Drift
-    gate: Gate
-    release: Release
-    search: Search
-    nearest: NearestKnobs
-    experiments: Experiments
-    serving: Serving
-    flows: Flows
+    drift: DriftParams
+    gate: GateParams
+    release: ReleaseParams
+    search: SearchParams
+    nearest: AnnParams
+    experiments: ExperimentsParams
+    serving: ServingParams
+    flows: FlowsParams
 
     @model_validator(mode="after")
     def space_is_within_bounds(self) -> "Params":

@@ -17,8 +17,8 @@ from prefect.cache_policies import NO_CACHE
 from components.contracts import Decision, Evaluation
 from flows import markdown
 from flows.outcome import differences, metrics_table
-from flows.place import EVALUATION, REPORT, Place
 from flows.tasks import recorded
+from flows.workspace import EVALUATION, REPORT, Place
 
 LINKS = {"report": str(REPORT), "drift-report": "reports/drift/drift.html", "tensorboard": "run/tensorboard"}
 

@@ -71,7 +71,7 @@ def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json 
     """Search over the knobs; what beats the present ones on validation is where the next retrain starts."""
     home = _prepare()
     from flows import terminal
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     place = open_place(_texts(files), sets or [], as_of, untuned=reset)
     if reset:
@@ -86,7 +86,7 @@ def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json 
 def curve(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Measure the models at 1, 10 and 100 % of the labels -> reports/curve."""
     home = _prepare()
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     open_place(_texts(files), sets or [], as_of)  # a wrong value is said before a server starts
     _search(home, "curve", as_of, sets, files, json)
@@ -97,7 +97,7 @@ def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap
     """Take the verdict again on what the last run left here, such as with another gate.min_gain."""
     _prepare()
     from flows import outcome, tasks, terminal
-    from flows.place import working
+    from flows.workspace import working
 
     with working(_texts(files), sets or [], None, "a decision") as place:
         outcome.need(place)
@@ -141,8 +141,8 @@ def rollback(
 def serve(sets: Sets = None, files: Files = None) -> None:
     """Serve the champion over HTTP and follow its alias."""
     _prepare()
-    from components.serving.app import serve as start
-    from flows.place import open_place
+    from components.serving.http.app import serve as start
+    from flows.workspace import open_place
 
     place = open_place(_texts(files), sets or [], None)
     start(place.settings, place.params, place.root / "data/snapshot")
@@ -154,7 +154,7 @@ def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json =
     _prepare()
     from components.release.reproduce import reproduce as rebuild
     from flows import terminal
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     place = open_place(_texts(files), sets or [], None)
     result = rebuild(version, place.registry(), place.settings, place.root)
@@ -185,7 +185,7 @@ def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     _prepare()
     from components.release.status import status as look
     from flows import terminal
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     place = open_place(_texts(files), sets or [], None)
     terminal.show(look(place.settings, place.params.release).model_dump(mode="json"), json)
@@ -203,7 +203,7 @@ def experiment_start(
     """Let half of a share of the users see the challenger; the service notices within a second."""
     _prepare()
     from flows import experiment, terminal
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     place = open_place(_texts(files), sets or [], None)
     begun = experiment.start(place, name, share, experiment.metric_of(metric), experiment.now())
@@ -226,7 +226,7 @@ def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, en
     """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 not enough evidence or broken."""
     _prepare()
     from flows import experiment, terminal
-    from flows.place import open_place
+    from flows.workspace import open_place
 
     place, now = open_place(_texts(files), sets or [], None), experiment.now()
     decision, drawn = (experiment.stop(place, now), None) if end else experiment.status(place, now)
@@ -264,8 +264,8 @@ def run(arguments: list[str]) -> int:
 def _prepare() -> Path:
     """Start the log and set what libraries read at import; return where this machine keeps things."""
     from components.settings import Settings
-    from flows.place import quiet_environment
     from flows.terminal import start_log
+    from flows.workspace import quiet_environment
 
     start_log()
     home = Settings().resolved(Path.cwd()).home

@@ -14,7 +14,7 @@ from components.experiments.outcomes import BEFORE_DAYS, Outcomes, read_outcomes
 from components.experiments.report import picture
 
 if TYPE_CHECKING:
-    from flows.place import Place
+    from flows.workspace import Place
 
 
 def start(place: Place, name: str, share: float, metric: Metric, now: datetime) -> Experiment:
@@ -92,7 +92,7 @@ def _running(folder: Path) -> Experiment:
 
 
 def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
-    from components.serving.state import open_state
+    from components.serving.storage.event_store import open_state
 
     serving = place.shop / "serving"
     state = open_state(place.settings.state_address, serving, place.params.release.name)

@@ -14,8 +14,8 @@ from components.contracts import DriftVerdict
 from components.errors import BusyError
 from components.release import status
 from flows import markdown, retrain
-from flows.place import DRIFT, Place, working
 from flows.tasks import recorded
+from flows.workspace import DRIFT, Place, working
 
 STAGES = ("resolve", "ingest", "drift")
 EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to it

@@ -7,7 +7,7 @@ from pathlib import Path
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
 from components.errors import ContractError
 from components.release.versioning import StageRun
-from flows.place import DRIFT, EVALUATION, REPORT, Place
+from flows.workspace import DRIFT, EVALUATION, REPORT, Place
 
 CODES = {"promote": 0, "keep": 2, "not_enough_evidence": 3}
 STATES = {  # verdict, promoted -> how Prefect shows the run

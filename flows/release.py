@@ -9,7 +9,7 @@ from prefect import flow
 from pydantic import Field
 
 from components.release import promotion
-from flows.place import open_place
+from flows.workspace import open_place
 
 Version = Annotated[int, Field(ge=1)]
 

@@ -22,8 +22,8 @@ from components.release import champion, latency, versioning
 from components.release.versioning import StageRun
 from flows import artifacts, tasks
 from flows.outcome import STATES, Outcome, outcome, process_start, told
-from flows.place import Place, working
 from flows.tasks import bounded, recorded, step
+from flows.workspace import Place, working
 
 Epochs = Annotated[int, Field(ge=1, le=200)]
 Rate = Annotated[float, Field(gt=0, le=1)]

@@ -27,7 +27,7 @@ from components.release.ledger import Ledger
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
 from flows import unchanged
-from flows.place import DECISION, DRIFT, EVALUATION, Place
+from flows.workspace import DECISION, DRIFT, EVALUATION, Place
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")

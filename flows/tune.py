@@ -23,8 +23,8 @@ from components.tuning.curve import Point, point
 from components.tuning.measure import read_world
 from components.tuning.winner import Found
 from flows import artifacts, retrain, terminal
-from flows.place import Place, working
 from flows.tasks import bounded, log, recorded, step
+from flows.workspace import Place, working
 
 STAGES = ("resolve", "ingest", "split", "pretrain", "encode")  # what a trial stands on
 CURVE = Path("reports/curve")

@@ -15,7 +15,7 @@ from components.release.registry import Registry
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
 from flows.outcome import Outcome, outcome, process_start
-from flows.place import DECISION, EVALUATION, working
+from flows.workspace import DECISION, EVALUATION, working
 
 STAMP = Path("run/decided.json")
 DECIDED_ON = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/manifest.json"))

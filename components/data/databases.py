@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components.data.lines import File
 from components.data.sql import quoted
 from components.errors import ContractError
-from components.params import Source
+from components.params import SourceParams
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,7 +20,7 @@ IN_A_FILE = ("sqlite", "duckdb")
 FETCHED = 50_000  # SQLite rows at once
 
 
-def file(source: Source, root: Path) -> File:
+def file(source: SourceParams, root: Path) -> File:
     """Return the file of a SQLite or DuckDB database; raises ContractError where there is none."""
     target = _environment(source.attach or "")
     if ".." in Path(target).parts:
@@ -31,12 +31,12 @@ def file(source: Source, root: Path) -> File:
     return File(path, source.attach or "")
 
 
-def shown(source: Source, root: Path) -> File:
+def shown(source: SourceParams, root: Path) -> File:
     """Return the name under which a database's rows stand in quarantine; of a server never its address."""
     return file(source, root) if source.type in IN_A_FILE else File(Path("server"), source.attach or "")
 
 
-def attach(connection: DuckDBPyConnection, alias: str, source: Source, root: Path) -> str:
+def attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, root: Path) -> str:
     """Return what to select from: the rows of the source's query. $db in the query names the attached database."""
     query = source.query or ""
     if source.type == "sqlite":  # DuckDB's own reader is an extension that would have to be downloaded
@@ -47,7 +47,7 @@ def attach(connection: DuckDBPyConnection, alias: str, source: Source, root: Pat
     return f"({query.replace('$db', alias)})"
 
 
-def _attach(connection: DuckDBPyConnection, alias: str, source: Source, target: str) -> None:
+def _attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, target: str) -> None:
     import duckdb
 
     try:

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from components.data import shop_texts, shop_world
 from components.data.shop_world import N_BATCHES, N_LEAVES, World
-from components.params import Shop
+from components.params import ShopParams
 
 DAY_S = 86_400
 VIEW, CART, PURCHASE, RETURN, REVIEW, SEARCH = 0.9, 0.35, 0.55, 0.06, 0.4, 0.3  # chances of each further step
 Columns = dict[str, NDArray[Any]]
 
 
-def write_shop(shop: Shop, seed: int, folder: Path) -> None:
+def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
     """Write products, events, reviews and searches below `folder`; the same arguments give the same bytes.
 
     folder/truth is for tests and benchmarks: it says what nobody in a real shop knows.
@@ -47,7 +47,7 @@ def read_truth(folder: Path) -> World:
     return shop_world.read_truth(folder)
 
 
-def _visits(world: World, shop: Shop, rng: np.random.Generator) -> Columns:
+def _visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns:
     """Return the visits of all users, by user and time: user, second since the start, what it is about, language."""
     share = (shop.days - world.first_day) / shop.days
     counts = rng.poisson(shop.sessions_per_user * share * rng.gamma(2.0, 0.5, len(share)))
@@ -69,7 +69,7 @@ def _visits(world: World, shop: Shop, rng: np.random.Generator) -> Columns:
     return {"user": user.astype(np.int32), "second": second, "about": about.astype(np.int32), "phase": phase}
 
 
-def _pages(world: World, shop: Shop, rng: np.random.Generator, visits: Columns) -> Columns:
+def _pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Columns) -> Columns:
     """Return every product shown: visit, user, second, item, position, propensity, liked (chance of a click)."""
     n = shop.impressions_per_session
     visit = np.repeat(np.arange(len(visits["user"])), n)
@@ -129,7 +129,7 @@ def _choose(
     return item, chance
 
 
-def _funnel(world: World, shop: Shop, rng: np.random.Generator, pages: Columns) -> Columns:
+def _funnel(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns) -> Columns:
     """Return all events in the order of time: impressions and what follows from them."""
     n = len(pages["item"])
     clicked = np.flatnonzero(rng.random(n) < pages["liked"])
@@ -184,7 +184,7 @@ def _broken(events: Columns, share: float, rng: np.random.Generator) -> Columns:
     return text
 
 
-def _write_events(text: Columns, shop: Shop, folder: Path) -> None:
+def _write_events(text: Columns, shop: ShopParams, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.glob("events_*.csv.gz"):
         old.unlink()
@@ -197,7 +197,7 @@ def _write_events(text: Columns, shop: Shop, folder: Path) -> None:
         _write_csv({n: c[rows] for n, c in columns.items()}, folder / f"events_{name}.csv.gz")
 
 
-def _write_products(world: World, shop: Shop, path: Path) -> None:
+def _write_products(world: World, shop: ShopParams, path: Path) -> None:
     start = _start(shop)
     ids = _ids("P", np.arange(shop.n_items))
     step = 0.25 * shop.days / (N_BATCHES + 1)
@@ -219,7 +219,7 @@ def _write_products(world: World, shop: Shop, path: Path) -> None:
     _write_jsonl(rows, path)
 
 
-def _write_reviews(world: World, shop: Shop, rng: np.random.Generator, events: Columns, path: Path) -> None:
+def _write_reviews(world: World, shop: ShopParams, rng: np.random.Generator, events: Columns, path: Path) -> None:
     bought = np.flatnonzero(events["event"] == "purchase")
     rows = bought[rng.random(len(bought)) < REVIEW]
     user, item, second = events["user"][rows], events["item"][rows], events["second"][rows] + 3 * DAY_S
@@ -235,7 +235,7 @@ def _write_reviews(world: World, shop: Shop, rng: np.random.Generator, events: C
     _write_jsonl(written, path)
 
 
-def _write_searches(world: World, shop: Shop, rng: np.random.Generator, pages: Columns, path: Path) -> None:
+def _write_searches(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns, path: Path) -> None:
     first = np.flatnonzero(pages["position"] == 0)
     rows = first[rng.random(len(first)) < SEARCH]
     fitting = world.leaf[pages["item"]] == pages["about"]
@@ -270,11 +270,11 @@ def _ids(letter: str, index: NDArray[Any]) -> NDArray[Any]:
     return np.char.add(letter, np.char.zfill((np.asarray(index) + 1).astype("U8"), 5))
 
 
-def _start(shop: Shop) -> np.datetime64:
+def _start(shop: ShopParams) -> np.datetime64:
     return np.datetime64(shop.start, "s")
 
 
-def _times(shop: Shop, second: NDArray[Any]) -> NDArray[Any]:
+def _times(shop: ShopParams, second: NDArray[Any]) -> NDArray[Any]:
     return _start(shop) + second.astype("timedelta64[s]")
 
 

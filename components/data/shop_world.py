@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from components.contracts import FloatArray, IntArray
 from components.data.shop_texts import BRANDS, CATEGORIES, COLOURS, KINDS, STYLES, USES
-from components.params import Shop
+from components.params import ShopParams
 
 N_LEAVES = len(KINDS)
 N_BATCHES = 4  # new products are listed in this many batches over the last quarter
@@ -76,7 +76,7 @@ class World:
         return wanted
 
 
-def make_world(shop: Shop, seed: int) -> World:
+def make_world(shop: ShopParams, seed: int) -> World:
     """Return the truth for these parameters; the same seed gives the same world."""
     rng = np.random.default_rng([seed, 1])
     items = _items(shop, rng)
@@ -108,7 +108,7 @@ def read_truth(folder: Path) -> World:
     return World(**load_file(folder / "truth" / "truth.safetensors"))
 
 
-def _items(shop: Shop, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def _items(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     n = shop.n_items
     leaf = rng.integers(N_LEAVES, size=n)
     language = (rng.random(n) < shop.chinese_share).astype(np.int32)
@@ -132,7 +132,7 @@ def _items(shop: Shop, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     }
 
 
-def _users(shop: Shop, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def _users(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     n = shop.n_users
     new = rng.random(n) < shop.newcomer_share
     outdoor = [i for i, (top, _) in enumerate(KINDS) if top[0] in ("Outdoor", "Sports", "Garden")]

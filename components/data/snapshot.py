@@ -24,7 +24,7 @@ from components.data import staging
 from components.data.quality import Broken, Counts, write_quarantine
 from components.data.schemas import schema
 from components.errors import ContractError
-from components.params import Data
+from components.params import DataParams
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,7 @@ class SnapshotInfo(Record):
     counts: dict[str, Counts]
 
 
-def take_snapshot(data: Data, root: Path, snapshot: Path, quarantine: Path) -> dict[str, dict[str, int]]:
+def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path) -> dict[str, dict[str, int]]:
     """Read all sources as of data.as_of and write the snapshot; return how often each rule was broken, by table.
 
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
@@ -119,7 +119,7 @@ def read_table(
     return pa.concat_tables(parts)
 
 
-def _check_not_empty(table: str, counts: Counts, data: Data) -> None:
+def _check_not_empty(table: str, counts: Counts, data: DataParams) -> None:
     if table in ("products", "events") and not counts.kept:
         raise ContractError(
             f"data.sources.{table}: expected rows before data.as_of {data.as_of:%Y-%m-%d}, got none of {counts.read} "

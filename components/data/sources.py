@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import databases
+from components.data.csv_repair import mend
 from components.data.lines import MAX_LINE, File, read_lines, verify_gzip
-from components.data.mending import mend
 from components.data.sql import joined, name, quoted
 from components.errors import ContractError
-from components.params import Data, Source
+from components.params import DataParams, SourceParams
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,7 +37,7 @@ class Opened:
     files: list[File] = field(default_factory=list)  # _file is an index here; databases stand under their name
 
 
-def fingerprint(data: Data, root: Path) -> dict[str, Any]:
+def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
     """Return what the sources look like now: sizes and times of their files. DVC ingests again when it changes.
 
     A database server cannot be looked at from outside: it counts as changed when as_of does.
@@ -83,13 +83,13 @@ def files(pattern: str, root: Path) -> list[File]:
     return named
 
 
-def verify(table: str, data: Data, root: Path) -> None:
+def verify(table: str, data: DataParams, root: Path) -> None:
     """Raise ContractError where a compressed file of the table's sources is damaged or a decompression bomb."""
     verify_gzip(f for source in data.of(table) if source.path is not None for f in files(source.path, root))
 
 
 def open_sources(
-    connection: DuckDBPyConnection, opened: Opened, table: str, data: Data, root: Path, mended: dict[Path, Path]
+    connection: DuckDBPyConnection, opened: Opened, table: str, data: DataParams, root: Path, mended: dict[Path, Path]
 ) -> None:
     """Fill `opened` with all sources of a table; `mended` names Parquet files to be read in place of damaged text.
 
@@ -155,7 +155,7 @@ def _shape(file: File, is_mended: bool) -> _Shape:
 
 
 def _open(
-    connection: DuckDBPyConnection, table: str, source: Source, shape: _Shape, paths: list[str], base: int
+    connection: DuckDBPyConnection, table: str, source: SourceParams, shape: _Shape, paths: list[str], base: int
 ) -> str:
     extra = f"file_index + {base} AS _file"
     if shape.mended:
@@ -184,7 +184,7 @@ def _text_reader(shape: _Shape, paths: list[str]) -> str:
     )
 
 
-def _select(table: str, source: Source, rows: str, have: list[str], line: str = "NULL") -> str:
+def _select(table: str, source: SourceParams, rows: str, have: list[str], line: str = "NULL") -> str:
     """Map the source's columns to ours; a column that nobody has is null. `line`: SQL for the row as text."""
     known = {c.lower(): c for c in have}
     mapped = []
@@ -199,7 +199,7 @@ def _select(table: str, source: Source, rows: str, have: list[str], line: str = 
     )
 
 
-def _select_json(connection: DuckDBPyConnection, table: str, source: Source, rows: str, line: str) -> str:
+def _select_json(connection: DuckDBPyConnection, table: str, source: SourceParams, rows: str, line: str) -> str:
     """Take the keys that are asked for out of the lines that are JSON objects; the others are broken, not lost."""
     keys = [c for c in TABLES[table] if c not in source.columns]
     for expression in [*source.columns.values(), *([source.where] if source.where else [])]:
@@ -259,7 +259,7 @@ def _columns_of(connection: DuckDBPyConnection, read: str) -> list[str]:
     return [str(r[0]) for r in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
 
 
-def describe(data: Data, table: str, root: Path) -> str:
+def describe(data: DataParams, table: str, root: Path) -> str:
     """Return how many files a table has, after opening each one's header; raises ContractError when one cannot be."""
     import duckdb
 

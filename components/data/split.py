@@ -15,14 +15,14 @@ from components.data.snapshot import partitions, read_snapshot_info
 from components.data.sql import quoted
 from components.data.tables import SplitInfo
 from components.errors import ContractError
-from components.params import Split
+from components.params import SplitParams
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 
-def make_split(snapshot: Path, out: Path, split: Split, as_of: datetime, memory_gib: float) -> SplitInfo:
+def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, memory_gib: float) -> SplitInfo:
     """Write the split's files below `out`; raises ContractError when a window is empty, or when the snapshot holds
     what nobody could know at as_of.
     """
@@ -52,7 +52,7 @@ def make_split(snapshot: Path, out: Path, split: Split, as_of: datetime, memory_
     return info
 
 
-def _windows(snapshot: Path, split: Split, as_of: datetime) -> SplitInfo:
+def _windows(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
     """Return the ends of the windows; users and items are not counted yet."""
     days = (split.test_days + split.validation_days, split.test_days, 0)
     if split.protocol == "leave_one_out":  # the windows are cut by each user's own order
@@ -89,7 +89,7 @@ def _check_known(connection: DuckDBPyConnection, snapshot: Path, as_of: datetime
             )
 
 
-def _read(connection: DuckDBPyConnection, snapshot: Path, split: Split) -> None:
+def _read(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
     """Make the tables weights, items, users and known: the events that teach, with our indices.
 
     seq is the order of the snapshot, which among equal times is the order of the source.
@@ -150,7 +150,7 @@ def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> pa.Table:
     return rows
 
 
-def _check(rows: pa.Table, window: str, info: SplitInfo, split: Split) -> None:
+def _check(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams) -> None:
     import pyarrow.compute as pc
 
     n = rows.num_rows if window == "train" else pc.sum(pc.and_(rows["target"], pc.greater(rows["user_idx"], 0))).as_py()

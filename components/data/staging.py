@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import sources
-from components.data.judging import BAD, FILTERED, KEPT, LATER, MAX_RAW, REPEATED, SUPERSEDED, judged, nothing
 from components.data.quality import DUPLICATE, UNKNOWN_ITEM, Broken, Counts
 from components.data.schemas import REFERENCES
 from components.data.sql import name
+from components.data.validation import BAD, FILTERED, KEPT, LATER, MAX_RAW, REPEATED, SUPERSEDED, judged, nothing
 from components.errors import ContractError
-from components.params import Data
+from components.params import DataParams
 
 if TYPE_CHECKING:
     import ibis
@@ -41,7 +41,7 @@ class Staging:
         return self.ibis.con
 
 
-def connect(data: Data, root: Path, spill: Path) -> Staging:
+def connect(data: DataParams, root: Path, spill: Path) -> Staging:
     """Return an empty staging area within data.memory_gib that spills to the folder `spill`."""
     import ibis
 
@@ -53,7 +53,7 @@ def connect(data: Data, root: Path, spill: Path) -> Staging:
     return Staging(backend, root)
 
 
-def stage(staging: Staging, table: str, data: Data, mended: Path) -> None:
+def stage(staging: Staging, table: str, data: DataParams, mended: Path) -> None:
     """Make staged_<table>. Text files that DuckDB cannot split are read with care, and copied to the folder `mended`.
 
     Raises ContractError when a source cannot be read.

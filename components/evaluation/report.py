@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from components.contracts import Catalogue, Evaluation, IntArray, Interval
-from components.evaluation import plots, views
+from components.evaluation import plots
+from components.evaluation import report_data as views
 from components.evaluation.metrics import METRICS
 from components.evaluation.results import read_values
 

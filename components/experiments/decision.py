@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from components.contracts import Record
+from components.experiments.confidence_sequence import Estimate, cuped, difference
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
-from components.experiments.ratio import evidence
-from components.experiments.sequences import Estimate, cuped, difference
+from components.experiments.sample_ratio import evidence
 from components.profiles.definitions import DAY_US
 
 Verdict = Literal["better", "worse", "no difference shown", "not enough evidence", "broken ratio"]

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from components.experiments.sequences import Estimate, Numbers, boundary
+from components.experiments.confidence_sequence import Estimate, Numbers, boundary
 
 
 @dataclass(frozen=True)

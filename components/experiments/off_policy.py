@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from components.errors import ContractError
-from components.experiments.sequences import Estimate, Numbers
+from components.experiments.confidence_sequence import Estimate, Numbers
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.experiments.confidence_sequence import Numbers
 from components.experiments.definition import Experiment
-from components.experiments.sequences import Numbers
 from components.profiles.definitions import DAY_US
 
 BEFORE_DAYS = 30  # of a user's events before the first list, that CUPED looks at

@@ -21,13 +21,13 @@ from components.language.backbone import OFFLINE, mean_pool, read_tokenizer, sta
 from components.language.encoder import INT8, Encoder
 from components.language.objectives import padded, tokenise
 from components.language.text import normalise
-from components.params import Compress, Language
+from components.params import CompressParams, LanguageParams
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
 
 
-def write_int8(original: Path, language: Language, out: Path) -> Path:
+def write_int8(original: Path, language: LanguageParams, out: Path) -> Path:
     """Write the same model, to be read in eight bits: on a CPU, linear layers only. Source: torch.ao.quantization."""
     Encoder.load(original, language).save(out)
     path = out / "config.json"
@@ -37,7 +37,13 @@ def write_int8(original: Path, language: Language, out: Path) -> Path:
 
 
 def distil(
-    original: Path, texts: Sequence[str], vectors: FloatArray, knobs: Compress, language: Language, seed: int, out: Path
+    original: Path,
+    texts: Sequence[str],
+    vectors: FloatArray,
+    knobs: CompressParams,
+    language: LanguageParams,
+    seed: int,
+    out: Path,
 ) -> list[float]:
     """Write a model of fewer layers that gives the texts (n) nearly the vectors (n, dim); return its loss by step.
 

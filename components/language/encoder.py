@@ -17,7 +17,7 @@ import numpy as np
 from components.contracts import FloatArray
 from components.errors import ContractError
 from components.language.text import normalise
-from components.params import Language
+from components.params import LanguageParams
 
 log = logging.getLogger("encode")
 FILES = (  # what a bundle may hold of a model: weights as safetensors, the rest as JSON or plain words
@@ -46,7 +46,7 @@ def resolve_model(name: str) -> Path:
 class Encoder:
     """Mean-pooled, normalised states of a Hugging Face encoder, on the CPU or a GPU."""
 
-    def __init__(self, folder: Path, language: Language) -> None:
+    def __init__(self, folder: Path, language: LanguageParams) -> None:
         """Load nothing yet: weights are read at the first text that has to be encoded."""
         self.folder, self.language = folder, language
         self.digest = _digest(folder, language.max_tokens)
@@ -56,7 +56,7 @@ class Encoder:
         self._loaded: tuple[Any, Any, str] | None = None
 
     @classmethod
-    def load(cls, folder: Path, language: Language) -> Self:
+    def load(cls, folder: Path, language: LanguageParams) -> Self:
         """Return the encoder in `folder`."""
         return cls(folder, language)
 

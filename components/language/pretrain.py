@@ -35,7 +35,7 @@ from components.language.objectives import (
 )
 from components.language.text import is_chinese
 from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
-from components.params import Language, Pretrain
+from components.params import LanguageParams, PretrainParams
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
@@ -49,7 +49,7 @@ class Pretrained:
     curves: dict[str, list[float]]
 
 
-def pretrain(original: Path, corpus: Corpus, language: Language, seed: int, out: Path, work: Path) -> Pretrained:
+def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int, out: Path, work: Path) -> Pretrained:
     """Write the adapted model to the folder `out`; what a killed run left in `work` is taken up, to the same bytes.
 
     Raises ContractError when the loss is no number, or the device's memory does not do.
@@ -79,7 +79,7 @@ def pretrain(original: Path, corpus: Corpus, language: Language, seed: int, out:
 class Run:
     """The steps of one pretraining: what is drawn at a step depends on (seed, step) alone."""
 
-    def __init__(self, backbone: Backbone, corpus: Corpus, language: Language, seed: int, device: str) -> None:
+    def __init__(self, backbone: Backbone, corpus: Corpus, language: LanguageParams, seed: int, device: str) -> None:
         self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
         self.knobs = language.pretrain
         self.rows: Rows = tokenise(backbone.tokenizer, corpus.texts, language.max_tokens)
@@ -170,7 +170,7 @@ class Run:
         return pair_loss(left, right, shared_texts(drawn).to(self.device), self.knobs.temperature)
 
 
-def _vocabulary(backbone: Backbone, corpus: Corpus, knobs: Pretrain, seed: int) -> dict[str, float]:
+def _vocabulary(backbone: Backbone, corpus: Corpus, knobs: PretrainParams, seed: int) -> dict[str, float]:
     """Add the words that the tokenizer does not know; return what it could not read before and after."""
     chinese = [t for t in corpus.texts if is_chinese(t)]
     samples = {"all": corpus.texts} | ({"zh": chinese} if chinese else {})
@@ -183,7 +183,7 @@ def _vocabulary(backbone: Backbone, corpus: Corpus, knobs: Pretrain, seed: int) 
     return metrics | {"vocabulary/new": float(added)}
 
 
-def _warmth(step: int, knobs: Pretrain) -> float:
+def _warmth(step: int, knobs: PretrainParams) -> float:
     """Return the share of the learning rate at a step: rising over warmup_share of all, then a cosine to zero."""
     warm = max(1, int(knobs.warmup_share * knobs.max_steps))
     if step < warm:
@@ -197,7 +197,7 @@ def _only_from(gradient: Tensor, start: int) -> Tensor:
     return kept
 
 
-def _key(original: Path, corpus: Corpus, language: Language, seed: int) -> str:
+def _key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
     digest = hashlib.sha256(
         f"{Encoder(original, language).digest}{language.pretrain!r}{seed}{torch.__version__}".encode()
     )

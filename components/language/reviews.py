@@ -15,7 +15,7 @@ from components.errors import ContractError
 from components.language.cache import encode_cached
 from components.language.encoder import Encoder
 from components.language.sentiment import SentimentHead, train_sentiment
-from components.params import Sentiment
+from components.params import SentimentParams
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ class Judged:
     note: str  # why there is no head; "" where there is one
 
 
-def judge_reviews(snapshot: Path, split: Path, encoder: Encoder, knobs: Sentiment, cache: Path) -> Judged:
+def judge_reviews(snapshot: Path, split: Path, encoder: Encoder, knobs: SentimentParams, cache: Path) -> Judged:
     """Learn from the newest `max_reviews` with stars, and read those without; texts are read once each.
 
     Where windows are cut per user (leave_one_out) nobody can say which reviews were written before: there is no head,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.contracts import BoolArray, FloatArray, TimeArray
 from components.errors import ContractError
-from components.params import Sentiment
+from components.params import SentimentParams
 
 BINS = 10  # of the calibration error
 WEIGHTS, ABOUT = "sentiment.safetensors", "sentiment.json"
@@ -63,7 +63,7 @@ class SentimentHead:
 
 
 def train_sentiment(
-    vectors: FloatArray, ratings: Sequence[float], timestamps: TimeArray, knobs: Sentiment, encoder: str
+    vectors: FloatArray, ratings: Sequence[float], timestamps: TimeArray, knobs: SentimentParams, encoder: str
 ) -> tuple[SentimentHead, dict[str, float]]:
     """Return the head and how it does on the newest reviews: auc, ece (calibration error), reviews.
 
@@ -102,7 +102,7 @@ def calibration_error(chances: FloatArray, positive: BoolArray) -> float:
     return float(np.average(gaps, weights=sizes))
 
 
-def _parts(positive: BoolArray, knobs: Sentiment) -> tuple[slice, slice, slice]:
+def _parts(positive: BoolArray, knobs: SentimentParams) -> tuple[slice, slice, slice]:
     """Return the rows, in the order of time, that teach, calibrate and measure."""
     n = len(positive)
     if n < knobs.min_reviews:

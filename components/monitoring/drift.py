@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from components.contracts import DriftVerdict
 from components.monitoring.windows import CATEGORIES, COLUMNS, LENGTH, LOOK_BACK, Sample
-from components.params import Drift
+from components.params import DriftParams
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ class Findings:
 
 
 def judge(
-    reference: Sample | None, current: Sample, source: str, as_of: datetime, drift: Drift, seed: int
+    reference: Sample | None, current: Sample, source: str, as_of: datetime, drift: DriftParams, seed: int
 ) -> DriftVerdict:
     """Compare the current window with the reference; None is a reference that could not be found."""
     found = Findings()
@@ -107,7 +107,7 @@ def distance(reference: pa.ChunkedArray, current: pa.ChunkedArray, name: str) ->
     return _distance(a, b, name)
 
 
-def _judge_freshness(found: Findings, current: Sample, as_of: datetime, drift: Drift) -> None:
+def _judge_freshness(found: Findings, current: Sample, as_of: datetime, drift: DriftParams) -> None:
     age = age_hours(current, as_of)
     if drift.max_age_hours < age < float("inf"):
         found.missing(
@@ -116,13 +116,13 @@ def _judge_freshness(found: Findings, current: Sample, as_of: datetime, drift: D
         )
 
 
-def _judge_volume(found: Findings, reference: Sample, current: Sample, drift: Drift) -> None:
+def _judge_volume(found: Findings, reference: Sample, current: Sample, drift: DriftParams) -> None:
     ratio, low = volume_ratio(reference, current), drift.min_volume_ratio
     if ratio < low or ratio * low > 1:
         found.alarm(f"volume: {ratio:.2f} times the reference's events per day, allowed are {low:g} to 1/{low:g}")
 
 
-def _judge_columns(found: Findings, reference: Sample, current: Sample, drift: Drift, seed: int) -> None:
+def _judge_columns(found: Findings, reference: Sample, current: Sample, drift: DriftParams, seed: int) -> None:
     out = _left_out(reference, current)
     found.reasons += [f"{name}: left out, {why}" for name, why in out.items()]
     for name in COLUMNS:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from components.params import Profiles
+    from components.params import ProfilesParams
 
 
 def numbers(facts: ir.Table, key: str, wanted: Sequence[Number], cut_us: int) -> ir.Table:
@@ -35,7 +35,7 @@ def counted(table: ir.Table, wanted: Sequence[Number]) -> ir.Table:
     return table.mutate(**{name: table[name].fill_null(0) for name in counts})
 
 
-def names(facts: ir.Table, wanted: Names, profiles: Profiles, cut_us: int) -> ir.Table:
+def names(facts: ir.Table, wanted: Names, profiles: ProfilesParams, cut_us: int) -> ir.Table:
     """Return user_id and the wanted list: array<struct<name, share>>, the largest share first, equal ones by name.
 
     A fact weighs what its event weighs (a search 1), halved for each half-life that it is older than the user's
@@ -88,7 +88,7 @@ def _where(facts: ir.Table, number: Number, cut_us: int) -> Any:
     return reduce(and_, conditions) if conditions else None
 
 
-def _base(facts: ir.Table, profiles: Profiles) -> Any:
+def _base(facts: ir.Table, profiles: ProfilesParams) -> Any:
     import ibis
 
     return weight(facts.event, profiles) if "event" in facts.columns else ibis.literal(1.0)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from components.contracts import EVENTS
 from components.language.text import normalise
-from components.params import Profiles
+from components.params import ProfilesParams
 
 DAY_US = 86_400_000_000
 UNIT = 2.0**40  # amounts are added up as whole numbers of 1/UNIT: exact in any order, so equal rows give equal bytes
@@ -53,7 +53,7 @@ class Names:
     of: str  # the fact's "category", "brand" or "terms"
 
 
-def user_numbers(profiles: Profiles) -> list[Number]:
+def user_numbers(profiles: ProfilesParams) -> list[Number]:
     """Return the numbers of a user's profile in their order.
 
     value: money of purchases less returns; an event without a price is left out, one without a quantity is of one
@@ -88,7 +88,7 @@ def user_names() -> list[Names]:
     ]
 
 
-def item_numbers(profiles: Profiles) -> list[Number]:
+def item_numbers(profiles: ProfilesParams) -> list[Number]:
     """Return those numbers of an item's profile that are aggregates; users.py and items.py share how they are made.
 
     popularity_<d>d: sum of profiles.weights of the events in d days, anonymous ones too.
@@ -141,7 +141,7 @@ def start_us(cut_us: int, days: int) -> int:
     return cut_us - days * DAY_US
 
 
-def _counts(profiles: Profiles) -> list[Number]:
+def _counts(profiles: ProfilesParams) -> list[Number]:
     return [
         _number(f"{event}_{days}d", "events", "count", "events", None, (event,), days)
         for event in EVENTS

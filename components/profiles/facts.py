@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from components.params import Profiles
+    from components.params import ProfilesParams
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def items(tables: Tables, cut: datetime) -> ir.Table:
     )
 
 
-def events(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
+def events(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.Table:
     """Return user_id, item_id, session_id, at, event, category, brand and the amounts money, price_percentile, weight.
 
     An event of an unknown item is a fact, too: it has no category, brand and percentile.
@@ -114,7 +114,7 @@ def search_terms(tables: Tables, cut: datetime) -> ir.Table:
     return rows.select("user_id", "at", terms=_terms(rows.query)).unnest("terms")
 
 
-def weight(event: ir.StringValue, params: Profiles) -> ir.FloatingValue:
+def weight(event: ir.StringValue, params: ProfilesParams) -> ir.FloatingValue:
     """Return the weight of an event; null for one without."""
     import ibis
 

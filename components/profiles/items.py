@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from components.params import Profiles
+    from components.params import ProfilesParams
     from components.profiles.facts import Tables
 
 
-def item_profiles(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
+def item_profiles(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.Table:
     """Return a row for each item known before the cut: item_id, then definitions.item_numbers and item_rates.
 
     Known is what an event or review before the cut names, or a product row of before the cut or without a time.
@@ -37,7 +37,7 @@ def item_profiles(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
     )
 
 
-def _conversion(events: ir.Table, params: Profiles, at: int) -> ir.Table:
+def _conversion(events: ir.Table, params: ProfilesParams, at: int) -> ir.Table:
     """Return item_id and conversion: visitors who bought, of all visitors, within the horizon.
 
     A visitor is a user, or a session where the user is unknown; events with neither are left out.
@@ -50,7 +50,7 @@ def _conversion(events: ir.Table, params: Profiles, at: int) -> ir.Table:
     return counts.select("item_id", conversion=_smoothed(counts, params.prior))
 
 
-def _returns(events: ir.Table, params: Profiles, at: int) -> ir.Table:
+def _returns(events: ir.Table, params: ProfilesParams, at: int) -> ir.Table:
     """Return item_id and return_share: returns per purchase, within the horizon; null without a purchase.
 
     It may exceed 1 where what comes back was bought before the horizon or without a purchase event.

@@ -15,7 +15,7 @@ from typing import Any
 
 from components.contracts import EVENTS
 from components.errors import ContractError
-from components.params import Profiles
+from components.params import ProfilesParams
 from components.profiles import definitions
 from components.profiles.definitions import DAY_US, UNIT, Names, Number, start_us, user_names, user_numbers
 
@@ -95,7 +95,7 @@ class State:
 class LiveProfiles:
     """Moves states on and reads profiles from them; holds the knobs and what is known of the items."""
 
-    def __init__(self, params: Profiles, items: Mapping[str, Attributes]) -> None:
+    def __init__(self, params: ProfilesParams, items: Mapping[str, Attributes]) -> None:
         self.params = params
         self.items = items
         self.numbers = user_numbers(params)

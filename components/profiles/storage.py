@@ -27,13 +27,13 @@ from components.profiles.users import user_profiles
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from components.params import Profiles
+    from components.params import ProfilesParams
 
 ROWS = 50_000  # per row group; rows in memory at once
 
 
 def write_profiles(
-    snapshot: Path, split: Path, features: Path, out: Path, params: Profiles, memory_gib: float
+    snapshot: Path, split: Path, features: Path, out: Path, params: ProfilesParams, memory_gib: float
 ) -> ProfileInfo:
     """Write the files below `out` as of the end of the train window; `features` says how reviews without stars sound.
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from components.params import Profiles
+    from components.params import ProfilesParams
     from components.profiles.facts import Tables
 
 
-def user_profiles(tables: Tables, cut: datetime, params: Profiles) -> ir.Table:
+def user_profiles(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.Table:
     """Return a row for each user with an event before the cut: user_id, then definitions.user_numbers and user_names.
 
     Anonymous events make no user. A list that would be empty is null.

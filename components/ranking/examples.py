@@ -13,7 +13,7 @@ from components.contracts import EVENTS, BoolArray, FloatArray, IntArray, Intera
 from components.data.snapshot import partitions
 from components.data.tables import SplitInfo, read_info, read_interactions
 from components.errors import ContractError
-from components.params import Ranking
+from components.params import RankingParams
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
 LEAST = 5  # examples of each task that a ranker takes
@@ -45,7 +45,9 @@ class Examples:
         return Examples(self.user[rows], self.item[rows], self.place[rows], self.timestamp[rows], labels)
 
 
-def read_examples(snapshot: Path, split: Path, window: str, params: Ranking, seed: int, memory_gib: float) -> Examples:
+def read_examples(
+    snapshot: Path, split: Path, window: str, params: RankingParams, seed: int, memory_gib: float
+) -> Examples:
     """Return the examples of the window "validation" or "test", at most `max_examples`, drawn evenly.
 
     A shop that logs impressions gives what it showed. Any other gives what its users took, each beside
@@ -72,7 +74,7 @@ def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples, Exa
     return learn, stop, calibrate
 
 
-def lacking(learned: Examples, test: Examples, params: Ranking) -> str:
+def lacking(learned: Examples, test: Examples, params: RankingParams) -> str:
     """Return why a ranker cannot be fitted and measured on these; "" where it can."""
     learn, stop, calibrate = cut(learned, params.check_share)
     needs = {"learn from": (learn, TASKS), "stop on": (stop, TASKS[:1]), "calibrate on": (calibrate, TASKS[:1])}
@@ -83,7 +85,9 @@ def lacking(learned: Examples, test: Examples, params: Ranking) -> str:
     return ""
 
 
-def _shown(snapshot: Path, split: Path, info: SplitInfo, window: str, params: Ranking, memory_gib: float) -> Examples:
+def _shown(
+    snapshot: Path, split: Path, info: SplitInfo, window: str, params: RankingParams, memory_gib: float
+) -> Examples:
     """Return the impressions of the window; what a user did goes to the newest one of the item, within match_hours."""
     import duckdb
 
@@ -117,7 +121,7 @@ def _shown(snapshot: Path, split: Path, info: SplitInfo, window: str, params: Ra
     return Examples(user, item, np.asarray(rows["place"], np.float32), np.asarray(rows["t"], np.int64), labels)
 
 
-def _drawn(taken: Interactions, before: Interactions, params: Ranking, seed: int) -> Examples:
+def _drawn(taken: Interactions, before: Interactions, params: RankingParams, seed: int) -> Examples:
     """Return what known users took in the window, each followed by products that they did not take."""
     known = np.flatnonzero(taken.user_idx > 0)
     user, item, event = taken.user_idx[known], taken.item_idx[known], taken.event[known]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.examples import TASKS
 
 WIDTH = 64  # of each branch, as the article has it
@@ -41,7 +41,7 @@ class ThreeBranches(nn.Module):
     Source: Ma et al. 2018 (ESMM).
     """
 
-    def __init__(self, sizes: Sizes, params: Ranking) -> None:
+    def __init__(self, sizes: Sizes, params: RankingParams) -> None:
         super().__init__()
         widths = {"text": 3 * sizes.text, "user": sizes.user + MATCHES, "item": sizes.item}
         self.branches = nn.ModuleDict({name: _dense(widths[name], params.dropout) for name in params.branches})
@@ -89,12 +89,12 @@ class SeedFaithful(nn.Module):
         return logits
 
 
-def make_net(sizes: Sizes, params: Ranking) -> nn.Module:
+def make_net(sizes: Sizes, params: RankingParams) -> nn.Module:
     """Return the network of the configuration; its tasks are the first columns of the labels."""
     return SeedFaithful(sizes) if params.configuration == "seed_faithful" else ThreeBranches(sizes, params)
 
 
-def loss(logits: Tensor, labels: Tensor, params: Ranking) -> Tensor:
+def loss(logits: Tensor, labels: Tensor, params: RankingParams) -> Tensor:
     """Return the mean over examples of the weighted sum over tasks of binary cross-entropy.
 
     With `focal` above 0, examples that are right already count less. Source: Lin et al. 2017.

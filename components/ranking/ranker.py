@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save
 
 from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, cut, lacking
 from components.ranking.features import Known
@@ -29,7 +29,7 @@ ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "ranker.json", 2
 class Ranker:
     """Chances of a click, a cart and a purchase if a user is shown a product in the first place of a list."""
 
-    def __init__(self, params: Ranking) -> None:
+    def __init__(self, params: RankingParams) -> None:
         """`board` may be set to a folder for TensorBoard."""
         self.params = params
         self.board: Path | None = None
@@ -99,7 +99,7 @@ class Ranker:
             about = json.loads((folder / ABOUT).read_bytes())
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
-            ranker = cls(Ranking.model_validate(about["params"]))
+            ranker = cls(RankingParams.model_validate(about["params"]))
             arrays = load_file(folder / ARRAYS)
             ranker.known = Known.of_items(*(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *CARES)))
             ranker.net = make_net(ranker.known.sizes, ranker.params).eval()

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from components.errors import ContractError
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.examples import Examples
 from components.ranking.features import Known
 from components.ranking.model import Inputs, loss
@@ -47,7 +47,7 @@ class Loader:
 class Module(lightning.LightningModule):
     """A step, and what is looked at after each epoch."""
 
-    def __init__(self, net: nn.Module, params: Ranking, check: Batch) -> None:
+    def __init__(self, net: nn.Module, params: RankingParams, check: Batch) -> None:
         super().__init__()
         self.net, self.params, self.check = net, params, check
         self.curves: dict[str, list[float]] = {"train/loss": [], "validation/loss": [], "validation/accuracy": []}
@@ -96,7 +96,7 @@ class Module(lightning.LightningModule):
 
 
 def train(
-    net: nn.Module, learn: Examples, check: Examples, known: Known, params: Ranking, seed: int, board: Path | None
+    net: nn.Module, learn: Examples, check: Examples, known: Known, params: RankingParams, seed: int, board: Path | None
 ) -> dict[str, list[float]]:
     """Train `net` in place to its best epoch on `check`; return its curves. TensorBoard reads `board`.
 

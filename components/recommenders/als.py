@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import Als, Popularity
+from components.params import AlsParams, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
@@ -22,7 +22,7 @@ class AlsRecommender(BaseRecommender):
 
     name: ClassVar[str] = "als"
 
-    def __init__(self, params: Als, popularity: Popularity, seed: int) -> None:
+    def __init__(self, params: AlsParams, popularity: PopularityParams, seed: int) -> None:
         self.params = params
         self.popularity = popularity
         self.seed = seed
@@ -53,7 +53,7 @@ class AlsRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Als), stored.section("popularity", Popularity), seed=0)
+        model = cls(stored.section("params", AlsParams), stored.section("popularity", PopularityParams), seed=0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model._keep(stored.array("factors", (stored.n_items + 1, model.params.factors)))
         return model

@@ -8,10 +8,10 @@ import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
 from components.errors import ContractError
-from components.params import Content, Popularity
+from components.params import ContentParams, PopularityParams
+from components.recommenders.ann_index import Nearest
 from components.recommenders.base import BaseRecommender, take_users, top_k
 from components.recommenders.histories import check_items, history_matrix
-from components.recommenders.nearest import Nearest
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
 
@@ -22,7 +22,7 @@ class ContentRecommender(BaseRecommender):
     name: ClassVar[str] = "content"
     knows_new: ClassVar[bool] = True
 
-    def __init__(self, params: Content, popularity: Popularity, large: int) -> None:
+    def __init__(self, params: ContentParams, popularity: PopularityParams, large: int) -> None:
         """large: catalogues of so many items keep whole vectors, among which a graph finds the nearest."""
         self.params, self.popularity, self.large = params, popularity, large
         self.nearest: Nearest | None = None  # of a large catalogue: lists are looked for there
@@ -86,7 +86,7 @@ class ContentRecommender(BaseRecommender):
         stored = Stored(folder, cls.name, 1)
         if isinstance(params := stored.settings.get("params"), dict):
             params.setdefault("dims", 0)  # champions from before there was a choice compare all directions
-        model = cls(stored.section("params", Content), stored.section("popularity", Popularity), 0)
+        model = cls(stored.section("params", ContentParams), stored.section("popularity", PopularityParams), 0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model._keep(stored.array("embedding", (stored.n_items + 1, None), np.float16))
         return model

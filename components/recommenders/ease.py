@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.params import Ease, Popularity
+from components.params import EaseParams, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
@@ -26,7 +26,7 @@ class EaseRecommender(BaseRecommender):
 
     name: ClassVar[str] = "ease"
 
-    def __init__(self, params: Ease, popularity: Popularity) -> None:
+    def __init__(self, params: EaseParams, popularity: PopularityParams) -> None:
         self.params = params
         self.popularity = popularity
 
@@ -58,7 +58,7 @@ class EaseRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Ease), stored.section("popularity", Popularity))
+        model = cls(stored.section("params", EaseParams), stored.section("popularity", PopularityParams))
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model.weights = stored.item_matrix("weights")
         return model

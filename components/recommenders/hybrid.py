@@ -11,11 +11,11 @@ from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import batches, every_nth, take, targets_of, without_seen
 from components.evaluation.slices import cold_users
-from components.params import Hybrid, Section
+from components.params import HybridParams, Section
 from components.recommenders.base import BaseRecommender, barred, top_k
 from components.recommenders.blending import K, Pool, gather, learn, ndcg, scaled
+from components.recommenders.cold_items import Newcomers
 from components.recommenders.histories import check_items, pick
-from components.recommenders.newcomers import Newcomers
 from components.recommenders.storage import Stored, write_model
 
 SLICES = ("cold", "warm")  # users with few events, users with more
@@ -41,7 +41,7 @@ class HybridRecommender(BaseRecommender):
     name: ClassVar[str] = "hybrid"
 
     def __init__(
-        self, parts: Mapping[str, Recommender], params: Hybrid, cold_user_events: int, exclude_seen: bool
+        self, parts: Mapping[str, Recommender], params: HybridParams, cold_user_events: int, exclude_seen: bool
     ) -> None:
         """Parts may be fitted already: then `blend` is all that is left to do."""
         self.parts, self.params = dict(parts), params
@@ -111,12 +111,12 @@ class HybridRecommender(BaseRecommender):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        from components.recommenders.library import load_model
+        from components.recommenders.factory import load_model
 
         stored = Stored(folder, cls.name, 2)
         blend = stored.section("blend", Blend)
         parts = {name: load_model(folder / "parts" / name) for name in blend.parts}
-        model = cls(parts, stored.section("params", Hybrid), blend.cold_user_events, blend.exclude_seen)
+        model = cls(parts, stored.section("params", HybridParams), blend.cold_user_events, blend.exclude_seen)
         model.n_items, model.weights = stored.n_items, stored.array("weights", (len(SLICES), len(parts)))
         new, likes = stored.array("new", (None,), np.int32), stored.array("likes", (None, None), np.int32)
         for items in (new, likes):

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import Interests
+from components.params import InterestsParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, history_matrix, pick
 from components.recommenders.popularity import decayed_popularity
@@ -21,7 +21,7 @@ class InterestsRecommender(BaseRecommender):
 
     name: ClassVar[str] = "interests"
 
-    def __init__(self, params: Interests) -> None:
+    def __init__(self, params: InterestsParams) -> None:
         self.params = params
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
@@ -57,7 +57,7 @@ class InterestsRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Interests))
+        model = cls(stored.section("params", InterestsParams))
         model.n_items = stored.n_items
         model.category = stored.array("category", (stored.n_items + 1,), np.int32)
         share = stored.array("share", (None,))

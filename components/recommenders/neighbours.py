@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import Neighbours, Popularity
+from components.params import NeighboursParams, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
@@ -19,7 +19,7 @@ class NeighboursRecommender(BaseRecommender):
 
     name: ClassVar[str] = "neighbours"
 
-    def __init__(self, params: Neighbours, popularity: Popularity) -> None:
+    def __init__(self, params: NeighboursParams, popularity: PopularityParams) -> None:
         self.params = params
         self.popularity = popularity
 
@@ -44,13 +44,13 @@ class NeighboursRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Neighbours), stored.section("popularity", Popularity))
+        model = cls(stored.section("params", NeighboursParams), stored.section("popularity", PopularityParams))
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model.similarity = stored.item_matrix("similarity")
         return model
 
 
-def bm25_neighbours(seen: Matrix, params: Neighbours) -> Matrix:
+def bm25_neighbours(seen: Matrix, params: NeighboursParams) -> Matrix:
     """Return (n_items + 1, n_items + 1): row i holds its n_neighbours most similar items."""
     from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 

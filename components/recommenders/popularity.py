@@ -7,7 +7,7 @@ import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.params import Popularity
+from components.params import PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, pick, signed
 from components.recommenders.storage import Stored, write_model
@@ -21,7 +21,7 @@ class PopularityRecommender(BaseRecommender):
 
     name: ClassVar[str] = "popularity"
 
-    def __init__(self, params: Popularity) -> None:
+    def __init__(self, params: PopularityParams) -> None:
         self.params = params
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
@@ -43,7 +43,7 @@ class PopularityRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        model = cls(stored.section("params", Popularity))
+        model = cls(stored.section("params", PopularityParams))
         model.n_items = stored.n_items
         model.popularity = stored.array("popularity", (stored.n_items + 1,))
         return model
@@ -61,6 +61,6 @@ def decayed_popularity(interactions: Interactions, half_life_days: float) -> Flo
     return popularity
 
 
-def prior(interactions: Interactions, popularity: Popularity) -> FloatArray:
+def prior(interactions: Interactions, popularity: PopularityParams) -> FloatArray:
     """Return (n_items + 1,) tiny scores in order of popularity: what a model adds where it knows nothing."""
     return PRIOR * decayed_popularity(interactions, popularity.half_life_days)

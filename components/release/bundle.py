@@ -33,11 +33,11 @@ from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
 from components.language.encoder import FILES
-from components.params import NearestKnobs, Profiles
+from components.params import AnnParams, ProfilesParams
+from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender
-from components.recommenders.library import load_model
-from components.recommenders.nearest import Nearest
-from components.release.translation import TranslatedRecommender
+from components.recommenders.factory import load_model
+from components.release.catalogue_adapter import TranslatedRecommender
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -70,8 +70,8 @@ class BundleInfo(Record):
     weights: dict[str, float]  # weight of each event that teaches; other events stay out of a history
     simulated: bool
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
-    profiles: Profiles | None = None  # how profiles are made of events; None: a bundle from before they were here
-    nearest: NearestKnobs | None = None  # how the graph in nearest/ is asked; None: there is none
+    profiles: ProfilesParams | None = None  # how profiles are made of events; None: a bundle from before they were here
+    nearest: AnnParams | None = None  # how the graph in nearest/ is asked; None: there is none
 
 
 @dataclass(frozen=True)

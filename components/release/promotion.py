@@ -19,8 +19,8 @@ from components.release.bundle import open_bundle
 from components.release.gate import binding
 from components.release.ledger import Action, Deployment, Ledger
 from components.release.lock import held
-from components.release.proof import answer, ask_service
 from components.release.registry import Registry, Version
+from components.release.smoke_test import answer, ask_service
 from components.settings import Settings
 
 log = logging.getLogger(__name__)

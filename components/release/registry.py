@@ -17,7 +17,7 @@ from typing import Any, Literal
 from components.contracts import ChampionRef, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
-from components.params import Release
+from components.params import ReleaseParams
 from components.release import records
 from components.release.bundle import check_files
 from components.release.lock import held
@@ -41,7 +41,7 @@ LOCK_S = 120.0  # longest wait for another process that is registering
 class Registry:
     """The registered model `release.name`. Nothing is created before the first `register`; reading is cheap."""
 
-    def __init__(self, settings: Settings, release: Release) -> None:
+    def __init__(self, settings: Settings, release: ReleaseParams) -> None:
         """settings: resolved. Nothing is opened yet."""
         self.settings = settings
         self.name = release.name

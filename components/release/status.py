@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import Decision, DriftVerdict, Record
-from components.params import Release
+from components.params import ReleaseParams
 from components.settings import Settings
 
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
@@ -22,7 +22,7 @@ class Status(Record):
     drift: dict[str, Any] | None  # of the last look: drifted, computable, reasons
 
 
-def status(settings: Settings, release: Release) -> Status:
+def status(settings: Settings, release: ReleaseParams) -> Status:
     """Return the state of the loop; None where there is nothing yet. Raises ReleaseError without registry."""
     champion = since = data = None
     shop = settings.shop(release.name)

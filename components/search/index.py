@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.errors import ContractError
-from components.params import Search
+from components.params import SearchParams
+from components.recommenders.ann_index import Nearest
 from components.recommenders.base import top_k
-from components.recommenders.nearest import Nearest
 from components.search.lexical import Lexical
 
 ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "search.json", 1
@@ -35,11 +35,11 @@ class Hits:
 class SearchIndex:
     """The products of one catalogue, to be found."""
 
-    def __init__(self, lexical: Lexical, n_items: int, params: Search) -> None:
+    def __init__(self, lexical: Lexical, n_items: int, params: SearchParams) -> None:
         self.lexical, self.n_items, self.params = lexical, n_items, params
 
     @classmethod
-    def build(cls, catalogue: Catalogue, params: Search) -> Self:
+    def build(cls, catalogue: Catalogue, params: SearchParams) -> Self:
         """Index a catalogue."""
         return cls(Lexical.build(catalogue, params), len(catalogue), params)
 
@@ -131,6 +131,6 @@ class SearchIndex:
                 raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
             if not np.isfinite(worth).all() or (np.diff(starts) < 0).any():
                 raise ValueError("worth is not finite, or the words are out of order")
-            return cls(Lexical(vocabulary, starts, items, worth), n_items, Search.model_validate(about["params"]))
+            return cls(Lexical(vocabulary, starts, items, worth), n_items, SearchParams.model_validate(about["params"]))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None

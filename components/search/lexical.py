@@ -11,7 +11,7 @@ import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, TimeArray
 from components.language.text import is_chinese, words
-from components.params import Search
+from components.params import SearchParams
 from components.search.spelling import Spelling
 
 LONGEST, MOST = 200, 32  # characters of a query that are read, and words
@@ -27,7 +27,7 @@ class Lexical:
         self.vocabulary, self.starts, self.items, self.worth = list(vocabulary), starts, items, worth
 
     @classmethod
-    def build(cls, catalogue: Catalogue, params: Search) -> Lexical:
+    def build(cls, catalogue: Catalogue, params: SearchParams) -> Lexical:
         """Index a catalogue. Robertson and Zaragoza 2009 (BM25F): counts are weighed by field, then saturated."""
         counts: list[dict[str, float]] = [{} for _ in catalogue.item_id]
         for field in (*PLAIN, "text"):
@@ -62,7 +62,7 @@ class Lexical:
         """Return what finds the words that a misspelt one may have meant."""
         return Spelling(self.vocabulary, self.counts)
 
-    def scores(self, query: str, n_items: int, params: Search) -> tuple[FloatArray, list[str]]:
+    def scores(self, query: str, n_items: int, params: SearchParams) -> tuple[FloatArray, list[str]]:
         """Return (n_items + 1,) scores, 0 where no word occurs, and the words that stood in for unknown ones.
 
         BM25, times the share of the query's words that a product holds: who types two words means both.

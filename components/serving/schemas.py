@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from components.params import EventName
-from components.serving.rules import LONGEST
+from components.serving.inference.rules import LONGEST
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 KeptId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]  # as any store takes it

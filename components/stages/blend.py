@@ -5,9 +5,9 @@ from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.params import Params
+from components.recommenders.cold_items import Newcomers
+from components.recommenders.factory import hybrid_of, load_model, model_folder
 from components.recommenders.hybrid import SLICES
-from components.recommenders.library import hybrid_of, load_model, model_folder
-from components.recommenders.newcomers import Newcomers
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("blend")

@@ -7,7 +7,8 @@ from pathlib import Path
 from components.contracts import ChampionRef, Evaluation, Interval, Recommender
 from components.data.tables import SplitInfo
 from components.errors import ContractError
-from components.evaluation import evaluator, report, views
+from components.evaluation import evaluator, report
+from components.evaluation import report_data as views
 from components.evaluation.protocol import champion_saw_test, iso
 from components.params import Params
 from components.stages.run import stage, write_metrics
@@ -33,7 +34,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
 
 def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
     """Return how each model of evaluation.candidates and evaluation.baselines is loaded."""
-    from components.recommenders.library import load_model, model_folder
+    from components.recommenders.factory import load_model, model_folder
 
     names = [*params.evaluation.candidates, *params.evaluation.baselines]
     return {name: partial(load_model, model_folder(root / "models", name)) for name in names}

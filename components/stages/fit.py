@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.params import Params
-from components.recommenders.library import SIMPLE, create
+from components.recommenders.factory import SIMPLE, create
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("fit")

@@ -8,8 +8,8 @@ from components.contracts import Evaluation
 from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders.library import model_folder
-from components.recommenders.nearest import Nearest
+from components.recommenders.ann_index import Nearest
+from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
 from components.search.index import SearchIndex
 from components.stages.run import stage

@@ -15,7 +15,7 @@ from components.evaluation.protocol import targets_of, window_users
 from components.language.cache import encode_cached
 from components.language.choice import Choice, chosen_model, write_choice
 from components.language.encoder import Encoder, resolve_model
-from components.params import Compress, Params
+from components.params import CompressParams, Params
 from components.recommenders.content import ContentRecommender
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
@@ -90,7 +90,7 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     return other, metrics
 
 
-def pick(found: dict[str, tuple[float, float]], knobs: Compress) -> tuple[str, str]:
+def pick(found: dict[str, tuple[float, float]], knobs: CompressParams) -> tuple[str, str]:
     """Return the fastest that loses no more than `max_loss` of the best NDCG, and why; found: name -> NDCG, ms.
 
     Only those within `max_ms` count; where none is, the fastest of all is taken.

@@ -12,7 +12,7 @@ from components.data.tables import read_catalogue, read_info, read_interactions,
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
 from components.params import Params
-from components.recommenders.library import create
+from components.recommenders.factory import create
 from components.recommenders.sequence.recommender import SequenceRecommender
 
 READ = ("train.parquet", "validation.parquet", "items.parquet")  # of the split; the test window is not among them

@@ -7,7 +7,7 @@ from pathlib import Path
 from components.contracts import Evaluation
 from flows import markdown
 from flows.outcome import differences, metrics_table
-from flows.place import EVALUATION
+from flows.workspace import EVALUATION
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from components.data.split import make_split
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.metrics import per_user
 from components.params import Params, load
+from components.recommenders.cold_items import Newcomers
+from components.recommenders.factory import NAMES, create, hybrid_of
 from components.recommenders.hybrid import SLICES
-from components.recommenders.library import NAMES, create, hybrid_of
-from components.recommenders.newcomers import Newcomers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"

@@ -26,7 +26,7 @@ from components.evaluation.protocol import rank, targets_of, window_users
 from components.evaluation.results import user_rows
 from components.evaluation.slices import trained_items
 from components.params import Params, load
-from components.recommenders.library import NAMES, SIMPLE
+from components.recommenders.factory import NAMES, SIMPLE
 
 MONTHS = [f"2014-{month:02d}" for month in range(1, 8)]
 SLICES = ("all", "new users", "new items")

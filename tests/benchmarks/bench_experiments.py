@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from components.data.tables import read_info
+from components.experiments.confidence_sequence import Estimate
 from components.experiments.decision import by_day
 from components.experiments.definition import Arm, Experiment
 from components.experiments.off_policy import Log, doubly_robust, ips, snips
 from components.experiments.outcomes import Outcomes
-from components.experiments.ratio import evidence
-from components.experiments.sequences import Estimate
+from components.experiments.sample_ratio import evidence
 from components.params import load
 
 CHECKOUT = Path(__file__).resolve().parents[2]

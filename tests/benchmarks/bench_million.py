@@ -31,13 +31,13 @@ from safetensors.numpy import save_file
 from components.contracts import ChampionRef, Interactions
 from components.params import Params
 from components.params import load as read_params
+from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender, unit_rows
+from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
-from components.recommenders.library import create
-from components.recommenders.nearest import Nearest
 from components.release.bundle import Bundle, BundleInfo, EncoderInfo, build_bundle, open_bundle
-from components.serving.answers import Row, user_of
-from components.serving.scoring import together
+from components.serving.inference.recommendations import Row, user_of
+from components.serving.inference.scorer import together
 
 ROOT = Path(__file__).resolve().parents[2]
 K, ASKED, GROUPS, NOISE = 10, 300, 3000, 0.7

@@ -29,7 +29,7 @@ from components.recommenders.base import take_users
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle, open_bundle
 from components.search.index import SearchIndex
-from components.serving.answers import user_of
+from components.serving.inference.recommendations import user_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 K = 10

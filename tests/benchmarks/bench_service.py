@@ -35,7 +35,7 @@ SOME = 0.02  # of visits tell an event first
 SERVE = """
 import logging, pathlib, sys
 from components.params import load
-from components.serving.app import serve
+from components.serving.http.app import serve
 from components.settings import Settings
 if __name__ == "__main__":
     settings = Settings(home=pathlib.Path(sys.argv[1])).resolved(pathlib.Path())
@@ -46,7 +46,7 @@ import socket, sys
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
-from components.serving.protocol import BoundedProtocol
+from components.serving.http.protocol import BoundedProtocol
 
 def make():
     app = FastAPI()

@@ -25,7 +25,7 @@ from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, targets_of, window_users
 from components.params import load
 from components.recommenders.base import row_numbers, top_k
-from components.recommenders.library import NAMES, load_model, model_folder
+from components.recommenders.factory import NAMES, load_model, model_folder
 
 HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of what a page says about its user; pages of everybody that stand beside it
 DAY_US = 86_400_000_000

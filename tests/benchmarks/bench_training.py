@@ -27,7 +27,7 @@ from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.protocol import every_nth
 from components.params import Params, load
-from components.recommenders.sequence.datamodule import training_sequences
+from components.recommenders.sequence.batching import training_sequences
 from components.recommenders.sequence.recommender import SequenceRecommender
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from flows import artifacts
-from flows.place import open_place
+from flows.workspace import open_place
 
 
 def test_progress_counts_in_a_run_and_is_silent_outside(server: None) -> None:

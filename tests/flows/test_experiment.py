@@ -10,9 +10,9 @@ import pytest
 from components.errors import ContractError, ParamsError
 from components.experiments.definition import lost, read
 from components.params import load
-from components.serving.exposures import Shown, write
-from components.serving.state import Happened
-from components.serving.state_sqlite import SqliteState
+from components.serving.storage.event_store import Happened
+from components.serving.storage.event_store_sqlite import SqliteState
+from components.serving.storage.exposures import Shown, write
 from components.settings import Settings
 from flows import experiment
 from flows.cli import run

@@ -7,9 +7,9 @@ import pytest
 
 from components.errors import ReleaseError
 from flows.outcome import SAME
-from flows.place import open_place
 from flows.release import promote, rollback
 from flows.retrain import retrain
+from flows.workspace import open_place
 
 
 def champion() -> int:

@@ -12,7 +12,7 @@ from components.release.lock import held
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import unchanged
-from flows.place import open_place
+from flows.workspace import open_place
 
 STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "evaluate", "drift", "package"]
 

@@ -36,7 +36,8 @@ def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 CODE = """
 import os, sys, time
 from pathlib import Path
-from flows import place, server
+from flows import workspace as place
+from flows import server
 home = Path(sys.argv[1])
 place.quiet_environment(home)
 with server.beside(home) as ready:

@@ -9,7 +9,7 @@ from prefect import flow, task
 
 from components.errors import CarouselError, QualityError, ReleaseError, StageError, StaleDecisionError
 from flows import tasks
-from flows.place import Place, open_place
+from flows.workspace import Place, open_place
 
 
 def quick(place: Place, retries: int = 2) -> Place:

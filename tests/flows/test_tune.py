@@ -11,7 +11,7 @@ from components.release.lock import held
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import cli
-from flows.place import open_place
+from flows.workspace import open_place
 from tests.flows.conftest import stand_in
 
 SMALL = [

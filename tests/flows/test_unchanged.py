@@ -7,7 +7,7 @@ import pytest
 
 from components.contracts import Decision
 from flows import unchanged
-from flows.place import open_place
+from flows.workspace import open_place
 
 
 def test_nothing_has_run_yet(checkout: Path) -> None:

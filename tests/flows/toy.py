@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from components.data.tables import SplitInfo
 from components.params import load
-from components.recommenders.library import create
+from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
 from tests.conftest import DAY_US, checkerboard
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.serving.meters import Meters
+from components.serving.metrics import Meters
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from components.contracts import EVENTS
-from components.params import Sequence
+from components.params import SequenceParams
 from components.recommenders.sequence.graph import Graph, GraphAttention
 from components.recommenders.sequence.loss import cross_entropy
 from components.recommenders.sequence.profile import WIDTH
@@ -86,7 +86,7 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Histories in, states out; items come as vectors, so it serves without knowing where these come from."""
 
-    def __init__(self, params: Sequence) -> None:
+    def __init__(self, params: SequenceParams) -> None:
         super().__init__()
         self.dropout = params.dropout
         self.event = nn.Embedding(len(EVENTS) + 1, params.dim)
@@ -143,7 +143,13 @@ class Items(nn.Module):
     """Item vectors: projected text, attributes, and an id vector that fades in with evidence."""
 
     def __init__(
-        self, text: Tensor, codes: Tensor, n_codes: int, evidence: Tensor, params: Sequence, graph: Graph | None = None
+        self,
+        text: Tensor,
+        codes: Tensor,
+        n_codes: int,
+        evidence: Tensor,
+        params: SequenceParams,
+        graph: Graph | None = None,
     ) -> None:
         """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training.
 
@@ -177,7 +183,7 @@ class Items(nn.Module):
 class Net(nn.Module):
     """Items and transformer together: what training moves."""
 
-    def __init__(self, items: Items, transformer: Transformer, params: Sequence) -> None:
+    def __init__(self, items: Items, transformer: Transformer, params: SequenceParams) -> None:
         super().__init__()
         self.items, self.transformer, self.params = items, transformer, params
 

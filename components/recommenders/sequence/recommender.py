@@ -16,11 +16,11 @@ from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Intera
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import every_nth, rank, targets_of, without_seen
-from components.params import Sequence, Trainer
+from components.params import SequenceParams, TrainerParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
 from components.recommenders.sequence.attributes import attribute_codes, price_levels
-from components.recommenders.sequence.datamodule import Loader, newest_pieces, pack, training_sequences
+from components.recommenders.sequence.batching import Loader, newest_pieces, pack, training_sequences
 from components.recommenders.sequence.graph import item_graph
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.profile import centred
@@ -36,7 +36,7 @@ class SequenceRecommender(BaseRecommender):
     name: ClassVar[str] = "sequence"
     knows_new: ClassVar[bool] = True
 
-    def __init__(self, params: Sequence, trainer: Trainer, seed: int, exclude_seen: bool) -> None:
+    def __init__(self, params: SequenceParams, trainer: TrainerParams, seed: int, exclude_seen: bool) -> None:
         """`work` may be set to a folder where a killed training can be taken up, `board` to one for TensorBoard.
 
         `after_epoch` may be set to what is told the validation NDCG after each epoch; what it raises ends the training.
@@ -109,7 +109,7 @@ class SequenceRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 3)
-        model = cls(stored.section("params", Sequence), stored.section("trainer", Trainer), 0, True)
+        model = cls(stored.section("params", SequenceParams), stored.section("trainer", TrainerParams), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
         model.price = stored.array("price", (stored.n_items + 1,))
         model.asked = stored.array("asked", (len(EVENTS),))

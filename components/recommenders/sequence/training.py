@@ -21,10 +21,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from components.errors import ContractError
 from components.faults import crash_point
-from components.params import Trainer
-from components.recommenders.sequence.datamodule import Batch, Loader
-from components.recommenders.sequence.model import Net
-from components.recommenders.sequence.state import (
+from components.params import TrainerParams
+from components.recommenders.sequence.batching import Batch, Loader
+from components.recommenders.sequence.checkpoint import (
     Progress,
     read_best,
     read_progress,
@@ -32,6 +31,7 @@ from components.recommenders.sequence.state import (
     write_best,
     write_state,
 )
+from components.recommenders.sequence.model import Net
 
 log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
@@ -40,7 +40,7 @@ Validate = Callable[[Net], float]
 class Module(lightning.LightningModule):
     """One step: the loss of a batch, with dropout drawn from (seed, step)."""
 
-    def __init__(self, net: Net, params: Trainer, seed: int, run: Run) -> None:
+    def __init__(self, net: Net, params: TrainerParams, seed: int, run: Run) -> None:
         super().__init__()
         self.net, self.params, self.seed, self.run = net, params, seed, run
 
@@ -65,7 +65,7 @@ class Module(lightning.LightningModule):
 class Run(lightning.Callback):
     """What happens around the steps: progress, state on disk, validation, stopping."""
 
-    def __init__(self, folder: Path, key: str, params: Trainer, loader: Loader, validate: Validate) -> None:
+    def __init__(self, folder: Path, key: str, params: TrainerParams, loader: Loader, validate: Validate) -> None:
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
         self.progress = Progress(key)
         self.started = time.monotonic()
@@ -146,7 +146,14 @@ class Run(lightning.Callback):
 
 
 def train(
-    net: Net, loader: Loader, validate: Validate, params: Trainer, seed: int, folder: Path, key: str, board: Path | None
+    net: Net,
+    loader: Loader,
+    validate: Validate,
+    params: TrainerParams,
+    seed: int,
+    folder: Path,
+    key: str,
+    board: Path | None,
 ) -> dict[str, list[float]]:
     """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
 
@@ -174,7 +181,7 @@ def train(
     return run.progress.curves
 
 
-def _trainer(params: Trainer, board: Path | None, run: Run) -> lightning.Trainer:
+def _trainer(params: TrainerParams, board: Path | None, run: Run) -> lightning.Trainer:
     """Return Lightning's trainer; raises ContractError for a device or strategy that cannot be had."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # devices not used, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())

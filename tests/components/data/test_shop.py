@@ -13,7 +13,7 @@ import pytest
 from components import params
 from components.contracts import EVENT_COLUMNS, EVENTS, PRODUCTS
 from components.data.shop import read_truth, write_shop
-from components.params import Shop
+from components.params import ShopParams
 
 SHOP = params.load(Path(__file__).parents[3] / "params.yaml").shop.model_copy(
     update={"n_users": 300, "n_items": 1500, "bad_share": 0.0}
@@ -152,6 +152,8 @@ def test_bad_rows_are_written_on_purpose(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("n_users", "n_items", "days"), [(10, 50, 14), (25, 60, 30)])
 def test_a_tiny_shop_has_events(n_users: int, n_items: int, days: int, tmp_path: Path) -> None:
-    tiny = Shop(**{**SHOP.model_dump(), "n_users": n_users, "n_items": n_items, "days": days, "shift_day": days // 2})
+    tiny = ShopParams(
+        **{**SHOP.model_dump(), "n_users": n_users, "n_items": n_items, "days": days, "shift_day": days // 2}
+    )
     write_shop(tiny, 3, tmp_path)
     assert len({e["user_id"] for e in read_events(tmp_path)}) == n_users

@@ -13,7 +13,7 @@ from components.contracts import ChampionRef
 from components.evaluation import report
 from components.evaluation.evaluator import Champion, measure, read_windows, summarise
 from components.evaluation.report import Favourite, Protocol, favourites_of, write_report
-from components.evaluation.views import Bootstrap
+from components.evaluation.report_data import Bootstrap
 from components.params import Params
 from tests.components.evaluation.conftest import Fake, one_list, oracle
 from tests.conftest import checkerboard

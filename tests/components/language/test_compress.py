@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from components.errors import ContractError
 from components.language.compress import distil, milliseconds, write_int8
 from components.language.encoder import Encoder, resolve_model
-from components.params import Compress, Language, load
+from components.params import CompressParams, LanguageParams, load
 from tests.components.language.tiny import WORDS, tiny_bert, tiny_gpt2
 
 OVERRIDES = ["language.batch_size=32", "language.compress.layers=1", "language.compress.steps=60",
@@ -18,7 +18,7 @@ OVERRIDES = ["language.batch_size=32", "language.compress.layers=1", "language.c
 
 
 @pytest.fixture(scope="module")
-def language() -> Language:
+def language() -> LanguageParams:
     return load(Path(__file__).parents[3] / "params.yaml", overrides=OVERRIDES).language
 
 
@@ -44,7 +44,7 @@ def loud(folder: Path) -> Path:
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
 def test_a_student_of_fewer_layers_learns_what_the_teacher_says(
-    make: object, language: Language, texts: list[str], tmp_path: Path
+    make: object, language: LanguageParams, texts: list[str], tmp_path: Path
 ) -> None:
     teacher = Encoder.load(loud(make(tmp_path / "teacher", layers=3)), language)  # type: ignore[operator]
     wanted = teacher.encode(texts)
@@ -64,13 +64,15 @@ def test_a_student_of_fewer_layers_learns_what_the_teacher_says(
     assert Encoder.load(again, language).digest == student.digest
 
 
-def test_more_layers_than_there_are_is_refused(language: Language, texts: list[str], tmp_path: Path) -> None:
+def test_more_layers_than_there_are_is_refused(language: LanguageParams, texts: list[str], tmp_path: Path) -> None:
     folder = tiny_bert(tmp_path / "teacher")
     with pytest.raises(ContractError, match=r"language\.compress\.layers is 1, the model has 1"):
         distil(folder, texts, np.ones((201, 32), np.float32), language.compress, language, 0, tmp_path / "out")
 
 
-def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(language: Language, tmp_path: Path) -> None:
+def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(
+    language: LanguageParams, tmp_path: Path
+) -> None:
     full = Encoder.load(resolve_model("minilm"), language)
     small = Encoder.load(write_int8(full.folder, language, tmp_path / "int8"), language)
     texts = ["", "ceramic tea pot", "kettle for tea", "running shoes", "复古红色茶壶"]
@@ -84,13 +86,13 @@ def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(language:
     np.testing.assert_array_equal(Encoder.load(tmp_path / "copy", language).encode(texts), rows)
 
 
-def test_time_is_of_one_text(language: Language, tmp_path: Path) -> None:
+def test_time_is_of_one_text(language: LanguageParams, tmp_path: Path) -> None:
     encoder = Encoder.load(tiny_bert(tmp_path), language)
     assert 0 < milliseconds(encoder, ["red tea", "blue shoe"]) < 1000
 
 
 def test_knobs_are_bounded() -> None:
     with pytest.raises(ValueError, match="variants"):
-        Compress.model_validate(
+        CompressParams.model_validate(
             {"variants": ["int4"], "max_ms": 0, "max_loss": 0, "layers": 1, "steps": 1, "learning_rate": 0.1}
         )

@@ -16,7 +16,7 @@ from components.errors import ContractError
 from components.language.corpus import Corpus, build_corpus
 from components.language.encoder import Encoder
 from components.language.pretrain import Pretrained, pretrain
-from components.params import Language
+from components.params import LanguageParams
 from tests.components.language.tiny import tiny_bert, tiny_gpt2
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ KNOBS = [
 ]  # fmt: skip
 
 
-def language(*knobs: str) -> Language:
+def language(*knobs: str) -> LanguageParams:
     return params.load(ROOT / "params.yaml", overrides=[f"language.{k}" for k in (*KNOBS, *knobs)]).language
 
 

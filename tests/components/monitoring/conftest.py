@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.params import Drift
+from components.params import DriftParams
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SHIFT = START + timedelta(days=56)
-DRIFT = Drift(
+DRIFT = DriftParams(
     window_days=14, sample=2000, max_distance=0.1, max_drifted_share=0.15, max_age_hours=48, min_volume_ratio=0.5
 )
 TOPS = ("Toys", "Books", "园艺", "Sports", "Pets", "Office")

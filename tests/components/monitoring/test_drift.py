@@ -12,7 +12,7 @@ import pytest
 from components.contracts import DriftVerdict
 from components.monitoring.drift import age_hours, distance, drifted_share, judge, volume_ratio
 from components.monitoring.windows import COLUMNS, Sample, sample_window
-from components.params import Drift
+from components.params import DriftParams
 from tests.components.monitoring.conftest import DRIFT, SHIFT, START, catalogue, visits, write_snapshot
 
 AS_OF = SHIFT + timedelta(days=28)
@@ -24,7 +24,7 @@ def draw(snapshot: Path, end: datetime, seed: int = 1, days: float = DRIFT.windo
 
 
 def verdict(
-    reference: Sample | None, current: Sample, drift: Drift = DRIFT, as_of: datetime | None = None
+    reference: Sample | None, current: Sample, drift: DriftParams = DRIFT, as_of: datetime | None = None
 ) -> DriftVerdict:
     return judge(
         reference, current, "own training window", as_of or datetime.fromisoformat(current.window.end), drift, 7

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from components import params
 from components.contracts import TABLES
-from components.params import Profiles
+from components.params import ProfilesParams
 from components.profiles.facts import Tables
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ NUMBERS = ("quantity", "price", "propensity", "rating", "sentiment")
 Rows = Sequence[dict[str, Any]]
 
 
-def knobs(**values: Any) -> Profiles:
+def knobs(**values: Any) -> ProfilesParams:
     """Return the section of params.yaml with knobs replaced."""
     overrides = [f"profiles.{k}={v}" for k, v in values.items()]
     return params.load(ROOT / "params.yaml", overrides=overrides).profiles

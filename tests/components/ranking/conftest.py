@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from components.params import Params, Ranking, load
+from components.params import Params, RankingParams, load
 from components.ranking.examples import Examples
 from components.ranking.features import Cares, Known
 
@@ -20,7 +20,7 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="session")
-def knobs(params: Params) -> Ranking:
+def knobs(params: Params) -> RankingParams:
     return params.ranking
 
 

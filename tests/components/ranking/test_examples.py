@@ -3,13 +3,13 @@
 import numpy as np
 
 from components.contracts import EVENTS, Catalogue, Interactions, Users
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.examples import _drawn
 
 World = tuple[Interactions, Catalogue, Users]
 
 
-def test_without_impressions_what_was_taken_stands_beside_what_was_not(world: World, knobs: Ranking) -> None:
+def test_without_impressions_what_was_taken_stands_beside_what_was_not(world: World, knobs: RankingParams) -> None:
     events = world[0]
     found = _drawn(events, events, knobs, seed=0)
     again = _drawn(events, events, knobs, seed=0)
@@ -27,7 +27,7 @@ def test_without_impressions_what_was_taken_stands_beside_what_was_not(world: Wo
     assert (np.diff(found.timestamp) >= 0).all()
 
 
-def test_drawn_items_follow_sales(world: World, knobs: Ranking) -> None:
+def test_drawn_items_follow_sales(world: World, knobs: RankingParams) -> None:
     events = world[0]
     many = _drawn(events, events, knobs.model_copy(update={"negatives": 200}), seed=0)
     drawn = np.bincount(many.item[many.labels[:, 0] == 0], minlength=events.n_items + 1)

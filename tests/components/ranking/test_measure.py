@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.measure import log_loss, measure
@@ -21,7 +21,7 @@ class Told(Ranker):
 
 
 @pytest.fixture
-def told(knobs: Ranking, known: Known) -> Ranker:
+def told(knobs: RankingParams, known: Known) -> Ranker:
     ranker = Told(knobs)
     ranker.known, ranker.calibration = known, np.array([[1.0, 0.0]] * 3)
     return ranker

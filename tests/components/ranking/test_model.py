@@ -5,18 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.features import Known
 from components.ranking.model import SeedFaithful, Sizes, ThreeBranches, loss, make_net
 
 SIZES = Sizes(text=6, user=4, item=4)
 
 
-def of(knobs: Ranking, **update: object) -> Ranking:
-    return Ranking.model_validate(knobs.model_dump() | update)
+def of(knobs: RankingParams, **update: object) -> RankingParams:
+    return RankingParams.model_validate(knobs.model_dump() | update)
 
 
-def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: Ranking) -> None:
+def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: RankingParams) -> None:
     net = make_net(SIZES, of(knobs, configuration="seed_faithful"))
     assert isinstance(net, SeedFaithful)
     layers = [m for m in net.modules() if not list(m.children())]
@@ -26,7 +26,7 @@ def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: Ranking
     assert {m.p for m in layers if isinstance(m, nn.Dropout)} == {0.5}
 
 
-def test_chances_fall_along_the_funnel(knobs: Ranking, known: Known) -> None:
+def test_chances_fall_along_the_funnel(knobs: RankingParams, known: Known) -> None:
     torch.manual_seed(0)
     net = ThreeBranches(SIZES, knobs).eval()
     pairs = np.arange(1, 25, dtype=np.int32)
@@ -34,7 +34,7 @@ def test_chances_fall_along_the_funnel(knobs: Ranking, known: Known) -> None:
     assert (logits[:, 1:] <= logits[:, :-1]).all()
 
 
-def test_a_net_starts_with_the_mean_rates(knobs: Ranking, known: Known) -> None:
+def test_a_net_starts_with_the_mean_rates(knobs: RankingParams, known: Known) -> None:
     net = ThreeBranches(SIZES, knobs).eval()
     rates = torch.tensor([0.2, 0.05, 0.01])
     net.start_at(rates)
@@ -46,7 +46,7 @@ def test_a_net_starts_with_the_mean_rates(knobs: Ranking, known: Known) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["text", "user", "item"])
-def test_a_branch_that_is_left_out_sees_nothing(knobs: Ranking, known: Known, left_out: str) -> None:
+def test_a_branch_that_is_left_out_sees_nothing(knobs: RankingParams, known: Known, left_out: str) -> None:
     net = ThreeBranches(SIZES, of(knobs, branches=[b for b in knobs.branches if b != left_out])).eval()
     pair = np.array([1, 2], np.int32)
     inputs = known.inputs(pair, pair, np.zeros(2, np.float32))
@@ -57,7 +57,7 @@ def test_a_branch_that_is_left_out_sees_nothing(knobs: Ranking, known: Known, le
     assert not torch.equal(net(inputs), net(kept))
 
 
-def test_loss_is_the_weighted_cross_entropy_by_hand(knobs: Ranking) -> None:
+def test_loss_is_the_weighted_cross_entropy_by_hand(knobs: RankingParams) -> None:
     logits, labels = torch.tensor([[0.0, -1.0, -2.0]]), torch.tensor([[1.0, 0.0, 0.0]])
     weighted = of(knobs, tasks={"click": 2.0, "cart": 1.0, "purchase": 1.0})
     chance = torch.sigmoid(logits[0])
@@ -68,7 +68,7 @@ def test_loss_is_the_weighted_cross_entropy_by_hand(knobs: Ranking) -> None:
     torch.testing.assert_close(loss(logits, labels, alone), focal, rtol=1e-4, atol=1e-6)
 
 
-def test_the_articles_loss_is_of_the_first_task_alone(knobs: Ranking) -> None:
+def test_the_articles_loss_is_of_the_first_task_alone(knobs: RankingParams) -> None:
     labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     value = loss(torch.zeros(2, 1), labels, of(knobs, configuration="seed_faithful", focal=2.0))
     torch.testing.assert_close(value, torch.tensor(2.0).log())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from components.contracts import Users
 from components.errors import ContractError
 from components.language.sentiment import auc
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.calibration import fit_calibration
 from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
@@ -27,7 +27,7 @@ _fitted: list[Ranker] = []
 
 
 @pytest.fixture
-def ranker(knobs: Ranking, examples: Examples, known: Known) -> Ranker:
+def ranker(knobs: RankingParams, examples: Examples, known: Known) -> Ranker:
     """Return the ranker, fitted once; no test may change it."""
     if not _fitted:
         _fitted.append(Ranker(knobs).fit(examples, known, 0))
@@ -55,7 +55,7 @@ def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Example
         assert 0 <= metrics[f"{task}/calibration_error"] < 0.05
 
 
-def test_shuffled_labels_bring_it_to_chance(knobs: Ranking, examples: Examples, known: Known) -> None:
+def test_shuffled_labels_bring_it_to_chance(knobs: RankingParams, examples: Examples, known: Known) -> None:
     mixed = np.random.default_rng(3).permutation(len(examples))
     shuffled = Examples(
         examples.user, examples.item, examples.place, examples.timestamp, np.ascontiguousarray(examples.labels[mixed])
@@ -66,7 +66,7 @@ def test_shuffled_labels_bring_it_to_chance(knobs: Ranking, examples: Examples, 
 
 
 def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
-    ranker: Ranker, knobs: Ranking, examples: Examples, known: Known, tmp_path: Path
+    ranker: Ranker, knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
 ) -> None:
     ranker.save(tmp_path / "one")
     Ranker(knobs).fit(examples, known, 0).save(tmp_path / "two")
@@ -105,7 +105,7 @@ def test_it_answers_for_anybody_whose_history_and_profile_are_told(ranker: Ranke
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.floats(0.1, 30), st.tuples(*[st.floats(0, 1)] * 3))
 def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(
-    knobs: Ranking, seed: int, n: int, scale: float, rates: tuple[float, float, float]
+    knobs: RankingParams, seed: int, n: int, scale: float, rates: tuple[float, float, float]
 ) -> None:
     """Whatever the network says and the labels are, down to one that calibration cannot but turn round."""
     rng = np.random.default_rng(seed)
@@ -120,7 +120,7 @@ def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(
         assert ((chances >= 0) & (chances <= 1)).all()
 
 
-def test_the_articles_network_trains_ten_epochs(knobs: Ranking, known: Known) -> None:
+def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: Known) -> None:
     few = shown(400, seed=4)
     ranker = Ranker(knobs.model_copy(update={"configuration": "seed_faithful"})).fit(few, known, 0)
     assert len(ranker.curves["train/loss"]) == len(ranker.curves["validation/accuracy"]) == 10
@@ -134,7 +134,7 @@ def test_the_articles_network_trains_ten_epochs(knobs: Ranking, known: Known) ->
 
 
 def test_curves_and_histograms_are_written_every_epoch(
-    knobs: Ranking, examples: Examples, known: Known, tmp_path: Path
+    knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -146,7 +146,7 @@ def test_curves_and_histograms_are_written_every_epoch(
     assert len(board.Histograms("heads.weight")) == 2
 
 
-def test_what_cannot_be_known_is_refused(ranker: Ranker, knobs: Ranking, known: Known, tmp_path: Path) -> None:
+def test_what_cannot_be_known_is_refused(ranker: Ranker, knobs: RankingParams, known: Known, tmp_path: Path) -> None:
     one = np.array([1], np.int32)
     with pytest.raises(ContractError, match=r"item_idx 31\.\.31"):
         ranker.probabilities(one, np.array([31], np.int32))

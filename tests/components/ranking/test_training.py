@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from components.errors import ContractError
-from components.params import Ranking
+from components.params import RankingParams
 from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.model import loss, make_net
@@ -32,7 +32,7 @@ def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: K
     assert order_of(Loader(few, known, 32, 1)) != first
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_it(knobs: Ranking, examples: Examples, known: Known) -> None:
+def test_the_best_epoch_is_kept_and_patience_ends_it(knobs: RankingParams, examples: Examples, known: Known) -> None:
     own = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
     learn, stop, _ = cut(examples, 0.2)
     torch.manual_seed(0)
@@ -45,7 +45,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_it(knobs: Ranking, examples: E
         assert float(loss(net(inputs), labels, own)) == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_the_articles_batches_and_rate(knobs: Ranking, known: Known, tmp_path: Path) -> None:
+def test_the_articles_batches_and_rate(knobs: RankingParams, known: Known, tmp_path: Path) -> None:
     own = knobs.model_copy(update={"configuration": "seed_faithful", "learning_rate": 1e9, "batch_size": 7})
     few = shown(100, seed=3)
     assert FAITHFUL_BATCH == 32
@@ -57,7 +57,7 @@ def test_the_articles_batches_and_rate(knobs: Ranking, known: Known, tmp_path: P
     assert curves["train/loss"][-1] < 1
 
 
-def test_a_loss_that_is_no_number_is_a_fault(knobs: Ranking, examples: Examples, known: Known) -> None:
+def test_a_loss_that_is_no_number_is_a_fault(knobs: RankingParams, examples: Examples, known: Known) -> None:
     own = knobs.model_copy(update={"learning_rate": 1e30})
     learn, stop, _ = cut(examples, 0.2)
     with pytest.raises(ContractError, match=r"lower ranking\.learning_rate"):

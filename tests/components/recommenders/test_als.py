@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from components.contracts import Catalogue, FloatArray, Interactions, Users
-from components.params import Als, Popularity
+from components.params import AlsParams, PopularityParams
 from components.recommenders.als import AlsRecommender
 
-PARAMS = Als(factors=3, regularization=0.1, alpha=5.0, iterations=10, recency=0.5)
+PARAMS = AlsParams(factors=3, regularization=0.1, alpha=5.0, iterations=10, recency=0.5)
 World = tuple[Interactions, Catalogue, Users]
 
 
 @pytest.fixture
 def model(world: World) -> AlsRecommender:
-    return AlsRecommender(PARAMS, Popularity(half_life_days=14), seed=1).fit(*world)
+    return AlsRecommender(PARAMS, PopularityParams(half_life_days=14), seed=1).fit(*world)
 
 
 def user_by_hand(factors: FloatArray, confidence: dict[int, float], regularization: float) -> FloatArray:
@@ -55,11 +55,11 @@ def test_threads_do_not_change_the_vectors(world: World, monkeypatch: pytest.Mon
             return made
 
         monkeypatch.setattr(AlsRecommender, "_solver", solver)
-        return AlsRecommender(PARAMS, Popularity(half_life_days=14), seed=1).fit(*world).factors
+        return AlsRecommender(PARAMS, PopularityParams(half_life_days=14), seed=1).fit(*world).factors
 
     np.testing.assert_array_equal(fits(1), fits(4))
 
 
 def test_another_seed_gives_other_vectors(model: AlsRecommender, world: World) -> None:
-    other = AlsRecommender(PARAMS, Popularity(half_life_days=14), seed=2).fit(*world)
+    other = AlsRecommender(PARAMS, PopularityParams(half_life_days=14), seed=2).fit(*world)
     assert not np.array_equal(other.factors, model.factors)

@@ -10,7 +10,7 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
-from components.params import Content, Popularity
+from components.params import ContentParams, PopularityParams
 from components.recommenders.content import ContentRecommender, unit_rows
 
 World = tuple[Interactions, Catalogue, Users]
@@ -18,7 +18,7 @@ World = tuple[Interactions, Catalogue, Users]
 
 def fitted(world: World, embedding: np.ndarray | None, recency: float = 0.5, dims: int = 0) -> ContentRecommender:
     events, catalogue, users = world
-    model = ContentRecommender(Content(recency=recency, dims=dims), Popularity(half_life_days=14), 10**6)
+    model = ContentRecommender(ContentParams(recency=recency, dims=dims), PopularityParams(half_life_days=14), 10**6)
     return model.fit(events, replace(catalogue, embedding=embedding), users)
 
 
@@ -73,7 +73,7 @@ def test_the_leading_directions_say_nearly_what_all_do_and_a_large_catalogue_kee
     np.testing.assert_allclose(few.score(asked), whole.score(asked), atol=0.02)
     np.testing.assert_array_equal(few.score(asked)[1], few.prior)
     events, catalogue, users = world
-    large = ContentRecommender(Content(recency=0.5, dims=3), Popularity(half_life_days=14), events.n_items)
+    large = ContentRecommender(ContentParams(recency=0.5, dims=3), PopularityParams(half_life_days=14), events.n_items)
     large.fit(events, replace(catalogue, embedding=embedding), users)
     np.testing.assert_array_equal(large.embedding, whole.embedding)
     assert fitted(world, embedding, dims=50).embedding.shape == (21, 12)

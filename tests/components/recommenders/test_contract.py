@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from components.contracts import Catalogue, Interactions, Recommender, Users
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders.library import NAMES, SIMPLE, create, load_model
+from components.recommenders.factory import NAMES, SIMPLE, create, load_model
 
 World = tuple[Interactions, Catalogue, Users]
 TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13

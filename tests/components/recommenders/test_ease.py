@@ -10,12 +10,12 @@ from scipy.sparse import csr_matrix
 
 from components.contracts import Catalogue, FloatArray, Interactions, Users
 from components.errors import ContractError
-from components.params import Ease, Popularity
+from components.params import EaseParams, PopularityParams
 from components.recommenders import ease
 from components.recommenders.ease import EaseRecommender, ease_weights, keep_largest, most_popular
 
-PARAMS = Ease(l2=5.0, recency=0.5, max_items=100, keep=100)
-POPULARITY = Popularity(half_life_days=14)
+PARAMS = EaseParams(l2=5.0, recency=0.5, max_items=100, keep=100)
+POPULARITY = PopularityParams(half_life_days=14)
 World = tuple[Interactions, Catalogue, Users]
 
 

@@ -9,10 +9,10 @@ import pytest
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
 from components.errors import ContractError
 from components.evaluation.protocol import every_nth
-from components.params import Hybrid, Params
+from components.params import HybridParams, Params
 from components.recommenders.base import BaseRecommender
+from components.recommenders.factory import create
 from components.recommenders.hybrid import HybridRecommender
-from components.recommenders.library import create
 from tests.conftest import ragged
 
 World = tuple[Interactions, Catalogue, Users]
@@ -48,7 +48,7 @@ class Oracle(BaseRecommender):
 def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **changes: Any) -> HybridRecommender:
     params = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
     params |= {"newcomer_cost": 0.01, "newcomer_lenders": 50}
-    return HybridRecommender(parts, Hybrid.model_validate(params | changes), cold, exclude_seen)
+    return HybridRecommender(parts, HybridParams.model_validate(params | changes), cold, exclude_seen)
 
 
 def users_with(rows: list[list[int]]) -> Users:

@@ -9,10 +9,10 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
-from components.params import Interests
+from components.params import InterestsParams
 from components.recommenders.interests import InterestsRecommender
 
-KNOBS = Interests(recency=0.5, prior=1.0, smoothing=0.1, half_life_days=1e6)
+KNOBS = InterestsParams(recency=0.5, prior=1.0, smoothing=0.1, half_life_days=1e6)
 
 
 @pytest.fixture

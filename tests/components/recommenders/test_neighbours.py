@@ -7,10 +7,10 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from components.contracts import Catalogue, FloatArray, Interactions, Users
-from components.params import Neighbours, Popularity
+from components.params import NeighboursParams, PopularityParams
 from components.recommenders.neighbours import NeighboursRecommender, bm25_neighbours, without_self
 
-PARAMS = Neighbours(n_neighbours=3, k1=1.2, b=0.75, recency=0.5)
+PARAMS = NeighboursParams(n_neighbours=3, k1=1.2, b=0.75, recency=0.5)
 
 
 def bm25_by_hand(seen: FloatArray, k1: float, b: float) -> FloatArray:
@@ -56,7 +56,7 @@ def test_without_self_breaks_ties_by_column() -> None:
 def test_a_score_is_the_recency_weighted_sum_of_similarities(
     world: tuple[Interactions, Catalogue, Users], users_of: Callable[..., Users]
 ) -> None:
-    model = NeighboursRecommender(PARAMS, Popularity(half_life_days=14)).fit(*world)
+    model = NeighboursRecommender(PARAMS, PopularityParams(half_life_days=14)).fit(*world)
     expected = 0.5 * model.similarity[5] + model.similarity[7]
     np.testing.assert_allclose(model.score(users_of([[5, 7]]))[0], expected.toarray()[0] + model.prior, rtol=1e-6)
 
@@ -65,6 +65,6 @@ def test_anonymous_events_alone_make_no_neighbours(
     world: tuple[Interactions, Catalogue, Users], events_of: Callable[..., Interactions], users_of: Callable[..., Users]
 ) -> None:
     events = events_of([(0, 1, "purchase", 1.0, 1.0), (0, 2, "purchase", 1.0, 1.0)], n_users=3, n_items=20)
-    model = NeighboursRecommender(PARAMS, Popularity(half_life_days=14)).fit(events, world[1], world[2])
+    model = NeighboursRecommender(PARAMS, PopularityParams(half_life_days=14)).fit(events, world[1], world[2])
     assert model.similarity.nnz == 0
     assert model.recommend(users_of([[1]]), 1).items.tolist() == [[2]]

@@ -7,7 +7,7 @@ import pytest
 
 from components.contracts import Interactions
 from components.errors import ContractError
-from components.params import Popularity
+from components.params import PopularityParams
 from components.recommenders.popularity import PRIOR, decayed_popularity, prior
 
 
@@ -48,6 +48,6 @@ def test_an_empty_window_is_refused(events_of: Callable[..., Interactions]) -> N
 
 def test_the_prior_is_tiny_and_in_order_of_popularity(events_of: Callable[..., Interactions]) -> None:
     rows = [(1, 2, "purchase", 1.0, 0.0), (1, 2, "purchase", 1.0, 0.0), (1, 1, "purchase", 1.0, 0.0)]
-    tiny = prior(events_of(rows, 1, 3), Popularity(half_life_days=14))
+    tiny = prior(events_of(rows, 1, 3), PopularityParams(half_life_days=14))
     np.testing.assert_allclose(tiny, PRIOR * np.array([0, 0.5, 1, 0]), rtol=1e-6)
     assert tiny.dtype == np.float32

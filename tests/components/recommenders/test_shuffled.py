@@ -10,7 +10,7 @@ from components.contracts import Catalogue, Interactions, Users
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, targets_of
 from components.params import Params
-from components.recommenders.library import create
+from components.recommenders.factory import create
 from tests.components.recommenders.test_contract import every_model
 from tests.conftest import DAY_US, checkerboard, ragged
 

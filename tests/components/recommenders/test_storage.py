@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from components.errors import ContractError
-from components.params import Content, Popularity
+from components.params import ContentParams, PopularityParams
 from components.recommenders.storage import Stored, matrix_arrays, read_settings, write_model
 
 MATRIX = csr_matrix(np.array([[0, 0, 0], [0, 0, 2.5], [0, 1, 0]], np.float32))
@@ -21,14 +21,14 @@ MATRIX = csr_matrix(np.array([[0, 0, 0], [0, 0, 2.5], [0, 1, 0]], np.float32))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     arrays = {"prior": np.array([0, 1, 2], np.float32), **matrix_arrays("weights", MATRIX)}
-    write_model(tmp_path / "m", "content", 3, 2, {"params": Content(recency=0.25, dims=8)}, arrays)
+    write_model(tmp_path / "m", "content", 3, 2, {"params": ContentParams(recency=0.25, dims=8)}, arrays)
     return tmp_path / "m"
 
 
 def test_what_was_written_is_read(folder: Path) -> None:
     stored = Stored(folder, "content", 3)
     assert stored.n_items == 2
-    assert stored.section("params", Content) == Content(recency=0.25, dims=8)
+    assert stored.section("params", ContentParams) == ContentParams(recency=0.25, dims=8)
     assert stored.array("prior", (3,)).tolist() == [0, 1, 2]
     assert (stored.item_matrix("weights") != MATRIX).nnz == 0
     assert sorted(p.name for p in folder.iterdir()) == ["arrays.safetensors", "model.json"]
@@ -77,7 +77,7 @@ def test_a_model_of_another_kind_is_refused(folder: Path, change: dict[str, Any]
 def test_sections_and_arrays_are_checked_when_asked_for(folder: Path) -> None:
     stored = Stored(folder, "content", 3)
     with pytest.raises(ContractError, match="Popularity"):
-        stored.section("params", Popularity)
+        stored.section("params", PopularityParams)
     with pytest.raises(ContractError, match="no array 'other'"):
         stored.array("other", (3,))
     with pytest.raises(ContractError, match=r"float32 \(3,\); expected float32 \(4,\)"):

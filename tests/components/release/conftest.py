@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Check, Decision, Interval, Lineage
 from components.params import Params, load
-from components.recommenders.library import create
+from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, open_bundle
 from components.release.registry import Registry
 from components.settings import Settings

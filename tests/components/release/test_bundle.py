@@ -9,7 +9,7 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError, TamperedError
-from components.recommenders.library import load_model
+from components.recommenders.factory import load_model
 from components.release.bundle import BundleInfo, build_bundle, open_bundle
 
 World = tuple[Interactions, Catalogue, Users]

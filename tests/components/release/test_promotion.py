@@ -328,7 +328,7 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("components.release.proof.ASK_EVERY_S", 0.05)
+    monkeypatch.setattr("components.release.smoke_test.ASK_EVERY_S", 0.05)
     server = HTTPServer(("127.0.0.1", 0), Service)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -349,7 +349,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_live_service_is_asked_for_proof(
     shelf: Shelf, decide: Decide, service: str, answers: list[bytes], note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.release.proof.PROOF_S", 0.5)
+    monkeypatch.setattr("components.release.smoke_test.PROOF_S", 0.5)
     Service.answers = list(answers)
     registry, settings = shelf
     done = promote(decide(1), registry, settings.model_copy(update={"service_url": service}))
@@ -361,7 +361,7 @@ def test_the_live_service_is_asked_for_proof(
 def test_a_service_that_does_not_answer_is_said(
     shelf: Shelf, decide: Decide, url: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.release.proof.PROOF_S", 0.1)
+    monkeypatch.setattr("components.release.smoke_test.PROOF_S", 0.1)
     registry, settings = shelf
     assert note in promote(decide(1), registry, settings.model_copy(update={"service_url": url})).note
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from components.contracts import Catalogue
-from components.params import Search, load
+from components.params import SearchParams, load
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
-def params() -> Search:
+def params() -> SearchParams:
     return load(ROOT / "params.yaml").search
 
 

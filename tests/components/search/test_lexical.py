@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts import Catalogue
-from components.params import Search
+from components.params import SearchParams
 from components.search.lexical import MOST, Lexical, terms
 
 
-def best(lexical: Lexical, params: Search, query: str, k: int = 3) -> list[int]:
+def best(lexical: Lexical, params: SearchParams, query: str, k: int = 3) -> list[int]:
     scores, _ = lexical.scores(query, len(lexical.items), params)
     return [int(i) for i in np.argsort(-scores, kind="stable")[:k] if scores[i] > 0]
 
 
 @pytest.fixture
-def lexical(catalogue: Catalogue, params: Search) -> Lexical:
+def lexical(catalogue: Catalogue, params: SearchParams) -> Lexical:
     return Lexical.build(catalogue, params)
 
 
@@ -42,16 +42,16 @@ def lexical(catalogue: Catalogue, params: Search) -> Lexical:
         ("?!…🙂", []),
     ],
 )
-def test_what_is_found(lexical: Lexical, params: Search, query: str, found: list[int]) -> None:
+def test_what_is_found(lexical: Lexical, params: SearchParams, query: str, found: list[int]) -> None:
     assert best(lexical, params, query) == found
 
 
-def test_what_stood_in_is_told(lexical: Lexical, params: Search) -> None:
+def test_what_stood_in_is_told(lexical: Lexical, params: SearchParams) -> None:
     assert lexical.scores("taepot", 6, params)[1] == ["teapot"]
     assert lexical.scores("teapot", 6, params)[1] == []
 
 
-def test_a_title_weighs_more_than_the_rest(params: Search) -> None:
+def test_a_title_weighs_more_than_the_rest(params: SearchParams) -> None:
     items = Catalogue(
         item_id=["", "a", "b"],
         title=["", "lamp", "chair"],
@@ -64,21 +64,21 @@ def test_a_title_weighs_more_than_the_rest(params: Search) -> None:
     assert best(Lexical.build(items, params), params, "lamp") == [1, 2]
 
 
-def test_an_empty_catalogue_finds_nothing(params: Search) -> None:
+def test_an_empty_catalogue_finds_nothing(params: SearchParams) -> None:
     nothing = Catalogue([""], [""], [""], [""], [""], [""], np.zeros(1, np.float32))
     assert Lexical.build(nothing, params).scores("anything", 0, params)[0].tolist() == [0]
 
 
 @given(text=st.text(max_size=400))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_a_query(params: Search, text: str) -> None:
+def test_any_text_is_a_query(params: SearchParams, text: str) -> None:
     items = Catalogue(["", "a"], ["", "red 茶壶"], ["", "x"], [""] * 2, [""] * 2, [""] * 2, np.zeros(2, np.float32))
     scores, _ = Lexical.build(items, params).scores(text, 1, params)
     assert np.isfinite(scores).all()
     assert scores[0] == 0
 
 
-def test_a_long_query_is_cut(lexical: Lexical, params: Search) -> None:
+def test_a_long_query_is_cut(lexical: Lexical, params: SearchParams) -> None:
     assert best(lexical, params, "x " * 300 + "teapot") == []
     assert MOST < 100
 

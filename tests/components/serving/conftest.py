@@ -17,14 +17,14 @@ from safetensors.numpy import save_file
 from components.contracts import Catalogue, Interactions, Lineage, Users
 from components.errors import ReleaseError
 from components.params import Params, load
-from components.recommenders.library import create
+from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, check_files
 from components.release.registry import Version
 from components.search.index import SearchIndex
-from components.serving.admin import Admin
-from components.serving.app import make_app, make_desk
-from components.serving.champion import Champions
-from components.serving.meters import Meters
+from components.serving.http.admin import Admin
+from components.serving.http.app import make_app, make_desk
+from components.serving.metrics import Meters
+from components.serving.models.watcher import Champions
 from tests.conftest import checkerboard
 
 from .postgres import Postgres, programs

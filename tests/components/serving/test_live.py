@@ -25,7 +25,7 @@ from components.contracts import Lineage
 from components.params import Params, load
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
-from components.serving.state import open_state
+from components.serving.storage.event_store import open_state
 from components.settings import Settings
 
 from .conftest import ROOT, Remake
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 START = """
 import logging, pathlib, sys
 from components.params import load
-from components.serving.app import serve
+from components.serving.http.app import serve
 from components.settings import Settings
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

@@ -10,7 +10,7 @@ from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.errors import ContractError
 from components.params import load
-from components.recommenders.library import load_model
+from components.recommenders.factory import load_model
 from components.stages import blend, fit
 from tests.components.stages.test_fit import digest, write_split
 

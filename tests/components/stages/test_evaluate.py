@@ -13,7 +13,7 @@ from components.contracts import ChampionRef, Evaluation
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders import library
+from components.recommenders import factory as library
 from components.release import bundle
 from components.stages import evaluate as stage
 from tests.components.evaluation.conftest import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
@@ -165,7 +165,7 @@ def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message
 def test_real_models_from_their_folders(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fitted, saved, loaded and measured for real: EASE learns the colours, popularity cannot."""
     monkeypatch.undo()  # the true library
-    from components.recommenders.library import create
+    from components.recommenders.factory import create
 
     split = checkout / "data/split"
     train, catalogue, users = read_interactions(split), read_catalogue(split), read_users(split, "validation")

@@ -15,7 +15,7 @@ import yaml
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.params import load
-from components.recommenders.library import load_model
+from components.recommenders.factory import load_model
 from components.stages import finetune
 from tests.components.stages.conftest import write_split
 

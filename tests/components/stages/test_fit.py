@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.params import load
-from components.recommenders.library import SIMPLE, load_model
+from components.recommenders.factory import SIMPLE, load_model
 from components.stages import fit
 from tests.components.stages.conftest import write_split
 

@@ -21,12 +21,12 @@ from components.ranking.features import NOBODY, Cares, Known, known
 from components.ranking.model import make_net
 from components.ranking.ranker import Ranker
 from components.recommenders.content import ContentRecommender
+from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
-from components.recommenders.library import create
 from components.release.bundle import open_bundle
-from components.serving.answers import Row, similar, user_of
-from components.serving.champion import Champion
-from components.serving.finding import Finder
+from components.serving.inference.recommendations import Row, similar, user_of
+from components.serving.inference.search_service import Finder
+from components.serving.models.watcher import Champion
 from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert

@@ -9,7 +9,7 @@ import torch
 
 from components.contracts import Catalogue, Interactions, Users
 from components.params import Params
-from components.recommenders.library import load_model
+from components.recommenders.factory import load_model
 from components.recommenders.sequence.graph import CELLS, GraphAttention, item_graph
 from components.recommenders.sequence.recommender import SequenceRecommender
 

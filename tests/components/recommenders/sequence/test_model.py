@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from components.contracts import EVENTS
-from components.params import Params, Sequence
+from components.params import Params, SequenceParams
 from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_places
 from components.recommenders.sequence.profile import WIDTH
 
@@ -13,12 +13,12 @@ N = 12  # rows of the table: 11 items and no item
 
 
 @pytest.fixture
-def knobs(params: Params) -> Sequence:
+def knobs(params: Params) -> SequenceParams:
     return params.models.sequence
 
 
 @pytest.fixture
-def net(knobs: Sequence) -> Net:
+def net(knobs: SequenceParams) -> Net:
     torch.manual_seed(0)
     text = torch.nn.functional.normalize(torch.randn(N, 6), dim=1)
     evidence = torch.tensor([0.0, 0.0, *range(1, N - 1)])  # item 1 was never sold
@@ -102,7 +102,7 @@ def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:
     torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
 
 
-def test_the_own_vector_fades_in_with_evidence(net: Net, knobs: Sequence) -> None:
+def test_the_own_vector_fades_in_with_evidence(net: Net, knobs: SequenceParams) -> None:
     with torch.no_grad():
         known = net.items.project(net.items.text) + net.items.attribute(net.items.codes).sum(dim=1)
         text_only = torch.nn.functional.normalize(known, dim=1)
@@ -124,7 +124,7 @@ def test_attributes_are_part_of_a_vector_and_none_is_zero(net: Net) -> None:
     assert not net.items.attribute.weight[0].any()
 
 
-def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: Sequence) -> None:
+def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: SequenceParams) -> None:
     net.eval()
     packed, targets, kinds, weight = follow([[4], [3, 1]])
     weight[2] = 0.25
@@ -165,7 +165,7 @@ def test_gradients_are_the_same_bits_each_time(net: Net, threads: int) -> None:
         torch.set_num_threads(before)
 
 
-def test_the_newest_state_alone_is_the_one_of_all_places(knobs: Sequence) -> None:
+def test_the_newest_state_alone_is_the_one_of_all_places(knobs: SequenceParams) -> None:
     deep = knobs.model_copy(update={"blocks": 3, "dim": 16, "heads": 4})
     torch.manual_seed(0)
     transformer = Transformer(deep).eval()
@@ -199,7 +199,7 @@ def test_the_profile_is_read(net: Net) -> None:
     assert ((states_of(net, packed) - states_of(net, other)).norm(dim=1) > 1e-4).all()
 
 
-def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: Sequence) -> None:
+def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: SequenceParams) -> None:
     net.params = knobs.model_copy(update={"softmax_items": 4})
     targets = torch.tensor([3, 3, 7])
     chosen, bias = net._softmax_over(targets, N)
@@ -211,7 +211,7 @@ def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net,
     assert stands_for == pytest.approx([1.0 if int(i) in (3, 7) else 9 / 4 for i in chosen])
 
 
-def test_the_sampled_softmax_estimates_the_full_one(net: Net, knobs: Sequence) -> None:
+def test_the_sampled_softmax_estimates_the_full_one(net: Net, knobs: SequenceParams) -> None:
     net.eval()
     batch = follow([[4], [2, 3]])
     full = float(net.loss(*batch).detach())

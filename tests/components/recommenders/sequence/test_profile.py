@@ -7,7 +7,7 @@ import pytest
 
 from components.contracts import EVENTS, Interactions, Users
 from components.params import Params
-from components.recommenders.sequence.datamodule import Loader, newest_pieces, pack, training_sequences
+from components.recommenders.sequence.batching import Loader, newest_pieces, pack, training_sequences
 from components.recommenders.sequence.profile import centred
 
 PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9

@@ -11,7 +11,7 @@ import pytest
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders.library import load_model
+from components.recommenders.factory import load_model
 from components.recommenders.sequence.recommender import SequenceRecommender
 
 World = tuple[Interactions, Catalogue, Users]

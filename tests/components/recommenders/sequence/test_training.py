@@ -11,24 +11,24 @@ import torch
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
-from components.params import Params, Trainer
-from components.recommenders.sequence.datamodule import Loader, training_sequences
+from components.params import Params, TrainerParams
+from components.recommenders.sequence.batching import Loader, training_sequences
+from components.recommenders.sequence.checkpoint import read_progress
 from components.recommenders.sequence.model import Items, Net, Transformer
-from components.recommenders.sequence.state import read_progress
 from components.recommenders.sequence.training import Run, Validate, train
 
 World = tuple[Interactions, Catalogue, Users]
 
 
 @pytest.fixture
-def knobs(params: Params) -> Trainer:
+def knobs(params: Params) -> TrainerParams:
     return params.trainer.model_copy(update={"max_epochs": 3, "patience": 3, "checkpoint_every_steps": 2})
 
 
 class Case:
     """A tiny net with its loader; the metric rises unless it is told otherwise."""
 
-    def __init__(self, world: World, params: Params, knobs: Trainer, folder: Path) -> None:
+    def __init__(self, world: World, params: Params, knobs: TrainerParams, folder: Path) -> None:
         events, catalogue, _ = world
         assert catalogue.embedding is not None
         torch.manual_seed(0)
@@ -52,12 +52,12 @@ class Case:
 
 
 @pytest.fixture
-def case(world: World, params: Params, knobs: Trainer, tmp_path: Path) -> Case:
+def case(world: World, params: Params, knobs: TrainerParams, tmp_path: Path) -> Case:
     return Case(world, params, knobs, tmp_path / "run")
 
 
 @pytest.fixture
-def twin(world: World, params: Params, knobs: Trainer, tmp_path: Path) -> Case:
+def twin(world: World, params: Params, knobs: TrainerParams, tmp_path: Path) -> Case:
     return Case(world, params, knobs, tmp_path / "twin")
 
 

@@ -1,0 +1,1 @@
+"""HTTP: routes, admin, page, middleware and the server."""

@@ -1,0 +1,183 @@
+"""The app, and `serve`, which `carousel serve` calls."""
+
+import logging
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from components.errors import ParamsError
+from components.params import Params
+from components.serving.http import problems
+from components.serving.http.admin import Admin, add_admin
+from components.serving.http.listener import Listener, listening
+from components.serving.http.middleware import Edge
+from components.serving.http.page import add_page
+from components.serving.http.routes import (
+    ERRORS,
+    add_events,
+    add_explain,
+    add_lists,
+    add_people,
+    add_rank,
+    add_similar,
+)
+from components.serving.http.status import Loop
+from components.serving.inference.service import Desk
+from components.serving.metrics import Meters
+from components.serving.models.router import Challenger
+from components.serving.models.watcher import Champions, settle
+from components.serving.storage.event_store import open_state
+from components.serving.storage.exposures import ExposureLog
+from components.serving.storage.import_snapshot import take_in
+from components.settings import Settings
+
+log = logging.getLogger("serving")
+MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
+SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
+
+
+def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> FastAPI:
+    """Return the app; its lifespan starts and stops the desk. loop: tells the state of the loop."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(desk.start)
+        yield
+        await anyio.to_thread.run_sync(desk.stop)
+
+    serving = desk.serving
+    app = FastAPI(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(
+        Edge,
+        max_body_bytes=serving.max_body_kib * 1024,
+        timeout_s=serving.timeout_s,
+        hosts=serving.hosts,
+        meters=desk.meters,
+    )
+    problems.install(app)
+    add_events(app, desk)
+    add_lists(app, desk)
+    add_similar(app, desk)
+    add_explain(app, desk)
+    add_rank(app, desk)
+    add_people(app, desk)
+    add_admin(app, admin)
+    _add_probes(app, desk)
+    if serving.page:
+        add_page(app, desk, loop)
+    return app
+
+
+def make_desk(champions: Champions, params: Params, state_url: str | None = None) -> Desk:
+    """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process.
+
+    state_url: of the database that holds the state instead.
+    """
+    folder, meters = champions.folder, champions.meters
+    rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
+    state = open_state(state_url, folder, params.release.name)
+    knobs = params.serving.exposures
+    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
+    return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
+
+
+def from_settings(settings: Settings, params: Params) -> FastAPI:
+    """Return the app of one process. settings: resolved."""
+    from threadpoolctl import threadpool_limits
+
+    from components.release.registry import Registry
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    threadpool_limits(1)  # requests run side by side; each stays on its core
+    registry = Registry(settings, params.release)
+    shop = settings.shop(registry.name)
+    champions = Champions(registry, shop / "serving", params.serving.poll_s, Meters())
+    desk = make_desk(champions, params, settings.state_address)
+    token = settings.admin_token.get_secret_value() if settings.admin_token else None
+    admin = Admin(desk, token, shop / "audit.jsonl")
+    champions.served = desk.challenger.champions.served = settle
+    desk.challenger.audit = partial(admin.write, outcome="stopped")
+    return make_app(desk, admin, Loop(settings, params.release).read)
+
+
+def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: whose histories are taken in, where it is there.
+
+    Raises ParamsError when the address cannot be had.
+    """
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from components.serving.http.protocol import BoundedProtocol
+
+    serving = params.serving
+    _prepare_state(settings, params, snapshot)
+    config = uvicorn.Config(
+        partial(from_settings, settings, params),
+        factory=True,
+        http=BoundedProtocol,
+        ws="none",
+        access_log=False,  # its lines would hold what users looked at
+        log_config=None,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=1,  # connections that a process takes at once: see listener.py
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        workers=serving.workers,
+    )
+    with _listening(serving.host, serving.port) as listener:
+        log.info("serving on http://%s:%d", serving.host, listener.getsockname()[1])
+        if serving.workers == 1:
+            uvicorn.Server(config).run([listener])
+        else:
+            with tempfile.TemporaryDirectory(prefix="carousel-meters-") as folder:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
+                Multiprocess(config, [listener]).run()
+
+
+def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
+    """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
+    shop = params.release.name
+    state = open_state(settings.state_address, settings.shop(shop) / "serving", shop)
+    if snapshot is not None:
+        take_in(state, snapshot)
+    gone = state.prune(params.serving.state_days)
+    state.close()
+    if gone:
+        log.info("%d events older than serving.state_days were removed", gone)
+
+
+def _add_probes(app: FastAPI, desk: Desk) -> None:
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", responses={503: ERRORS[503]})
+    async def readyz() -> dict[str, str | int]:
+        now = desk.champion()
+        return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(desk.meters.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _listening(host: str, port: int) -> Listener:
+    try:
+        return listening(host, port)
+    except OSError as error:
+        raise ParamsError(
+            f"cannot listen on {host}:{port} ({error.strerror}); set serving.host or serving.port, such as "
+            "--set serving.port=8001"
+        ) from None

@@ -1,0 +1,159 @@
+"""The outermost layer: request ids, the bound on bodies, the clock, and the promise that nothing ends in silence."""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import lru_cache
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.serving.http.problems import problem
+from components.serving.metrics import Meters
+
+log = logging.getLogger("serving")
+ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PROCESS, NUMBERS = secrets.token_hex(8), count()  # a forked process would share them: workers are spawned
+PROBES = ("/livez", "/readyz", "/metrics")
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+
+class Edge:
+    """ASGI middleware around the routes."""
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], meters: Meters
+    ) -> None:
+        """hosts: names by which the service is called, "*" is any; probes are answered under every name."""
+        self.app = app
+        self.hosts = frozenset(hosts)
+        self.max_body_bytes = max_body_bytes
+        self.timeout_s = timeout_s
+        self.meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, bounded in size and time, and let the app answer."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        refusal = _stranger(scope["path"], headers, self.hosts, request_id)
+        body = b""
+        try:
+            if refusal is None:
+                async with asyncio.timeout(self.timeout_s):
+                    body = await self._body(scope, receive)
+        except TimeoutError:
+            refusal = problem(408, f"the body did not arrive within {self.timeout_s:g} s", request_id)
+        except _TooLargeError:
+            refusal = problem(413, f"the body is over {self.max_body_bytes // 1024} KiB", request_id)
+        except _GoneError:
+            return
+        if refusal:
+            refusal.headers["connection"] = "close"
+            await refusal(scope, receive, answer)
+        else:
+            await self._run(scope, _Replay(body, receive), answer, request_id)
+        route = getattr(scope.get("route"), "path", "other")
+        self.meters.answered(route, answer.status, time.perf_counter() - started)
+
+    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str) -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if not answer.status:
+                failed: Response = problem(500, "the service failed; its log has the reason", request_id)
+                await failed(scope, receive, answer)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self.max_body_bytes:
+            raise _TooLargeError
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.max_body_bytes:
+                raise _TooLargeError
+        return bytes(body)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _GoneError(Exception):
+    pass
+
+
+class _Replay:
+    """Hand the body that was read to the app; after it, whatever the connection says."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self.body: bytes | None = body
+        self.receive = receive
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        if self.body is None:
+            return await self.receive()
+        body, self.body = self.body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+class _Answer:
+    """Send on, with our headers, and remember the status; 0: nothing was sent yet."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.send = send
+        self.headers = [(b"x-request-id", request_id.encode()), *HEADERS]
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", []), *self.headers]}
+        await self.send(message)
+
+
+def _stranger(path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str) -> Response | None:
+    """Return 403 for a request under a foreign name, or from a page of another place, which must not act for us."""
+    if "*" in hosts or path in PROBES:
+        return None
+    host = headers.get(b"host", b"")
+    if _place(b"//" + host)[1] not in hosts:
+        return problem(403, "the Host header is none of serving.hosts", request_id)
+    origin = headers.get(b"origin")
+    if origin is not None and _place(origin)[0] != host.decode("latin-1"):
+        return problem(403, "the Origin is another place than this service", request_id)
+    return None
+
+
+@lru_cache(maxsize=1000)
+def _place(address: bytes) -> tuple[str, str | None]:
+    """Return host and port, and the host alone; the same few come again and again."""
+    try:
+        parts = urlsplit(address.decode("latin-1"))
+        return parts.netloc, parts.hostname
+    except ValueError:  # such as a half of an IPv6 address
+        return "", None
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
+    """Return the caller's X-Request-ID where it is a plain one, else a new one: this process and a running number."""
+    sent = headers.get(b"x-request-id")
+    return sent.decode() if sent and ID.fullmatch(sent) else f"{PROCESS}{next(NUMBERS):x}"

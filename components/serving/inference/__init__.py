@@ -1,0 +1,1 @@
+"""What makes an answer: scoring, rules, search, features of users."""

@@ -1,0 +1,77 @@
+"""What a history says of its user: the profile, by the code that made those of training, and the ranker's chances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.contracts import Catalogue, FloatArray, IntArray, Users
+from components.profiles.definitions import LEVEL
+from components.profiles.features import Scaling, read_info
+from components.profiles.live import Attributes, Event, LiveProfiles, State
+from components.release.bundle import Bundle
+from components.serving.storage.event_store import Happened
+
+
+class People:
+    """Profiles and chances by one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @cached_property
+    def live(self) -> LiveProfiles | None:
+        """Return what moves profiles on; None where the bundle is older than the service's profiles."""
+        knobs = self.bundle.info.profiles
+        return None if knobs is None else LiveProfiles(knobs, attributes(self.bundle.catalogue))
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """Return how profiles became columns for the ranker; None without a ranker."""
+        folder: Path = self.bundle.folder / "ranker"
+        return read_info(folder).users if (folder / "profiles.json").is_file() else None
+
+    def profile(self, rows: Sequence[Happened], now: int) -> dict[str, Any] | None:
+        """Return the profile that the events before `now` (us) make; None without any."""
+        if self.live is None or not rows:
+            return None
+        state = State(rows[0].user_id)
+        for row in rows:
+            told = Event(row.user_id, row.item_id, row.at, row.event, row.quantity, row.price)
+            state = self.live.update(state, told)
+        return self.live.profile(state, now)
+
+    def chances(self, user: Users, profile: dict[str, Any] | None, items: IntArray) -> FloatArray | None:
+        """Return (n, 3) chances of a click, a cart and a purchase, nan where none is told; None without a ranker."""
+        ranker = self.bundle.ranker
+        if ranker is None or self.scaling is None:
+            return None
+        asked = ranker.for_users(user, self.scaling.vector(profile)[None])
+        told = asked.probabilities(np.zeros(len(items), np.int32), items)
+        chances = np.full((len(items), 3), np.nan, np.float32)
+        chances[:, [("click", "cart", "purchase").index(task) for task in ranker.tasks]] = told
+        return chances
+
+
+def attributes(items: Catalogue) -> dict[str, Attributes]:
+    """Return item_id -> category, brand and price percentile, as profiles/facts.py computes them at a cut."""
+    top = np.array([path.split(LEVEL)[0].strip() for path in items.category])
+    percentile = np.full(len(items) + 1, np.nan)
+    for name in set(top[1:]) - {""}:
+        rows = np.flatnonzero((top == name) & ~np.isnan(items.price))
+        prices = np.sort(items.price[rows])
+        below, upto = (np.searchsorted(prices, items.price[rows], side) for side in ("left", "right"))
+        percentile[rows] = (below + upto) / 2 / max(len(rows), 1)
+    return {
+        item_id: Attributes(
+            items.category[i].strip() or None,
+            items.brand[i].strip() or None,
+            None if np.isnan(percentile[i]) else float(percentile[i]),
+        )
+        for i, item_id in enumerate(items.item_id)
+        if i
+    }

@@ -1,0 +1,1 @@
+"""Which models serve: following the registry, sharing out traffic."""

@@ -1,0 +1,217 @@
+"""The challenger beside the champion: its lists are compared unseen (shadow), or shown to a share of users (canary).
+
+A canary that fails or is slow ends at once, in all processes, for that version: a note beside its bundles says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from components.contracts import Record, Users
+from components.errors import ContractError
+from components.experiments.definition import Experiment, place_of, read, write
+from components.params import ChallengerParams
+from components.serving.inference.recommendations import rows_in, user_of
+from components.serving.inference.scorer import FAILED, Best, OverloadError, Scorer
+from components.serving.metrics import Meters
+from components.serving.models.watcher import Champion, Champions
+from components.serving.storage.ttl_cache import Kept
+
+log = logging.getLogger("serving")
+SALT = "canary"
+STOPPED = "stopped.json"
+LOOK_S = 1.0  # experiment and stopped canary are looked for again after this
+
+
+class Answered(Protocol):
+    """What this room sees of an answer."""
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """Return what was listed."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it was the fallback."""
+        ...
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who answers a request."""
+
+    champion: Champion
+    arm: str | None = None
+    experiment: str | None = None
+
+
+class Stopped(Record):
+    """stopped.json: which canary was sent away, and why."""
+
+    version: int
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What the requests of one side came to."""
+
+    n: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+    def add(self, failed: bool, seconds: float) -> None:
+        """Count one request."""
+        self.n, self.failures, self.seconds = self.n + 1, self.failures + failed, self.seconds + seconds
+
+
+def both_sides() -> dict[str, Tally]:
+    """Return tallies that begin."""
+    return {"champion": Tally(), "canary": Tally()}
+
+
+@dataclass
+class Challenger:
+    """Follows the alias `challenger` where there is something to do for it."""
+
+    champions: Champions  # of the alias challenger
+    knobs: ChallengerParams
+    meters: Meters
+    canary_share: float = 0.0  # now; starts as the knob, an admin may change it
+    tallies: dict[str, Tally] = field(default_factory=both_sides)
+    audit: Callable[[str], None] = log.warning
+
+    @property
+    def experiments(self) -> Path:
+        """Return where the shop's experiments are: beside the folder of its service."""
+        return self.champions.folder.parent.parent / "experiments"
+
+    def __post_init__(self) -> None:
+        """Begin with the knobs."""
+        self.canary_share = self.knobs.canary_share
+        self._lock = threading.Lock()
+        self.experiment = Kept(LOOK_S, self._experiment)  # the running one, if any
+        self.stopped = Kept(LOOK_S, self._stopped)  # which canary was sent away, by whichever process of this machine
+        self._following = False
+
+    def start(self) -> None:
+        """Follow the alias, if the challenger is to see any traffic."""
+        if self.knobs.shadow_share or self.canary_share:
+            self.look()
+        self.meters.canary_share.set(self.canary_share)
+
+    def look(self) -> None:
+        """Follow the alias from now on, for who wants to look at its lists."""
+        if not self._following:
+            self._following = True
+            self.champions.start()
+
+    def stop(self) -> None:
+        """End following."""
+        if self._following:
+            self.champions.stop()
+
+    def set_share(self, share: float) -> None:
+        """Answer this share of users by the challenger, from now on; what stopped it before is forgotten."""
+        (self.champions.folder / STOPPED).unlink(missing_ok=True)
+        self.stopped.forget()
+        self.tallies = both_sides()
+        self.canary_share = share
+        self.start()
+
+    def side(self, user_id: str | None, champion: Champion) -> Side:
+        """Return who answers: the same user always gets the same side; who is unknown gets the champion.
+
+        A running experiment goes before a canary. Where a version is not the one that it began with, nobody is in it.
+        """
+        other = self.champions.current
+        experiment = self.experiment()
+        if experiment is not None:
+            arm = experiment.arm_of(user_id)
+            sides = {"champion": champion, "challenger": other}
+            there = {a.name: sides[a.role] for a in experiment.arms}
+            if arm is None or any(c is None or c.version != experiment.versions[n] for n, c in there.items()):
+                return Side(champion)
+            return Side(there[arm.name] or champion, arm.name, experiment.name)
+        if not self.canary_share or user_id is None or other is None or other.version == champion.version:
+            return Side(champion)
+        stopped = self.stopped()
+        if (stopped and stopped.version == other.version) or place_of(user_id, SALT) >= self.canary_share:
+            return Side(champion)
+        return Side(other, "canary")
+
+    def compare(self, side: Side, user: Users, found: Answered, seconds: float, scorer: Scorer) -> None:
+        """Count the request; stop a canary that breaks its bounds; let a shadow answer, where it is its turn."""
+        if self.canary_share:
+            with self._lock:
+                self.tallies["canary" if side.arm == "canary" else "champion"].add(found.reason == FAILED, seconds)
+            self._judge()
+        other = self.champions.current
+        if not self.knobs.shadow_share or other is None or side.arm or other.version == side.champion.version:
+            return
+        if place_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
+            return
+        try:
+            best = scorer.best(other.bundle, user_of(other.bundle, rows_in(side.champion.bundle, user)))
+        except OverloadError:
+            return  # the shadow is the first to go
+        if isinstance(best, Best):
+            self._overlap(other, best, found.item_ids)
+        else:
+            best.add_done_callback(lambda done: self._later(other, done, found.item_ids))
+
+    def _stopped(self) -> Stopped | None:
+        try:
+            return Stopped.model_validate_json((self.champions.folder / STOPPED).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def _experiment(self) -> Experiment | None:
+        try:
+            found = read(self.experiments)
+        except ContractError as error:
+            log.warning("%s", error)
+            return None
+        if found is not None:
+            self.look()
+        return found
+
+    def _judge(self) -> None:
+        canary, champion = self.tallies["canary"], self.tallies["champion"]
+        other = self.champions.current
+        if other is None or canary.n < self.knobs.min_requests or champion.n < 1:
+            return
+        more = canary.failures / canary.n - champion.failures / champion.n
+        slower = (canary.seconds / canary.n) / max(champion.seconds / champion.n, 1e-6)
+        reason = None
+        if more > self.knobs.max_failures:
+            reason = f"{more:.1%} more of its answers failed than of the champion's"
+        elif slower > self.knobs.max_slower:
+            reason = f"it took {slower:.1f} times as long as the champion"
+        if reason is None:
+            return
+        with self._lock:
+            if self.tallies["canary"] is not canary:
+                return
+            self.tallies = both_sides()
+        stopped = Stopped(version=other.version, reason=reason)
+        self.stopped.put(stopped)
+        self.meters.canary_stops.labels("failures" if more > self.knobs.max_failures else "slow").inc()
+        self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
+        write(self.champions.folder / STOPPED, stopped)
+
+    def _later(self, other: Champion, done: Future[Best], shown: Sequence[str]) -> None:
+        if done.exception() is None:
+            self._overlap(other, done.result(), shown)
+
+    def _overlap(self, other: Champion, best: Best, shown: Sequence[str]) -> None:
+        listed = {other.bundle.item_ids[i] for i in best.items[: len(shown)]}
+        if shown:
+            self.meters.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))

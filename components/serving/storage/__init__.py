@@ -1,0 +1,1 @@
+"""What the service keeps: events, exposures, stock."""

@@ -1,0 +1,86 @@
+"""Values are typed as people write them, and each row gets one state."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import ibis
+import pytest
+
+from components.contracts import EVENT_COLUMNS, TABLES
+from components.data.validation import BAD, FILTERED, KEPT, LATER, judged, nothing
+
+Judge = Callable[..., dict[str, Any]]
+EVENT = {"user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "view"}
+
+
+@pytest.fixture
+def judge(settings: Callable[..., Any]) -> Judge:
+    """Return a function that judges one row given as strings, and gives it back as it is staged."""
+    backend = ibis.duckdb.connect()
+    backend.raw_sql("SET TimeZone = 'UTC'")
+
+    def run(kept: bool = True, broken: str | None = None, **values: str | None) -> dict[str, Any]:
+        names = EVENT_COLUMNS
+        row = {**dict.fromkeys(names), **EVENT, **values}
+        backend.con.execute(f"CREATE OR REPLACE TABLE e ({', '.join(f'{n} VARCHAR' for n in names)})")
+        backend.con.execute(f"INSERT INTO e VALUES ({', '.join('?' * len(names))})", [row[n] for n in names])
+        backend.con.execute("CREATE OR REPLACE TABLE b (_broken VARCHAR)")
+        backend.con.execute("INSERT INTO b VALUES (?)", [broken])
+        sql = (
+            f"SELECT e.*, 0 AS _file, NULL::BIGINT AS _row, {kept} AS _kept, {{'user': user_id}} AS _raw, "
+            "NULL::VARCHAR AS _line, _broken FROM e, b"
+        )
+        data = settings().data
+        return backend.con.execute(judged(backend.sql(sql), "events", data)).to_arrow_table().to_pylist()[0]
+
+    return run
+
+
+def test_a_good_row_is_kept_and_stripped(judge: Judge) -> None:
+    row = judge(user_id="  u ", price=" 2.5 ", quantity="3", position="4", session_id=" ", timestamp=" 2026-01-02 ")
+    assert (row["user_id"], row["price"], row["quantity"], row["position"]) == ("u", 2.5, 3.0, 4)
+    assert (row["session_id"], row["timestamp"]) == (None, datetime(2026, 1, 2))
+    assert (row["_state"], row["_rule"], row["_raw"]) == (KEPT, None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "rule"),
+    [
+        ({"timestamp": "2026-03-01"}, LATER, None),
+        ({"price": "x"}, BAD, "price: not a float64"),
+        ({"price": "x", "timestamp": "2026-03-01"}, BAD, "price: not a float64"),
+        ({"price": "x", "kept": False}, FILTERED, None),
+        ({"broken": "line: not UTF-8"}, BAD, "line: not UTF-8"),
+        ({"price": "  "}, KEPT, None),
+    ],
+)
+def test_every_row_has_one_state(judge: Judge, changes: dict[str, Any], state: int, rule: str | None) -> None:
+    row = judge(**changes)
+    assert (row["_state"], row["_rule"]) == (state, rule)
+    assert (row["_raw"] is not None) == (state == BAD)
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2026-01-01T10:00:00-05", 15),
+        ("2026-01-01 10:00:00+0100", 9),
+        ("2026-1-1 10:00", 10),
+        ("2026-01-01T10:00:00Z", 10),
+    ],
+)
+def test_offsets_count(judge: Judge, text: str, hour: int) -> None:
+    assert judge(timestamp=text)["timestamp"] == datetime(2026, 1, 1, hour)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_rows_have_the_same_columns(table: str, settings: Callable[..., Any]) -> None:
+    backend = ibis.duckdb.connect()
+    source = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
+    source = (
+        f"SELECT {source}, 0 AS _file, NULL::BIGINT AS _row, true AS _kept, {{'a': 0}} AS _raw, "
+        "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken"
+    )
+    full = backend.con.execute(judged(backend.sql(source), table, settings().data)).to_arrow_table()
+    assert backend.con.execute(nothing(table)).to_arrow_table().schema == full.schema

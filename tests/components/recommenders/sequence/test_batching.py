@@ -1,0 +1,177 @@
+"""Histories as pieces without padding: merged by hand, cut, and in an order that seed and epoch give."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.contracts import Interactions, Ragged, Users
+from components.params import Params, SequenceParams
+from components.recommenders.sequence.batching import (
+    Loader,
+    Sequences,
+    gap_codes,
+    merge_repeats,
+    newest_pieces,
+    pack,
+    training_sequences,
+)
+from components.recommenders.sequence.model import GAPS, START
+from components.recommenders.sequence.profile import WIDTH
+
+MINUTE = 60_000_000
+PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9
+
+
+@pytest.fixture
+def short(params: Params) -> SequenceParams:
+    """Two events are read one by one, two before them as their mean."""
+    return params.models.sequence.model_copy(update={"max_length": 2, "memory": 2})
+
+
+def sequences_of(lengths: list[int]) -> Sequences:
+    """Make pieces of these lengths; event i is item i + 1, so that each is known."""
+    ends = np.cumsum(lengths).astype(np.int64)
+    n, starts = int(ends[-1]), ends - np.array(lengths)
+    item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
+    one, none = np.ones(n, np.float32), np.zeros((len(lengths), WIDTH), np.float32)
+    return Sequences(item, np.full(n, 2, np.int8), gap, one, np.zeros(n, np.float32), starts, starts, ends, none)
+
+
+def items_of(loader: Loader) -> list[int]:
+    return [int(i) for _, targets, _, _ in loader for i in targets]
+
+
+def test_runs_of_an_item_become_its_heaviest_event() -> None:
+    """User 0: view 5, cart 5, view 5, buy 6, view 5; user 1: nothing; user 2: view 5, no repeat of user 0's."""
+    rows = Ragged(
+        np.array([0, 5, 5, 6]),
+        np.array([5, 5, 5, 6, 5, 5], np.int32),
+        np.arange(6),
+        np.array([0, 1, 0, 2, 0, 0], np.int8),
+        np.array([0.3, 0.7, 0.3, 1.0, 0.3, 0.3], np.float32),
+    )
+    merged = merge_repeats(rows)
+    assert merged.offsets.tolist() == [0, 3, 3, 4]
+    assert merged.item_idx.tolist() == [5, 6, 5, 5]
+    assert merged.event.tolist() == [1, 2, 0, 0]
+    assert merged.timestamp.tolist() == [1, 3, 4, 5]
+    assert merged.weight.tolist() == pytest.approx([0.7, 1.0, 0.3, 0.3])
+
+
+def test_of_equal_repeats_the_newest_stays(users_of: Callable[..., Users]) -> None:
+    history = users_of([[7, 7, 7]]).history
+    assert merge_repeats(history).timestamp.tolist() == [history.timestamp[2]]
+
+
+def test_merging_nothing_or_merging_twice_changes_nothing(users_of: Callable[..., Users]) -> None:
+    assert len(merge_repeats(users_of([[], []]).history)) == 2
+    once = merge_repeats(users_of([[1, 1, 2], [2, 2]]).history)
+    assert merge_repeats(once).item_idx.tolist() == once.item_idx.tolist() == [1, 2, 2]
+
+
+def test_gaps_grow_with_the_time_between_events_of_one_user() -> None:
+    minutes = np.array([0, 0, 1, 3, 3 + 60, 10**9, 10**9 + 1])
+    codes = gap_codes(minutes * MINUTE, np.array([0, 5, 5, 7])).tolist()
+    assert codes == [0, 1, 1, 2, 5, 0, 1]  # the first event of a user has none
+    assert gap_codes(np.array([0, 10**9]) * MINUTE, np.array([0, 2])).tolist() == [0, GAPS - 1]
+
+
+def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
+    events_of: Callable[..., Interactions], short: SequenceParams
+) -> None:
+    rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 8)]
+    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), short, PRICE)
+    cut = [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)]
+    assert cut == [[6, 7], [4, 5], [2, 3], [1]]
+    older = [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)]
+    assert older == [[4, 5], [2, 3], [1], []]
+
+
+def test_of_each_user_the_newest_events_are_a_piece(users_of: Callable[..., Users], short: SequenceParams) -> None:
+    pieces = newest_pieces(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short, PRICE)
+    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)] == [[4, 5], [], [6]]
+    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)] == [[2, 3], [], []]
+
+
+def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
+    s = sequences_of([2, 0, 3, 0, 2])
+    packed = pack(s, np.array([1, 3, 0, 4, 2]), np.array([0, 0, 2, 2, 3]))
+    assert packed.items.tolist() == [0, 0, 0, 1, 2, 0, 6, 7, 0, 3, 4, 5]
+    assert packed.events.tolist() == [START, START, START, 2, 2, START, 2, 2, START, 2, 2, 2]
+    assert packed.places.tolist() == [0, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 3]
+    assert packed.gaps.tolist() == [0, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1]
+    assert packed.groups == ((2, 1), (2, 3), (1, 4))
+
+
+def test_what_came_before_a_piece_is_kept_by_piece() -> None:
+    s = sequences_of([6])
+    s = replace(s, older=np.array([0, 1]), starts=np.array([0, 3]), ends=np.array([2, 6]), before=s.before[[0, 0]])
+    packed = pack(s, np.array([0, 1]), np.array([2, 3]))
+    assert packed.older.tolist() == [2, 3]
+    assert packed.older_at.tolist() == [0, 0]
+
+
+def test_each_place_is_asked_for_the_event_that_follows() -> None:
+    s = sequences_of([1, 3])
+    packed, targets, kinds, weight = Loader(s, 9, 0).collate(np.array([0, 1]))
+    assert packed.items.tolist() == [0, 0, 2, 3]
+    assert targets.tolist() == [1, 2, 3, 4]
+    assert kinds.tolist() == [2] * 4
+    assert weight.tolist() == [1.0] * 4
+
+
+def test_an_epoch_covers_each_event_once() -> None:
+    s = sequences_of([1, 5, 3, 3, 2, 8, 1, 1, 4, 30])
+    loader = Loader(s, batch_size=3, seed=7)
+    assert sorted(items_of(loader)) == s.item.tolist()
+    assert len(loader) == len(list(loader)) == loader.steps(0)
+
+
+def test_batches_are_a_function_of_seed_and_epoch() -> None:
+    s = sequences_of([1 + i % 4 for i in range(40)])
+    orders = {}
+    for seed in (1, 2):
+        for epoch in (0, 1):
+            loader = Loader(s, 4, seed)
+            list(loader)  # an epoch that was looked at before changes nothing
+            loader.epoch = epoch
+            orders[seed, epoch] = items_of(loader)
+    again = Loader(s, 4, 2)
+    again.epoch = 1
+    assert items_of(again) == orders[2, 1]
+    assert len({tuple(o) for o in orders.values()}) == 4
+
+
+def test_a_resumed_epoch_is_the_rest_of_the_whole_one() -> None:
+    whole, rest = (Loader(sequences_of([2] * 30), 4, 0) for _ in range(2))
+    rest.skip = 3
+    assert [b[1].tolist() for b in rest] == [b[1].tolist() for b in whole][3:]
+    assert len(rest) == len(whole) - 3
+
+
+@pytest.mark.parametrize(("n", "world"), [(30, 2), (30, 3), (4, 3), (1, 4)])
+def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> None:
+    s = sequences_of([2] * n)
+    steps, seen = set(), []
+    for rank in range(world):
+        loader = Loader(s, 4, 0)
+        loader.rank, loader.world = rank, world
+        steps.add(len(list(loader)))
+        assert len(loader) == len(list(loader))
+        seen += items_of(loader)
+    assert len(steps) == 1
+    assert set(seen) == set(s.item.tolist())
+    if len(Loader(s, 4, 0)) % world == 0:
+        assert len(seen) == len(set(seen))
+
+
+def test_a_batch_holds_so_many_events_or_one_piece() -> None:
+    batches = list(Loader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
+    sizes = [len(targets) for _, targets, _, _ in batches]
+    assert sizes.count(500) == 8  # one piece that is longer than a batch comes alone
+    assert all(n <= 64 for n in sizes if n != 500)
+    assert max(n for n in sizes if n != 500) > 64 - 9
+    places = [sum(pieces * length for pieces, length in packed.groups) for packed, _, _, _ in batches]
+    assert places == sizes  # no place is padding

@@ -1,0 +1,133 @@
+"""Products without events: who lends to them, how much, and what it costs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.errors import ContractError
+from components.params import HybridParams, Params
+from components.recommenders.cold_items import Newcomers
+from components.recommenders.factory import create, load_model
+from components.recommenders.hybrid import HybridRecommender
+from tests.components.recommenders.test_hybrid import Oracle
+from tests.conftest import ragged
+
+
+def catalogue_of(vectors: list[list[float]]) -> Catalogue:
+    """Return products whose texts are these directions; row 0 is padding."""
+    n = len(vectors) + 1
+    rows = np.array([[0.0] * len(vectors[0]), *vectors], np.float32)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    nothing = [""] * n
+    price = np.full(n, np.nan, np.float32)
+    unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return Catalogue(nothing, nothing, nothing, nothing, nothing, nothing, price, unit)
+
+
+@pytest.fixture
+def sold(events_of: Callable[..., Interactions]) -> Interactions:
+    """Items 1 and 2 are sold, 1 more often; 3 to 5 never."""
+    rows = [(1, 1, "purchase", 1.0, 1.0), (2, 1, "purchase", 1.0, 1.0), (3, 2, "purchase", 1.0, 1.0)]
+    return events_of(rows, n_users=3, n_items=5)
+
+
+World = tuple[Interactions, Catalogue, Users]
+TEXTS = [[1, 0], [0, 1], [1, 0.01], [1, 1], [0, 0]]  # 3 reads like 1, 4 like both, 5 has no text
+
+
+def test_a_newcomer_borrows_from_what_reads_like_it(sold: Interactions) -> None:
+    new = Newcomers.of(sold, catalogue_of(TEXTS), lenders=9)
+    assert new.items.tolist() == [3, 4]  # what has no text has nothing to be liked by
+    scores = np.array([[0, 1.0, 0.2, -0.5, -0.5, -0.5]], np.float32)
+    lent = new.lend(scores.copy(), 1.0)
+    assert lent[0, [0, 1, 2, 5]].tolist() == scores[0, [0, 1, 2, 5]].tolist()
+    assert lent[0, 3] == pytest.approx(1.0, abs=1e-3)
+    assert lent[0, 4] == pytest.approx(0.6, abs=1e-3)
+    np.testing.assert_allclose(new.lend(scores.copy(), 0.25), 0.75 * scores + 0.25 * lent, rtol=1e-6)
+    assert np.array_equal(new.lend(scores.copy()), scores)  # nothing is lent that nobody allowed
+
+
+def test_only_the_best_known_lend(sold: Interactions) -> None:
+    new = Newcomers.of(sold, catalogue_of(TEXTS), lenders=1)
+    assert set(new.likes.ravel().tolist()) == {1}
+
+
+def test_a_shop_that_sells_everything_has_none(sold: Interactions) -> None:
+    everything = replace(sold, item_idx=np.array([1, 2, 3], np.int32), n_items=3)
+    new = Newcomers.of(everything, catalogue_of(TEXTS[:3]), lenders=9)
+    scores = np.ones((2, 4), np.float32)
+    assert len(new.items) == 0
+    assert np.array_equal(new.lend(scores.copy(), 1.0), scores)
+
+
+def test_embeddings_are_needed(sold: Interactions) -> None:
+    with pytest.raises(ContractError, match="embeddings of 6 rows"):
+        Newcomers.of(sold, replace(catalogue_of(TEXTS), embedding=None), lenders=9)
+
+
+class Known(Oracle):
+    """Loves of the items up to 30 the one that the user had, and has nothing to say of the others."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        scores = np.random.default_rng(1).random((len(users), 61)).astype(np.float32)
+        scores[:, 31:] = 0
+        scores[np.arange(len(users)), users.history.item_idx] += 20
+        return scores if items is None else scores[:, items]
+
+
+def blend_of(new_are_taken: bool, likeness: float) -> HybridRecommender:
+    """Blend a model that knows items 1..30 only; item 30 + i reads like item i, and it or its like is what is taken."""
+    knobs = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
+    params = HybridParams.model_validate(knobs | {"newcomer_cost": 0.01, "newcomer_lenders": 50})
+    had = [[1 + i % 20] for i in range(80)]
+    taken = [[30 + item] for (item,) in had] if new_are_taken else had
+    users = Users(np.zeros(80, np.int32), ragged(had), 10**12, ragged(taken, 10**12))
+    items = np.arange(31, 61, dtype=np.int32)
+    likes = items[:, None] - 30
+    new = Newcomers(items, likes, np.full(likes.shape, likeness, np.float32), 60)
+    model = HybridRecommender({"known": Known()}, params, 2, exclude_seen=new_are_taken)
+    return model.blend(users, 60, new)
+
+
+def test_newcomers_borrow_all_that_helps() -> None:
+    model = blend_of(new_are_taken=True, likeness=1.0)
+    assert model.newcomers is not None
+    assert model.newcomers.share == model.found["borrow"] == 1.0
+    assert model.found["borrow/ndcg_at_10"] > 0.9 > model.found["ndcg_at_10"]
+    users = Users(np.zeros(1, np.int32), ragged([[7]]), 10**12)
+    assert model.recommend(users, 1).items.tolist() == [[37]]
+    items = np.arange(1, 61, dtype=np.int32)
+    np.testing.assert_allclose(sum(model.why(users, items).values()), model.score(users, items), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("likeness", "share"), [(1.2, 0.75), (8.0, 0.0)])
+def test_newcomers_borrow_nothing_that_costs(likeness: float, share: float) -> None:
+    """Who is lent 1.2 of a like's score would stand above it where that is what people take."""
+    model = blend_of(new_are_taken=False, likeness=likeness)
+    assert model.found["borrow"] == share
+    assert (model.newcomers is None) == (share == 0)
+
+
+def test_what_was_borrowed_is_saved(
+    tmp_path: Path, world: tuple[Interactions, Catalogue, Users], params: Params
+) -> None:
+    """The checkerboard's last item was never sold and reads like the even ones."""
+    knobs = params.models.hybrid.model_copy(update={"parts": ["ease"], "newcomer_cost": 1.0})
+    models = params.models.model_copy(update={"hybrid": knobs})
+    model = create("hybrid", params.model_copy(update={"models": models})).fit(*world)
+    assert isinstance(model, HybridRecommender)
+    assert model.newcomers is not None
+    assert model.newcomers.items.tolist() == [20]
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.score(world[2]), model.score(world[2]))
+    scores = again.score(world[2])[1:]
+    even = world[2].user_idx[1:] % 2 == 0
+    assert scores[even, 20].min() > scores[~even, 20].max()

@@ -1,0 +1,63 @@
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.contracts import Ranked, Users
+from components.errors import ContractError, ReleaseError
+from components.release.bundle import Bundle, BundleInfo, build_bundle, open_bundle
+from components.release.smoke_test import answer, ask_service
+
+
+def test_an_honest_bundle_answers(bundle: Path) -> None:
+    assert answer(open_bundle(bundle)) is None
+
+
+@pytest.mark.parametrize("changes", [{"model": "als"}, {"n_items": 21}])
+def test_parts_of_different_bundles_are_a_contract_error(
+    sources: dict[str, Path], info: BundleInfo, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    build_bundle(tmp_path / "odd", **sources, info=info.model_copy(update=changes), encoder=None)
+    with pytest.raises(ReleaseError, match=r"info\.json says"):
+        answer(open_bundle(tmp_path / "odd"))
+
+
+class Silent:
+    """Lists nothing, or gives a score that is no number."""
+
+    name = "ease"
+
+    def __init__(self, score: float, item: int) -> None:
+        self.score, self.item = score, item
+
+    def recommend(self, users: Users, k: int, exclude_seen: bool) -> Ranked:
+        shape = (len(users), k)
+        return Ranked(np.full(shape, self.item, np.int32), np.full(shape, self.score, np.float32))
+
+
+@pytest.mark.parametrize(("score", "item"), [(-np.inf, 0), (np.nan, 1), (np.inf, 1), (0.5, 99)])
+def test_a_model_that_does_not_answer_is_refused(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, score: float, item: int
+) -> None:
+    monkeypatch.setattr(Bundle, "model", Silent(score, item))
+    with pytest.raises(ReleaseError, match="ease"):
+        answer(open_bundle(bundle))
+
+
+def test_a_damaged_model_inside_an_honest_manifest_is_refused(bundle: Path) -> None:
+    """Whoever made this bundle signed what cannot be loaded."""
+    content = json.dumps({"name": "ease", "format": 1, "n_items": 20}).encode()
+    (bundle / "model/model.json").write_bytes(content)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["model/model.json"] = {"sha256": sha256(content).hexdigest(), "bytes": len(content)}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ContractError, match="'params' is not Ease"):
+        answer(open_bundle(bundle))
+
+
+def test_without_an_address_nobody_is_asked() -> None:
+    assert "not asked" in ask_service("", 1)
+    assert "not an http address" in ask_service("ftp://shop", 1)

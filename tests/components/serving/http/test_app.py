@@ -1,0 +1,109 @@
+"""The routes: what a shop's pages see, and that every wrong request gets a problem that says why."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from components.errors import ParamsError
+from components.params import Params
+from components.serving.http.app import _listening
+from components.serving.inference import scorer as scoring
+from components.serving.metrics import Meters
+from components.serving.models.watcher import Champions
+from tests.components.serving.conftest import Shelf, served
+
+
+def test_recommend(client: TestClient) -> None:
+    history = [{"item_id": "sku-1", "event": "view"}, {"item_id": "sku-3", "event": "purchase"}]
+    reply = client.post("/recommend", json={"user_id": "ann", "history": history, "k": 3})
+    assert reply.status_code == 200
+    body = reply.json()
+    assert (body["version"], body["model"], body["reason"], len(body["items"])) == (1, "ease", None, 3)
+    assert {"item_id", "title", "score"} <= set(body["items"][0])
+    assert body["request_id"] == reply.headers["x-request-id"]
+    assert reply.headers["cache-control"] == "no-store"
+    assert client.get("/recommend", params={"item_id": ["sku-1", "sku-3"], "k": 3}).json()["model"] == "ease"
+
+
+def test_a_user_id_alone_gets_the_fallback(client: TestClient) -> None:
+    body = client.post("/recommend", json={"user_id": "ann"}).json()
+    assert (body["model"], body["reason"], len(body["items"])) == ("popularity", "no history", 10)
+
+
+def test_similar(client: TestClient) -> None:
+    posted = client.post("/similar", json={"item_id": "sku-1", "k": 3}).json()
+    got = client.get("/similar", params={"item_id": "sku-1", "k": 3}).json()
+    assert posted["items"] == got["items"]
+    assert len(got["items"]) == 3
+
+
+def test_probes(client: TestClient) -> None:
+    assert client.get("/livez").json() == {"status": "alive"}
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["version"] == 1  # what a promotion asks for as proof
+    assert ready.json()["model"] == "ease"
+
+
+def test_not_ready_before_the_first_champion(shelf: Shelf, params: Params, tmp_path: Path) -> None:
+    shelf.champion = None
+    champions = Champions(shelf, tmp_path / "serving", params.serving.poll_s, Meters())
+    with served(champions, params) as client:
+        assert client.get("/livez").status_code == 200
+        for reply in (client.get("/readyz"), client.post("/recommend", json={})):
+            assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+        shelf.champion = 1
+        deadline = time.monotonic() + 10
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_overload_is_shed_and_recovers(champions: Champions, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = scoring.best_of
+
+    def slow(*args: object) -> object:
+        time.sleep(0.2)
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scoring, "best_of", slow)
+    with served(champions, params, threads=1, max_waiting=3) as client:
+
+        def ask(n: int) -> object:
+            return client.post("/recommend", json={"history": [{"item_id": f"sku-{n}"}]})
+
+        with ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(ask, range(1, 13)))
+        statuses = [r.status_code for r in replies]
+        assert set(statuses) == {200, 503}
+        assert statuses.count(200) >= 3
+        shed = next(r for r in replies if r.status_code == 503)
+        assert shed.headers["retry-after"] == "1"
+        assert client.post("/recommend", json={}).status_code == 200
+
+
+def test_an_address_in_use_says_what_to_do() -> None:
+    with _listening("127.0.0.1", 0) as taken, pytest.raises(ParamsError, match=r"serving\.port"):
+        _listening("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(ParamsError, match=r"serving\.host"):
+        _listening("203.0.113.7", 0)
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    reply = client.get("/")
+    assert reply.headers["content-type"].startswith("text/html")
+    assert set(re.findall(r"""(?:src|href)=["']([^"']+)""", reply.text)) == {"page.js", "#main", "data:,"}
+    script = client.get("/page.js").text
+    assert "://" not in script
+    assert "innerHTML" not in script  # titles are text, whatever they hold
+    assert "script-src" not in reply.headers["content-security-policy"]  # default-src 'self' holds
+
+
+def test_openapi_describes_the_routes(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/recommend", "/similar", "/livez", "/readyz"} <= set(paths)
+    assert client.get("/docs").status_code == 404  # it would load scripts from elsewhere

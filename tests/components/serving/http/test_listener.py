@@ -1,0 +1,83 @@
+"""Connections that come at once are shared out among processes: each takes one at a time, and none is lost."""
+
+import asyncio
+import multiprocessing
+import socket
+from collections import Counter
+
+from components.serving.http.listener import WAITING, Listener, listening
+
+N = 60
+
+
+async def count_ticks(listener: Listener, backlog: int) -> int:
+    """Return in how many turns of the event loop N connections that wait are taken."""
+    took: list[int] = []
+    ticks = 0
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        took.append(ticks)
+        writer.close()
+
+    held = [socket.create_connection(listener.getsockname(), timeout=5) for _ in range(N)]
+    async with await asyncio.start_server(note, sock=listener, backlog=backlog):
+        while len(took) < N and ticks < 100_000:
+            ticks += 1
+            await asyncio.sleep(0)
+    for one in held:
+        one.close()
+    assert len(took) == N
+    return len(set(took))
+
+
+def test_one_connection_is_taken_in_a_turn_where_asyncio_would_take_all() -> None:
+    assert asyncio.run(count_ticks(listening("127.0.0.1", 0), 1)) == N
+    assert asyncio.run(count_ticks(listening("127.0.0.1", 0), 2048)) < N // 2
+
+
+def answer(listener: Listener) -> None:
+    """Tell each connection who took it, as a worker of uvicorn would."""
+
+    async def serve() -> None:
+        async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            name = multiprocessing.current_process().name
+            writer.write(name.encode())
+            await writer.drain()
+            await reader.read()
+
+        async with await asyncio.start_server(tell, sock=listener, backlog=1) as server:
+            await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+def test_all_processes_take_connections_from_it() -> None:
+    listener = listening("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=answer, args=(listener,), name=f"w{n}", daemon=True) for n in range(2)]
+    for worker in workers:
+        worker.start()
+    took: Counter[bytes] = Counter()
+    try:
+        while len(took) < 2:
+            held = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(N)]
+            for one in held:
+                took[one.recv(10)] += 1
+                one.close()
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.join()
+        listener.close()
+    assert set(took) == {b"w0", b"w1"}
+    assert sum(took.values()) % N == 0
+
+
+def test_a_short_backlog_does_not_shorten_the_queue_in_the_kernel() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        listener.listen(1)
+        held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # nobody accepts
+        assert len(held) == 200 < WAITING
+        for one in held:
+            one.close()

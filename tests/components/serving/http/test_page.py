@@ -1,0 +1,134 @@
+"""The page in a real browser: lists, reasons, an event that changes them, search, the loop, languages, keyboard."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Page, expect, sync_playwright
+
+from components.params import Params
+from components.serving.http.admin import Admin
+from components.serving.http.app import make_app, make_desk
+from components.serving.models.watcher import Champions
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LOOP = {
+    "registry": None,
+    "champion": {"version": 1, "model": "ease", "digest": "d"},
+    "since": "2026-03-01T00:00:00+00:00",
+    "data": {"as_of": "2026-03-01T00:00:00+00:00", "data_version": "v", "git_revision": "r"},
+    "verdict": {"verdict": "promote", "reasons": ["better than <b>all</b>"]},
+    "checks": [{"name": "users", "passed": True, "value": 491.0, "limit": 100.0, "why": "enough"}],
+    "drift": {"drifted": False, "computable": True, "reasons": ["nothing moved"]},
+    "deployments": [
+        {
+            "at": "2026-03-01T00:00:00+00:00",
+            "action": "promote",
+            "version": 1,
+            "previous": None,
+            "state": "done",
+            "note": "",
+        }
+    ],
+}
+
+
+@pytest.fixture
+def address(champions: Champions, params: Params, tmp_path: Path) -> Iterator[str]:
+    """Return where the service listens."""
+    desk = make_desk(champions, params)
+    app = make_app(desk, Admin(desk, None, tmp_path / "audit.jsonl"), lambda: LOOP)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
+    """Return the page, opened in English; what it logs as an error fails the test."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 900})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda said: errors.append(said.text) if said.type == "error" and "503" not in said.text else None,
+        )
+        page.goto(address)
+        yield page
+        browser.close()
+        assert errors == []
+
+
+def first(page: Page) -> str:
+    return page.locator("#c li").first.inner_text()
+
+
+def test_an_event_changes_the_list_and_search_is_for_the_user(page: Page, tmp_path: Path) -> None:
+    expect(page.locator("#champion")).to_contain_text("version 1 serves")
+    page.get_by_label("User", exact=True).fill("ann")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#past p")).to_have_text("nothing is known of this user yet")
+    expect(page.locator("#c li")).to_have_count(10)
+    before = first(page)
+    page.locator("#c li").first.get_by_role("button", name="View").click()
+    expect(page.locator("#said")).to_contain_text("was taken")
+    expect(page.locator("#past li")).to_have_count(1)
+    expect(page.locator("#c p")).to_contain_text("by ease")
+    assert first(page) != before
+    expect(page.locator("#c li").first).to_contain_text("reads like")
+    page.get_by_label("Search as this user").fill("bleu")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#found p")).to_contain_text("read as blue")
+    assert page.locator("#found li").count() > 3
+    page.screenshot(path=tmp_path / "lists.png", full_page=True)
+
+
+def test_the_loop_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Lists").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Loop")).to_be_focused()
+    expect(page.get_by_role("heading", name="Last verdict")).to_be_visible()
+    expect(page.locator("#loop")).to_contain_text("better than <b>all</b>")  # text, not markup
+    expect(page.locator("#loop")).to_contain_text("nothing moved")
+    page.get_by_label("Language").select_option("zh")
+    expect(page.get_by_role("heading", name="最近的裁决")).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == "zh"
+    page.screenshot(path=tmp_path / "loop.png", full_page=True)
+
+
+def test_a_fault_is_said(page: Page) -> None:
+    page.route("**/page/compare", lambda route: route.fulfill(status=503, json={"detail": "too many requests at once"}))
+    page.get_by_label("User", exact=True).fill("ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#said")).to_have_text("too many requests at once")
+    page.unroute_all()
+
+
+def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
+    page.get_by_label("User", exact=True).fill("ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#c li")).to_have_count(10)
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('button,input,select')].filter(n => !(n.getAttribute('aria-label') || "
+        "n.textContent.trim() || (n.labels && [...n.labels].some(l => l.textContent.trim())))).map(n => n.outerHTML)"
+    )
+    assert nameless == []
+    assert page.locator("[role=status][aria-live=polite]").count() == 1

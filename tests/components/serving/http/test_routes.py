@@ -1,0 +1,219 @@
+"""What a shop's pages see: an event changes the next list, answers say who made them, errors what was wrong."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+
+from components.params import Params
+from components.serving.inference.recommendations import Row, user_of
+from components.serving.inference.scorer import together
+from components.serving.models.watcher import Champions
+from tests.components.serving.conftest import Remake, Shelf, World, served
+
+
+def tell(client: TestClient, user: str, *items: int, event: str = "view", **more: object) -> dict:
+    events = [{"user_id": user, "item_id": f"sku-{i}", "event": event, **more} for i in items]
+    reply = client.post("/events", json={"events": events})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def recommend(client: TestClient, **body: object) -> dict:
+    reply = client.post("/recommend", json=body)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def ids(answer: dict) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_an_event_changes_the_same_users_next_list(client: TestClient) -> None:
+    before = recommend(client, user_id="ann", k=4)
+    assert (before["model"], before["reason"]) == ("popularity", "no history")
+    said = tell(client, "ann", 1, 3)
+    assert (said["accepted"], said["new"]) == (2, 2)
+    after = recommend(client, user_id="ann", k=4)
+    assert (after["model"], after["reason"]) == ("ease", None)
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(after))
+    assert not {"sku-1", "sku-3"} & set(ids(after))
+    tell(client, "ann", 2, 4, 6, 8, 10, event="purchase")
+    assert ids(recommend(client, user_id="ann", k=4)) != ids(after)
+    assert recommend(client, user_id="bob", k=4)["model"] == "popularity"
+    assert ids(client.get("/recommend", params={"user_id": "ann", "k": 4}).json()) == ids(
+        recommend(client, user_id="ann", k=4)
+    )
+
+
+def test_a_history_in_the_request_counts_alone(client: TestClient) -> None:
+    tell(client, "ann", 2, 4, 6)
+    answer = recommend(client, user_id="ann", history=[{"item_id": "sku-1"}, {"item_id": "sku-3"}], k=3)
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(answer))
+
+
+def test_events_outlive_the_service(champions: Champions, params: Params) -> None:
+    with served(champions, params) as client:
+        tell(client, "ann", 1, 3)
+    with served(champions, params) as client:
+        assert recommend(client, user_id="ann")["model"] == "ease"
+
+
+def test_an_event_told_again_is_one(client: TestClient) -> None:
+    then = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    assert tell(client, "ann", 1, timestamp=then)["new"] == 1
+    assert tell(client, "ann", 1, timestamp=then)["new"] == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": (datetime.now(UTC) + timedelta(days=2)).isoformat()},
+        {"timestamp": "2026-01-01T00:00:00"},
+        {"event": "stare"},
+        {"item_id": ""},
+        {"user_id": None},
+        {"price": -1},
+        {"quantity": "NaN"},
+        {"colour": "red"},
+    ],
+)
+def test_a_bad_event_is_refused_and_none_of_the_others_taken(client: TestClient, change: dict) -> None:
+    good = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
+    reply = client.post("/events", json={"events": [good, good | change]})
+    assert (reply.status_code, reply.headers["content-type"]) == (422, "application/problem+json")
+    assert recommend(client, user_id="ann")["reason"] == "no history"
+
+
+def test_filters_rules_and_stock(client: TestClient) -> None:
+    tell(client, "ann", 1, 3)
+    usual = ids(recommend(client, user_id="ann", k=18))
+    rule = 'price < 8 and "red" in title'
+    some = ids(recommend(client, user_id="ann", k=18, filters={"rules": [rule]}))
+    assert some
+    assert some == [i for i in usual if i in some]
+    reply = client.post("/recommend", json={"filters": {"rules": ["price <"]}})
+    assert reply.status_code == 422
+    assert "rules" in reply.json()["detail"]
+    bearer = {"Authorization": "Bearer t0ken"}
+    assert client.post("/admin/stock", json={"quantities": {usual[0]: 0}}, headers=bearer).status_code == 200
+    assert ids(recommend(client, user_id="ann", k=5, filters={"in_stock": True})) == usual[1:6]
+    assert ids(recommend(client, user_id="ann", k=5)) == usual[:5]
+
+
+def test_explanations(client: TestClient) -> None:
+    tell(client, "ann", 1, 3)
+    answer = recommend(client, user_id="ann", k=3, explain=True)
+    for item in answer["items"]:
+        assert sum(item["why"].values()) == pytest.approx(item["score"], abs=1e-5)
+        assert item["because"] in ("sku-1", "sku-3")
+    asked = {"user_id": "ann", "item_ids": ["sku-2", "gone", *ids(answer)]}
+    told = client.post("/explain", json=asked).json()
+    assert ids(told) == ["sku-2", *ids(answer)]
+    scores = {item["item_id"]: item["score"] for item in answer["items"]}
+    assert {i["item_id"]: i["score"] for i in told["items"][1:]} == pytest.approx(scores, abs=1e-5)
+
+
+def test_search_is_in_the_order_of_who_asks(client: TestClient) -> None:
+    def find(query: str = "thing", **more: object) -> dict:
+        reply = client.post("/search", json={"query": query, "k": 6} | more)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    tell(client, "ann", 1, 3, 5)
+    tell(client, "bob", 2, 4, 6)
+    assert ids(find(user_id="ann")) != ids(find(user_id="bob"))
+    assert ids(find(user_id="ann", personal=False)) == ids(find(user_id="bob", personal=False)) == ids(find())
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(find("red")))
+    assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(find("bleu", user_id="ann")))
+    assert find("bleu")["reason"] == "read as blue"
+    assert "nothing matches" in find("zzzz")["reason"]
+    assert len(find("zzzz")["items"]) == 6
+    assert ids(find("red", filters={"rules": ['item_id == "sku-7"']})) == ["sku-7"]
+    assert client.post("/search", json={"query": "x" * 201}).status_code == 422
+
+
+def test_what_goes_with_a_product(client: TestClient) -> None:
+    answer = client.post("/bundle", json={"item_id": "sku-2", "k": 4}).json()
+    assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(answer))
+    assert client.post("/bundle", json={"item_id": "gone"}).status_code == 404
+
+
+def test_a_bundle_without_a_ranker_says_so(client: TestClient) -> None:
+    reply = client.post("/rank", json={"user_id": "ann", "item_ids": ["sku-1"]})
+    assert reply.status_code == 404
+    assert "no ranker" in reply.json()["detail"]
+
+
+def test_the_profile_of_a_user(client: TestClient) -> None:
+    assert client.post("/profile", json={"user_id": "ann"}).json()["profile"] is None
+    tell(client, "ann", 1, 3)
+    tell(client, "ann", 3, event="purchase", price=4.0, quantity=2)
+    told = client.post("/profile", json={"user_id": "ann"}).json()
+    assert [e["item_id"] for e in told["history"]] == ["sku-1", "sku-3", "sku-3"]
+    assert told["profile"]["frequency"] == 1
+
+
+def test_each_list_leaves_a_row_for_each_product(champions: Champions, params: Params) -> None:
+    with served(champions, params) as client:
+        answer = recommend(client, user_id="ann", k=3, context={"session_id": "s1"})
+        client.get("/similar", params={"item_id": "sku-1", "k": 2})
+    files = sorted((champions.folder / "exposures").glob("*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    mine = [row for row in rows if row["request_id"] == answer["request_id"]]
+    assert [row["item_id"] for row in mine] == ids(answer)
+    assert [row["position"] for row in mine] == [1, 2, 3]
+    assert {(r["user_id"], r["session_id"], r["event"], r["version"], r["route"]) for r in mine} == {
+        ("ann", "s1", "impression", 1, "/recommend")
+    }
+    assert len(rows) == 5
+
+
+def test_a_new_champion_answers_with_the_same_history(client: TestClient, shelf: Shelf, remake: Remake) -> None:
+    tell(client, "ann", 1, 3)
+    first = recommend(client, user_id="ann", k=5)
+    shelf.put(remake("next"))
+    champions = client.desk.champions  # type: ignore[attr-defined]
+    champions.poll()
+    again = recommend(client, user_id="ann", k=5)
+    assert (first["version"], again["version"]) == (1, 2)
+    assert ids(first) == ids(again)
+
+
+def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_scores(
+    client: TestClient, world: World
+) -> None:
+    """What evaluation would have ranked for these histories, all at once."""
+    rng = np.random.default_rng(0)
+    bundle = client.desk.champion().bundle  # type: ignore[attr-defined]
+    histories = [rng.choice(np.arange(1, 20), size=rng.integers(1, 9)).tolist() for _ in range(1000)]
+    answered = []
+    for n, items in enumerate(histories):
+        if n % 2:
+            tell(client, f"user-{n}", *items)
+            answered.append(recommend(client, user_id=f"user-{n}", k=10))
+        else:
+            history = [{"item_id": f"sku-{i}", "event": "view"} for i in items]
+            answered.append(recommend(client, history=history, k=10))
+    users = together([user_of(bundle, [Row(f"sku-{i}", "view", None) for i in items]) for items in histories])
+    ranked = bundle.model.recommend(users, 10, True)
+    for n, answer in enumerate(answered):
+        expected = {bundle.item_ids[i]: s for i, s in zip(ranked.items[n], ranked.scores[n], strict=True) if i}
+        got = {item["item_id"]: item["score"] for item in answer["items"]}
+        assert got == pytest.approx(expected, abs=1e-5), n
+
+
+def test_a_store_that_cannot_write_promises_nothing(client: TestClient, tmp_path: Path) -> None:
+    import sqlite3
+
+    def refuse(parts: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    client.desk.state._commit = refuse  # type: ignore[attr-defined]
+    event = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
+    reply = client.post("/events", json={"events": [event]})
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+    assert recommend(client, user_id="ann")["reason"] == "no history"

@@ -1,0 +1,66 @@
+"""What was shown: whole files in the events' columns, bounded in memory, complete after a stop."""
+
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from components.contracts import EVENT_COLUMNS
+from components.serving.metrics import Meters
+from components.serving.storage import exposures as module
+from components.serving.storage.exposures import ExposureLog, Shown
+
+
+def shown(n: int, request: str = "r") -> Shown:
+    return Shown("ann", [f"i{p}" for p in range(1, n + 1)], 10**15, None, request, "/recommend", 3, None, None)
+
+
+def read(folder: Path) -> list[dict]:
+    return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_a_stop_writes_everything(tmp_path: Path) -> None:
+    log = ExposureLog(tmp_path / "shown", 5, 60, 100, Meters())
+    log.start()
+    for n in range(4):
+        log.add(shown(3, f"r{n}"))
+    log.stop()
+    rows = read(tmp_path / "shown")
+    assert len(rows) == 12
+    assert [r["position"] for r in rows if r["request_id"] == "r2"] == [1, 2, 3]
+    assert set(EVENT_COLUMNS) <= set(rows[0])
+    assert rows[0]["timestamp"].isoformat() == "2001-09-09T01:46:40+00:00"
+    assert not list((tmp_path / "shown").glob(".*"))
+    assert log.meters.registry.get_sample_value("carousel_exposures_total") == 12
+
+
+def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
+    log = ExposureLog(tmp_path / "shown", 1000, 60, 7, Meters())
+    for n in range(3):
+        log.add(shown(3, f"r{n}"))
+    log.start()
+    log.stop()
+    assert [r["request_id"] for r in read(tmp_path / "shown")] == ["r0"] * 3 + ["r1"] * 3
+    assert log.meters.registry.get_sample_value("carousel_exposures_dropped_total") == 3
+
+
+def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, refused = module.write, []
+
+    def full(path: Path, rows: list[Shown]) -> None:
+        if len(refused) < 2:
+            refused.append(path)
+            raise OSError(28, "No space left on device")
+        real(path, rows)
+
+    monkeypatch.setattr(module, "write", full)
+    log = ExposureLog(tmp_path / "shown", 2, 0.02, 100, Meters())
+    log.start()
+    log.add(shown(5))
+    for _ in range(500):
+        if len(refused) == 2 and len(read(tmp_path / "shown")) == 5:
+            break
+        time.sleep(0.02)
+    log.stop()
+    assert [r["position"] for r in sorted(read(tmp_path / "shown"), key=lambda r: r["position"])] == [1, 2, 3, 4, 5]

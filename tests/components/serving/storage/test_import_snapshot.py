@@ -1,0 +1,59 @@
+"""Histories of a snapshot: taken in once, without impressions and strangers, and never for who was forgotten."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.serving.storage.event_store_sqlite import SqliteState
+from components.serving.storage.import_snapshot import take_in
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def snapshot(folder: Path, users: list[str | None], event: str = "view") -> Path:
+    n = len(users)
+    table = pa.table(
+        {
+            "user_id": pa.array(users, pa.string()),
+            "item_id": [f"i{k}" for k in range(n)],
+            "timestamp": pa.array([START + timedelta(hours=k) for k in range(n)], pa.timestamp("us", "UTC")),
+            "event": [event] * n,
+            "quantity": pa.array([1] * n, pa.int64()),
+            "price": pa.array([None] * n, pa.float64()),
+            "session_id": pa.array(["s"] * n, pa.string()),
+            "position": pa.array([None] * n, pa.int64()),
+        }
+    )
+    part = folder / "events/month=2026-01"
+    part.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, part / f"{event}.parquet")
+    return folder
+
+
+def test_once_and_only_what_teaches(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    assert take_in(state, tmp_path / "nowhere") == 0
+    shop = snapshot(tmp_path / "shop", ["ann", None, "bob", "ann"])
+    snapshot(shop, ["ann", "cid"], "impression")
+    assert take_in(state, shop) == 3
+    assert [(e.item_id, e.event, e.quantity) for e in state.history("ann", 9)] == [("i0", "view", 1), ("i3", "view", 1)]
+    assert state.history("ann", 9)[0].at == round(START.timestamp() * 1_000_000)
+    assert state.users("", 9) == ["ann", "bob"]
+    assert take_in(state, shop) == 0
+    snapshot(shop, ["ann"], "purchase")
+    assert take_in(state, shop) == 1
+    state.close()
+
+
+def test_who_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    shop = snapshot(tmp_path / "shop", ["ann", "bob"])
+    take_in(state, shop)
+    state.forget("ann")
+    snapshot(shop, ["ann", "bob"], "purchase")
+    take_in(state, shop)
+    assert state.users("", 9) == ["bob"]
+    assert len(state.history("bob", 9)) == 2
+    state.close()

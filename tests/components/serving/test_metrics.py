@@ -1,0 +1,54 @@
+"""What Prometheus reads: it counts, and names nobody."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from components.serving.metrics import Meters
+
+from .conftest import ROOT
+
+WORKER = """
+import os, signal, sys
+from components.serving.metrics import Meters
+meters = Meters()
+meters.version.set(int(sys.argv[1]))
+meters.events.labels("view").inc()
+if sys.argv[2] == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+print(meters.text().decode())
+"""
+
+
+def test_metrics_count_and_name_nobody(client: TestClient) -> None:
+    client.post("/recommend", json={"user_id": "ann-the-user"})
+    client.get("/nothing/ann-the-user")
+    text = client.get("/metrics").text
+    assert 'carousel_requests_total{route="/recommend",status="200"} 1.0' in text
+    assert 'carousel_requests_total{route="other",status="404"} 1.0' in text
+    assert 'carousel_fallbacks_total{reason="no history"} 1.0' in text
+    assert "carousel_champion_version 1.0" in text
+    assert 'carousel_request_seconds_count{route="/recommend"} 1.0' in text
+    assert "ann-the-user" not in text
+
+
+def test_each_app_counts_for_itself() -> None:
+    one, other = Meters(), Meters()
+    one.requests.labels("/livez", "200").inc()
+    assert one.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) == 1
+    assert other.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) is None
+
+
+def test_a_worker_that_was_killed_is_not_asked_for_its_version_any_more(tmp_path: Path) -> None:
+    def worker(version: int, end: str) -> str:
+        command = [sys.executable, "-c", WORKER, str(version), end]
+        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+
+    worker(1, "die")
+    told = worker(2, "live")
+    assert "carousel_champion_version 2.0" in told
+    assert 'carousel_events_total{event="view"} 2.0' in told  # what the dead one counted stays
