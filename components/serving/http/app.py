@@ -18,7 +18,7 @@ from components.errors import ParamsError
 from components.params import Params
 from components.serving.http import problems
 from components.serving.http.admin import Admin, add_admin
-from components.serving.http.listener import Listener, listening
+from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import Edge
 from components.serving.http.page import add_page
 from components.serving.http.routes import (
@@ -121,6 +121,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
 
     serving = params.serving
     _prepare_state(settings, params, snapshot)
+    loop = choose_loop()
     config = uvicorn.Config(
         partial(from_settings, settings, params),
         factory=True,
@@ -130,7 +131,8 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
         log_config=None,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
-        backlog=1,  # connections that a process takes at once: see listener.py
+        loop=loop,
+        backlog=loop_backlog(loop),
         timeout_graceful_shutdown=SHUTDOWN_S,
         workers=serving.workers,
     )
@@ -175,7 +177,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
 
 def _listening(host: str, port: int) -> Listener:
     try:
-        return listening(host, port)
+        return open_listener(host, port)
     except OSError as error:
         raise ParamsError(
             f"cannot listen on {host}:{port} ({error.strerror}); set serving.host or serving.port, such as "

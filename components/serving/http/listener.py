@@ -1,35 +1,48 @@
-"""The socket that all worker processes accept connections from, each one at a time, so that none gets them all.
+"""The socket that all worker processes accept connections from, one per turn of the event loop.
 
-asyncio accepts as many connections at once as the backlog that it was told, and tells the kernel the same number: the
-worker that wakes first takes all that wait, and keeps them as long as they are kept alive. Here asyncio is told one
-(`uvicorn.Config.backlog`), and the kernel goes on holding WAITING.
+So no process gets all connections. The backlog that uvicorn hands to its event loop means two things. asyncio accepts
+that many connections in one turn, and passes the number to `listen()`: the worker that wakes first would take all that
+wait, and hold them as long as they are kept alive. So asyncio gets a backlog of one, and Listener keeps the kernel's
+queue at KERNEL_BACKLOG. uvloop accepts one connection per turn, whatever the backlog, and passes the number to
+`listen()` below Python: so uvloop gets KERNEL_BACKLOG, or the kernel would drop connections under load.
 """
 
 import socket
+from importlib.util import find_spec
 from multiprocessing.reduction import DupFd
-from typing import Any
+from typing import Any, Literal
 
-WAITING = 2048  # connections that the kernel holds until a worker takes them
+KERNEL_BACKLOG = 2048  # connections that the kernel holds until a worker accepts them
 
 
 class Listener(socket.socket):
     """A listening socket whose queue in the kernel is not shortened."""
 
-    def listen(self, backlog: int = WAITING, /) -> None:
-        """Listen; the number is the kernel's own."""
-        super().listen(WAITING)
+    def listen(self, backlog: int = KERNEL_BACKLOG, /) -> None:
+        """Listen with KERNEL_BACKLOG, whatever the number given."""
+        super().listen(KERNEL_BACKLOG)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process makes the same socket."""
-        return _rebuilt, (DupFd(self.fileno()), self.family, self.type, self.proto)
+        return _rebuild, (DupFd(self.fileno()), self.family, self.type, self.proto)
 
 
-def listening(host: str, port: int) -> Listener:
+def open_listener(host: str, port: int) -> Listener:
     """Return a socket that listens there; raises OSError."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    plain = socket.create_server((host, port), family=family, backlog=WAITING)
+    plain = socket.create_server((host, port), family=family, backlog=KERNEL_BACKLOG)
     return Listener(plain.family, plain.type, plain.proto, plain.detach())
 
 
-def _rebuilt(descriptor: Any, family: int, kind: int, protocol: int) -> Listener:
+def choose_loop() -> Literal["uvloop", "asyncio"]:
+    """Return the name of the event loop that uvicorn runs: uvloop where it is installed."""
+    return "uvloop" if find_spec("uvloop") else "asyncio"
+
+
+def loop_backlog(loop: Literal["uvloop", "asyncio"]) -> int:
+    """Return the backlog under which that loop accepts one connection per turn and the kernel's queue stays long."""
+    return KERNEL_BACKLOG if loop == "uvloop" else 1
+
+
+def _rebuild(descriptor: Any, family: int, kind: int, protocol: int) -> Listener:
     return Listener(family, kind, protocol, descriptor.detach())

@@ -4,8 +4,18 @@ import asyncio
 import multiprocessing
 import socket
 from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
-from components.serving.http.listener import WAITING, Listener, listening
+import pytest
+
+from components.serving.http.listener import (
+    KERNEL_BACKLOG,
+    Listener,
+    choose_loop,
+    loop_backlog,
+    open_listener,
+)
 
 N = 60
 
@@ -30,9 +40,43 @@ async def count_ticks(listener: Listener, backlog: int) -> int:
     return len(set(took))
 
 
-def test_one_connection_is_taken_in_a_turn_where_asyncio_would_take_all() -> None:
-    assert asyncio.run(count_ticks(listening("127.0.0.1", 0), 1)) == N
-    assert asyncio.run(count_ticks(listening("127.0.0.1", 0), 2048)) < N // 2
+LoopName = Literal["uvloop", "asyncio"]
+
+
+def run_on(loop: LoopName, main: Coroutine[Any, Any, int]) -> int:
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if loop == "uvloop":
+        factory = pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_one_connection_is_accepted_per_turn(loop: LoopName) -> None:
+    assert run_on(loop, count_ticks(open_listener("127.0.0.1", 0), loop_backlog(loop))) == N
+
+
+def test_asyncio_accepts_as_many_per_turn_as_its_backlog() -> None:
+    assert asyncio.run(count_ticks(open_listener("127.0.0.1", 0), 2048)) < N // 2
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_the_kernel_holds_connections_while_the_loop_is_busy(loop: LoopName) -> None:
+    async def connect_from_a_busy_loop() -> int:
+        listener = open_listener("127.0.0.1", 0)
+        async with await asyncio.start_server(lambda *_: None, sock=listener, backlog=loop_backlog(loop)):
+            held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # nobody accepts
+            for one in held:
+                one.close()
+        return len(held)
+
+    assert run_on(loop, connect_from_a_busy_loop()) == 200
+
+
+def test_the_loop_is_the_one_that_uvicorn_would_choose() -> None:
+    from uvicorn import Config
+
+    assert Config("x", loop=choose_loop()).get_loop_factory() == Config("x").get_loop_factory()
 
 
 def answer(listener: Listener) -> None:
@@ -52,7 +96,7 @@ def answer(listener: Listener) -> None:
 
 
 def test_all_processes_take_connections_from_it() -> None:
-    listener = listening("127.0.0.1", 0)
+    listener = open_listener("127.0.0.1", 0)
     port = listener.getsockname()[1]
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=answer, args=(listener,), name=f"w{n}", daemon=True) for n in range(2)]
@@ -75,9 +119,9 @@ def test_all_processes_take_connections_from_it() -> None:
 
 
 def test_a_short_backlog_does_not_shorten_the_queue_in_the_kernel() -> None:
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         listener.listen(1)
         held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # nobody accepts
-        assert len(held) == 200 < WAITING
+        assert len(held) == 200 < KERNEL_BACKLOG
         for one in held:
             one.close()
