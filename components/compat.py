@@ -1,0 +1,78 @@
+"""Files that earlier versions wrote are read under the names of today: one table of renamed keys per kind of file.
+
+A bundle, a registry, a ledger, an experiment or a tuning trial outlives the version of Carousel that wrote it. Whoever
+renames a serialized key adds one row here, and an example to tests/compat. Keys that are neither of today nor in the
+table are left alone, and refused by the reader as unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# kind of file -> path of the key, in the names that the file has -> the name of today.
+# "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
+RENAMED_KEYS: dict[str, dict[str, str]] = {
+    "ann_arrays": {},  # nearest/, the tensors of the graph
+    "bundle_info": {},  # info.json of a bundle
+    "canary": {},  # stopped.json of the service
+    "champion": {},  # champion.json, current.json
+    "decision": {},  # decision.json of the gate
+    "deployment": {},  # a row of ledger.db
+    "drift": {},  # drift.json
+    "evaluation": {},  # evaluation.json
+    "experiment": {},  # running.json, and NAME.json of those that ended
+    "experiment_decision": {},  # NAME.decision.json
+    "language_choice": {},  # language.json
+    "lineage": {},  # tags of a registered version
+    "ranker": {},  # ranker.json
+    "ranker_arrays": {},  # the tensors beside it
+    "recommender": {},  # model.json of every recommender
+    "recommender_arrays": {},  # the tensors beside it
+    "search": {},  # search.json, the words of the products
+    "search_arrays": {},  # the tensors beside it
+    "sentiment": {},  # sentiment.json
+    "trial": {},  # a trial of the search over parameters
+    "window": {},  # metadata of drift_reference.parquet
+}
+# kind of file -> path, in the names of today -> value that was written -> value of today
+RENAMED_VALUES: dict[str, dict[str, dict[str, str]]] = {}
+
+
+def translate(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of that kind with the names of today; the order of its keys is kept.
+
+    A key that stands there under both names keeps both, so that its reader refuses the old one.
+    Raises KeyError for a kind that RENAMED_KEYS does not hold.
+    """
+    found: Any = dict(content)
+    for path, new in sorted(RENAMED_KEYS[kind].items(), key=lambda row: -row[0].count("/")):  # inner levels first
+        found = _with_key(found, path.split("/"), new)
+    for path, values in RENAMED_VALUES.get(kind, {}).items():
+        found = _with_value(found, path.split("/"), values)
+    return dict(found)
+
+
+def has_renames(kind: str) -> bool:
+    """Return whether any key or value of such a file was ever renamed."""
+    return bool(RENAMED_KEYS[kind] or RENAMED_VALUES.get(kind))
+
+
+def _with_key(node: Any, steps: Sequence[str], new: str) -> Any:
+    if isinstance(node, list):
+        return [_with_key(part, steps, new) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    first, rest = steps[0], steps[1:]
+    if rest:
+        return {key: _with_key(value, rest, new) if first in (key, "*") else value for key, value in node.items()}
+    return dict(node) if new in node else {new if key == first else key: value for key, value in node.items()}
+
+
+def _with_value(node: Any, steps: Sequence[str], values: Mapping[str, str]) -> Any:
+    if isinstance(node, list):
+        return [_with_value(part, steps, values) for part in node]
+    if not steps:
+        return values.get(node, node) if isinstance(node, str) else node
+    if not isinstance(node, Mapping):
+        return node
+    first, rest = steps[0], steps[1:]
+    return {key: _with_value(value, rest, values) if first in (key, "*") else value for key, value in node.items()}
