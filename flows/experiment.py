@@ -92,13 +92,13 @@ def _running(folder: Path) -> Experiment:
 
 
 def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
-    from components.serving.storage.event_store import open_state
+    from components.serving.storage.open_event_store import open_event_store
 
     serving = place.shop / "serving"
-    state = open_state(place.settings.state_address, serving, place.params.release.name)
+    state = open_event_store(place.settings.state_address, serving, place.params.release.name)
     since = experiment.started - timedelta(days=BEFORE_DAYS)
     try:
-        events = state.table(round(since.timestamp() * 1_000_000))
+        events = state.read_table(round(since.timestamp() * 1_000_000))
         return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), events, experiment, now)
     finally:
         state.close()

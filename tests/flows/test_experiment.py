@@ -10,9 +10,9 @@ import pytest
 from components.errors import ContractError, ParamsError
 from components.experiments.definition import lost, read
 from components.params import load
-from components.serving.storage.event_store import Happened
-from components.serving.storage.event_store_sqlite import SqliteState
-from components.serving.storage.exposures import Shown, write
+from components.serving.storage.event_store import StoredEvent
+from components.serving.storage.event_store_sqlite import SqliteEventStore
+from components.serving.storage.exposures import Exposure, write
 from components.settings import Settings
 from flows import experiment
 from flows.cli import run
@@ -50,11 +50,11 @@ def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:
     for user in (f"u{i}" for i in range(n)):
         arm = running.arm_of(user)
         name = arm.name if arm else None
-        shown.append(Shown(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
+        shown.append(Exposure(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
         if arm and (int(user[1:]) * 7919 % 1000) / 1000 < chances[arm.name]:
-            bought.append(Happened(user, at + 3_600_000_000, "i1", "purchase"))
+            bought.append(StoredEvent(user, at + 3_600_000_000, "i1", "purchase"))
     write(serving / "exposures/a.parquet", shown)
-    state = SqliteState(serving / "state.db")
+    state = SqliteEventStore(serving / "state.db")
     state.put(bought).result()
     state.close()
 

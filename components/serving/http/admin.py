@@ -96,4 +96,4 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
     async def forget(body: UserRequest, request: Request) -> dict[str, Any]:
         """Remove everything that a user did from the store; say how many events that was."""
         admin.enter(request)
-        return {"events": await desk.apart(lambda: desk.state.forget(body.user_id))}
+        return {"events": await desk.apart(lambda: desk.state.delete_user(body.user_id))}

@@ -35,9 +35,9 @@ from components.serving.inference.service import Desk
 from components.serving.metrics import Meters
 from components.serving.models.router import Challenger
 from components.serving.models.watcher import Champions, settle
-from components.serving.storage.event_store import open_state
 from components.serving.storage.exposures import ExposureLog
-from components.serving.storage.import_snapshot import take_in
+from components.serving.storage.import_snapshot import import_snapshot
+from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
 
 log = logging.getLogger("serving")
@@ -84,7 +84,7 @@ def make_desk(champions: Champions, params: Params, state_url: str | None = None
     """
     folder, meters = champions.folder, champions.meters
     rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
-    state = open_state(state_url, folder, params.release.name)
+    state = open_event_store(state_url, folder, params.release.name)
     knobs = params.serving.exposures
     exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
     return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
@@ -149,9 +149,9 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
 def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
     """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
     shop = params.release.name
-    state = open_state(settings.state_address, settings.shop(shop) / "serving", shop)
+    state = open_event_store(settings.state_address, settings.shop(shop) / "serving", shop)
     if snapshot is not None:
-        take_in(state, snapshot)
+        import_snapshot(state, snapshot)
     gone = state.prune(params.serving.state_days)
     state.close()
     if gone:

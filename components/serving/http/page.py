@@ -18,7 +18,7 @@ from components.serving.inference.scorer import best_of
 from components.serving.inference.service import Desk
 from components.serving.models.watcher import Champion
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
-from components.serving.storage.event_store import Happened
+from components.serving.storage.event_store import StoredEvent
 
 HERE = Path(__file__).parent
 SECURITY = {
@@ -77,7 +77,7 @@ def add_page(app: FastAPI, desk: Desk, loop: Callable[[], dict[str, Any]]) -> No
     @app.get("/page/users", responses=ERRORS)
     async def users(prefix: Annotated[str, Query(max_length=256)] = "") -> list[str]:
         """Return some ids that begin so."""
-        return await desk.apart(lambda: desk.state.users(prefix, 20))
+        return await desk.apart(lambda: desk.state.find_users(prefix, 20))
 
     @app.post("/page/compare", responses=ERRORS)
     async def compare(body: CompareRequest, request: Request) -> Compared:
@@ -114,7 +114,7 @@ def _compared(desk: Desk, champion: Champion, other: Champion | None, body: Comp
     return Compared(history=seen, champion=lists[0], challenger=lists[1] if len(lists) > 1 else None)
 
 
-def _listed(side: Champion, past: Sequence[Happened], body: CompareRequest) -> Listed:
+def _listed(side: Champion, past: Sequence[StoredEvent], body: CompareRequest) -> Listed:
     asked = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
     user = answers.user_of(side.bundle, answers.rows_of(past))
     found = answers.recommend(side, user, best_of(side.bundle, [user], body.k)[0], asked, frozenset())

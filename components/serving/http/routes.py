@@ -38,7 +38,7 @@ from components.serving.schemas import (
     Told,
     UserRequest,
 )
-from components.serving.storage.event_store import Happened, StoreError
+from components.serving.storage.event_store import StoredEvent, StoreError
 
 AHEAD_US = 3_600_000_000  # an event may be so far ahead of the service's clock, and no more
 Responses = dict[int | str, dict[str, Any]]
@@ -231,13 +231,13 @@ def _known(body: ItemsRequest, index: dict[str, int]) -> IntArray:
     return np.array([index[i] for i in dict.fromkeys(body.item_ids) if i in index], np.int32)
 
 
-def _happened(event: Told, now: int, n: int) -> Happened:
+def _happened(event: Told, now: int, n: int) -> StoredEvent:
     at = now + n if event.timestamp is None else answers.microseconds(event.timestamp)
     if at > now + AHEAD_US:
         raise ProblemError(
             422, f"events.{n}.timestamp is in the future by the service's clock; expected the past (UTC)"
         )
-    return Happened(
+    return StoredEvent(
         event.user_id, at, event.item_id, event.event,
         event.quantity, event.price, event.session_id, event.position, event.request_id,
     )  # fmt: skip

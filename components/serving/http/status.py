@@ -8,7 +8,7 @@ from components.errors import CarouselError
 from components.params import ReleaseParams
 from components.release.ledger import Ledger
 from components.release.status import last_decision, last_drift, status
-from components.serving.storage.ttl_cache import Kept
+from components.serving.storage.ttl_cache import TtlCached
 from components.settings import Settings
 
 KEPT_S = 5.0  # an answer is given again for so long: reading asks the registry
@@ -21,7 +21,7 @@ class Loop:
     def __init__(self, settings: Settings, release: ReleaseParams) -> None:
         """settings: resolved."""
         self.settings, self.release = settings, release
-        self.read = Kept(KEPT_S, self._read)
+        self.read = TtlCached(KEPT_S, self._read)
 
     def _read(self) -> dict[str, Any]:
         """Return champion, since, data, verdict, drift, checks, deployments and, where it failed, what is not known."""

@@ -14,7 +14,7 @@ from components.profiles.definitions import LEVEL
 from components.profiles.features import Scaling, read_info
 from components.profiles.live import Attributes, Event, LiveProfiles, State
 from components.release.bundle import Bundle
-from components.serving.storage.event_store import Happened
+from components.serving.storage.event_store import StoredEvent
 
 
 class People:
@@ -35,7 +35,7 @@ class People:
         folder: Path = self.bundle.folder / "ranker"
         return read_info(folder).users if (folder / "profiles.json").is_file() else None
 
-    def profile(self, rows: Sequence[Happened], now: int) -> dict[str, Any] | None:
+    def profile(self, rows: Sequence[StoredEvent], now: int) -> dict[str, Any] | None:
         """Return the profile that the events before `now` (us) make; None without any."""
         if self.live is None or not rows:
             return None

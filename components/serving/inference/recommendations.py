@@ -16,7 +16,7 @@ from components.serving.inference.rules import diverse
 from components.serving.inference.scorer import NO_HISTORY, Best, best_of
 from components.serving.models.watcher import Champion
 from components.serving.schemas import Event, Filters, Item, RecommendRequest, SimilarRequest
-from components.serving.storage.event_store import Happened
+from components.serving.storage.event_store import StoredEvent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POOL = 5  # of so many times k products a diverse list is chosen
@@ -170,11 +170,11 @@ def user_of(bundle: Bundle, rows: Sequence[Row]) -> Users:
     return Users(np.zeros(1, dtype=np.int32), history, max([now, *times]) + 1)
 
 
-def rows_of(history: Sequence[Event] | Sequence[Happened], here: str | None = None) -> list[Row]:
+def rows_of(history: Sequence[Event] | Sequence[StoredEvent], here: str | None = None) -> list[Row]:
     """Return the events as rows, and behind them a view of the product `here`."""
     rows = [
         Row(e.item_id, e.event, e.at)
-        if isinstance(e, Happened)
+        if isinstance(e, StoredEvent)
         else Row(e.item_id, e.event, None if e.timestamp is None else microseconds(e.timestamp))
         for e in history
     ]

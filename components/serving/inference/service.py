@@ -31,9 +31,9 @@ from components.serving.metrics import Meters
 from components.serving.models.router import Challenger, Side
 from components.serving.models.watcher import Champion, Champions
 from components.serving.schemas import NO_FILTERS, Asked, Filters, Item, RecommendRequest
-from components.serving.storage.event_store import State, StoreError
-from components.serving.storage.exposures import ExposureLog, Shown
-from components.serving.storage.ttl_cache import Kept
+from components.serving.storage.event_store import EventStore, StoreError
+from components.serving.storage.exposures import Exposure, ExposureLog
+from components.serving.storage.ttl_cache import TtlCached
 
 T = TypeVar("T")
 ITEMS = TypeAdapter(list[Item])
@@ -50,7 +50,7 @@ class Desk:
         self,
         champions: Champions,
         challenger: Challenger,
-        state: State,
+        state: EventStore,
         exposures: ExposureLog,
         params: Params,
         meters: Meters,
@@ -67,7 +67,7 @@ class Desk:
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
         self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
-        self.out_of_stock = Kept(STOCK_S, self._out_of_stock)  # item_ids of which nothing is left
+        self.out_of_stock = TtlCached(STOCK_S, self._out_of_stock)  # item_ids of which nothing is left
         champions.warm = challenger.champions.warm = self._warm
 
     def start(self) -> None:
@@ -122,7 +122,8 @@ class Desk:
         kept = self._kept.get(key) if keeps else None
         try:
             if user_id is not None and keeps:
-                mark = await self.told(partial(self.state.mark, user_id))  # first: what comes between is seen next time
+                # read before the history: an event that is written in between changes the version seen next time
+                mark = await self.told(partial(self.state.history_version, user_id))
                 if kept is not None and kept[0] == mark:
                     return kept[1], kept[2]
             rows, away = await self.rows(body, bundle.info.max_history, here), False
@@ -156,7 +157,7 @@ class Desk:
 
     async def told(self, read: Callable[[], T]) -> T:
         """Return what the store says; one that is over the network is asked in a thread. Raises StoreError."""
-        if self.state.near:
+        if self.state.is_local:
             return read()
         if self.readers.statistics().tasks_waiting >= self.serving.max_waiting:
             raise self._overload()
@@ -186,7 +187,7 @@ class Desk:
             self.meters.fallbacks.labels(listed.reason).inc()
         request_id, version = request.state.request_id, side.champion.version
         about = (request_id, request.scope["path"], version, side.experiment, side.arm)
-        self.exposures.add(Shown(user_id, listed.item_ids, time.time_ns() // 1000, session_id, *about))
+        self.exposures.add(Exposure(user_id, listed.item_ids, time.time_ns() // 1000, session_id, *about))
         told = (side.experiment, side.arm, listed.model, listed.reason)
         words = b",".join(b'"%s":%s' % pair for pair in zip(TOLD, map(_json, told), strict=True))
         head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)
@@ -202,9 +203,9 @@ class Desk:
         try:
             return await self.told(self.out_of_stock)
         except StoreError:
-            if self.out_of_stock.last is None:
+            if self.out_of_stock.stale is None:
                 raise
-            return self.out_of_stock.last
+            return self.out_of_stock.stale
 
     def _out_of_stock(self) -> Out:
         return frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)

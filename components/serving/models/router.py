@@ -21,7 +21,7 @@ from components.serving.inference.recommendations import rows_in, user_of
 from components.serving.inference.scorer import FAILED, Best, OverloadError, Scorer
 from components.serving.metrics import Meters
 from components.serving.models.watcher import Champion, Champions
-from components.serving.storage.ttl_cache import Kept
+from components.serving.storage.ttl_cache import TtlCached
 
 log = logging.getLogger("serving")
 SALT = "canary"
@@ -97,8 +97,8 @@ class Challenger:
         """Begin with the knobs."""
         self.canary_share = self.knobs.canary_share
         self._lock = threading.Lock()
-        self.experiment = Kept(LOOK_S, self._experiment)  # the running one, if any
-        self.stopped = Kept(LOOK_S, self._stopped)  # which canary was sent away, by whichever process of this machine
+        self.experiment = TtlCached(LOOK_S, self._experiment)  # the running one, if any
+        self.stopped = TtlCached(LOOK_S, self._stopped)  # the stopped canary, whichever process of this machine did it
         self._following = False
 
     def start(self) -> None:
@@ -121,7 +121,7 @@ class Challenger:
     def set_share(self, share: float) -> None:
         """Answer this share of users by the challenger, from now on; what stopped it before is forgotten."""
         (self.champions.folder / STOPPED).unlink(missing_ok=True)
-        self.stopped.forget()
+        self.stopped.invalidate()
         self.tallies = both_sides()
         self.canary_share = share
         self.start()
@@ -202,7 +202,7 @@ class Challenger:
                 return
             self.tallies = both_sides()
         stopped = Stopped(version=other.version, reason=reason)
-        self.stopped.put(stopped)
+        self.stopped.set(stopped)
         self.meters.canary_stops.labels("failures" if more > self.knobs.max_failures else "slow").inc()
         self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
         write(self.champions.folder / STOPPED, stopped)

@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from components.errors import CarouselError
@@ -29,7 +28,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 log = logging.getLogger("serving")
 BUSY_S = 10.0  # longest wait for another process that is writing
-MARKS = 65_536  # of users by hash: who shares one is read again when the other changes
+N_VERSION_SLOTS = 65_536  # of users by hash: who shares one is read again when the other changes
 TOGETHER = 2000  # rows in one commit, at most
 FORGOTTEN = "forgotten/"
 # a value is `?`, many rows of values are `{}`; what the stores understand otherwise is in SCHEMA of each
@@ -57,7 +56,7 @@ class StoreError(CarouselError):
 
 
 @dataclass(frozen=True)
-class Happened:
+class StoredEvent:
     """One event of a user; `at` in microseconds (UTC). The same one told twice is one."""
 
     user_id: str
@@ -78,10 +77,10 @@ class Happened:
         return (self.user_id, self.at, key, self.item_id, self.event, *told_of)
 
 
-class State(ABC):
+class EventStore(ABC):
     """A store of users' histories. Every call raises StoreError where it cannot be done now."""
 
-    near: ClassVar[bool]  # whether a read takes microseconds, so that it needs no thread of its own
+    is_local: ClassVar[bool]  # whether a read takes microseconds, so that it needs no thread of its own
 
     def __init__(self) -> None:
         """Begin to write what is put."""
@@ -89,33 +88,33 @@ class State(ABC):
         self._writer = threading.Thread(target=self._write, name="state", daemon=True)
         self._writer.start()
 
-    def put(self, events: Sequence[Happened]) -> Future[int]:
+    def put(self, events: Sequence[StoredEvent]) -> Future[int]:
         """Return, once they are safe, how many of the events were new."""
         done: Future[int] = Future()
         self._waiting.put(([event.row() for event in events], done))
         return done
 
     @abstractmethod
-    def mark(self, user_id: str) -> int:
+    def history_version(self, user_id: str) -> int:
         """Return a number that changes, in every process, before an event of the user is acknowledged.
 
         Who keeps something that was made of a history asks for the mark first, and then for the history.
         """
 
-    def history(self, user_id: str, newest: int) -> list[Happened]:
+    def history(self, user_id: str, newest: int) -> list[StoredEvent]:
         """Return the newest events of a user, oldest first."""
-        return [Happened(*row) for row in reversed(self._rows(HISTORY, user_id, newest))]
+        return [StoredEvent(*row) for row in reversed(self._rows(HISTORY, user_id, newest))]
 
-    def forget(self, user_id: str) -> int:
+    def delete_user(self, user_id: str) -> int:
         """Remove all that a user did; return how many events that was. A trace stays: no snapshot brings it back."""
 
         def work(database: Any) -> int:
-            database.execute(TELL, (f"{FORGOTTEN}{trace(user_id)}", ""))
+            database.execute(TELL, (f"{FORGOTTEN}{tombstone(user_id)}", ""))
             return int(database.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount)
 
         return self._change(work, [user_id])
 
-    def forgotten(self) -> frozenset[str]:
+    def tombstones(self) -> frozenset[str]:
         """Return the traces of those who were forgotten."""
         found = self._rows("SELECT name FROM told WHERE substr(name, 1, ?) = ?", len(FORGOTTEN), FORGOTTEN)
         return frozenset(name.removeprefix(FORGOTTEN) for (name,) in found)
@@ -134,11 +133,11 @@ class State(ABC):
         rows = [(item_id, quantity, at) for item_id, quantity in sorted(quantities.items())]
         self._change(lambda database: self._many(database, STOCK, rows))
 
-    def users(self, prefix: str, n: int) -> list[str]:
+    def find_users(self, prefix: str, n: int) -> list[str]:
         """Return up to n ids that begin so, in the order of their bytes."""
         return [user_id for (user_id,) in self._rows(USERS, *[prefix] * 5, n)]
 
-    def table(self, since: int = 0) -> pa.Table:
+    def read_table(self, since: int = 0) -> pa.Table:
         """Return all events from `since` (us) on: user_id, at (us), item_id, event, quantity, price."""
         import pyarrow as pa
 
@@ -148,16 +147,16 @@ class State(ABC):
         columns = zip(*rows, strict=True) if rows else ([] for _ in names)
         return pa.table({n: pa.array(list(c), k) for n, c, k in zip(names, columns, kinds, strict=True)})
 
-    def told(self, name: str) -> str | None:
+    def get_meta(self, name: str) -> str | None:
         """Return a note that outlives the process, such as which snapshot was taken in."""
         rows = self._rows("SELECT value FROM told WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
-    def tell(self, name: str, value: str) -> None:
+    def set_meta(self, name: str, value: str) -> None:
         """Write a note."""
         self._change(lambda database: database.execute(TELL, (name, value)))
 
-    def take_in(self, events: Iterable[Happened]) -> int:
+    def bulk_insert(self, events: Iterable[StoredEvent]) -> int:
         """Write many events, such as a snapshot's; return how many were new."""
         rows, new = (event.row() for event in events), 0
         while part := list(islice(rows, TOGETHER)):
@@ -208,30 +207,16 @@ class State(ABC):
                 done.set_result(count)
 
 
-def open_state(url: str | None, folder: Path, shop: str) -> State:
-    """Return the store: a database of PostgreSQL where there is a url, else a file in the folder.
-
-    Raises ContractError where it is not what it should be; a database that cannot be reached says so when it is asked.
-    """
-    if url is None:
-        from components.serving.storage.event_store_sqlite import SqliteState
-
-        return SqliteState(folder / "state.db")
-    from components.serving.storage.event_store_postgres import PostgresState
-
-    return PostgresState(url, shop)
-
-
-def trace(user_id: str) -> str:
+def tombstone(user_id: str) -> str:
     """Return what is kept of who was forgotten: a digest, which says nothing to who does not know the id."""
     return sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def hash_of(user_id: str) -> int:
+def hash_user(user_id: str) -> int:
     """Return a number that is the same in every process."""
     return zlib.crc32(user_id.encode("utf-8", "surrogatepass"))
 
 
-def slots(users: Iterable[str]) -> list[int]:
+def version_slots(users: Iterable[str]) -> list[int]:
     """Return the users' places among the marks, each once, in order."""
-    return sorted({hash_of(user_id) % MARKS for user_id in users})
+    return sorted({hash_user(user_id) % N_VERSION_SLOTS for user_id in users})

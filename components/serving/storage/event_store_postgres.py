@@ -10,7 +10,16 @@ from itertools import chain
 from typing import Any
 
 from components.errors import ContractError
-from components.serving.storage.event_store import INSERT, MARKS, Row, State, StoreError, T, hash_of, slots
+from components.serving.storage.event_store import (
+    INSERT,
+    N_VERSION_SLOTS,
+    EventStore,
+    Row,
+    StoreError,
+    T,
+    hash_user,
+    version_slots,
+)
 
 log = logging.getLogger("serving")
 CONNECT_S = 2  # longest wait for a connection
@@ -30,10 +39,10 @@ CREATE TABLE IF NOT EXISTS marks (slot INTEGER PRIMARY KEY, mark BIGINT NOT NULL
 MARKED = "INSERT INTO marks VALUES {} ON CONFLICT (slot) DO UPDATE SET mark = marks.mark + 1"
 
 
-class PostgresState(State):
+class PostgresEventStore(EventStore):
     """The database. One belongs to one shop."""
 
-    near = False
+    is_local = False
 
     def __init__(self, url: str, shop: str) -> None:
         """url: as libpq reads it. Nothing is asked yet: a service starts, and answers, while the database is away."""
@@ -52,14 +61,14 @@ class PostgresState(State):
         self._away = 0.0  # nobody connects before this time (monotonic)
         super().__init__()
 
-    def mark(self, user_id: str) -> int:
-        """See State."""
-        rows = self._rows("SELECT mark FROM marks WHERE slot = ?", hash_of(user_id) % MARKS)
+    def history_version(self, user_id: str) -> int:
+        """See EventStore."""
+        rows = self._rows("SELECT mark FROM marks WHERE slot = ?", hash_user(user_id) % N_VERSION_SLOTS)
         return int(rows[0][0]) if rows else 0
 
-    def forget(self, user_id: str) -> int:
-        """See State."""
-        return 0 if "\0" in user_id else super().forget(user_id)
+    def delete_user(self, user_id: str) -> int:
+        """See EventStore."""
+        return 0 if "\0" in user_id else super().delete_user(user_id)
 
     def _rows(self, sql: str, *values: Any) -> list[Row]:
         if any(isinstance(value, str) and "\0" in value for value in values):  # no text here holds it
@@ -74,7 +83,7 @@ class PostgresState(State):
         return self._tried(work)
 
     def _change(self, work: Callable[[Any], T], users: Iterable[str] = ()) -> T:
-        marked = [(slot, 1) for slot in slots(users)]
+        marked = [(slot, 1) for slot in version_slots(users)]
 
         def whole(connection: Any) -> T:
             with connection, connection.cursor() as cursor:
@@ -93,7 +102,7 @@ class PostgresState(State):
         return int(database.cursor.rowcount)
 
     def _commit(self, parts: list[list[Row]]) -> list[int]:
-        """See State; rows go in by their key, so that two who write the same ones wait for each other in one order."""
+        """See EventStore; rows are sorted by key, so that two writers of the same rows take locks in one order."""
         from psycopg2.extras import execute_values
 
         rows = sorted({row[:3]: row for row in chain(*parts)}.values(), key=lambda row: row[:3])

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ContractError
-from components.serving.storage.event_store import BUSY_S, INSERT, MARKS, Row, State, StoreError, T, hash_of, slots
+from components.serving.storage.event_store import (
+    BUSY_S,
+    INSERT,
+    N_VERSION_SLOTS,
+    EventStore,
+    Row,
+    StoreError,
+    T,
+    hash_user,
+    version_slots,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -24,10 +34,10 @@ CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 
 
-class SqliteState(State):
+class SqliteEventStore(EventStore):
     """The file, with the users' marks beside it."""
 
-    near = True
+    is_local = True
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises ContractError where it is no database of this kind, or cannot be written."""
@@ -44,9 +54,9 @@ class SqliteState(State):
         self._marks = _shared(path.with_name(f"{path.name}-marks"))
         super().__init__()
 
-    def mark(self, user_id: str) -> int:
-        """See State; the marks are memory that the processes share."""
-        return self._marks[hash_of(user_id) % MARKS]
+    def history_version(self, user_id: str) -> int:
+        """See EventStore; the marks are memory that the processes share."""
+        return self._marks[hash_user(user_id) % N_VERSION_SLOTS]
 
     def _rows(self, sql: str, *values: Any) -> list[Row]:
         try:
@@ -63,7 +73,7 @@ class SqliteState(State):
                 found = work(database)
         except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from error
-        for slot in slots(users):  # a random number: two processes may write at once, and neither must undo the other
+        for slot in version_slots(users):  # random, not + 1: two processes that write at once must not undo each other
             self._marks[slot] = random.getrandbits(64)
         return found
 
@@ -92,8 +102,8 @@ class SqliteState(State):
 
 
 def _shared(path: Path) -> memoryview:
-    """Return MARKS numbers of 64 bits that the processes of this machine share."""
+    """Return N_VERSION_SLOTS numbers of 64 bits that the processes of this machine share."""
     with path.open("a+b") as file:
-        if file.seek(0, 2) != 8 * MARKS:
-            file.truncate(8 * MARKS)
-        return memoryview(mmap.mmap(file.fileno(), 8 * MARKS)).cast("Q")
+        if file.seek(0, 2) != 8 * N_VERSION_SLOTS:
+            file.truncate(8 * N_VERSION_SLOTS)
+        return memoryview(mmap.mmap(file.fileno(), 8 * N_VERSION_SLOTS)).cast("Q")

@@ -22,7 +22,7 @@ log = logging.getLogger("serving")
 LAST_TRIES = 5  # of a disk that refuses, when the service ends
 
 
-class Shown(NamedTuple):
+class Exposure(NamedTuple):
     """A list that was shown: which request, version and arm showed it to whom."""
 
     user_id: str | None
@@ -46,7 +46,7 @@ class ExposureLog:
         self.seconds = seconds
         self.max_waiting = max_waiting
         self.meters = meters
-        self._lists: deque[Shown] = deque()
+        self._lists: deque[Exposure] = deque()
         self._n = 0  # rows of these lists
         self._lock = threading.Lock()
         self._due = threading.Event()
@@ -62,7 +62,7 @@ class ExposureLog:
         self._thread = threading.Thread(target=self._follow, name="exposures", daemon=True)
         self._thread.start()
 
-    def add(self, shown: Shown) -> None:
+    def add(self, shown: Exposure) -> None:
         """Take one list, all of it or nothing: where too many rows wait, it is dropped, and counted."""
         n = len(shown.item_ids)
         with self._lock:
@@ -98,7 +98,7 @@ class ExposureLog:
 
     def _flush(self) -> bool:
         """Write one file; False where the disk refused: the rows go on waiting."""
-        taken, n = list[Shown](), 0
+        taken, n = list[Exposure](), 0
         with self._lock:
             while self._lists and n < self.rows_per_file:
                 taken.append(self._lists.popleft())
@@ -118,11 +118,11 @@ class ExposureLog:
         return True
 
 
-def write(path: Path, lists: Sequence[Shown]) -> None:
+def write(path: Path, lists: Sequence[Exposure]) -> None:
     """Write a row for each product of the lists as one Parquet file, which appears whole.
 
     The columns are those of `events` (an impression each; position 1 is the first place; propensity, the chance that
-    the policy shows the product there, is 1: lists are not drawn), then those of `Shown`.
+    the policy shows the product there, is 1: lists are not drawn), then those of `Exposure`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

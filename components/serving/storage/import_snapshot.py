@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from components.serving.storage.event_store import Happened, State, trace
+from components.serving.storage.event_store import EventStore, StoredEvent, tombstone
 
 log = logging.getLogger("serving")
 BATCH = 50_000  # rows read at once
@@ -18,7 +18,7 @@ WHERE user_id IS NOT NULL AND event <> 'impression'
 """
 
 
-def take_in(state: State, snapshot: Path) -> int:
+def import_snapshot(state: EventStore, snapshot: Path) -> int:
     """Take in the events of the snapshot's users, without impressions; return how many were new.
 
     A snapshot that is not there, or was taken in before, costs nothing. Users who were forgotten stay forgotten.
@@ -31,20 +31,20 @@ def take_in(state: State, snapshot: Path) -> int:
     told = "\n".join(f"{path.relative_to(snapshot)} {path.stat().st_size}" for path in files)
     about = snapshot / "snapshot.json"
     digest = sha256(told.encode() + (about.read_bytes() if about.is_file() else b"")).hexdigest()
-    if state.told("snapshot") == digest:
+    if state.get_meta("snapshot") == digest:
         return 0
-    new, forgotten = 0, state.forgotten()
+    new, forgotten = 0, state.tombstones()
     with duckdb.connect() as database:
         found = database.execute(QUERY, [[str(path) for path in files]])
         while rows := found.fetchmany(BATCH):
-            new += state.take_in(_happened(rows, forgotten))
-    state.tell("snapshot", digest)
+            new += state.bulk_insert(_happened(rows, forgotten))
+    state.set_meta("snapshot", digest)
     log.info("%d events of the snapshot taken into the service's store", new)
     return new
 
 
-def _happened(rows: list[tuple[object, ...]], forgotten: frozenset[str]) -> Iterator[Happened]:
+def _happened(rows: list[tuple[object, ...]], forgotten: frozenset[str]) -> Iterator[StoredEvent]:
     for row in rows:
-        happened = Happened(*row)  # type: ignore[arg-type]
-        if not forgotten or trace(happened.user_id) not in forgotten:
+        happened = StoredEvent(*row)  # type: ignore[arg-type]
+        if not forgotten or tombstone(happened.user_id) not in forgotten:
             yield happened

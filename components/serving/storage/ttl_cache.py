@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class TtlCached(Generic[T]):
     """Calling it gives what `read` gave, read again once it is older than `seconds`."""
 
     def __init__(self, seconds: float, read: Callable[[], T]) -> None:
@@ -25,14 +25,14 @@ class Kept(Generic[T]):
         return held[1]
 
     @property
-    def last(self) -> T | None:
+    def stale(self) -> T | None:
         """Return what is held, however old; None where nothing was ever read."""
         return None if self._held is None else self._held[1]
 
-    def put(self, value: T) -> None:
+    def set(self, value: T) -> None:
         """Hold a value that is known to be the newest."""
         self._held = time.monotonic(), value
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Read again at the next call."""
         self._held = None

@@ -25,7 +25,7 @@ from components.contracts import Lineage
 from components.params import Params, load
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
-from components.serving.storage.event_store import open_state
+from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
 
 from .conftest import ROOT, Remake
@@ -233,8 +233,8 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(
         until_version(port, 1)
         assert process.poll() is None
     assert len(told) > 100
-    state = open_state(url or None, home / "shops/carousel/serving", "carousel")
-    kept = {(user, event.item_id) for user in state.users("", 9) for event in state.history(user, 10**6)}
+    state = open_event_store(url or None, home / "shops/carousel/serving", "carousel")
+    kept = {(user, event.item_id) for user in state.find_users("", 9) for event in state.history(user, 10**6)}
     state.close()
     assert {(user, f"sku-{n}") for user, n in told} <= kept
 

@@ -10,7 +10,7 @@ from components.contracts import Catalogue
 from components.release.bundle import Bundle, open_bundle
 from components.serving.inference.online_features import People, attributes
 from components.serving.inference.recommendations import Row, user_of
-from components.serving.storage.event_store import Happened
+from components.serving.storage.event_store import StoredEvent
 
 NAN = float("nan")
 
@@ -20,8 +20,8 @@ def people(bundle: Path) -> People:
     return People(open_bundle(bundle))
 
 
-def happened(*items: int, event: str = "view") -> list[Happened]:
-    return [Happened("ann", 1_000_000 * (n + 1), f"sku-{i}", event, 1.0, 5.0) for n, i in enumerate(items)]
+def happened(*items: int, event: str = "view") -> list[StoredEvent]:
+    return [StoredEvent("ann", 1_000_000 * (n + 1), f"sku-{i}", event, 1.0, 5.0) for n, i in enumerate(items)]
 
 
 def test_a_profile_counts_what_happened(people: People) -> None:

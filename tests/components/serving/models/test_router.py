@@ -97,7 +97,7 @@ def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
     arms = [Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)]
     experiment = experiment.model_copy(update={"arms": arms, "versions": {"old": 1, "new": 2}})
     begin(challenger.experiments, experiment)
-    challenger.experiment.forget()
+    challenger.experiment.invalidate()
     answers = [ask(canary, f"u{n}") for n in range(80)]
     seen = {(a["experiment"], a["arm"], a["version"]) for a in answers}
     assert seen == {("spring", "old", 1), ("spring", "new", 2), (None, None, 1)}

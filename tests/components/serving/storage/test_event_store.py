@@ -13,16 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.profiles.definitions import DAY_US
-from components.serving.storage.event_store import Happened, State, open_state, trace
+from components.serving.storage.event_store import EventStore, StoredEvent, tombstone
+from components.serving.storage.open_event_store import open_event_store
 from tests.components.serving.conftest import ROOT
 
-Open = Callable[[], State]
+Open = Callable[[], EventStore]
 WRITER = """
 import sys, pathlib
-from components.serving.storage.event_store import Happened, open_state
-state = open_state(sys.argv[2] or None, pathlib.Path(sys.argv[1]), "shop")
+from components.serving.storage.event_store import StoredEvent
+from components.serving.storage.open_event_store import open_event_store
+state = open_event_store(sys.argv[2] or None, pathlib.Path(sys.argv[1]), "shop")
 for n in range(int(sys.argv[3]), 100_000):
-    state.put([Happened(f"u{n % 7}", n, f"i{n}", "view")]).result()
+    state.put([StoredEvent(f"u{n % 7}", n, f"i{n}", "view")]).result()
     print(n, flush=True)
 """
 
@@ -36,10 +38,10 @@ def url(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def opened(url: str | None, tmp_path: Path) -> Iterator[Open]:
     """Open the store, each time as another process would."""
-    states: list[State] = []
+    states: list[EventStore] = []
 
-    def open_it() -> State:
-        states.append(open_state(url, tmp_path, "shop"))
+    def open_it() -> EventStore:
+        states.append(open_event_store(url, tmp_path, "shop"))
         return states[-1]
 
     yield open_it
@@ -47,8 +49,8 @@ def opened(url: str | None, tmp_path: Path) -> Iterator[Open]:
         state.close()
 
 
-def told(*at: int, user: str = "ann") -> list[Happened]:
-    return [Happened(user, t, f"i{t}", "view") for t in at]
+def told(*at: int, user: str = "ann") -> list[StoredEvent]:
+    return [StoredEvent(user, t, f"i{t}", "view") for t in at]
 
 
 def test_events_come_back_in_order_the_newest_only(opened: Open) -> None:
@@ -57,7 +59,7 @@ def test_events_come_back_in_order_the_newest_only(opened: Open) -> None:
     assert state.put(told(4, user="bob")).result() == 1
     assert [e.at for e in state.history("ann", 2)] == [2, 3]
     assert state.history("nobody", 5) == []
-    whole = Happened("cid", 7, "i", "purchase", 2.0, 9.5, "s", 3, "r")
+    whole = StoredEvent("cid", 7, "i", "purchase", 2.0, 9.5, "s", 3, "r")
     state.put([whole]).result()
     (back,) = state.history("cid", 5)
     assert (back.item_id, back.event, back.quantity, back.price) == ("i", "purchase", 2.0, 9.5)
@@ -67,7 +69,7 @@ def test_the_same_event_told_twice_is_one(opened: Open) -> None:
     state = opened()
     assert state.put(told(1, 2)).result() == 2
     assert state.put([*told(2, 3), *told(3)]).result() == 1
-    assert state.put([Happened("ann", 3, "i3", "cart")]).result() == 1  # another event of the same moment
+    assert state.put([StoredEvent("ann", 3, "i3", "cart")]).result() == 1  # another event of the same moment
     assert len(state.history("ann", 10)) == 4
     assert state.put([]).result() == 0
 
@@ -90,15 +92,19 @@ def test_another_process_sees_it_at_once_and_a_restart_too(opened: Open) -> None
 
 def test_the_mark_of_a_user_changes_in_every_process_with_the_history(opened: Open) -> None:
     one, other = opened(), opened()
-    marks = [other.mark("ann")]
-    for change in (lambda: one.put(told(1)).result(), lambda: one.put(told(2)).result(), lambda: one.forget("ann")):
+    marks = [other.history_version("ann")]
+    for change in (
+        lambda: one.put(told(1)).result(),
+        lambda: one.put(told(2)).result(),
+        lambda: one.delete_user("ann"),
+    ):
         change()
-        marks.append(other.mark("ann"))
+        marks.append(other.history_version("ann"))
     assert len(set(marks)) == 4
-    before = other.mark("ann")
+    before = other.history_version("ann")
     assert one.put(told(1, user="bob")).result() == 1
-    assert other.mark("ann") == before  # bob's place among the marks is another
-    assert one.mark("bob") == other.mark("bob")
+    assert other.history_version("ann") == before  # bob's place among the marks is another
+    assert one.history_version("bob") == other.history_version("bob")
 
 
 def test_two_processes_that_write_the_same_at_once_count_it_once(opened: Open) -> None:
@@ -119,7 +125,7 @@ def test_killed_while_it_writes_it_has_all_that_it_acknowledged(url: str | None,
         os.kill(process.pid, signal.SIGKILL)
         said += [int(line) for line in process.stdout.read().split()]
     state = opened()
-    kept = {e.at for user in state.users("", 100) for e in state.history(user, 10**6)}
+    kept = {e.at for user in state.find_users("", 100) for e in state.history(user, 10**6)}
     assert set(said) <= kept
     assert len(kept) <= len(said) + 1  # the one that was on its way
 
@@ -127,24 +133,24 @@ def test_killed_while_it_writes_it_has_all_that_it_acknowledged(url: str | None,
 def test_forgetting_and_pruning(opened: Open) -> None:
     state = opened()
     state.put([*told(1, 2, 3), *told(1, 5 * DAY_US, user="bob")]).result()
-    assert state.forget("ann") == 3
+    assert state.delete_user("ann") == 3
     assert state.prune(4) == 1
-    assert state.users("", 10) == ["bob"]
-    assert state.forgotten() == {trace("ann")}
+    assert state.find_users("", 10) == ["bob"]
+    assert state.tombstones() == {tombstone("ann")}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(names=st.sets(st.text(min_size=1, max_size=4), max_size=8), prefix=st.text(max_size=2))
 def test_users_by_how_they_begin(opened: Open, names: set[str], prefix: str) -> None:
     state = opened()
-    for user in state.users("", 100):
-        state.forget(user)
+    for user in state.find_users("", 100):
+        state.delete_user(user)
     good = {n for n in names if n.isprintable()}
-    state.put([Happened(n, t, "i", "view") for n in good for t in range(3)]).result()
+    state.put([StoredEvent(n, t, "i", "view") for n in good for t in range(3)]).result()
     prefix = "".join(c for c in prefix if c.isprintable())
     wanted = sorted((n for n in good if n.startswith(prefix)), key=lambda n: n.encode())
-    assert state.users(prefix, 100) == wanted
-    assert state.users(prefix, 2) == wanted[:2]
+    assert state.find_users(prefix, 100) == wanted
+    assert state.find_users(prefix, 2) == wanted[:2]
     state.close()
 
 
@@ -158,11 +164,11 @@ def test_stock_believes_the_newest_news(opened: Open) -> None:
 
 def test_notes_and_the_table_since(opened: Open) -> None:
     state = opened()
-    assert state.told("snapshot") is None
-    state.tell("snapshot", "one")
-    state.tell("snapshot", "two")
-    assert opened().told("snapshot") == "two"
-    assert state.take_in(told(*range(4500))) == 4500  # several commits
-    assert state.take_in(told(4499, 4500)) == 1
-    assert state.table().num_rows == 4501
-    assert sorted(state.table(since=4498)["at"].to_pylist()) == [4498, 4499, 4500]
+    assert state.get_meta("snapshot") is None
+    state.set_meta("snapshot", "one")
+    state.set_meta("snapshot", "two")
+    assert opened().get_meta("snapshot") == "two"
+    assert state.bulk_insert(told(*range(4500))) == 4500  # several commits
+    assert state.bulk_insert(told(4499, 4500)) == 1
+    assert state.read_table().num_rows == 4501
+    assert sorted(state.read_table(since=4498)["at"].to_pylist()) == [4498, 4499, 4500]

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from components.errors import ContractError
-from components.serving.storage.event_store_sqlite import SqliteState
+from components.serving.storage.event_store_sqlite import SqliteEventStore
 
 
 def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"no database " * 100)
     with pytest.raises(ContractError, match="move the file away"):
-        SqliteState(tmp_path / "state.db")
+        SqliteEventStore(tmp_path / "state.db")

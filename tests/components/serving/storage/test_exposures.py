@@ -9,11 +9,11 @@ import pytest
 from components.contracts import EVENT_COLUMNS
 from components.serving.metrics import Meters
 from components.serving.storage import exposures as module
-from components.serving.storage.exposures import ExposureLog, Shown
+from components.serving.storage.exposures import Exposure, ExposureLog
 
 
-def shown(n: int, request: str = "r") -> Shown:
-    return Shown("ann", [f"i{p}" for p in range(1, n + 1)], 10**15, None, request, "/recommend", 3, None, None)
+def shown(n: int, request: str = "r") -> Exposure:
+    return Exposure("ann", [f"i{p}" for p in range(1, n + 1)], 10**15, None, request, "/recommend", 3, None, None)
 
 
 def read(folder: Path) -> list[dict]:
@@ -48,7 +48,7 @@ def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
 def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused = module.write, []
 
-    def full(path: Path, rows: list[Shown]) -> None:
+    def full(path: Path, rows: list[Exposure]) -> None:
         if len(refused) < 2:
             refused.append(path)
             raise OSError(28, "No space left on device")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.serving.storage.event_store_sqlite import SqliteState
-from components.serving.storage.import_snapshot import take_in
+from components.serving.storage.event_store_sqlite import SqliteEventStore
+from components.serving.storage.import_snapshot import import_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,27 +33,27 @@ def snapshot(folder: Path, users: list[str | None], event: str = "view") -> Path
 
 
 def test_once_and_only_what_teaches(tmp_path: Path) -> None:
-    state = SqliteState(tmp_path / "state.db")
-    assert take_in(state, tmp_path / "nowhere") == 0
+    state = SqliteEventStore(tmp_path / "state.db")
+    assert import_snapshot(state, tmp_path / "nowhere") == 0
     shop = snapshot(tmp_path / "shop", ["ann", None, "bob", "ann"])
     snapshot(shop, ["ann", "cid"], "impression")
-    assert take_in(state, shop) == 3
+    assert import_snapshot(state, shop) == 3
     assert [(e.item_id, e.event, e.quantity) for e in state.history("ann", 9)] == [("i0", "view", 1), ("i3", "view", 1)]
     assert state.history("ann", 9)[0].at == round(START.timestamp() * 1_000_000)
-    assert state.users("", 9) == ["ann", "bob"]
-    assert take_in(state, shop) == 0
+    assert state.find_users("", 9) == ["ann", "bob"]
+    assert import_snapshot(state, shop) == 0
     snapshot(shop, ["ann"], "purchase")
-    assert take_in(state, shop) == 1
+    assert import_snapshot(state, shop) == 1
     state.close()
 
 
 def test_who_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
-    state = SqliteState(tmp_path / "state.db")
+    state = SqliteEventStore(tmp_path / "state.db")
     shop = snapshot(tmp_path / "shop", ["ann", "bob"])
-    take_in(state, shop)
-    state.forget("ann")
+    import_snapshot(state, shop)
+    state.delete_user("ann")
     snapshot(shop, ["ann", "bob"], "purchase")
-    take_in(state, shop)
-    assert state.users("", 9) == ["bob"]
+    import_snapshot(state, shop)
+    assert state.find_users("", 9) == ["bob"]
     assert len(state.history("bob", 9)) == 2
     state.close()
