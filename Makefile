@@ -6,7 +6,7 @@ export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: install retrain test test-slow lint serve ui stack stack-stop compose clean
+.PHONY: install retrain test test-slow lint docs serve ui stack stack-stop compose clean
 
 install: .venv/.installed
 
@@ -31,6 +31,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install  ## docs/cli.md and docs/http-api.md, from the command line and the OpenAPI schema
+	$(BIN)/python -m infra.docs.reference
 
 serve: install  ## the champion on http://127.0.0.1:8000
 	$(BIN)/carousel serve

@@ -1,0 +1,24 @@
+"""docs/cli.md and docs/http-api.md are what the command line and the OpenAPI schema give today."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.docs.reference import ROOT, cli_markdown
+
+
+def test_the_reference_pages_are_up_to_date(tmp_path: Path) -> None:
+    """In a process of its own, because building the app sets the thread count and the log of the process."""
+    check = [sys.executable, "-m", "infra.docs.reference", "--check"]
+    done = subprocess.run(
+        check, cwd=ROOT, env=os.environ | {"CAROUSEL_HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_is_described() -> None:
+    text = cli_markdown()
+    assert "## `carousel retrain`" in text
+    assert "## `carousel experiment start`" in text
+    assert "`--as-of DATE`" in text
