@@ -12,6 +12,7 @@ from components.experiments.decision import ExperimentDecision, decide
 from components.experiments.definition import Arm, Experiment, Metric
 from components.experiments.outcomes import BEFORE_DAYS, Outcomes, read_outcomes
 from components.experiments.report import picture
+from components.times import to_micros
 
 if TYPE_CHECKING:
     from flows.workspace import Place
@@ -98,7 +99,7 @@ def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
     state = open_event_store(place.settings.state_address, serving, place.params.release.name)
     since = experiment.started - timedelta(days=BEFORE_DAYS)
     try:
-        events = state.read_table(round(since.timestamp() * 1_000_000))
+        events = state.read_table(to_micros(since))
         return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), events, experiment, now)
     finally:
         state.close()

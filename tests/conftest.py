@@ -9,8 +9,8 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Ragged, Users
 from components.experiments.definition import Arm, Experiment
+from components.times import DAY_US, HOUR_US
 
-DAY_US = 86_400_000_000
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
@@ -18,7 +18,7 @@ def ragged(rows: list[list[int]], start: int = 0) -> Ragged:
     """Make a Ragged of purchases, one hour apart, oldest first."""
     offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
     items = np.array([i for r in rows for i in r], dtype=np.int32)
-    times = np.array([start + n * 3_600_000_000 for r in rows for n in range(len(r))], dtype=np.int64)
+    times = np.array([start + n * HOUR_US for r in rows for n in range(len(r))], dtype=np.int64)
     n = len(items)
     return Ragged(offsets, items, times, np.full(n, 2, np.int8), np.ones(n, np.float32))
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from components.data import shop_texts, shop_world
 from components.data.shop_world import N_BATCHES, N_LEAVES, World
 from components.params import ShopParams
+from components.times import DAY_S
 
-DAY_S = 86_400
 VIEW, CART, PURCHASE, RETURN, REVIEW, SEARCH = 0.9, 0.35, 0.55, 0.06, 0.4, 0.3  # chances of each further step
 Columns = dict[str, NDArray[Any]]
 

@@ -25,6 +25,7 @@ from components.data.quality import Broken, Counts, write_quarantine
 from components.data.schemas import schema
 from components.errors import ContractError
 from components.params import DataParams
+from components.times import to_naive_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +100,8 @@ def read_table(
     names = list(columns or TABLES[table])
     bounded = start is not None or end is not None
     needed = [*names, "timestamp"] if bounded and "timestamp" not in names else names
-    first, last = (f"month={t:%Y-%m}" if t else None for t in (start, end))
+    start, end = (None if time is None else to_naive_utc(time) for time in (start, end))
+    first, last = (f"month={time:%Y-%m}" if time else None for time in (start, end))
     parts = []
     for path in partitions(snapshot, table):
         month = path.parent.name
@@ -108,7 +110,7 @@ def read_table(
         part = pq.ParquetFile(path, page_checksum_verification=True).read(columns=needed)
         for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
             if bound is not None:
-                limit = pa.scalar(bound.replace(tzinfo=None), pa.timestamp("us"))
+                limit = pa.scalar(bound, pa.timestamp("us"))
                 part = part.filter(keep(part["timestamp"], limit))
         parts.append(part.select(names))
     if not parts:

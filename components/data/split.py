@@ -16,6 +16,7 @@ from components.data.sql import quoted
 from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.params import SplitParams
+from components.times import to_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,7 @@ def _windows(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
     days = (split.test_days + split.validation_days, split.test_days, 0)
     if split.protocol == "leave_one_out":  # the windows are cut by each user's own order
         days = (0, 0, 0)
-    ends = [_us(as_of - timedelta(days=d)) for d in days]
+    ends = [to_micros(as_of - timedelta(days=d)) for d in days]
     return SplitInfo(
         protocol=split.protocol,
         train_end=ends[0],
@@ -81,7 +82,7 @@ def _check_known(connection: DuckDBPyConnection, snapshot: Path, as_of: datetime
     for table in ("events", "products"):
         paths = [str(p) for p in partitions(snapshot, table)]
         sql = "SELECT count(*) FROM read_parquet($1) WHERE timestamp IS NOT NULL AND epoch_us(timestamp) >= $2"
-        planted = connection.execute(sql, [paths, _us(as_of)]).fetchone()
+        planted = connection.execute(sql, [paths, to_micros(as_of)]).fetchone()
         if planted and planted[0]:
             raise ContractError(
                 f"{snapshot / table}: leakage: {planted[0]} rows at or after data.as_of {as_of:%Y-%m-%d %H:%M}, where "
@@ -161,10 +162,6 @@ def _check(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams) -> 
             f"({split.validation_days:g}) or split.test_days ({split.test_days:g}), set data.as_of to a time that the "
             "events reach, or name other split.target_events"
         )
-
-
-def _us(time: datetime) -> int:
-    return round(time.timestamp() * 1_000_000)
 
 
 def _one(connection: DuckDBPyConnection, sql: str) -> int:

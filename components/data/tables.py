@@ -10,7 +10,6 @@ Files in a split folder:
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +36,6 @@ class SplitInfo(Record):
     def starts(self, window: str) -> int:
         """Return the first microsecond of "validation" or "test"."""
         return {"validation": self.train_end, "test": self.validation_end}[window]
-
-
-def moment(microseconds: int) -> datetime:
-    """Return the time (UTC) that the microseconds since 1970 say."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
 def read_info(split: Path) -> SplitInfo:

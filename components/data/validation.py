@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from components.data.schemas import Field, broken_rule, fields
 from components.params import DataParams
+from components.times import to_naive_utc
 
 if TYPE_CHECKING:
     import ibis
@@ -36,7 +36,7 @@ def judged(raw: ibis.Table, table: str, data: DataParams) -> str:
     came = {n: _strip(rows[n]) for n in known}
     values = {n: rows[f"_is_{n}"] for n in known}
     rule = rows._broken.coalesce(broken_rule(came, values, table, data.anonymous_events))
-    as_of = ibis.timestamp(data.as_of.astimezone(UTC).replace(tzinfo=None).isoformat())
+    as_of = ibis.timestamp(to_naive_utc(data.as_of).isoformat())
     rows = rows.mutate(_rule=ibis.ifelse(rows._kept, rule, ibis.null("string")))
     later = (rows._is_timestamp >= as_of).fill_null(False)
     state = ibis.cases((~rows._kept, FILTERED), (rows._rule.notnull(), BAD), (later, LATER), else_=KEPT)

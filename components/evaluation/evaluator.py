@@ -20,11 +20,12 @@ from components.contracts import (
 )
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
 from components.evaluation.metrics import per_user, popularity_share
-from components.evaluation.protocol import check_leakage, iso, rank, targets_of, window_users
+from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
 from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
 from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
 from components.params import Params
+from components.times import to_iso
 
 log = logging.getLogger(__name__)
 CHAMPION = "champion"
@@ -103,9 +104,9 @@ def summarise(windows: Windows, measured: Measured, champion: Champion | None, p
         name: row[section.primary] - measured.test[name][section.primary] for name, row in measured.validation.items()
     }
     return Evaluation(
-        as_of=iso(info.test_end),
+        as_of=to_iso(info.test_end),
         protocol=info.protocol,
-        window=(iso(info.starts("test")), iso(info.test_end)),
+        window=(to_iso(info.starts("test")), to_iso(info.test_end)),
         simulated=info.simulated,
         n_users=len(windows.test),
         n_items=info.n_items,

@@ -18,9 +18,10 @@ from components.contracts import (
     TimeArray,
     Users,
 )
-from components.data.tables import SplitInfo, moment, read_info, read_interactions, read_users
+from components.data.tables import SplitInfo, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.evaluation.metrics import count_targets, relevance
+from components.times import to_iso
 
 
 def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
@@ -42,7 +43,7 @@ def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
         if outside.any():
             raise ContractError(
                 f"leakage: {split}/{window}.parquet has {int(outside.sum())} event(s) outside its window, one of them "
-                f"at {iso(int(events.timestamp[outside][0]))}; the window ends before {iso(ends[window])}. "
+                f"at {to_iso(int(events.timestamp[outside][0]))}; the window ends before {to_iso(ends[window])}. "
                 "Run the stage `split` again"
             )
         start = ends[window]
@@ -60,14 +61,14 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
     if info.protocol == "global_time" and late.any():
         earlier = " or ".join(f"{w}.parquet" for w in WINDOWS[: WINDOWS.index(window)])
         raise ContractError(
-            f"leakage: {split}: {int(late.sum())} event(s) of {earlier} are not before {iso(users.now)}, where the "
-            f"{window} window starts, one of them at {iso(int(users.history.timestamp[late][0]))}; run the stage "
+            f"leakage: {split}: {int(late.sum())} event(s) of {earlier} are not before {to_iso(users.now)}, where the "
+            f"{window} window starts, one of them at {to_iso(int(users.history.timestamp[late][0]))}; run the stage "
             "`split` again"
         )
     kept = without_seen(users) if exclude_seen else users
     if not len(kept):
         raise ContractError(
-            f"{window} window from {iso(users.now)} has 0 users with a target left (of {len(users)}); "
+            f"{window} window from {to_iso(users.now)} has 0 users with a target left (of {len(users)}); "
             "widen split.test_days or split.validation_days, or set recommend.exclude_seen to false"
         )
     return kept
@@ -144,11 +145,6 @@ def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same
     if info.protocol == "leave_one_out":
         return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)
     return max(train_end, validation_end) > info.starts("test")
-
-
-def iso(microseconds: int) -> str:
-    """Return the ISO date-time (UTC) of a time in microseconds."""
-    return moment(microseconds).isoformat()
 
 
 def _row(rows: Ragged) -> TimeArray:

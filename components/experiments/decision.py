@@ -12,7 +12,7 @@ from components.experiments.confidence_sequence import Estimate, cuped, differen
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
 from components.experiments.sample_ratio import evidence
-from components.profiles.definitions import DAY_US
+from components.times import DAY_US
 
 Verdict = Literal["better", "worse", "no difference shown", "not enough evidence", "broken ratio"]
 RATIO_ALPHA = 0.001  # chance to call sound arms broken: it spoils the experiment, so it is small

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.experiments.confidence_sequence import Numbers
 from components.experiments.definition import Experiment
-from components.profiles.definitions import DAY_US
+from components.times import DAY_US, HOUR_US, to_micros
 
 BEFORE_DAYS = 30  # of a user's events before the first list, that CUPED looks at
 VALUES = {
@@ -57,7 +57,7 @@ def read_outcomes(files: Sequence[Path], events: pa.Table, experiment: Experimen
     import duckdb
 
     names = {arm.name: n for n, arm in enumerate(experiment.arms)}
-    window = round(experiment.window_hours * 3_600_000_000)
+    window = round(experiment.window_hours * HOUR_US)
     rows: list[tuple[str, int, int, float, float]] = []
     if files:
         with duckdb.connect() as database:
@@ -70,7 +70,7 @@ def read_outcomes(files: Sequence[Path], events: pa.Table, experiment: Experimen
                 "before": BEFORE_DAYS * DAY_US,
             }
             rows = database.execute(QUERY.format(value=VALUES[experiment.metric]), asked).fetchall()
-    at = round(now.timestamp() * 1_000_000)
+    at = to_micros(now)
     mine = [row for row in rows if row[0] in names and row[1] == 1]
     over = [row for row in mine if row[2] <= at]
     return Outcomes(

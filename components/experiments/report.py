@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 
 from components.evaluation.plots import Estimate, forest, standalone
 from components.experiments.decision import by_day
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
+from components.times import SECOND_US, to_datetime
 
 
 def picture(experiment: Experiment, outcomes: Outcomes) -> str:
     """Return an SVG: a line a day and further arm; "" where there is nothing to show yet."""
     rows = []
     for at, estimates in by_day(experiment, outcomes):
-        day = datetime.fromtimestamp(at / 1_000_000 - 1, UTC).date().isoformat()
+        day = to_datetime(at - SECOND_US).date().isoformat()
         for arm, told in zip(experiment.arms[1:], estimates, strict=True):
             if np.isfinite(told.low):
                 text = f"{told.value:+.4g} ({told.low:+.4g} to {told.high:+.4g})"

@@ -19,6 +19,7 @@ from components.contracts import EVENTS, Catalogue, IntArray, Interactions
 from components.data import tables
 from components.data.snapshot import read_table
 from components.language.text import normalise
+from components.times import to_datetime
 
 Pairs = NDArray[np.int64]  # (n, 2) indices of texts
 
@@ -86,7 +87,7 @@ def _written(snapshot: Path, info: tables.SplitInfo) -> tuple[list[str], list[tu
     """Return the reviews, and the searches with what was clicked, from before the end of training."""
     if info.protocol != "global_time":
         return [], []
-    end = tables.moment(info.train_end)
+    end = to_datetime(info.train_end)
     reviews = read_table(snapshot, "reviews", ["text"], end=end)["text"].to_pylist()
     searches = read_table(snapshot, "searches", ["query", "clicked_item_id"], end=end)
     rows = zip(searches["query"].to_pylist(), searches["clicked_item_id"].to_pylist(), strict=True)

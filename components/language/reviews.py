@@ -16,6 +16,7 @@ from components.language.cache import encode_cached
 from components.language.encoder import Encoder
 from components.language.sentiment import SentimentHead, train_sentiment
 from components.params import SentimentParams
+from components.times import to_datetime
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ def judge_reviews(snapshot: Path, split: Path, encoder: Encoder, knobs: Sentimen
     if info.protocol != "global_time":
         return _nothing("windows are cut per user")
     names = ["text", "rating", "timestamp"]
-    rows = read_table(snapshot, "reviews", names, end=tables.moment(info.train_end)).sort_by("timestamp")
+    rows = read_table(snapshot, "reviews", names, end=to_datetime(info.train_end)).sort_by("timestamp")
     texts = np.array([text or "" for text in rows["text"].to_pylist()], object)
     stars = rows["rating"].to_numpy(zero_copy_only=False).astype(np.float64)
     times = rows["timestamp"].cast("int64").to_numpy()

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from components.contracts import DriftVerdict
 from components.monitoring.windows import CATEGORIES, COLUMNS, LENGTH, LOOK_BACK, Sample
 from components.params import DriftParams
+from components.times import HOUR_S
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 ROUNDS = 20  # random halves
 DEVIATIONS = 3.0  # a distance that is farther than this above the mean of the halves is no chance
 MIN_STD = 0.001  # of the reference, for a number that hardly varies there (Evidently uses the same)
-HOUR_S = 3_600.0
 
 
 @dataclass

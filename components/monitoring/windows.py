@@ -28,6 +28,7 @@ import numpy as np
 from components.contracts import IntArray, Record
 from components.data.snapshot import read_table
 from components.errors import ContractError
+from components.times import DAY_S, to_naive_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,6 @@ LOOK_BACK = ("item_new", "taste")  # need a whole look-back
 LENGTH = ("user_activity", *LOOK_BACK)  # mean something else where the window has another length
 WHOLE = 0.9  # share of a span that the history must cover
 META = b"carousel.window"
-DAY_S = 86_400.0
 
 QUERY = """
 WITH past AS (FROM events WHERE timestamp < $1),
@@ -105,13 +105,13 @@ def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int,
     start = end - timedelta(days=days)
     events = _read_events(snapshot, start - timedelta(days=days), end)
     times = events["timestamp"].to_numpy().astype("datetime64[us]")
-    inside = np.flatnonzero(times >= np.datetime64(_naive(start), "us"))
+    inside = np.flatnonzero(times >= np.datetime64(to_naive_utc(start), "us"))
     chosen = np.random.default_rng(seed).choice(len(inside), min(n, len(inside)), replace=False)
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.register("events", events)
         connection.register("items", _read_items(snapshot))
         connection.register("picked", pa.table({"row": np.sort(inside[chosen])}))
-        rows = connection.execute(QUERY, [_naive(start)]).to_arrow_table()
+        rows = connection.execute(QUERY, [to_naive_utc(start)]).to_arrow_table()
     return Sample(
         rows=rows.select(COLUMNS),
         window=_window(times, len(inside), start, end, days),
@@ -184,7 +184,3 @@ def _groups(values: pa.ChunkedArray) -> IntArray:
     codes = pc.dictionary_encode(values.combine_chunks()).indices.fill_null(-1).to_numpy(zero_copy_only=False)
     groups: IntArray = np.where(codes < 0, codes.max(initial=-1) + 1 + np.arange(len(codes)), codes).astype(np.int32)
     return groups
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

@@ -7,8 +7,9 @@ from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from components.profiles import definitions
-from components.profiles.definitions import DAY_US, UNIT, Names, Number
+from components.profiles.definitions import UNIT, Names, Number
 from components.profiles.facts import weight
+from components.times import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from components.contracts import EVENTS
 from components.language.text import normalise
 from components.params import ProfilesParams
+from components.times import DAY_US
 
-DAY_US = 86_400_000_000
 UNIT = 2.0**40  # amounts are added up as whole numbers of 1/UNIT: exact in any order, so equal rows give equal bytes
 LEVEL = " > "  # between the levels of a category path
 VISITS = ("view", "click", "cart", "purchase")  # events that show a visitor of an item; an impression does not

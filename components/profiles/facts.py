@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.profiles import definitions
 from components.profiles.definitions import LEVEL, UNIT
+from components.times import to_micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,11 +35,6 @@ class Tables:
     social: ir.Table
 
 
-def microseconds(time: datetime) -> int:
-    """Return the microseconds since 1970 of a time with a zone."""
-    return round(time.timestamp() * 1_000_000)
-
-
 def us(time: ir.TimestampValue) -> ir.IntegerValue:
     """Return the microseconds since 1970 of a column (UTC)."""
     import ibis
@@ -56,7 +52,7 @@ def items(tables: Tables, cut: datetime) -> ir.Table:
     import ibis
 
     rows = tables.products.mutate(listed=us(tables.products.timestamp))
-    rows = rows.filter(rows.listed.isnull() | (rows.listed < microseconds(cut)))
+    rows = rows.filter(rows.listed.isnull() | (rows.listed < to_micros(cut)))
     rows = rows.mutate(
         category=rows.category.strip().nullif(""),
         brand=rows.brand.strip().nullif(""),
@@ -129,7 +125,7 @@ def amount(value: Any) -> ir.DecimalValue:
 def _before(table: ir.Table, cut: datetime) -> ir.Table:
     """Return the rows before the cut, with their time `at` in microseconds."""
     rows = table.mutate(at=us(table.timestamp))
-    return rows.filter(rows.at < microseconds(cut))
+    return rows.filter(rows.at < to_micros(cut))
 
 
 def _terms(query: ir.StringValue) -> ir.ArrayValue:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.profiles import aggregates, facts
-from components.profiles.definitions import DAY_US, VISITS, item_numbers, item_rates, start_us
+from components.profiles.definitions import VISITS, item_numbers, item_rates, start_us
+from components.times import DAY_US, to_micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +23,7 @@ def item_profiles(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.T
     Known is what an event or review before the cut names, or a product row of before the cut or without a time.
     """
     events, reviews = facts.events(tables, cut, params), facts.reviews(tables, cut)
-    at, wanted = facts.microseconds(cut), item_numbers(params)
+    at, wanted = to_micros(cut), item_numbers(params)
     products = facts.items(tables, cut).select("item_id", "listed", price="price", price_position="price_percentile")
     ids = (t.select("item_id") for t in (products, events, reviews))
     table = next(ids).union(*ids, distinct=True)

@@ -17,7 +17,8 @@ from components.contracts import EVENTS
 from components.errors import ContractError
 from components.params import ProfilesParams
 from components.profiles import definitions
-from components.profiles.definitions import DAY_US, UNIT, Names, Number, start_us, user_names, user_numbers
+from components.profiles.definitions import UNIT, Names, Number, start_us, user_names, user_numbers
+from components.times import DAY_US
 
 
 @dataclass(frozen=True)

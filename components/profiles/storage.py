@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES, WINDOWS
 from components.data.snapshot import partitions
-from components.data.tables import SplitInfo, moment, read_info
+from components.data.tables import SplitInfo, read_info
 from components.errors import ContractError
 from components.profiles import facts
 from components.profiles.definitions import item_numbers, item_rates, user_numbers
@@ -23,6 +23,7 @@ from components.profiles.features import ProfileInfo, fit_scaling
 from components.profiles.items import item_profiles
 from components.profiles.live import Attributes
 from components.profiles.users import user_profiles
+from components.times import to_datetime
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,7 +45,7 @@ def write_profiles(
     import ibis
 
     info = read_info(split)
-    cut = moment(info.train_end)
+    cut = to_datetime(info.train_end)
     with TemporaryDirectory(prefix=".spill-", dir=out.parent) as spill:
         backend = ibis.duckdb.connect(memory_limit=f"{memory_gib}GiB", temp_directory=spill)
         try:

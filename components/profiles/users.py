@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.profiles import aggregates, facts
 from components.profiles.definitions import user_names, user_numbers
+from components.times import to_micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +30,7 @@ def user_profiles(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.T
         "searches": facts.searches(tables, cut),
         "social": facts.social(tables, cut),
     }
-    at, wanted = facts.microseconds(cut), user_numbers(params)
+    at, wanted = to_micros(cut), user_numbers(params)
     table = None
     for kind, rows in kinds.items():
         part = aggregates.numbers(rows, "user_id", [n for n in wanted if n.facts == kind], at)

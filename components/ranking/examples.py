@@ -14,6 +14,7 @@ from components.data.snapshot import partitions
 from components.data.tables import SplitInfo, read_info, read_interactions
 from components.errors import ContractError
 from components.params import RankingParams
+from components.times import HOUR_US
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
 LEAST = 5  # examples of each task that a ranker takes
@@ -114,7 +115,7 @@ def _shown(
             "bool_or(event IN ('cart', 'purchase')) AS cart, bool_or(event = 'purchase') AS purchase "
             "FROM shown LEFT JOIN came USING (user_idx, item_idx, t) "
             "GROUP BY user_idx, item_idx, t ORDER BY t, user_idx, item_idx",
-            [round(params.match_hours * 3_600_000_000)],
+            [round(params.match_hours * HOUR_US)],
         ).fetchnumpy()
     labels = np.stack([np.ma.filled(rows[task], False) for task in TASKS], axis=1).astype(np.float32)
     user, item = (np.asarray(rows[name], np.int32) for name in ("user_idx", "item_idx"))

@@ -11,8 +11,8 @@ from components.params import PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, pick, signed
 from components.recommenders.storage import Stored, write_model
+from components.times import DAY_US
 
-DAY_US = 86_400_000_000
 PRIOR = 1e-6  # far below any model's scores: it orders only what the model leaves equal
 
 

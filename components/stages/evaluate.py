@@ -9,9 +9,10 @@ from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.evaluation import evaluator, report
 from components.evaluation import report_data as views
-from components.evaluation.protocol import champion_saw_test, iso
+from components.evaluation.protocol import champion_saw_test
 from components.params import Params
 from components.stages.run import stage, write_metrics
+from components.times import to_iso
 
 N_FAVOURITES = 10  # titles that the report lists for a model
 
@@ -85,7 +86,7 @@ def _report(
             exclude_seen=params.recommend.exclude_seen,
             min_slice_users=section.min_slice_users,
             cold_user_events=section.cold_user_events,
-            validation_window=(iso(windows.info.starts("validation")), iso(windows.info.validation_end)),
+            validation_window=(to_iso(windows.info.starts("validation")), to_iso(windows.info.validation_end)),
             n_validation_users=len(windows.validation),
             min_gain=params.gate.min_gain,
         ),

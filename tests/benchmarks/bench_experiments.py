@@ -15,7 +15,6 @@ import csv
 import gzip
 import sys
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from components.experiments.off_policy import Log, doubly_robust, ips, snips
 from components.experiments.outcomes import Outcomes
 from components.experiments.sample_ratio import evidence
 from components.params import load
+from components.times import DAY_US, HOUR_US, to_datetime
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TESTS, LOGS, DRAWN, LEVEL = 1000, 500, 10_000, 0.05
@@ -52,13 +52,13 @@ def false_claims(run: Path) -> list[tuple[str, float, float]]:
     import duckdb
 
     knobs = load(CHECKOUT / "params.yaml").experiments
-    window = round(knobs.window_hours * 3_600_000_000)
+    window = round(knobs.window_hours * HOUR_US)
     start = read_info(run / "data/split").train_end
     asked = {"files": str(run / "data/snapshot/events/**/*.parquet"), "start": start, "window": window}
     rows = duckdb.execute(USERS, asked).fetchall()
     users, done = [row[0] for row in rows], np.array([row[1] for row in rows], np.int64)
     before = np.array([row[4] for row in rows], float)
-    print(f"A/A: {len(users)} users over {(done[-1] - done[0]) / 86_400_000_000:.0f} days")
+    print(f"A/A: {len(users)} users over {(done[-1] - done[0]) / DAY_US:.0f} days")
     found = []
     for metric, column in (("conversion", 2), ("clicks", 3)):
         outcome = np.array([row[column] for row in rows], float)
@@ -73,7 +73,7 @@ def false_claims(run: Path) -> list[tuple[str, float, float]]:
                 alpha=knobs.alpha,
                 min_users=2,
                 tightest_at=knobs.tightest_at,
-                started=datetime.fromtimestamp(start / 1e6, UTC),
+                started=to_datetime(start),
                 versions={"a": 1, "b": 2},
                 bundles={"a": "a", "b": "b"},
             )

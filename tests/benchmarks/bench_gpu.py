@@ -24,10 +24,10 @@ from components.evaluation.protocol import rank
 from components.params import Params, load
 from components.recommenders.popularity import PopularityRecommender
 from components.recommenders.sequence.recommender import SequenceRecommender
+from components.times import DAY_US
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS, DIM, EVENTS, ASKED = 400, 64, 20, 2000
-DAY_US = 86_400_000_000
 
 
 def shop(n_items: int, n_users: int) -> tuple[Interactions, Catalogue, Users]:

@@ -38,10 +38,10 @@ from components.recommenders.histories import history_matrix
 from components.release.bundle import Bundle, BundleInfo, EncoderInfo, build_bundle, open_bundle
 from components.serving.inference.recommendations import Row, user_of
 from components.serving.inference.scorer import together
+from components.times import DAY_US
 
 ROOT = Path(__file__).resolve().parents[2]
 K, ASKED, GROUPS, NOISE = 10, 300, 3000, 0.7
-DAY_US = 86_400_000_000
 
 
 def vectors_of(n: int, dim: int) -> np.ndarray:

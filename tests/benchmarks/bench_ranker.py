@@ -35,8 +35,8 @@ from components.ranking.measure import measure
 from components.ranking.ranker import Ranker
 from components.recommenders.popularity import decayed_popularity
 from components.stages import rank
+from components.times import DAY_US
 
-DAY_US = 86_400_000_000
 CHECKOUT = Path(__file__).resolve().parents[2]
 ALONE = {task: [f"ranking.tasks.{other}={1.0 if other == task else 1e-6}" for other in TASKS] for task in TASKS}
 FULL, ALONE_ROWS = "three branches", {f"{task} alone": task for task in TASKS}

@@ -10,6 +10,7 @@ first is not. DIR is the checkout of a run on the simulated shop, the current on
 
 import argparse
 import sys
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ from components.evaluation.protocol import rank, targets_of, window_users
 from components.params import load
 from components.recommenders.base import row_numbers, top_k
 from components.recommenders.factory import NAMES, load_model, model_folder
+from components.times import DAY_US, to_micros
 
 HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of what a page says about its user; pages of everybody that stand beside it
-DAY_US = 86_400_000_000
 
 
 def indices(split: Path, name: str, column: str) -> IntArray:
@@ -45,7 +46,7 @@ def shown(snapshot: Path, split: Path, world: shop_world.World, now: int) -> Flo
         table = pq.read_table(path, columns=["user_id", "item_id", "timestamp", "event"])
         rows = [r for r in table.to_pylist() if r["event"] == "impression" and r["user_id"]]
         for row in rows:
-            age = (now - int(row["timestamp"].timestamp() * 1e6)) / DAY_US
+            age = (now - to_micros(row["timestamp"].replace(tzinfo=UTC))) / DAY_US
             if age > 0:
                 kind = world.leaf[int(row["item_id"][1:]) - 1]
                 counts[int(row["user_id"][1:]) - 1, kind] += 0.5 ** (age / HALF_LIFE_DAYS)

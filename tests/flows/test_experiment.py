@@ -14,6 +14,7 @@ from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.serving.storage.exposures import Exposure, write
 from components.settings import Settings
+from components.times import HOUR_US, to_micros
 from flows import experiment
 from flows.cli import run
 
@@ -46,13 +47,13 @@ def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:
     assert running is not None
     serving = place.shop / "serving"
     (serving / "exposures").mkdir(parents=True)
-    at, shown, bought = round(START.timestamp() * 1_000_000), [], []
+    at, shown, bought = to_micros(START), [], []
     for user in (f"u{i}" for i in range(n)):
         arm = running.arm_of(user)
         name = arm.name if arm else None
         shown.append(Exposure(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
         if arm and (int(user[1:]) * 7919 % 1000) / 1000 < chances[arm.name]:
-            bought.append(StoredEvent(user, at + 3_600_000_000, "i1", "purchase"))
+            bought.append(StoredEvent(user, at + HOUR_US, "i1", "purchase"))
     write(serving / "exposures/a.parquet", shown)
     state = SqliteEventStore(serving / "state.db")
     state.put(bought).result()

@@ -19,7 +19,8 @@ from components.data.tables import SplitInfo
 from components.params import load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
-from tests.conftest import DAY_US, checkerboard
+from components.times import DAY_US
+from tests.conftest import checkerboard
 
 ROOT = Path(__file__).parents[2]
 

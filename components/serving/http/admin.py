@@ -15,6 +15,7 @@ from components.serving.http.problems import ProblemError
 from components.serving.http.routes import ERRORS, Responses
 from components.serving.inference.service import Desk
 from components.serving.schemas import Body, KeptId, UserRequest
+from components.times import now_micros
 
 log = logging.getLogger("serving")
 PROBLEMS: Responses = {**ERRORS, 401: ERRORS[422], 409: ERRORS[422]}
@@ -89,7 +90,7 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
     async def stock(body: StockRequest, request: Request) -> dict[str, Any]:
         """Tell how many pieces of products there are."""
         admin.enter(request)
-        await desk.apart(lambda: desk.state.set_stock(body.quantities, time.time_ns() // 1000))
+        await desk.apart(lambda: desk.state.set_stock(body.quantities, now_micros()))
         return {"products": len(body.quantities)}
 
     @app.post("/admin/forget", responses=PROBLEMS)

@@ -11,7 +11,6 @@ from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from components.data.tables import moment
 from components.serving.http.routes import ERRORS
 from components.serving.inference import recommendations as answers
 from components.serving.inference.scorer import best_of
@@ -19,6 +18,7 @@ from components.serving.inference.service import Desk
 from components.serving.models.watcher import Champion
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
 from components.serving.storage.event_store import StoredEvent
+from components.times import to_datetime
 
 HERE = Path(__file__).parent
 SECURITY = {
@@ -107,7 +107,12 @@ def _compared(desk: Desk, champion: Champion, other: Champion | None, body: Comp
     most = max(SHOWN, *(side.bundle.info.max_history for side in sides))
     past = desk.state.history(body.user_id, most)
     seen = [
-        Past(item_id=e.item_id, title=bundle.titles[bundle.index.get(e.item_id, 0)], event=e.event, time=moment(e.at))
+        Past(
+            item_id=e.item_id,
+            title=bundle.titles[bundle.index.get(e.item_id, 0)],
+            event=e.event,
+            time=to_datetime(e.at),
+        )
         for e in reversed(past[-SHOWN:])
     ]
     lists = [_listed(side, past[-side.bundle.info.max_history :], body) for side in sides]

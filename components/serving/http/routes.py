@@ -1,7 +1,6 @@
 """The routes that a shop's pages call: events in, lists and what is known of users and products out."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -11,7 +10,6 @@ from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
 from components.contracts import IntArray
-from components.data.tables import moment
 from components.serving.http.problems import ProblemError
 from components.serving.inference import recommendations as answers
 from components.serving.inference.recommendations import Found, Out
@@ -39,8 +37,9 @@ from components.serving.schemas import (
     UserRequest,
 )
 from components.serving.storage.event_store import StoredEvent, StoreError
+from components.times import HOUR_US, now_micros, to_datetime, to_micros
 
-AHEAD_US = 3_600_000_000  # an event may be so far ahead of the service's clock, and no more
+AHEAD_US = HOUR_US  # an event may be so far ahead of the service's clock, and no more
 Responses = dict[int | str, dict[str, Any]]
 ERRORS: Responses = {
     status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
@@ -56,7 +55,7 @@ def add_events(app: FastAPI, desk: Desk) -> None:
     @app.post("/events", responses=ERRORS)
     async def events(body: EventsRequest, request: Request) -> Accepted:
         """Take events; when this answers, they are on disk, and the user's next list knows them."""
-        now = time.time_ns() // 1000
+        now = now_micros()
         happened = [_happened(event, now, n) for n, event in enumerate(body.events)]
         try:
             new = await asyncio.wrap_future(desk.state.put(happened))
@@ -169,7 +168,7 @@ def add_rank(app: FastAPI, desk: Desk) -> None:
         most = bundle.info.max_history
         known = await desk.told(partial(desk.state.history, body.user_id, most)) if body.user_id else []
         user = answers.user_of(bundle, answers.rows_of(body.history or known))
-        now = time.time_ns() // 1000
+        now = now_micros()
 
         def work() -> list[Chances] | None:
             order = _known(body, bundle.index)
@@ -199,10 +198,10 @@ def add_people(app: FastAPI, desk: Desk) -> None:
         """Return what the service was told of a user, and the profile that it makes."""
         champion = desk.champion()
         rows = await desk.told(partial(desk.state.history, body.user_id, champion.bundle.info.max_history))
-        now = max([time.time_ns() // 1000, *(row.at + 1 for row in rows)])
+        now = max([now_micros(), *(row.at + 1 for row in rows)])
         told = await desk.apart(lambda: champion.people.profile(rows, now))
         history = [
-            Event.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": moment(r.at)}) for r in rows
+            Event.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)}) for r in rows
         ]
         return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=told)
 
@@ -232,7 +231,7 @@ def _known(body: ItemsRequest, index: dict[str, int]) -> IntArray:
 
 
 def _happened(event: Told, now: int, n: int) -> StoredEvent:
-    at = now + n if event.timestamp is None else answers.microseconds(event.timestamp)
+    at = now + n if event.timestamp is None else to_micros(event.timestamp)
     if at > now + AHEAD_US:
         raise ProblemError(
             422, f"events.{n}.timestamp is in the future by the service's clock; expected the past (UTC)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from components.serving.inference.scorer import NO_HISTORY, Best, best_of
 from components.serving.models.watcher import Champion
 from components.serving.schemas import Event, Filters, Item, RecommendRequest, SimilarRequest
 from components.serving.storage.event_store import StoredEvent
+from components.times import to_micros
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POOL = 5  # of so many times k products a diverse list is chosen
 EVIDENCE = 1e-4  # a part that scores less knows nothing of a product: only popularity, which breaks ties, is left
 TOGETHER = ("neighbours", "ease", "als")  # models that know what is bought together, the first one that is there
@@ -175,7 +174,7 @@ def rows_of(history: Sequence[Event] | Sequence[StoredEvent], here: str | None =
     rows = [
         Row(e.item_id, e.event, e.at)
         if isinstance(e, StoredEvent)
-        else Row(e.item_id, e.event, None if e.timestamp is None else microseconds(e.timestamp))
+        else Row(e.item_id, e.event, None if e.timestamp is None else to_micros(e.timestamp))
         for e in history
     ]
     if here is not None:
@@ -194,11 +193,6 @@ def as_items(bundle: Bundle, order: IntArray, scores: Sequence[float] | np.ndarr
     """Return the products of a list; padding is left out."""
     pairs = zip(order.tolist(), np.asarray(scores).tolist(), strict=True)
     return [Item(item_id=bundle.item_ids[i], title=bundle.titles[i], score=score) for i, score in pairs if i]
-
-
-def microseconds(time: datetime) -> int:
-    """Return the microseconds since 1970."""
-    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def _index(bundle: Bundle, item_id: str) -> int:

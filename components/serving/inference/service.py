@@ -34,6 +34,7 @@ from components.serving.schemas import NO_FILTERS, Asked, Filters, Item, Recomme
 from components.serving.storage.event_store import EventStore, StoreError
 from components.serving.storage.exposures import Exposure, ExposureLog
 from components.serving.storage.ttl_cache import TtlCached
+from components.times import now_micros
 
 T = TypeVar("T")
 ITEMS = TypeAdapter(list[Item])
@@ -187,7 +188,7 @@ class Desk:
             self.meters.fallbacks.labels(listed.reason).inc()
         request_id, version = request.state.request_id, side.champion.version
         about = (request_id, request.scope["path"], version, side.experiment, side.arm)
-        self.exposures.add(Exposure(user_id, listed.item_ids, time.time_ns() // 1000, session_id, *about))
+        self.exposures.add(Exposure(user_id, listed.item_ids, now_micros(), session_id, *about))
         told = (side.experiment, side.arm, listed.model, listed.reason)
         words = b",".join(b'"%s":%s' % pair for pair in zip(TOLD, map(_json, told), strict=True))
         head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from components.errors import CarouselError
-from components.profiles.definitions import DAY_US
+from components.times import DAY_US
 
 if TYPE_CHECKING:
     import pyarrow as pa

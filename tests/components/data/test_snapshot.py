@@ -1,7 +1,7 @@
 """What a snapshot holds, what waits, and which bytes stay."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -92,6 +92,8 @@ def test_read_table_takes_columns_and_a_span(ingest: Ingest) -> None:
     assert rows.num_rows == 50
     assert read_table(taken.snapshot, "events", ["user_id"], end).num_rows == 50
     assert read_table(taken.snapshot, "events", end=start).num_rows == 0
+    east = timezone(timedelta(hours=8))
+    assert read_table(taken.snapshot, "events", ["user_id"], start.astimezone(east), end.astimezone(east)) == rows
     assert read_table(taken.snapshot, "reviews").num_rows == 0
     with pytest.raises(ContractError, match="run the stage `ingest`"):
         read_table(taken.folder / "nowhere", "events")

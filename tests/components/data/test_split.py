@@ -15,10 +15,10 @@ from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.split import make_split
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
 from components.errors import ContractError
+from components.times import DAY_US, to_micros
 from tests.components.data.conftest import PRODUCTS, write
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
-DAY = 86_400_000_000
 TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}
 ONE_OUT = {**TIME, "protocol": "leave_one_out"}
 Cut = Callable[..., tuple[Path, SplitInfo]]
@@ -51,8 +51,8 @@ def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
 
 def test_windows_lie_in_the_order_of_time(cut: Cut) -> None:
     out, info = cut(purchases("a", "01-10", "02-14", "02-15", "02-21", "02-22", "02-28"))
-    end = int(AS_OF.timestamp() * 1e6)
-    assert (info.train_end, info.validation_end, info.test_end) == (end - 14 * DAY, end - 7 * DAY, end)
+    end = to_micros(AS_OF)
+    assert (info.train_end, info.validation_end, info.test_end) == (end - 14 * DAY_US, end - 7 * DAY_US, end)
     items = [read_interactions(out, (w,)).item_idx.tolist() for w in ("train", "validation", "test")]
     assert items == [[1, 2], [3, 4], [5, 6]]
     assert read_info(out) == info
@@ -118,7 +118,7 @@ def test_leave_one_out_takes_the_last_two_targets(cut: Cut) -> None:
         assert users.history.row(0).tolist() == history
         assert users.targets is not None
         assert users.targets.row(0).tolist() == target
-    assert info.train_end == info.test_end == int(AS_OF.timestamp() * 1e6)
+    assert info.train_end == info.test_end == to_micros(AS_OF)
 
 
 def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) -> None:
@@ -166,7 +166,7 @@ def test_future_rows_of_the_source_wait(cut: Cut, tmp_path: Path) -> None:
     counts = read_snapshot_info(tmp_path / "data/snapshot").counts["events"]
     assert (counts.kept, counts.later) == (3, 2)
     everything = read_interactions(out, ("train", "validation", "test"))
-    assert everything.timestamp.max() < int(AS_OF.timestamp() * 1e6)
+    assert everything.timestamp.max() < to_micros(AS_OF)
 
 
 @pytest.mark.parametrize(("days", "window"), [(("02-15", "02-22"), "train"), (("01-10", "02-22"), "validation")])

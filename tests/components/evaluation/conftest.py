@@ -13,8 +13,8 @@ import pytest
 from components.contracts import BoolArray, Ranked, Users
 from components.data.tables import SplitInfo
 from components.params import Params, load
+from components.times import DAY_US
 
-DAY = 86_400_000_000
 START = 1_760_000_000_000_000
 N_ITEMS, N_USERS = 40, 60
 
@@ -62,7 +62,7 @@ def write_split(folder: Path, protocol: str = "global_time", **titles: str) -> P
     """60 users, 40 items: colours as in the checkerboard; user 1 is new, item 40 is never sold in training."""
     rng = np.random.default_rng(3)
     folder.mkdir(parents=True, exist_ok=True)
-    ends = {"train": START + 30 * DAY, "validation": START + 40 * DAY, "test": START + 50 * DAY}
+    ends = {"train": START + 30 * DAY_US, "validation": START + 40 * DAY_US, "test": START + 50 * DAY_US}
     starts = {"train": START, "validation": ends["train"], "test": ends["validation"]}
     counts = {"train": 6, "validation": 2, "test": 3}
     rows: dict[str, list[tuple[int, ...]]] = {w: [] for w in ends}
@@ -71,8 +71,8 @@ def write_split(folder: Path, protocol: str = "global_time", **titles: str) -> P
         for window, items in zip(counts, np.split(own[:11], [6, 8]), strict=True):
             if user == 1 and window != "test":
                 continue
-            rows[window] += [(user, int(item), starts[window] + n * DAY, 2, 1) for n, item in enumerate(items)]
-        rows["test"].append((user, 40 if user % 2 == 0 else int(own[0]), starts["test"] + 8 * DAY, 2, 1))
+            rows[window] += [(user, int(item), starts[window] + n * DAY_US, 2, 1) for n, item in enumerate(items)]
+        rows["test"].append((user, 40 if user % 2 == 0 else int(own[0]), starts["test"] + 8 * DAY_US, 2, 1))
     rows["train"].insert(0, (0, 2, START, 0, 0))  # an anonymous view
     for window, events in rows.items():
         columns = np.array(sorted(events, key=lambda e: (e[0], e[2])), dtype=np.int64).T

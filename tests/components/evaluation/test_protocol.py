@@ -17,7 +17,6 @@ from components.evaluation.protocol import (
     _twins,
     champion_saw_test,
     check_leakage,
-    iso,
     keep,
     rank,
     take,
@@ -25,12 +24,13 @@ from components.evaluation.protocol import (
     window_users,
     without_seen,
 )
-from tests.components.evaluation.conftest import DAY, N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
+from components.times import DAY_US
+from tests.components.evaluation.conftest import N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
 from tests.conftest import ragged
 
 
 def users_of(history: list[list[int]], targets: list[list[int]]) -> Users:
-    return Users(np.arange(1, len(history) + 1, dtype=np.int32), ragged(history), 10 * DAY, ragged(targets))
+    return Users(np.arange(1, len(history) + 1, dtype=np.int32), ragged(history), 10 * DAY_US, ragged(targets))
 
 
 def test_a_clean_split_passes(split: Path, tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_clean_split_passes(split: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("window", ["train", "validation", "test"])
-@pytest.mark.parametrize("late_by", [0, 1, 100 * DAY])
+@pytest.mark.parametrize("late_by", [0, 1, 100 * DAY_US])
 def test_a_planted_future_row_is_leakage(split: Path, window: str, late_by: int) -> None:
     """An event at the very end of its window is already too late: windows end before their end."""
     info = read_info(split)
@@ -75,11 +75,11 @@ def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
 
         edit(split, "train", plant)
 
-    of_user(5, START + 30 * DAY)  # as late as the own first validation event: a tie, in source order
+    of_user(5, START + 30 * DAY_US)  # as late as the own first validation event: a tie, in source order
     check_leakage(split)
-    of_user(0, START + 99 * DAY)  # anonymous
+    of_user(0, START + 99 * DAY_US)  # anonymous
     check_leakage(split)
-    of_user(5, START + 45 * DAY)
+    of_user(5, START + 45 * DAY_US)
     with pytest.raises(ContractError, match="leakage"):
         check_leakage(split)
 
@@ -193,26 +193,22 @@ def test_champion_of_the_past_has_not_seen_the_test_window(split: Path) -> None:
     info = read_info(split)
     start = info.starts("test")
     assert not champion_saw_test(info.train_end, info.validation_end, info, True)  # trained in this very run
-    assert not champion_saw_test(start - DAY, start, info, False)
+    assert not champion_saw_test(start - DAY_US, start, info, False)
     assert champion_saw_test(start + 1, start + 1, info, False)  # trained on the window's first event
-    assert champion_saw_test(start - 2 * DAY, start + DAY, info, False)  # chosen and stopped on it
+    assert champion_saw_test(start - 2 * DAY_US, start + DAY_US, info, False)  # chosen and stopped on it
 
 
 def test_leave_one_out_trusts_only_a_champion_of_the_same_split(split: Path) -> None:
     info = read_info(split).model_copy(update={"protocol": "leave_one_out"})
     assert not champion_saw_test(info.train_end, info.validation_end, info, True)
     assert champion_saw_test(info.train_end, info.validation_end, info, False)
-    assert champion_saw_test(info.train_end - DAY, info.validation_end, info, True)
-
-
-def test_iso_keeps_microseconds() -> None:
-    assert iso(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001+00:00"
+    assert champion_saw_test(info.train_end - DAY_US, info.validation_end, info, True)
 
 
 def test_a_history_that_reaches_into_the_window_is_named(split: Path) -> None:
     def late(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         row = np.flatnonzero(columns["user_idx"] == pq.read_table(split / "validation.parquet")["user_idx"][0].as_py())
-        columns["timestamp"][row[-1]] = START + 99 * DAY
+        columns["timestamp"][row[-1]] = START + 99 * DAY_US
         return columns
 
     edit(split, "train", late)

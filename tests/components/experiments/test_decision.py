@@ -6,17 +6,17 @@ import pytest
 from components.experiments.decision import decide
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
+from components.times import DAY_US, to_micros
 
 from .conftest import START
 
-HOUR = 3_600_000_000
-T0 = round(START.timestamp() * 1_000_000)
+T0 = to_micros(START)
 
 
 def outcomes(n: int, chances: tuple[float, float], shares: tuple[float, float] = (0.5, 0.5)) -> Outcomes:
     rng = np.random.default_rng(5)
     arm = rng.choice(2, n, p=shares).astype(np.int64)
-    done = T0 + np.sort(rng.integers(24 * HOUR, 20 * 24 * HOUR, n))
+    done = T0 + np.sort(rng.integers(DAY_US, 20 * DAY_US, n))
     return Outcomes(
         arm, rng.binomial(1, np.array(chances)[arm]).astype(float), rng.poisson(2, n).astype(float), done, 3, 0
     )

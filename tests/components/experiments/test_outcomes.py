@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import read_outcomes
+from components.times import HOUR_US, to_micros
 
 from .conftest import START
 
-HOUR = 3_600_000_000
-T0 = round(START.timestamp() * 1_000_000)
+T0 = to_micros(START)
 
 
 def shown(path: Path, rows: list[tuple[str, int, str | None]], name: str | None = "spring") -> Path:
@@ -44,20 +44,21 @@ def events(*rows: tuple[str, int, str]) -> pa.Table:
 def test_each_user_counts_once_within_the_own_window(experiment: Experiment, tmp_path: Path) -> None:
     files = [
         shown(
-            tmp_path / "a.parquet", [("ann", T0, "control"), ("ann", T0 + HOUR, "control"), ("bob", T0 + HOUR, "new")]
+            tmp_path / "a.parquet",
+            [("ann", T0, "control"), ("ann", T0 + HOUR_US, "control"), ("bob", T0 + HOUR_US, "new")],
         ),
-        shown(tmp_path / "b.parquet", [("cid", T0, "new"), ("cid", T0 + HOUR, "control")]),
-        shown(tmp_path / "c.parquet", [("dan", T0 + 30 * HOUR, "new"), ("eve", T0, "control")]),
+        shown(tmp_path / "b.parquet", [("cid", T0, "new"), ("cid", T0 + HOUR_US, "control")]),
+        shown(tmp_path / "c.parquet", [("dan", T0 + 30 * HOUR_US, "new"), ("eve", T0, "control")]),
         shown(tmp_path / "d.parquet", [("fay", T0, "new")], "winter"),
         shown(tmp_path / "e.parquet", [("gus", T0, None)], None),
     ]
     happened = events(
-        ("ann", T0 - HOUR, "purchase"),
-        ("ann", T0 + 25 * HOUR, "purchase"),
-        ("bob", T0 + 2 * HOUR, "purchase"),
-        ("bob", T0 + 3 * HOUR, "purchase"),
-        ("bob", T0 + 3 * HOUR, "view"),
-        ("eve", T0 + HOUR, "view"),
+        ("ann", T0 - HOUR_US, "purchase"),
+        ("ann", T0 + 25 * HOUR_US, "purchase"),
+        ("bob", T0 + 2 * HOUR_US, "purchase"),
+        ("bob", T0 + 3 * HOUR_US, "purchase"),
+        ("bob", T0 + 3 * HOUR_US, "view"),
+        ("eve", T0 + HOUR_US, "view"),
     )
     now = START + timedelta(hours=48)
     told = read_outcomes(files, happened, experiment, now)

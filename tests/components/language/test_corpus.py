@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from components.contracts import EVENTS, Catalogue, Interactions
 from components.data.tables import SplitInfo
 from components.language.corpus import Corpus, bought_together, build_corpus, read_corpus
+from components.times import DAY_US
 
-DAY_US = 86_400_000_000
 TITLES = ["red tea pot", "红茶壶", "sock"]
 
 

@@ -16,6 +16,7 @@ from components.language.encoder import Encoder, resolve_model
 from components.language.reviews import Judged, judge_reviews
 from components.language.text import is_chinese
 from components.stages import ingest, resolve, split
+from components.times import to_datetime, to_naive_utc
 from tests.components.stages.conftest import enter
 
 __all__ = ["enter"]
@@ -55,10 +56,10 @@ def test_what_has_no_stars_is_heard_in_both_languages(checkout: Path, chinese: b
     assert came.head is not None
     assert came.metrics["sentiment/auc"] > 0.8
     said = dict(zip(came.said["text"].to_pylist(), came.said["sentiment"].to_pylist(), strict=True))
-    end = tables.read_info(Path("data/split")).train_end
+    end = to_naive_utc(to_datetime(tables.read_info(Path("data/split")).train_end))
     rows = pq.read_table("stars.parquet").to_pylist()
     rows = [r for r in rows if r["text"] and is_chinese(r["text"]) == chinese]
-    past = [r for r in rows if r["timestamp"].timestamp() * 1e6 < end]
+    past = [r for r in rows if r["timestamp"] < end]
     glad, sad = ([said[r["text"]] for r in past if low <= r["rating"] <= high] for low, high in ((4, 5), (1, 2)))
     assert min(len(glad), len(sad)) >= 5
     assert np.mean(glad) > np.mean(sad) + 0.3

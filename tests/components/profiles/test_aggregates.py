@@ -4,7 +4,8 @@ import ibis
 import pytest
 
 from components.profiles import aggregates
-from components.profiles.definitions import DAY_US, UNIT, Names, Number
+from components.profiles.definitions import UNIT, Names, Number
+from components.times import DAY_US
 from tests.components.profiles.small import by_id, knobs
 
 ROWS = ibis.memtable({

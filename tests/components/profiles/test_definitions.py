@@ -3,6 +3,7 @@
 import pytest
 
 from components.profiles import definitions
+from components.times import DAY_US
 from tests.components.profiles.small import knobs
 
 
@@ -24,7 +25,7 @@ def test_formulas() -> None:
     assert [definitions.sentiment(r) for r in (1, 3, 5)] == [0.0, 0.5, 1.0]
     assert [definitions.decay(age, 10) for age in (0, 10, 20)] == pytest.approx([1.0, 0.5, 0.25], rel=1e-12)
     assert definitions.money(2.5, 4) == 10.0
-    assert definitions.start_us(definitions.DAY_US * 9, 7) == definitions.DAY_US * 2
+    assert definitions.start_us(DAY_US * 9, 7) == DAY_US * 2
 
 
 def test_names_are_unique_and_windows_follow_the_knob() -> None:

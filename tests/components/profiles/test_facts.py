@@ -6,6 +6,7 @@ import pytest
 
 from components.profiles import facts
 from components.profiles.definitions import UNIT
+from components.times import to_micros
 from tests.components.profiles.small import CUT, by_id, event, knobs, product, shop
 
 
@@ -40,7 +41,7 @@ def test_amounts_are_whole_numbers_of_a_unit() -> None:
 def test_microseconds_reach_the_database_whole() -> None:
     time = CUT - timedelta(microseconds=1)
     came = by_id(facts.events(shop(events=[{**event("ann", "a", 0), "timestamp": time}]), CUT, knobs()))
-    assert came["ann"]["at"] == facts.microseconds(CUT) - 1
+    assert came["ann"]["at"] == to_micros(CUT) - 1
 
 
 def test_words_of_searches_each_make_a_row() -> None:

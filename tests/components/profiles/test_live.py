@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from components.contracts import EVENTS
 from components.errors import ContractError
 from components.profiles import facts
-from components.profiles.definitions import DAY_US
 from components.profiles.live import Attributes, Event, LiveProfiles, Review, Search, Social, State
 from components.profiles.users import user_profiles
+from components.times import DAY_US, to_micros
 from tests.components.profiles.small import CUT, START, by_id, day, event, knobs, product, shop
 
 KNOBS = knobs(windows_days="[3, 10]", horizon_days=60, half_life_days=4, top=3)
@@ -43,7 +43,7 @@ SOCIAL = st.fixed_dictionaries({
 
 
 def live_row(kind: type, row: dict[str, Any]) -> Any:
-    return kind(**{**row, "timestamp": facts.microseconds(row["timestamp"])})
+    return kind(**{**row, "timestamp": to_micros(row["timestamp"])})
 
 
 def replay(live: LiveProfiles, user: str, rows: list[Any]) -> State:
@@ -80,11 +80,11 @@ def test_live_says_what_batch_says(
     live = LiveProfiles(KNOBS, known)
     rows = [live_row(Event, r) for r in events] + [live_row(Review, r) for r in reviews]
     rows += [live_row(Search, r) for r in searches] + [live_row(Social, r) for r in social]
-    past = [row for row in rows if row.timestamp < facts.microseconds(CUT)]
+    past = [row for row in rows if row.timestamp < to_micros(CUT)]
     order.shuffle(past)  # as rows arrive: late ones, too
     for user in ("ann", "bob"):
         state = replay(live, user, past)
-        assert same(live.profile(state, facts.microseconds(CUT)), wanted.get(user))
+        assert same(live.profile(state, to_micros(CUT)), wanted.get(user))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def live() -> LiveProfiles:
 
 
 def us(n: float) -> int:
-    return facts.microseconds(START) + round(n * DAY_US)
+    return to_micros(START) + round(n * DAY_US)
 
 
 def view(at: float, user: str | None = "ann", kind: str = "view") -> Event:

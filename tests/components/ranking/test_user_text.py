@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.ranking.user_text import user_texts
+from components.times import DAY_US, to_micros
 from tests.components.release.conftest import write_items
 from tests.conftest import checkerboard
 
@@ -30,7 +31,7 @@ def split(tmp_path: Path) -> Path:
     """Return a split of two users: one took items 1 to 8, one a day; the other nothing."""
     folder = tmp_path / "split"
     write_items(folder, checkerboard()[1])
-    end = int(END.timestamp() * 1_000_000)
+    end = to_micros(END)
     times = {"train_end": end, "validation_end": end + 1, "test_end": end + 2}
     sizes = {"n_users": 2, "n_items": 20, "max_history": 50}
     (folder / "split.json").write_text(json.dumps({"protocol": "global_time", "simulated": True, **times, **sizes}))
@@ -39,7 +40,7 @@ def split(tmp_path: Path) -> Path:
         folder / "train.parquet",
         user_idx=pa.array([1] * 8, pa.int32()),
         item_idx=pa.array(range(1, 9), pa.int32()),
-        timestamp=[end - 86_400_000_000 * d for d in range(8, 0, -1)],
+        timestamp=[end - DAY_US * d for d in range(8, 0, -1)],
         event=pa.array([2] * 8, pa.int8()),
         weight=pa.array([1.0] * 8, pa.float32()),
     )

@@ -8,8 +8,8 @@ import pytest
 
 from components.contracts import EVENTS, Interactions, Ragged, Users
 from components.params import Params, load
+from components.times import DAY_US, HOUR_US
 
-HOUR_US = 3_600_000_000
 SMALL = [
     "models.als.factors=2",
     "models.ease.l2=5",
@@ -51,11 +51,11 @@ def events_of() -> Callable[..., Interactions]:
     """Return a maker of training events from (user_idx, item_idx, event, weight, age in days) rows, sorted by user."""
 
     def make(rows: list[tuple[int, int, str, float, float]], n_users: int, n_items: int) -> Interactions:
-        now = 1000 * 24 * HOUR_US
+        now = 1000 * DAY_US
         return Interactions(
             user_idx=np.array([r[0] for r in rows], np.int32),
             item_idx=np.array([r[1] for r in rows], np.int32),
-            timestamp=np.array([now - int(r[4] * 24 * HOUR_US) for r in rows], np.int64),
+            timestamp=np.array([now - int(r[4] * DAY_US) for r in rows], np.int64),
             event=np.array([EVENTS.index(r[2]) for r in rows], np.int8),
             weight=np.array([r[3] for r in rows], np.float32),
             n_users=n_users,

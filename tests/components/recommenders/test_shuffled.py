@@ -11,8 +11,9 @@ from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, targets_of
 from components.params import Params
 from components.recommenders.factory import create
+from components.times import DAY_US
 from tests.components.recommenders.test_contract import every_model
-from tests.conftest import DAY_US, checkerboard, ragged
+from tests.conftest import checkerboard, ragged
 
 World = tuple[Interactions, Catalogue, Users]
 N_USERS, N_ITEMS, K = 300, 60, 10

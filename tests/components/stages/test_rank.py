@@ -20,11 +20,11 @@ from components.ranking.ranker import Ranker
 from components.ranking.user_text import user_texts
 from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
+from components.times import DAY_US
 from tests.components.language.tiny import tiny_bert
 from tests.components.stages.conftest import no_reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-DAY_US = 86_400_000_000
 SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.profiles.definitions import DAY_US
 from components.serving.storage.event_store import EventStore, StoredEvent, tombstone
 from components.serving.storage.open_event_store import open_event_store
+from components.times import DAY_US
 from tests.components.serving.conftest import ROOT
 
 Open = Callable[[], EventStore]

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.serving.storage.import_snapshot import import_snapshot
+from components.times import to_micros
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def test_once_and_only_what_teaches(tmp_path: Path) -> None:
     snapshot(shop, ["ann", "cid"], "impression")
     assert import_snapshot(state, shop) == 3
     assert [(e.item_id, e.event, e.quantity) for e in state.history("ann", 9)] == [("i0", "view", 1), ("i3", "view", 1)]
-    assert state.history("ann", 9)[0].at == round(START.timestamp() * 1_000_000)
+    assert state.history("ann", 9)[0].at == to_micros(START)
     assert state.find_users("", 9) == ["ann", "bob"]
     assert import_snapshot(state, shop) == 0
     snapshot(shop, ["ann"], "purchase")
