@@ -12,7 +12,9 @@ from typing import Any
 # "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
     "ann_arrays": {},  # nearest/, the tensors of the graph
-    "bundle_info": {},  # info.json of a bundle
+    "bundle_info": {  # info.json of a bundle
+        "nearest/from_items": "min_items",
+    },
     "canary": {},  # stopped.json of the service
     "champion": {},  # champion.json, current.json
     "decision": {},  # decision.json of the gate
@@ -23,11 +25,25 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "experiment_decision": {},  # NAME.decision.json
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
-    "ranker": {},  # ranker.json
+    "ranker": {  # ranker.json
+        "params/check_share": "holdout_share",
+        "params/focal": "focal_gamma",
+        "params/match_hours": "attribution_hours",
+    },
     "ranker_arrays": {},  # the tensors beside it
-    "recommender": {},  # model.json of every recommender
+    "recommender": {  # model.json of every recommender
+        "params/keep": "max_weights_per_item",
+        "params/memory": "summarised_events",
+        "params/graph": "item_graph_neighbours",
+        "params/newcomer_cost": "cold_item_max_ndcg_loss",
+        "params/newcomer_lenders": "cold_item_neighbour_pool",
+    },
     "recommender_arrays": {},  # the tensors beside it
-    "search": {},  # search.json, the words of the products
+    "search": {  # search.json, the words of the products
+        "params/nearest": "similar_candidates",
+        "params/popular_weight": "popularity_weight",
+        "params/text_weight": "semantic_weight",
+    },
     "search_arrays": {},  # the tensors beside it
     "sentiment": {},  # sentiment.json
     "trial": {},  # a trial of the search over parameters

@@ -17,6 +17,38 @@ PartName = Literal["popularity", "neighbours", "als", "ease", "content", "intere
 ModelName = Literal[PartName, "hybrid"]
 
 
+RENAMED = {
+    "experiments.tightest_at": "experiments.target_users",
+    "models.ease.keep": "models.ease.max_weights_per_item",
+    "models.hybrid.newcomer_cost": "models.hybrid.cold_item_max_ndcg_loss",
+    "models.hybrid.newcomer_lenders": "models.hybrid.cold_item_neighbour_pool",
+    "models.sequence.graph": "models.sequence.item_graph_neighbours",
+    "models.sequence.memory": "models.sequence.summarised_events",
+    "nearest": "ann",
+    "nearest.connectivity": "ann.connectivity",
+    "nearest.expansion_add": "ann.expansion_add",
+    "nearest.expansion_search": "ann.expansion_search",
+    "nearest.from_items": "ann.min_items",
+    "ranking.check_share": "ranking.holdout_share",
+    "ranking.focal": "ranking.focal_gamma",
+    "ranking.match_hours": "ranking.attribution_hours",
+    "search.nearest": "search.similar_candidates",
+    "search.popular_weight": "search.popularity_weight",
+    "search.text_weight": "search.semantic_weight",
+    "serving.challenger.max_failures": "serving.challenger.max_extra_failure_share",
+    "serving.challenger.max_slower": "serving.challenger.max_latency_ratio",
+    "serving.exposures.max_waiting": "serving.exposures.max_queue_rows",
+    "serving.exposures.seconds": "serving.exposures.flush_s",
+    "serving.hosts": "serving.allowed_hosts",
+    "serving.max_waiting": "serving.max_queue",
+    "serving.remembered": "serving.list_cache_size",
+    "serving.state_connections": "serving.store_connections",
+    "serving.state_days": "serving.event_retention_days",
+    "serving.together": "serving.max_batch_size",
+    "shop.newcomer_share": "shop.new_share",
+}  # knobs and sections under their names in version 0.1 -> present names; an old name is refused
+
+
 class Section(BaseModel):
     """A frozen section of params.yaml; an unknown knob is an error."""
 
@@ -83,7 +115,7 @@ class ShopParams(Section):
     shift_day: Annotated[int, Field(ge=0)]
     shift_share: Share
     chinese_share: Share
-    newcomer_share: Share
+    new_share: Share
     sessions_per_user: Positive
     impressions_per_session: Count
     bad_share: Share
@@ -246,7 +278,7 @@ class EaseParams(Section):
     l2: Positive
     recency: Share
     max_items: Count
-    keep: Count
+    max_weights_per_item: Count
 
 
 class ContentParams(Section):
@@ -264,11 +296,11 @@ class SequenceParams(Section):
     heads: Count
     dropout: Share
     max_length: Annotated[int, Field(ge=2)]
-    memory: Annotated[int, Field(ge=0)]
+    summarised_events: Annotated[int, Field(ge=0)]
     id_evidence: Positive
     temperature: Positive
     softmax_items: Count
-    graph: Annotated[int, Field(ge=0, le=1000)]
+    item_graph_neighbours: Annotated[int, Field(ge=0, le=1000)]
     profile: bool
     event_heads: bool
 
@@ -288,8 +320,8 @@ class HybridParams(Section):
     max_users: Count
     min_slice_users: Count
     min_gain: Share
-    newcomer_cost: Share
-    newcomer_lenders: Count
+    cold_item_max_ndcg_loss: Share
+    cold_item_neighbour_pool: Count
 
 
 class ModelsParams(Section):
@@ -330,12 +362,12 @@ class RankingParams(Section):
     branches: Annotated[list[Literal["text", "user", "item"]], Field(min_length=1)]
     tasks: dict[Literal["click", "cart", "purchase"], Annotated[float, Field(gt=0, le=1000)]]
     dropout: Share
-    focal: Annotated[float, Field(ge=0, le=10)]
+    focal_gamma: Annotated[float, Field(ge=0, le=10)]
     recency: Share
-    match_hours: Positive
+    attribution_hours: Positive
     negatives: Count
     max_examples: Annotated[int, Field(ge=100)]
-    check_share: Annotated[float, Field(gt=0, lt=1)]
+    holdout_share: Annotated[float, Field(gt=0, lt=1)]
     max_epochs: Count
     patience: Count
     batch_size: Count
@@ -452,10 +484,10 @@ class SearchParams(Section):
     field_weights: dict[Literal["title", "brand", "category", "text"], Annotated[float, Field(ge=0)]]
     k1: Positive
     b: Share
-    text_weight: Annotated[float, Field(ge=0)]
-    popular_weight: Annotated[float, Field(ge=0)]
+    semantic_weight: Annotated[float, Field(ge=0)]
+    popularity_weight: Annotated[float, Field(ge=0)]
     personal_weight: Annotated[float, Field(ge=0)]
-    nearest: Annotated[int, Field(ge=0)]
+    similar_candidates: Annotated[int, Field(ge=0)]
     prefix_weight: Share
     typo_weight: Share
 
@@ -471,7 +503,7 @@ class SearchParams(Section):
 class AnnParams(Section):
     """The graph of products' vectors."""
 
-    from_items: Count
+    min_items: Count
     connectivity: Annotated[int, Field(ge=2, le=256)]
     expansion_add: Count
     expansion_search: Count
@@ -483,15 +515,15 @@ class ExperimentsParams(Section):
     alpha: Annotated[float, Field(gt=0, lt=1)]
     window_hours: Positive
     min_users: Annotated[int, Field(ge=2)]
-    tightest_at: Annotated[int, Field(ge=2)]
+    target_users: Annotated[int, Field(ge=2)]
 
 
 class ExposureParams(Section):
     """How what was shown is written down."""
 
     rows_per_file: Count
-    seconds: Positive
-    max_waiting: Count
+    flush_s: Positive
+    max_queue_rows: Count
 
 
 class ChallengerParams(Section):
@@ -500,8 +532,8 @@ class ChallengerParams(Section):
     shadow_share: Share
     canary_share: Share
     min_requests: Count
-    max_failures: Share
-    max_slower: Annotated[float, Field(ge=1)]
+    max_extra_failure_share: Share
+    max_latency_ratio: Annotated[float, Field(ge=1)]
 
 
 class ServingParams(Section):
@@ -514,14 +546,14 @@ class ServingParams(Section):
     max_body_kib: Count
     timeout_s: Positive
     threads: Count
-    state_connections: Count
-    max_waiting: Count
+    store_connections: Count
+    max_queue: Count
     workers: Count
-    together: Count
-    remembered: Annotated[int, Field(ge=0)]
-    hosts: list[str]
+    max_batch_size: Count
+    list_cache_size: Annotated[int, Field(ge=0)]
+    allowed_hosts: list[str]
     page: bool
-    state_days: Count
+    event_retention_days: Count
     exposures: ExposureParams
     challenger: ChallengerParams
 
@@ -553,7 +585,7 @@ class Params(Section):
     gate: GateParams
     release: ReleaseParams
     search: SearchParams
-    nearest: AnnParams
+    ann: AnnParams
     experiments: ExperimentsParams
     serving: ServingParams
     flows: FlowsParams
@@ -591,18 +623,30 @@ def load(path: Path, overlays: list[Path] | None = None, overrides: list[str] | 
     return check(merge(path, overlays or [], overrides or []), str(path))
 
 
+def refuse_renamed(tree: dict[str, Any], where: str) -> None:
+    """Raise ParamsError when the tree holds a knob under a name of before, and say what it is called now."""
+    paths = dict.fromkeys([*_paths(tree), *((tree.get("tune") or {}).get("space") or {})])
+    old = [path for path in RENAMED if path in paths and not any(other.startswith(f"{path}.") for other in paths)]
+    if old:
+        raise ParamsError(f"{where}: " + "; ".join(f"{path} is now called {RENAMED[path]}" for path in old))
+
+
 def merge(path: Path, overlays: list[Path], overrides: list[str]) -> dict[str, Any]:
     """Return the merged tree, unchecked. An overlay replaces single values; lists and sources are replaced whole."""
     tree = _read(path)
+    refuse_renamed(tree, str(path))
     for overlay in overlays:
-        _lay_over(tree, _read(overlay), str(overlay))
+        patch: Any = _read(overlay)
+        refuse_renamed(patch, str(overlay))
+        _lay_over(tree, patch, str(overlay))
     for line in overrides:
         name, equals, value = line.partition("=")
         if not equals:
             raise ParamsError(f"override {line!r}: expected `a.b=c`, such as trainer.max_epochs=5")
-        patch: Any = _yaml(value, f"override {line!r}")
+        patch = _yaml(value, f"override {line!r}")
         for part in reversed(name.strip().split(".")):
             patch = {part: patch}
+        refuse_renamed(patch, f"override {line!r}")
         _lay_over(tree, patch, f"override {line!r}")
     return tree
 
@@ -632,6 +676,13 @@ def _yaml(text: str, where: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ParamsError(f"{where}: not YAML: {error}") from None
+
+
+def _paths(tree: Any, at: str = "") -> list[str]:
+    """Return the path of each section and knob: "serving", "serving.port"."""
+    if not isinstance(tree, dict):
+        return []
+    return [path for key, value in tree.items() for path in (f"{at}{key}", *_paths(value, f"{at}{key}."))]
 
 
 _WHOLE = {"sources", "weights", "space"}  # an overlay replaces these as one value

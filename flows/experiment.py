@@ -36,7 +36,7 @@ def start(place: Place, name: str, share: float, metric: Metric, now: datetime) 
         window_hours=knobs.window_hours,
         alpha=knobs.alpha,
         min_users=knobs.min_users,
-        tightest_at=knobs.tightest_at,
+        tightest_at=knobs.target_users,
         started=now,
         versions={role: version.number for role, version in versions.items()},
         bundles={role: version.lineage.bundle_digest for role, version in versions.items()},

@@ -117,7 +117,7 @@ def _items(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]
     group = leaf * 2 + language
     appeal = rng.permutation(np.arange(1, n + 1)).astype(np.float64) ** -0.8
     appeal /= np.bincount(group, appeal, 2 * N_LEAVES)[group]
-    new = rng.random(n) < shop.newcomer_share
+    new = rng.random(n) < shop.new_share
     return {
         "leaf": leaf.astype(np.int32),
         "style": rng.integers(len(STYLES), size=n).astype(np.int32),
@@ -134,7 +134,7 @@ def _items(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]
 
 def _users(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     n = shop.n_users
-    new = rng.random(n) < shop.newcomer_share
+    new = rng.random(n) < shop.new_share
     outdoor = [i for i, (top, _) in enumerate(KINDS) if top[0] in ("Outdoor", "Sports", "Garden")]
     before = _taste(rng, n, np.arange(N_LEAVES))
     after = _taste(rng, n, np.array(outdoor))  # spring: those whose taste moves go outdoors

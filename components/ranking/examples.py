@@ -67,9 +67,9 @@ def read_examples(
     return found
 
 
-def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples, Examples]:
+def cut(examples: Examples, holdout_share: float) -> tuple[Examples, Examples, Examples]:
     """Return three parts by time: to learn from; of the newest share, a half to stop on and a half to calibrate on."""
-    size = round(len(examples) * check_share / 2)
+    size = round(len(examples) * holdout_share / 2)
     ends = (len(examples) - 2 * size, len(examples) - size, len(examples))
     learn, stop, calibrate = (examples.take(np.arange(*part)) for part in ((0, ends[0]), ends[:2], ends[1:]))
     return learn, stop, calibrate
@@ -77,7 +77,7 @@ def cut(examples: Examples, check_share: float) -> tuple[Examples, Examples, Exa
 
 def lacking(learned: Examples, test: Examples, params: RankingParams) -> str:
     """Return why a ranker cannot be fitted and measured on these; "" where it can."""
-    learn, stop, calibrate = cut(learned, params.check_share)
+    learn, stop, calibrate = cut(learned, params.holdout_share)
     needs = {"learn from": (learn, TASKS), "stop on": (stop, TASKS[:1]), "calibrate on": (calibrate, TASKS[:1])}
     for purpose, (part, tasks) in (needs | {"measure on": (test, TASKS)}).items():
         for task, positives in zip(tasks, part.labels.sum(axis=0).astype(int), strict=False):
@@ -89,7 +89,7 @@ def lacking(learned: Examples, test: Examples, params: RankingParams) -> str:
 def _shown(
     snapshot: Path, split: Path, info: SplitInfo, window: str, params: RankingParams, memory_gib: float
 ) -> Examples:
-    """Return the impressions of the window; what a user did goes to the newest one of the item, within match_hours."""
+    """Return the impressions of the window; an action belongs to the item's newest one within attribution_hours."""
     import duckdb
 
     start = info.starts(window)
@@ -115,7 +115,7 @@ def _shown(
             "bool_or(event IN ('cart', 'purchase')) AS cart, bool_or(event = 'purchase') AS purchase "
             "FROM shown LEFT JOIN came USING (user_idx, item_idx, t) "
             "GROUP BY user_idx, item_idx, t ORDER BY t, user_idx, item_idx",
-            [round(params.match_hours * HOUR_US)],
+            [round(params.attribution_hours * HOUR_US)],
         ).fetchnumpy()
     labels = np.stack([np.ma.filled(rows[task], False) for task in TASKS], axis=1).astype(np.float32)
     user, item = (np.asarray(rows[name], np.int32) for name in ("user_idx", "item_idx"))

@@ -29,7 +29,7 @@ def measure(ranker: Ranker, learned: Examples, test: Examples, popularity: Float
             f"{task}/calibration_error_raw": calibration_error(raw[:, column], wanted),
             f"{task}/accuracy": float(((chances[:, column] > 0.5) == wanted).mean()),
         }
-    taught, *_ = cut(learned, ranker.params.check_share)  # what stops and calibrates is not learned by heart
+    taught, *_ = cut(learned, ranker.params.holdout_share)  # what stops and calibrates is not learned by heart
     before = ranker.told(taught)
     for column, task in enumerate(ranker.tasks):
         gap = metrics[f"{task}/log_loss"] - log_loss(before[:, column], taught.labels[:, column] > 0.5)

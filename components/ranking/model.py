@@ -97,12 +97,12 @@ def make_net(sizes: Sizes, params: RankingParams) -> nn.Module:
 def loss(logits: Tensor, labels: Tensor, params: RankingParams) -> Tensor:
     """Return the mean over examples of the weighted sum over tasks of binary cross-entropy.
 
-    With `focal` above 0, examples that are right already count less. Source: Lin et al. 2017.
+    With `focal_gamma` above 0, examples that are right already count less. Source: Lin et al. 2017.
     """
     wanted = labels[:, : logits.shape[1]]
     each = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    if params.focal > 0 and params.configuration != "seed_faithful":
-        each = each * (1 - torch.exp(-each)) ** params.focal
+    if params.focal_gamma > 0 and params.configuration != "seed_faithful":
+        each = each * (1 - torch.exp(-each)) ** params.focal_gamma
     weights = logits.new_tensor([params.tasks[task] for task in TASKS][: logits.shape[1]])
     return (each * weights).sum(dim=1).mean() / weights.sum()
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from components.compat import translate
 from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
 from components.params import RankingParams
@@ -41,16 +42,16 @@ class Ranker:
         return TASKS[:1] if self.params.configuration == "seed_faithful" else TASKS
 
     def fit(self, examples: Examples, known: Known, seed: int) -> Self:
-        """Learn from the earlier examples; stop, then calibrate, on the newest `check_share` of them.
+        """Learn from the earlier examples; stop, then calibrate, on the newest `holdout_share` of them.
 
         No example may be earlier than what `known` was made of. Raises ContractError where too few are left to check.
         """
         from components.ranking.training import train
 
-        learn, stop, calibrate = cut(examples, self.params.check_share)
+        learn, stop, calibrate = cut(examples, self.params.holdout_share)
         reason = lacking(examples, examples, self.params)
         if reason:
-            raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.check_share")
+            raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.holdout_share")
         torch.manual_seed(seed)
         self.known = known
         self.net = make_net(known.sizes, self.params)
@@ -96,7 +97,7 @@ class Ranker:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises ContractError when a file is missing or damaged."""
         try:
-            about = json.loads((folder / ABOUT).read_bytes())
+            about = translate("ranker", json.loads((folder / ABOUT).read_bytes()))
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
             ranker = cls(RankingParams.model_validate(about["params"]))

@@ -39,7 +39,9 @@ class EaseRecommender(BaseRecommender):
         n = interactions.n_items + 1
         self.weights = csr_matrix((n, n), dtype=np.float32)
         if len(chosen):  # none where all visitors are anonymous
-            small = keep_largest(ease_weights(seen[:, chosen], self.params.l2), self.params.keep).tocoo()
+            small = keep_largest(
+                ease_weights(seen[:, chosen], self.params.l2), self.params.max_weights_per_item
+            ).tocoo()
             self.weights = csr_matrix((small.data, (chosen[small.row], chosen[small.col])), shape=(n, n))
         return self
 

@@ -38,7 +38,7 @@ def create(name: str, params: Params) -> Recommender:
         case "ease":
             return EaseRecommender(models.ease, prior)
         case "content":
-            return ContentRecommender(models.content, prior, params.nearest.from_items)
+            return ContentRecommender(models.content, prior, params.ann.min_items)
         case "interests":
             return InterestsRecommender(models.interests)
         case "sequence":

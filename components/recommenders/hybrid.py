@@ -54,7 +54,7 @@ class HybridRecommender(BaseRecommender):
         """Fit every part, then blend them on the validation users."""
         for part in self.parts.values():
             part.fit(interactions, items, users)
-        newcomers = Newcomers.of(interactions, items, self.params.newcomer_lenders)
+        newcomers = Newcomers.of(interactions, items, self.params.cold_item_neighbour_pool)
         return self.blend(users, interactions.n_items, newcomers)
 
     def blend(self, users: Users, n_items: int, newcomers: Newcomers | None = None) -> Self:
@@ -134,7 +134,7 @@ class HybridRecommender(BaseRecommender):
         return sides[0], sides[1]
 
     def _share(self, asked: Users, newcomers: Newcomers) -> float:
-        """Return the largest share that newcomers may borrow at the cost of `newcomer_cost` in the users' NDCG."""
+        """Return the largest share for cold items that costs no more than `cold_item_max_ndcg_loss` of NDCG."""
         targets = targets_of(asked)
         values: dict[float, list[FloatArray]] = {share: [] for share in (0.0, *SHARES)}
         for start, batch in batches(asked, self.batch_users):
@@ -144,7 +144,7 @@ class HybridRecommender(BaseRecommender):
                 scores = barred(knowing + newcomers.lend(blind.copy(), share), batch, self.exclude_seen)
                 found.append(per_user(top_k(scores, K).items, own, [K])[f"ndcg_at_{K}"])
         means = {share: float(np.concatenate(found).mean()) for share, found in values.items()}
-        allowed = [share for share in SHARES if means[share] >= means[0.0] * (1 - self.params.newcomer_cost)]
+        allowed = [share for share in SHARES if means[share] >= means[0.0] * (1 - self.params.cold_item_max_ndcg_loss)]
         share = max(allowed, default=0.0)
         self.found |= {"borrow": share, "borrow/ndcg_at_10": means[share]}
         return share

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from scipy.sparse import csr_matrix
 
+from components.compat import translate
 from components.contracts import FloatArray
 from components.errors import ContractError
 from components.params import Section
@@ -46,7 +47,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise ContractError(f"{path}: not JSON ({error}); save the model again") from None
     if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
         raise ContractError(f"{path}: expected an object with a `name`; save the model again")
-    return settings
+    return translate("recommender", settings)
 
 
 class Stored:

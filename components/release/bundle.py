@@ -27,8 +27,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from components.compat import translate
 from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
@@ -190,8 +189,9 @@ def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
     """
     came = check_files(folder, digest)
     try:
-        info = BundleInfo.model_validate_json((folder / "info.json").read_bytes())
-    except ValidationError as error:
+        content = json.loads((folder / "info.json").read_bytes())
+        info = BundleInfo.model_validate(translate("bundle_info", content))
+    except ValueError as error:
         raise ContractError(f"bundle {came[:12]}: info.json is not of this version of Carousel ({error})") from None
     return Bundle(folder, came, info)
 

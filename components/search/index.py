@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from components.compat import translate
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.errors import ContractError
 from components.params import SearchParams
@@ -68,14 +69,14 @@ class SearchIndex:
             read = self._read(vectors[0], scores, candidates, graph)
             likeness = np.zeros_like(scores)
             likeness[read] = np.maximum(vectors[1][read] @ vectors[0], 0)
-            fused = fused + self.params.text_weight * likeness / max(float(likeness.max()), 1e-9)
-            if worded and self.params.nearest:  # what holds no word must read very much like the query
-                n = min(self.params.nearest, len(likeness[read]))
+            fused = fused + self.params.semantic_weight * likeness / max(float(likeness.max()), 1e-9)
+            if worded and self.params.similar_candidates:  # what holds no word must read very much like the query
+                n = min(self.params.similar_candidates, len(likeness[read]))
                 floor = np.partition(likeness[read], -n)[-n]
                 fused = np.where((scores > 0) | (likeness >= floor), fused, 0)
-        if popular is not None and self.params.popular_weight:
+        if popular is not None and self.params.popularity_weight:
             known = np.sqrt(np.maximum(popular, 0))
-            fused = fused * (1 + self.params.popular_weight * known / max(float(known.max()), 1e-9))
+            fused = fused * (1 + self.params.popularity_weight * known / max(float(known.max()), 1e-9))
         reason = f"read as {', '.join(dict.fromkeys(instead))}" if instead else None
         if not worded and not meant:
             if popular is None:
@@ -99,7 +100,7 @@ class SearchIndex:
         """Return the products that the query's vector is compared with."""
         if graph is None:
             return slice(None)
-        near = graph.around(vector, max(self.params.nearest, 1), candidates)
+        near = graph.around(vector, max(self.params.similar_candidates, 1), candidates)
         worded = np.flatnonzero(scores)
         if len(worded) > MOST:
             worded = worded[np.argpartition(scores[worded], -MOST)[-MOST:]]
@@ -119,7 +120,8 @@ class SearchIndex:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises ContractError when a file is missing or damaged."""
         try:
-            about = json.loads((folder / ABOUT).read_text(encoding="utf-8", errors="surrogatepass"))
+            text = (folder / ABOUT).read_text(encoding="utf-8", errors="surrogatepass")
+            about = translate("search", json.loads(text))
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
             arrays, vocabulary = load_file(folder / ARRAYS), about["vocabulary"]
@@ -131,6 +133,7 @@ class SearchIndex:
                 raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
             if not np.isfinite(worth).all() or (np.diff(starts) < 0).any():
                 raise ValueError("worth is not finite, or the words are out of order")
-            return cls(Lexical(vocabulary, starts, items, worth), n_items, SearchParams.model_validate(about["params"]))
+            params = SearchParams.model_validate(about["params"])
+            return cls(Lexical(vocabulary, starts, items, worth), n_items, params)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None

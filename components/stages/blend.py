@@ -19,7 +19,7 @@ def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str
     model = hybrid_of({name: load_model(model_folder(models, name)) for name in section.parts}, params)
     model.batch_users = params.recommend.batch_users
     events, catalogue = read_interactions(split), read_catalogue(split, features)
-    newcomers = Newcomers.of(events, catalogue, section.newcomer_lenders)
+    newcomers = Newcomers.of(events, catalogue, section.cold_item_neighbour_pool)
     model.blend(read_users(split, "validation"), events.n_items, newcomers)
     model.save(models / "hybrid")
     metrics = {f"validation/{name}": value for name, value in model.found.items()}

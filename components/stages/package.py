@@ -26,7 +26,7 @@ def package(root: Path, params: Params) -> str:
     graph = root / "run/nearest" if info.nearest else None
     if graph and catalogue.embedding is not None:
         log.info("linking %d products", info.n_items)
-        Nearest.build(catalogue.embedding, params.nearest).save(graph)
+        Nearest.build(catalogue.embedding, params.ann).save(graph)
     digest = build_bundle(
         root / "bundle",
         model=fitted(root, evaluation.challenger),
@@ -60,7 +60,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         simulated=split.simulated,
         encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
         profiles=params.profiles,
-        nearest=params.nearest if split.n_items >= params.nearest.from_items else None,
+        nearest=params.ann if split.n_items >= params.ann.min_items else None,
     )
 
 

@@ -79,7 +79,7 @@ def fitted(name: str, params: Params, data: Data, parts: dict[str, Recommender])
     train, catalogue, validation = data
     if name != "hybrid":
         return create(name, params).fit(train, catalogue, validation)
-    newcomers = Newcomers.of(train, catalogue, params.models.hybrid.newcomer_lenders)
+    newcomers = Newcomers.of(train, catalogue, params.models.hybrid.cold_item_neighbour_pool)
     blend = hybrid_of(parts, params).blend(validation, train.n_items, newcomers)
     for slice_name, row in zip(SLICES, blend.weights, strict=True):
         told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))

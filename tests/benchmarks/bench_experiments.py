@@ -72,7 +72,7 @@ def false_claims(run: Path) -> list[tuple[str, float, float]]:
                 window_hours=knobs.window_hours,
                 alpha=knobs.alpha,
                 min_users=2,
-                tightest_at=knobs.tightest_at,
+                tightest_at=knobs.target_users,
                 started=to_datetime(start),
                 versions={"a": 1, "b": 2},
                 bundles={"a": "a", "b": "b"},

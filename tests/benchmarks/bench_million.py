@@ -89,11 +89,11 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
     save_file({"embedding": vectors.astype(np.float16)}, sources / "features/items.safetensors")
     pq.write_table(pa.table({"price": [1.0]}), sources / "reference.parquet", write_page_checksum=True)
     create("popularity", params).fit(interactions, None, None).save(sources / "popularity")  # type: ignore[arg-type]
-    content = ContentRecommender(params.models.content, params.models.popularity, params.nearest.from_items)
+    content = ContentRecommender(params.models.content, params.models.popularity, params.ann.min_items)
     content.fit(interactions, _Catalogue(vectors), None)  # type: ignore[arg-type]
     content.save(sources / "content")
     started = time.perf_counter()
-    Nearest.build(content.vectors, params.nearest).save(sources / "nearest")
+    Nearest.build(content.vectors, params.ann).save(sources / "nearest")
     print(f"graph of {n} products x {dim}: built in {time.perf_counter() - started:.0f} s by one thread", flush=True)
     info = BundleInfo(
         model="content",
@@ -106,7 +106,7 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
         weights={"view": 1.0},
         simulated=True,
         encoder=EncoderInfo(model="synthetic", digest="0" * 64, dim=dim, max_tokens=8),
-        nearest=params.nearest,
+        nearest=params.ann,
     )
     build_bundle(
         folder / "bundle",

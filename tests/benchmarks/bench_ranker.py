@@ -46,7 +46,7 @@ ROWS = {
     "without the user's profile": ["ranking.branches=[text, item]"],
     "without the product's features": ["ranking.branches=[text, user]"],
     **{row: ALONE[task] for row, task in ALONE_ROWS.items()},
-    "focal loss 2": ["ranking.focal=2"],
+    "focal loss 2": ["ranking.focal_gamma=2"],
     "dropout 0": ["ranking.dropout=0"],
     "dropout .5": ["ranking.dropout=0.5"],
     "weight decay 0": ["ranking.weight_decay=0"],

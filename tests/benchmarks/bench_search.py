@@ -103,7 +103,7 @@ def tune(index: SearchIndex, judge: Callable[[bool], float]) -> None:
     best = index.params
     for text in (0.25, 0.5, 1.0, 2.0):
         for popular in (1.0, 3.0, 10.0, 30.0):
-            index.params = best.model_copy(update={"text_weight": text, "popular_weight": popular})
+            index.params = best.model_copy(update={"semantic_weight": text, "popularity_weight": popular})
             told = [f"for all {judge(False):.4f}"]
             for weight in (0.25, 0.5, 1.0, 2.0, 4.0):
                 index.params = index.params.model_copy(update={"personal_weight": weight})

@@ -72,7 +72,10 @@ def test_an_overlay_replaces_weights_whole(tmp_path: Path) -> None:
         (SPACE.format("models.ease.l2: {low: 9, high: 9}"), "must be below high"),
         (SPACE.format("models.ease.l2: {low: 0, high: 9}"), "models.ease.l2 cannot be 0"),
         (SPACE.format("models.ease.recency: {low: 0.5, high: 1.5}"), "models.ease.recency cannot be 1.5"),
-        (SPACE.format("models.ease.keep: {low: 10, high: 99.5}"), "models.ease.keep cannot be 99.5"),
+        (
+            SPACE.format("models.ease.max_weights_per_item: {low: 10, high: 99.5}"),
+            "models.ease.max_weights_per_item cannot be 99.5",
+        ),
         (SPACE.format("models.ease.lambda: {low: 1, high: 2}"), "models.ease.lambda is no knob"),
         (SPACE.format("gate.min_gain: {low: 0, high: 1}"), "gate.min_gain is no knob"),
         (SPACE.format("models.hybrid.min_gain: {low: 0, high: 1}"), "models.hybrid.min_gain is no knob"),
@@ -83,6 +86,37 @@ def test_a_wrong_value_is_refused_by_name(override: str, named: str) -> None:
     with pytest.raises(ParamsError) as refused:
         params.load(FILE, overrides=[override])
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(("old", "new"), params.RENAMED.items())
+def test_an_old_name_is_refused_with_the_file_and_the_new_name(old: str, new: str, tmp_path: Path) -> None:
+    tree: object = 1
+    for part in reversed(old.split(".")):
+        tree = {part: tree}
+    overlay = tmp_path / "shop.yaml"
+    overlay.write_text(yaml.safe_dump(tree))
+    for source, refused in (
+        (str(overlay), lambda: params.load(FILE, [overlay])),
+        (f"override '{old}=1'", lambda: params.load(FILE, overrides=[f"{old}=1"])),
+        (str(overlay), lambda: params.load(overlay)),
+    ):
+        with pytest.raises(ParamsError) as error:
+            refused()
+        assert str(error.value) == f"{source}: {old} is now called {new}"
+
+
+def test_each_new_name_is_a_knob_and_no_old_one_is() -> None:
+    loaded = params.load(FILE)
+    for old, new in params.RENAMED.items():
+        section, leaf = params.section_of(loaded, new)
+        assert leaf in type(section).model_fields, new
+        section, leaf = params.section_of(loaded, old)
+        assert leaf not in type(section).model_fields, old
+
+
+def test_an_old_name_in_the_search_space_is_refused() -> None:
+    with pytest.raises(ParamsError, match=r"models\.ease\.keep is now called models\.ease\.max_weights_per_item"):
+        params.load(FILE, overrides=[SPACE.format("models.ease.keep: {low: 10, high: 99}")])
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _cut(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
 def _sequences(
     rows: Ragged, starts: TimeArray, ends: TimeArray, begins: TimeArray, params: SequenceParams, price: FloatArray
 ) -> Sequences:
-    older = np.maximum(starts - params.memory, begins)
+    older = np.maximum(starts - params.summarised_events, begins)
     gap, level = gap_codes(rows.timestamp, rows.offsets), price[rows.item_idx]
     total = np.concatenate([np.zeros((1, WIDTH)), np.cumsum(counted(rows.event, level), axis=0, dtype=np.float64)])
     before = (total[starts] - total[older]).astype(np.float32)

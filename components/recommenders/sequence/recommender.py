@@ -64,7 +64,11 @@ class SequenceRecommender(BaseRecommender):
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
         codes, n_codes = attribute_codes(items)
         text = torch.from_numpy(items.embedding.copy())
-        graph = item_graph(interactions, items.embedding, self.params.graph) if self.params.graph else None
+        graph = (
+            item_graph(interactions, items.embedding, self.params.item_graph_neighbours)
+            if self.params.item_graph_neighbours
+            else None
+        )
         table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph)
         net = Net(table, Transformer(self.params), self.params)
         asked = _asked(users, self.exclude_seen)

@@ -60,7 +60,7 @@ def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> Fa
         Edge,
         max_body_bytes=serving.max_body_kib * 1024,
         timeout_s=serving.timeout_s,
-        hosts=serving.hosts,
+        hosts=serving.allowed_hosts,
         meters=desk.meters,
     )
     problems.install(app)
@@ -86,7 +86,7 @@ def make_desk(champions: Champions, params: Params, state_url: str | None = None
     rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
     state = open_event_store(state_url, folder, params.release.name)
     knobs = params.serving.exposures
-    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.seconds, knobs.max_waiting, meters)
+    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.flush_s, knobs.max_queue_rows, meters)
     return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
 
 
@@ -152,10 +152,10 @@ def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) ->
     state = open_event_store(settings.state_address, settings.shop(shop) / "serving", shop)
     if snapshot is not None:
         import_snapshot(state, snapshot)
-    gone = state.prune(params.serving.state_days)
+    gone = state.prune(params.serving.event_retention_days)
     state.close()
     if gone:
-        log.info("%d events older than serving.state_days were removed", gone)
+        log.info("%d events older than serving.event_retention_days were removed", gone)
 
 
 def _add_probes(app: FastAPI, desk: Desk) -> None:

@@ -136,7 +136,7 @@ def _stranger(path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], 
         return None
     host = headers.get(b"host", b"")
     if _place(b"//" + host)[1] not in hosts:
-        return problem(403, "the Host header is none of serving.hosts", request_id)
+        return problem(403, "the Host header is none of serving.allowed_hosts", request_id)
     origin = headers.get(b"origin")
     if origin is not None and _place(origin)[0] != host.decode("latin-1"):
         return problem(403, "the Origin is another place than this service", request_id)

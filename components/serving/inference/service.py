@@ -62,9 +62,9 @@ class Desk:
         self._finders: dict[str, Finder] = {}  # by digest of the bundle
         self.state, self.exposures = state, exposures
         self.serving, self.meters = serving, meters
-        self.scorer = Scorer(serving.max_k, serving.together, serving.max_waiting, serving.remembered)
+        self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.limiter = anyio.CapacityLimiter(serving.threads)
-        self.readers = anyio.CapacityLimiter(serving.state_connections)
+        self.readers = anyio.CapacityLimiter(serving.store_connections)
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
         self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
@@ -142,8 +142,8 @@ class Desk:
             raise self._overload() from None
         if away:
             return user, replace(best, reason=AWAY)
-        if keeps and best.reason != FAILED and self.serving.remembered:
-            if len(self._kept) >= self.serving.remembered:
+        if keeps and best.reason != FAILED and self.serving.list_cache_size:
+            if len(self._kept) >= self.serving.list_cache_size:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = mark, user, best
         return user, best
@@ -160,13 +160,13 @@ class Desk:
         """Return what the store says; one that is over the network is asked in a thread. Raises StoreError."""
         if self.state.is_local:
             return read()
-        if self.readers.statistics().tasks_waiting >= self.serving.max_waiting:
+        if self.readers.statistics().tasks_waiting >= self.serving.max_queue:
             raise self._overload()
         return await anyio.to_thread.run_sync(read, limiter=self.readers)
 
     async def apart(self, work: Callable[[], T]) -> T:
         """Return what the work gives, done in a thread; raises ProblemError for overload and for what it was asked."""
-        if self.running >= self.serving.threads + self.serving.max_waiting:
+        if self.running >= self.serving.threads + self.serving.max_queue:
             raise self._overload()
         self.running += 1
         self.meters.running.set(self.running)

@@ -191,9 +191,9 @@ class Challenger:
         more = canary.failures / canary.n - champion.failures / champion.n
         slower = (canary.seconds / canary.n) / max(champion.seconds / champion.n, 1e-6)
         reason = None
-        if more > self.knobs.max_failures:
+        if more > self.knobs.max_extra_failure_share:
             reason = f"{more:.1%} more of its answers failed than of the champion's"
-        elif slower > self.knobs.max_slower:
+        elif slower > self.knobs.max_latency_ratio:
             reason = f"it took {slower:.1f} times as long as the champion"
         if reason is None:
             return
@@ -203,7 +203,7 @@ class Challenger:
             self.tallies = both_sides()
         stopped = Stopped(version=other.version, reason=reason)
         self.stopped.set(stopped)
-        self.meters.canary_stops.labels("failures" if more > self.knobs.max_failures else "slow").inc()
+        self.meters.canary_stops.labels("failures" if more > self.knobs.max_extra_failure_share else "slow").inc()
         self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
         write(self.champions.folder / STOPPED, stopped)
 

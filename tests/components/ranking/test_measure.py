@@ -46,6 +46,6 @@ def test_order_size_and_gap_by_hand(told: Ranker, examples: Examples) -> None:
         log_loss((chances / 2).astype(np.float32), test.labels[:, 1] > 0.5), rel=1e-4
     )
     assert metrics["click/accuracy"] == pytest.approx(((chances > 0.5) == clicked).mean())
-    taught, *_ = cut(examples, told.params.check_share)
+    taught, *_ = cut(examples, told.params.holdout_share)
     before = log_loss(told.told(taught)[:, 0], taught.labels[:, 0] > 0.5)
     assert metrics["click/log_loss_gap"] == pytest.approx(metrics["click/log_loss"] - before)

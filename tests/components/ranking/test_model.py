@@ -64,11 +64,11 @@ def test_loss_is_the_weighted_cross_entropy_by_hand(knobs: RankingParams) -> Non
     wanted = (-2 * chance[0].log() - (1 - chance[1]).log() - (1 - chance[2]).log()) / 4
     torch.testing.assert_close(loss(logits, labels, weighted), wanted)
     focal = -(chance[0].log()) * (1 - chance[0]) ** 2
-    alone = of(knobs, focal=2.0, tasks={"click": 1.0, "cart": 1e-9, "purchase": 1e-9})
+    alone = of(knobs, focal_gamma=2.0, tasks={"click": 1.0, "cart": 1e-9, "purchase": 1e-9})
     torch.testing.assert_close(loss(logits, labels, alone), focal, rtol=1e-4, atol=1e-6)
 
 
 def test_the_articles_loss_is_of_the_first_task_alone(knobs: RankingParams) -> None:
     labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    value = loss(torch.zeros(2, 1), labels, of(knobs, configuration="seed_faithful", focal=2.0))
+    value = loss(torch.zeros(2, 1), labels, of(knobs, configuration="seed_faithful", focal_gamma=2.0))
     torch.testing.assert_close(value, torch.tensor(2.0).log())

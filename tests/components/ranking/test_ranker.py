@@ -125,7 +125,7 @@ def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: Kno
     ranker = Ranker(knobs.model_copy(update={"configuration": "seed_faithful"})).fit(few, known, 0)
     assert len(ranker.curves["train/loss"]) == len(ranker.curves["validation/accuracy"]) == 10
     losses = ranker.curves["validation/loss"]
-    _, stop, _ = cut(few, knobs.check_share)
+    _, stop, _ = cut(few, knobs.holdout_share)
     inputs = known.inputs(stop.user, stop.item, stop.place)
     with torch.inference_mode():
         last = float(loss(ranker.net(inputs), torch.from_numpy(stop.labels), ranker.params))

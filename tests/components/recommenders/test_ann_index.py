@@ -14,7 +14,7 @@ from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender, unit_rows
 
 World = tuple[Interactions, Catalogue, Users]
-KNOBS = AnnParams(from_items=1, connectivity=16, expansion_add=128, expansion_search=128)
+KNOBS = AnnParams(min_items=1, connectivity=16, expansion_add=128, expansion_search=128)
 N, DIM = 4000, 24
 
 

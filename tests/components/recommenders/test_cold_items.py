@@ -85,7 +85,7 @@ class Known(Oracle):
 def blend_of(new_are_taken: bool, likeness: float) -> HybridRecommender:
     """Blend a model that knows items 1..30 only; item 30 + i reads like item i, and it or its like is what is taken."""
     knobs = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
-    params = HybridParams.model_validate(knobs | {"newcomer_cost": 0.01, "newcomer_lenders": 50})
+    params = HybridParams.model_validate(knobs | {"cold_item_max_ndcg_loss": 0.01, "cold_item_neighbour_pool": 50})
     had = [[1 + i % 20] for i in range(80)]
     taken = [[30 + item] for (item,) in had] if new_are_taken else had
     users = Users(np.zeros(80, np.int32), ragged(had), 10**12, ragged(taken, 10**12))
@@ -119,7 +119,7 @@ def test_what_was_borrowed_is_saved(
     tmp_path: Path, world: tuple[Interactions, Catalogue, Users], params: Params
 ) -> None:
     """The checkerboard's last item was never sold and reads like the even ones."""
-    knobs = params.models.hybrid.model_copy(update={"parts": ["ease"], "newcomer_cost": 1.0})
+    knobs = params.models.hybrid.model_copy(update={"parts": ["ease"], "cold_item_max_ndcg_loss": 1.0})
     models = params.models.model_copy(update={"hybrid": knobs})
     model = create("hybrid", params.model_copy(update={"models": models})).fit(*world)
     assert isinstance(model, HybridRecommender)

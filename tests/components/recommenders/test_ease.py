@@ -14,7 +14,7 @@ from components.params import EaseParams, PopularityParams
 from components.recommenders import ease
 from components.recommenders.ease import EaseRecommender, ease_weights, keep_largest, most_popular
 
-PARAMS = EaseParams(l2=5.0, recency=0.5, max_items=100, keep=100)
+PARAMS = EaseParams(l2=5.0, recency=0.5, max_items=100, max_weights_per_item=100)
 POPULARITY = PopularityParams(half_life_days=14)
 World = tuple[Interactions, Catalogue, Users]
 

@@ -47,7 +47,7 @@ class Oracle(BaseRecommender):
 
 def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **changes: Any) -> HybridRecommender:
     params = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
-    params |= {"newcomer_cost": 0.01, "newcomer_lenders": 50}
+    params |= {"cold_item_max_ndcg_loss": 0.01, "cold_item_neighbour_pool": 50}
     return HybridRecommender(parts, HybridParams.model_validate(params | changes), cold, exclude_seen)
 
 

@@ -17,7 +17,7 @@ TEA = np.array([1, 0], np.float32)
 
 @pytest.fixture
 def index(catalogue: Catalogue, params: SearchParams) -> SearchIndex:
-    return SearchIndex.build(catalogue, params.model_copy(update={"nearest": 3}))
+    return SearchIndex.build(catalogue, params.model_copy(update={"similar_candidates": 3}))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_meaning_adds_what_words_miss(index: SearchIndex, vectors: FloatArray) -
 
 
 def test_a_graph_of_the_products_finds_the_same(index: SearchIndex, vectors: FloatArray) -> None:
-    graph = Nearest.build(vectors, AnnParams(from_items=1, connectivity=8, expansion_add=32, expansion_search=32))
+    graph = Nearest.build(vectors, AnnParams(min_items=1, connectivity=8, expansion_add=32, expansion_search=32))
     mask = np.array([True, True, False, True, True, True, True])
     for query in ("teapot", "porcelain", "tea brush", "zzzz"):
         for candidates in (None, mask):

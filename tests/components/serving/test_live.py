@@ -251,7 +251,7 @@ def test_twice_the_load_is_shed_and_forgotten_in_seconds(shop: tuple[Path, int])
             history += [{"item_id": f"sku-{1 + n % 20}"} for n in range(next(numbers) % 7)]
             statuses[ask(port, "/recommend", {"history": history, "k": 5})[0]] += 1
 
-    with service(home, port, "serving.max_waiting=2", "serving.remembered=0") as process:
+    with service(home, port, "serving.max_queue=2", "serving.list_cache_size=0") as process:
         until_version(port, 1)
         before = memory(process.pid)
         clients = [threading.Thread(target=load_it) for _ in range(24)]

@@ -108,7 +108,7 @@ def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[
 
 
 def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Path]) -> None:
-    knobs = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "nearest.from_items=20"])
+    knobs = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
     root = evaluated("a", "content")
     interactions, catalogue, users = checkerboard()
     create("content", knobs).fit(interactions, catalogue, users).save(root / "models/simple/content")

@@ -168,7 +168,7 @@ def test_a_shop_with_too_little_gets_a_note_and_no_fault(checkout: Path) -> None
     few = users.set_column(1, "user_id", [[f"nobody {i}" for i in range(users.num_rows)]])
     pq.write_table(few, checkout / "data/split/users.parquet", write_page_checksum=True)  # nobody was shown anything
     resolved = RESOLVED.read_text().replace("negatives: 4", "negatives: 1")
-    RESOLVED.write_text(resolved.replace("check_share: 0.2", "check_share: 0.001"))
+    RESOLVED.write_text(resolved.replace("holdout_share: 0.2", "holdout_share: 0.001"))
     rank.main()
     assert "expected 5 or more" in (checkout / "models/ranker/note.txt").read_text()
     assert [p.name for p in (checkout / "models/ranker").iterdir()] == ["note.txt"]

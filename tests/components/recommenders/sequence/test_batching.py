@@ -27,7 +27,7 @@ PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9
 @pytest.fixture
 def short(params: Params) -> SequenceParams:
     """Two events are read one by one, two before them as their mean."""
-    return params.models.sequence.model_copy(update={"max_length": 2, "memory": 2})
+    return params.models.sequence.model_copy(update={"max_length": 2, "summarised_events": 2})
 
 
 def sequences_of(lengths: list[int]) -> Sequences:

@@ -73,7 +73,7 @@ def test_attention_mixes_neighbours_and_leaves_the_lonely_alone(taken: Interacti
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 def test_with_a_graph_it_learns_and_is_saved_like_any_other(world: World, params: Params, tmp_path: Path) -> None:
-    knobs = params.models.sequence.model_copy(update={"graph": 4})
+    knobs = params.models.sequence.model_copy(update={"item_graph_neighbours": 4})
     model, again = (SequenceRecommender(knobs, params.trainer, 0, True).fit(*world) for _ in range(2))
     users = world[2]
     ranked = model.recommend(users, 3).items[1:]

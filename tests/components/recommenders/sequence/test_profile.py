@@ -23,7 +23,7 @@ def test_price_levels_lie_between_minus_one_and_one() -> None:
 
 def test_each_place_has_the_count_of_what_it_may_see(events_of: Callable[..., Interactions], params: Params) -> None:
     """Pieces of three events, with two before them as their mean: nothing older is counted, nothing later is known."""
-    knobs = params.models.sequence.model_copy(update={"max_length": 3, "memory": 2})
+    knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     pieces = training_sequences(events_of(ROWS, n_users=1, n_items=9), knobs, PRICE)
     assert [(int(o), int(s), int(e)) for o, s, e in zip(pieces.older, pieces.starts, pieces.ends, strict=True)] == [
         (2, 4, 7), (0, 1, 4), (0, 0, 1)
@@ -39,7 +39,7 @@ def test_each_place_has_the_count_of_what_it_may_see(events_of: Callable[..., In
 
 def test_serving_and_training_see_the_same_profile(users_of: Callable[..., Users], params: Params) -> None:
     """The last place of a history, as training lays it out, and as it is packed to be answered."""
-    knobs = params.models.sequence.model_copy(update={"max_length": 3, "memory": 2})
+    knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     items = [[item for _, item, *_ in ROWS]]
     history = users_of(items, [[kind for _, _, kind, *_ in ROWS]]).history
     pieces = newest_pieces(history, knobs, PRICE)

@@ -81,7 +81,7 @@ def test_other_names_and_other_places(client: TestClient, headers: dict, status:
 
 
 def test_any_name_where_that_is_wanted(champions: Champions, params: Params) -> None:
-    with served(champions, params, hosts=["*"]) as client:
+    with served(champions, params, allowed_hosts=["*"]) as client:
         assert client.post("/recommend", json={}, headers={"Host": "shop.example"}).status_code == 200
 
 

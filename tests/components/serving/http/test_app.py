@@ -71,7 +71,7 @@ def test_overload_is_shed_and_recovers(champions: Champions, params: Params, mon
         return real(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scoring, "best_of", slow)
-    with served(champions, params, threads=1, max_waiting=3) as client:
+    with served(champions, params, threads=1, max_queue=3) as client:
 
         def ask(n: int) -> object:
             return client.post("/recommend", json={"history": [{"item_id": f"sku-{n}"}]})

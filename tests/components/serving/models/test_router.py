@@ -31,7 +31,7 @@ def knobs(params: Params, **change: object) -> dict:
 
 @pytest.fixture
 def canary(champions: Champions, params: Params) -> Iterator[TestClient]:
-    with served(champions, params, **knobs(params, canary_share=0.4, min_requests=20, max_slower=1e9)) as client:
+    with served(champions, params, **knobs(params, canary_share=0.4, min_requests=20, max_latency_ratio=1e9)) as client:
         client.desk.challenger.champions.poll()  # type: ignore[attr-defined]
         yield client
 
