@@ -1,16 +1,22 @@
-"""Shapes that cross rooms: column names, frozen records, the Recommender Protocol.
+"""What packages exchange: column names, frozen records, the Recommender protocol.
 
 An index of 0 is padding everywhere: item 0 is no item, user 0 is nobody (an anonymous visitor).
 Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds since 1970 (UTC).
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from components.errors import ContractError
+from components.ragged import Ragged, offsets_of
 
 IntArray = NDArray[np.int32]
 TimeArray = NDArray[np.int64]
@@ -34,25 +40,6 @@ WINDOWS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """Rows of different length: row i is [offsets[i]:offsets[i+1]], oldest event first."""
-
-    offsets: TimeArray  # (n_rows + 1,) int64
-    item_idx: IntArray  # (n_events,)
-    timestamp: TimeArray  # (n_events,)
-    event: NDArray[np.int8]  # (n_events,) code in EVENTS
-    weight: FloatArray  # (n_events,) params split.weights of the event
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.offsets) - 1
-
-    def row(self, i: int) -> IntArray:
-        """Return the items of row i."""
-        return self.item_idx[self.offsets[i] : self.offsets[i + 1]]
-
-
-@dataclass(frozen=True)
 class Interactions:
     """Training events, sorted by (user_idx, timestamp, row order in the source)."""
 
@@ -68,6 +55,13 @@ class Interactions:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.item_idx)
+
+    def by_user(self) -> Ragged:
+        """Return (n_users + 1) rows: the events of each known user; row 0, of anonymous visitors, is empty."""
+        known = self.user_idx > 0
+        lengths = np.bincount(self.user_idx[known], minlength=self.n_users + 1)
+        columns = (getattr(self, name)[known] for name in ("item_idx", "timestamp", "event", "weight"))
+        return Ragged(offsets_of(lengths), *columns)
 
 
 @dataclass(frozen=True)
@@ -103,6 +97,46 @@ class Users:
     def __len__(self) -> int:
         """Return the number of users."""
         return len(self.user_idx)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Users]) -> Users:
+        """Return the users of all parts without their targets, as of the latest moment among them."""
+        history = Ragged.concat([part.history for part in parts])
+        return cls(np.concatenate([part.user_idx for part in parts]), history, max(part.now for part in parts))
+
+    @property
+    def ground_truth(self) -> Ragged:
+        """Return the targets; raises ContractError for users that have none."""
+        if self.targets is None:
+            raise ContractError("users without targets: nothing to evaluate against; read them with `window_users`")
+        return self.targets
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Users:
+        """Return the users at these rows, with their targets."""
+        targets = None if self.targets is None else self.targets.take(rows)
+        return Users(self.user_idx[rows], self.history.take(rows), self.now, targets)
+
+    def slice(self, start: int, stop: int) -> Users:
+        """Return users start..stop as views, without targets: what is to be predicted stays out of a model's sight."""
+        return Users(self.user_idx[start:stop], self.history.slice(start, stop), self.now)
+
+    def batches(self, size: int) -> Iterator[tuple[int, Users]]:
+        """Yield (first row, users without targets), `size` users at a time."""
+        for start in range(0, len(self), size):
+            yield start, self.slice(start, start + size)
+
+    def subsample(self, limit: int) -> Users:
+        """Return at most `limit` users, evenly spread, with their targets."""
+        return self.take(np.arange(0, len(self), max(1, -(-len(self) // limit))))
+
+    def without_seen(self) -> Users:
+        """Return the users without the targets that are in their history; users with no target left are dropped."""
+        targets, history = self.ground_truth, self.history
+        width = int(max(targets.item_idx.max(initial=0), history.item_idx.max(initial=0))) + 1
+        seen = np.isin(targets.rows * width + targets.item_idx, history.rows * width + history.item_idx)
+        left = targets.filter(~seen)
+        rows = np.unique(left.rows[left.item_idx > 0])
+        return Users(self.user_idx[rows], history.take(rows), self.now, left.take(rows))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.contracts import Catalogue, Interactions, Ragged, Users
+from components.contracts import Catalogue, Interactions, Users
 from components.experiments.definition import Arm, Experiment
+from components.ragged import Ragged
 from components.times import DAY_US, HOUR_US
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

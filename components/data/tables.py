@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
-from components.contracts import WINDOWS, Catalogue, IntArray, Interactions, Ragged, Record, TimeArray, Users
+from components.contracts import WINDOWS, Catalogue, IntArray, Interactions, Record, Users
 from components.errors import ContractError
+from components.ragged import Ragged
 
 
 class SplitInfo(Record):
@@ -97,14 +98,8 @@ def read_users(split: Path, window: str) -> Users:
     names = ("item_idx", "timestamp", "event", "weight")
     targets = _ragged(who, rows["user_idx"], {c: rows[c] for c in names})
     columns = {c: getattr(past, c) for c in names}
-    history = newest(_ragged(who, past.user_idx, columns), info.max_history)
+    history = _ragged(who, past.user_idx, columns).newest(info.max_history)
     return Users(who.astype(np.int32), history, info.starts(window), targets)
-
-
-def newest(rows: Ragged, n: int) -> Ragged:
-    """Return the rows cut to their newest n events."""
-    length = np.minimum(np.diff(rows.offsets), n)
-    return _take(rows, rows.offsets[1:] - length, length)
 
 
 def _once(parts: list[str]) -> str:
@@ -121,13 +116,7 @@ def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -
     start = np.searchsorted(user_idx, who, "left")
     length = np.searchsorted(user_idx, who, "right") - start
     everything = Ragged(np.array([0, len(user_idx)], dtype=np.int64), **columns)
-    return _take(everything, start, length)
-
-
-def _take(rows: Ragged, start: TimeArray, length: TimeArray) -> Ragged:
-    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    index = np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1])
-    return Ragged(offsets, rows.item_idx[index], rows.timestamp[index], rows.event[index], rows.weight[index])
+    return everything.gather(start, length)
 
 
 def _read(split: Path, window: str) -> pa.Table:

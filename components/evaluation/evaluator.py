@@ -20,7 +20,7 @@ from components.contracts import (
 )
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
 from components.evaluation.metrics import per_user, popularity_share
-from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
+from components.evaluation.protocol import check_leakage, rank, window_users
 from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
 from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
@@ -130,13 +130,13 @@ def _rank(model: Recommender, users: Users, windows: Windows, params: Params) ->
 def _of_all(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
     """Return what is no mean over users, but of all their lists together."""
     n_items = windows.info.n_items
-    return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, targets_of(users), n_items, ks)
+    return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, users.ground_truth, n_items, ks)
 
 
 def _validate(name: str, model: Recommender, windows: Windows, params: Params) -> Metrics:
     ks = params.evaluation.ks
     lists = _rank(model, windows.validation, windows, params)
-    found = means(per_user(lists, targets_of(windows.validation), ks))
+    found = means(per_user(lists, windows.validation.ground_truth, ks))
     found |= _of_all(lists, windows.validation, windows, ks)
     check_finite(found, f"{name} on validation")
     log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
@@ -149,7 +149,7 @@ def _test(
     """Add the model's test lists, means and slices to `measured`, and its rows to the file."""
     ks = params.evaluation.ks
     lists = measured.lists[name] = _rank(model, windows.test, windows, params)
-    for table in user_rows(name, lists, targets_of(windows.test), windows.masks, ks):
+    for table in user_rows(name, lists, windows.test.ground_truth, windows.masks, ks):
         writer.write_table(table)
         row = slice_row(table)
         if row.slice == "all":

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import BoolArray, FloatArray, IntArray, Ragged
+from components.contracts import BoolArray, FloatArray, IntArray
 from components.errors import ContractError
+from components.ragged import Ragged
 
 
 def relevance(ranked: IntArray, targets: Ragged) -> BoolArray:
@@ -135,9 +136,8 @@ def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic], n_targets: NDA
 def _target_keys(targets: Ragged, at_least: int) -> tuple[NDArray[np.int64], int]:
     """Return the sorted distinct keys row * width + item of the targets, padding left out, and the width."""
     width = max(at_least, int(targets.item_idx.max(initial=0))) + 1
-    row = np.repeat(np.arange(len(targets), dtype=np.int64), np.diff(targets.offsets))
     real = targets.item_idx > 0
-    return np.unique(row[real] * width + targets.item_idx[real]), width
+    return np.unique(targets.rows[real] * width + targets.item_idx[real]), width
 
 
 def _repeated(ranked: IntArray) -> BoolArray:

@@ -1,18 +1,16 @@
 """Who is asked what: leak-free windows, users with a ground truth, and ranked lists that keep their contract."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.contracts import (
     WINDOWS,
     BoolArray,
     IntArray,
     Interactions,
-    Ragged,
     Ranked,
     Recommender,
     TimeArray,
@@ -20,7 +18,7 @@ from components.contracts import (
 )
 from components.data.tables import SplitInfo, read_info, read_interactions, read_users
 from components.errors import ContractError
-from components.evaluation.metrics import count_targets, relevance
+from components.evaluation.metrics import relevance
 from components.times import to_iso
 
 
@@ -65,37 +63,13 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
             f"{window} window starts, one of them at {to_iso(int(users.history.timestamp[late][0]))}; run the stage "
             "`split` again"
         )
-    kept = without_seen(users) if exclude_seen else users
+    kept = users.without_seen() if exclude_seen else users
     if not len(kept):
         raise ContractError(
             f"{window} window from {to_iso(users.now)} has 0 users with a target left (of {len(users)}); "
             "widen split.test_days or split.validation_days, or set recommend.exclude_seen to false"
         )
     return kept
-
-
-def without_seen(users: Users) -> Users:
-    """Return the users without the targets that their history holds; users without a target left are gone."""
-    targets, history = targets_of(users), users.history
-    width = int(max(targets.item_idx.max(initial=0), history.item_idx.max(initial=0))) + 1
-    seen = np.isin(_row(targets) * width + targets.item_idx, _row(history) * width + history.item_idx)
-    targets = keep(targets, ~seen)
-    rows = np.flatnonzero(count_targets(targets))
-    return Users(users.user_idx[rows], take(users.history, rows), users.now, take(targets, rows))
-
-
-def every_nth(users: Users, most: int) -> Users:
-    """Return at most so many of the users, evenly spread; targets are kept."""
-    rows = np.arange(0, len(users), max(1, -(-len(users) // most)))
-    targets = None if users.targets is None else take(users.targets, rows)
-    return Users(users.user_idx[rows], take(users.history, rows), users.now, targets)
-
-
-def targets_of(users: Users) -> Ragged:
-    """Return the users' ground truth; raises ContractError for users that have none."""
-    if users.targets is None:
-        raise ContractError("users without targets: nothing to evaluate against; read them with `window_users`")
-    return users.targets
 
 
 def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> IntArray:
@@ -105,34 +79,13 @@ def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: 
     for anybody.
     """
     lists = np.zeros((len(users), k), dtype=np.int32)
-    for start, batch in batches(users, batch_users):
+    for start, batch in users.batches(batch_users):
         ranked = model.recommend(batch, k, exclude_seen)
         _check_lists(model.name, ranked, batch, k, exclude_seen, n_items)
         lists[start : start + len(batch)] = ranked.items
     if not lists.any():
         raise ContractError(f"model {model.name} has no item for any of {len(users)} users; look at its training")
     return lists
-
-
-def batches(users: Users, size: int) -> Iterator[tuple[int, Users]]:
-    """Yield (first row, users without their targets), `size` users at a time."""
-    for start in range(0, len(users), size):
-        rows = np.arange(start, min(start + size, len(users)))
-        yield start, Users(users.user_idx[rows], take(users.history, rows), users.now)
-
-
-def take(rows: Ragged, index: NDArray[np.integer]) -> Ragged:
-    """Return the rows at `index`, in that order."""
-    start, length = rows.offsets[index], np.diff(rows.offsets)[index]
-    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    at = np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1])
-    return Ragged(offsets, rows.item_idx[at], rows.timestamp[at], rows.event[at], rows.weight[at])
-
-
-def keep(rows: Ragged, events: BoolArray) -> Ragged:
-    """Return the same rows with only the events of the (n_events,) mask; rows may become empty."""
-    offsets = np.concatenate([[0], np.cumsum(events)]).astype(np.int64)[rows.offsets]
-    return Ragged(offsets, rows.item_idx[events], rows.timestamp[events], rows.event[events], rows.weight[events])
 
 
 def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:
@@ -145,10 +98,6 @@ def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same
     if info.protocol == "leave_one_out":
         return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)
     return max(train_end, validation_end) > info.starts("test")
-
-
-def _row(rows: Ragged) -> TimeArray:
-    return np.repeat(np.arange(len(rows), dtype=np.int64), np.diff(rows.offsets))
 
 
 def _check_order(windows: dict[str, Interactions], split: Path) -> None:

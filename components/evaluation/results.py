@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.contracts import BoolArray, FloatArray, IntArray, Ragged, SliceRow
+from components.contracts import BoolArray, FloatArray, IntArray, SliceRow
 from components.errors import ContractError
 from components.evaluation.metrics import METRICS, count_targets, coverage_at_k, novelty_at_k, per_user
-from components.evaluation.protocol import keep, take
+from components.ragged import Ragged
 
 Metrics = dict[str, float]
 
@@ -28,9 +28,9 @@ def user_rows(
 ) -> Iterator[pa.Table]:
     """Yield one table of `user_schema` a slice, with a row only for users with targets in that slice."""
     for name, mask in masks.items():
-        part = keep(targets, mask)
+        part = targets.filter(mask)
         rows = np.flatnonzero(count_targets(part)).astype(np.int32)
-        values = per_user(lists[rows], take(part, rows), ks)
+        values = per_user(lists[rows], part.take(rows), ks)
         columns = {"user_row": rows, "model": pa.repeat(model, len(rows)), "slice": pa.repeat(name, len(rows))}
         yield pa.table(columns | values, schema=user_schema(ks))
 

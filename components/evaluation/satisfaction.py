@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import FloatArray, IntArray, Ragged
+from components.contracts import FloatArray, IntArray
+from components.ragged import Ragged
 
 Vector = NDArray[np.float64]
 Interest = Any  # scipy.sparse.csr_matrix, or a (n_users, n_items + 1) array

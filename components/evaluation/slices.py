@@ -6,12 +6,11 @@ A slice is a mask over the targets, whatever it is about: a user outside of it h
 import numpy as np
 
 from components.contracts import BoolArray, Catalogue, IntArray, Users
-from components.evaluation.protocol import targets_of
 
 
 def cold_users(users: Users, cold_user_events: int) -> BoolArray:
     """Return (n_users,) True for those with fewer events in their history."""
-    cold: BoolArray = np.diff(users.history.offsets) < cold_user_events
+    cold: BoolArray = users.history.lengths < cold_user_events
     return cold
 
 
@@ -23,9 +22,9 @@ def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_use
     item:cold   targets that no training event names ((n_items + 1,) `trained` is False); item:warm the rest
     language:xx targets whose product speaks xx; language:unknown where the shop does not say
     """
-    targets = targets_of(users)
+    targets = users.ground_truth
     items = targets.item_idx
-    cold_user = np.repeat(cold_users(users, cold_user_events), np.diff(targets.offsets))
+    cold_user = np.repeat(cold_users(users, cold_user_events), targets.lengths)
     language = np.array([code or "unknown" for code in catalogue.language])[items]
     masks = {"all": np.ones(len(items), dtype=np.bool_)}
     masks |= {

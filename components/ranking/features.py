@@ -9,9 +9,10 @@ from typing import Self
 import numpy as np
 import torch
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
 from components.profiles.features import Features
+from components.ragged import Ragged
 from components.ranking.model import Inputs, Sizes
 from components.recommenders.content import unit_rows
 from components.recommenders.histories import Matrix, history_matrix
@@ -115,8 +116,4 @@ def _codes(values: Sequence[object]) -> IntArray:
 
 def _everybody(events: Interactions) -> Users:
     """Return all users of the split with all they did in training; user 0 did nothing."""
-    mine = events.user_idx > 0
-    counts = np.bincount(events.user_idx[mine], minlength=events.n_users + 1)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    columns = (getattr(events, name)[mine] for name in ("item_idx", "timestamp", "event", "weight"))
-    return Users(np.arange(events.n_users + 1, dtype=np.int32), Ragged(offsets, *columns), events.now)
+    return Users(np.arange(events.n_users + 1, dtype=np.int32), events.by_user(), events.now)

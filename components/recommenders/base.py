@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ragged, Ranked, Users
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
 from components.errors import ContractError
 
 BLOCK = 128  # neighbouring scores of which `top_k` looks at the highest first
@@ -48,8 +48,7 @@ class BaseRecommender(ABC):
             raise ContractError(f"{self.name}: k is {k}; a list holds 1 item or more")
         items = np.zeros((len(users), k), dtype=np.int32)
         scores = np.full((len(users), k), -np.inf, dtype=np.float32)
-        for start in range(0, len(users), self.batch_users):
-            batch = take_users(users, start, start + self.batch_users)
+        for start, batch in users.batches(self.batch_users):
             masked = self._masked(batch, exclude_seen, candidates)
             best = top_k(masked, k)
             width = best.items.shape[1]
@@ -75,7 +74,7 @@ class BaseRecommender(ABC):
 def barred(scores: FloatArray, users: Users, exclude_seen: bool) -> FloatArray:
     """Return (n_users, n_items + 1) scores with -inf for no item, and for what each user had; in place."""
     if exclude_seen:
-        scores[row_numbers(users.history), users.history.item_idx] = -np.inf
+        scores[users.history.rows, users.history.item_idx] = -np.inf
     scores[:, 0] = -np.inf
     return scores
 
@@ -117,23 +116,3 @@ def _bound(scores: FloatArray, k: int) -> FloatArray:
     at = scores.shape[1] - k
     bound: FloatArray = np.partition(scores, at, axis=1)[:, at, None]
     return bound
-
-
-def take_users(users: Users, start: int, stop: int) -> Users:
-    """Return users start..stop without their targets: what is to be predicted stays out of a model's sight."""
-    rows = users.history
-    offsets = rows.offsets[start : min(stop, len(users)) + 1]
-    events = slice(int(offsets[0]), int(offsets[-1]))
-    history = Ragged(
-        offsets=offsets - offsets[0],
-        item_idx=rows.item_idx[events],
-        timestamp=rows.timestamp[events],
-        event=rows.event[events],
-        weight=rows.weight[events],
-    )
-    return Users(users.user_idx[start:stop], history, users.now)
-
-
-def row_numbers(rows: Ragged) -> IntArray:
-    """Return the row of each event: (n_events,)."""
-    return np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(rows.offsets))

@@ -10,8 +10,6 @@ import numpy as np
 
 from components.contracts import BoolArray, FloatArray, IntArray, Recommender, Users
 from components.evaluation.metrics import count_targets, ndcg_at_k, relevance
-from components.evaluation.protocol import batches, targets_of
-from components.recommenders.base import row_numbers
 
 K = 10  # of the NDCG that is raised
 GRID = (0.0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5)  # weights that are tried for a part
@@ -51,14 +49,14 @@ def scaled(scores: FloatArray) -> FloatArray:
 def gather(parts: Sequence[Recommender], users: Users, n: int, exclude_seen: bool, batch_users: int) -> Pool:
     """Return the best n items of each part for each user, under the scores of all parts; users have targets."""
     items, features = [], []
-    for _, batch in batches(users, batch_users):
+    for _, batch in users.batches(batch_users):
         scores = [scaled(part.score(batch)) for part in parts]  # each (b, n_items + 1)
         at, found = _packed(scores, _candidates(scores, batch, n, exclude_seen))
         items.append(at)
         features.append(found)
     width = max(at.shape[1] for at in items)
     candidates = np.concatenate([_widen(at, width) for at in items])
-    targets = targets_of(users)
+    targets = users.ground_truth
     return Pool(
         np.concatenate([_widen(f, width) for f in features]),
         candidates > 0,
@@ -139,7 +137,7 @@ def _candidates(scores: list[FloatArray], users: Users, n: int, exclude_seen: bo
     barred: BoolArray = np.zeros(scores[0].shape, bool)
     barred[:, 0] = True
     if exclude_seen:
-        barred[row_numbers(users.history), users.history.item_idx] = True
+        barred[users.history.rows, users.history.item_idx] = True
     width = min(n, chosen.shape[1])
     for own in scores:
         best = np.argpartition(np.where(barred, np.inf, -own), width - 1, axis=1)[:, :width]

@@ -10,7 +10,7 @@ from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Int
 from components.errors import ContractError
 from components.params import ContentParams, PopularityParams
 from components.recommenders.ann_index import Nearest
-from components.recommenders.base import BaseRecommender, take_users, top_k
+from components.recommenders.base import BaseRecommender, top_k
 from components.recommenders.histories import check_items, history_matrix
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
@@ -58,7 +58,7 @@ class ContentRecommender(BaseRecommender):
             return super().recommend(users, k, exclude_seen, candidates)
         ranked = Ranked(np.zeros((len(users), k), np.int32), np.full((len(users), k), -np.inf, np.float32))
         for row, mean in enumerate(self._means(users)):
-            one = take_users(users, row, row + 1)
+            one = users.slice(row, row + 1)
             if not mean.any():
                 best = super().recommend(one, k, exclude_seen, candidates)
             else:

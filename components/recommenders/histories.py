@@ -8,7 +8,6 @@ from scipy.sparse import csr_matrix
 
 from components.contracts import EVENTS, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.recommenders.base import row_numbers
 
 RETURN = EVENTS.index("return")
 Matrix = Any  # scipy.sparse.csr_matrix, float32; scipy ships no types
@@ -33,7 +32,7 @@ def history_matrix(users: Users, n_items: int, recency: float) -> Matrix:
     """
     history = users.history
     check_items(history.item_idx, n_items, "a history", lowest=1)
-    rows = row_numbers(history)
+    rows = history.rows
     age = history.offsets[1:][rows] - 1 - np.arange(len(rows))
     weight = signed(history.event, history.weight) * np.power(recency, age)  # 0^0 is 1
     return _matrix(weight, rows, history.item_idx, (len(users), n_items + 1))
@@ -61,7 +60,7 @@ def pick(scores: FloatArray, items: IntArray | None) -> FloatArray:
     return scores[:, items]
 
 
-def _matrix(weight: NDArray[Any], rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> Matrix:
+def _matrix(weight: NDArray[Any], rows: NDArray[Any], columns: IntArray, shape: tuple[int, int]) -> Matrix:
     """Return the sums of what stands twice, as far as they are above zero; by hand it takes a third of scipy's time."""
     place = rows.astype(np.int64) * shape[1] + columns
     order = np.argsort(place, kind="stable")

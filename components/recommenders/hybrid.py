@@ -9,7 +9,6 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import batches, every_nth, take, targets_of, without_seen
 from components.evaluation.slices import cold_users
 from components.params import HybridParams, Section
 from components.recommenders.base import BaseRecommender, barred, top_k
@@ -62,10 +61,10 @@ class HybridRecommender(BaseRecommender):
 
         Raises ContractError where no user has a target left.
         """
-        asked = without_seen(users) if self.exclude_seen else users
+        asked = users.without_seen() if self.exclude_seen else users
         if not len(asked):
             raise ContractError("hybrid: nobody in the validation window has a target left; widen it")
-        asked = every_nth(asked, self.params.max_users)
+        asked = asked.subsample(self.params.max_users)
         self.n_items = n_items
         pool = gather(list(self.parts.values()), asked, self.params.candidates, self.exclude_seen, self.batch_users)
         overall = learn(pool, self.params.min_gain)
@@ -135,11 +134,11 @@ class HybridRecommender(BaseRecommender):
 
     def _share(self, asked: Users, newcomers: Newcomers) -> float:
         """Return the largest share for cold items that costs no more than `cold_item_max_ndcg_loss` of NDCG."""
-        targets = targets_of(asked)
+        targets = asked.ground_truth
         values: dict[float, list[FloatArray]] = {share: [] for share in (0.0, *SHARES)}
-        for start, batch in batches(asked, self.batch_users):
+        for start, batch in asked.batches(self.batch_users):
             knowing, blind = self._sides(batch)
-            own = take(targets, np.arange(start, start + len(batch)))
+            own = targets.slice(start, start + len(batch))
             for share, found in values.items():
                 scores = barred(knowing + newcomers.lend(blind.copy(), share), batch, self.exclude_seen)
                 found.append(per_user(top_k(scores, K).items, own, [K])[f"ndcg_at_{K}"])

@@ -1,12 +1,13 @@
 """A model that answers in the item numbers of another split: how an old champion is asked about today's catalogue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Recommender, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.recommenders.base import BaseRecommender
 
 
@@ -33,10 +34,8 @@ class TranslatedRecommender(BaseRecommender):
     def _translate(self, users: Users) -> Users:
         history = users.history
         items = self.theirs[history.item_idx]
-        kept = items > 0
-        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)[history.offsets]
-        rows = Ragged(offsets, items[kept], history.timestamp[kept], history.event[kept], history.weight[kept])
-        return Users(np.zeros(len(users), dtype=np.int32), rows, users.now)
+        known = replace(history, item_idx=items).filter(items > 0)
+        return Users(np.zeros(len(users), dtype=np.int32), known, users.now)
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Refuse: a champion is compared as it was shipped."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from components.contracts import Users
 from components.errors import ContractError
-from components.recommenders.base import take_users
 from components.release.bundle import Bundle
 
 N_REQUESTS = 400  # enough for a 99th percentile: four requests lie above it
@@ -31,7 +30,7 @@ def measure_latency(bundle: Bundle, users: Users) -> float:
     if not len(users):
         raise ContractError("no users to measure latency with; the test window is empty")
     k = min(LIST_LENGTH, bundle.info.n_items)
-    requests = [take_users(users, n % len(users), n % len(users) + 1) for n in range(WARM_UP + N_REQUESTS)]
+    requests = [users.slice(n % len(users), n % len(users) + 1) for n in range(WARM_UP + N_REQUESTS)]
     seconds = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

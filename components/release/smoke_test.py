@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from components.contracts import Ragged, Recommender, Users
+from components.contracts import Recommender, Users
 from components.errors import ReleaseError
+from components.ragged import Ragged
 from components.release.bundle import Bundle
 
 LIST_LENGTH = 10

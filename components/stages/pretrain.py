@@ -11,7 +11,7 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import targets_of, window_users
+from components.evaluation.protocol import window_users
 from components.language.cache import encode_cached
 from components.language.choice import Choice, chosen_model, write_choice
 from components.language.encoder import Encoder, resolve_model
@@ -134,7 +134,7 @@ class Asked:
         split = root / "data/split"
         items, users = read_catalogue(split), window_users(split, "validation", params.recommend.exclude_seen)
         met = np.zeros(len(items) + 1, np.bool_)
-        met[users.history.item_idx] = met[targets_of(users).item_idx] = True
+        met[users.history.item_idx] = met[users.ground_truth.item_idx] = True
         return cls(read_interactions(split), items, users, met)
 
 
@@ -145,7 +145,7 @@ def retrieval(asked: Asked, root: Path, params: Params, folder: Path) -> dict[st
     model = ContentRecommender(params.models.content, params.models.popularity, 0)  # whole vectors
     model.fit(asked.interactions, items, asked.users)
     lists = model.recommend(asked.users, K, params.recommend.exclude_seen, asked.met).items
-    return {name: float(np.nanmean(v)) for name, v in per_user(lists, targets_of(asked.users), [K]).items()}
+    return {name: float(np.nanmean(v)) for name, v in per_user(lists, asked.users.ground_truth, [K]).items()}
 
 
 def main() -> None:

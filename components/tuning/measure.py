@@ -10,7 +10,7 @@ import components.recommenders
 from components.contracts import Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_info, read_interactions, read_users
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import check_leakage, rank, targets_of, window_users
+from components.evaluation.protocol import check_leakage, rank, window_users
 from components.params import Params
 from components.recommenders.factory import create
 from components.recommenders.sequence.recommender import SequenceRecommender
@@ -81,4 +81,4 @@ def measure(
     k = int(params.evaluation.primary.rsplit("_", 1)[1])
     section, n_items = params.recommend, world.interactions.n_items
     lists = rank(recommender, world.asked, k, section.exclude_seen, n_items, section.batch_users)
-    return per_user(lists, targets_of(world.asked), [k])[params.evaluation.primary]
+    return per_user(lists, world.asked.ground_truth, [k])[params.evaluation.primary]

@@ -28,7 +28,7 @@ from components.contracts import Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.comparison import paired_bootstrap
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.protocol import rank, window_users
 from components.language.cache import encode_cached
 from components.language.compress import distil, milliseconds, write_int8
 from components.language.corpus import Corpus, read_corpus
@@ -59,7 +59,7 @@ class World:
         found, seen = {}, self.params.recommend.exclude_seen
         for window, users in self.users.items():
             lists = rank(model, users, 10, seen, self.train.n_items, self.params.recommend.batch_users)
-            found[window] = per_user(lists, targets_of(users), [10])["ndcg_at_10"]
+            found[window] = per_user(lists, users.ground_truth, [10])["ndcg_at_10"]
         return found
 
 

@@ -22,7 +22,7 @@ from bench_beauty import CHECKOUT, OVERLAY, embed, fitted, mean_and_margin, spli
 from components.contracts import BoolArray, FloatArray, Recommender, Users
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.comparison import paired_bootstrap
-from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.protocol import rank, window_users
 from components.evaluation.results import user_rows
 from components.evaluation.slices import trained_items
 from components.params import Params, load
@@ -44,7 +44,7 @@ def of_month(month: str, params: Params) -> Params:
 
 def slices(users: Users, trained: BoolArray) -> dict[str, BoolArray]:
     """Return masks over the targets: all; of users without history; of items that were not sold before."""
-    targets = targets_of(users)
+    targets = users.ground_truth
     fresh = np.repeat(np.diff(users.history.offsets) == 0, np.diff(targets.offsets))
     everything: BoolArray = np.ones(len(fresh), bool)
     return dict(zip(SLICES, (everything, fresh, ~trained[targets.item_idx]), strict=True))
@@ -64,7 +64,7 @@ def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Pat
     for name in NAMES:
         model = parts[name] = fitted(name, params, (train, catalogue, validation), dict(parts))
         lists = rank(model, test, 10, params.recommend.exclude_seen, train.n_items, params.recommend.batch_users)
-        for slice_name, table in zip(masks, user_rows(name, lists, targets_of(test), masks, [10]), strict=True):
+        for slice_name, table in zip(masks, user_rows(name, lists, test.ground_truth, masks, [10]), strict=True):
             values[slice_name][name] = table["ndcg_at_10"].to_numpy()
         if asked.folder:
             model.save(folder / "models" / name)

@@ -20,7 +20,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Interactions, Users
+from components.ragged import Ragged
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import pick
 

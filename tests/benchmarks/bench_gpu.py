@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from components.contracts import Catalogue, Interactions, Ragged, Users
+from components.contracts import Catalogue, Interactions, Users
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank
 from components.params import Params, load
+from components.ragged import Ragged
 from components.recommenders.popularity import PopularityRecommender
 from components.recommenders.sequence.recommender import SequenceRecommender
 from components.times import DAY_US

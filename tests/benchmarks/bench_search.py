@@ -25,7 +25,6 @@ from components.evaluation.protocol import window_users
 from components.language.encoder import Encoder
 from components.language.text import is_chinese
 from components.params import load
-from components.recommenders.base import take_users
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle, open_bundle
 from components.search.index import SearchIndex
@@ -58,7 +57,7 @@ def personal_scores(run: Path, bundle: Bundle, window: str, rows: list[Row]) -> 
     place = {ids[idx - 1]: n for n, idx in enumerate(users.user_idx.tolist()) if idx}
     known: dict[str, FloatArray] = {}
     for user in {row[2] for row in rows} & set(place):
-        one = take_users(users, place[user], place[user] + 1)
+        one = users.slice(place[user], place[user] + 1)
         if len(one.history.item_idx):
             known[user] = scaled(bundle.model.score(one))[0]
     return [known.get(row[2]) for row in rows]

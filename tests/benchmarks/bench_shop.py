@@ -23,9 +23,9 @@ from components.data.shop import read_truth
 from components.data.snapshot import partitions
 from components.data.tables import read_info
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, targets_of, window_users
+from components.evaluation.protocol import rank, window_users
 from components.params import load
-from components.recommenders.base import row_numbers, top_k
+from components.recommenders.base import top_k
 from components.recommenders.factory import NAMES, load_model, model_folder
 from components.times import DAY_US, to_micros
 
@@ -81,7 +81,7 @@ def main() -> int:
     chinese = world.user_language[asked] == 1
 
     def told(name: str, lists: Any) -> float:
-        values = per_user(lists, targets_of(users), [10])["ndcg_at_10"]
+        values = per_user(lists, users.ground_truth, [10])["ndcg_at_10"]
         margin = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
         halves = f"{values[~chinese].mean():.4f} | {values[chinese].mean():.4f}"
         print(f"| {name} | {values.mean():.4f} ± {margin:.4f} | {halves} |", flush=True)
@@ -91,7 +91,7 @@ def main() -> int:
         rows = np.zeros((len(users), info.n_items + 1), np.float32)
         rows[:, 1:] = np.stack([score(int(u))[item] for u in asked])
         if params.recommend.exclude_seen:
-            rows[row_numbers(users.history), users.history.item_idx] = -np.inf
+            rows[users.history.rows, users.history.item_idx] = -np.inf
         rows[:, 0] = -np.inf
         return top_k(rows, 10).items
 

@@ -25,7 +25,6 @@ from bench_beauty import OVERLAY, embed, split_data
 
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions, read_users
-from components.evaluation.protocol import every_nth
 from components.params import Params, load
 from components.recommenders.sequence.batching import training_sequences
 from components.recommenders.sequence.recommender import SequenceRecommender
@@ -93,7 +92,7 @@ def main() -> int:
         folder = Path(name)
         split = split_data(asked.data, params, folder)
         train, catalogue = read_interactions(split), read_catalogue(split)
-        few = every_nth(read_users(split, "validation"), 50)  # validation is no part of the comparison
+        few = read_users(split, "validation").subsample(50)  # validation is no part of the comparison
         write_events(train, folder / "events.csv")
         catalogue = embed(catalogue, params, asked.cache)
         pieces = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))

@@ -1,10 +1,13 @@
 """Records that cross stages refuse what they do not know; arrays say where their rows are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.contracts import TABLES, ChampionRef, Interactions, Ragged, Users
+from components.contracts import TABLES, ChampionRef, Interactions, Users
+from components.errors import ContractError
 
 
 def test_a_record_survives_json_and_refuses_extra_fields() -> None:
@@ -14,14 +17,6 @@ def test_a_record_survives_json_and_refuses_extra_fields() -> None:
         ChampionRef.model_validate({**ref.model_dump(), "owner": "me"})
     with pytest.raises(ValidationError, match="frozen"):
         ref.version = 4  # type: ignore[misc]
-
-
-def test_ragged_rows() -> None:
-    items = np.array([5, 6, 7], dtype=np.int32)
-    zeros = np.zeros(3, dtype=np.int64)
-    rows = Ragged(np.array([0, 2, 2, 3]), items, zeros, zeros.astype(np.int8), zeros.astype(np.float32))
-    assert len(rows) == 3
-    assert [rows.row(i).tolist() for i in range(3)] == [[5, 6], [], [7]]
 
 
 def test_tables_name_each_column_once() -> None:
@@ -34,3 +29,34 @@ def test_the_tiny_world_is_consistent(world: tuple[Interactions, object, Users])
     assert users.targets is not None
     assert len(users) == len(users.history) == len(users.targets)
     assert int(interactions.timestamp.max()) < interactions.now <= int(users.targets.timestamp.min())
+
+
+def test_training_events_by_user(world: tuple[Interactions, object, Users]) -> None:
+    """Row 0 belongs to anonymous visitors, whose events are nobody's history."""
+    events = world[0]
+    anonymous = replace(events, user_idx=np.where(events.user_idx == 1, 0, events.user_idx))
+    rows = anonymous.by_user()
+    assert len(rows) == events.n_users + 1
+    assert rows.lengths[:2].tolist() == [0, 0]
+    np.testing.assert_array_equal(rows.row(2), events.item_idx[events.user_idx == 2])
+
+
+def test_users_are_selected_with_their_targets_and_batched_without(world: tuple[Interactions, object, Users]) -> None:
+    users = world[2]
+    some = users.take(np.array([3, 1]))
+    assert some.user_idx.tolist() == users.user_idx[[3, 1]].tolist()
+    assert some.ground_truth.row(0).tolist() == users.ground_truth.row(3).tolist()
+    batches = list(users.batches(4))
+    assert [start for start, _ in batches] == list(range(0, len(users), 4))
+    assert all(batch.targets is None for _, batch in batches)
+    joined = Users.concat([batch for _, batch in batches])
+    np.testing.assert_array_equal(joined.history.item_idx, users.history.item_idx)
+    with pytest.raises(ContractError, match="users without targets"):
+        _ = joined.ground_truth
+
+
+def test_a_subsample_is_evenly_spread(world: tuple[Interactions, object, Users]) -> None:
+    users = world[2]
+    step = -(-len(users) // 5)
+    assert users.subsample(5).user_idx.tolist() == users.user_idx[::step].tolist()
+    assert len(users.subsample(10_000)) == len(users)

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from components.contracts import FloatArray, Interactions, Ragged, TimeArray
+from components.contracts import FloatArray, Interactions, TimeArray
 from components.params import SequenceParams
+from components.ragged import Ragged, offsets_of
 from components.recommenders.sequence.model import GAPS, START, Packed
 from components.recommenders.sequence.profile import WIDTH, counted, profile
 
@@ -38,14 +39,14 @@ def merge_repeats(rows: Ragged) -> Ragged:
     n = len(rows.item_idx)
     if not n:
         return rows
-    owner = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+    owner = rows.rows
     new = np.ones(n, bool)
     new[1:] = (rows.item_idx[1:] != rows.item_idx[:-1]) | (owner[1:] != owner[:-1])
     run = np.cumsum(new) - 1
     order = np.lexsort((np.arange(n), rows.weight, run))
     last = np.append(np.flatnonzero(np.diff(run[order])), n - 1)
     pick = order[last]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[new], minlength=len(rows)))]).astype(np.int64)
+    offsets = offsets_of(np.bincount(owner[new], minlength=len(rows)))
     return Ragged(offsets, rows.item_idx[pick], rows.timestamp[pick], rows.event[pick], rows.weight[pick])
 
 
@@ -71,11 +72,7 @@ def newest_pieces(history: Ragged, params: SequenceParams, price: FloatArray) ->
 
 def training_sequences(interactions: Interactions, params: SequenceParams, price: FloatArray) -> Sequences:
     """Return the histories of known users, cut into pieces of max_length from the newest event back."""
-    known = interactions.user_idx > 0
-    counts = np.bincount(interactions.user_idx[known], minlength=interactions.n_users + 1)[1:]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    columns = (getattr(interactions, c)[known] for c in ("item_idx", "timestamp", "event", "weight"))
-    rows = merge_repeats(Ragged(offsets, *columns))
+    rows = merge_repeats(interactions.by_user())
     cuts = [(s, e, begin) for begin, end in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
             for s, e in _cut(int(begin), int(end), params.max_length)]  # fmt: skip
     starts, ends, begins = np.array(cuts, np.int64).reshape(-1, 3).T

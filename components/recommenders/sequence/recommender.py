@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import every_nth, rank, targets_of, without_seen
+from components.evaluation.protocol import rank
 from components.params import SequenceParams, TrainerParams
+from components.ragged import Ragged
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
 from components.recommenders.sequence.attributes import attribute_codes, price_levels
@@ -77,8 +78,7 @@ class SequenceRecommender(BaseRecommender):
         def validate(net: Net) -> float:
             self._take(net, next(net.parameters()).device)  # on a GPU histories are read there
             lists = rank(self, asked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
-            assert asked.targets is not None
-            value = float(np.nanmean(per_user(lists, asked.targets, [10])["ndcg_at_10"]))
+            value = float(np.nanmean(per_user(lists, asked.ground_truth, [10])["ndcg_at_10"]))
             if self.after_epoch is not None:
                 self.after_epoch(value)
             return value
@@ -154,9 +154,8 @@ class SequenceRecommender(BaseRecommender):
         digest = hashlib.sha256(
             f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
         )
-        assert asked.targets is not None
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
-        arrays += [getattr(r, c) for r in (asked.history, asked.targets) for c in ("offsets", "item_idx", "event")]
+        arrays += [getattr(r, c) for r in (asked.history, asked.ground_truth) for c in ("offsets", "item_idx", "event")]
         for array in (*arrays, items.embedding, codes):
             digest.update(np.ascontiguousarray(array).tobytes())
         for file in sorted(Path(__file__).parent.glob("*.py")):  # a state of other code is not taken up either
@@ -166,14 +165,14 @@ class SequenceRecommender(BaseRecommender):
 
 def _shares(users: Users) -> FloatArray:
     """Return (len(EVENTS),) the share of each kind of event among the users' targets: what is to be foretold."""
-    kinds = np.bincount(targets_of(users).event, minlength=len(EVENTS))
+    kinds = np.bincount(users.ground_truth.event, minlength=len(EVENTS))
     share: FloatArray = (kinds / kinds.sum()).astype(np.float32)
     return share
 
 
 def _asked(users: Users, exclude_seen: bool) -> Users:
     """Return the users that the check after each epoch asks: every n-th of those with something to be found."""
-    kept = without_seen(users) if exclude_seen else users
-    if not len(kept) or kept.targets is None:
+    kept = users.without_seen() if exclude_seen else users
+    if not len(kept):
         raise ContractError("sequence: nobody in the validation window has a target left; widen split.validation_days")
-    return every_nth(kept, VALIDATION_USERS)
+    return kept.subsample(VALIDATION_USERS)

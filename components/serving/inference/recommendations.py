@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.contracts import EVENTS, BoolArray, Catalogue, IntArray, Ragged, Recommender, Users
+from components.contracts import EVENTS, BoolArray, Catalogue, IntArray, Recommender, Users
+from components.ragged import Ragged
 from components.recommenders.base import top_k
 from components.recommenders.hybrid import HybridRecommender
 from components.release.bundle import Bundle

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.contracts import BoolArray, FloatArray, IntArray, Ragged, Ranked, Recommender, Users
+from components.contracts import BoolArray, FloatArray, IntArray, Ranked, Recommender, Users
 from components.release.bundle import Bundle
 
 log = logging.getLogger("serving")
@@ -146,22 +146,10 @@ def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArra
 def _lists(
     model: Recommender, bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None
 ) -> list[Best]:
-    ranked: Ranked = model.recommend(together(users), min(k, bundle.info.n_items), bundle.info.exclude_seen, candidates)
+    everybody, k_known = Users.concat(users), min(k, bundle.info.n_items)
+    ranked: Ranked = model.recommend(everybody, k_known, bundle.info.exclude_seen, candidates)
     lists = []
     for items, scores in zip(ranked.items, ranked.scores, strict=True):
         n = int(np.count_nonzero(items))
         lists.append(Best(items[:n].copy(), scores[:n].copy(), model.name, None, n < len(items) or k > len(items)))
     return lists
-
-
-def together(users: Sequence[Users]) -> Users:
-    """Return the users, one in each element, as one record."""
-    rows = [user.history for user in users]
-    history = Ragged(
-        offsets=np.concatenate([[0], np.cumsum([len(r.item_idx) for r in rows])]).astype(np.int64),
-        item_idx=np.concatenate([r.item_idx for r in rows]),
-        timestamp=np.concatenate([r.timestamp for r in rows]),
-        event=np.concatenate([r.event for r in rows]),
-        weight=np.concatenate([r.weight for r in rows]),
-    )
-    return Users(np.concatenate([user.user_idx for user in users]), history, max(user.now for user in users))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contracts import IntArray, Ragged
+from components.contracts import IntArray
 from components.errors import ContractError
 from components.evaluation.metrics import (
     METRICS,
@@ -23,6 +23,7 @@ from components.evaluation.metrics import (
     recall_at_k,
     relevance,
 )
+from components.ragged import Ragged
 
 
 def rows(lists: list[list[int]]) -> Ragged:

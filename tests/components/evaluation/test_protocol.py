@@ -17,12 +17,8 @@ from components.evaluation.protocol import (
     _twins,
     champion_saw_test,
     check_leakage,
-    keep,
     rank,
-    take,
-    targets_of,
     window_users,
-    without_seen,
 )
 from components.times import DAY_US
 from tests.components.evaluation.conftest import N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
@@ -106,9 +102,9 @@ def test_leave_one_out_refuses_an_event_that_is_in_training_too(tmp_path: Path, 
 
 def test_seen_targets_leave_and_so_do_users_without_others() -> None:
     users = users_of([[1, 2], [3], [], [4]], [[2, 5, 5], [3, 3], [7], [9, 4]])
-    left = without_seen(users)
+    left = users.without_seen()
     assert left.user_idx.tolist() == [1, 3, 4]
-    assert [targets_of(left).row(i).tolist() for i in range(3)] == [[5, 5], [7], [9]]
+    assert [left.ground_truth.row(i).tolist() for i in range(3)] == [[5, 5], [7], [9]]
     assert [left.history.row(i).tolist() for i in range(3)] == [[1, 2], [], [4]]
     assert left.now == users.now
 
@@ -116,12 +112,12 @@ def test_seen_targets_leave_and_so_do_users_without_others() -> None:
 def test_window_users_with_and_without_repeats(split: Path) -> None:
     everyone, fresh = window_users(split, "test", False), window_users(split, "test", True)
     assert len(everyone) == N_USERS
-    assert len(targets_of(everyone).item_idx) == 4 * N_USERS
+    assert len(everyone.ground_truth.item_idx) == 4 * N_USERS
     repeats = sum(
-        bool(set(everyone.history.row(i)) & set(targets_of(everyone).row(i))) for i in range(N_USERS)
+        bool(set(everyone.history.row(i)) & set(everyone.ground_truth.row(i))) for i in range(N_USERS)
     )  # odd users buy their first item again, but for user 1, who is new
     assert repeats == N_USERS // 2 - 1
-    assert len(targets_of(fresh).item_idx) == 4 * N_USERS - repeats
+    assert len(fresh.ground_truth.item_idx) == 4 * N_USERS - repeats
 
 
 def test_nobody_left_is_an_error_that_says_what_to_do(split: Path) -> None:
@@ -135,13 +131,6 @@ def test_nobody_left_is_an_error_that_says_what_to_do(split: Path) -> None:
     assert len(window_users(split, "test", False)) == 1
     with pytest.raises(ContractError, match=r"0 users with a target left \(of 1\).*split.test_days"):
         window_users(split, "test", True)
-
-
-def test_take_and_keep() -> None:
-    rows = ragged([[1, 2], [], [3, 4, 5]])
-    assert [take(rows, np.array([2, 0])).row(i).tolist() for i in range(2)] == [[3, 4, 5], [1, 2]]
-    kept = keep(rows, np.array([False, True, False, False, True]))
-    assert [kept.row(i).tolist() for i in range(3)] == [[2], [], [5]]
 
 
 def test_ranking_in_batches_equals_ranking_at_once_and_hides_the_targets(split: Path) -> None:

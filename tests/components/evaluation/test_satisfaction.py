@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.contracts import Ragged
 from components.evaluation.satisfaction import (
     best_items,
     gradients,
@@ -15,6 +14,7 @@ from components.evaluation.satisfaction import (
     total_interest,
     total_of_offers,
 )
+from components.ragged import Ragged
 from tests.conftest import ragged
 
 N_USERS, N_ITEMS = 3, 5

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.contracts import Users
 from components.data.tables import read_catalogue, read_interactions
-from components.evaluation.protocol import keep, targets_of, window_users
+from components.evaluation.protocol import window_users
 from components.evaluation.slices import slice_masks, trained_items
 from tests.components.evaluation.conftest import N_ITEMS
 from tests.conftest import ragged
@@ -19,11 +19,11 @@ def test_slices_of_a_split(split: Path) -> None:
     assert list(masks) == [
         "all", "user:cold", "user:warm", "item:cold", "item:warm", "language:en", "language:unknown", "language:zh",
     ]  # fmt: skip
-    targets = targets_of(users)
+    targets = users.ground_truth
     assert masks["all"].all()
     for one, other in (("user:cold", "user:warm"), ("item:cold", "item:warm")):
         assert (masks[one] ^ masks[other]).all()
-    assert np.flatnonzero(np.diff(keep(targets, masks["user:cold"]).offsets)).tolist() == [0]  # user 1 is new
+    assert np.flatnonzero(targets.filter(masks["user:cold"]).lengths).tolist() == [0]  # user 1 is new
     assert set(targets.item_idx[masks["item:cold"]]) == {40}
     assert set(targets.item_idx[masks["language:zh"]] % 3) == {0}
     languages = [masks[f"language:{code}"] for code in ("en", "unknown", "zh")]

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.contracts import EVENTS, Interactions, Ragged, Users
+from components.contracts import EVENTS, Interactions, Users
 from components.params import Params, load
+from components.ragged import Ragged
 from components.times import DAY_US, HOUR_US
 
 SMALL = [

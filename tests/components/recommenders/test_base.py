@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.recommenders.base import BaseRecommender, row_numbers, take_users, top_k
+from components.recommenders.base import BaseRecommender, top_k
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 90))  # from narrow rows to such as are looked at in blocks
 FEW_VALUES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])  # so that ties are many
@@ -90,8 +90,8 @@ def test_a_broken_score_is_an_error_not_a_place(users_of: Callable[..., Users], 
 
 
 def test_taken_users_keep_their_own_history(users_of: Callable[..., Users]) -> None:
-    part = take_users(users_of([[1], [2, 3], [], [4, 5, 6]]), 1, 9)
+    part = users_of([[1], [2, 3], [], [4, 5, 6]]).slice(1, 9)
     assert len(part) == 3
     assert [part.history.row(i).tolist() for i in range(3)] == [[2, 3], [], [4, 5, 6]]
     assert part.history.timestamp.tolist() == users_of([[1], [2, 3], [], [4, 5, 6]]).history.timestamp[1:].tolist()
-    assert row_numbers(part.history).tolist() == [0, 0, 2, 2, 2]
+    assert part.history.rows.tolist() == [0, 0, 2, 2, 2]

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Ragged, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.evaluation.protocol import every_nth
 from components.params import HybridParams, Params
+from components.ragged import Ragged
 from components.recommenders.base import BaseRecommender
 from components.recommenders.factory import create
 from components.recommenders.hybrid import HybridRecommender
@@ -104,7 +104,7 @@ def test_nobody_to_learn_from_is_said(shop: Users) -> None:
 
 @pytest.mark.parametrize(("most", "n"), [(1000, 80), (80, 80), (79, 40), (20, 20), (1, 1)])
 def test_every_nth_user(shop: Users, most: int, n: int) -> None:
-    some = every_nth(shop, most)
+    some = shop.subsample(most)
     assert len(some) == n
     assert isinstance(some.targets, Ragged)
     assert (some.targets.item_idx == 30 + some.history.item_idx[some.history.offsets[:-1]]).all()

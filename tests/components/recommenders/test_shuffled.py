@@ -8,7 +8,7 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.evaluation.metrics import per_user
-from components.evaluation.protocol import rank, targets_of
+from components.evaluation.protocol import rank
 from components.params import Params
 from components.recommenders.factory import create
 from components.times import DAY_US
@@ -28,7 +28,7 @@ def worlds(shuffled: bool) -> tuple[World, Users]:
     events, catalogue, users = checkerboard(N_USERS, N_ITEMS)
     rng = np.random.default_rng(1)
     past = [events.item_idx[events.user_idx == user].tolist() for user in range(1, N_USERS + 1)]
-    future = [targets_of(users).row(user).tolist() for user in range(1, N_USERS + 1)]
+    future = [users.ground_truth.row(user).tolist() for user in range(1, N_USERS + 1)]
     last = []
     for user, (had, next_ones) in enumerate(zip(past, future, strict=True), start=1):
         if shuffled:
@@ -56,7 +56,7 @@ def chance(users: Users) -> float:
 def test_shuffled_labels_bring_a_model_to_chance(name: str, shuffled: bool, params: Params) -> None:
     world, test = worlds(shuffled)
     lists = rank(create(name, params).fit(*world), test, K, True, N_ITEMS, 256)
-    values = per_user(lists, targets_of(test), [K])["ndcg_at_10"]
+    values = per_user(lists, test.ground_truth, [K])["ndcg_at_10"]
     error = values.std(ddof=1) / np.sqrt(len(values))
     distance = (float(values.mean()) - chance(test)) / error
     if shuffled:

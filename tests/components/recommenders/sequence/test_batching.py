@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.contracts import Interactions, Ragged, Users
+from components.contracts import Interactions, Users
 from components.params import Params, SequenceParams
+from components.ragged import Ragged
 from components.recommenders.sequence.batching import (
     Loader,
     Sequences,

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from components.contracts import EVENTS, Users
-from components.recommenders.base import take_users
 from components.release.bundle import Bundle, open_bundle
 from components.serving.inference import recommendations as answers
 from components.serving.inference.recommendations import Found, Row, UnknownItemError, bought_together, rows_of, user_of
@@ -51,7 +50,7 @@ def test_same_scores_as_in_evaluation(opened: Bundle, world: World) -> None:
     """Training and serving see the same features: each user's list is the one that `evaluate` would rank."""
     users = world[2]
     for row in range(len(users)):
-        one = take_users(users, row, row + 1)
+        one = users.slice(row, row + 1)
         if not len(one.history.item_idx):
             continue
         ranked = opened.model.recommend(one, 10, True)
