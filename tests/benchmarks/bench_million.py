@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from bench_service import SERVE, load, running, until_ready
 from safetensors.numpy import save_file
 
-from components.contracts import ChampionRef, Interactions
+from components.contracts import ChampionRef, Interactions, Users
 from components.params import Params
 from components.params import load as read_params
 from components.recommenders.ann_index import Nearest
@@ -37,7 +37,6 @@ from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
 from components.release.bundle import Bundle, BundleInfo, EncoderInfo, build_bundle, open_bundle
 from components.serving.inference.recommendations import Row, user_of
-from components.serving.inference.scorer import together
 from components.times import DAY_US
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,7 +145,7 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
     assert bundle.nearest is not None
     rng = np.random.default_rng(2)
     products = rng.integers(1, bundle.info.n_items + 1, ASKED)
-    users = together([user_of(bundle, [Row(str(i), "view", None) for i in h]) for h in histories(bundle, ASKED, 3)])
+    users = Users.concat([user_of(bundle, [Row(str(i), "view", None) for i in h]) for h in histories(bundle, ASKED, 3)])
     means = unit_rows(history_matrix(users, bundle.info.n_items, params.models.content.recency) @ model.vectors)
     found = {}
     for name, queries in (("products", vectors[products]), ("histories", means)):

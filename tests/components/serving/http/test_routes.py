@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+from components.contracts import Users
 from components.params import Params
 from components.serving.inference.recommendations import Row, user_of
-from components.serving.inference.scorer import together
 from components.serving.models.watcher import Champions
 from tests.components.serving.conftest import Remake, Shelf, World, served
 
@@ -198,7 +198,7 @@ def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_score
         else:
             history = [{"item_id": f"sku-{i}", "event": "view"} for i in items]
             answered.append(recommend(client, history=history, k=10))
-    users = together([user_of(bundle, [Row(f"sku-{i}", "view", None) for i in items]) for items in histories])
+    users = Users.concat([user_of(bundle, [Row(f"sku-{i}", "view", None) for i in items]) for items in histories])
     ranked = bundle.model.recommend(users, 10, True)
     for n, answer in enumerate(answered):
         expected = {bundle.item_ids[i]: s for i, s in zip(ranked.items[n], ranked.scores[n], strict=True) if i}
