@@ -1,4 +1,4 @@
-"""What a run shows on its page in Prefect: progress, verdict, metrics, differences, links."""
+"""Artifacts on a flow run's page in Prefect: progress, verdict, metrics, differences, links."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from prefect.cache_policies import NO_CACHE
 from components.contracts import Decision, Evaluation
 from flows import markdown
 from flows.outcome import differences, metrics_table
-from flows.tasks import recorded
-from flows.workspace import EVALUATION, REPORT, Place
+from flows.tasks import in_flow_run
+from flows.workspace import EVALUATION, REPORT, Workspace
 
 LINKS = {"report": str(REPORT), "drift-report": "reports/drift/drift.html", "tensorboard": "run/tensorboard"}
 
 
-class Progress:
-    """A bar on the run page: how many of the run's steps are done."""
+class StageProgress:
+    """A progress bar on the run page: the share of the stages that are done."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
         self.id: UUID | None = None
 
-    def step(self) -> None:
-        """Count one more step as done."""
+    def advance(self) -> None:
+        """Count one more stage as done."""
         self.done += 1
-        if not recorded():
+        if not in_flow_run():
             return
         percent = 100.0 * self.done / self.total
         if self.id is None:
@@ -44,17 +44,17 @@ class Progress:
 
 
 @task(cache_policy=NO_CACHE)
-def publish(place: Place, version: int | None, decision: Decision | None) -> None:
+def publish(workspace: Workspace, version: int | None, decision: Decision | None) -> None:
     """Put verdict, metrics, differences and links on the run page."""
-    evaluation = Evaluation.model_validate_json((place.root / EVALUATION).read_bytes())
+    evaluation = Evaluation.model_validate_json((workspace.root / EVALUATION).read_bytes())
     if decision is not None:
         create_markdown_artifact(markdown.verdict(decision), key="verdict", description="Why, check by check")
     create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")
     create_table_artifact(differences(evaluation), key="differences", description="The challenger against the others")
     for key, name in LINKS.items():
-        path = place.root / name
+        path = workspace.root / name
         if path.exists():
             create_link_artifact(path.resolve().as_uri(), key=key, link_text=name)
     if version is not None:
-        address = f"{place.settings.mlflow_url}/#/models/{place.params.release.name}/versions/{version}"
+        address = f"{workspace.settings.mlflow_url}/#/models/{workspace.params.release.name}/versions/{version}"
         create_link_artifact(address, key="mlflow", link_text=f"version {version} in the registry")

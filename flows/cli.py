@@ -16,8 +16,8 @@ AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
 Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
-Untuned = Annotated[bool, typer.Option("--untuned", help="Leave out what `carousel tune` found for this shop")]
-Reset = Annotated[bool, typer.Option("--reset", help="Forget what was found: the next retrain starts from params.yaml")]
+Untuned = Annotated[bool, typer.Option("--untuned", help="Ignore the values that `carousel tune` found for this shop")]
+Reset = Annotated[bool, typer.Option("--reset", help="Delete the tuned values of this shop")]
 Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
 
 
@@ -30,20 +30,20 @@ def retrain(
     bootstrap: Bootstrap = False,
     untuned: Untuned = False,
 ) -> None:
-    """Run the whole loop: snapshot, training, evaluation, verdict, promotion."""
+    """Run the whole pipeline: snapshot, training, evaluation, verdict, promotion."""
     home = _prepare()
     from flows import outcome, server, terminal, unchanged
 
     overlays, lines = _texts(files), sets or []
-    done = unchanged.kept(overlays, lines, as_of, untuned)
+    done = unchanged.unchanged_outcome(overlays, lines, as_of, untuned)
     if done is None:
-        with server.beside(home) as ready:
+        with server.temporary_server(home) as ready:
             from flows.retrain import retrain as flow
-            from flows.tasks import value
+            from flows.tasks import unwrap
 
             run = flow if ready() else flow.fn
             result = run(overlays=overlays, overrides=lines, as_of=as_of, bootstrap=bootstrap, untuned=untuned)
-            done = outcome.Outcome.model_validate(value(result))
+            done = outcome.Outcome.model_validate(unwrap(result))
     if json:
         terminal.show(done.model_dump(mode="json"), True)
     else:
@@ -53,56 +53,56 @@ def retrain(
 
 @app.command()
 def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Look for drift, stale data and missing volume, as of now."""
+    """Check drift, freshness and volume of the shop's newest data."""
     home = _prepare()
     from flows import server, terminal
 
-    with server.beside(home) as ready:
+    with server.temporary_server(home) as ready:
         from flows.monitor import monitor as flow
-        from flows.tasks import value
+        from flows.tasks import unwrap
 
         run = flow if ready() else flow.fn
-        verdict = value(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+        verdict = unwrap(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
     terminal.show(verdict, json)
 
 
 @app.command()
 def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, reset: Reset = False) -> None:
-    """Search over the knobs; what beats the present ones on validation is where the next retrain starts."""
+    """Search for better parameters; the next retrain starts from those that win on validation."""
     home = _prepare()
     from flows import terminal
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place = open_place(_texts(files), sets or [], as_of, untuned=reset)
+    workspace = open_workspace(_texts(files), sets or [], as_of, untuned=reset)
     if reset:
         from components.tuning import overlay
 
-        terminal.show({"removed": overlay.remove(place.shop)}, json)
+        terminal.show({"removed": overlay.remove(workspace.shop)}, json)
     else:
         _search(home, "tune", as_of, sets, files, json)
 
 
 @app.command()
 def curve(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Measure the models at 1, 10 and 100 % of the labels -> reports/curve."""
+    """Measure a learning curve: the models trained on 1, 10 and 100 % of the users -> reports/curve."""
     home = _prepare()
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    open_place(_texts(files), sets or [], as_of)  # a wrong value is said before a server starts
+    open_workspace(_texts(files), sets or [], as_of)  # report a wrong value before a server starts
     _search(home, "curve", as_of, sets, files, json)
 
 
 @app.command()
 def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap: Bootstrap = False) -> None:
-    """Take the verdict again on what the last run left here, such as with another gate.min_gain."""
+    """Decide again on the reports of the last run, for example with another gate.min_gain."""
     _prepare()
     from flows import outcome, tasks, terminal
-    from flows.workspace import working
+    from flows.workspace import locked_workspace
 
-    with working(_texts(files), sets or [], None, "a decision") as place:
-        outcome.need(place)
-        version = tasks.register.fn(place)
-        decision = tasks.decide.fn(place, version, tasks.measure_latency.fn(place), bootstrap)
+    with locked_workspace(_texts(files), sets or [], None, "a decision") as workspace:
+        outcome.require_reports(workspace)
+        version = tasks.register.fn(workspace)
+        decision = tasks.decide.fn(workspace, version, tasks.measure_latency.fn(workspace), bootstrap)
     terminal.show(decision.model_dump(mode="json"), json)
     raise typer.Exit(outcome.CODES[decision.verdict])
 
@@ -114,7 +114,7 @@ def promote(
     files: Files = None,
     json: Json = False,
 ) -> None:
-    """Move the champion alias as a decision file says; a stale decision is refused."""
+    """Move the champion alias as a decision file says; refuse a stale decision."""
     _prepare()
     from flows import terminal
     from flows.release import promote as flow
@@ -124,12 +124,12 @@ def promote(
 
 @app.command()
 def rollback(
-    to: Annotated[int | None, typer.Option("--to", min=1, help="Version; default: what served before")] = None,
+    to: Annotated[int | None, typer.Option("--to", min=1, help="Version; default: the one that served before")] = None,
     sets: Sets = None,
     files: Files = None,
     json: Json = False,
 ) -> None:
-    """Let serve again what served before, by the ledger."""
+    """Move the champion alias back to the version that served before, by the ledger."""
     _prepare()
     from flows import terminal
     from flows.release import rollback as flow
@@ -139,13 +139,13 @@ def rollback(
 
 @app.command()
 def serve(sets: Sets = None, files: Files = None) -> None:
-    """Serve the champion over HTTP and follow its alias."""
+    """Serve the champion over HTTP and reload it when its alias moves."""
     _prepare()
     from components.serving.http.app import serve as start
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place = open_place(_texts(files), sets or [], None)
-    start(place.settings, place.params, place.root / "data/snapshot")
+    workspace = open_workspace(_texts(files), sets or [], None)
+    start(workspace.settings, workspace.params, workspace.root / "data/snapshot")
 
 
 @app.command()
@@ -154,17 +154,17 @@ def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json =
     _prepare()
     from components.release.reproduce import reproduce as rebuild
     from flows import terminal
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place = open_place(_texts(files), sets or [], None)
-    result = rebuild(version, place.registry(), place.settings, place.root)
+    workspace = open_workspace(_texts(files), sets or [], None)
+    result = rebuild(version, workspace.registry(), workspace.settings, workspace.root)
     terminal.show(result.model_dump(mode="json", exclude=None if json else {"then", "now"}), json)
     raise typer.Exit(0 if result.equal else 1)
 
 
 @app.command()
 def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Look at the machine, params, sources, remote and registry before anything is spent."""
+    """Check machine, params, sources, remote and registry before a run."""
     _prepare()
     from components.release.doctor import examine
     from components.settings import Settings
@@ -181,14 +181,14 @@ def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 
 @app.command()
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Show champion, since when, on what data, last verdict and drift."""
+    """Show the champion, since when it serves, its data, the last verdict and drift."""
     _prepare()
     from components.release.status import status as look
     from flows import terminal
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place = open_place(_texts(files), sets or [], None)
-    terminal.show(look(place.settings, place.params.release).model_dump(mode="json"), json)
+    workspace = open_workspace(_texts(files), sets or [], None)
+    terminal.show(look(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
 
 
 @experiments.command("start")
@@ -200,25 +200,25 @@ def experiment_start(
     files: Files = None,
     json: Json = False,
 ) -> None:
-    """Let half of a share of the users see the challenger; the service notices within a second."""
+    """Show the challenger to half of a share of the users; the service picks it up within a second."""
     _prepare()
     from flows import experiment, terminal
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place = open_place(_texts(files), sets or [], None)
-    begun = experiment.start(place, name, share, experiment.metric_of(metric), experiment.now())
+    workspace = open_workspace(_texts(files), sets or [], None)
+    begun = experiment.start(workspace, name, share, experiment.metric_of(metric), experiment.now())
     terminal.show(begun.model_dump(mode="json"), json)
 
 
 @experiments.command("status")
 def experiment_status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Say what the experiment shows so far; one may look as often as one likes."""
+    """Show the result so far; intervals stay valid however often one looks."""
     _experiment(sets, files, json, end=False)
 
 
 @experiments.command("stop")
 def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """End the experiment and keep its decision; the gate does not promote what it found worse."""
+    """End the experiment and store its decision; the gate does not promote a model that was worse."""
     _experiment(sets, files, json, end=True)
 
 
@@ -226,10 +226,10 @@ def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, en
     """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 not enough evidence or broken."""
     _prepare()
     from flows import experiment, terminal
-    from flows.workspace import open_place
+    from flows.workspace import open_workspace
 
-    place, now = open_place(_texts(files), sets or [], None), experiment.now()
-    decision, drawn = (experiment.stop(place, now), None) if end else experiment.status(place, now)
+    workspace, now = open_workspace(_texts(files), sets or [], None), experiment.now()
+    decision, drawn = (experiment.stop(workspace, now), None) if end else experiment.status(workspace, now)
     if json:
         terminal.show(decision.model_dump(mode="json"), True)
     else:
@@ -239,7 +239,7 @@ def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, en
 
 
 def main() -> None:
-    """Run the command line and end the process with the exit code of the verb."""
+    """Run the command line and exit with the code of the verb."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -253,7 +253,7 @@ def run(arguments: list[str]) -> int:
         from components.errors import ParamsError
 
         problem: Exception = ParamsError(f"{error.format_message()}; see `carousel --help`")
-    except Exception as error:  # the edge of the program: said once, in one place
+    except Exception as error:  # top level: every error is printed once, here
         problem = error
     from flows.terminal import fault
 
@@ -262,7 +262,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _prepare() -> Path:
-    """Start the log and set what libraries read at import; return where this machine keeps things."""
+    """Configure logging and the environment that libraries read at import; return the home folder."""
     from components.settings import Settings
     from flows.terminal import start_log
     from flows.workspace import quiet_environment
@@ -276,15 +276,15 @@ def _prepare() -> Path:
 def _search(
     home: Path, name: str, as_of: datetime | None, sets: list[str] | None, files: list[Path] | None, json: bool
 ) -> None:
-    """Run a flow of flows/tune.py, recorded where Prefect is there, and print what came of it."""
+    """Run a flow of flows/tune.py, recorded in Prefect where a server answers, and print the result."""
     from flows import server, terminal
 
-    with server.beside(home) as ready:
+    with server.temporary_server(home) as ready:
         from flows import tune as search
-        from flows.tasks import value
+        from flows.tasks import unwrap
 
         flow = getattr(search, name)
-        done = value((flow if ready() else flow.fn)(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+        done = unwrap((flow if ready() else flow.fn)(overlays=_texts(files), overrides=sets or [], as_of=as_of))
     terminal.show(done, True) if json else search.SHOWN[name](done)
 
 

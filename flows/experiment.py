@@ -15,12 +15,12 @@ from components.experiments.report import picture
 from components.times import to_micros
 
 if TYPE_CHECKING:
-    from flows.workspace import Place
+    from flows.workspace import Workspace
 
 
-def start(place: Place, name: str, share: float, metric: Metric, now: datetime) -> Experiment:
-    """Let `share` of the users be in the experiment, half of them with the challenger. Raises ContractError."""
-    registry, knobs = place.registry(), place.params.experiments
+def start(workspace: Workspace, name: str, share: float, metric: Metric, now: datetime) -> Experiment:
+    """Start an experiment with `share` of the users, half of them on the challenger. Raises ContractError."""
+    registry, section = workspace.registry(), workspace.params.experiments
     found = {role: registry.alias(role) for role in ("champion", "challenger")}
     missing = [role for role, version in found.items() if version is None]
     if missing:
@@ -30,26 +30,26 @@ def start(place: Place, name: str, share: float, metric: Metric, now: datetime) 
         raise ContractError("experiment: champion and challenger are the same version; retrain first")
     experiment = Experiment(
         name=name,
-        salt=f"{name}/{place.params.seed}",
+        salt=f"{name}/{workspace.params.seed}",
         arms=[Arm(name=role, role=role, share=share / 2) for role in ("champion", "challenger")],  # type: ignore[arg-type]
         metric=metric,
-        window_hours=knobs.window_hours,
-        alpha=knobs.alpha,
-        min_users=knobs.min_users,
-        tightest_at=knobs.target_users,
+        window_hours=section.window_hours,
+        alpha=section.alpha,
+        min_users=section.min_users,
+        tightest_at=section.target_users,
         started=now,
         versions={role: version.number for role, version in versions.items()},
         bundles={role: version.lineage.bundle_digest for role, version in versions.items()},
     )
-    definition.begin(place.shop / "experiments", experiment)
+    definition.begin(workspace.shop / "experiments", experiment)
     return experiment
 
 
-def status(place: Place, now: datetime) -> tuple[ExperimentDecision, Path | None]:
-    """Return what can be said now, and the picture, if there is something to show. Raises ContractError."""
-    folder = place.shop / "experiments"
+def status(workspace: Workspace, now: datetime) -> tuple[ExperimentDecision, Path | None]:
+    """Return the decision as of now, and its picture (SVG) where there is data. Raises ContractError."""
+    folder = workspace.shop / "experiments"
     experiment = _running(folder)
-    outcomes = _outcomes(place, experiment, now)
+    outcomes = _outcomes(workspace, experiment, now)
     decision, svg = decide(experiment, outcomes, now), picture(experiment, outcomes)
     if not svg:
         return decision, None
@@ -58,27 +58,27 @@ def status(place: Place, now: datetime) -> tuple[ExperimentDecision, Path | None
     return decision, drawn
 
 
-def stop(place: Place, now: datetime) -> ExperimentDecision:
-    """End the experiment; what it says then is its decision, which the gate reads. Raises ContractError."""
-    decision, _ = status(place, now)
-    folder = place.shop / "experiments"
+def stop(workspace: Workspace, now: datetime) -> ExperimentDecision:
+    """End the experiment and store its decision, which the gate reads. Raises ContractError."""
+    decision, _ = status(workspace, now)
+    folder = workspace.shop / "experiments"
     definition.write(folder / f"{decision.experiment}.decision.json", decision)
     definition.end(folder, _running(folder))
     return decision
 
 
 def show(decision: ExperimentDecision, drawn: Path | None) -> None:
-    """Print the verdict, a row an arm, and where the picture is."""
+    """Print the verdict, a row per arm, and the picture's path."""
     from flows import terminal
 
-    def told(x: float | None) -> str:
+    def signed(x: float | None) -> str:
         return "" if x is None else f"{x:+.4g}"
 
-    rows = [("arm", "version", "users", decision.metric, "difference", "at all times between")]
+    rows = [("arm", "version", "users", decision.metric, "difference", "always-valid interval")]
     for arm in decision.arms:
         mean = "" if arm.mean is None else f"{arm.mean:.4g}"
-        interval = "" if arm.low is None else f"{told(arm.low)} and {told(arm.high)}"
-        rows.append((arm.name, str(arm.version), str(arm.users), mean, told(arm.gain), interval))
+        interval = "" if arm.low is None else f"{signed(arm.low)} and {signed(arm.high)}"
+        rows.append((arm.name, str(arm.version), str(arm.users), mean, signed(arm.gain), interval))
     why = "; ".join(decision.reasons)
     terminal.table([("experiment", decision.experiment), ("verdict", decision.verdict), ("", why)])
     terminal.table(rows)
@@ -92,11 +92,11 @@ def _running(folder: Path) -> Experiment:
     return experiment
 
 
-def _outcomes(place: Place, experiment: Experiment, now: datetime) -> Outcomes:
+def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Outcomes:
     from components.serving.storage.open_event_store import open_event_store
 
-    serving = place.shop / "serving"
-    state = open_event_store(place.settings.state_address, serving, place.params.release.name)
+    serving = workspace.shop / "serving"
+    state = open_event_store(workspace.settings.state_address, serving, workspace.params.release.name)
     since = experiment.started - timedelta(days=BEFORE_DAYS)
     try:
         events = state.read_table(to_micros(since))
@@ -113,5 +113,5 @@ def metric_of(text: str) -> Metric:
 
 
 def now() -> datetime:
-    """Return the time at which a person looks."""
+    """Return the current time (UTC)."""
     return datetime.now(UTC)

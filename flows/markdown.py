@@ -1,4 +1,4 @@
-"""Markdown for run pages and comments; text from data cannot break out of its cell."""
+"""Markdown for run pages and comments; text from data is escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPECIAL = re.compile(r"([\\`*\[\]|~])")
 
 
 def escaped(text: str) -> str:
-    """Return the text on one line, without meaning for Markdown or HTML."""
+    """Return the text on one line, escaped for Markdown and HTML."""
     return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
@@ -24,7 +24,7 @@ def table(rows: Sequence[dict[str, str]]) -> str:
 
 
 def bullets(lines: Sequence[str]) -> str:
-    """Return one bullet a line."""
+    """Return one bullet per line."""
     return "".join(f"- {escaped(line)}\n" for line in lines)
 
 
@@ -49,11 +49,11 @@ def drift(found: DriftVerdict) -> str:
         {"column": name, "distance": _number(value), "limit": _number(found.thresholds.get(name))}
         for name, value in found.columns.items()
     ]
-    return f"## {said(found)}\n\n{bullets(found.reasons)}" + (f"\n{table(rows)}" if rows else "")
+    return f"## {label(found)}\n\n{bullets(found.reasons)}" + (f"\n{table(rows)}" if rows else "")
 
 
-def said(found: DriftVerdict) -> str:
-    """Return the verdict in a few words; what could not be computed is never "no drift"."""
+def label(found: DriftVerdict) -> str:
+    """Return "drifted", "no drift" or "not computable"."""
     return "drifted" if found.drifted else "no drift" if found.computable else "not computable"
 
 

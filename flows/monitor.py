@@ -1,4 +1,4 @@
-"""Look at the shop as it is now: drift, freshness and volume against the champion's own time."""
+"""Monitoring: drift, freshness and volume of the newest data against the champion's training window."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from components.contracts import DriftVerdict
 from components.errors import BusyError
 from components.release import status
 from flows import markdown, retrain
-from flows.tasks import recorded
-from flows.workspace import DRIFT, Place, working
+from flows.tasks import in_flow_run
+from flows.workspace import DRIFT, Workspace, locked_workspace
 
 STAGES = ("resolve", "ingest", "drift")
-EVENT = "carousel.drift"  # what starts the retraining; prefect.yaml listens to it
+EVENT = "carousel.drift"  # prefect.yaml starts a retrain on this event
 
 
 @flow(name="monitor", flow_run_name="monitor")
 def monitor(
     as_of: datetime | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
 ) -> Any:
-    """Take a snapshot and judge drift; emit EVENT where the shop has moved. Return the DriftVerdict as a dict.
+    """Take a snapshot and compute drift; emit EVENT when there is drift. Return the DriftVerdict as a dict.
 
     Args:
         as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
@@ -33,24 +33,28 @@ def monitor(
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
     try:
-        with working(overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run()) as place:
-            retrain.run_stages(place, STAGES)
-            verdict = DriftVerdict.model_validate_json((place.root / DRIFT).read_bytes())
-            status.keep_last(place.shop, None, place.root / DRIFT)
+        with locked_workspace(
+            overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run_info()
+        ) as workspace:
+            retrain.run_stages(workspace, STAGES)
+            verdict = DriftVerdict.model_validate_json((workspace.root / DRIFT).read_bytes())
+            status.keep_last(workspace.shop, None, workspace.root / DRIFT)
     except BusyError as busy:
-        return retrain.turned_away(busy)
+        return retrain.cancel_when_busy(busy)
     content = verdict.model_dump(mode="json")
-    if not recorded():
+    if not in_flow_run():
         return content
-    create_markdown_artifact(markdown.drift(verdict), key="drift", description="Drift against the champion's time")
+    create_markdown_artifact(
+        markdown.drift(verdict), key="drift", description="Drift against the champion's training window"
+    )
     if verdict.drifted:
-        _emit(place, verdict)
-    return Completed(name="Drifted" if verdict.drifted else "Completed", message=markdown.said(verdict), data=content)
+        _emit(workspace, verdict)
+    return Completed(name="Drifted" if verdict.drifted else "Completed", message=markdown.label(verdict), data=content)
 
 
-def _emit(place: Place, verdict: DriftVerdict) -> None:
-    name = place.params.release.name
-    as_of = place.params.data.as_of.isoformat()
+def _emit(workspace: Workspace, verdict: DriftVerdict) -> None:
+    name = workspace.params.release.name
+    as_of = workspace.params.data.as_of.isoformat()
     emit_event(
         event=EVENT,
         resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},

@@ -1,4 +1,4 @@
-"""What a run came to: for people on a terminal, for programs as JSON, for the run page as Markdown."""
+"""The result of a run: a table on the terminal, JSON for programs, tables for the run page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
 from components.errors import ContractError
 from components.release.versioning import StageRun
-from flows.workspace import DRIFT, EVALUATION, REPORT, Place
+from flows.workspace import DRIFT, EVALUATION, REPORT, Workspace
 
 CODES = {"promote": 0, "keep": 2, "not_enough_evidence": 3}
 STATES = {  # verdict, promoted -> how Prefect shows the run
@@ -16,12 +16,12 @@ STATES = {  # verdict, promoted -> how Prefect shows the run
     ("keep", False): "Kept",
     ("not_enough_evidence", False): "NotEnoughEvidence",
 }
-SAME = "the champion is this very bundle: the same data, parameters and code made it"
+SAME_BUNDLE = "the champion is this bundle: same data, parameters and code"
 METRICS = ("ndcg", "recall", "hit_rate", "mrr", "coverage")
 
 
 class Outcome(Record):
-    """The end of `carousel retrain`."""
+    """The result of `carousel retrain`."""
 
     verdict: str  # "promote", "keep", "not_enough_evidence"
     reasons: list[str]
@@ -31,10 +31,10 @@ class Outcome(Record):
     report: str  # path of the HTML report
     drifted: bool | None
     seconds: float
-    overhead_s: float  # outside the stages' own work
-    overhead: dict[str, float]  # its parts: Prefect, DVC, MLflow and the rest
+    overhead_s: float  # outside the stages' own work, seconds
+    overhead: dict[str, float]  # by part, seconds: Prefect, DVC, MLflow and the rest
     stages: list[StageRun]
-    notes: list[str]  # what went wrong without changing the verdict
+    notes: list[str]  # warnings that did not change the verdict
 
     @property
     def code(self) -> int:
@@ -42,8 +42,8 @@ class Outcome(Record):
         return CODES[self.verdict]
 
 
-def outcome(
-    place: Place,
+def build_outcome(
+    workspace: Workspace,
     seconds: float,
     stages: list[StageRun],
     version: int | None,
@@ -52,18 +52,18 @@ def outcome(
     spent: dict[str, float],
     notes: list[str],
 ) -> Outcome:
-    """Return what a run of `seconds` came to; no decision: the champion was this very bundle, or the gate is off."""
+    """Return the result of a run of `seconds`; without a decision the champion is this bundle, or the gate is off."""
     parts = overhead(seconds, stages, spent)
-    serving = place.registry().alias("champion")
-    drift = place.root / DRIFT
-    why = "gate.mode is disabled" if place.params.gate.mode == "disabled" else SAME
+    serving = workspace.registry().alias("champion")
+    drift = workspace.root / DRIFT
+    why = "gate.mode is disabled" if workspace.params.gate.mode == "disabled" else SAME_BUNDLE
     return Outcome(
         verdict=decision.verdict if decision else "keep",
         reasons=decision.reasons if decision else [why],
         promoted=promoted,
         challenger_version=version,
         champion=serving.number if serving else None,
-        report=str(place.root / REPORT),
+        report=str(workspace.root / REPORT),
         drifted=DriftVerdict.model_validate_json(drift.read_bytes()).drifted if drift.exists() else None,
         seconds=round(seconds, 1),
         overhead_s=round(sum(parts.values()), 1),
@@ -73,27 +73,27 @@ def outcome(
     )
 
 
-def told(run: StageRun) -> str:
-    """Return what became of a stage, in a few words."""
+def describe(run: StageRun) -> str:
+    """Return "ran, N s" or "unchanged"."""
     return f"ran, {run.seconds:.0f} s" if run.ran else "unchanged"
 
 
-def need(place: Place) -> None:
-    """Raise ContractError unless the place holds what a verdict is taken on."""
-    missing = [str(p) for p in (EVALUATION, DRIFT, Path("bundle/manifest.json")) if not (place.root / p).exists()]
+def require_reports(workspace: Workspace) -> None:
+    """Raise ContractError unless the reports and the bundle that a decision needs are there."""
+    missing = [str(p) for p in (EVALUATION, DRIFT, Path("bundle/manifest.json")) if not (workspace.root / p).exists()]
     if missing:
         raise ContractError(f"nothing to decide on here: {', '.join(missing)} missing; run `carousel retrain` first")
 
 
 def process_start() -> float:
-    """Return when this process began, seconds since 1970: imports count, too."""
+    """Return when this process started, seconds since 1970; so imports count as run time."""
     import psutil
 
     return float(psutil.Process().create_time())
 
 
 def overhead(seconds: float, stages: list[StageRun], spent: dict[str, float]) -> dict[str, float]:
-    """Return where the time outside the stages' own work went, by part, seconds."""
+    """Return the time outside the stages' own work by part, seconds."""
     work = sum(s.work_s for s in stages)
     parts = {"DVC and interpreter starts": sum(s.seconds for s in stages) - work, **spent}
     parts["Prefect, imports and the rest"] = seconds - work - sum(parts.values())
@@ -101,7 +101,7 @@ def overhead(seconds: float, stages: list[StageRun], spent: dict[str, float]) ->
 
 
 def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Return a row for each model on the test window, best first: name and the metrics at the primary metric's k."""
+    """Return a row per model on the test window, best first: name, role, metrics at the primary metric's k."""
     k = evaluation.primary.rsplit("_", 1)[1]
     names = [f"{m}_at_{k}" for m in METRICS if f"{m}_at_{k}" in next(iter(evaluation.test.values()))]
     ordered = sorted(evaluation.test, key=lambda m: -evaluation.test[m][evaluation.primary])
@@ -118,7 +118,7 @@ def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
 
 
 def differences(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Return a row for each metric: the challenger, and how far it is from the champion and from each baseline."""
+    """Return a row per metric: the challenger's value, and its difference to champion and baselines."""
     test = evaluation.test
     own = test[evaluation.challenger]
     others = [name for name in ("champion", *evaluation.baselines) if name in test]
@@ -130,7 +130,7 @@ def differences(evaluation: Evaluation) -> list[dict[str, str]]:
 
 
 def show(outcome: Outcome, root: Path) -> None:
-    """Print the outcome on standard output: verdict, reasons, metrics, where to look, where the time went."""
+    """Print the outcome on standard output: metrics, verdict, reasons, report, time by part."""
     from rich.console import Console
     from rich.table import Table
 

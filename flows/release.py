@@ -1,4 +1,4 @@
-"""Promotion and rollback, as runs of their own."""
+"""Flows for promotion and rollback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefect import flow
 from pydantic import Field
 
 from components.release import promotion
-from flows.workspace import open_place
+from flows.workspace import open_workspace
 
 Version = Annotated[int, Field(ge=1)]
 
@@ -25,21 +25,21 @@ def promote(
         overrides: Further values, such as release.name="my-shop".
         overlays: Overlay files: those of the shop.
     """
-    place = open_place(overlays or [], overrides or [], None)
-    file = Path(decision) if decision else place.shop / "decision.json"
-    return promotion.promote(file, place.registry(), place.settings).model_dump(mode="json")
+    workspace = open_workspace(overlays or [], overrides or [], None)
+    file = Path(decision) if decision else workspace.shop / "decision.json"
+    return promotion.promote(file, workspace.registry(), workspace.settings).model_dump(mode="json")
 
 
 @flow(name="rollback", flow_run_name="rollback")
 def rollback(
     to: Version | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
 ) -> dict[str, Any]:
-    """Let serve again what served before. Return the Deployment as a dict.
+    """Move the champion alias back to the version that served before. Return the Deployment as a dict.
 
     Args:
-        to: Version to go back to, one that served; empty: what served before.
+        to: Version to go back to, one that has served; empty: the one that served before.
         overrides: Further values, such as release.name="my-shop".
         overlays: Overlay files: those of the shop.
     """
-    place = open_place(overlays or [], overrides or [], None)
-    return promotion.rollback(place.registry(), place.settings, to).model_dump(mode="json")
+    workspace = open_workspace(overlays or [], overrides or [], None)
+    return promotion.rollback(workspace.registry(), workspace.settings, to).model_dump(mode="json")

@@ -21,9 +21,9 @@ from components.params import ModelName
 from components.release import champion, latency, versioning
 from components.release.versioning import StageRun
 from flows import artifacts, tasks
-from flows.outcome import STATES, Outcome, outcome, process_start, told
-from flows.tasks import bounded, recorded, step
-from flows.workspace import Place, working
+from flows.outcome import STATES, Outcome, build_outcome, describe, process_start
+from flows.tasks import call_task, in_flow_run, with_retries
+from flows.workspace import Workspace, locked_workspace
 
 Epochs = Annotated[int, Field(ge=1, le=200)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -43,116 +43,118 @@ def retrain(
     bootstrap: bool = False,
     untuned: bool = False,
 ) -> Any:
-    """Retrain, judge, and promote what is better; return the Outcome as a dict.
+    """Retrain, compare with the champion, promote when better; return the Outcome as a dict.
 
     Args:
-        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        as_of: See the shop as of then; empty: now (the simulated shop: as in params.yaml).
         max_epochs: trainer.max_epochs, passes over the training sequences; empty: as in params.yaml.
         learning_rate: trainer.learning_rate; empty: as in params.yaml.
         candidates: evaluation.candidates, the models of which the best is the challenger; empty: as in params.yaml.
         gate_mode: gate.mode; dry_run takes the verdict and promotes nothing; empty: as in params.yaml.
         overrides: Further values, such as models.ease.l2=300.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
-        bootstrap: Promote a first champion, where there is none to compare with.
-        untuned: Leave out what `carousel tune` found for the shop.
+        bootstrap: Promote a first champion when there is none yet.
+        untuned: Ignore the values that `carousel tune` found for the shop.
     """
     started = time.time()
     form: dict[str, Any] = {"trainer.max_epochs": max_epochs, "trainer.learning_rate": learning_rate}
     form |= {"evaluation.candidates": candidates, "gate.mode": gate_mode}
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
-        with working(overlays or [], lines, as_of, "a retrain", *deployed_run(), untuned) as place:
-            stages = run_stages(place)
+        with locked_workspace(overlays or [], lines, as_of, "a retrain", *deployed_run_info(), untuned) as workspace:
+            stages = run_stages(workspace)
             judged = time.time()
-            version, decision = judge(place, bootstrap)
+            version, decision = judge(workspace, bootstrap)
             spent = {"MLflow and gate": time.time() - judged}
-            promoted = _promote(place, decision)
+            promoted = _promote(workspace, decision)
             pushed = time.time()
-            note = step(tasks.push, place)
+            note = call_task(tasks.push, workspace)
             spent |= {"promotion": pushed - judged - spent["MLflow and gate"], "DVC push": time.time() - pushed}
-            if recorded():
-                artifacts.publish(place, version, decision)
-            seconds = time.time() - (started if place.deployed else process_start())
-            return ended(outcome(place, seconds, stages, version, decision, promoted, spent, [note] if note else []))
+            if in_flow_run():
+                artifacts.publish(workspace, version, decision)
+            seconds = time.time() - (started if workspace.deployed else process_start())
+            return completed_state(
+                build_outcome(workspace, seconds, stages, version, decision, promoted, spent, [note] if note else [])
+            )
     except BusyError as busy:
-        return turned_away(busy)
+        return cancel_when_busy(busy)
 
 
-def warm(place: Place) -> Thread:
-    """Open the registry, and load what the verdict needs, beside the stages, which are processes of their own."""
+def preload(workspace: Workspace) -> Thread:
+    """Open the registry and import what the decision needs in a thread, while the stages run in their own processes."""
 
     def load() -> None:
-        with suppress(ReleaseError):  # whoever asks the registry next gets the same answer, and can raise it
-            place.registry().prepare()
+        with suppress(ReleaseError):  # the next call to the registry raises the same error
+            workspace.registry().prepare()
         latency.preload()
 
-    thread = Thread(target=load, name="warm", daemon=True)
+    thread = Thread(target=load, name="preload", daemon=True)
     thread.start()
     return thread
 
 
-def run_stages(place: Place, only: tuple[str, ...] = ()) -> list[StageRun]:
-    """Bring the stages up to date in DVC's order, the champion fetched before the first that compares with it."""
-    for line in place.tuned:
-        tasks.log.info("starts from what a search found: %s", line)
-    names = [name for name in versioning.stage_order(place.root) if not only or name in only]
-    progress = artifacts.Progress(len(names))
+def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRun]:
+    """Reproduce the stages in DVC's order; fetch the champion before the first stage that compares with it."""
+    for line in workspace.tuned:
+        tasks.log.info("starts from tuned values: %s", line)
+    names = [name for name in versioning.stage_order(workspace.root) if not only or name in only]
+    progress = artifacts.StageProgress(len(names))
     runs: list[StageRun] = []
-    synced, ready = False, warm(place)
+    synced, ready = False, preload(workspace)
     for name in names:
         if name in champion.COMPARING and not synced:
             ready.join()
-            step(bounded(tasks.sync_champion, place), place)
+            call_task(with_retries(tasks.sync_champion, workspace), workspace)
             synced = True
-        runs.append(step(bounded(tasks.run_stage, place), place, name))
-        tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, told(runs[-1]))
-        progress.step()
+        runs.append(call_task(with_retries(tasks.run_stage, workspace), workspace, name))
+        tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
+        progress.advance()
     return runs
 
 
-def judge(place: Place, bootstrap: bool) -> tuple[int | None, Decision | None]:
-    """Register and decide; return version and decision: none where the champion is this very bundle."""
-    serving = champion.serving_here(place.root, place.registry())
+def judge(workspace: Workspace, bootstrap: bool) -> tuple[int | None, Decision | None]:
+    """Register and decide; return version and decision (None where the champion is this bundle or the gate is off)."""
+    serving = champion.serving_here(workspace.root, workspace.registry())
     if serving is not None:
         return serving.version, None
-    version = step(bounded(tasks.register, place), place)
-    if place.params.gate.mode == "disabled":
+    version = call_task(with_retries(tasks.register, workspace), workspace)
+    if workspace.params.gate.mode == "disabled":
         return version, None
-    return version, step(tasks.decide, place, version, step(tasks.measure_latency, place), bootstrap)
+    return version, call_task(tasks.decide, workspace, version, call_task(tasks.measure_latency, workspace), bootstrap)
 
 
-def _promote(place: Place, decision: Decision | None) -> bool:
+def _promote(workspace: Workspace, decision: Decision | None) -> bool:
     if decision is None or decision.verdict != "promote" or decision.mode != "enabled":
         return False
-    step(tasks.promote, place)
+    call_task(tasks.promote, workspace)
     return True
 
 
-def ended(result: Outcome) -> Any:
-    """Return the outcome as a dict, under a state that says the verdict where Prefect records the run."""
+def completed_state(result: Outcome) -> Any:
+    """Return the outcome as a dict; in a flow run inside a state that is named after the verdict."""
     content = result.model_dump(mode="json")
-    if not recorded():
+    if not in_flow_run():
         return content
     return Completed(name=STATES[result.verdict, result.promoted], message=" ".join(result.reasons), data=content)
 
 
-def turned_away(busy: BusyError) -> Any:
-    """Return the state of a deployed run that found another one at work; anywhere else, raise what was found."""
+def cancel_when_busy(busy: BusyError) -> Any:
+    """Return Cancelled for a deployed run while another run holds the lock; outside a deployment, raise the error."""
     if not deployment.get_id():
         raise busy
     return Cancelled(message=str(busy))
 
 
-def deployed_run() -> tuple[str | None, datetime | None]:
-    """Return id and scheduled start of a deployed flow run; nothing for a run from the command line."""
+def deployed_run_info() -> tuple[str | None, datetime | None]:
+    """Return id and scheduled start of a deployed flow run; (None, None) for a run from the command line."""
     of, own = deployment.get_id(), flow_run.get_id()
     if not of or not own:
         return None, None
-    return own, newest_due(UUID(of), UUID(own)) or flow_run.get_scheduled_start_time()
+    return own, newest_due_start(UUID(of), UUID(own)) or flow_run.get_scheduled_start_time()
 
 
-def newest_due(of: UUID, own: UUID) -> datetime | None:
-    """Return the newest scheduled start of the deployment that is due: after missed nights, the last of them counts.
+def newest_due_start(of: UUID, own: UUID) -> datetime | None:
+    """Return the newest scheduled start of the deployment that is due: after missed nights, the last one counts.
 
     None for a run that no schedule started.
     """

@@ -1,6 +1,6 @@
-"""A Prefect server for one run from the command line: it starts beside the run and ends with it, even by kill -9.
+"""A temporary Prefect server for one run from the command line; it ends with the run, even after kill -9.
 
-Prefect has such a server of its own, which a killed run leaves behind, and which starts only when the first flow does.
+Prefect's own ephemeral server survives a killed run, and starts only when the first flow does.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 from components.release import processes
 
 log = logging.getLogger(__name__)
-START_S = 120.0  # longest wait for our own server; it takes seconds, and longer on a busy machine
-ASK_S = 10.0  # longest wait for a server that somebody else runs (PREFECT_API_URL)
+START_S = 120.0  # longest wait for our own server; it takes seconds, longer on a busy machine
+FOREIGN_START_S = 10.0  # longest wait for the server of PREFECT_API_URL
 STOP_S = 15.0  # longest wait for the last states to be written
-OWN = {  # what Prefect sets for its own temporary servers
+SERVER_ENV = {  # as Prefect sets it for its own ephemeral servers
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_UI_ENABLED": "0",
@@ -33,14 +33,14 @@ Ready = Callable[[], bool]
 
 
 @contextmanager
-def beside(home: Path) -> Iterator[Ready]:
-    """Start a server on home's database, or take that of PREFECT_API_URL; yield what waits until it answers.
+def temporary_server(home: Path) -> Iterator[Ready]:
+    """Start a server on home's database, or use that of PREFECT_API_URL; yield a function that waits until it answers.
 
-    False from it: there is none, and the run goes on without a record in Prefect. Import Prefect inside this only.
+    It returns False when no server answers: the run goes on unrecorded. Import Prefect inside this context only.
     """
     given = os.environ.get("PREFECT_API_URL")
     if given:
-        yield lambda: _answers(given, ASK_S, None)
+        yield lambda: _wait_for_health(given, FOREIGN_START_S, None)
         return
     port = _free_port()
     address = f"http://127.0.0.1:{port}/api"
@@ -49,7 +49,7 @@ def beside(home: Path) -> Iterator[Ready]:
     with log_file.open("ab") as output:
         process = _start(port, output.fileno())
     try:
-        yield lambda: _answers(address, START_S, process)
+        yield lambda: _wait_for_health(address, START_S, process)
     finally:
         del os.environ["PREFECT_API_URL"]
         if process.stdin:
@@ -69,7 +69,7 @@ def _start(port: int, output: int) -> subprocess.Popen[bytes]:
     where = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     return subprocess.Popen(
         [sys.executable, "-I", processes.__file__, sys.executable, "-m", "uvicorn", *app, *where],
-        env={**os.environ, **OWN},
+        env={**os.environ, **SERVER_ENV},
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,
@@ -77,17 +77,17 @@ def _start(port: int, output: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _answers(address: str, wait_s: float, process: subprocess.Popen[bytes] | None) -> bool:
+def _wait_for_health(address: str, wait_s: float, process: subprocess.Popen[bytes] | None) -> bool:
     deadline = time.monotonic() + wait_s
-    said = "no answer"
+    problem = "no answer"
     while time.monotonic() < deadline and (process is None or process.poll() is None):
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  http, by Prefect's own setting
                 return True
         except (OSError, ValueError) as error:
-            said = str(error)
+            problem = str(error)
         time.sleep(0.1)
-    log.warning("Prefect at %s: %s; the run goes on, without a record there", address, said)
+    log.warning("Prefect at %s: %s; the run goes on unrecorded", address, problem)
     return False
 
 

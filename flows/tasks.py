@@ -1,4 +1,4 @@
-"""Thin tasks: a name, retries, a timeout, one call into components."""
+"""Thin Prefect tasks: a name, retries, a timeout, one call into components."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from components.release.ledger import Ledger
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
 from flows import unchanged
-from flows.workspace import DECISION, DRIFT, EVALUATION, Place
+from flows.workspace import DECISION, DRIFT, EVALUATION, Workspace
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
-ALWAYS = "resolve"  # the stage that runs each time, and that no cache holds
-SETTLED = (BusyError, StageError, StaleDecisionError, TamperedError)  # a second try would say the same
+RESOLVE = "resolve"  # always runs, never cached
+FINAL_ERRORS = (BusyError, StageError, StaleDecisionError, TamperedError)  # a retry would give the same error
 
 
-def step(what: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Any:
-    """Call the task: as a task in a run that Prefect records, as the plain function that it is in any other."""
-    return value(what(*args, **kwargs)) if recorded() else what.fn(*args, **kwargs)
+def call_task(what: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Any:
+    """Call the task as a task inside a flow run, else as the plain function that it wraps."""
+    return unwrap(what(*args, **kwargs)) if in_flow_run() else what.fn(*args, **kwargs)
 
 
-def value(came: Any) -> Any:
-    """Return what a task or flow returned, out of the state that it gave itself a name by."""
-    return came.result() if isinstance(came, State) else came
+def unwrap(result: Any) -> Any:
+    """Return the value of a task or flow that may have returned it inside a named State."""
+    return result.result() if isinstance(result, State) else result
 
 
-def recorded() -> bool:
-    """Return whether Prefect records this run."""
+def in_flow_run() -> bool:
+    """Return whether this code runs inside a Prefect flow run."""
     return FlowRunContext.get() is not None
 
 
-def may_pass(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether a second try may help: a process that was killed, a registry that did not answer."""
+def is_transient(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a retry may help: a killed process, a registry that did not answer."""
     try:
         state.result()
     except ReleaseError as error:
-        if not isinstance(error, SETTLED):
+        if not isinstance(error, FINAL_ERRORS):
             log.warning("%s: %s", run.name, error)
             return True
     except OSError:
@@ -66,46 +66,46 @@ def may_pass(_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     return False
 
 
-def bounded(what: Task[P, R], place: Place) -> Task[P, R]:
-    """Return the task with the retries of params.flows, for faults that may pass."""
-    bounds = place.params.flows
+def with_retries(what: Task[P, R], workspace: Workspace) -> Task[P, R]:
+    """Return the task with the retries of params.flows, for transient errors."""
+    bounds = workspace.params.flows
     return what.with_options(
-        retries=bounds.retries, retry_delay_seconds=bounds.retry_delay_s, retry_condition_fn=may_pass
+        retries=bounds.retries, retry_delay_seconds=bounds.retry_delay_s, retry_condition_fn=is_transient
     )
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE)
-def run_stage(place: Place, name: str) -> Any:
-    """Bring one DVC stage up to date; return its StageRun, under a state of the name Cached where it did not run."""
-    if name == ALWAYS:
-        return resolved(place)
-    done = versioning.reproduce_stage(place.root, name, place.params.flows.stage_timeout_s, place.env)
-    if done.ran or not recorded():
+def run_stage(workspace: Workspace, name: str) -> Any:
+    """Bring one DVC stage up to date; return its StageRun, in a state named Cached where it did not run."""
+    if name == RESOLVE:
+        return resolve_params(workspace)
+    done = versioning.reproduce_stage(workspace.root, name, workspace.params.flows.stage_timeout_s, workspace.env)
+    if done.ran or not in_flow_run():
         return done
     return Completed(name="Cached", message="DVC has its outputs: nothing it depends on has changed", data=done)
 
 
-def resolved(place: Place) -> StageRun:
-    """Write run/params.yaml and what the sources look like, in this process: two interpreters would cost a second."""
+def resolve_params(workspace: Workspace) -> StageRun:
+    """Run the stage `resolve` in this process, which saves starting two interpreters (about 1 s)."""
     started = time.monotonic()
-    resolve(place.root, place.overlays, place.overrides, Path(place.env["CAROUSEL_DATA_ROOT"]))
-    return StageRun(name=ALWAYS, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
+    resolve(workspace.root, workspace.overlays, workspace.overrides, Path(workspace.env["CAROUSEL_DATA_ROOT"]))
+    return StageRun(name=RESOLVE, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
 
 
 @task(cache_policy=NO_CACHE)
-def sync_champion(place: Place) -> ChampionRef | None:
-    """Put the serving champion into champion/, unless nothing has changed since it was made here."""
-    own = champion.serving_here(place.root, place.registry())
-    if own is not None and not any(versioning.is_changed(place.root, stage) for stage in champion.COMPARING):
+def sync_champion(workspace: Workspace) -> ChampionRef | None:
+    """Fetch the serving champion into champion/, unless it was made here and no comparing stage has changed."""
+    own = champion.serving_here(workspace.root, workspace.registry())
+    if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.COMPARING):
         return own
-    return champion.sync_champion(place.root, place.registry())
+    return champion.sync_champion(workspace.root, workspace.registry())
 
 
 @task(cache_policy=NO_CACHE)
-def register(place: Place) -> int:
+def register(workspace: Workspace) -> int:
     """Register the bundle as challenger; a bundle that is registered already keeps its version."""
-    root = place.root
-    (root / DECISION).unlink(missing_ok=True)  # the one before this: not a part of this version's record
+    root = workspace.root
+    (root / DECISION).unlink(missing_ok=True)  # left by an earlier run; not part of this version's record
     digest = champion.digest_of(root / "bundle") or ""
     evaluation = Evaluation.model_validate_json((root / EVALUATION).read_bytes())
     lineage = versioning.lineage(root, digest, evaluation.as_of, evaluation.challenger)
@@ -114,28 +114,28 @@ def register(place: Place) -> int:
         for file in sorted((root / "reports").glob("*/metrics.json"))
         for name, value in json.loads(file.read_bytes()).items()
     }
-    registry = place.registry()
+    registry = workspace.registry()
     version = registry.register(
         root / "bundle", lineage, metrics, root / "reports", root / "run/params.yaml", root / "dvc.lock"
     )
     made_with = params.load(root / "run/params.yaml")
-    if place.tuned and (made_with.models, made_with.trainer) == (place.params.models, place.params.trainer):
-        registry.tag(version, "tuned", "\n".join(place.tuned))
+    if workspace.tuned and (made_with.models, made_with.trainer) == (workspace.params.models, workspace.params.trainer):
+        registry.tag(version, "tuned", "\n".join(workspace.tuned))
     return version
 
 
 @task(cache_policy=NO_CACHE)
-def measure_latency(place: Place) -> float:
-    """Return the 99th percentile of one user's list from the bundle, milliseconds."""
+def measure_latency(workspace: Workspace) -> float:
+    """Return p99 of one user's recommendation from the bundle, milliseconds."""
     return latency.measure_latency(
-        open_bundle(place.root / "bundle"), tables.read_users(place.root / "data/split", "test")
+        open_bundle(workspace.root / "bundle"), tables.read_users(workspace.root / "data/split", "test")
     )
 
 
 @task(cache_policy=NO_CACHE)
-def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> Decision:
-    """Take the verdict, write it to reports/decision.json and beside the version in the registry."""
-    root, registry = place.root, place.registry()
+def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: bool) -> Decision:
+    """Decide; write the decision to reports/decision.json and attach it to the version in the registry."""
+    root, registry = workspace.root, workspace.registry()
     content = (root / EVALUATION).read_bytes()
     serving, challenger = registry.alias("champion"), registry.ref(version)
     decision = gate.decide(
@@ -144,32 +144,32 @@ def decide(place: Place, version: int, latency_ms: float, bootstrap: bool) -> De
         DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
         challenger,
         registry.ref(serving.number) if serving else None,
-        Ledger(place.shop).rolled_back(challenger.digest),
+        Ledger(workspace.shop).rolled_back(challenger.digest),
         latency_ms,
-        place.params,
+        workspace.params,
         bootstrap,
         datetime.now(UTC),
         sha256(content).hexdigest(),
-        lost(place.shop / "experiments", challenger.digest),
+        lost(workspace.shop / "experiments", challenger.digest),
     )
     (root / DECISION).write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    unchanged.stamp(root)
+    unchanged.write_stamp(root)
     registry.attach(version, root / DECISION)
-    status.keep_last(place.shop, root / DECISION, root / DRIFT)
+    status.keep_last(workspace.shop, root / DECISION, root / DRIFT)
     return decision
 
 
 @task(cache_policy=NO_CACHE)
-def promote(place: Place) -> int:
+def promote(workspace: Workspace) -> int:
     """Move the champion alias by the decision file; return the version that serves now."""
-    return promotion.promote(place.root / DECISION, place.registry(), place.settings).version
+    return promotion.promote(workspace.root / DECISION, workspace.registry(), workspace.settings).version
 
 
 @task(cache_policy=NO_CACHE)
-def push(place: Place) -> str:
+def push(workspace: Workspace) -> str:
     """Send data and run cache to the DVC remote; return what went wrong, or "". A model does not wait for it."""
     try:
-        count = versioning.push(place.root)
+        count = versioning.push(workspace.root)
     except ReleaseError as error:
         log.warning("the data were not sent to the DVC remote: %s", error)
         return f"not sent to the DVC remote, `dvc push` later: {error}"

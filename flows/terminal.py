@@ -1,4 +1,4 @@
-"""What the command line prints: results on standard output, the log on standard error, faults in one message."""
+"""Command-line output: results on standard output, logs on standard error, one message per error."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 from components.errors import CarouselError
 
 QUIET = ("httpx", "httpcore", "alembic", "mlflow", "dvc", "dvc_data", "fontTools", "matplotlib", "prefect", "fsspec")
-CHATTER = re.compile(  # what DVC says to people who run it by hand
+CHATTER = re.compile(  # DVC's hints for interactive use
     r"To track the changes|\tgit add|To enable auto staging|\tdvc config|Use `dvc push`|Updating lock file|"
     r"Generating lock file|Running stage|> python -m|Stage '.*' didn't change|Data and pipelines are up to date|\s*$"
 )
-CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")  # a stage's own; the line gets ours
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")  # the time that a stage's own log line starts with
 
 
 class Lines(logging.Filter):
-    """Drops DVC's chatter, and the second clock in front of a stage's own lines."""
+    """Drops DVC's hints, and the second time stamp of a stage's own lines."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line is worth printing."""
@@ -42,7 +42,7 @@ def start_log() -> None:
 
 
 def fault(error: Exception, as_json: bool) -> None:
-    """Say what went wrong: one message; a trace beside it only for what no person can act on."""
+    """Print one message for an error; a traceback too where it is not a CarouselError."""
     known = isinstance(error, CarouselError)
     if not known:
         traceback.print_exception(error, file=sys.stderr)
@@ -54,7 +54,7 @@ def fault(error: Exception, as_json: bool) -> None:
 
 
 def show(content: dict[str, Any], as_json: bool) -> None:
-    """Print a record: one JSON object, or a row a field."""
+    """Print a record as one JSON object, or as a table with one row per field."""
     if as_json:
         write(json.dumps(content, ensure_ascii=False))
     else:

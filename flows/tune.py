@@ -1,4 +1,4 @@
-"""A search over the knobs of each model, and the learning curve: trial by trial, judged on validation alone."""
+"""Flows for hyperparameter search and the learning curve; validation data alone judges."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from components.tuning.curve import Point, point
 from components.tuning.measure import read_world
 from components.tuning.winner import Found
 from flows import artifacts, retrain, terminal
-from flows.tasks import bounded, log, recorded, step
-from flows.workspace import Place, working
+from flows.tasks import call_task, in_flow_run, log, with_retries
+from flows.workspace import Workspace, locked_workspace
 
-STAGES = ("resolve", "ingest", "split", "pretrain", "encode")  # what a trial stands on
+STAGES = ("resolve", "ingest", "split", "pretrain", "encode")  # inputs of a trial
 CURVE = Path("reports/curve")
 Models = Annotated[list[PartName], Field(min_length=1)]
 Trials = Annotated[int, Field(ge=1, le=1000)]
 Minutes = Annotated[float, Field(gt=0)]
 
 
-class Searched(Record):
-    """The end of `carousel tune`."""
+class SearchOutcome(Record):
+    """The result of `carousel tune`."""
 
     models: list[Found]
-    overlay: str | None  # the file that the next runs start from; None where no trial was better
+    overlay: str | None  # overlay that later runs start from; None where no trial was better
     run: str  # MLflow run of the search
-    complete: bool  # False: tune.max_minutes was over; the next call goes on
+    complete: bool  # False: tune.max_minutes was reached; the next call continues
     seconds: float
 
 
@@ -52,12 +52,12 @@ def tune(
     overrides: list[str] | None = None,
     overlays: list[str] | None = None,
 ) -> Any:
-    """Search over the knobs of tune.space; what beats the present ones is where the next retrain starts.
+    """Search the parameters of tune.space; later retrains start from those that win.
 
     Args:
         models: tune.models, searched one by one; empty: as in params.yaml.
         trials: tune.trials per model; empty: as in params.yaml.
-        max_minutes: tune.max_minutes of this run; a later one goes on; empty: as in params.yaml.
+        max_minutes: tune.max_minutes of this run; a later run continues; empty: as in params.yaml.
         as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
         overrides: Further values, such as tune.max_epochs=4.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
@@ -65,39 +65,39 @@ def tune(
     form = {"tune.models": models, "tune.trials": trials, "tune.max_minutes": max_minutes}
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
-        with working(overlays or [], lines, as_of, "a search", *retrain.deployed_run()) as place:
-            retrain.run_stages(place, STAGES)
-            return ended(place, searched(place))
+        with locked_workspace(overlays or [], lines, as_of, "a search", *retrain.deployed_run_info()) as workspace:
+            retrain.run_stages(workspace, STAGES)
+            return completed_state(workspace, run_search(workspace))
     except BusyError as busy:
-        return retrain.turned_away(busy)
+        return retrain.cancel_when_busy(busy)
 
 
-def searched(place: Place) -> Searched:
-    """Run the trials, a round of all models after the other, until they are done or time is over."""
-    started, folder = time.monotonic(), trials_folder(place)
-    section = place.params.tune
-    run = begin(place)
+def run_search(workspace: Workspace) -> SearchOutcome:
+    """Run the trials in rounds over all models, until they are done or tune.max_minutes is reached."""
+    started, folder = time.monotonic(), trials_folder(workspace)
+    section = workspace.params.tune
+    run = begin(workspace)
     rounds = [(number, model) for number in range(section.trials + 1) for model in section.models]
-    progress, late = artifacts.Progress(len(rounds)), False
+    progress, late = artifacts.StageProgress(len(rounds)), False
     for number, model in rounds:
         late = number > 0 and time.monotonic() - started > section.max_minutes * 60
         if late:
-            log.warning("tune.max_minutes %g is over; `carousel tune` goes on from here", section.max_minutes)
+            log.warning("tune.max_minutes %g reached; run `carousel tune` again to continue", section.max_minutes)
             break
-        trial = step(bounded(run_trial, place), place, model, number, run)
-        log.info("[%d/%d] %s", progress.done + 1, len(rounds), search.told(trial, place.params.evaluation.primary))
-        progress.step()
-    found = [winner.judge(folder, model, place.params) for model in section.models]
+        trial = call_task(with_retries(run_trial, workspace), workspace, model, number, run)
+        log.info("[%d/%d] %s", progress.done + 1, len(rounds), search.told(trial, workspace.params.evaluation.primary))
+        progress.advance()
+    found = [winner.judge(folder, model, workspace.params) for model in section.models]
     winners = {row.model: row for row in found if row.wins}
     file = None
     if winners:
         values = {name: value for row in winners.values() for name, value in row.values.items()}
-        stories = {model: row.story(place.params.evaluation.primary, run) for model, row in winners.items()}
-        file = overlay.write(place.shop, place.params.data.as_of, values, stories)
-    place.registry().end(
+        stories = {model: row.story(workspace.params.evaluation.primary, run) for model, row in winners.items()}
+        file = overlay.write(workspace.shop, workspace.params.data.as_of, values, stories)
+    workspace.registry().end(
         run, {row.model: "better" if row.wins else "not better" for row in found}, [file] if file else []
     )
-    return Searched(
+    return SearchOutcome(
         models=found,
         overlay=str(file) if file else None,
         run=run,
@@ -107,36 +107,36 @@ def searched(place: Place) -> Searched:
 
 
 @task(task_run_name="{model} {number}", cache_policy=NO_CACHE)
-def run_trial(place: Place, model: str, number: int, run: str) -> Any:
-    """Measure one trial, or read what was measured, and record it in MLflow below the run of the search."""
-    trial = search.run_trial(place.root, trials_folder(place), place.params, model, number)
-    primary = place.params.evaluation.primary
+def run_trial(workspace: Workspace, model: str, number: int, run: str) -> Any:
+    """Measure one trial, or read its stored result, and record it in MLflow under the run of the search."""
+    trial = search.run_trial(workspace.root, trials_folder(workspace), workspace.params, model, number)
+    primary = workspace.params.evaluation.primary
     curves = {"epoch/ndcg_at_10": trial.epochs, f"validation/{primary}": [] if trial.value is None else [trial.value]}
-    place.registry().nest(run, f"{model} {number}", trial.values, curves, trial.state)
-    return Completed(message=search.told(trial, primary), data=trial) if recorded() else trial
+    workspace.registry().nest(run, f"{model} {number}", trial.values, curves, trial.state)
+    return Completed(message=search.told(trial, primary), data=trial) if in_flow_run() else trial
 
 
-def begin(place: Place) -> str:
-    """Return the MLflow run of this very search, begun now unless an earlier call did."""
-    keys = [search.key_of(place.root, place.params, model) for model in place.params.tune.models]
-    mark = sha256("".join(keys).encode()).hexdigest()
-    return place.registry().begin("tune", {"search": mark, "release": place.params.release.name})
+def begin(workspace: Workspace) -> str:
+    """Return the MLflow run of this search; created unless an earlier call did."""
+    keys = [search.key_of(workspace.root, workspace.params, model) for model in workspace.params.tune.models]
+    search_key = sha256("".join(keys).encode()).hexdigest()
+    return workspace.registry().begin("tune", {"search": search_key, "release": workspace.params.release.name})
 
 
-def trials_folder(place: Place) -> Path:
-    """Return where the trials of the shop are kept."""
-    return place.shop / "tune"
+def trials_folder(workspace: Workspace) -> Path:
+    """Return the folder of the shop's trials."""
+    return workspace.shop / "tune"
 
 
-def ended(place: Place, result: Searched) -> Any:
-    """Return the result as a dict; its table on the run page where Prefect records the run."""
+def completed_state(workspace: Workspace, result: SearchOutcome) -> Any:
+    """Return the result as a dict; in a flow run also put its table on the run page."""
     content = result.model_dump(mode="json")
-    if not recorded():
+    if not in_flow_run():
         return content
     create_table_artifact(report.found_table(result.models), key="tune", description="Best trials on validation")
     better = [row.model for row in result.models if row.wins]
-    said = f"better: {', '.join(better)}" if better else "no trial is better than the present knobs"
-    return Completed(message=said, data=content)
+    message = f"better: {', '.join(better)}" if better else "no trial is better than the present values"
+    return Completed(message=message, data=content)
 
 
 @flow(name="curve", flow_run_name="curve")
@@ -149,40 +149,44 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
     try:
-        with working(overlays or [], overrides or [], as_of, "a learning curve", *retrain.deployed_run()) as place:
-            retrain.run_stages(place, STAGES)
+        with locked_workspace(
+            overlays or [], overrides or [], as_of, "a learning curve", *retrain.deployed_run_info()
+        ) as workspace:
+            retrain.run_stages(workspace, STAGES)
             points: list[Point] = []
-            section = place.params.evaluation
-            models = [m for m in (*section.baselines, *section.candidates) if m != "hybrid"]  # it learns on validation
-            for share in sorted(place.params.tune.label_shares):
+            section = workspace.params.evaluation
+            models = [
+                m for m in (*section.baselines, *section.candidates) if m != "hybrid"
+            ]  # the hybrid learns on validation data
+            for share in sorted(workspace.params.tune.label_shares):
                 for model in models:
-                    points.append(step(run_point, place, model, share))
+                    points.append(call_task(run_point, workspace, model, share))
                     log.info("%s at %g %%: %.4f", model, 100 * share, points[-1].value)
-            report.write_curve(place.root / CURVE, points, section.primary, place.params.data.simulated)
+            report.write_curve(workspace.root / CURVE, points, section.primary, workspace.params.data.simulated)
     except BusyError as busy:
-        return retrain.turned_away(busy)
-    if recorded():
+        return retrain.cancel_when_busy(busy)
+    if in_flow_run():
         create_table_artifact(report.curve_table(points), key="curve", description="Learning curve on validation")
-    return {"points": [p.model_dump(mode="json") for p in points], "report": str(place.root / CURVE)}
+    return {"points": [p.model_dump(mode="json") for p in points], "report": str(workspace.root / CURVE)}
 
 
 @task(task_run_name="{model} at {share}", cache_policy=NO_CACHE)
-def run_point(place: Place, model: str, share: float) -> Point:
+def run_point(workspace: Workspace, model: str, share: float) -> Point:
     """Measure one model at one share of the labels."""
-    return point(read_world(place.root, place.params), model, share, place.params)
+    return point(read_world(workspace.root, workspace.params), model, share, workspace.params)
 
 
 def show(done: dict[str, Any]) -> None:
-    """Print what a search came to on standard output."""
-    result = Searched.model_validate(done)
+    """Print the result of a search on standard output."""
+    result = SearchOutcome.model_validate(done)
     rows = report.found_table(result.models)
     terminal.table([tuple(rows[0])[:-1], *(tuple(row.values())[:-1] for row in rows)])
-    terminal.table([(f"best {row['model']}", row["changes"] or "the present knobs") for row in rows])
+    terminal.table([(f"best {row['model']}", row["changes"] or "the present values") for row in rows])
     terminal.table(
         [
-            ("next retrain", f"starts from {result.overlay}" if result.overlay else "starts where this one did"),
+            ("next retrain", f"starts from {result.overlay}" if result.overlay else "starts from the present values"),
             ("MLflow run", result.run),
-            ("search", "complete" if result.complete else "tune.max_minutes was over; run it again to go on"),
+            ("search", "complete" if result.complete else "tune.max_minutes reached; run it again to continue"),
         ]
     )
 

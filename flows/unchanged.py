@@ -1,4 +1,4 @@
-"""A run that would change nothing is answered at once: no stage, no server, no version."""
+"""Fast path: when nothing has changed, answer without running a stage or starting a server."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
-from flows.outcome import Outcome, outcome, process_start
-from flows.workspace import DECISION, EVALUATION, working
+from flows.outcome import Outcome, build_outcome, process_start
+from flows.workspace import DECISION, EVALUATION, locked_workspace
 
-STAMP = Path("run/decided.json")
-DECIDED_ON = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/manifest.json"))
+STAMP_FILE = Path("run/decided.json")
+DECISION_INPUTS = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/manifest.json"))
 
 
-def kept(
+def unchanged_outcome(
     overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None, untuned: bool = False
 ) -> Outcome | None:
-    """Return the outcome where every stage is up to date and nothing is left to decide; None where there is work.
+    """Return the outcome when every stage is up to date and nothing is left to decide; None when there is work.
 
-    Nothing is left where the champion is this bundle, or where the last verdict was taken on these very files against
-    the champion that still serves, and asked for no promotion.
+    Nothing is left when the champion is this bundle, or when the last decision was made on these files against the
+    champion that still serves, and does not ask for a promotion.
     """
-    with working(overlays, overrides, as_of, "a retrain", untuned=untuned) as place:
-        if champion.digest_of(place.root / "bundle") is None:
+    with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned) as workspace:
+        if champion.digest_of(workspace.root / "bundle") is None:
             return None
-        resolve(place.root, place.overlays, place.overrides, place.settings.data_root)
-        stages = [s for s in versioning.stage_order(place.root) if s != "resolve"]
-        if any(versioning.is_changed(place.root, stage) for stage in stages):
+        resolve(workspace.root, workspace.overlays, workspace.overrides, workspace.settings.data_root)
+        stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
+        if any(versioning.is_changed(workspace.root, stage) for stage in stages):
             return None
-        own = champion.serving_here(place.root, place.registry())
-        decision = None if own else standing(place.root, place.registry())
+        own = champion.serving_here(workspace.root, workspace.registry())
+        decision = None if own else valid_decision(workspace.root, workspace.registry())
         if own is None and decision is None:
             return None
         runs = [StageRun(name=s, ran=False, seconds=0.0, work_s=0.0) for s in stages]
         version = own.version if own else decision.challenger_version if decision else None
-        return outcome(place, time.time() - process_start(), runs, version, decision, False, {}, [])
+        return build_outcome(workspace, time.time() - process_start(), runs, version, decision, False, {}, [])
 
 
-def stamp(root: Path) -> None:
-    """Note the digests of what the decision was taken on."""
-    (root / STAMP).write_text(json.dumps(_digests(root)), encoding="utf-8")
+def write_stamp(root: Path) -> None:
+    """Store the digests of the files that the decision was made on."""
+    (root / STAMP_FILE).write_text(json.dumps(_digests(root)), encoding="utf-8")
 
 
-def standing(root: Path, registry: Registry) -> Decision | None:
-    """Return the last decision where it still holds and asks for nothing; None where one must be taken, or promoted."""
+def valid_decision(root: Path, registry: Registry) -> Decision | None:
+    """Return the last decision if it still holds and asks for no promotion; else None."""
     digests = _digests(root)
-    if None in digests.values() or not (root / STAMP).exists():
+    if None in digests.values() or not (root / STAMP_FILE).exists():
         return None
-    if json.loads((root / STAMP).read_bytes()) != digests:
+    if json.loads((root / STAMP_FILE).read_bytes()) != digests:
         return None
     decision = Decision.model_validate_json((root / DECISION).read_bytes())
     serving = registry.alias("champion")
@@ -65,5 +65,5 @@ def standing(root: Path, registry: Registry) -> Decision | None:
 
 
 def _digests(root: Path) -> dict[str, str | None]:
-    files = {str(name): root / name for name in DECIDED_ON}
+    files = {str(name): root / name for name in DECISION_INPUTS}
     return {name: sha256(file.read_bytes()).hexdigest() if file.exists() else None for name, file in files.items()}

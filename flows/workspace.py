@@ -21,44 +21,43 @@ DECISION = Path("reports/decision.json")
 EVALUATION = Path("reports/evaluate/evaluation.json")
 REPORT = Path("reports/evaluate/report.html")
 DRIFT = Path("reports/drift/drift.json")
-KEPT_WORKSPACES = 3  # of deployed runs, for a look at their files
+MAX_WORKSPACES = 3  # kept of deployed runs, for inspection
 
 
 @dataclass(frozen=True)
-class Place:
-    """A checkout to work in, and what its stages must know."""
+class Workspace:
+    """A checkout to work in, with its params and the environment of its stages."""
 
     root: Path
     settings: Settings
     params: params.Params
     overlays: list[Path]
     overrides: list[str]
-    env: dict[str, str]  # both, and home, for the stages
+    env: dict[str, str]  # overlays, overrides and home, for the stages
     deployed: bool
-    tuned: tuple[str, ...] = ()  # where the values that a search found come from; they are in `overlays` already
+    tuned: tuple[str, ...] = ()  # origin of tuned values, which are in `overlays` already
 
     @property
     def shop(self) -> Path:
-        """Return where what this place's model needs beside the registry is kept."""
+        """Return the shop's folder: ledger, last decision, served bundles."""
         return self.settings.shop(self.params.release.name)
 
     def registry(self) -> Registry:
-        """Return the registry that this place's models go to."""
+        """Return the model registry."""
         return Registry(self.settings, self.params.release)
 
 
-def open_place(
+def open_workspace(
     overlays: Sequence[str],
     overrides: Sequence[str],
     as_of: datetime | None,
     scheduled: datetime | None = None,
     untuned: bool = False,
-) -> Place:
-    """Return the checkout that one stands in; raises ParamsError before anything is made.
+) -> Workspace:
+    """Return the current directory as a workspace; raises ParamsError before anything is written.
 
-    What a search found for the shop lies over the overlays and under the overrides, unless `untuned`.
-    A real shop is seen as of `scheduled`, the start of a deployed run, unless as_of says otherwise; the simulated shop
-    has no today.
+    Tuned values of the shop override the overlays and are overridden by `overrides`, unless `untuned`.
+    as_of: of a real shop defaults to `scheduled`, the start of a deployed run; of the simulated shop to params.yaml.
     """
     source = Path.cwd()
     settings = Settings().resolved(source)
@@ -82,11 +81,11 @@ def open_place(
         "CAROUSEL_PARAMS": ":".join(map(str, paths)),
         "CAROUSEL_OVERRIDES": "\n".join(lines),
     }
-    return Place(source, settings, loaded, paths, lines, env, deployed=False, tuned=origin)
+    return Workspace(source, settings, loaded, paths, lines, env, deployed=False, tuned=origin)
 
 
 @contextmanager
-def working(
+def locked_workspace(
     overlays: Sequence[str],
     overrides: Sequence[str],
     as_of: datetime | None,
@@ -94,22 +93,22 @@ def working(
     run_id: str | None = None,
     scheduled: datetime | None = None,
     untuned: bool = False,
-) -> Iterator[Place]:
-    """Yield the place of a run, which works alone on this machine; a deployed run, which has an id, in a workspace.
+) -> Iterator[Workspace]:
+    """Yield the workspace of a run under the machine's lock; a deployed run (run_id) gets a clone of its own.
 
-    Raises ParamsError or BusyError before anything is made.
+    Raises ParamsError or BusyError before anything is written.
     """
-    place = open_place(overlays, overrides, as_of, scheduled, untuned)
-    with held(place.settings.home / "retrain.lock", what):
+    workspace = open_workspace(overlays, overrides, as_of, scheduled, untuned)
+    with held(workspace.settings.home / "retrain.lock", what):
         if run_id is not None:
-            folder = place.settings.home / "workspaces" / f"run-{run_id}"
-            place = replace(place, root=versioning.workspace(place.root, folder), deployed=True)
+            folder = workspace.settings.home / "workspaces" / f"run-{run_id}"
+            workspace = replace(workspace, root=versioning.workspace(workspace.root, folder), deployed=True)
             _prune(folder)
-        yield place
+        yield workspace
 
 
 def quiet_environment(home: Path) -> None:
-    """Set what Prefect reads at import: its database in home, no telemetry, a quiet terminal."""
+    """Set the environment that Prefect reads at import: its database in home, no telemetry, few log lines."""
     (home / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in {
         "PREFECT_HOME": str(home / "prefect"),
@@ -132,7 +131,7 @@ def _inherited(text: str, separator: str) -> list[str]:
 
 
 def _prune(newest: Path) -> None:
-    """Remove the oldest workspaces of deployed runs; none of them is at work, for we hold the lock."""
+    """Remove the oldest workspaces of deployed runs; the lock guarantees that none is in use."""
     others = sorted((p for p in newest.parent.glob("run-*") if p != newest), key=lambda p: p.stat().st_mtime)
-    for old in others[: max(0, len(others) + 1 - KEPT_WORKSPACES)]:
+    for old in others[: max(0, len(others) + 1 - MAX_WORKSPACES)]:
         shutil.rmtree(old, ignore_errors=True)

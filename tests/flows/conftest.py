@@ -73,11 +73,11 @@ def server() -> Iterator[None]:
 def first(fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Return a checkout whose first run, recorded by Prefect, has promoted a champion; and its outcome."""
     from flows.retrain import retrain
-    from flows.tasks import value
+    from flows.tasks import unwrap
 
     with pytest.MonkeyPatch.context() as patch:
         root = stand_in(fresh, tmp_path_factory.mktemp("first") / "shop", patch)
-        return root, value(retrain(bootstrap=True))
+        return root, unwrap(retrain(bootstrap=True))
 
 
 @pytest.fixture

@@ -7,19 +7,19 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from flows import artifacts
-from flows.workspace import open_place
+from flows.workspace import open_workspace
 
 
 def test_progress_counts_in_a_run_and_is_silent_outside(server: None) -> None:
-    outside = artifacts.Progress(2)
-    outside.step()
+    outside = artifacts.StageProgress(2)
+    outside.advance()
     assert outside.id is None
 
     @flow
-    def run() -> artifacts.Progress:
-        bar = artifacts.Progress(4)
+    def run() -> artifacts.StageProgress:
+        bar = artifacts.StageProgress(4)
         for _ in range(3):
-            bar.step()
+            bar.advance()
         return bar
 
     bar = run()
@@ -34,7 +34,7 @@ def test_links_name_what_is_there(promoted: Path, server: None) -> None:
 
     @flow
     def run() -> None:
-        artifacts.publish(open_place([], [], None), 1, None)
+        artifacts.publish(open_workspace([], [], None), 1, None)
 
     run()
     with get_client(sync_client=True) as client:

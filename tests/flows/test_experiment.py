@@ -35,17 +35,17 @@ class Registry:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Any:
+def workspace(tmp_path: Path) -> Any:
     params = load(ROOT / "params.yaml", overrides=["experiments.min_users=30", "experiments.window_hours=24"])
     settings = Settings(home=tmp_path)
     return SimpleNamespace(registry=lambda: Registry(), params=params, shop=tmp_path, settings=settings)
 
 
-def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:
+def serve(workspace: Any, chances: dict[str, float], n: int = 600) -> None:
     """Write down what a service would: each user one list on the first day, some buy in the hours after."""
-    running = read(place.shop / "experiments")
+    running = read(workspace.shop / "experiments")
     assert running is not None
-    serving = place.shop / "serving"
+    serving = workspace.shop / "serving"
     (serving / "exposures").mkdir(parents=True)
     at, shown, bought = to_micros(START), [], []
     for user in (f"u{i}" for i in range(n)):
@@ -68,31 +68,31 @@ def serve(place: Any, chances: dict[str, float], n: int = 600) -> None:
         ({"champion": 0.3, "challenger": 0.3}, "no difference shown"),
     ],
 )
-def test_from_start_to_a_decision(place: Any, chances: dict[str, float], verdict: str) -> None:
-    begun = experiment.start(place, "spring", 1.0, "conversion", START)
+def test_from_start_to_a_decision(workspace: Any, chances: dict[str, float], verdict: str) -> None:
+    begun = experiment.start(workspace, "spring", 1.0, "conversion", START)
     assert begun.versions == {"champion": 1, "challenger": 2}
-    serve(place, chances)
-    early, drawn = experiment.status(place, START + timedelta(hours=1))
+    serve(workspace, chances)
+    early, drawn = experiment.status(workspace, START + timedelta(hours=1))
     assert (early.verdict, drawn) == ("not enough evidence", None)
     assert early.waiting == 600
-    now, drawn = experiment.status(place, START + timedelta(days=3))
+    now, drawn = experiment.status(workspace, START + timedelta(days=3))
     assert now.verdict == verdict
     assert drawn is not None
     assert drawn.read_text().startswith("<svg")
-    assert experiment.stop(place, START + timedelta(days=3)) == now
-    assert read(place.shop / "experiments") is None
-    assert lost(place.shop / "experiments", "2" * 64) == ("spring" if verdict == "worse" else None)
+    assert experiment.stop(workspace, START + timedelta(days=3)) == now
+    assert read(workspace.shop / "experiments") is None
+    assert lost(workspace.shop / "experiments", "2" * 64) == ("spring" if verdict == "worse" else None)
     with pytest.raises(ContractError, match="no experiment runs"):
-        experiment.status(place, START)
+        experiment.status(workspace, START)
 
 
-def test_what_cannot_begin(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_begin(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Registry, "numbers", {"champion": 1})
     with pytest.raises(ContractError, match="alias challenger"):
-        experiment.start(place, "spring", 1.0, "conversion", START)
+        experiment.start(workspace, "spring", 1.0, "conversion", START)
     monkeypatch.setattr(Registry, "numbers", {"champion": 1, "challenger": 1})
     with pytest.raises(ContractError, match="same version"):
-        experiment.start(place, "spring", 1.0, "conversion", START)
+        experiment.start(workspace, "spring", 1.0, "conversion", START)
     with pytest.raises(ParamsError, match="conversion"):
         experiment.metric_of("joy")
 

@@ -45,6 +45,6 @@ def test_verdict_with_reasons_and_checks() -> None:
 def test_drift_that_could_not_be_computed_is_not_no_drift() -> None:
     assert markdown.drift(drifted()).startswith("## drifted\n")
     assert "| price | 0.25 |  |" in markdown.drift(drifted())
-    assert markdown.said(drifted(drifted=False)) == "no drift"
-    assert markdown.said(drifted(drifted=False, computable=False)) == "not computable"
+    assert markdown.label(drifted(drifted=False)) == "no drift"
+    assert markdown.label(drifted(drifted=False, computable=False)) == "not computable"
     assert "|" not in markdown.drift(drifted(columns={}, reasons=["no events"]))

@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import BusyError
 from components.release.lock import held
-from flows.tasks import value
+from flows.tasks import unwrap
 
 SHIFTED = ["drift.max_distance=0.01"]
 
@@ -35,7 +35,7 @@ def test_drift_sends_the_event_that_starts_a_retraining(
 
     state = monitor(overrides=SHIFTED, return_state=True)
     assert state.name == "Drifted"
-    assert value(state)["drifted"] is True
+    assert unwrap(state)["drifted"] is True
     assert [e["event"] for e in sent] == [EVENT]
     assert sent[0]["payload"]["as_of"] == "2026-03-01T00:00:00+00:00"
     assert sent[0]["resource"]["prefect.resource.id"] == "carousel.shop.carousel"
@@ -44,7 +44,7 @@ def test_drift_sends_the_event_that_starts_a_retraining(
 
 def test_no_drift_sends_nothing_and_trains_nothing(promoted: Path, server: None, sent: list[dict[str, Any]]) -> None:
     bundle = (promoted / "bundle/manifest.json").read_bytes()
-    verdict = value(look())
+    verdict = unwrap(look())
     assert verdict["drifted"] is False
     assert not sent
     assert (promoted / "bundle/manifest.json").read_bytes() == bundle

@@ -66,7 +66,7 @@ def asked(url: str, content: Any) -> Any:
         return json.loads(reply.read() or b"null")
 
 
-def ended(ask: Ask, deployment: str, created: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def completed_state(ask: Ask, deployment: str, created: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Wait until a run of the deployment that `created` picks is over; return it."""
     deadline = time.monotonic() + WAIT_S
     seen: list[tuple[str, str]] = []
@@ -88,19 +88,19 @@ def test_form_schedule_and_drift_each_end_in_a_verdict(ask: Ask) -> None:
 
     form = {"parameters": {"max_epochs": 14, "bootstrap": True}, "state": {"type": "SCHEDULED"}}
     first = ask(f"/deployments/{manual}/create_flow_run", form)["id"]
-    run = ended(ask, manual, lambda r: r["id"] == first)
+    run = completed_state(ask, manual, lambda r: r["id"] == first)
     assert (run["state_name"], run["parameters"]["max_epochs"]) == ("Promoted", 14), run["state"]
 
     soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
     every_day = {"interval": 86400, "anchor_date": soon, "timezone": "UTC"}
     ask(f"/deployments/{nightly}/schedules", [{"active": True, "schedule": every_day}])
-    run = ended(ask, nightly, lambda r: r["auto_scheduled"] and r["state_type"] != "SCHEDULED")
+    run = completed_state(ask, nightly, lambda r: r["auto_scheduled"] and r["state_type"] != "SCHEDULED")
     assert run["state_name"] in VERDICTS, run["state"]
 
     look = {"parameters": {"overrides": ["drift.max_distance=0.01"]}, "state": {"type": "SCHEDULED"}}
     looked = ask(f"/deployments/{watch}/create_flow_run", look)["id"]
-    run = ended(ask, watch, lambda r: r["id"] == looked)
+    run = completed_state(ask, watch, lambda r: r["id"] == looked)
     assert run["state_name"] == "Drifted", run["state"]
-    run = ended(ask, manual, lambda r: r["id"] != first)
+    run = completed_state(ask, manual, lambda r: r["id"] != first)
     assert run["state_name"] in VERDICTS, run["state"]
     assert run["parameters"]["as_of"].startswith("2026-03-01")

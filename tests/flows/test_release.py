@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from components.errors import ReleaseError
-from flows.outcome import SAME
+from flows.outcome import SAME_BUNDLE
 from flows.release import promote, rollback
 from flows.retrain import retrain
-from flows.workspace import open_place
+from flows.workspace import open_workspace
 
 
 def champion() -> int:
-    version = open_place([], [], None).registry().alias("champion")
+    version = open_workspace([], [], None).registry().alias("champion")
     assert version
     return version.number
 
@@ -36,7 +36,7 @@ def test_there_and_back_again(promoted: Path) -> None:
     assert "never rolled back" in again["reasons"][0]
     assert rollback.fn(to=2)["version"] == 2
     assert json.loads((promoted / ".carousel/shops/carousel/decision.json").read_text())["challenger_version"] == 2
-    assert retrain.fn(max_epochs=30)["reasons"] == [SAME]
+    assert retrain.fn(max_epochs=30)["reasons"] == [SAME_BUNDLE]
 
 
 def test_a_decision_that_was_edited_is_refused(promoted: Path) -> None:

@@ -12,7 +12,7 @@ from components.release.lock import held
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import unchanged
-from flows.workspace import open_place
+from flows.workspace import open_workspace
 
 STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "evaluate", "drift", "package"]
 
@@ -29,8 +29,8 @@ def ran(outcome: dict[str, Any]) -> list[str]:
 
 
 def champion(root: Path) -> int | None:
-    place = open_place([], [], None)
-    version = Registry(Settings().resolved(root), place.params.release).alias("champion")
+    workspace = open_workspace([], [], None)
+    version = Registry(Settings().resolved(root), workspace.params.release).alias("champion")
     return version.number if version else None
 
 
@@ -63,7 +63,7 @@ def test_prefect_holds_a_task_a_stage_and_artifacts(first: tuple[Path, dict[str,
 
 
 def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Path) -> None:
-    assert unchanged.kept([], ["trainer.max_epochs=30"], None) is None
+    assert unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None) is None
     outcome = run(overrides=["trainer.max_epochs=30"])
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 2)
     assert ran(outcome) == ["finetune", "evaluate", "drift", "package"]  # drift: its reference is the champion's now
@@ -73,11 +73,11 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
 def test_a_worse_challenger_is_kept_and_not_judged_twice(promoted: Path) -> None:
     outcome = run(max_epochs=5)
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("keep", False, 1)
-    again = unchanged.kept([], ["trainer.max_epochs=5"], None)
+    again = unchanged.unchanged_outcome([], ["trainer.max_epochs=5"], None)
     assert again is not None
     assert (again.verdict, again.reasons, again.challenger_version) == ("keep", outcome["reasons"], 2)
     assert (
-        unchanged.kept([], ["trainer.max_epochs=5", "gate.min_gain=0.001"], None) is None
+        unchanged.unchanged_outcome([], ["trainer.max_epochs=5", "gate.min_gain=0.001"], None) is None
     )  # another rule, another verdict
 
 

@@ -14,10 +14,10 @@ from flows import server
 
 
 def test_a_server_of_somebody_else_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(server, "ASK_S", 0.3)
+    monkeypatch.setattr(server, "FOREIGN_START_S", 0.3)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     started = time.monotonic()
-    with server.beside(tmp_path) as ready:
+    with server.temporary_server(tmp_path) as ready:
         assert not ready()
     assert time.monotonic() - started < 5
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
@@ -27,7 +27,7 @@ def test_a_server_of_somebody_else_that_is_gone(monkeypatch: pytest.MonkeyPatch,
 def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(server, "_start", lambda port, output: subprocess.Popen([sys.executable, "-c", "1"]))
     started = time.monotonic()
-    with server.beside(tmp_path) as ready:
+    with server.temporary_server(tmp_path) as ready:
         assert not ready()
     assert time.monotonic() - started < 10
     assert "PREFECT_API_URL" not in os.environ
@@ -36,11 +36,11 @@ def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 CODE = """
 import os, sys, time
 from pathlib import Path
-from flows import workspace as place
+from flows import workspace
 from flows import server
 home = Path(sys.argv[1])
-place.quiet_environment(home)
-with server.beside(home) as ready:
+workspace.quiet_environment(home)
+with server.temporary_server(home) as ready:
     print(ready(), flush=True)
     time.sleep(float(sys.argv[2]))
 """

@@ -9,12 +9,12 @@ from prefect import flow, task
 
 from components.errors import CarouselError, QualityError, ReleaseError, StageError, StaleDecisionError
 from flows import tasks
-from flows.workspace import Place, open_place
+from flows.workspace import Workspace, open_workspace
 
 
-def quick(place: Place, retries: int = 2) -> Place:
-    bounds = place.params.flows.model_copy(update={"retries": retries, "retry_delay_s": 0})
-    return Place(**{**place.__dict__, "params": place.params.model_copy(update={"flows": bounds})})
+def quick(workspace: Workspace, retries: int = 2) -> Workspace:
+    bounds = workspace.params.flows.model_copy(update={"retries": retries, "retry_delay_s": 0})
+    return Workspace(**{**workspace.__dict__, "params": workspace.params.model_copy(update={"flows": bounds})})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_only_faults_that_may_pass_are_tried_again(checkout: Path, server: None,
 
     @flow
     def run() -> None:
-        tasks.step(tasks.bounded(fails, quick(open_place([], [], None))))
+        tasks.call_task(tasks.with_retries(fails, quick(open_workspace([], [], None))))
 
     with pytest.raises(type(fault), match=str(fault)):
         run()
@@ -50,15 +50,15 @@ def test_without_prefect_a_step_is_the_plain_function(checkout: Path) -> None:
     def add(a: int, b: int) -> int:
         return a + b
 
-    assert not tasks.recorded()
-    assert tasks.step(add, 1, b=2) == 3
+    assert not tasks.in_flow_run()
+    assert tasks.call_task(add, 1, b=2) == 3
 
 
 def test_a_stage_that_dvc_skips_says_cached(promoted: Path, server: None) -> None:
     @flow
     def run() -> Any:
-        state = tasks.run_stage(open_place([], [], None), "split", return_state=True)
-        return state.name, tasks.value(state)
+        state = tasks.run_stage(open_workspace([], [], None), "split", return_state=True)
+        return state.name, tasks.unwrap(state)
 
     name, done = run()
     assert name == "Cached"
@@ -66,15 +66,15 @@ def test_a_stage_that_dvc_skips_says_cached(promoted: Path, server: None) -> Non
 
 
 def test_a_skipped_stage_is_still_in_the_record(promoted: Path) -> None:
-    registry = open_place([], [], None).registry()
+    registry = open_workspace([], [], None).registry()
     assert registry.version(1).metrics["ingest/events/read"] == 3.0
     (promoted / "reports/decision.json").write_text("{}")
-    assert tasks.register.fn(open_place([], [], None)) == 1  # the same bundle is the same version
+    assert tasks.register.fn(open_workspace([], [], None)) == 1  # the same bundle is the same version
     assert not (promoted / "reports/decision.json").exists()  # an old verdict is not this version's
 
 
 def test_the_decision_is_kept_beside_the_version_and_in_home(promoted: Path, tmp_path: Path) -> None:
-    registry = open_place([], [], None).registry()
+    registry = open_workspace([], [], None).registry()
     here = json.loads((promoted / "reports/decision.json").read_bytes())
     kept = registry.artifact(1, "reports/decision.json", tmp_path / "record")
     assert json.loads(kept.read_bytes()) == here
@@ -87,4 +87,4 @@ def test_a_tampered_bundle_is_not_registered(promoted: Path) -> None:
     content[20] ^= 1
     file.write_bytes(content)
     with pytest.raises(CarouselError, match=r"items\.parquet"):
-        tasks.register.fn(open_place([], [], None))
+        tasks.register.fn(open_workspace([], [], None))

@@ -9,7 +9,7 @@ from components.errors import ParamsError
 from flows import terminal
 
 
-def kept(line: str) -> str | None:
+def printed_text(line: str) -> str | None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "%s", (line,), None)
     return record.getMessage() if terminal.Lines().filter(record) else None
 
@@ -25,7 +25,7 @@ def kept(line: str) -> str | None:
     ],
 )
 def test_chatter_is_dropped(line: str) -> None:
-    assert kept(line) is None
+    assert printed_text(line) is None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_chatter_is_dropped(line: str) -> None:
     ],
 )
 def test_a_stage_is_heard(line: str, printed: str) -> None:
-    assert kept(line) == printed
+    assert printed_text(line) == printed
 
 
 def test_a_known_fault_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:

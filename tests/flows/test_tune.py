@@ -11,7 +11,7 @@ from components.release.lock import held
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import cli
-from flows.workspace import open_place
+from flows.workspace import open_workspace
 from tests.flows.conftest import stand_in
 
 SMALL = [
@@ -35,36 +35,36 @@ def search(*lines: str, **parameters: Any) -> dict[str, Any]:
 
 def runs(root: Path) -> dict[str, Any]:
     """Return the runs in MLflow by name, read as anybody may."""
-    registry = Registry(Settings().resolved(root), open_place([], [], None).params.release)
+    registry = Registry(Settings().resolved(root), open_workspace([], [], None).params.release)
     found = registry._client.search_runs([registry._experiment()], max_results=100)
     return {run.info.run_name: run for run in found}
 
 
 @pytest.fixture(scope="module")
-def recorded(
+def in_flow_run(
     fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Return a checkout after a search that Prefect has recorded, and what came of it."""
-    from flows.tasks import value
+    from flows.tasks import unwrap
     from flows.tune import tune
 
     with pytest.MonkeyPatch.context() as patch:
         root = stand_in(fresh, tmp_path_factory.mktemp("tuned") / "shop", patch)
-        yield root, value(tune(overrides=SMALL))
+        yield root, unwrap(tune(overrides=SMALL))
 
 
 @pytest.fixture
-def tuned(recorded: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tuned(in_flow_run: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a copy of the checkout after its search."""
-    return stand_in(recorded[0], tmp_path / "shop", monkeypatch)
+    return stand_in(in_flow_run[0], tmp_path / "shop", monkeypatch)
 
 
-def knob(place: Any) -> float:
-    return float(place.params.models.ease.l2)
+def knob(workspace: Any) -> float:
+    return float(workspace.params.models.ease.l2)
 
 
-def test_the_better_knobs_are_an_overlay_that_says_where_from(recorded: tuple[Path, dict[str, Any]]) -> None:
-    root, result = recorded
+def test_the_better_knobs_are_an_overlay_that_says_where_from(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
+    root, result = in_flow_run
     ease, content = result["models"]
     assert (ease["wins"], content["wins"], result["complete"]) == (True, False, True)
     assert ease["gain"]["low"] > 0
@@ -75,7 +75,7 @@ def test_the_better_knobs_are_an_overlay_that_says_where_from(recorded: tuple[Pa
     assert f"# ease: MLflow run {result['run']}; models.ease.l2 200 -> " in text
 
 
-def test_prefect_holds_a_task_a_trial_with_its_value(recorded: tuple[Path, dict[str, Any]]) -> None:
+def test_prefect_holds_a_task_a_trial_with_its_value(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -90,9 +90,9 @@ def test_prefect_holds_a_task_a_trial_with_its_value(recorded: tuple[Path, dict[
 
 
 def test_mlflow_holds_the_search_and_its_trials_below_it(
-    recorded: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    in_flow_run: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, result = recorded
+    root, result = in_flow_run
     monkeypatch.chdir(root)
     monkeypatch.setenv("CAROUSEL_HOME", str(root / ".carousel"))
     found = runs(root)
@@ -116,7 +116,7 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
     outcome = retrain.fn(bootstrap=True)
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == found
     assert "starts from what a search found: ease: MLflow run" in caplog.text
-    registry = open_place([], [], None).registry()
+    registry = open_workspace([], [], None).registry()
     version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert version.tags["tuned"].startswith("ease: MLflow run")
 
@@ -129,13 +129,13 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
 
 def test_it_lies_between_the_shops_overlay_and_what_is_set(tuned: Path) -> None:
     (tuned / "shop.yaml").write_text("models: {ease: {l2: 300, recency: 0.5}}\n")
-    place = open_place(["shop.yaml"], [], None)
-    assert knob(place) < 100
-    assert place.params.models.ease.recency == 0.5
-    assert place.env["CAROUSEL_PARAMS"].endswith(f"shop.yaml:{tuned}/.carousel/shops/carousel/tuned.yaml")
-    assert knob(open_place(["shop.yaml"], ["models.ease.l2=5"], None)) == 5
-    assert knob(open_place(["shop.yaml"], [], None, untuned=True)) == 300
-    assert knob(open_place(["shop.yaml"], ["release.name=another-shop"], None)) == 300  # a shop of its own
+    workspace = open_workspace(["shop.yaml"], [], None)
+    assert knob(workspace) < 100
+    assert workspace.params.models.ease.recency == 0.5
+    assert workspace.env["CAROUSEL_PARAMS"].endswith(f"shop.yaml:{tuned}/.carousel/shops/carousel/tuned.yaml")
+    assert knob(open_workspace(["shop.yaml"], ["models.ease.l2=5"], None)) == 5
+    assert knob(open_workspace(["shop.yaml"], [], None, untuned=True)) == 300
+    assert knob(open_workspace(["shop.yaml"], ["release.name=another-shop"], None)) == 300  # a shop of its own
 
 
 def test_the_stage_resolve_alone_sees_it_too(tuned: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_stage_resolve_alone_sees_it_too(tuned: Path) -> None:
 
 
 def test_the_next_search_starts_from_it(tuned: Path) -> None:
-    before = knob(open_place([], [], None))
+    before = knob(open_workspace([], [], None))
     result = search("tune.trials=1")
     assert result["models"][0]["before"]["models.ease.l2"] == before
     assert result["models"][1]["n_trials"] == 3  # those of content stand: nothing that they depend on has changed
@@ -155,7 +155,7 @@ def test_the_next_search_starts_from_it(tuned: Path) -> None:
 def test_reset_takes_it_back(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["tune", "--reset", "--json"]) == 0
     assert capsys.readouterr().out == '{"removed": true}\n'
-    assert knob(open_place([], [], None)) == 200
+    assert knob(open_workspace([], [], None)) == 200
     assert cli.run(["tune", "--reset"]) == 0
     assert "False" in capsys.readouterr().out
 

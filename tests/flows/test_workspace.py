@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.errors import BusyError, ParamsError
-from flows import workspace as place
-from flows.workspace import open_place, working
+from flows import workspace
+from flows.workspace import locked_workspace, open_workspace
 from tests.flows.toy import call
 
 REAL = ["data.simulated=false"]
@@ -19,7 +19,7 @@ def test_overlays_then_overrides_then_as_of(checkout: Path, monkeypatch: pytest.
     (checkout / "a.yaml").write_text("seed: 1\ntrainer: {max_epochs: 2}\n")
     (checkout / "b.yaml").write_text("seed: 3\n")
     monkeypatch.setenv("CAROUSEL_PARAMS", "a.yaml")
-    found = open_place(["b.yaml"], ["trainer.patience=4"], datetime(2026, 2, 1))
+    found = open_workspace(["b.yaml"], ["trainer.patience=4"], datetime(2026, 2, 1))
     values = found.params
     assert (values.seed, values.trainer.max_epochs, values.trainer.patience) == (3, 2, 4)
     assert values.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
@@ -30,47 +30,50 @@ def test_overlays_then_overrides_then_as_of(checkout: Path, monkeypatch: pytest.
 
 def test_another_time_zone_is_the_same_moment(checkout: Path) -> None:
     there = datetime(2026, 2, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-    assert open_place([], [], there).params.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
+    assert open_workspace([], [], there).params.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def test_only_a_real_shop_is_seen_as_of_the_scheduled_start(checkout: Path) -> None:
-    shipped = open_place([], [], None).params.data.as_of
-    assert open_place([], [], None, scheduled=NIGHT).params.data.as_of == shipped
-    assert open_place([], REAL, None, scheduled=NIGHT).params.data.as_of == NIGHT
+    shipped = open_workspace([], [], None).params.data.as_of
+    assert open_workspace([], [], None, scheduled=NIGHT).params.data.as_of == shipped
+    assert open_workspace([], REAL, None, scheduled=NIGHT).params.data.as_of == NIGHT
     asked = datetime(2026, 4, 1, tzinfo=UTC)
-    assert open_place([], REAL, asked, scheduled=NIGHT).params.data.as_of == asked
+    assert open_workspace([], REAL, asked, scheduled=NIGHT).params.data.as_of == asked
 
 
 def test_an_unknown_knob_stops_before_the_lock(checkout: Path) -> None:
-    with pytest.raises(ParamsError, match=r"trainer\.epochs"), working([], ["trainer.epochs=1"], None, "a retrain"):
+    with (
+        pytest.raises(ParamsError, match=r"trainer\.epochs"),
+        locked_workspace([], ["trainer.epochs=1"], None, "a retrain"),
+    ):
         pass
     assert not (checkout / ".carousel").exists()
 
 
 def test_one_at_a_time_and_a_dead_one_lets_go(checkout: Path) -> None:
-    told = pytest.raises(BusyError, match=r"a retrain runs since 20.*\(pid \d+\)")
-    with working([], [], None, "a retrain"), told, working([], [], None, "monitoring"):
+    busy = pytest.raises(BusyError, match=r"a retrain runs since 20.*\(pid \d+\)")
+    with locked_workspace([], [], None, "a retrain"), busy, locked_workspace([], [], None, "monitoring"):
         pass
     code = (
         "import os, signal\nfrom pathlib import Path\nfrom components.release.lock import held\n"
         "with held(Path('.carousel/retrain.lock'), 'a retrain'): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run(["python", "-c", code], cwd=checkout, check=False).returncode == -9
-    with working([], [], None, "a retrain") as found:
+    with locked_workspace([], [], None, "a retrain") as found:
         assert (found.root, found.deployed) == (checkout, False)
 
 
 def test_a_deployed_run_gets_a_workspace_and_old_ones_go(checkout: Path) -> None:
     (checkout / "uncommitted.txt").write_text("mine")
-    for number in range(place.KEPT_WORKSPACES + 2):
-        with working([], [], None, "a retrain", f"id{number}") as found:
+    for number in range(workspace.MAX_WORKSPACES + 2):
+        with locked_workspace([], [], None, "a retrain", f"id{number}") as found:
             assert found.deployed
             assert found.root == checkout / f".carousel/workspaces/run-id{number}"
             assert (found.root / "dvc.yaml").is_file()
             assert not (found.root / "uncommitted.txt").exists()
             assert found.env["CAROUSEL_DATA_ROOT"] == str(checkout)
     (checkout / ".carousel/workspaces/reproduce-1").mkdir()
-    with working([], [], None, "a retrain", "last"):
+    with locked_workspace([], [], None, "a retrain", "last"):
         left = {p.name for p in (checkout / ".carousel/workspaces").iterdir()}
     assert left == {"reproduce-1", "run-last", "run-id4", "run-id3"}
     assert call(checkout, "git", "status", "--porcelain").split() == ["??", "uncommitted.txt"]
@@ -78,7 +81,7 @@ def test_a_deployed_run_gets_a_workspace_and_old_ones_go(checkout: Path) -> None
 
 def test_prefect_stays_in_home_and_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.environ", {"PREFECT_LOGGING_LEVEL": "DEBUG"})
-    place.quiet_environment(tmp_path / "home")
+    workspace.quiet_environment(tmp_path / "home")
     import os
 
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "home/prefect")
