@@ -180,7 +180,7 @@ def test_the_command_line_prints_table_and_curve(
     tuned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr("flows.server.ASK_S", 0.1)  # nobody is there
+    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)  # nobody is there
     assert cli.run(["tune", "--set", "tune.trials=1", *SETS]) == 0
     out = capsys.readouterr().out
     assert "best content" in out
