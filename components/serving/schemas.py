@@ -27,7 +27,7 @@ class Event(Body):
     timestamp: AwareDatetime | None = None
 
 
-class Told(Body):
+class EventIn(Body):
     """One event of a user, told as it happens. The same one told twice counts once."""
 
     user_id: KeptId
@@ -47,10 +47,10 @@ class EventsRequest(Body):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}]}
     )
-    events: Annotated[list[Told], Field(min_length=1, max_length=1000)]
+    events: Annotated[list[EventIn], Field(min_length=1, max_length=1000)]
 
 
-class Asked(Body):
+class UserOrHistory(Body):
     """About whom: a history in the request, or a user whose events the service was told."""
 
     user_id: Id | None = None
@@ -87,7 +87,7 @@ class Context(Body):
 NO_FILTERS, NO_CONTEXT = Filters(), Context()  # made once: most requests name none
 
 
-class RecommendRequest(Asked):
+class RecommendRequest(UserOrHistory):
     """Whom to recommend to, and what may be listed.
 
     A history in the request counts alone, oldest event first unless all events have timestamps; without one it is what
@@ -119,7 +119,7 @@ class SimilarRequest(Body):
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
 
 
-class SearchRequest(Asked):
+class SearchRequest(UserOrHistory):
     """A query as somebody typed it, and by whom."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"query": "red tea pot", "user_id": "u-1", "k": 10}]})
@@ -129,7 +129,7 @@ class SearchRequest(Asked):
     personal: bool = True  # False: the same list for everybody
 
 
-class ItemsRequest(Asked):
+class ItemsRequest(UserOrHistory):
     """A user and some products."""
 
     item_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]

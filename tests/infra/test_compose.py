@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -92,7 +92,7 @@ def names(text: str) -> set[str]:
 
 
 def test_alerts_and_dashboard_ask_for_what_the_service_counts() -> None:
-    families = list(Meters().registry.collect())
+    families = list(ServiceMetrics().registry.collect())
     kinds = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     known = {f"{family.name}{end}" for family in families for end in kinds[family.type]}
     dashboard = (INFRA / "grafana/dashboards/carousel.json").read_text()

@@ -13,7 +13,7 @@ from pydantic import Field
 from components.errors import ContractError
 from components.serving.http.problems import ProblemError
 from components.serving.http.routes import ERRORS, Responses
-from components.serving.inference.service import Desk
+from components.serving.inference.service import RecommendationService
 from components.serving.schemas import Body, KeptId, UserRequest
 from components.times import now_micros
 
@@ -36,9 +36,9 @@ class StockRequest(Body):
 class Admin:
     """Checks the token, and writes the audit."""
 
-    def __init__(self, desk: Desk, token: str | None, audit: Path) -> None:
+    def __init__(self, service: RecommendationService, token: str | None, audit: Path) -> None:
         """token: None keeps every admin route closed. audit: the file; other processes append to it, too."""
-        self.desk, self.token, self.audit = desk, token, audit
+        self.service, self.token, self.audit = service, token, audit
 
     def enter(self, request: Request) -> None:
         """Let the call in, or raise ProblemError; either way there is a line."""
@@ -61,21 +61,21 @@ class Admin:
 
 def add_admin(app: FastAPI, admin: Admin) -> None:
     """Add the routes."""
-    desk = admin.desk
+    service = admin.service
 
     @app.post("/admin/reload", responses=PROBLEMS)
     async def reload(request: Request) -> dict[str, Any]:
         """Look the champion up now."""
         admin.enter(request)
-        await desk.apart(desk.champions.poll)
-        return {"version": desk.champion().version}
+        await service.apart(service.watcher.poll)
+        return {"version": service.champion().version}
 
     @app.post("/admin/back", responses=PROBLEMS)
-    async def back(request: Request) -> dict[str, Any]:
+    async def revert(request: Request) -> dict[str, Any]:
         """Let the version before serve again in this process, at once; `carousel rollback` moves the alias for all."""
         admin.enter(request)
         try:
-            return {"version": desk.champions.back().version}
+            return {"version": service.watcher.revert().version}
         except ContractError as error:
             raise ProblemError(409, str(error)) from None
 
@@ -83,18 +83,18 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
     async def canary(body: CanaryRequest, request: Request) -> dict[str, Any]:
         """Let the challenger answer a share of users; 0 ends it."""
         admin.enter(request)
-        desk.challenger.set_share(body.share)
+        service.challenger.set_share(body.share)
         return {"share": body.share}
 
     @app.post("/admin/stock", responses=PROBLEMS)
     async def stock(body: StockRequest, request: Request) -> dict[str, Any]:
         """Tell how many pieces of products there are."""
         admin.enter(request)
-        await desk.apart(lambda: desk.state.set_stock(body.quantities, now_micros()))
+        await service.apart(lambda: service.state.set_stock(body.quantities, now_micros()))
         return {"products": len(body.quantities)}
 
     @app.post("/admin/forget", responses=PROBLEMS)
     async def forget(body: UserRequest, request: Request) -> dict[str, Any]:
         """Remove everything that a user did from the store; say how many events that was."""
         admin.enter(request)
-        return {"events": await desk.apart(lambda: desk.state.delete_user(body.user_id))}
+        return {"events": await service.apart(lambda: service.state.delete_user(body.user_id))}

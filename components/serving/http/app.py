@@ -19,22 +19,22 @@ from components.params import Params
 from components.serving.http import problems
 from components.serving.http.admin import Admin, add_admin
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
-from components.serving.http.middleware import Edge
+from components.serving.http.middleware import RequestGuard
 from components.serving.http.page import add_page
 from components.serving.http.routes import (
     ERRORS,
     add_events,
     add_explain,
     add_lists,
-    add_people,
     add_rank,
     add_similar,
+    add_users,
 )
-from components.serving.http.status import Loop
-from components.serving.inference.service import Desk
-from components.serving.metrics import Meters
-from components.serving.models.router import Challenger
-from components.serving.models.watcher import Champions, settle
+from components.serving.http.status import StatusReader
+from components.serving.inference.service import RecommendationService
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.router import TrafficRouter
+from components.serving.models.watcher import ModelWatcher, freeze_gc
 from components.serving.storage.exposures import ExposureLog
 from components.serving.storage.import_snapshot import import_snapshot
 from components.serving.storage.open_event_store import open_event_store
@@ -45,49 +45,51 @@ MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
 SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
 
 
-def make_app(desk: Desk, admin: Admin, loop: Callable[[], dict[str, Any]]) -> FastAPI:
+def make_app(service: RecommendationService, admin: Admin, loop: Callable[[], dict[str, Any]]) -> FastAPI:
     """Return the app; its lifespan starts and stops the desk. loop: tells the state of the loop."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await anyio.to_thread.run_sync(desk.start)
+        await anyio.to_thread.run_sync(service.start)
         yield
-        await anyio.to_thread.run_sync(desk.stop)
+        await anyio.to_thread.run_sync(service.stop)
 
-    serving = desk.serving
+    serving = service.serving
     app = FastAPI(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(
-        Edge,
+        RequestGuard,
         max_body_bytes=serving.max_body_kib * 1024,
         timeout_s=serving.timeout_s,
         hosts=serving.allowed_hosts,
-        meters=desk.meters,
+        metrics=service.metrics,
     )
     problems.install(app)
-    add_events(app, desk)
-    add_lists(app, desk)
-    add_similar(app, desk)
-    add_explain(app, desk)
-    add_rank(app, desk)
-    add_people(app, desk)
+    add_events(app, service)
+    add_lists(app, service)
+    add_similar(app, service)
+    add_explain(app, service)
+    add_rank(app, service)
+    add_users(app, service)
     add_admin(app, admin)
-    _add_probes(app, desk)
+    _add_probes(app, service)
     if serving.page:
-        add_page(app, desk, loop)
+        add_page(app, service, loop)
     return app
 
 
-def make_desk(champions: Champions, params: Params, state_url: str | None = None) -> Desk:
+def make_service(watcher: ModelWatcher, params: Params, state_url: str | None = None) -> RecommendationService:
     """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process.
 
     state_url: of the database that holds the state instead.
     """
-    folder, meters = champions.folder, champions.meters
-    rival = Champions(champions.source, folder / "challenger", champions.poll_s, meters, "challenger")
+    folder, metrics = watcher.folder, watcher.metrics
+    rival = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
     state = open_event_store(state_url, folder, params.release.name)
     knobs = params.serving.exposures
-    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.flush_s, knobs.max_queue_rows, meters)
-    return Desk(champions, Challenger(rival, params.serving.challenger, meters), state, exposures, params, meters)
+    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.flush_s, knobs.max_queue_rows, metrics)
+    return RecommendationService(
+        watcher, TrafficRouter(rival, params.serving.challenger, metrics), state, exposures, params, metrics
+    )
 
 
 def from_settings(settings: Settings, params: Params) -> FastAPI:
@@ -100,13 +102,13 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     threadpool_limits(1)  # requests run side by side; each stays on its core
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
-    champions = Champions(registry, shop / "serving", params.serving.poll_s, Meters())
-    desk = make_desk(champions, params, settings.state_address)
+    watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
+    service = make_service(watcher, params, settings.state_address)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
-    admin = Admin(desk, token, shop / "audit.jsonl")
-    champions.served = desk.challenger.champions.served = settle
-    desk.challenger.audit = partial(admin.write, outcome="stopped")
-    return make_app(desk, admin, Loop(settings, params.release).read)
+    admin = Admin(service, token, shop / "audit.jsonl")
+    watcher.on_swap = service.challenger.watcher.on_swap = freeze_gc
+    service.challenger.audit = partial(admin.write, outcome="stopped")
+    return make_app(service, admin, StatusReader(settings, params.release).read)
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
@@ -158,7 +160,7 @@ def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) ->
         log.info("%d events older than serving.event_retention_days were removed", gone)
 
 
-def _add_probes(app: FastAPI, desk: Desk) -> None:
+def _add_probes(app: FastAPI, service: RecommendationService) -> None:
     from prometheus_client import CONTENT_TYPE_LATEST
 
     @app.get("/livez")
@@ -167,12 +169,12 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/readyz", responses={503: ERRORS[503]})
     async def readyz() -> dict[str, str | int]:
-        now = desk.champion()
+        now = service.champion()
         return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        return Response(desk.meters.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _listening(host: str, port: int) -> Listener:

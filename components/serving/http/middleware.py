@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.serving.http.problems import problem
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -24,18 +24,18 @@ PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
-class Edge:
+class RequestGuard:
     """ASGI middleware around the routes."""
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], meters: Meters
+        self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], metrics: ServiceMetrics
     ) -> None:
         """hosts: names by which the service is called, "*" is any; probes are answered under every name."""
         self.app = app
         self.hosts = frozenset(hosts)
         self.max_body_bytes = max_body_bytes
         self.timeout_s = timeout_s
-        self.meters = meters
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, bounded in size and time, and let the app answer."""
@@ -47,7 +47,7 @@ class Edge:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
-        refusal = _stranger(scope["path"], headers, self.hosts, request_id)
+        refusal = _reject_foreign_host(scope["path"], headers, self.hosts, request_id)
         body = b""
         try:
             if refusal is None:
@@ -65,7 +65,7 @@ class Edge:
         else:
             await self._run(scope, _Replay(body, receive), answer, request_id)
         route = getattr(scope.get("route"), "path", "other")
-        self.meters.answered(route, answer.status, time.perf_counter() - started)
+        self.metrics.answered(route, answer.status, time.perf_counter() - started)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str) -> None:
         try:
@@ -130,7 +130,9 @@ class _Answer:
         await self.send(message)
 
 
-def _stranger(path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str) -> Response | None:
+def _reject_foreign_host(
+    path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str
+) -> Response | None:
     """Return 403 for a request under a foreign name, or from a page of another place, which must not act for us."""
     if "*" in hosts or path in PROBES:
         return None

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from components.serving.http.routes import ERRORS
 from components.serving.inference import recommendations as answers
 from components.serving.inference.scorer import best_of
-from components.serving.inference.service import Desk
-from components.serving.models.watcher import Champion
+from components.serving.inference.service import RecommendationService
+from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
 from components.serving.storage.event_store import StoredEvent
 from components.times import to_datetime
@@ -62,7 +62,7 @@ class Compared(BaseModel):
     challenger: Listed | None  # None: there is none, or it is being loaded
 
 
-def add_page(app: FastAPI, desk: Desk, loop: Callable[[], dict[str, Any]]) -> None:
+def add_page(app: FastAPI, service: RecommendationService, loop: Callable[[], dict[str, Any]]) -> None:
     """Add the page and its own routes; none of them leaves a trace in what was shown."""
     files = {name: (HERE / name).read_bytes() for name in ("page.html", "page.js")}
 
@@ -77,35 +77,37 @@ def add_page(app: FastAPI, desk: Desk, loop: Callable[[], dict[str, Any]]) -> No
     @app.get("/page/users", responses=ERRORS)
     async def users(prefix: Annotated[str, Query(max_length=256)] = "") -> list[str]:
         """Return some ids that begin so."""
-        return await desk.apart(lambda: desk.state.find_users(prefix, 20))
+        return await service.apart(lambda: service.state.find_users(prefix, 20))
 
     @app.post("/page/compare", responses=ERRORS)
     async def compare(body: CompareRequest, request: Request) -> Compared:
         """Return a user's history, and the lists of champion and challenger with their reasons."""
-        desk.check_k(body.k)
-        champion = desk.champion()
-        desk.challenger.look()
-        other = desk.challenger.champions.current
-        return await desk.apart(lambda: _compared(desk, champion, other, body))
+        service.check_k(body.k)
+        champion = service.champion()
+        service.challenger.look()
+        other = service.challenger.watcher.current
+        return await service.apart(lambda: _compared(service, champion, other, body))
 
     @app.get("/loop", responses=ERRORS)
     async def state_of_the_loop() -> dict[str, Any]:
         """Return who serves, what was deployed, the last verdict with its checks, and drift."""
-        told = dict(await desk.apart(loop))
-        stopped = desk.challenger.stopped()
-        told["serving"] = desk.champion().version
+        told = dict(await service.apart(loop))
+        stopped = service.challenger.stopped()
+        told["serving"] = service.champion().version
         told["canary"] = {
-            "share": desk.challenger.canary_share,
+            "share": service.challenger.canary_share,
             "stopped": stopped.model_dump() if stopped else None,
         }
         return told
 
 
-def _compared(desk: Desk, champion: Champion, other: Champion | None, body: CompareRequest) -> Compared:
+def _compared(
+    service: RecommendationService, champion: ServedModel, other: ServedModel | None, body: CompareRequest
+) -> Compared:
     bundle = champion.bundle
     sides = [champion] if other is None or other.bundle.digest == bundle.digest else [champion, other]
     most = max(SHOWN, *(side.bundle.info.max_history for side in sides))
-    past = desk.state.history(body.user_id, most)
+    past = service.state.history(body.user_id, most)
     seen = [
         Past(
             item_id=e.item_id,
@@ -119,7 +121,7 @@ def _compared(desk: Desk, champion: Champion, other: Champion | None, body: Comp
     return Compared(history=seen, champion=lists[0], challenger=lists[1] if len(lists) > 1 else None)
 
 
-def _listed(side: Champion, past: Sequence[StoredEvent], body: CompareRequest) -> Listed:
+def _listed(side: ServedModel, past: Sequence[StoredEvent], body: CompareRequest) -> Listed:
     asked = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
     user = answers.user_of(side.bundle, answers.rows_of(past))
     found = answers.recommend(side, user, best_of(side.bundle, [user], body.k)[0], asked, frozenset())

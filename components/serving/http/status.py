@@ -15,7 +15,7 @@ KEPT_S = 5.0  # an answer is given again for so long: reading asks the registry
 NEWEST = 20  # deployments
 
 
-class Loop:
+class StatusReader:
     """Reads what `carousel status` reads, and the checks behind the verdict."""
 
     def __init__(self, settings: Settings, release: ReleaseParams) -> None:

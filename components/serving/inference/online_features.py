@@ -17,7 +17,7 @@ from components.release.bundle import Bundle
 from components.serving.storage.event_store import StoredEvent
 
 
-class People:
+class OnlineFeatures:
     """Profiles and chances by one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:

@@ -12,9 +12,9 @@ from components.ragged import Ragged
 from components.recommenders.base import top_k
 from components.recommenders.hybrid import HybridRecommender
 from components.release.bundle import Bundle
-from components.serving.inference.rules import diverse
-from components.serving.inference.scorer import NO_HISTORY, Best, best_of
-from components.serving.models.watcher import Champion
+from components.serving.inference.rules import mmr_rerank
+from components.serving.inference.scorer import NO_HISTORY, ScoredList, best_of
+from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Event, Filters, Item, RecommendRequest, SimilarRequest
 from components.serving.storage.event_store import StoredEvent
 from components.times import to_micros
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     at: int | None
 
 
-class Found(NamedTuple):
+class Recommendation(NamedTuple):
     """A list, who made it, and why it was not the bundle's model (or None)."""
 
     items: list[Item]
@@ -45,7 +45,9 @@ class Found(NamedTuple):
     reason: str | None
 
 
-def recommend(champion: Champion, user: Users, best: Best, request: RecommendRequest, out: Out) -> Found:
+def recommend(
+    champion: ServedModel, user: Users, best: ScoredList, request: RecommendRequest, out: Out
+) -> Recommendation:
     """Return the user's list: of the best products what may be listed; further ones are looked for where too few may.
 
     Raises RuleError for a rule that cannot be read.
@@ -60,20 +62,20 @@ def recommend(champion: Champion, user: Users, best: Best, request: RecommendReq
     order, scores = kept.items[:n], kept.scores[:n]
     vectors = bundle.catalogue.embedding
     if request.diversity and len(order) > 1 and vectors is not None:
-        places = diverse(order, scores, vectors, request.k, request.diversity)
+        places = mmr_rerank(order, scores, vectors, request.k, request.diversity)
         order, scores = order[places], scores[places]
     items = as_items(bundle, order, scores)
     if request.explain:
         items = explained(bundle, user, order, items)
-    return Found(items, kept.model, reason_of(kept, request))
+    return Recommendation(items, kept.model, reason_of(kept, request))
 
 
-def reason_of(best: Best, request: RecommendRequest) -> str | None:
+def reason_of(best: ScoredList, request: RecommendRequest) -> str | None:
     """Return why it was the fallback, in the view of who asked."""
     return "no history that the model knows" if best.reason == NO_HISTORY and request.history else best.reason
 
 
-def similar(champion: Champion, request: SimilarRequest, out: Out) -> Found:
+def similar(champion: ServedModel, request: SimilarRequest, out: Out) -> Recommendation:
     """Return the products whose text is nearest; of a product without a text, what the model adds to it.
 
     Raises UnknownItemError for a product that the bundle does not know, RuleError.
@@ -87,15 +89,15 @@ def similar(champion: Champion, request: SimilarRequest, out: Out) -> Found:
         near = bundle.nearest.around(vectors[index], request.k, mask)
         near = near[vectors[near].any(axis=1)]
         ranked = top_k((vectors[near] @ vectors[index])[None], request.k)
-        return Found(as_items(bundle, near[ranked.items[0]], ranked.scores[0]), "text", None)
+        return Recommendation(as_items(bundle, near[ranked.items[0]], ranked.scores[0]), "text", None)
     listable = vectors.any(axis=1) if mask is None else mask & vectors.any(axis=1)
     scores = np.where(listable, vectors @ vectors[index], -np.inf).astype(np.float32)
     scores[0] = -np.inf
     ranked = top_k(scores[None], request.k)
-    return Found(as_items(bundle, ranked.items[0], ranked.scores[0]), "text", None)
+    return Recommendation(as_items(bundle, ranked.items[0], ranked.scores[0]), "text", None)
 
 
-def bought_together(champion: Champion, request: SimilarRequest, out: Out) -> Found:
+def bought_together(champion: ServedModel, request: SimilarRequest, out: Out) -> Recommendation:
     """Return what goes with a product, by a part of the model that counts what is bought together.
 
     Raises UnknownItemError for a product that the bundle does not know, RuleError.
@@ -107,18 +109,18 @@ def bought_together(champion: Champion, request: SimilarRequest, out: Out) -> Fo
     return _after(bundle, model, index, request.k, mask)
 
 
-def allowed(champion: Champion, filters: Filters, exclude: Sequence[str], out: Out) -> BoolArray | None:
+def allowed(champion: ServedModel, filters: Filters, exclude: Sequence[str], out: Out) -> BoolArray | None:
     """Return (n_items + 1,) what may be listed, None for everything; raises RuleError."""
-    shelf, masks = champion.shelf, list[BoolArray]()
+    catalogue_filter, masks = champion.catalogue_filter, list[BoolArray]()
     for field, value in (("category", filters.category), ("brand", filters.brand), ("language", filters.language)):
         if value is not None:
-            masks.append(shelf.equal(field, value))
-    price = shelf.catalogue.price
+            masks.append(catalogue_filter.equal(field, value))
+    price = catalogue_filter.catalogue.price
     if filters.min_price is not None:
         masks.append(price >= filters.min_price)
     if filters.max_price is not None:
         masks.append(price <= filters.max_price)
-    masks += [shelf.mask(rule) for rule in filters.rules]
+    masks += [catalogue_filter.mask(rule) for rule in filters.rules]
     index = champion.bundle.index
     barred = [index[i] for i in (exclude if not filters.in_stock else (*exclude, *out)) if i in index]
     if barred:
@@ -203,17 +205,19 @@ def _index(bundle: Bundle, item_id: str) -> int:
     return index
 
 
-def _after(bundle: Bundle, model: Recommender, index: int, k: int, mask: BoolArray | None) -> Found:
+def _after(bundle: Bundle, model: Recommender, index: int, k: int, mask: BoolArray | None) -> Recommendation:
     """Return what a model lists for somebody who did one thing: with this product."""
     user = user_of(bundle, [Row(bundle.item_ids[index], None, None)])
     if model is not bundle.model:
         ranked = model.recommend(user, min(k, bundle.info.n_items), True, mask)
         if ranked.scores[0, 0] < EVIDENCE:
             found = best_of(bundle, [user], k, mask)[0]
-            return Found(as_items(bundle, found.items, found.scores), found.model, "nothing was bought with it yet")
-        return Found(as_items(bundle, ranked.items[0], ranked.scores[0]), model.name, None)
+            return Recommendation(
+                as_items(bundle, found.items, found.scores), found.model, "nothing was bought with it yet"
+            )
+        return Recommendation(as_items(bundle, ranked.items[0], ranked.scores[0]), model.name, None)
     best = best_of(bundle, [user], k, mask)[0]
-    return Found(as_items(bundle, best.items, best.scores), best.model, best.reason)
+    return Recommendation(as_items(bundle, best.items, best.scores), best.model, best.reason)
 
 
 def _nearest(items: Catalogue, history: IntArray, order: IntArray) -> IntArray:

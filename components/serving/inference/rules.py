@@ -32,7 +32,7 @@ class RuleError(ValueError):
     """The text is no rule; the message says where and why, in words for its author."""
 
 
-class Shelf:
+class CatalogueFilter:
     """The products of one bundle, looked at through rules; masks are (n_items + 1,), row 0 is padding."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -129,7 +129,7 @@ class Shelf:
         return found
 
 
-def diverse(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int, diversity: float) -> IntArray:
+def mmr_rerank(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int, diversity: float) -> IntArray:
     """Return k places of a list, each the best mixture of score and difference in text from those before it.
 
     order: (n,) item_idx, best first; scores: (n,); vectors: (n_items + 1, dim) unit rows. diversity in [0, 1]: 0 keeps

@@ -22,7 +22,7 @@ Rendered = tuple[bytes, tuple[str, ...]]  # a list as JSON, and the item_ids in 
 
 
 @dataclass(frozen=True)
-class Best:
+class ScoredList:
     """The best products for one user, best first; and which model said so."""
 
     items: IntArray  # (n,)
@@ -32,13 +32,13 @@ class Best:
     whole: bool  # whether no further product could be listed
     rendered: dict[int, Rendered] = field(default_factory=dict, compare=False)  # by list length, as it was sent
 
-    def within(self, mask: BoolArray) -> Best:
+    def within(self, mask: BoolArray) -> ScoredList:
         """Return the same list without what the (n_items + 1,) mask bars."""
         kept = mask[self.items]
-        return Best(self.items[kept], self.scores[kept], self.model, self.reason, self.whole)
+        return ScoredList(self.items[kept], self.scores[kept], self.model, self.reason, self.whole)
 
 
-Waiting = tuple[Key, Bundle, Users, Future[Best]]
+Waiting = tuple[Key, Bundle, Users, Future[ScoredList]]
 
 
 class OverloadError(Exception):
@@ -51,9 +51,9 @@ class Scorer:
     def __init__(self, keep: int, together: int, max_waiting: int, remembered: int) -> None:
         """keep: length of the lists; remembered: lists that are kept, newest use first (8 bytes x keep each)."""
         self.keep, self.together, self.max_waiting, self.remembered = keep, together, max_waiting, remembered
-        self._known: OrderedDict[Key, Best] = OrderedDict()
+        self._known: OrderedDict[Key, ScoredList] = OrderedDict()
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._waiting: dict[Key, Future[Best]] = {}
+        self._waiting: dict[Key, Future[ScoredList]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -68,7 +68,7 @@ class Scorer:
         if self._thread:
             self._thread.join()
 
-    def best(self, bundle: Bundle, user: Users) -> Best | Future[Best]:
+    def best(self, bundle: Bundle, user: Users) -> ScoredList | Future[ScoredList]:
         """Return the list of one user if it is known, else what will be it; raises OverloadError."""
         rows = user.history
         key = (bundle.digest, rows.item_idx.tobytes(), rows.event.tobytes(), rows.timestamp.tobytes())
@@ -82,7 +82,7 @@ class Scorer:
                 return same
             if len(self._waiting) >= self.max_waiting:
                 raise OverloadError
-            coming = self._waiting[key] = Future[Best]()
+            coming = self._waiting[key] = Future[ScoredList]()
         self._queue.put((key, bundle, user, coming))
         return coming
 
@@ -99,7 +99,7 @@ class Scorer:
 
     def _serve(self, bundle: Bundle, asked: list[Waiting]) -> None:
         """Give each who waits for this bundle a list, or the error that even the fallback raised."""
-        lists: Sequence[Best | Exception]
+        lists: Sequence[ScoredList | Exception]
         try:
             lists = best_of(bundle, [user for _, _, user, _ in asked], self.keep)
         except Exception as error:
@@ -107,24 +107,24 @@ class Scorer:
         with self._lock:
             for (key, _, _, _), found in zip(asked, lists, strict=True):
                 self._waiting.pop(key, None)
-                if isinstance(found, Best) and found.reason != FAILED:
+                if isinstance(found, ScoredList) and found.reason != FAILED:
                     self._known[key] = found
             while len(self._known) > self.remembered:
                 self._known.popitem(last=False)
         for (_, _, _, coming), found in zip(asked, lists, strict=True):
-            if isinstance(found, Best):
+            if isinstance(found, ScoredList):
                 coming.set_result(found)
             else:
                 coming.set_exception(found)
 
 
-def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None = None) -> list[Best]:
+def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None = None) -> list[ScoredList]:
     """Return each user's list by the bundle's model; by the fallback for who has no history, or where the model fails.
 
     Each element of `users` is one user. A user on whom the model fails does not take the others along.
     """
     own = [n for n, user in enumerate(users) if len(user.history.item_idx)]
-    found: list[Best | None] = [None] * len(users)
+    found: list[ScoredList | None] = [None] * len(users)
     if own:
         try:
             for n, best in zip(own, _lists(bundle.model, bundle, [users[n] for n in own], k, candidates), strict=True):
@@ -139,17 +139,19 @@ def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArra
     if left:
         for n, best in zip(left, _lists(bundle.fallback, bundle, [users[n] for n in left], k, candidates), strict=True):
             reason = FAILED if len(users[n].history.item_idx) else NO_HISTORY
-            found[n] = Best(best.items, best.scores, best.model, reason, best.whole)
+            found[n] = ScoredList(best.items, best.scores, best.model, reason, best.whole)
     return [best for best in found if best is not None]
 
 
 def _lists(
     model: Recommender, bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None
-) -> list[Best]:
+) -> list[ScoredList]:
     everybody, k_known = Users.concat(users), min(k, bundle.info.n_items)
     ranked: Ranked = model.recommend(everybody, k_known, bundle.info.exclude_seen, candidates)
     lists = []
     for items, scores in zip(ranked.items, ranked.scores, strict=True):
         n = int(np.count_nonzero(items))
-        lists.append(Best(items[:n].copy(), scores[:n].copy(), model.name, None, n < len(items) or k > len(items)))
+        lists.append(
+            ScoredList(items[:n].copy(), scores[:n].copy(), model.name, None, n < len(items) or k > len(items))
+        )
     return lists

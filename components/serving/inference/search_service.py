@@ -13,13 +13,13 @@ from components.params import LanguageParams
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle
 from components.search.index import Hits
-from components.serving.inference.recommendations import Found, as_items, user_of
+from components.serving.inference.recommendations import Recommendation, as_items, user_of
 
 REMEMBERED = 2000  # vectors of queries: the same ones come again
 POOL = 500  # products of a large catalogue that are put in the order of who asks
 
 
-class Finder:
+class SearchService:
     """Search by one bundle."""
 
     def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
@@ -46,7 +46,7 @@ class Finder:
         if self.bundle.search is not None:
             self.find("a", None, 1, None)
 
-    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Found | None:
+    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Recommendation | None:
         """Return the best k products for a query; None where the bundle holds no index.
 
         user: whose likes count, None for nobody's.
@@ -65,7 +65,7 @@ class Finder:
             hits = index.search(query, max(k, POOL) if knows else k, both, None, self.popular, mask, graph)
             if user is not None and knows:
                 hits = self._in_order_of(user, hits, k, index.params.personal_weight)
-        return Found(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
+        return Recommendation(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
 
     def _in_order_of(self, user: Users, hits: Hits, k: int, weight: float) -> Hits:
         """Return the best k of the hits, in the order of a user."""

@@ -23,14 +23,14 @@ from components.params import Params
 from components.release.bundle import Bundle
 from components.serving.http.problems import ProblemError
 from components.serving.inference import recommendations as answers
-from components.serving.inference.recommendations import Found, Out, Row
+from components.serving.inference.recommendations import Out, Recommendation, Row
 from components.serving.inference.rules import RuleError
-from components.serving.inference.scorer import FAILED, Best, OverloadError, Rendered, Scorer
-from components.serving.inference.search_service import Finder
-from components.serving.metrics import Meters
-from components.serving.models.router import Challenger, Side
-from components.serving.models.watcher import Champion, Champions
-from components.serving.schemas import NO_FILTERS, Asked, Filters, Item, RecommendRequest
+from components.serving.inference.scorer import FAILED, OverloadError, Rendered, ScoredList, Scorer
+from components.serving.inference.search_service import SearchService
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.router import TrafficRouter, Variant
+from components.serving.models.watcher import ModelWatcher, ServedModel
+from components.serving.schemas import NO_FILTERS, Filters, Item, RecommendRequest, UserOrHistory
 from components.serving.storage.event_store import EventStore, StoreError
 from components.serving.storage.exposures import Exposure, ExposureLog
 from components.serving.storage.ttl_cache import TtlCached
@@ -44,58 +44,60 @@ STOCK_S = 2.0  # the stock is read again after this
 AWAY = "the store of histories is away"
 
 
-class Desk:
+class RecommendationService:
     """Everything that a request needs, made once for a process."""
 
     def __init__(
         self,
-        champions: Champions,
-        challenger: Challenger,
+        watcher: ModelWatcher,
+        challenger: TrafficRouter,
         state: EventStore,
         exposures: ExposureLog,
         params: Params,
-        meters: Meters,
+        metrics: ServiceMetrics,
     ) -> None:
         serving = params.serving
-        self.champions, self.challenger = champions, challenger
+        self.watcher, self.challenger = watcher, challenger
         self.language = params.language
-        self._finders: dict[str, Finder] = {}  # by digest of the bundle
+        self._finders: dict[str, SearchService] = {}  # by digest of the bundle
         self.state, self.exposures = state, exposures
-        self.serving, self.meters = serving, meters
+        self.serving, self.metrics = serving, metrics
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.limiter = anyio.CapacityLimiter(serving.threads)
         self.readers = anyio.CapacityLimiter(serving.store_connections)
         self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
         self.running = 0
-        self._kept: dict[tuple[str, str], tuple[int, Users, Best]] = {}  # (bundle, user) -> mark of the history, list
+        self._kept: dict[
+            tuple[str, str], tuple[int, Users, ScoredList]
+        ] = {}  # (bundle, user) -> mark of the history, list
         self.out_of_stock = TtlCached(STOCK_S, self._out_of_stock)  # item_ids of which nothing is left
-        champions.warm = challenger.champions.warm = self._warm
+        watcher.warm = challenger.watcher.warm = self._warm
 
     def start(self) -> None:
         """Begin to serve; the last good bundle is loaded before this returns."""
         self.scorer.start()
         self.exposures.start()
-        self.champions.start()
+        self.watcher.start()
         self.challenger.start()
 
     def stop(self) -> None:
         """End: lists that are under way are made, and what was shown and told is on disk."""
         self.challenger.stop()
-        self.champions.stop()
+        self.watcher.stop()
         self.scorer.stop()
         self.exposures.stop()
         self.state.close()
 
-    def champion(self) -> Champion:
+    def champion(self) -> ServedModel:
         """Return the champion; raises ProblemError where there is none yet."""
-        champion = self.champions.current
+        champion = self.watcher.current
         if champion is None:
             raise ProblemError(
                 503, "no champion serves yet; `carousel retrain --bootstrap` makes one", {"Retry-After": "5"}
             )
         return champion
 
-    def side(self, user_id: str | None) -> Side:
+    def side(self, user_id: str | None) -> Variant:
         """Return who answers this user, and in which arm."""
         return self.challenger.side(user_id, self.champion())
 
@@ -116,7 +118,7 @@ class Desk:
         self.challenger.compare(side, user, listed, time.perf_counter() - started, self.scorer)
         return self.shown(request, side, listed, body.user_id, body.context.session_id)
 
-    async def _best(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, Best]:
+    async def _best(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, ScoredList]:
         """Return the user and the best products; of a user of whom nothing new was told, what was found before."""
         here, user_id = body.context.item_id, None if body.history else body.user_id
         key, mark, keeps = (bundle.digest, user_id or ""), 0, user_id is not None and here is None
@@ -148,7 +150,7 @@ class Desk:
             self._kept[key] = mark, user, best
         return user, best
 
-    async def rows(self, body: Asked, newest: int, here: str | None = None) -> list[Row]:
+    async def rows(self, body: UserOrHistory, newest: int, here: str | None = None) -> list[Row]:
         """Return the history that counts: the request's, else what was told of the user. Raises StoreError."""
         if body.history:
             return answers.rows_of(body.history, here)
@@ -169,7 +171,7 @@ class Desk:
         if self.running >= self.serving.threads + self.serving.max_queue:
             raise self._overload()
         self.running += 1
-        self.meters.running.set(self.running)
+        self.metrics.running.set(self.running)
         try:
             return await anyio.to_thread.run_sync(work, limiter=self.limiter)
         except answers.UnknownItemError:
@@ -178,14 +180,14 @@ class Desk:
             raise ProblemError(422, f"filters.rules: {error}") from None
         finally:
             self.running -= 1
-            self.meters.running.set(self.running)
+            self.metrics.running.set(self.running)
 
     def shown(
-        self, request: Request, side: Side, listed: Listed, user_id: str | None, session_id: str | None = None
+        self, request: Request, side: Variant, listed: Listed, user_id: str | None, session_id: str | None = None
     ) -> Response:
         """Return the answer (schemas.Answer), and leave a note of what it shows."""
         if listed.reason:
-            self.meters.fallbacks.labels(listed.reason).inc()
+            self.metrics.fallbacks.labels(listed.reason).inc()
         request_id, version = request.state.request_id, side.champion.version
         about = (request_id, request.scope["path"], version, side.experiment, side.arm)
         self.exposures.add(Exposure(user_id, listed.item_ids, now_micros(), session_id, *about))
@@ -211,33 +213,33 @@ class Desk:
     def _out_of_stock(self) -> Out:
         return frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)
 
-    def finder(self, champion: Champion) -> Finder:
+    def search_service(self, champion: ServedModel) -> SearchService:
         """Return what searches in a bundle; of bundles that serve no more nothing is kept."""
         digest = champion.bundle.digest
-        finder = self._finders.get(digest)
-        if finder is None:
-            held = (self.champions.current, self.champions.previous, self.challenger.champions.current)
+        search_service = self._finders.get(digest)
+        if search_service is None:
+            held = (self.watcher.current, self.watcher.previous, self.challenger.watcher.current)
             kept = {c.bundle.digest for c in held if c is not None}
-            finder = Finder(champion.bundle, self.language)
-            self._finders = {d: f for d, f in self._finders.items() if d in kept} | {digest: finder}
-        return finder
+            search_service = SearchService(champion.bundle, self.language)
+            self._finders = {d: f for d, f in self._finders.items() if d in kept} | {digest: search_service}
+        return search_service
 
     def check_k(self, k: int) -> None:
         """Raise ProblemError for a list length out of bounds."""
         if not 1 <= k <= self.serving.max_k:
             raise ProblemError(422, f"k is a list length from 1 to {self.serving.max_k}")
 
-    def _warm(self, champion: Champion) -> None:
+    def _warm(self, champion: ServedModel) -> None:
         """Let a new bundle answer what was asked last; raises what it raises."""
-        champion.shelf.equal("brand", "")
-        self.finder(champion).warm()
+        champion.catalogue_filter.equal("brand", "")
+        self.search_service(champion).warm()
         for rows in list(self.recent):
             user = answers.user_of(champion.bundle, rows)
             if len(user.history.item_idx):
                 champion.bundle.model.recommend(user, 1, champion.bundle.info.exclude_seen)
 
     def _overload(self) -> ProblemError:
-        self.meters.shed.inc()
+        self.metrics.shed.inc()
         return ProblemError(503, "too many requests at once; try again in a second", {"Retry-After": "1"})
 
 
@@ -250,12 +252,12 @@ class Listed(NamedTuple):
     reason: str | None
 
 
-def as_listed(found: Found) -> Listed:
+def as_listed(found: Recommendation) -> Listed:
     """Return a list as it is sent."""
     return Listed(ITEMS.dump_json(found.items), [i.item_id for i in found.items], found.model, found.reason)
 
 
-def rendered(bundle: Bundle, best: Best, k: int) -> Rendered:
+def rendered(bundle: Bundle, best: ScoredList, k: int) -> Rendered:
     """Return the first k of a list as JSON and ids; the same list is rendered once."""
     done = best.rendered.get(k)
     if done is None:

@@ -18,9 +18,9 @@ from components.errors import ContractError
 from components.experiments.definition import Experiment, place_of, read, write
 from components.params import ChallengerParams
 from components.serving.inference.recommendations import rows_in, user_of
-from components.serving.inference.scorer import FAILED, Best, OverloadError, Scorer
-from components.serving.metrics import Meters
-from components.serving.models.watcher import Champion, Champions
+from components.serving.inference.scorer import FAILED, OverloadError, ScoredList, Scorer
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.watcher import ModelWatcher, ServedModel
 from components.serving.storage.ttl_cache import TtlCached
 
 log = logging.getLogger("serving")
@@ -44,10 +44,10 @@ class Answered(Protocol):
 
 
 @dataclass(frozen=True)
-class Side:
+class Variant:
     """Who answers a request."""
 
-    champion: Champion
+    champion: ServedModel
     arm: str | None = None
     experiment: str | None = None
 
@@ -78,12 +78,12 @@ def both_sides() -> dict[str, Tally]:
 
 
 @dataclass
-class Challenger:
+class TrafficRouter:
     """Follows the alias `challenger` where there is something to do for it."""
 
-    champions: Champions  # of the alias challenger
+    watcher: ModelWatcher  # of the alias challenger
     knobs: ChallengerParams
-    meters: Meters
+    metrics: ServiceMetrics
     canary_share: float = 0.0  # now; starts as the knob, an admin may change it
     tallies: dict[str, Tally] = field(default_factory=both_sides)
     audit: Callable[[str], None] = log.warning
@@ -91,7 +91,7 @@ class Challenger:
     @property
     def experiments(self) -> Path:
         """Return where the shop's experiments are: beside the folder of its service."""
-        return self.champions.folder.parent.parent / "experiments"
+        return self.watcher.folder.parent.parent / "experiments"
 
     def __post_init__(self) -> None:
         """Begin with the knobs."""
@@ -105,55 +105,55 @@ class Challenger:
         """Follow the alias, if the challenger is to see any traffic."""
         if self.knobs.shadow_share or self.canary_share:
             self.look()
-        self.meters.canary_share.set(self.canary_share)
+        self.metrics.canary_share.set(self.canary_share)
 
     def look(self) -> None:
         """Follow the alias from now on, for who wants to look at its lists."""
         if not self._following:
             self._following = True
-            self.champions.start()
+            self.watcher.start()
 
     def stop(self) -> None:
         """End following."""
         if self._following:
-            self.champions.stop()
+            self.watcher.stop()
 
     def set_share(self, share: float) -> None:
         """Answer this share of users by the challenger, from now on; what stopped it before is forgotten."""
-        (self.champions.folder / STOPPED).unlink(missing_ok=True)
+        (self.watcher.folder / STOPPED).unlink(missing_ok=True)
         self.stopped.invalidate()
         self.tallies = both_sides()
         self.canary_share = share
         self.start()
 
-    def side(self, user_id: str | None, champion: Champion) -> Side:
+    def side(self, user_id: str | None, champion: ServedModel) -> Variant:
         """Return who answers: the same user always gets the same side; who is unknown gets the champion.
 
         A running experiment goes before a canary. Where a version is not the one that it began with, nobody is in it.
         """
-        other = self.champions.current
+        other = self.watcher.current
         experiment = self.experiment()
         if experiment is not None:
             arm = experiment.arm_of(user_id)
             sides = {"champion": champion, "challenger": other}
             there = {a.name: sides[a.role] for a in experiment.arms}
             if arm is None or any(c is None or c.version != experiment.versions[n] for n, c in there.items()):
-                return Side(champion)
-            return Side(there[arm.name] or champion, arm.name, experiment.name)
+                return Variant(champion)
+            return Variant(there[arm.name] or champion, arm.name, experiment.name)
         if not self.canary_share or user_id is None or other is None or other.version == champion.version:
-            return Side(champion)
+            return Variant(champion)
         stopped = self.stopped()
         if (stopped and stopped.version == other.version) or place_of(user_id, SALT) >= self.canary_share:
-            return Side(champion)
-        return Side(other, "canary")
+            return Variant(champion)
+        return Variant(other, "canary")
 
-    def compare(self, side: Side, user: Users, found: Answered, seconds: float, scorer: Scorer) -> None:
+    def compare(self, side: Variant, user: Users, found: Answered, seconds: float, scorer: Scorer) -> None:
         """Count the request; stop a canary that breaks its bounds; let a shadow answer, where it is its turn."""
         if self.canary_share:
             with self._lock:
                 self.tallies["canary" if side.arm == "canary" else "champion"].add(found.reason == FAILED, seconds)
             self._judge()
-        other = self.champions.current
+        other = self.watcher.current
         if not self.knobs.shadow_share or other is None or side.arm or other.version == side.champion.version:
             return
         if place_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
@@ -162,14 +162,14 @@ class Challenger:
             best = scorer.best(other.bundle, user_of(other.bundle, rows_in(side.champion.bundle, user)))
         except OverloadError:
             return  # the shadow is the first to go
-        if isinstance(best, Best):
+        if isinstance(best, ScoredList):
             self._overlap(other, best, found.item_ids)
         else:
             best.add_done_callback(lambda done: self._later(other, done, found.item_ids))
 
     def _stopped(self) -> Stopped | None:
         try:
-            return Stopped.model_validate_json((self.champions.folder / STOPPED).read_bytes())
+            return Stopped.model_validate_json((self.watcher.folder / STOPPED).read_bytes())
         except (OSError, ValueError):
             return None
 
@@ -185,7 +185,7 @@ class Challenger:
 
     def _judge(self) -> None:
         canary, champion = self.tallies["canary"], self.tallies["champion"]
-        other = self.champions.current
+        other = self.watcher.current
         if other is None or canary.n < self.knobs.min_requests or champion.n < 1:
             return
         more = canary.failures / canary.n - champion.failures / champion.n
@@ -203,15 +203,15 @@ class Challenger:
             self.tallies = both_sides()
         stopped = Stopped(version=other.version, reason=reason)
         self.stopped.set(stopped)
-        self.meters.canary_stops.labels("failures" if more > self.knobs.max_extra_failure_share else "slow").inc()
+        self.metrics.canary_stops.labels("failures" if more > self.knobs.max_extra_failure_share else "slow").inc()
         self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
-        write(self.champions.folder / STOPPED, stopped)
+        write(self.watcher.folder / STOPPED, stopped)
 
-    def _later(self, other: Champion, done: Future[Best], shown: Sequence[str]) -> None:
+    def _later(self, other: ServedModel, done: Future[ScoredList], shown: Sequence[str]) -> None:
         if done.exception() is None:
             self._overlap(other, done.result(), shown)
 
-    def _overlap(self, other: Champion, best: Best, shown: Sequence[str]) -> None:
+    def _overlap(self, other: ServedModel, best: ScoredList, shown: Sequence[str]) -> None:
         listed = {other.bundle.item_ids[i] for i in best.items[: len(shown)]}
         if shown:
-            self.meters.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))
+            self.metrics.shadow_overlap.observe(sum(item_id in listed for item_id in shown) / len(shown))

@@ -21,9 +21,9 @@ from components.release.bundle import Bundle, open_bundle
 from components.release.lock import held
 from components.release.registry import Alias, Version
 from components.release.smoke_test import answer
-from components.serving.inference.online_features import People
-from components.serving.inference.rules import Shelf
-from components.serving.metrics import Meters
+from components.serving.inference.online_features import OnlineFeatures
+from components.serving.inference.rules import CatalogueFilter
+from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -32,7 +32,7 @@ LOCK_S = 120.0  # longest wait for another service on this machine that is fetch
 LONGEST_WAIT_S = 300.0  # between two tries of a bundle that was refused
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """Where champions come from: what this room needs of release.registry.Registry."""
 
     def alias(self, name: Alias) -> Version | None:
@@ -45,41 +45,45 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Champion:
+class ServedModel:
     """A bundle that has answered test requests, and its number in the registry."""
 
     version: int
     bundle: Bundle
 
     @cached_property
-    def shelf(self) -> Shelf:
+    def catalogue_filter(self) -> CatalogueFilter:
         """Return its products as rules see them."""
-        return Shelf(self.bundle.catalogue)
+        return CatalogueFilter(self.bundle.catalogue)
 
     @cached_property
-    def people(self) -> People:
+    def online_features(self) -> OnlineFeatures:
         """Return what makes profiles and chances of histories."""
-        return People(self.bundle)
+        return OnlineFeatures(self.bundle)
 
 
-class Champions:
+class ModelWatcher:
     """The champion that serves, `current`; a request reads it once and keeps it until it has answered.
 
     With another alias, the same follows a challenger.
     """
 
-    def __init__(self, source: Source, folder: Path, poll_s: float, meters: Meters, alias: Alias = "champion") -> None:
+    def __init__(
+        self, source: ModelSource, folder: Path, poll_s: float, metrics: ServiceMetrics, alias: Alias = "champion"
+    ) -> None:
         """folder: of the bundles and current.json; it outlives the process."""
         self.source = source
         self.folder = folder
         self.poll_s = poll_s
-        self.meters = meters
+        self.metrics = metrics
         self.alias = alias
-        self.current: Champion | None = None
-        self.previous: Champion | None = None  # kept hot: `back` needs no disk
-        self.warm: Callable[[Champion], None] = lambda _: None  # asks a new one what was asked last, before it serves
-        self.served: Callable[[], None] = lambda: None  # is called when another one has begun to serve
-        self._left: int | None = None  # version that `back` left: not taken up again while the alias names it
+        self.current: ServedModel | None = None
+        self.previous: ServedModel | None = None  # kept hot: `revert` needs no disk
+        self.warm: Callable[[ServedModel], None] = lambda _: (
+            None
+        )  # asks a new one what was asked last, before it serves
+        self.on_swap: Callable[[], None] = lambda: None  # is called when another one has begun to serve
+        self._left: int | None = None  # version that `revert` left: not taken up again while the alias names it
         self._said = ""  # the last warning: it is not repeated at every poll
         self._refused: tuple[int, int, float] | None = None  # version, times, not before (monotonic)
         self._polling = threading.Lock()
@@ -121,7 +125,7 @@ class Champions:
         except CarouselError as error:
             self._keep("registry", error)
             return
-        self.meters.registry_reached.set_to_current_time()
+        self.metrics.registry_reached.set_to_current_time()
         if version is None:
             self._warn(f"no {self.alias} in the registry")
             return
@@ -137,13 +141,13 @@ class Champions:
             self._keep(f"version {version.number}", error)
             return
         self._refused, self._said = None, ""
-        self.meters.reload_seconds.set(time.monotonic() - started)
+        self.metrics.reload_seconds.set(time.monotonic() - started)
         try:
             self._remember(version)
         except OSError as error:  # such as a full disk: the bundle serves, and only a start without registry misses it
             self._keep("current.json", error)
 
-    def back(self) -> Champion:
+    def revert(self) -> ServedModel:
         """Let the one before serve again, at once, until the alias names another version than the one that is left.
 
         Raises ContractError where there is none. The alias is moved by `carousel rollback`.
@@ -174,15 +178,15 @@ class Champions:
         refused = self._refused
         return not (refused and refused[0] == version.number and time.monotonic() < refused[2])
 
-    def _fetched(self, version: Version) -> Champion:
+    def _fetched(self, version: Version) -> ServedModel:
         digest = version.lineage.bundle_digest
         with held(self.folder / "fetch.lock", "fetching a bundle", LOCK_S):
             folder = self.source.fetch(version.number, self._folder(digest))
         return self._made(version.number, folder, digest)
 
-    def _made(self, number: int, folder: Path, digest: str) -> Champion:
+    def _made(self, number: int, folder: Path, digest: str) -> ServedModel:
         """Return a champion that has been tried and warmed."""
-        champion = Champion(number, tried(folder, digest))
+        champion = ServedModel(number, validate_bundle(folder, digest))
         self.warm(champion)
         return champion
 
@@ -191,16 +195,16 @@ class Champions:
             raise TamperedError(f"bundle digest {digest[:80]!r}: expected 64 hexadecimal digits; refused")
         return self.folder / digest
 
-    def _serve(self, champion: Champion) -> None:
+    def _serve(self, champion: ServedModel) -> None:
         if self.current is not None and self.current.bundle.digest != champion.bundle.digest:
             self.previous = self.current
         self.current = champion  # one reference: a request sees the old champion or the new one, never a mixture
         digest = champion.bundle.digest[:12]
         if self.alias == "champion":
-            self.meters.version.set(champion.version)
-            self.meters.changes.inc()
+            self.metrics.version.set(champion.version)
+            self.metrics.changes.inc()
         log.info("%s is version %d: %s, bundle %s", self.alias, champion.version, champion.bundle.info.model, digest)
-        self.served()
+        self.on_swap()
 
     def _remember(self, version: Version) -> None:
         ref = ChampionRef(version=version.number, digest=version.lineage.bundle_digest, model=version.lineage.model)
@@ -212,7 +216,7 @@ class Champions:
             shutil.rmtree(old, ignore_errors=True)
 
     def _keep(self, what: str, error: Exception) -> None:
-        self.meters.follow_errors.inc()
+        self.metrics.follow_errors.inc()
         self._warn(f"{what}: {type(error).__name__}: {error}")
 
     def _warn(self, text: str) -> None:
@@ -222,7 +226,7 @@ class Champions:
         self._said = text
 
 
-def tried(folder: Path, digest: str) -> Bundle:
+def validate_bundle(folder: Path, digest: str) -> Bundle:
     """Return the bundle, every byte checked, all models loaded, after it has answered a test request of each kind.
 
     Raises TamperedError, ContractError or ReleaseError, or whatever a broken model raises.
@@ -241,7 +245,7 @@ def tried(folder: Path, digest: str) -> Bundle:
     return bundle
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Take what lives long out of the garbage collector's sight: a full look at it stops all answers for .1 s.
 
     It looks once more now, so that what a bundle left in circles goes away.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
 LAST_TRIES = 5  # of a disk that refuses, when the service ends
@@ -39,13 +39,15 @@ class Exposure(NamedTuple):
 class ExposureLog:
     """Takes rows from any thread, never waits for the disk, and writes files that are whole or not there."""
 
-    def __init__(self, folder: Path, rows_per_file: int, seconds: float, max_waiting: int, meters: Meters) -> None:
+    def __init__(
+        self, folder: Path, rows_per_file: int, seconds: float, max_waiting: int, metrics: ServiceMetrics
+    ) -> None:
         """folder: of Parquet files; max_waiting: rows in memory, beyond which new ones are dropped and counted."""
         self.folder = folder
         self.rows_per_file = rows_per_file
         self.seconds = seconds
         self.max_waiting = max_waiting
-        self.meters = meters
+        self.metrics = metrics
         self._lists: deque[Exposure] = deque()
         self._n = 0  # rows of these lists
         self._lock = threading.Lock()
@@ -71,7 +73,7 @@ class ExposureLog:
                 self._lists.append(shown)
                 self._n += n
         if full:
-            self.meters.exposures_dropped.inc(n)
+            self.metrics.exposures_dropped.inc(n)
         elif self._n >= self.rows_per_file:
             self._due.set()
 
@@ -94,7 +96,7 @@ class ExposureLog:
             time.sleep(0.1 * tries)
         if self._lists:
             log.error("exposures: %d rows could not be written and are lost", self._n)
-            self.meters.exposures_dropped.inc(self._n)
+            self.metrics.exposures_dropped.inc(self._n)
 
     def _flush(self) -> bool:
         """Write one file; False where the disk refused: the rows go on waiting."""
@@ -114,7 +116,7 @@ class ExposureLog:
             return False
         with self._lock:
             self._n -= n
-        self.meters.exposures.inc(n)
+        self.metrics.exposures.inc(n)
         return True
 
 

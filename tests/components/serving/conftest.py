@@ -22,9 +22,9 @@ from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, che
 from components.release.registry import Version
 from components.search.index import SearchIndex
 from components.serving.http.admin import Admin
-from components.serving.http.app import make_app, make_desk
-from components.serving.metrics import Meters
-from components.serving.models.watcher import Champions
+from components.serving.http.app import make_app, make_service
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.watcher import ModelWatcher
 from tests.conftest import checkerboard
 
 from .postgres import Postgres, programs
@@ -34,7 +34,7 @@ World = tuple[Interactions, Catalogue, Users]
 N_ITEMS = 20
 
 
-class Shelf:
+class FakeRegistry:
     """A registry in a folder: versions are bundles; `down` makes it unreachable."""
 
     def __init__(self) -> None:
@@ -157,24 +157,24 @@ def remake(bundle: Path, tmp_path: Path) -> Remake:
 
 
 @pytest.fixture
-def shelf(bundle: Path) -> Shelf:
-    shelf = Shelf()
-    shelf.put(bundle)
-    return shelf
+def registry(bundle: Path) -> FakeRegistry:
+    registry = FakeRegistry()
+    registry.put(bundle)
+    return registry
 
 
 @pytest.fixture
-def champions(shelf: Shelf, params: Params, tmp_path: Path) -> Champions:
+def watcher(registry: FakeRegistry, params: Params, tmp_path: Path) -> ModelWatcher:
     """Return the follower, its first poll done."""
-    champions = Champions(shelf, tmp_path / "serving", params.serving.poll_s, Meters())
-    champions.folder.mkdir()
-    champions.poll()
-    return champions
+    watcher = ModelWatcher(registry, tmp_path / "serving", params.serving.poll_s, ServiceMetrics())
+    watcher.folder.mkdir()
+    watcher.poll()
+    return watcher
 
 
 @pytest.fixture
-def client(champions: Champions, params: Params) -> Iterator[TestClient]:
-    with served(champions, params) as client:
+def client(watcher: ModelWatcher, params: Params) -> Iterator[TestClient]:
+    with served(watcher, params) as client:
         yield client
 
 
@@ -183,14 +183,14 @@ TOKEN = "t0ken"
 
 @contextmanager
 def served(
-    champions: Champions, params: Params, state_url: str | None = None, **serving: object
+    watcher: ModelWatcher, params: Params, state_url: str | None = None, **serving: object
 ) -> Iterator[TestClient]:
     """Yield a client of the whole app; `serving` changes knobs."""
     params = params.model_copy(update={"serving": params.serving.model_copy(update=serving)})
-    desk = make_desk(champions, params, state_url)
-    app = make_app(desk, Admin(desk, TOKEN, champions.folder.parent / "audit.jsonl"), dict)
+    service = make_service(watcher, params, state_url)
+    app = make_app(service, Admin(service, TOKEN, watcher.folder.parent / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        client.desk = desk  # type: ignore[attr-defined]
+        client.service = service  # type: ignore[attr-defined]
         yield client
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 
 from .conftest import ROOT
 
 WORKER = """
 import os, signal, sys
-from components.serving.metrics import Meters
-meters = Meters()
-meters.version.set(int(sys.argv[1]))
-meters.events.labels("view").inc()
+from components.serving.metrics import ServiceMetrics
+metrics = ServiceMetrics()
+metrics.version.set(int(sys.argv[1]))
+metrics.events.labels("view").inc()
 if sys.argv[2] == "die":
     os.kill(os.getpid(), signal.SIGKILL)
-print(meters.text().decode())
+print(metrics.text().decode())
 """
 
 
@@ -36,7 +36,7 @@ def test_metrics_count_and_name_nobody(client: TestClient) -> None:
 
 
 def test_each_app_counts_for_itself() -> None:
-    one, other = Meters(), Meters()
+    one, other = ServiceMetrics(), ServiceMetrics()
     one.requests.labels("/livez", "200").inc()
     assert one.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) == 1
     assert other.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) is None

@@ -25,8 +25,8 @@ from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
 from components.release.bundle import open_bundle
 from components.serving.inference.recommendations import Row, similar, user_of
-from components.serving.inference.search_service import Finder
-from components.serving.models.watcher import Champion
+from components.serving.inference.search_service import SearchService
+from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
@@ -118,15 +118,15 @@ def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Pa
     assert isinstance(bundle.model, ContentRecommender)
     assert bundle.model.nearest is bundle.nearest
     request = SimilarRequest(item_id=catalogue.item_id[1], k=5)
-    walked, compared = (similar(Champion(1, b), request, frozenset()).items for b in (bundle, small))
+    walked, compared = (similar(ServedModel(1, b), request, frozenset()).items for b in (bundle, small))
     assert [i.item_id for i in walked] == [i.item_id for i in compared]
     assert [i.score for i in walked] == pytest.approx([i.score for i in compared], abs=1e-6)
     assert len(walked) == 5
     nothing = request.model_copy(update={"filters": Filters(brand="nobody's")})
-    assert similar(Champion(1, bundle), nothing, frozenset()).items == []
-    finder = Finder(bundle, knobs.language)
+    assert similar(ServedModel(1, bundle), nothing, frozenset()).items == []
+    search_service = SearchService(bundle, knobs.language)
     user = user_of(bundle, [Row(catalogue.item_id[2], "view", None), Row(catalogue.item_id[4], "view", None)])
-    one, other = (finder.find("thing", who, 8, None) for who in (None, user))
+    one, other = (search_service.find("thing", who, 8, None) for who in (None, user))
     assert one is not None
     assert other is not None
     assert [i.item_id for i in one.items] != [i.item_id for i in other.items]

@@ -7,20 +7,20 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.params import Params
-from components.serving.models.watcher import Champions
-from tests.components.serving.conftest import TOKEN, Remake, Shelf, served
+from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.conftest import TOKEN, FakeRegistry, Remake, served
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def audit(champions: Champions) -> list[dict]:
-    file = champions.folder.parent / "audit.jsonl"
+def audit(watcher: ModelWatcher) -> list[dict]:
+    file = watcher.folder.parent / "audit.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
 @pytest.mark.parametrize("path", ["/admin/reload", "/admin/back", "/admin/forget", "/admin/canary", "/admin/stock"])
-def test_nobody_without_the_token(client: TestClient, champions: Champions, path: str, headers: dict) -> None:
+def test_nobody_without_the_token(client: TestClient, watcher: ModelWatcher, path: str, headers: dict) -> None:
     bodies = {
         "/admin/forget": {"user_id": "ann"},
         "/admin/canary": {"share": 1},
@@ -28,39 +28,39 @@ def test_nobody_without_the_token(client: TestClient, champions: Champions, path
     }
     reply = client.post(path, json=bodies.get(path), headers=headers)
     assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
-    assert (audit(champions)[-1]["what"], audit(champions)[-1]["outcome"]) == (path, "refused")
+    assert (audit(watcher)[-1]["what"], audit(watcher)[-1]["outcome"]) == (path, "refused")
 
 
-def test_a_service_without_a_token_keeps_them_closed(champions: Champions, params: Params) -> None:
+def test_a_service_without_a_token_keeps_them_closed(watcher: ModelWatcher, params: Params) -> None:
     from components.serving.http.admin import Admin
-    from components.serving.http.app import make_app, make_desk
+    from components.serving.http.app import make_app, make_service
 
-    desk = make_desk(champions, params)
-    app = make_app(desk, Admin(desk, None, champions.folder / "audit.jsonl"), dict)
+    service = make_service(watcher, params)
+    app = make_app(service, Admin(service, None, watcher.folder / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         for sent in ("Bearer ", "Bearer None"):
             assert client.post("/admin/reload", headers={"Authorization": sent}).status_code == 401
 
 
-def test_what_is_allowed_is_written_down_without_names(client: TestClient, champions: Champions) -> None:
+def test_what_is_allowed_is_written_down_without_names(client: TestClient, watcher: ModelWatcher) -> None:
     client.post("/events", json={"events": [{"user_id": "ann", "item_id": "sku-1", "event": "view"}]})
     assert client.post("/admin/forget", json={"user_id": "ann"}, headers=BEARER).json() == {"events": 1}
     assert client.post("/recommend", json={"user_id": "ann"}).json()["reason"] == "no history"
-    line = audit(champions)[-1]
+    line = audit(watcher)[-1]
     assert (line["what"], line["outcome"]) == ("/admin/forget", "allowed")
-    text = (champions.folder.parent / "audit.jsonl").read_text()
+    text = (watcher.folder.parent / "audit.jsonl").read_text()
     assert "ann" not in text
     assert TOKEN not in text
 
 
-def test_back_to_the_version_before(client: TestClient, shelf: Shelf, remake: Remake) -> None:
+def test_back_to_the_version_before(client: TestClient, registry: FakeRegistry, remake: Remake) -> None:
     assert client.post("/admin/back", headers=BEARER).status_code == 409
-    shelf.put(remake("second"))
+    registry.put(remake("second"))
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 2}
     assert client.post("/admin/back", headers=BEARER).json() == {"version": 1}
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 1}  # the alias still names the other
     assert client.get("/readyz").json()["version"] == 1
-    shelf.put(remake("third"))
+    registry.put(remake("third"))
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 3}
 
 
@@ -80,10 +80,10 @@ def test_other_names_and_other_places(client: TestClient, headers: dict, status:
     assert client.get("/livez", headers=headers).status_code == 200  # probes come under any name
 
 
-def test_any_name_where_that_is_wanted(champions: Champions, params: Params) -> None:
-    with served(champions, params, allowed_hosts=["*"]) as client:
+def test_any_name_where_that_is_wanted(watcher: ModelWatcher, params: Params) -> None:
+    with served(watcher, params, allowed_hosts=["*"]) as client:
         assert client.post("/recommend", json={}, headers={"Host": "shop.example"}).status_code == 200
 
 
-def test_the_audit_is_beside_the_bundles(champions: Champions, tmp_path: Path) -> None:
-    assert champions.folder.parent == tmp_path
+def test_the_audit_is_beside_the_bundles(watcher: ModelWatcher, tmp_path: Path) -> None:
+    assert watcher.folder.parent == tmp_path

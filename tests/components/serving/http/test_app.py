@@ -12,9 +12,9 @@ from components.errors import ParamsError
 from components.params import Params
 from components.serving.http.app import _listening
 from components.serving.inference import scorer as scoring
-from components.serving.metrics import Meters
-from components.serving.models.watcher import Champions
-from tests.components.serving.conftest import Shelf, served
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.conftest import FakeRegistry, served
 
 
 def test_recommend(client: TestClient) -> None:
@@ -49,21 +49,21 @@ def test_probes(client: TestClient) -> None:
     assert ready.json()["model"] == "ease"
 
 
-def test_not_ready_before_the_first_champion(shelf: Shelf, params: Params, tmp_path: Path) -> None:
-    shelf.champion = None
-    champions = Champions(shelf, tmp_path / "serving", params.serving.poll_s, Meters())
-    with served(champions, params) as client:
+def test_not_ready_before_the_first_champion(registry: FakeRegistry, params: Params, tmp_path: Path) -> None:
+    registry.champion = None
+    watcher = ModelWatcher(registry, tmp_path / "serving", params.serving.poll_s, ServiceMetrics())
+    with served(watcher, params) as client:
         assert client.get("/livez").status_code == 200
         for reply in (client.get("/readyz"), client.post("/recommend", json={})):
             assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
-        shelf.champion = 1
+        registry.champion = 1
         deadline = time.monotonic() + 10
         while client.get("/readyz").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
 
-def test_overload_is_shed_and_recovers(champions: Champions, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overload_is_shed_and_recovers(watcher: ModelWatcher, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     real = scoring.best_of
 
     def slow(*args: object) -> object:
@@ -71,7 +71,7 @@ def test_overload_is_shed_and_recovers(champions: Champions, params: Params, mon
         return real(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scoring, "best_of", slow)
-    with served(champions, params, threads=1, max_queue=3) as client:
+    with served(watcher, params, threads=1, max_queue=3) as client:
 
         def ask(n: int) -> object:
             return client.post("/recommend", json={"history": [{"item_id": f"sku-{n}"}]})

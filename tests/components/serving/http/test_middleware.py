@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.serving.inference import recommendations as answers
-from components.serving.models.watcher import Champions
+from components.serving.models.watcher import ModelWatcher
 
 
 def test_request_id_of_the_caller(client: TestClient) -> None:
@@ -24,7 +24,7 @@ def test_chunked_bodies_are_bounded_too(client: TestClient) -> None:
     assert client.post("/recommend", content=iter([b'{"k"', b": 3}"]), headers=headers).status_code == 200
 
 
-def test_a_failure_is_a_problem(client: TestClient, champions: Champions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_a_problem(client: TestClient, watcher: ModelWatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise ZeroDivisionError("user ann")
 

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from components.params import Params
 from components.serving.http.admin import Admin
-from components.serving.http.app import make_app, make_desk
-from components.serving.models.watcher import Champions
+from components.serving.http.app import make_app, make_service
+from components.serving.models.watcher import ModelWatcher
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,10 +40,10 @@ LOOP = {
 
 
 @pytest.fixture
-def address(champions: Champions, params: Params, tmp_path: Path) -> Iterator[str]:
+def address(watcher: ModelWatcher, params: Params, tmp_path: Path) -> Iterator[str]:
     """Return where the service listens."""
-    desk = make_desk(champions, params)
-    app = make_app(desk, Admin(desk, None, tmp_path / "audit.jsonl"), lambda: LOOP)
+    service = make_service(watcher, params)
+    app = make_app(service, Admin(service, None, tmp_path / "audit.jsonl"), lambda: LOOP)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -11,9 +11,9 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from components.serving.http.middleware import Edge
+from components.serving.http.middleware import RequestGuard
 from components.serving.http.protocol import BoundedProtocol
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 
@@ -31,8 +31,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextmanager
 def running(timeout_s: float = 0.3) -> Iterator[int]:
-    edge = Edge(app, 1024, timeout_s, ["*"], Meters())
-    config = uvicorn.Config(edge, http=Hasty, ws="none", lifespan="off", log_config=None, access_log=False)
+    guard = RequestGuard(app, 1024, timeout_s, ["*"], ServiceMetrics())
+    config = uvicorn.Config(guard, http=Hasty, ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

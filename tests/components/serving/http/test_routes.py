@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from components.contracts import Users
 from components.params import Params
 from components.serving.inference.recommendations import Row, user_of
-from components.serving.models.watcher import Champions
-from tests.components.serving.conftest import Remake, Shelf, World, served
+from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.conftest import FakeRegistry, Remake, World, served
 
 
 def tell(client: TestClient, user: str, *items: int, event: str = "view", **more: object) -> dict:
@@ -55,10 +55,10 @@ def test_a_history_in_the_request_counts_alone(client: TestClient) -> None:
     assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(answer))
 
 
-def test_events_outlive_the_service(champions: Champions, params: Params) -> None:
-    with served(champions, params) as client:
+def test_events_outlive_the_service(watcher: ModelWatcher, params: Params) -> None:
+    with served(watcher, params) as client:
         tell(client, "ann", 1, 3)
-    with served(champions, params) as client:
+    with served(watcher, params) as client:
         assert recommend(client, user_id="ann")["model"] == "ease"
 
 
@@ -157,11 +157,11 @@ def test_the_profile_of_a_user(client: TestClient) -> None:
     assert told["profile"]["frequency"] == 1
 
 
-def test_each_list_leaves_a_row_for_each_product(champions: Champions, params: Params) -> None:
-    with served(champions, params) as client:
+def test_each_list_leaves_a_row_for_each_product(watcher: ModelWatcher, params: Params) -> None:
+    with served(watcher, params) as client:
         answer = recommend(client, user_id="ann", k=3, context={"session_id": "s1"})
         client.get("/similar", params={"item_id": "sku-1", "k": 2})
-    files = sorted((champions.folder / "exposures").glob("*.parquet"))
+    files = sorted((watcher.folder / "exposures").glob("*.parquet"))
     rows = [row for file in files for row in pq.read_table(file).to_pylist()]
     mine = [row for row in rows if row["request_id"] == answer["request_id"]]
     assert [row["item_id"] for row in mine] == ids(answer)
@@ -172,12 +172,14 @@ def test_each_list_leaves_a_row_for_each_product(champions: Champions, params: P
     assert len(rows) == 5
 
 
-def test_a_new_champion_answers_with_the_same_history(client: TestClient, shelf: Shelf, remake: Remake) -> None:
+def test_a_new_champion_answers_with_the_same_history(
+    client: TestClient, registry: FakeRegistry, remake: Remake
+) -> None:
     tell(client, "ann", 1, 3)
     first = recommend(client, user_id="ann", k=5)
-    shelf.put(remake("next"))
-    champions = client.desk.champions  # type: ignore[attr-defined]
-    champions.poll()
+    registry.put(remake("next"))
+    watcher = client.service.watcher  # type: ignore[attr-defined]
+    watcher.poll()
     again = recommend(client, user_id="ann", k=5)
     assert (first["version"], again["version"]) == (1, 2)
     assert ids(first) == ids(again)
@@ -188,7 +190,7 @@ def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_score
 ) -> None:
     """What evaluation would have ranked for these histories, all at once."""
     rng = np.random.default_rng(0)
-    bundle = client.desk.champion().bundle  # type: ignore[attr-defined]
+    bundle = client.service.champion().bundle  # type: ignore[attr-defined]
     histories = [rng.choice(np.arange(1, 20), size=rng.integers(1, 9)).tolist() for _ in range(1000)]
     answered = []
     for n, items in enumerate(histories):
@@ -212,7 +214,7 @@ def test_a_store_that_cannot_write_promises_nothing(client: TestClient, tmp_path
     def refuse(parts: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    client.desk.state._commit = refuse  # type: ignore[attr-defined]
+    client.service.state._commit = refuse  # type: ignore[attr-defined]
     event = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
     reply = client.post("/events", json={"events": [event]})
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")

@@ -8,7 +8,7 @@ from components.errors import ReleaseError
 from components.params import Params
 from components.release.ledger import Ledger
 from components.serving.http import status as module
-from components.serving.http.status import Loop
+from components.serving.http.status import StatusReader
 from components.settings import Settings
 
 
@@ -17,7 +17,7 @@ def settings(home: Path) -> Settings:
 
 
 def test_before_the_first_run_there_is_nothing(params: Params, tmp_path: Path) -> None:
-    told = Loop(settings(tmp_path), params.release).read()
+    told = StatusReader(settings(tmp_path), params.release).read()
     assert (told["champion"], told["verdict"], told["checks"], told["deployments"]) == (None, None, [], [])
     assert told["registry"] is None
 
@@ -33,7 +33,7 @@ def test_what_was_deployed_is_there_when_the_registry_is_away(
     shop.mkdir(parents=True)
     ledger = Ledger(shop)
     ledger.close(ledger.begin("promote", 3, None, "d" * 64, None), "done", "it serves")
-    loop = Loop(settings(tmp_path), params.release)
+    loop = StatusReader(settings(tmp_path), params.release)
     told = loop.read()
     assert "unreachable" in told["registry"]
     assert [(d["version"], d["state"]) for d in told["deployments"]] == [(3, "done")]

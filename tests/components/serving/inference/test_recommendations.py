@@ -8,9 +8,16 @@ import pytest
 from components.contracts import EVENTS, Users
 from components.release.bundle import Bundle, open_bundle
 from components.serving.inference import recommendations as answers
-from components.serving.inference.recommendations import Found, Row, UnknownItemError, bought_together, rows_of, user_of
+from components.serving.inference.recommendations import (
+    Recommendation,
+    Row,
+    UnknownItemError,
+    bought_together,
+    rows_of,
+    user_of,
+)
 from components.serving.inference.scorer import best_of
-from components.serving.models.watcher import Champion
+from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Context, Event, Filters, RecommendRequest, SimilarRequest
 from tests.components.serving.conftest import N_ITEMS, World
 
@@ -20,13 +27,15 @@ def opened(bundle: Path) -> Bundle:
     return open_bundle(bundle)
 
 
-def recommend(bundle: Bundle, request: RecommendRequest, out: frozenset[str] = frozenset(), keep: int = 50) -> Found:
+def recommend(
+    bundle: Bundle, request: RecommendRequest, out: frozenset[str] = frozenset(), keep: int = 50
+) -> Recommendation:
     user = user_of(bundle, rows_of(request.history, request.context.item_id))
-    return answers.recommend(Champion(1, bundle), user, best_of(bundle, [user], keep)[0], request, out)
+    return answers.recommend(ServedModel(1, bundle), user, best_of(bundle, [user], keep)[0], request, out)
 
 
-def similar(bundle: Bundle, request: SimilarRequest) -> Found:
-    return answers.similar(Champion(1, bundle), request, frozenset())
+def similar(bundle: Bundle, request: SimilarRequest) -> Recommendation:
+    return answers.similar(ServedModel(1, bundle), request, frozenset())
 
 
 def events(*items: int, **fields: object) -> list[Event]:
@@ -192,11 +201,11 @@ def test_reasons_sum_up_to_the_score_and_name_a_product_of_the_history(opened: B
 
 
 def test_bought_together(opened: Bundle) -> None:
-    found = bought_together(Champion(1, opened), SimilarRequest(item_id="sku-2", k=4), frozenset())
+    found = bought_together(ServedModel(1, opened), SimilarRequest(item_id="sku-2", k=4), frozenset())
     assert all(int(name.split("-")[1]) % 2 == 0 for name in ids(found.items))
     assert "sku-2" not in ids(found.items)
     with pytest.raises(UnknownItemError):
-        bought_together(Champion(1, opened), SimilarRequest(item_id="gone"), frozenset())
+        bought_together(ServedModel(1, opened), SimilarRequest(item_id="gone"), frozenset())
 
 
 def test_users_together_get_what_each_gets_alone(opened: Bundle) -> None:

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts import Catalogue
-from components.serving.inference.rules import RuleError, Shelf, diverse
+from components.serving.inference.rules import CatalogueFilter, RuleError, mmr_rerank
 
 NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
-def shelf() -> Shelf:
+def catalogue_filter() -> CatalogueFilter:
     n = 5
-    return Shelf(
+    return CatalogueFilter(
         Catalogue(
             item_id=["", *(f"p{i}" for i in range(1, n + 1))],
             title=["", "Red pot", "green Pot", "红茶壶", 'a "quoted" pan', "pan"],
@@ -52,8 +52,8 @@ def shelf() -> Shelf:
         ('(item_id == "p1" or item_id == "p2") and not (price > 20)', [1]),
     ],
 )
-def test_what_a_rule_lets_through(shelf: Shelf, rule: str, listed: list[int]) -> None:
-    assert np.flatnonzero(shelf.mask(rule)).tolist() == listed
+def test_what_a_rule_lets_through(catalogue_filter: CatalogueFilter, rule: str, listed: list[int]) -> None:
+    assert np.flatnonzero(catalogue_filter.mask(rule)).tolist() == listed
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_what_a_rule_lets_through(shelf: Shelf, rule: str, listed: list[int]) ->
         ("(" * 240 + "price < 1" + ")" * 240, "could not be read"),
     ],
 )
-def test_what_is_no_rule_says_where_and_why(shelf: Shelf, rule: str, says: str | None) -> None:
+def test_what_is_no_rule_says_where_and_why(catalogue_filter: CatalogueFilter, rule: str, says: str | None) -> None:
     if says is None:
-        assert shelf.mask(rule) is not None
+        assert catalogue_filter.mask(rule) is not None
         return
     with pytest.raises(RuleError, match=says.replace("(", r"\(")):
-        shelf.mask(rule)
+        catalogue_filter.mask(rule)
 
 
 @given(st.text(max_size=60) | st.text("price brandcategory()<>=!\"'inotd1. ,", max_size=60))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_a_rule_or_a_rule_error(text: str) -> None:
-    empty = Shelf(Catalogue([""], [""], [""], [""], [""], [""], np.array([NAN], np.float32)))
+    empty = CatalogueFilter(Catalogue([""], [""], [""], [""], [""], [""], np.array([NAN], np.float32)))
     try:
         mask = empty.mask(text)
     except RuleError:
@@ -101,6 +101,6 @@ def test_any_text_is_a_rule_or_a_rule_error(text: str) -> None:
 def test_diversity_takes_the_best_first_and_avoids_the_same_again() -> None:
     vectors = np.array([[0, 0], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
     order, scores = np.array([1, 2, 4, 3], np.int32), np.array([4, 3, 2, 1], np.float32)
-    assert order[diverse(order, scores, vectors, 4, 0.0)].tolist() == [1, 2, 4, 3]
-    assert order[diverse(order, scores, vectors, 2, 0.7)].tolist() == [1, 3]
-    assert order[diverse(order, np.ones(4, np.float32), vectors, 2, 0.5)].tolist() == [1, 3]
+    assert order[mmr_rerank(order, scores, vectors, 4, 0.0)].tolist() == [1, 2, 4, 3]
+    assert order[mmr_rerank(order, scores, vectors, 2, 0.7)].tolist() == [1, 3]
+    assert order[mmr_rerank(order, np.ones(4, np.float32), vectors, 2, 0.5)].tolist() == [1, 3]

@@ -10,7 +10,7 @@ import pytest
 from components.release.bundle import Bundle, open_bundle
 from components.serving.inference import scorer as scoring
 from components.serving.inference.recommendations import Row, user_of
-from components.serving.inference.scorer import FAILED, Best, OverloadError, Scorer, best_of
+from components.serving.inference.scorer import FAILED, OverloadError, ScoredList, Scorer, best_of
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def rows(*items: int) -> list[Row]:
     return [Row(f"sku-{i}", "view", None) for i in items]
 
 
-def now(best: Best | Future[Best]) -> Best:
+def now(best: ScoredList | Future[ScoredList]) -> ScoredList:
     return best.result(10) if isinstance(best, Future) else best
 
 
@@ -30,7 +30,7 @@ def test_a_history_is_scored_once(opened: Bundle, monkeypatch: pytest.MonkeyPatc
     asked: list[int] = []
     real = scoring.best_of
 
-    def count(bundle: Bundle, users: list, k: int) -> list[Best]:
+    def count(bundle: Bundle, users: list, k: int) -> list[ScoredList]:
         asked.append(len(users))
         time.sleep(0.05)
         return real(bundle, users, k)
@@ -43,7 +43,7 @@ def test_a_history_is_scored_once(opened: Bundle, monkeypatch: pytest.MonkeyPatc
     assert sum(asked) == 3
     assert len(asked) <= 2  # those who waited went together
     assert lists[0].items.tolist() == lists[2].items.tolist()
-    assert isinstance(scorer.best(opened, user_of(opened, rows(3))), Best)
+    assert isinstance(scorer.best(opened, user_of(opened, rows(3))), ScoredList)
     assert isinstance(scorer.best(opened, user_of(opened, rows(1))), Future)  # two are remembered
     scorer.stop()
 

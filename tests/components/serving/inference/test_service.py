@@ -10,10 +10,10 @@ from fastapi.testclient import TestClient
 
 from components.params import Params
 from components.serving.inference.service import AWAY
-from components.serving.metrics import Meters
-from components.serving.models.watcher import Champions
+from components.serving.metrics import ServiceMetrics
+from components.serving.models.watcher import ModelWatcher
 from components.serving.storage.event_store_postgres import AWAY_S
-from tests.components.serving.conftest import TOKEN, Shelf, served
+from tests.components.serving.conftest import TOKEN, FakeRegistry, served
 from tests.components.serving.http.test_routes import ids, recommend, tell
 from tests.components.serving.postgres import Postgres
 
@@ -21,15 +21,15 @@ ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def replicas(shelf: Shelf, params: Params, postgres: Postgres, tmp_path: Path) -> Iterator[list[TestClient]]:
+def replicas(registry: FakeRegistry, params: Params, postgres: Postgres, tmp_path: Path) -> Iterator[list[TestClient]]:
     url = postgres.database()
     with ExitStack() as stack:
         clients = []
         for name in ("one", "other"):
-            champions = Champions(shelf, tmp_path / name / "serving", params.serving.poll_s, Meters())
-            champions.folder.mkdir(parents=True)
-            champions.poll()
-            clients.append(stack.enter_context(served(champions, params, url)))
+            watcher = ModelWatcher(registry, tmp_path / name / "serving", params.serving.poll_s, ServiceMetrics())
+            watcher.folder.mkdir(parents=True)
+            watcher.poll()
+            clients.append(stack.enter_context(served(watcher, params, url)))
         yield clients
 
 

@@ -11,18 +11,18 @@ from components.experiments.definition import Arm, Experiment, begin
 from components.params import Params
 from components.serving.inference.recommendations import Row, rows_in, user_of
 from components.serving.inference.scorer import FAILED
-from components.serving.models.watcher import Champions
-from tests.components.serving.conftest import Remake, Shelf, served
+from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.conftest import FakeRegistry, Remake, served
 
 
 @pytest.fixture
-def shelf(bundle: Path, remake: Remake) -> Shelf:
+def registry(bundle: Path, remake: Remake) -> FakeRegistry:
     """Return a registry with a challenger, too."""
-    shelf = Shelf()
-    shelf.put(bundle)
-    shelf.challenger = shelf.put(remake("rival"))
-    shelf.champion = 1
-    return shelf
+    registry = FakeRegistry()
+    registry.put(bundle)
+    registry.challenger = registry.put(remake("rival"))
+    registry.champion = 1
+    return registry
 
 
 def knobs(params: Params, **change: object) -> dict:
@@ -30,9 +30,9 @@ def knobs(params: Params, **change: object) -> dict:
 
 
 @pytest.fixture
-def canary(champions: Champions, params: Params) -> Iterator[TestClient]:
-    with served(champions, params, **knobs(params, canary_share=0.4, min_requests=20, max_latency_ratio=1e9)) as client:
-        client.desk.challenger.champions.poll()  # type: ignore[attr-defined]
+def canary(watcher: ModelWatcher, params: Params) -> Iterator[TestClient]:
+    with served(watcher, params, **knobs(params, canary_share=0.4, min_requests=20, max_latency_ratio=1e9)) as client:
+        client.service.challenger.watcher.poll()  # type: ignore[attr-defined]
         yield client
 
 
@@ -56,14 +56,14 @@ def test_a_share_of_users_always_the_same_ones(canary: TestClient) -> None:
 def test_a_canary_that_fails_is_sent_away_and_the_others_notice_nothing(
     canary: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    challenger = canary.desk.challenger  # type: ignore[attr-defined]
+    challenger = canary.service.challenger  # type: ignore[attr-defined]
     said: list[str] = []
     challenger.audit = said.append
 
     def fail(users: Users, items: object = None) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(challenger.champions.current.bundle.model, "score", fail)
+    monkeypatch.setattr(challenger.watcher.current.bundle.model, "score", fail)
     answers = [ask(canary, f"u{n}") for n in range(150)]
     assert all(len(a["items"]) == 5 for a in answers)
     assert {a["reason"] for a in answers if a["arm"] is None} == {None}
@@ -72,28 +72,28 @@ def test_a_canary_that_fails_is_sent_away_and_the_others_notice_nothing(
     assert "version 2 stopped" in said[0]
     assert len(said) == 1
     assert challenger.stopped().version == 2
-    other = type(challenger)(challenger.champions, challenger.knobs, challenger.meters)
+    other = type(challenger)(challenger.watcher, challenger.knobs, challenger.metrics)
     assert other.stopped().version == 2  # another process, or a restart
     challenger.set_share(0.5)
     assert challenger.stopped() is None
 
 
-def test_a_shadow_is_compared_and_never_seen(champions: Champions, params: Params) -> None:
-    with served(champions, params, **knobs(params, shadow_share=1.0)) as client:
-        client.desk.challenger.champions.poll()  # type: ignore[attr-defined]
+def test_a_shadow_is_compared_and_never_seen(watcher: ModelWatcher, params: Params) -> None:
+    with served(watcher, params, **knobs(params, shadow_share=1.0)) as client:
+        client.service.challenger.watcher.poll()  # type: ignore[attr-defined]
         answers = [ask(client, f"u{n}") for n in range(5)]
         assert {(a["version"], a["arm"]) for a in answers} == {(1, None)}
-        meters = client.desk.meters  # type: ignore[attr-defined]
-        client.desk.scorer.stop()  # type: ignore[attr-defined]
-        assert meters.registry.get_sample_value("carousel_shadow_overlap_count") == 5
-        assert meters.registry.get_sample_value("carousel_shadow_overlap_sum") == 5  # the same model, the same lists
-        client.desk.scorer.start()  # type: ignore[attr-defined]
+        metrics = client.service.metrics  # type: ignore[attr-defined]
+        client.service.scorer.stop()  # type: ignore[attr-defined]
+        assert metrics.registry.get_sample_value("carousel_shadow_overlap_count") == 5
+        assert metrics.registry.get_sample_value("carousel_shadow_overlap_sum") == 5  # the same model, the same lists
+        client.service.scorer.start()  # type: ignore[attr-defined]
 
 
 def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
-    canary: TestClient, shelf: Shelf, remake: Remake, experiment: Experiment
+    canary: TestClient, registry: FakeRegistry, remake: Remake, experiment: Experiment
 ) -> None:
-    challenger = canary.desk.challenger  # type: ignore[attr-defined]
+    challenger = canary.service.challenger  # type: ignore[attr-defined]
     arms = [Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)]
     experiment = experiment.model_copy(update={"arms": arms, "versions": {"old": 1, "new": 2}})
     begin(challenger.experiments, experiment)
@@ -103,15 +103,15 @@ def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
     assert seen == {("spring", "old", 1), ("spring", "new", 2), (None, None, 1)}
     told = [canary.post("/experiment", json={"user_id": f"u{n}"}).json()["arm"] for n in range(80)]
     assert told == [a["arm"] for a in answers]
-    shelf.champion = shelf.put(remake("other"))
-    canary.desk.champions.poll()  # type: ignore[attr-defined]
+    registry.champion = registry.put(remake("other"))
+    canary.service.watcher.poll()  # type: ignore[attr-defined]
     assert {(a["experiment"], a["version"]) for a in (ask(canary, f"u{n}") for n in range(20))} == {(None, 3)}
 
 
-def test_a_challenger_is_told_the_same_history(champions: Champions, params: Params) -> None:
+def test_a_challenger_is_told_the_same_history(watcher: ModelWatcher, params: Params) -> None:
     """Events and their times, not the products alone: it would answer somebody else."""
-    assert champions.current is not None
-    bundle = champions.current.bundle
+    assert watcher.current is not None
+    bundle = watcher.current.bundle
     user = user_of(bundle, [Row("sku-1", "view", 10**15), Row("sku-2", "purchase", 2 * 10**15)])
     again = user_of(bundle, rows_in(bundle, user))
     for field in ("item_idx", "event", "timestamp", "weight"):

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.contracts import EVENT_COLUMNS
-from components.serving.metrics import Meters
+from components.serving.metrics import ServiceMetrics
 from components.serving.storage import exposures as module
 from components.serving.storage.exposures import Exposure, ExposureLog
 
@@ -21,7 +21,7 @@ def read(folder: Path) -> list[dict]:
 
 
 def test_a_stop_writes_everything(tmp_path: Path) -> None:
-    log = ExposureLog(tmp_path / "shown", 5, 60, 100, Meters())
+    log = ExposureLog(tmp_path / "shown", 5, 60, 100, ServiceMetrics())
     log.start()
     for n in range(4):
         log.add(shown(3, f"r{n}"))
@@ -32,17 +32,17 @@ def test_a_stop_writes_everything(tmp_path: Path) -> None:
     assert set(EVENT_COLUMNS) <= set(rows[0])
     assert rows[0]["timestamp"].isoformat() == "2001-09-09T01:46:40+00:00"
     assert not list((tmp_path / "shown").glob(".*"))
-    assert log.meters.registry.get_sample_value("carousel_exposures_total") == 12
+    assert log.metrics.registry.get_sample_value("carousel_exposures_total") == 12
 
 
 def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
-    log = ExposureLog(tmp_path / "shown", 1000, 60, 7, Meters())
+    log = ExposureLog(tmp_path / "shown", 1000, 60, 7, ServiceMetrics())
     for n in range(3):
         log.add(shown(3, f"r{n}"))
     log.start()
     log.stop()
     assert [r["request_id"] for r in read(tmp_path / "shown")] == ["r0"] * 3 + ["r1"] * 3
-    assert log.meters.registry.get_sample_value("carousel_exposures_dropped_total") == 3
+    assert log.metrics.registry.get_sample_value("carousel_exposures_dropped_total") == 3
 
 
 def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytes
         real(path, rows)
 
     monkeypatch.setattr(module, "write", full)
-    log = ExposureLog(tmp_path / "shown", 2, 0.02, 100, Meters())
+    log = ExposureLog(tmp_path / "shown", 2, 0.02, 100, ServiceMetrics())
     log.start()
     log.add(shown(5))
     for _ in range(500):
