@@ -57,7 +57,10 @@ def write_text(path: Path, text: str) -> None:
 def write_json(
     path: Path, content: Any, *, sort_keys: bool = False, ensure_ascii: bool = True, allow_nan: bool = False
 ) -> None:
-    """Write the content whole, with an indent of 1 and a newline at the end; raises ValueError for NaN or infinity."""
+    """Write the content whole, with an indent of 1 and a newline at the end.
+
+    Raises ValueError for NaN or infinity unless allow_nan.
+    """
     text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=ensure_ascii, allow_nan=allow_nan)
     write_text(path, text + "\n")
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from components.errors import ContractError
+from components.io import atomic_file
 
 DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)  # what reading a bad file raises
 
@@ -18,11 +19,9 @@ DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeErro
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
     """Write the file with a digest and further metadata; raises ContractError when it cannot be written."""
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file(kept, partial, metadata={"sha256": _digest(kept), **(about or {})})
-        partial.replace(path)
+        with atomic_file(path) as temporary:
+            save_file(kept, temporary, metadata={"sha256": _digest(kept), **(about or {})})
     except (OSError, SafetensorError) as error:
         raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
 

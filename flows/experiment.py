@@ -12,6 +12,7 @@ from components.experiments.decision import ExperimentDecision, decide
 from components.experiments.definition import Arm, Experiment, Metric
 from components.experiments.outcomes import BEFORE_DAYS, Outcomes, read_outcomes
 from components.experiments.report import picture
+from components.io import write_record
 from components.times import to_micros
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def stop(workspace: Workspace, now: datetime) -> ExperimentDecision:
     """End the experiment and store its decision, which the gate reads. Raises ContractError."""
     decision, _ = status(workspace, now)
     folder = workspace.shop / "experiments"
-    definition.write(folder / f"{decision.experiment}.decision.json", decision)
+    write_record(folder / f"{decision.experiment}.decision.json", decision)
     definition.end(folder, _running(folder))
     return decision
 

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,6 +20,7 @@ from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.definition import lost
+from components.io import sha256_bytes, write_record
 from components.release import champion, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
@@ -106,7 +106,7 @@ def register(workspace: Workspace) -> int:
     """Register the bundle as challenger; a bundle that is registered already keeps its version."""
     root = workspace.root
     (root / DECISION).unlink(missing_ok=True)  # left by an earlier run; not part of this version's record
-    digest = champion.digest_of(root / "bundle") or ""
+    digest = champion.bundle_digest(root / "bundle") or ""
     evaluation = Evaluation.model_validate_json((root / EVALUATION).read_bytes())
     lineage = versioning.lineage(root, digest, evaluation.as_of, evaluation.challenger)
     metrics = {
@@ -149,10 +149,10 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         workspace.params,
         bootstrap,
         datetime.now(UTC),
-        sha256(content).hexdigest(),
+        sha256_bytes(content),
         lost(workspace.shop / "experiments", challenger.digest),
     )
-    (root / DECISION).write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_record(root / DECISION, decision)
     unchanged.write_stamp(root)
     registry.attach(version, root / DECISION)
     status.keep_last(workspace.shop, root / DECISION, root / DRIFT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from components.contracts import Record
 from components.errors import BusyError
+from components.io import sha256_bytes
 from components.params import PartName
 from components.tuning import overlay, report, search, winner
 from components.tuning.curve import Point, point
@@ -119,7 +119,7 @@ def run_trial(workspace: Workspace, model: str, number: int, run: str) -> Any:
 def begin(workspace: Workspace) -> str:
     """Return the MLflow run of this search; created unless an earlier call did."""
     keys = [search.key_of(workspace.root, workspace.params, model) for model in workspace.params.tune.models]
-    search_key = sha256("".join(keys).encode()).hexdigest()
+    search_key = sha256_bytes("".join(keys).encode())
     return workspace.registry().begin("tune", {"search": search_key, "release": workspace.params.release.name})
 
 

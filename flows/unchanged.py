@@ -6,10 +6,10 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 from components.contracts import Decision
+from components.io import sha256_file
 from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
@@ -30,7 +30,7 @@ def unchanged_outcome(
     champion that still serves, and does not ask for a promotion.
     """
     with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned) as workspace:
-        if champion.digest_of(workspace.root / "bundle") is None:
+        if champion.bundle_digest(workspace.root / "bundle") is None:
             return None
         resolve(workspace.root, workspace.overlays, workspace.overrides, workspace.settings.data_root)
         stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
@@ -66,4 +66,4 @@ def valid_decision(root: Path, registry: Registry) -> Decision | None:
 
 def _digests(root: Path) -> dict[str, str | None]:
     files = {str(name): root / name for name in DECISION_INPUTS}
-    return {name: sha256(file.read_bytes()).hexdigest() if file.exists() else None for name, file in files.items()}
+    return {name: sha256_file(file) if file.exists() else None for name, file in files.items()}

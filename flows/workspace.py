@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components import params
 from components.release import versioning
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
 from components.tuning import overlay
@@ -99,7 +99,7 @@ def locked_workspace(
     Raises ParamsError or BusyError before anything is written.
     """
     workspace = open_workspace(overlays, overrides, as_of, scheduled, untuned)
-    with held(workspace.settings.home / "retrain.lock", what):
+    with exclusive_lock(workspace.settings.home / "retrain.lock", what):
         if run_id is not None:
             folder = workspace.settings.home / "workspaces" / f"run-{run_id}"
             workspace = replace(workspace, root=versioning.workspace(workspace.root, folder), deployed=True)

@@ -24,6 +24,7 @@ from components.data import staging
 from components.data.quality import Broken, Counts, write_quarantine
 from components.data.schemas import schema
 from components.errors import ContractError
+from components.io import write_record
 from components.params import DataParams
 from components.times import to_naive_utc
 
@@ -71,7 +72,7 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
                 "%s: %s", table, ", ".join(f"{n} {k}" for k, n in counts[table].model_dump().items() if n) or "none"
             )
     info = SnapshotInfo(as_of=data.as_of.isoformat(), simulated=data.simulated, counts=counts)
-    (snapshot / "snapshot.json").write_text(info.model_dump_json(indent=1) + "\n")
+    write_record(snapshot / "snapshot.json", info)
     return rules
 
 

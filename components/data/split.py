@@ -15,6 +15,7 @@ from components.data.snapshot import partitions, read_snapshot_info
 from components.data.sql import quoted
 from components.data.tables import SplitInfo
 from components.errors import ContractError
+from components.io import write_record
 from components.params import SplitParams
 from components.times import to_micros
 
@@ -49,7 +50,7 @@ def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, m
                 f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
             )
             _check(_write(connection, rows, out / f"{window}.parquet"), window, info, split)
-    (out / "split.json").write_text(info.model_dump_json(indent=1) + "\n")
+    write_record(out / "split.json", info)
     return info
 
 

@@ -10,10 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from components.compat import translate
 from components.contracts import Record
 from components.errors import ContractError
+from components.io import find_record, write_record
 
 RUNNING = "running.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
@@ -85,19 +87,19 @@ def begin(folder: Path, experiment: Experiment) -> None:
         raise ContractError(f"experiment {running.name} runs; end it with `carousel experiment stop` first")
     if (folder / f"{experiment.name}.json").exists():
         raise ContractError(f"experiment {experiment.name}: there was one of this name; choose another")
-    write(folder / RUNNING, experiment)
+    write_record(folder / RUNNING, experiment)
 
 
 def end(folder: Path, experiment: Experiment) -> None:
     """End the running experiment: its definition stays under its name."""
-    write(folder / f"{experiment.name}.json", experiment)
+    write_record(folder / f"{experiment.name}.json", experiment)
     (folder / RUNNING).unlink()
 
 
 def lost(folder: Path, digest: str) -> str | None:
     """Return which experiment says that a bundle is worse than what it was compared with; None: none does."""
     for file in sorted(folder.glob("*.decision.json")):
-        decision = json.loads(file.read_bytes())
+        decision = translate("experiment_decision", json.loads(file.read_bytes()))
         worse = [arm for arm in decision["arms"][1:] if arm["bundle"] == digest]
         if worse and decision["verdict"] == "worse":
             return str(decision["experiment"])
@@ -106,17 +108,4 @@ def lost(folder: Path, digest: str) -> str | None:
 
 def read(folder: Path) -> Experiment | None:
     """Return the running experiment; None where there is none. Raises ContractError for a damaged file."""
-    try:
-        return Experiment.model_validate_json((folder / RUNNING).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise ContractError(f"{folder / RUNNING}: no experiment ({error}); mend it, or remove it") from None
-
-
-def write(path: Path, record: Record) -> None:
-    """Write a record; it appears whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    return find_record(folder / RUNNING, Experiment, "experiment", "correct it, or remove it")

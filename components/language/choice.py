@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts import Record
 from components.errors import ContractError
+from components.io import write_record
 from components.language.encoder import resolve_model
 
 FILE = "language.json"
@@ -21,7 +22,7 @@ class Choice(Record):
 
 def write_choice(folder: Path, choice: Choice) -> None:
     """Write language.json."""
-    (folder / FILE).write_text(choice.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_record(folder / FILE, choice)
 
 
 def chosen_model(folder: Path, name: str) -> Path:

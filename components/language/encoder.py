@@ -16,6 +16,7 @@ import numpy as np
 
 from components.contracts import FloatArray
 from components.errors import ContractError
+from components.io import sha256_file
 from components.language.text import normalise
 from components.params import LanguageParams
 
@@ -160,6 +161,5 @@ def _digest(folder: Path, max_tokens: int) -> str:
         path = folder / name
         if path.is_file():
             digest.update(name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256_file(path)))
     return digest.hexdigest()

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from components.compat import translate
 from components.contracts import BoolArray, FloatArray, TimeArray
 from components.errors import ContractError
+from components.io import write_json
 from components.params import SentimentParams
 
 BINS = 10  # of the calibration error
@@ -42,7 +44,7 @@ class SentimentHead:
         folder.mkdir(parents=True, exist_ok=True)
         numbers = np.array([self.bias, self.slope, self.shift])
         save_file({"weight": self.weight, "numbers": numbers}, folder / WEIGHTS)
-        (folder / ABOUT).write_text(json.dumps({"encoder": self.encoder, "dim": len(self.weight)}, indent=1) + "\n")
+        write_json(folder / ABOUT, {"encoder": self.encoder, "dim": len(self.weight)})
 
     @classmethod
     def load(cls, folder: Path) -> SentimentHead:
@@ -52,7 +54,7 @@ class SentimentHead:
 
         try:
             tensors = load_file(folder / WEIGHTS)
-            about = json.loads((folder / ABOUT).read_bytes())
+            about = translate("sentiment", json.loads((folder / ABOUT).read_bytes()))
             bias, slope, shift = (float(v) for v in tensors["numbers"])
             head = cls(tensors["weight"], bias, slope, shift, str(about["encoder"]))
             if head.weight.shape != (about["dim"],):

@@ -28,6 +28,7 @@ import numpy as np
 from components.contracts import IntArray, Record
 from components.data.snapshot import read_table
 from components.errors import ContractError
+from components.io import parse_record
 from components.times import DAY_S, to_naive_utc
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ def load(path: Path) -> Sample:
 
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
-        window = Window.model_validate_json((table.schema.metadata or {}).get(META, b""))
-    except (pa.ArrowException, OSError, ValueError) as error:
+        window = parse_record((table.schema.metadata or {}).get(META, b""), Window, "window", path.name)
+    except (pa.ArrowException, OSError, ContractError) as error:
         raise ContractError(
             f"{path.name}: expected a drift reference with the metadata {META.decode()!r}, got {str(error)[:200]!r}; "
             "fetch the champion's bundle again"

@@ -17,6 +17,7 @@ from components.contracts import TABLES, WINDOWS
 from components.data.snapshot import partitions
 from components.data.tables import SplitInfo, read_info
 from components.errors import ContractError
+from components.io import write_record
 from components.profiles import facts
 from components.profiles.definitions import item_numbers, item_rates, user_numbers
 from components.profiles.features import ProfileInfo, fit_scaling
@@ -69,7 +70,7 @@ def write_profiles(
         users=fit_scaling(out / "users.parquet", user_numbers(params)),
         items=fit_scaling(out / "items.parquet", [*item_numbers(params), *item_rates()]),
     )
-    (out / "profiles.json").write_text(told.model_dump_json(indent=1) + "\n")
+    write_record(out / "profiles.json", told)
     return told
 
 

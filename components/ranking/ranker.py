@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save
 from components.compat import translate
 from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
+from components.io import write_bytes, write_json
 from components.params import RankingParams
 from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, cut, lacking
@@ -81,17 +82,14 @@ class Ranker:
 
         Of users nothing is kept: `for_users` says who is asked about.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, NDArray[Any]] = {f"known.{name}": getattr(self.known, name) for name in DENSE}
         arrays |= {f"known.{name}": getattr(self.known, name).value for name in CARES}
         arrays["known.nobody"] = self.known.user[:1]
         arrays |= {f"net.{name}": weights.numpy() for name, weights in self.net.state_dict().items()}
         arrays["calibration"] = self.calibration
-        (folder / ARRAYS).write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+        write_bytes(folder / ARRAYS, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
         about = {"format": FORMAT, "params": self.params.model_dump(mode="json"), "tasks": list(self.tasks)}
-        partial = folder / f".{ABOUT}.partial"
-        partial.write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        partial.replace(folder / ABOUT)
+        write_json(folder / ABOUT, about, sort_keys=True)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -101,7 +99,7 @@ class Ranker:
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
             ranker = cls(RankingParams.model_validate(about["params"]))
-            arrays = load_file(folder / ARRAYS)
+            arrays = translate("ranker_arrays", load_file(folder / ARRAYS))
             ranker.known = Known.of_items(*(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *CARES)))
             ranker.net = make_net(ranker.known.sizes, ranker.params).eval()
             weights = {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}

@@ -9,8 +9,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from components.compat import translate
 from components.contracts import BoolArray, FloatArray, IntArray
 from components.errors import ContractError
+from components.io import write_bytes
 from components.params import AnnParams
 
 FILE = "graph.safetensors"
@@ -65,15 +67,14 @@ class Nearest:
 
     def save(self, folder: Path) -> None:
         """Write the graph."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_bytes(save({"graph": np.frombuffer(self.graph.save(), np.uint8)}))
+        write_bytes(folder / FILE, save({"graph": np.frombuffer(self.graph.save(), np.uint8)}))
 
     @classmethod
     def load(cls, folder: Path, n_items: int, dim: int, knobs: AnnParams) -> Self:
         """Read what `save` wrote; raises ContractError where it is damaged or of another catalogue."""
         try:
             graph = _graph(dim, knobs)
-            graph.load(load_file(folder / FILE)["graph"].tobytes())
+            graph.load(translate("ann_arrays", load_file(folder / FILE))["graph"].tobytes())
             if graph.ndim != dim or len(graph) > n_items:
                 raise ValueError(f"{len(graph)} rows of {graph.ndim}, expected {n_items} of {dim} at most")
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:

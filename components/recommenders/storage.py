@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from components.compat import translate
 from components.contracts import FloatArray
 from components.errors import ContractError
+from components.io import write_bytes, write_json
 from components.params import Section
 from components.recommenders.histories import Matrix
 
@@ -26,14 +27,10 @@ def write_model(
     folder: Path, name: str, version: int, n_items: int, settings: Mapping[str, Section], arrays: Mapping[str, Array]
 ) -> None:
     """Write the folder's two files; model.json comes last and whole, so a folder that has it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arrays.safetensors").write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+    write_bytes(folder / "arrays.safetensors", save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
     knobs = {key: section.model_dump(mode="json") for key, section in settings.items()}
     tree = {"name": name, "format": version, "n_items": n_items, **knobs}
-    text = json.dumps(tree, indent=1, sort_keys=True, allow_nan=False)
-    partial = folder / ".model.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(folder / "model.json")
+    write_json(folder / "model.json", tree, sort_keys=True)
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -65,7 +62,7 @@ class Stored:
         self.n_items = n_items
         path = folder / "arrays.safetensors"
         try:
-            self.arrays: dict[str, Array] = load_file(path)
+            self.arrays: dict[str, Array] = translate("recommender_arrays", load_file(path))
         except (OSError, SafetensorError) as error:
             raise ContractError(f"{path}: cannot be read ({error}); save the model again") from None
 

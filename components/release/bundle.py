@@ -23,11 +23,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from components.compat import translate
+from components import io
 from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, TamperedError
@@ -36,7 +35,7 @@ from components.params import AnnParams, ProfilesParams
 from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender
 from components.recommenders.factory import load_model
-from components.release.catalogue_adapter import TranslatedRecommender
+from components.release.catalogue_adapter import CatalogueAdapter
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -176,10 +175,10 @@ def build_bundle(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     (out / "info.json").write_text(_canonical(info.model_dump(mode="json")), encoding="utf-8")
-    files = {name: {"sha256": _sha256(out / name), "bytes": (out / name).stat().st_size} for name in _files(out)}
+    files = {name: {"sha256": io.sha256_file(out / name), "bytes": (out / name).stat().st_size} for name in _files(out)}
     text = _canonical({"format": FORMAT, "files": files})
     (out / MANIFEST).write_text(text, encoding="utf-8")
-    return sha256(text.encode()).hexdigest()
+    return io.sha256_bytes(text.encode())
 
 
 def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
@@ -189,19 +188,18 @@ def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
     """
     came = check_files(folder, digest)
     try:
-        content = json.loads((folder / "info.json").read_bytes())
-        info = BundleInfo.model_validate(translate("bundle_info", content))
-    except ValueError as error:
+        info = io.read_record(folder / "info.json", BundleInfo, "bundle_info", "fetch the bundle again")
+    except ContractError as error:
         raise ContractError(f"bundle {came[:12]}: info.json is not of this version of Carousel ({error})") from None
     return Bundle(folder, came, info)
 
 
-def translated(bundle: Bundle, item_ids: list[str]) -> Recommender:
+def adapt_to_catalogue(bundle: Bundle, item_ids: list[str]) -> Recommender:
     """Return the bundle's model as "champion": it takes and returns the item_idx of `item_ids` (row 0 is padding).
 
     Events on items that the bundle does not know leave the history; such items score -inf.
     """
-    return TranslatedRecommender(bundle.model, bundle.index, item_ids)
+    return CatalogueAdapter(bundle.model, bundle.index, item_ids)
 
 
 def check_files(folder: Path, digest: str | None = None) -> str:
@@ -210,7 +208,7 @@ def check_files(folder: Path, digest: str | None = None) -> str:
     if path.is_symlink() or not path.is_file():
         raise TamperedError(f"{folder.name}: {MANIFEST} is missing; this is no bundle, or a half written one")
     content = path.read_bytes()
-    came = sha256(content).hexdigest()
+    came = io.sha256_bytes(content)
     if digest is not None and came != digest:
         raise TamperedError(f"{folder.name}/{MANIFEST}: expected digest {digest}, came {came}; fetch the bundle again")
     expected = _read_manifest(content, folder.name)
@@ -220,7 +218,7 @@ def check_files(folder: Path, digest: str | None = None) -> str:
         raise TamperedError(f"{folder.name}: files missing {missing}, files not in the manifest {extra}")
     for name, entry in expected.items():
         file = folder / name
-        if file.stat().st_size != entry["bytes"] or _sha256(file) != entry["sha256"]:
+        if file.stat().st_size != entry["bytes"] or io.sha256_file(file) != entry["sha256"]:
             raise TamperedError(
                 f"{folder.name}/{name}: the bytes are not those of the manifest; fetch the bundle again"
             )
@@ -272,8 +270,3 @@ def _encoder_files(folder: Path) -> list[str]:
 
 def _canonical(tree: Any) -> str:
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

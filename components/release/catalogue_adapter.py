@@ -11,7 +11,7 @@ from components.contracts import Catalogue, FloatArray, IntArray, Interactions, 
 from components.recommenders.base import BaseRecommender
 
 
-class TranslatedRecommender(BaseRecommender):
+class CatalogueAdapter(BaseRecommender):
     """Named "champion". Events on items that the model does not know leave the history; such items enter no list."""
 
     name: ClassVar[str] = "champion"
@@ -48,4 +48,4 @@ class TranslatedRecommender(BaseRecommender):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Refuse: open the bundle and translate it."""
-        raise NotImplementedError("open the bundle and call `translated`")
+        raise NotImplementedError("open the bundle and call `adapt_to_catalogue`")

@@ -5,7 +5,7 @@ from hashlib import md5
 from pathlib import Path
 
 
-def digest_of(path: Path) -> str:
+def dvc_digest(path: Path) -> str:
     """Return DVC's md5 of a file or a folder (which ends in .dir), computed from the bytes."""
     if path.is_file():
         return file_md5(path)

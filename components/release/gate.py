@@ -101,7 +101,7 @@ def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Eviden
         ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
 
 
-def binding(decision: Decision) -> list[Check]:
+def required_checks(decision: Decision) -> list[Check]:
     """Return the checks that must have passed for a promotion: a first champion need not beat anyone."""
     if not decision.bootstrap:
         return decision.checks

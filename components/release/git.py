@@ -1,10 +1,10 @@
 """The few things that are asked of git."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 from components.errors import ReleaseError
+from components.io import temporary_folder
 
 NOT_CODE = ("dvc.lock", "params.yaml")  # what runs write, and what the registry keeps with each version
 
@@ -33,10 +33,8 @@ def clone(source: Path, folder: Path, revision: str | None) -> None:
     """Make folder a checkout of the source at the revision (HEAD by default); one that is there is brought to it."""
     revision = git(source, "rev-parse", "--verify", f"{revision or 'HEAD'}^{{commit}}")
     if not (folder / ".git").exists():
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        git(source, "clone", "--quiet", "--no-checkout", ".", str(partial))
-        partial.replace(folder)
+        with temporary_folder(folder) as temporary:
+            git(source, "clone", "--quiet", "--no-checkout", ".", str(temporary / "clone"))
+            (temporary / "clone").replace(folder)
     git(folder, "fetch", "--quiet", "origin", revision)
     git(folder, "checkout", "--quiet", "--force", "--detach", revision)

@@ -15,7 +15,7 @@ POLL_S = 0.1
 
 
 @contextmanager
-def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
+def exclusive_lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock, after wait_s at most; raises BusyError saying who holds it and since when."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:

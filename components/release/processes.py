@@ -22,7 +22,7 @@ GRACE_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProcessResult:
     """How a command ended."""
 
     code: int
@@ -33,7 +33,7 @@ class Outcome:
 
 def run_guarded(
     command: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float, log: logging.Logger
-) -> Outcome:
+) -> ProcessResult:
     """Return how the command ended; its lines go to the log as they come.
 
     After timeout_s it gets SIGTERM, and after GRACE_S more SIGKILL, with its children.
@@ -76,7 +76,7 @@ def run_guarded(
             os.killpg(process.pid, signal.SIGKILL)  # whatever the command left behind
         process.wait()
         stdout.close()
-    return Outcome(process.returncode, timed_out.is_set(), time.monotonic() - started, list(lines))
+    return ProcessResult(process.returncode, timed_out.is_set(), time.monotonic() - started, list(lines))
 
 
 def guard(command: Sequence[str]) -> int:

@@ -7,20 +7,18 @@ The ledger's intent and the alias together say how far it came: the next call en
 import logging
 import math
 import shutil
-from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from components import io
 from components.contracts import Decision
-from components.errors import ReleaseError, StaleDecisionError, TamperedError
+from components.errors import ContractError, ReleaseError, StaleDecisionError, TamperedError
 from components.faults import crash_point
 from components.release.bundle import open_bundle
-from components.release.gate import binding
+from components.release.gate import required_checks
 from components.release.ledger import Action, Deployment, Ledger
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.registry import Registry, Version
-from components.release.smoke_test import answer, ask_service
+from components.release.smoke_test import smoke_test, wait_until_serving
 from components.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,10 +32,10 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
     not the one judged, ReleaseError for any other reason not to; the champion that serves then goes on serving.
     """
     decision, digest = read_decision(decision_file)
-    with held(settings.home / "promotion.lock", "a promotion", LOCK_S):
+    with exclusive_lock(settings.home / "promotion.lock", "a promotion", LOCK_S):
         crash_point("promote:locked")
         ledger = Ledger(settings.shop(registry.name))
-        settle(ledger, registry)
+        recover_interrupted(ledger, registry)
         current = registry.alias("champion")
         last = ledger.served()[-1:]
         if last and last[0].decision_digest == digest and current and current.number == last[0].version:
@@ -53,10 +51,10 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
     A second rollback goes further back. Versions that the registry no longer holds are passed over.
     Raises ReleaseError when there is nothing to go back to.
     """
-    with held(settings.home / "promotion.lock", "a rollback", LOCK_S):
+    with exclusive_lock(settings.home / "promotion.lock", "a rollback", LOCK_S):
         crash_point("rollback:locked")
         ledger = Ledger(settings.shop(registry.name))
-        settle(ledger, registry)
+        recover_interrupted(ledger, registry)
         current = registry.alias("champion")
         chain = _alive(ledger.served(), registry)
         number = current.number if current else None
@@ -66,7 +64,7 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         return _deploy("rollback", registry.version(target), previous, None, ledger, registry, settings)
 
 
-def settle(ledger: Ledger, registry: Registry) -> None:
+def recover_interrupted(ledger: Ledger, registry: Registry) -> None:
     """End what a dead process began: done where the champion alias has moved, else taken back."""
     intent = ledger.open_intent()
     if intent is None:
@@ -86,10 +84,11 @@ def read_decision(file: Path) -> tuple[Decision, str]:
     """Return the decision and the sha256 of its bytes; raises ReleaseError when it is no decision."""
     try:
         content = file.read_bytes()
-        return Decision.model_validate_json(content), sha256(content).hexdigest()
+        decision = io.parse_record(content, Decision, "decision", file.name, "run `carousel decide` again")
+        return decision, io.sha256_bytes(content)
     except OSError as error:
         raise ReleaseError(f"decision {file.name}: {error.strerror}; run `carousel decide` first") from None
-    except ValidationError as error:
+    except ContractError as error:
         raise ReleaseError(f"decision {file.name} is not a decision file: {error}") from None
 
 
@@ -116,7 +115,7 @@ def _checked(decision: Decision, file: Path, current: Version | None, ledger: Le
     beside = file.parent / "evaluate/evaluation.json"
     known = {challenger.evaluation_digest} if challenger.evaluation_digest else set()
     if beside.exists():
-        known.add(sha256(beside.read_bytes()).hexdigest())
+        known.add(io.sha256_file(beside))
     if known - {decision.evaluation_digest}:
         raise StaleDecisionError("the evaluation is not the one that the decision was taken on; decide again")
     return challenger
@@ -124,7 +123,7 @@ def _checked(decision: Decision, file: Path, current: Version | None, ledger: Le
 
 def _check_numbers(decision: Decision) -> None:
     """Raise ReleaseError unless every check that binds has passed on finite numbers."""
-    bad = [c.name for c in binding(decision) if not c.passed or c.value is None or not math.isfinite(c.value)]
+    bad = [c.name for c in required_checks(decision) if not c.passed or c.value is None or not math.isfinite(c.value)]
     if bad or not decision.checks:
         raise ReleaseError(f"the decision says promote, but these checks do not hold: {bad or 'it has none'}")
     gain = decision.gain
@@ -189,7 +188,7 @@ def _deploy(
     crash_point(f"{action}:intent")
     try:
         candidate = settings.home / "candidate"
-        answer(open_bundle(registry.fetch(target.number, candidate), digest))
+        smoke_test(open_bundle(registry.fetch(target.number, candidate), digest))
         shutil.rmtree(candidate)
     except Exception as error:
         ledger.close(intent, "abandoned", f"{type(error).__name__}: {error}")
@@ -199,7 +198,7 @@ def _deploy(
     crash_point(f"{action}:previous")
     registry.move("champion", target.number)
     crash_point(f"{action}:champion")
-    note = ask_service(settings.service_url, target.number)
+    note = wait_until_serving(settings.service_url, target.number)
     done = ledger.close(intent, "done", note)
     crash_point(f"{action}:done")
     log.info("%s: version %d serves, before it %s; %s", action, target.number, previous, note)

@@ -10,17 +10,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from components import io
 from components.contracts import ChampionRef, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
 from components.release import records
 from components.release.bundle import check_files
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.records import Version
 from components.settings import Settings
 
@@ -49,7 +49,7 @@ class Registry:
 
     def prepare(self) -> None:
         """Open the registry, and make the local database where there is none; raises ReleaseError if unreachable."""
-        with held(self.settings.home / "registry.lock", "opening the registry", LOCK_S), self._door():
+        with exclusive_lock(self.settings.home / "registry.lock", "opening the registry", LOCK_S), self._door():
             self._client.search_registered_models(max_results=1)
 
     def register(
@@ -70,8 +70,8 @@ class Registry:
         check_files(bundle, lineage.bundle_digest)
         numbers = records.finite_metrics(metrics)
         evaluation = reports / EVALUATION
-        digest = sha256(evaluation.read_bytes()).hexdigest() if evaluation.exists() else ""
-        with held(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
+        digest = io.sha256_file(evaluation) if evaluation.exists() else ""
+        with exclusive_lock(self.settings.home / "registry.lock", "registering a version", LOCK_S), self._door():
             found = self._find(lineage.bundle_digest)
             run_id = found.run_id if found else self._run(lineage)
             crash_point("register:run")
@@ -162,20 +162,15 @@ class Registry:
         version = self.version(number)
         if _is_whole(folder, version.lineage.bundle_digest):
             return folder
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
+        with io.temporary_folder(folder) as temporary:
             with self._door():
-                path = Path(self._client.download_artifacts(version.run_id, "bundle", str(partial)))
+                path = Path(self._client.download_artifacts(version.run_id, "bundle", str(temporary)))
             try:
                 check_files(path, version.lineage.bundle_digest)
             except TamperedError as error:
                 raise TamperedError(f"version {number} of {self.name} in the registry: {error}") from None
             shutil.rmtree(folder, ignore_errors=True)
             path.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         return folder
 
     def attach(self, number: int, file: Path, folder: str = "reports") -> None:
@@ -191,7 +186,7 @@ class Registry:
 
     def begin(self, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of the run with these tags, begun now where there is none; it is of no version."""
-        with held(self.settings.home / "registry.lock", "beginning a run", LOCK_S), self._door():
+        with exclusive_lock(self.settings.home / "registry.lock", "beginning a run", LOCK_S), self._door():
             found = self._tagged(tags)
             if found is None:
                 found = self._client.create_run(self._experiment(), tags=dict(tags), run_name=name).info.run_id

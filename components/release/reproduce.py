@@ -5,14 +5,14 @@ from `split` on run anew, no cache asked. Then the metrics are compared, to the 
 import json
 import logging
 import shutil
-from hashlib import sha256
 from pathlib import Path
 
 import yaml
 
+from components import io
 from components.contracts import Evaluation, Record
 from components.errors import TamperedError
-from components.release import versioning
+from components.release import champion, versioning
 from components.release.registry import Registry, Version
 from components.settings import Settings
 
@@ -55,7 +55,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
             versioning.rerun_stage(folder, stage, timeout_s, env)
     now = _read(folder / METRICS)
     different = sorted(name for name in then.keys() | now.keys() if not _same(then.get(name), now.get(name)))
-    digest = sha256((folder / "bundle/manifest.json").read_bytes()).hexdigest()
+    digest = champion.bundle_digest(folder / "bundle")
     return Reproduction(
         version=version,
         equal=not different,
@@ -75,18 +75,16 @@ def _prepare(wanted: Version, registry: Registry, folder: Path) -> dict[str, flo
     (folder / "run").mkdir(exist_ok=True)
     shutil.copyfile(registry.artifact(number, "run/params.yaml", record), folder / "run/params.yaml")
     shutil.copyfile(registry.artifact(number, "run/dvc.lock", record), folder / versioning.LOCK)
-    came = sha256((folder / "run/params.yaml").read_bytes()).hexdigest(), versioning.data_version(folder)
+    came = io.sha256_file(folder / "run/params.yaml"), versioning.data_version(folder)
     expected = wanted.lineage.params_digest, wanted.lineage.data_version
     if came != expected:
         raise TamperedError(f"version {number}: parameters and data are {came}, its tags say {expected}")
     then = _read(registry.artifact(number, METRICS, record))
     evaluation = registry.artifact(number, "reports/evaluate/evaluation.json", record)
-    champion = Evaluation.model_validate_json(evaluation.read_bytes()).champion
-    (folder / "champion").mkdir(exist_ok=True)
-    if champion:
-        registry.fetch(champion.version, folder / "champion/bundle")
-    text = champion.model_dump_json(indent=1) if champion else "null"
-    (folder / "champion/champion.json").write_text(f"{text}\n", encoding="utf-8")
+    compared = io.read_record(evaluation, Evaluation, "evaluation").champion
+    if compared:
+        registry.fetch(compared.version, folder / "champion/bundle")
+    io.write_record(folder / "champion/champion.json", compared)
     shutil.rmtree(record)
     return then
 

@@ -17,7 +17,7 @@ PROOF_S = 20.0  # longest wait until the live service serves the version; it pol
 ASK_EVERY_S = 1.0
 
 
-def answer(bundle: Bundle) -> None:
+def smoke_test(bundle: Bundle) -> None:
     """Raise ReleaseError unless model and fallback list products for a stranger and for a user with a history."""
     n_items = len(bundle.item_ids) - 1
     if (bundle.info.n_items, bundle.info.model) != (n_items, bundle.model.name):
@@ -54,7 +54,7 @@ def _test_users(n_items: int, now: int) -> Users:
     return Users(np.zeros(2, dtype=np.int32), history, now)
 
 
-def ask_service(url: str, version: int) -> str:
+def wait_until_serving(url: str, version: int) -> str:
     """Return what the live service says: that it serves the version, or what it says instead after PROOF_S."""
     if not url:
         return "live service not asked: CAROUSEL_SERVICE_URL is not set"

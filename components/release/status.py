@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from components import io
 from components.contracts import Decision, DriftVerdict, Record
 from components.params import ReleaseParams
 from components.settings import Settings
@@ -48,24 +49,19 @@ def status(settings: Settings, release: ReleaseParams) -> Status:
 
 def keep_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
     """Keep copies of the newest decision and drift verdict of a shop: deployed runs leave no checkout behind."""
-    shop.mkdir(parents=True, exist_ok=True)
     for source, name in ((decision, "decision.json"), (drift, "drift.json")):
         if source is not None and source.exists():
-            partial = shop / f".{name}.partial"
-            partial.write_bytes(source.read_bytes())
-            partial.replace(shop / name)
+            io.write_bytes(shop / name, source.read_bytes())
 
 
 def last_decision(shop: Path) -> Decision | None:
     """Return the newest decision, or None."""
-    file = shop / "decision.json"
-    return Decision.model_validate_json(file.read_bytes()) if file.exists() else None
+    return io.find_record(shop / "decision.json", Decision, "decision")
 
 
 def last_drift(shop: Path) -> DriftVerdict | None:
     """Return the newest drift verdict, or None."""
-    file = shop / "drift.json"
-    return DriftVerdict.model_validate_json(file.read_bytes()) if file.exists() else None
+    return io.find_record(shop / "drift.json", DriftVerdict, "drift")
 
 
 def _iso(time: datetime | None) -> str | None:

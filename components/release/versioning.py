@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ import yaml
 
 from components.contracts import Lineage, Record
 from components.errors import BusyError, ReleaseError, StageError, TamperedError
-from components.release.digests import digest_of, file_md5
+from components.io import sha256_file
+from components.release.digests import dvc_digest, file_md5
 from components.release.git import clone, git, is_dirty
-from components.release.processes import Outcome, run_guarded
+from components.release.processes import ProcessResult, run_guarded
 
 __all__ = [
     "StageRun",
@@ -96,7 +96,7 @@ def damaged(root: Path, stage: str) -> list[str]:
     bad = []
     for out in _lock(root)["stages"].get(stage, {}).get("outs", []):
         path, digest = root / out["path"], str(out["md5"])
-        if path.exists() and digest_of(path) != digest:
+        if path.exists() and dvc_digest(path) != digest:
             bad.append(str(out["path"]))
             _drop(root, path, digest)
     return bad
@@ -109,14 +109,14 @@ def restore(root: Path, target: str) -> None:
     """
     digest = _recorded(root, target)
     path = root / target
-    if path.exists() and digest_of(path) == digest:
+    if path.exists() and dvc_digest(path) == digest:
         return
     for source in ("cache", "remote"):
         with suppress(ReleaseError), _repo(root) as repo:
             if source == "remote":
                 repo.fetch([str(path)])  # DVC takes relative targets from the cwd
             repo.checkout([str(path)], force=True)
-        if path.exists() and digest_of(path) == digest:
+        if path.exists() and dvc_digest(path) == digest:
             return
         names = _drop(root, path, digest)
         log.warning("%s: %s of %s is missing or damaged %s", target, digest, source, names)
@@ -137,7 +137,7 @@ def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
         git_revision=git(root, "rev-parse", "HEAD"),
         git_dirty=is_dirty(root),
         data_version=data_version(root),
-        params_digest=sha256((root / "run/params.yaml").read_bytes()).hexdigest(),
+        params_digest=sha256_file(root / "run/params.yaml"),
         bundle_digest=bundle_digest,
         as_of=as_of,
         model=model,
@@ -204,7 +204,7 @@ def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], fla
         raise _failure(stage, outcome)
 
 
-def _failure(stage: str, outcome: Outcome) -> Exception:
+def _failure(stage: str, outcome: ProcessResult) -> Exception:
     text = "\n".join(outcome.lines)
     if "is busy, it is being blocked by" in text or "Unable to acquire lock" in text:
         return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save
 from components.compat import translate
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.errors import ContractError
+from components.io import write_bytes
 from components.params import SearchParams
 from components.recommenders.ann_index import Nearest
 from components.recommenders.base import top_k
@@ -108,13 +109,12 @@ class SearchIndex:
 
     def save(self, folder: Path) -> None:
         """Write arrays.safetensors, then search.json; the same index gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
         lexical = self.lexical
         arrays: dict[str, NDArray[Any]] = {"starts": lexical.starts, "items": lexical.items, "worth": lexical.worth}
-        (folder / ARRAYS).write_bytes(save(arrays))
+        write_bytes(folder / ARRAYS, save(arrays))
         about = {"format": FORMAT, "n_items": self.n_items, "params": self.params.model_dump(mode="json")}
         text = json.dumps(about | {"vocabulary": lexical.vocabulary}, sort_keys=True, ensure_ascii=False)
-        (folder / ABOUT).write_text(text + "\n", encoding="utf-8", errors="surrogatepass")
+        write_bytes(folder / ABOUT, f"{text}\n".encode(errors="surrogatepass"))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -124,7 +124,7 @@ class SearchIndex:
             about = translate("search", json.loads(text))
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
-            arrays, vocabulary = load_file(folder / ARRAYS), about["vocabulary"]
+            arrays, vocabulary = translate("search_arrays", load_file(folder / ARRAYS)), about["vocabulary"]
             starts, items, worth = (arrays[name] for name in ("starts", "items", "worth"))
             n_items = int(about["n_items"])
             if len(starts) != len(vocabulary) + 1 or starts[-1] != len(items) or len(items) != len(worth):

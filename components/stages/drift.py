@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts import ChampionRef, DriftVerdict
 from components.errors import ContractError
+from components.io import write_record
 from components.monitoring import drift, report, windows
 from components.params import Params
 from components.stages.run import stage, write_metrics
@@ -24,7 +25,7 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
     verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed)
     report.write_report(out / "drift.html", verdict, reference, current)
     write_metrics(out, flat(verdict, reference, current, params.data.as_of))
-    (out / "drift.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_record(out / "drift.json", verdict)
     return verdict
 
 

@@ -10,6 +10,7 @@ from components.errors import ContractError
 from components.evaluation import evaluator, report
 from components.evaluation import report_data as views
 from components.evaluation.protocol import champion_saw_test
+from components.io import write_record
 from components.params import Params
 from components.stages.run import stage, write_metrics
 from components.times import to_iso
@@ -29,7 +30,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     evaluation = evaluator.summarise(windows, measured, champion, params)
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
-    (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_record(out / "evaluation.json", evaluation)
     return evaluation
 
 
@@ -52,12 +53,12 @@ def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluat
     text = file.read_text(encoding="utf-8")
     if text.strip() == "null":
         return None
-    from components.release.bundle import open_bundle, translated
+    from components.release.bundle import adapt_to_catalogue, open_bundle
 
     ref = ChampionRef.model_validate_json(text)
     bundle = open_bundle(folder / "bundle", ref.digest)
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
-    return evaluator.Champion(ref, translated(bundle, item_ids), saw_test)
+    return evaluator.Champion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)
 
 
 def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:

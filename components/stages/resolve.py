@@ -1,9 +1,7 @@
 """Stage `resolve`: params.yaml + overlays + overrides -> run/params.yaml; what the sources look like now."""
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
@@ -12,6 +10,7 @@ from components import params
 from components.data.sources import fingerprint
 from components.errors import CarouselError
 from components.faults import crash_point
+from components.io import write_text
 from components.settings import Settings
 from components.tuning import overlay
 
@@ -51,13 +50,8 @@ def main() -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
 
 
 if __name__ == "__main__":

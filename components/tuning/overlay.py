@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from components.io import write_text
 from components.tuning import space
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,7 @@ def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[st
     lines = [HEAD.format(as_of.isoformat())]
     lines += [f"# {line}" for line in [*earlier, *(f"{model}: {story}" for model, story in stories.items())]]
     tree = space.nested({**space.flat(yaml.safe_load(text) or {}), **values})
-    shop.mkdir(parents=True, exist_ok=True)
-    partial = shop / f".{FILE}.partial"
-    partial.write_text("\n".join(lines) + "\n" + yaml.safe_dump(tree), encoding="utf-8")
-    partial.replace(file)
+    write_text(file, "\n".join(lines) + "\n" + yaml.safe_dump(tree))
     return file
 
 

@@ -1,10 +1,10 @@
 """Tables of a search and of a learning curve; the curve as JSON, table and picture."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from components.evaluation import plots
+from components.io import write_json
 from components.tuning.curve import Point
 from components.tuning.winner import Found
 
@@ -55,4 +55,4 @@ def write_curve(folder: Path, points: Sequence[Point], primary: str, simulated: 
     svg = plots.standalone(plots.curves(series, title, "Lines: means over users; whiskers: bootstrap intervals"))
     (folder / "curve.md").write_text(f"{title}\n\n{text}", encoding="utf-8")
     (folder / "curve.svg").write_text(svg, encoding="utf-8")
-    (folder / "curve.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "curve.json", content, allow_nan=True)

@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from components.contracts import FloatArray, Record
 from components.errors import ContractError, ParamsError
+from components.io import read_record, sha256_bytes, write_record
 from components.params import Params, section_of
 from components.tuning import space
 from components.tuning.measure import digest, measure, read_world
@@ -47,7 +47,7 @@ def key_of(root: Path, params: Params, model: str) -> str:
     sections |= tune.of(model) | ({"trainer": params.trainer} if model == "sequence" else {})
     told = {name: section.model_dump(mode="json") for name, section in sections.items()}
     numbers = [params.seed, params.evaluation.primary, tune.startup_trials, tune.max_epochs, tune.min_epochs]
-    return sha256(f"{digest(root)}{json.dumps(told, sort_keys=True)}{numbers}".encode()).hexdigest()
+    return sha256_bytes(f"{digest(root)}{json.dumps(told, sort_keys=True)}{numbers}".encode())
 
 
 def run_trial(root: Path, folder: Path, params: Params, model: str, number: int) -> Trial:
@@ -59,21 +59,19 @@ def run_trial(root: Path, folder: Path, params: Params, model: str, number: int)
     kept = _opened(folder / model, key_of(root, params, model))
     file = kept / f"{number:03d}.json"
     if file.exists():
-        return Trial.model_validate_json(file.read_bytes())
+        return read_record(file, Trial, "trial")
     trial, values = _measured(root, params, model, number, read_trials(folder, model)[:number])
     if values is not None:
         from safetensors.numpy import save_file
 
         save_file({"value": values}, file.with_suffix(".safetensors"))
-    partial = file.with_suffix(".partial")
-    partial.write_text(trial.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_record(file, trial)
     return trial
 
 
 def read_trials(folder: Path, model: str) -> list[Trial]:
     """Return the trials of a model that are kept in folder, in their order."""
-    return [Trial.model_validate_json(file.read_bytes()) for file in sorted((folder / model).glob("*.json"))]
+    return [read_record(file, Trial, "trial") for file in sorted((folder / model).glob("*.json"))]
 
 
 def read_values(folder: Path, trial: Trial) -> FloatArray:

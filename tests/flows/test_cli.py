@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from flows import cli
 
 HEAVY = ("torch", "mlflow", "dvc", "prefect", "evidently", "pandas", "pyarrow", "numpy", "lightning", "duckdb")
@@ -147,7 +147,7 @@ def test_retrain_from_the_command_line(promoted: Path) -> None:
 
 
 def test_two_at_once_one_is_told_why_not(promoted: Path) -> None:
-    with held(promoted / ".carousel/retrain.lock", "a retrain"):
+    with exclusive_lock(promoted / ".carousel/retrain.lock", "a retrain"):
         second = carousel(promoted, "retrain", "--json")
     assert second.returncode == 1
     assert one_object(second.stdout)["kind"] == "BusyError"

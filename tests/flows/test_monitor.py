@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.errors import BusyError
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from flows.tasks import unwrap
 
 SHIFTED = ["drift.max_distance=0.01"]
@@ -53,5 +53,8 @@ def test_no_drift_sends_nothing_and_trains_nothing(promoted: Path, server: None,
 def test_it_works_alone(promoted: Path) -> None:
     from flows.monitor import monitor
 
-    with held(promoted / ".carousel/retrain.lock", "a retrain"), pytest.raises(BusyError, match="a retrain runs since"):
+    with (
+        exclusive_lock(promoted / ".carousel/retrain.lock", "a retrain"),
+        pytest.raises(BusyError, match="a retrain runs since"),
+    ):
         monitor.fn()

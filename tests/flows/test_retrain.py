@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.errors import BusyError, StageError
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import unchanged
@@ -87,7 +87,10 @@ def test_a_dry_run_promotes_nothing(promoted: Path) -> None:
 
 
 def test_a_second_run_is_told_who_works(promoted: Path) -> None:
-    with held(promoted / ".carousel/retrain.lock", "a retrain"), pytest.raises(BusyError, match=r"since .*pid \d+"):
+    with (
+        exclusive_lock(promoted / ".carousel/retrain.lock", "a retrain"),
+        pytest.raises(BusyError, match=r"since .*pid \d+"),
+    ):
         run()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
 from flows import cli
@@ -172,7 +172,10 @@ def test_a_search_whose_time_is_over_is_gone_on_with(checkout: Path) -> None:
 def test_one_at_a_time(checkout: Path) -> None:
     from components.errors import BusyError
 
-    with held(checkout / ".carousel/retrain.lock", "a retrain"), pytest.raises(BusyError, match="start a search again"):
+    with (
+        exclusive_lock(checkout / ".carousel/retrain.lock", "a retrain"),
+        pytest.raises(BusyError, match="start a search again"),
+    ):
         search()
 
 

@@ -55,8 +55,8 @@ def test_one_at_a_time_and_a_dead_one_lets_go(checkout: Path) -> None:
     with locked_workspace([], [], None, "a retrain"), busy, locked_workspace([], [], None, "monitoring"):
         pass
     code = (
-        "import os, signal\nfrom pathlib import Path\nfrom components.release.lock import held\n"
-        "with held(Path('.carousel/retrain.lock'), 'a retrain'): os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal\nfrom pathlib import Path\nfrom components.release.lock import exclusive_lock\n"
+        "with exclusive_lock(Path('.carousel/retrain.lock'), 'a retrain'): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run(["python", "-c", code], cwd=checkout, check=False).returncode == -9
     with locked_workspace([], [], None, "a retrain") as found:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from components.errors import ContractError
+from components.io import write_text
 from components.tensors import load_moments, moments, read_tensors, write_tensors
 
 
@@ -32,9 +33,7 @@ def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, 
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()} | moments(optimizer, "optimizer")
     name = f"state-{progress.step}.safetensors"
     write_tensors(folder / name, tensors)
-    partial = folder / ".state.json.partial"
-    partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-    partial.replace(folder / "state.json")
+    write_text(folder / "state.json", json.dumps(asdict(progress)))
     for old in folder.glob("state-*.safetensors"):
         if old.name != name:
             old.unlink()

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from components.contracts import Record, Users
 from components.errors import ContractError
-from components.experiments.definition import Experiment, place_of, read, write
+from components.experiments.definition import Experiment, place_of, read
+from components.io import find_record, write_record
 from components.params import ChallengerParams
 from components.serving.inference.recommendations import rows_in, user_of
 from components.serving.inference.scorer import FAILED, OverloadError, ScoredList, Scorer
@@ -169,8 +170,8 @@ class TrafficRouter:
 
     def _stopped(self) -> Stopped | None:
         try:
-            return Stopped.model_validate_json((self.watcher.folder / STOPPED).read_bytes())
-        except (OSError, ValueError):
+            return find_record(self.watcher.folder / STOPPED, Stopped, "canary")
+        except ContractError:
             return None
 
     def _experiment(self) -> Experiment | None:
@@ -205,7 +206,7 @@ class TrafficRouter:
         self.stopped.set(stopped)
         self.metrics.canary_stops.labels("failures" if more > self.knobs.max_extra_failure_share else "slow").inc()
         self.audit(f"canary: version {other.version} stopped after {canary.n} requests: {reason}")
-        write(self.watcher.folder / STOPPED, stopped)
+        write_record(self.watcher.folder / STOPPED, stopped)
 
     def _later(self, other: ServedModel, done: Future[ScoredList], shown: Sequence[str]) -> None:
         if done.exception() is None:

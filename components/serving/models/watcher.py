@@ -17,10 +17,11 @@ import numpy as np
 
 from components.contracts import ChampionRef
 from components.errors import CarouselError, ContractError, TamperedError
+from components.io import find_record, write_record
 from components.release.bundle import Bundle, open_bundle
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.registry import Alias, Version
-from components.release.smoke_test import answer
+from components.release.smoke_test import smoke_test
 from components.serving.inference.online_features import OnlineFeatures
 from components.serving.inference.rules import CatalogueFilter
 from components.serving.metrics import ServiceMetrics
@@ -107,10 +108,11 @@ class ModelWatcher:
         """Serve what current.json names, without the registry; a bundle that is damaged is left for the registry."""
         file = self.folder / "current.json"
         try:
-            ref = ChampionRef.model_validate_json(file.read_bytes())
-            self._serve(self._made(ref.version, self._folder(ref.digest), ref.digest))
-        except FileNotFoundError:
-            log.info("no bundle on disk yet")
+            ref = find_record(file, ChampionRef, "champion")
+            if ref is None:
+                log.info("no bundle on disk yet")
+            else:
+                self._serve(self._made(ref.version, self._folder(ref.digest), ref.digest))
         except Exception as error:  # damaged in whatever way: the registry has it whole
             self._keep("the last bundle on disk", error)
 
@@ -180,7 +182,7 @@ class ModelWatcher:
 
     def _fetched(self, version: Version) -> ServedModel:
         digest = version.lineage.bundle_digest
-        with held(self.folder / "fetch.lock", "fetching a bundle", LOCK_S):
+        with exclusive_lock(self.folder / "fetch.lock", "fetching a bundle", LOCK_S):
             folder = self.source.fetch(version.number, self._folder(digest))
         return self._made(version.number, folder, digest)
 
@@ -208,9 +210,7 @@ class ModelWatcher:
 
     def _remember(self, version: Version) -> None:
         ref = ChampionRef(version=version.number, digest=version.lineage.bundle_digest, model=version.lineage.model)
-        partial = self.folder / ".current.json.partial"
-        partial.write_text(ref.model_dump_json() + "\n", encoding="utf-8")
-        partial.replace(self.folder / "current.json")
+        write_record(self.folder / "current.json", ref, indent=None)
         bundles = [p for p in self.folder.iterdir() if (p / "manifest.json").is_file() and p.name != ref.digest]
         for old in sorted(bundles, key=lambda p: p.stat().st_mtime, reverse=True)[KEPT - 1 :]:
             shutil.rmtree(old, ignore_errors=True)
@@ -232,7 +232,7 @@ def validate_bundle(folder: Path, digest: str) -> Bundle:
     Raises TamperedError, ContractError or ReleaseError, or whatever a broken model raises.
     """
     bundle = open_bundle(folder, digest)
-    answer(bundle)
+    smoke_test(bundle)
     if not bundle.info.weights:
         raise ContractError(f"bundle {digest[:12]}: info.json names no event that teaches; package it again")
     if len(bundle.index) != bundle.info.n_items:

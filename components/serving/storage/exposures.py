@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.io import atomic_file
 from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
@@ -153,6 +154,5 @@ def write(path: Path, lists: Sequence[Exposure]) -> None:
         "experiment": of_list((shown.experiment for shown in lists), text),
         "arm": of_list((shown.arm for shown in lists), text),
     }
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(pa.table(columns), partial, write_page_checksum=True)
-    partial.replace(path)
+    with atomic_file(path) as temporary:
+        pq.write_table(pa.table(columns), temporary, write_page_checksum=True)

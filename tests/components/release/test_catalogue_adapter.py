@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contracts import Catalogue, Interactions, Users
-from components.release.bundle import open_bundle, translated
+from components.release.bundle import adapt_to_catalogue, open_bundle
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -11,7 +11,7 @@ World = tuple[Interactions, Catalogue, Users]
 def test_translated_speaks_the_items_of_today(bundle: Path, world: World) -> None:
     users = world[2]
     opened = open_bundle(bundle)
-    same = translated(opened, opened.item_ids)
+    same = adapt_to_catalogue(opened, opened.item_ids)
     assert same.name == "champion"
     ours, theirs = same.recommend(users, 5), opened.model.recommend(users, 5)
     np.testing.assert_array_equal(ours.items, theirs.items)
@@ -38,7 +38,7 @@ def test_translated_keeps_lists_under_a_new_numbering(bundle: Path, world: World
         history.event,
         history.weight,
     )
-    model = translated(opened, today)
+    model = adapt_to_catalogue(opened, today)
     scores = model.score(Users(users.user_idx, asked, users.now))
     expected = opened.model.score(Users(users.user_idx, old, users.now))
     np.testing.assert_array_equal(scores[:, 3:], expected[:, back[3:]])
@@ -57,7 +57,7 @@ def test_translated_keeps_lists_under_a_new_numbering(bundle: Path, world: World
 
 def test_translated_answers_when_no_item_is_known(bundle: Path, world: World) -> None:
     opened = open_bundle(bundle)
-    model = translated(opened, ["", "x", "y"])
+    model = adapt_to_catalogue(opened, ["", "x", "y"])
     history = type(world[2].history)(
         *(np.zeros(n, t) for n, t in ((2, "i8"), (0, "i4"), (0, "i8"), (0, "i1"), (0, "f4")))
     )

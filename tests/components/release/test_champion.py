@@ -15,17 +15,17 @@ def write(root: Path, content: str) -> None:
 
 
 def test_nobody(tmp_path: Path) -> None:
-    assert champion.held(tmp_path) is None
+    assert champion.checked_out_champion(tmp_path) is None
     write(tmp_path, "null\n")
-    assert champion.held(tmp_path) is None
+    assert champion.checked_out_champion(tmp_path) is None
 
 
 def test_somebody(tmp_path: Path) -> None:
     write(tmp_path, json.dumps(REF.model_dump()))
-    assert champion.held(tmp_path) == REF
+    assert champion.checked_out_champion(tmp_path) == REF
 
 
 def test_a_bundle_is_known_by_its_manifest(tmp_path: Path) -> None:
-    assert champion.digest_of(tmp_path) is None
+    assert champion.bundle_digest(tmp_path) is None
     (tmp_path / "manifest.json").write_bytes(b"{}")
-    assert champion.digest_of(tmp_path) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert champion.bundle_digest(tmp_path) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

@@ -14,7 +14,7 @@ import pytest
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation, SliceRow
 from components.errors import CarouselError, ReleaseError, StaleDecisionError
 from components.params import Params, load
-from components.release.gate import binding, decide
+from components.release.gate import decide, required_checks
 
 N = 400
 CHAMPION = ChampionRef(version=3, digest="c" * 64, model="als")
@@ -331,7 +331,7 @@ def test_the_table(case: Case, change: Callable[[Case], None], verdict: str, che
         assert any(check in reason for reason in decision.reasons)
     else:
         assert failed(decision) == []
-    assert all(c.passed for c in binding(decision)) or verdict != "promote"
+    assert all(c.passed for c in required_checks(decision)) or verdict != "promote"
 
 
 def test_not_enough_evidence_says_how_many_users_are_lacking(case: Case) -> None:

@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 
 from components.errors import BusyError
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 
 
 def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
-    second = held(tmp_path / "x.lock", "a rollback")
-    with held(tmp_path / "x.lock", "a retrain"), pytest.raises(BusyError, match="a retrain runs since"), second:
+    second = exclusive_lock(tmp_path / "x.lock", "a rollback")
+    with (
+        exclusive_lock(tmp_path / "x.lock", "a retrain"),
+        pytest.raises(BusyError, match="a retrain runs since"),
+        second,
+    ):
         pass
-    with held(tmp_path / "x.lock", "a rollback"):
+    with exclusive_lock(tmp_path / "x.lock", "a rollback"):
         pass
 
 
@@ -20,15 +24,15 @@ def test_it_waits_as_long_as_it_may(tmp_path: Path) -> None:
     entered = threading.Event()
 
     def hold() -> None:
-        with held(tmp_path / "x.lock", "a retrain"):
+        with exclusive_lock(tmp_path / "x.lock", "a retrain"):
             entered.set()
             time.sleep(0.4)
 
     thread = threading.Thread(target=hold)
     thread.start()
     entered.wait()
-    with pytest.raises(BusyError), held(tmp_path / "x.lock", "another", wait_s=0.05):
+    with pytest.raises(BusyError), exclusive_lock(tmp_path / "x.lock", "another", wait_s=0.05):
         pass
-    with held(tmp_path / "x.lock", "another", wait_s=10):
+    with exclusive_lock(tmp_path / "x.lock", "another", wait_s=10):
         pass
     thread.join()

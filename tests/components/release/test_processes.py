@@ -15,7 +15,7 @@ LOG = logging.getLogger("test")
 ROOT = Path(__file__).parents[3]
 
 
-def run(code: str, cwd: Path, timeout_s: float = 30) -> processes.Outcome:
+def run(code: str, cwd: Path, timeout_s: float = 30) -> processes.ProcessResult:
     return run_guarded([sys.executable, "-c", code], cwd, os.environ, timeout_s, LOG)
 
 

@@ -17,7 +17,7 @@ from components.errors import BusyError, ReleaseError, StaleDecisionError, Tampe
 from components.params import Params
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
-from components.release.lock import held
+from components.release.lock import exclusive_lock
 from components.release.promotion import promote, rollback
 from components.release.registry import Registry
 from components.settings import Settings
@@ -296,7 +296,10 @@ def test_a_promotion_waits_for_the_lock_but_not_for_ever(
     shelf: Shelf, decide: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.release.promotion.LOCK_S", 0.3)
-    with held(shelf[1].home / "promotion.lock", "a rollback"), pytest.raises(BusyError, match="a rollback runs since"):
+    with (
+        exclusive_lock(shelf[1].home / "promotion.lock", "a rollback"),
+        pytest.raises(BusyError, match="a rollback runs since"),
+    ):
         promote(decide(1), *shelf)
     assert promote(decide(1), *shelf).version == 1
 

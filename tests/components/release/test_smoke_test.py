@@ -9,11 +9,11 @@ import pytest
 from components.contracts import Ranked, Users
 from components.errors import ContractError, ReleaseError
 from components.release.bundle import Bundle, BundleInfo, build_bundle, open_bundle
-from components.release.smoke_test import answer, ask_service
+from components.release.smoke_test import smoke_test, wait_until_serving
 
 
 def test_an_honest_bundle_answers(bundle: Path) -> None:
-    assert answer(open_bundle(bundle)) is None
+    assert smoke_test(open_bundle(bundle)) is None
 
 
 @pytest.mark.parametrize("changes", [{"model": "als"}, {"n_items": 21}])
@@ -22,7 +22,7 @@ def test_parts_of_different_bundles_are_a_contract_error(
 ) -> None:
     build_bundle(tmp_path / "odd", **sources, info=info.model_copy(update=changes), encoder=None)
     with pytest.raises(ReleaseError, match=r"info\.json says"):
-        answer(open_bundle(tmp_path / "odd"))
+        smoke_test(open_bundle(tmp_path / "odd"))
 
 
 class Silent:
@@ -44,7 +44,7 @@ def test_a_model_that_does_not_answer_is_refused(
 ) -> None:
     monkeypatch.setattr(Bundle, "model", Silent(score, item))
     with pytest.raises(ReleaseError, match="ease"):
-        answer(open_bundle(bundle))
+        smoke_test(open_bundle(bundle))
 
 
 def test_a_damaged_model_inside_an_honest_manifest_is_refused(bundle: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_damaged_model_inside_an_honest_manifest_is_refused(bundle: Path) -> N
     manifest["files"]["model/model.json"] = {"sha256": sha256(content).hexdigest(), "bytes": len(content)}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ContractError, match="'params' is not Ease"):
-        answer(open_bundle(bundle))
+        smoke_test(open_bundle(bundle))
 
 
 def test_without_an_address_nobody_is_asked() -> None:
-    assert "not asked" in ask_service("", 1)
-    assert "not an http address" in ask_service("ftp://shop", 1)
+    assert "not asked" in wait_until_serving("", 1)
+    assert "not an http address" in wait_until_serving("ftp://shop", 1)

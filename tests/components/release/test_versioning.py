@@ -8,7 +8,7 @@ import yaml
 
 from components.errors import BusyError, ReleaseError, TamperedError
 from components.release import versioning
-from components.release.digests import digest_of
+from components.release.digests import dvc_digest
 from components.release.versioning import is_changed, reproduce_stage, restore, stage_order, workspace
 from tests.components.release.tiny_repo import call, commit, copy, make_repo
 
@@ -34,7 +34,7 @@ def repo(done_repo: Path, tmp_path: Path) -> Path:
 
 
 def outputs(root: Path) -> dict[str, str]:
-    return {out: digest_of(root / out) for out in ("data/snapshot", "data/split", "reports/evaluate", "bundle")}
+    return {out: dvc_digest(root / out) for out in ("data/snapshot", "data/split", "reports/evaluate", "bundle")}
 
 
 def cache_file(root: Path, text: str) -> Path:

@@ -49,12 +49,12 @@ def crown(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -> list[
         opened.append((folder, digest))
         return SimpleNamespace(info=about, item_ids=ids)
 
-    def translated(opened: SimpleNamespace, item_ids: list[str]) -> Fake:
+    def adapt_to_catalogue(opened: SimpleNamespace, item_ids: list[str]) -> Fake:
         assert item_ids == opened.item_ids
         return Fake("champion", oracle(0.7))
 
     monkeypatch.setattr(bundle, "open_bundle", open_bundle)
-    monkeypatch.setattr(bundle, "translated", translated)
+    monkeypatch.setattr(bundle, "adapt_to_catalogue", adapt_to_catalogue)
     (checkout / "champion/champion.json").write_text(REF.model_dump_json())
     return opened
 

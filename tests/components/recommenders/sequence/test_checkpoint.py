@@ -102,7 +102,7 @@ def test_one_flipped_bit_of_a_weight_is_refused(written: tuple[Path, nn.Module, 
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".best.safetensors.partial").mkdir()
+    (tmp_path / "best.safetensors").mkdir()  # no file can replace a folder
     with pytest.raises(ContractError, match=r"best\.safetensors: cannot be written"):
         write_best(tmp_path, make()[0])
 
