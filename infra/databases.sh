@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a role and a database of its own for MLflow, Prefect and the service: once, on a new PostgreSQL cluster.
+# Create a role and a database each for MLflow, Prefect and the service, once, on a new PostgreSQL cluster.
 #
 # environment: MLFLOW_DB_PASSWORD, PREFECT_DB_PASSWORD, STATE_DB_PASSWORD, and where the cluster is, as psql reads it
 #   (PGHOST, PGPORT, PGPASSWORD)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# One program of the loop, in the foreground: what the containers, `make stack` and `make ui` run, written once.
+# Run one program in the foreground; used by the containers, `make stack` and `make ui`.
 #
 #   infra/run.sh prefect | deploy | worker | mlflow | service      infra/run.sh answers URL
 #
 # environment: CAROUSEL_HOME (where state goes; default .carousel), CAROUSEL_BIN (where the programs are; default .venv/bin),
 #   CAROUSEL_BIND (address to listen on; default 127.0.0.1), CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT,
-#   CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (the worker's health; none: it has none),
-#   CAROUSEL_BUCKET (made in the object store before MLflow starts; none: none is),
-#   CAROUSEL_REPOSITORY (the worker works in a clone of it in CAROUSEL_HOME; none: here),
-#   and what Prefect, MLflow and boto3 read of theirs (PREFECT_*, MLFLOW_*, AWS_*): databases and secrets come so, never as arguments
+#   CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (port of the worker's health check; default: none),
+#   CAROUSEL_BUCKET (created in the object store before MLflow starts; default: none),
+#   CAROUSEL_REPOSITORY (the worker runs in a clone of it in CAROUSEL_HOME; default: this checkout),
+#   and the variables of Prefect, MLflow and boto3 (PREFECT_*, MLFLOW_*, AWS_*); secrets are never arguments
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="${CAROUSEL_BIN:-$PWD/.venv/bin}:$PATH"
@@ -24,11 +24,11 @@ export CAROUSEL_HOME="$home" PREFECT_HOME="${PREFECT_HOME:-$home/prefect}"
 export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
 export PREFECT_RESULTS_DEFAULT_SERIALIZER=json PREFECT_LOGGING_EXTRA_LOGGERS=components,flows
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false
-# a run that was killed lets its slot go: leases on disk outlive the server, heartbeats tell that a run is dead
+# concurrency leases survive a restart of the server; heartbeats detect killed runs, whose slot is then freed
 export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 
-clone() { # the newest commit of the repository's branch; what runs left in the clone (the DVC cache) stays
+clone() { # resets the clone to the newest commit; ignored files such as the DVC cache stay
   local folder="$home/checkout"
   [ -d "$folder/.git" ] || git clone --quiet --no-hardlinks "$CAROUSEL_REPOSITORY" "$folder"
   git -C "$folder" fetch --quiet origin HEAD
@@ -39,7 +39,7 @@ clone() { # the newest commit of the repository's branch; what runs left in the 
 deploy() {
   prefect work-pool create carousel --type process --overwrite
   prefect --no-prompt deploy --all
-  prefect --no-prompt automation delete "crash silent runs" || true # it would be there twice
+  prefect --no-prompt automation delete "crash silent runs" || true # else it would exist twice
   prefect automation create --from-file infra/automations.yaml
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write random passwords for infra/compose.yaml and `make stack` into FILE, readable by its owner only; what is there stays.
+# Write random passwords for infra/compose.yaml and `make stack` into FILE, readable by its owner only; existing values are kept.
 #
 #   infra/secrets.sh [FILE]        default .carousel/secrets.env
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prefect (http://127.0.0.1:4200) with all deployments and a worker, MLflow (http://127.0.0.1:5000); Ctrl-C ends all.
 #
-# environment: CAROUSEL_HOME (where state and logs go), CAROUSEL_BIN (where the programs are; default .venv/bin),
+# environment: CAROUSEL_HOME (folder of state and logs), CAROUSEL_BIN (where the programs are; default .venv/bin),
 #              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_MLFLOW_UI=0 (no MLflow)
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What CI runs on a pull request: the whole loop on a small shop, first with the base revision's code, whose model becomes
-# the champion, then with the change's. Writes comment.md and exits with the gate's code (0, 2 and 3 are verdicts).
+# CI for a pull request: run the pipeline on a small shop with the base revision, whose model becomes the champion, then
+# with the change. Writes comment.md and exits with the code of the verdict (0, 2 or 3).
 #
 #   infra/ci/pipeline.sh [BASE_REVISION]        environment: PYTHON (default python), CAROUSEL_CI_FOLDER (default .carousel/ci)
 set -euo pipefail
