@@ -21,7 +21,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "deployment": {},  # a row of ledger.db
     "drift": {},  # drift.json
     "evaluation": {},  # evaluation.json
-    "experiment": {},  # running.json, and NAME.json of those that ended
+    "experiment": {"tightest_at": "target_users"},  # running.json, and NAME.json of those that ended
     "experiment_decision": {},  # NAME.decision.json
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
@@ -50,7 +50,9 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "window": {},  # metadata of drift_reference.parquet
 }
 # kind of file -> path, in the names of today -> value that was written -> value of today
-RENAMED_VALUES: dict[str, dict[str, dict[str, str]]] = {}
+RENAMED_VALUES: dict[str, dict[str, dict[str, str]]] = {
+    "experiment_decision": {"verdict": {"broken ratio": "sample ratio mismatch"}},
+}
 
 
 def translate(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from components.errors import ContractError, ParamsError
 from components.experiments import definition
 from components.experiments.decision import ExperimentDecision, decide
 from components.experiments.definition import Arm, Experiment, Metric
-from components.experiments.outcomes import BEFORE_DAYS, Outcomes, read_outcomes
-from components.experiments.report import picture
+from components.experiments.outcomes import COVARIATE_DAYS, Outcomes, read_outcomes
+from components.experiments.report import draw_differences
 from components.io import write_record
 from components.times import to_micros
 
@@ -37,12 +37,12 @@ def start(workspace: Workspace, name: str, share: float, metric: Metric, now: da
         window_hours=section.window_hours,
         alpha=section.alpha,
         min_users=section.min_users,
-        tightest_at=section.target_users,
+        target_users=section.target_users,
         started=now,
         versions={role: version.number for role, version in versions.items()},
         bundles={role: version.lineage.bundle_digest for role, version in versions.items()},
     )
-    definition.begin(workspace.shop / "experiments", experiment)
+    definition.start_experiment(workspace.shop / "experiments", experiment)
     return experiment
 
 
@@ -51,7 +51,7 @@ def status(workspace: Workspace, now: datetime) -> tuple[ExperimentDecision, Pat
     folder = workspace.shop / "experiments"
     experiment = _running(folder)
     outcomes = _outcomes(workspace, experiment, now)
-    decision, svg = decide(experiment, outcomes, now), picture(experiment, outcomes)
+    decision, svg = decide(experiment, outcomes, now), draw_differences(experiment, outcomes)
     if not svg:
         return decision, None
     drawn = folder / f"{experiment.name}.svg"
@@ -64,7 +64,7 @@ def stop(workspace: Workspace, now: datetime) -> ExperimentDecision:
     decision, _ = status(workspace, now)
     folder = workspace.shop / "experiments"
     write_record(folder / f"{decision.experiment}.decision.json", decision)
-    definition.end(folder, _running(folder))
+    definition.end_experiment(folder, _running(folder))
     return decision
 
 
@@ -87,7 +87,7 @@ def show(decision: ExperimentDecision, drawn: Path | None) -> None:
 
 
 def _running(folder: Path) -> Experiment:
-    experiment = definition.read(folder)
+    experiment = definition.read_running(folder)
     if experiment is None:
         raise ContractError("no experiment runs; begin one with `carousel experiment start NAME`")
     return experiment
@@ -98,7 +98,7 @@ def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Ou
 
     serving = workspace.shop / "serving"
     state = open_event_store(workspace.settings.state_address, serving, workspace.params.release.name)
-    since = experiment.started - timedelta(days=BEFORE_DAYS)
+    since = experiment.started - timedelta(days=COVARIATE_DAYS)
     try:
         events = state.read_table(to_micros(since))
         return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), events, experiment, now)

@@ -19,7 +19,7 @@ from components import params
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
-from components.experiments.definition import lost
+from components.experiments.decision import losing_experiment
 from components.io import sha256_bytes, write_record
 from components.release import champion, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
@@ -150,7 +150,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         bootstrap,
         datetime.now(UTC),
         sha256_bytes(content),
-        lost(workspace.shop / "experiments", challenger.digest),
+        losing_experiment(workspace.shop / "experiments", challenger.digest),
     )
     write_record(root / DECISION, decision)
     unchanged.write_stamp(root)

@@ -101,7 +101,7 @@ def experiment() -> Experiment:
         window_hours=24,
         alpha=0.05,
         min_users=50,
-        tightest_at=1000,
+        target_users=1000,
         started=datetime(2026, 3, 1, tzinfo=UTC),
         versions={"control": 1, "new": 2},
         bundles={"control": "a" * 64, "new": "b" * 64},

@@ -1,1 +1,1 @@
-"""Experiments: who sees which version, what came of it, and when one may believe it."""
+"""A/B tests on the live service: assignment to arms, outcomes per user, and when a result can be believed."""

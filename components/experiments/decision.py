@@ -1,25 +1,27 @@
-"""What an experiment says, at any time: a verdict that holds however often one looks."""
+"""The verdict of an experiment, valid at any time and however often it is computed."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from components.contracts import Record
-from components.experiments.confidence_sequence import Estimate, cuped, difference
+from components.experiments.confidence_sequence import Estimate, cuped, estimate_difference
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
-from components.experiments.sample_ratio import evidence
+from components.experiments.sample_ratio import sample_ratio_evidence
+from components.io import read_record
 from components.times import DAY_US
 
-Verdict = Literal["better", "worse", "no difference shown", "not enough evidence", "broken ratio"]
-RATIO_ALPHA = 0.001  # chance to call sound arms broken: it spoils the experiment, so it is small
+Verdict = Literal["better", "worse", "no difference shown", "not enough evidence", "sample ratio mismatch"]
+SAMPLE_RATIO_ALPHA = 0.001  # false alarm probability; small, because an alarm invalidates the experiment
 
 
 class ArmResult(Record):
-    """One arm: its users, the mean of the metric, and how it differs from the control (None: it is the control)."""
+    """One arm: its users, its mean of the metric, and the difference from the control (None for the control)."""
 
     name: str
     version: int
@@ -27,7 +29,7 @@ class ArmResult(Record):
     users: int
     mean: float | None
     gain: float | None
-    low: float | None  # None: nothing can be said yet
+    low: float | None  # None: the interval is not finite yet
     high: float | None
 
 
@@ -40,23 +42,25 @@ class ExperimentDecision(Record):
     verdict: Verdict
     reasons: list[str]
     arms: list[ArmResult]
-    ratio_evidence: float  # e-value against the intended shares; 1 / RATIO_ALPHA breaks the experiment
-    waiting: int
-    mixed: int
+    ratio_evidence: float  # e-value against the intended shares; from 1 / SAMPLE_RATIO_ALPHA on they are mismatched
+    waiting: int  # users whose window is not over yet
+    mixed: int  # users exposed to several arms, left out
     started: datetime
     as_of: datetime
 
 
 def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> ExperimentDecision:
-    """Return what can be said now. Several arms share alpha; `better` or `worse` is the first arm's that differs."""
+    """Return the decision as of now.
+
+    Several treatment arms share alpha (Bonferroni); `better` or `worse` is that of the first arm that differs.
+    """
     counts = np.bincount(outcomes.arm, minlength=len(experiment.arms))
-    ratio = evidence(counts.tolist(), [arm.share for arm in experiment.arms])
-    estimates = compare(experiment, outcomes)
+    ratio = sample_ratio_evidence(counts.tolist(), [arm.share for arm in experiment.arms])
+    estimates = compare_arms(experiment, outcomes)
     results = []
     for n, arm in enumerate(experiment.arms):
         own = outcomes.outcome[outcomes.arm == n]
-        told = None if n == 0 else estimates[n - 1]
-        known = told is not None and np.isfinite(told.low)
+        estimate = None if n == 0 or not np.isfinite(estimates[n - 1].low) else estimates[n - 1]
         results.append(
             ArmResult(
                 name=arm.name,
@@ -64,14 +68,14 @@ def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> Exper
                 bundle=experiment.bundles[arm.name],
                 users=int(counts[n]),
                 mean=float(own.mean()) if len(own) else None,
-                gain=told.value if told and known else None,
-                low=told.low if told and known else None,
-                high=told.high if told and known else None,
+                gain=estimate.value if estimate else None,
+                low=estimate.low if estimate else None,
+                high=estimate.high if estimate else None,
             )
         )
     verdict, reasons = _verdict(experiment, counts.tolist(), ratio, estimates)
     if outcomes.mixed:
-        reasons.append(f"{outcomes.mixed} users saw lists of several arms and are left out")
+        reasons.append(f"{outcomes.mixed} users were exposed to several arms and are left out")
     return ExperimentDecision(
         experiment=experiment.name,
         metric=experiment.metric,
@@ -87,34 +91,47 @@ def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> Exper
     )
 
 
-def compare(experiment: Experiment, outcomes: Outcomes) -> list[Estimate]:
-    """Return each further arm's difference from the control, less what the users' past foretold."""
-    adjusted = cuped(outcomes.outcome, outcomes.before)
+def compare_arms(experiment: Experiment, outcomes: Outcomes) -> list[Estimate]:
+    """Return the difference of each treatment arm from the control, with variance reduced by CUPED."""
+    adjusted = cuped(outcomes.outcome, outcomes.covariate)
     level = experiment.alpha / (len(experiment.arms) - 1)
     arms = [adjusted[outcomes.arm == n] for n in range(len(experiment.arms))]
-    return [difference(arms[0], other, level, experiment.tightest_at) for other in arms[1:]]
+    return [estimate_difference(arms[0], other, level, experiment.target_users) for other in arms[1:]]
 
 
-def by_day(experiment: Experiment, outcomes: Outcomes) -> list[tuple[int, list[Estimate]]]:
-    """Return (us, differences) at the end of each day on which users came in."""
-    if not len(outcomes.done):
+def losing_experiment(folder: Path, digest: str) -> str | None:
+    """Return the name of an experiment that found this bundle worse than its control; None where none did."""
+    for file in sorted(folder.glob("*.decision.json")):
+        decision = read_record(file, ExperimentDecision, "experiment_decision")
+        if decision.verdict == "worse" and digest in {arm.bundle for arm in decision.arms[1:]}:
+            return decision.experiment
+    return None
+
+
+def estimates_by_day(experiment: Experiment, outcomes: Outcomes) -> list[tuple[int, list[Estimate]]]:
+    """Return (us, differences) at the end of each day, from the first to the last on which a window ended."""
+    if not len(outcomes.ended_at):
         return []
-    first, last = int(outcomes.done[0]) // DAY_US, int(outcomes.done[-1]) // DAY_US
+    first, last = int(outcomes.ended_at[0]) // DAY_US, int(outcomes.ended_at[-1]) // DAY_US
     ends = [(day + 1) * DAY_US for day in range(first, last + 1)]
-    return [(at, compare(experiment, outcomes.until(at))) for at in ends]
+    return [(at, compare_arms(experiment, outcomes.until(at))) for at in ends]
 
 
 def _verdict(
     experiment: Experiment, counts: list[int], ratio: float, estimates: list[Estimate]
 ) -> tuple[Verdict, list[str]]:
-    if ratio >= 1 / RATIO_ALPHA:
+    if ratio >= 1 / SAMPLE_RATIO_ALPHA:
         shares = ", ".join(f"{arm.name} {n}" for arm, n in zip(experiment.arms, counts, strict=True))
-        return "broken ratio", [f"users are not shared out as intended ({shares}): find what loses them"]
+        return "sample ratio mismatch", [
+            f"arms differ from their intended shares ({shares}): find where users are lost"
+        ]
     if min(counts) < experiment.min_users:
         return "not enough evidence", [f"the smallest arm has {min(counts)} users, min_users is {experiment.min_users}"]
-    for arm, told in zip(experiment.arms[1:], estimates, strict=True):
-        if told.side:
-            says = f"{arm.name}: {told.value:+.4g}, at all times between {told.low:+.4g} and {told.high:+.4g}"
-            return ("better" if told.side > 0 else "worse"), [says]
-    told = estimates[0]
-    return "no difference shown", [f"{told.value:+.4g} lies between {told.low:+.4g} and {told.high:+.4g}"]
+    for arm, estimate in zip(experiment.arms[1:], estimates, strict=True):
+        if estimate.sign:
+            reason = (
+                f"{arm.name}: {estimate.value:+.4g}, interval {estimate.low:+.4g} to {estimate.high:+.4g} excludes 0"
+            )
+            return ("better" if estimate.sign > 0 else "worse"), [reason]
+    first = estimates[0]
+    return "no difference shown", [f"{first.value:+.4g}, interval {first.low:+.4g} to {first.high:+.4g} contains 0"]

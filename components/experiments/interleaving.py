@@ -1,4 +1,4 @@
-"""Two lists in one: each click is a vote, and far fewer users are needed than for an A/B test."""
+"""Team-draft interleaving: two lists merged into one, each click a vote; needs far fewer users than an A/B test."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ from components.experiments.confidence_sequence import Estimate, Numbers, bounda
 
 @dataclass(frozen=True)
 class Interleaved:
-    """A list, and for each place which of the two lists put it there."""
+    """A merged list, and for each position which of the two lists contributed it."""
 
     items: list[str]
     team: list[int]  # 0 or 1
 
 
 def team_draft(one: Sequence[str], other: Sequence[str], k: int, seed: str) -> Interleaved:
-    """Return k products, drafted in turns as teams are in a schoolyard (Radlinski, Kurup and Joachims 2008).
+    """Return k products, taken from the two lists in turns with a random order in each turn.
 
-    seed: such as the request id; the same one gives the same list.
+    seed: such as the request id; the same seed gives the same list.
+    Source: Radlinski, Kurup and Joachims (2008).
     """
-    lists, places = (list(dict.fromkeys(one)), list(dict.fromkeys(other))), [0, 0]
+    lists, positions = (list(dict.fromkeys(one)), list(dict.fromkeys(other))), [0, 0]
     sizes, items, team = [0, 0], list[str](), list[int]()
-    held: set[str] = set()
+    used: set[str] = set()
     while len(items) < k:
         for side in (0, 1):
-            while places[side] < len(lists[side]) and lists[side][places[side]] in held:
-                places[side] += 1
-        can = [side for side in (0, 1) if places[side] < len(lists[side])]
-        if not can:
+            while positions[side] < len(lists[side]) and lists[side][positions[side]] in used:
+                positions[side] += 1
+        available = [side for side in (0, 1) if positions[side] < len(lists[side])]
+        if not available:
             break
-        fewest = [side for side in can if sizes[side] == min(sizes[s] for s in can)]
+        fewest = [side for side in available if sizes[side] == min(sizes[s] for s in available)]
         coin = sha256(f"{seed}\0{len(items)}".encode("utf-8", "surrogatepass")).digest()[0] % 2
         side = fewest[0] if len(fewest) == 1 else coin
-        item = lists[side][places[side]]
+        item = lists[side][positions[side]]
         items.append(item)
         team.append(side)
-        held.add(item)
+        used.add(item)
         sizes[side] += 1
     return Interleaved(items, team)
 
 
-def preference(votes: Numbers, alpha: float, tightest_at: int) -> Estimate:
-    """Return by how much the other list is preferred, always valid. votes: (n_users,) in [-1, 1], each user one number.
+def estimate_preference(votes: Numbers, alpha: float, target_users: int) -> Estimate:
+    """Return how much the other list is preferred, in [-1, 1], with an always-valid interval.
 
-    A user's vote is (clicks on the other's products less clicks on the one's) / all of that user's clicks.
+    votes: (n_users,) each (clicks on products of the other list - clicks on those of the one) / all clicks of the user.
     """
     n = len(votes)
     if n < 2 or votes.var() == 0:
         return Estimate(float(votes.mean()) if n else float("nan"), -np.inf, np.inf)
-    half = float(votes.std(ddof=1) / np.sqrt(n) * boundary(n, alpha, tightest_at))
+    half = float(votes.std(ddof=1) / np.sqrt(n) * boundary(n, alpha, target_users))
     return Estimate(float(votes.mean()), float(votes.mean()) - half, float(votes.mean()) + half)

@@ -1,4 +1,4 @@
-"""What another policy would have earned, from the log of one whose chances were written down."""
+"""Off-policy evaluation: the value of a target policy, from the log of another one that recorded its propensities."""
 
 from __future__ import annotations
 
@@ -12,67 +12,75 @@ from components.experiments.confidence_sequence import Estimate, Numbers
 
 
 @dataclass(frozen=True)
-class Log:
-    """n decisions: what came of each, the chance that it was taken, and that the other policy would have taken it."""
+class PolicyLog:
+    """n logged decisions with their rewards and their probability under both policies."""
 
     reward: Numbers  # (n,)
-    logged: Numbers  # (n,) propensity under the policy that acted, in (0, 1]
-    other: Numbers  # (n,) propensity under the policy in question, in [0, 1]
-    cluster: np.ndarray | None = None  # (n,) such as the user: rewards within one are not independent
+    logging_propensity: Numbers  # (n,) in (0, 1]
+    target_propensity: Numbers  # (n,) in [0, 1]
+    cluster: np.ndarray | None = None  # (n,) such as the user: rewards within a cluster are not independent
 
     def __post_init__(self) -> None:
-        """Refuse a log that says nothing, or lies. Raises ContractError."""
-        if not len(self.reward) == len(self.logged) == len(self.other) or not len(self.reward):
-            sizes = f"{len(self.reward)} rewards, {len(self.logged)} and {len(self.other)} chances"
-            raise ContractError(f"off-policy log: expected as many of each, and some; came {sizes}")
+        """Raise ContractError for a log of unequal lengths, an infinite reward or impossible propensities."""
+        lengths = [len(self.reward), len(self.logging_propensity), len(self.target_propensity)]
+        if len(set(lengths)) > 1 or not lengths[0]:
+            raise ContractError(
+                "off-policy log: expected as many rewards as logging and target propensities, and at least one; got "
+                + ", ".join(map(str, lengths))
+            )
         if not np.isfinite(self.reward).all():
             raise ContractError("off-policy log: a reward is not finite")
-        if not ((self.logged > 0) & (self.logged <= 1)).all():
-            raise ContractError("off-policy log: expected propensities in (0, 1]; log them where the choice is made")
-        if not ((self.other >= 0) & (self.other <= 1)).all() or not self.other.any():
-            raise ContractError("off-policy log: the other policy's chances are outside [0, 1], or all 0: no support")
+        if not ((self.logging_propensity > 0) & (self.logging_propensity <= 1)).all():
+            raise ContractError(
+                "off-policy log: expected logging propensities in (0, 1]; log them where the choice is made"
+            )
+        if not ((self.target_propensity >= 0) & (self.target_propensity <= 1)).all():
+            raise ContractError("off-policy log: expected target propensities in [0, 1], some are outside")
+        if not self.target_propensity.any():
+            raise ContractError("off-policy log: all target propensities are 0: the log has no support for this policy")
 
     @property
     def weights(self) -> Numbers:
-        """Return (n,) how much more often the other policy would have done it."""
-        weights: Numbers = self.other / self.logged
+        """Return (n,) importance weights, target / logging propensity."""
+        weights: Numbers = self.target_propensity / self.logging_propensity
         return weights
 
     @property
-    def effective(self) -> float:
-        """Return the effective sample size (Kish): how many decisions of its own the log is worth."""
+    def effective_sample_size(self) -> float:
+        """Return Kish's effective sample size: the number of decisions by the target policy that the log is worth."""
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
 
-def ips(log: Log, alpha: float) -> Estimate:
-    """Return the value by inverse propensity scores: unbiased, of large variance (Horvitz and Thompson 1952)."""
+def ips(log: PolicyLog, alpha: float) -> Estimate:
+    """Return the inverse propensity estimate: unbiased, large variance (Horvitz and Thompson 1952)."""
     return _mean(log.weights * log.reward, log, alpha)
 
 
-def snips(log: Log, alpha: float) -> Estimate:
-    """Return the self-normalised value: a little biased, of far less variance (Swaminathan and Joachims 2015)."""
+def snips(log: PolicyLog, alpha: float) -> Estimate:
+    """Return the self-normalised estimate: slightly biased, far smaller variance (Swaminathan and Joachims 2015)."""
     weights = log.weights
     value = float((weights * log.reward).sum() / weights.sum())
     influence = weights * (log.reward - value) / weights.mean()  # delta method
     return _mean(influence + value, log, alpha)
 
 
-def doubly_robust(log: Log, alpha: float, told: Numbers, expected: Numbers) -> Estimate:
-    """Return the doubly robust value (Dudik, Langford and Li 2011): right if the model of rewards or the chances are.
+def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> Estimate:
+    """Return the doubly robust estimate: consistent if the reward model or the propensities are right.
 
-    told: (n,) the model's reward of what was done; expected: (n,) its mean reward under the other policy. The model
-    must not have learned from this log.
+    predicted: (n,) the model's reward of the logged decision. target_value: (n,) its mean reward under the target
+    policy. The model must not be fitted on this log.
+    Source: Dudik, Langford and Li (2011).
     """
-    return _mean(expected + log.weights * (log.reward - told), log, alpha)
+    return _mean(target_value + log.weights * (log.reward - predicted), log, alpha)
 
 
-def _mean(values: Numbers, log: Log, alpha: float) -> Estimate:
-    """Return the mean with a normal interval; by clusters where decisions are not independent."""
+def _mean(values: Numbers, log: PolicyLog, alpha: float) -> Estimate:
+    """Return the mean with a normal interval; with a cluster-robust standard error where the log has clusters."""
     n, mean = len(values), float(values.mean())
     centred = values - mean
     if log.cluster is not None:
-        _, place = np.unique(log.cluster, return_inverse=True)
-        centred = np.bincount(place, weights=centred).astype(np.float64)
+        _, number = np.unique(log.cluster, return_inverse=True)
+        centred = np.bincount(number, weights=centred).astype(np.float64)
     groups = len(centred)
     error = np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / n
     half = float(NormalDist().inv_cdf(1 - alpha / 2) * error)

@@ -1,4 +1,4 @@
-"""Are the arms as large as they should be? If not, something loses users, and no result is to be believed."""
+"""Sample ratio mismatch: when arms do not have their intended sizes, users are being lost and no result is valid."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import gammaln
 
-CONCENTRATION = 100.0  # of the prior on true shares around the intended ones: larger looks for smaller deviations
+CONCENTRATION = 100.0  # of the Dirichlet prior around the intended shares: larger values detect smaller deviations
 
 
-def evidence(counts: Sequence[int], shares: Sequence[float]) -> float:
-    """Return the e-value against the shares: under them it exceeds 1/alpha at any time with chance alpha at most.
+def sample_ratio_evidence(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """Return the e-value against the intended shares; if they hold, it ever exceeds 1/alpha with probability <= alpha.
 
-    Dirichlet-multinomial mixture (Lindon and Malek 2022). Shares need not sum up to 1. inf where it is beyond a float.
+    counts: users of each arm. shares: need not sum to 1. Infinite where the e-value overflows a float.
+    Source: Lindon and Malek (2022), Dirichlet-multinomial mixture.
     """
     n, p = np.asarray(counts, float), np.asarray(shares, float) / sum(shares)
     prior = CONCENTRATION * p

@@ -19,7 +19,7 @@ from components.io import write_bytes
 from components.params import SearchParams
 from components.recommenders.ann_index import Nearest
 from components.recommenders.base import top_k
-from components.search.lexical import Lexical
+from components.search.lexical import LexicalIndex
 
 ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "search.json", 1
 MOST = 1000  # products with a word of the query that its vector is compared with, in a large catalogue
@@ -37,13 +37,13 @@ class Hits:
 class SearchIndex:
     """The products of one catalogue, to be found."""
 
-    def __init__(self, lexical: Lexical, n_items: int, params: SearchParams) -> None:
+    def __init__(self, lexical: LexicalIndex, n_items: int, params: SearchParams) -> None:
         self.lexical, self.n_items, self.params = lexical, n_items, params
 
     @classmethod
     def build(cls, catalogue: Catalogue, params: SearchParams) -> Self:
         """Index a catalogue."""
-        return cls(Lexical.build(catalogue, params), len(catalogue), params)
+        return cls(LexicalIndex.build(catalogue, params), len(catalogue), params)
 
     def search(
         self,
@@ -62,7 +62,7 @@ class SearchIndex:
         popular: how much all users like a product, listed where nothing matches. candidates: False bars a product.
         graph: of a large catalogue; the query is compared with what it finds there and with the best by words.
         """
-        scores, instead = self.lexical.scores(query, self.n_items, self.params)
+        scores, instead = self.lexical.score(query, self.n_items, self.params)
         worded = bool(scores.max(initial=0) > 0)
         fused = scores / scores.max() if worded else scores
         meant = vectors is not None and bool(vectors[0].any())
@@ -110,7 +110,7 @@ class SearchIndex:
     def save(self, folder: Path) -> None:
         """Write arrays.safetensors, then search.json; the same index gives the same bytes."""
         lexical = self.lexical
-        arrays: dict[str, NDArray[Any]] = {"starts": lexical.starts, "items": lexical.items, "worth": lexical.worth}
+        arrays: dict[str, NDArray[Any]] = {"starts": lexical.starts, "items": lexical.items, "worth": lexical.weights}
         write_bytes(folder / ARRAYS, save(arrays))
         about = {"format": FORMAT, "n_items": self.n_items, "params": self.params.model_dump(mode="json")}
         text = json.dumps(about | {"vocabulary": lexical.vocabulary}, sort_keys=True, ensure_ascii=False)
@@ -134,6 +134,6 @@ class SearchIndex:
             if not np.isfinite(worth).all() or (np.diff(starts) < 0).any():
                 raise ValueError("worth is not finite, or the words are out of order")
             params = SearchParams.model_validate(about["params"])
-            return cls(Lexical(vocabulary, starts, items, worth), n_items, params)
+            return cls(LexicalIndex(vocabulary, starts, items, worth), n_items, params)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None

@@ -21,11 +21,11 @@ import numpy as np
 
 from components.data.tables import read_info
 from components.experiments.confidence_sequence import Estimate
-from components.experiments.decision import by_day
+from components.experiments.decision import estimates_by_day
 from components.experiments.definition import Arm, Experiment
-from components.experiments.off_policy import Log, doubly_robust, ips, snips
+from components.experiments.off_policy import PolicyLog, doubly_robust, ips, snips
 from components.experiments.outcomes import Outcomes
-from components.experiments.sample_ratio import evidence
+from components.experiments.sample_ratio import sample_ratio_evidence
 from components.params import load
 from components.times import DAY_US, HOUR_US, to_datetime
 
@@ -48,7 +48,7 @@ WHERE e.event IN ('impression', 'click') GROUP BY 1 HAVING count(*) > 500 ORDER 
 
 
 def false_claims(run: Path) -> list[tuple[str, float, float]]:
-    """Return (metric, share of A/A tests that claim something, share of broken ratios) of the simulated shop."""
+    """Return (metric, share of A/A tests with a claim, share with a sample ratio mismatch), simulated shop."""
     import duckdb
 
     knobs = load(CHECKOUT / "params.yaml").experiments
@@ -72,17 +72,17 @@ def false_claims(run: Path) -> list[tuple[str, float, float]]:
                 window_hours=knobs.window_hours,
                 alpha=knobs.alpha,
                 min_users=2,
-                tightest_at=knobs.target_users,
+                target_users=knobs.target_users,
                 started=to_datetime(start),
                 versions={"a": 1, "b": 2},
                 bundles={"a": "a", "b": "b"},
             )
-            arms = [experiment.arm_of(user) for user in users]
+            arms = [experiment.assign(user) for user in users]
             place = np.array([0 if arm is not None and arm.name == "a" else 1 for arm in arms])
-            days = by_day(experiment, Outcomes(place, outcome, before, done, 0, 0))
-            claims += any(told.side for _, estimates in days for told in estimates)
+            days = estimates_by_day(experiment, Outcomes(place, outcome, before, done, 0, 0))
+            claims += any(told.sign for _, estimates in days for told in estimates)
             counts = np.bincount(place, minlength=2).tolist()
-            broken += evidence(counts, [0.5, 0.5]) >= 1000
+            broken += sample_ratio_evidence(counts, [0.5, 0.5]) >= 1000
         found.append((metric, claims / TESTS, broken / TESTS))
     return found
 
@@ -105,7 +105,7 @@ def coverage(run: Path, seed: int) -> dict[str, float]:
     held: dict[str, int] = defaultdict(int)
     for _ in range(LOGS):
         action = rng.choice(len(rates), DRAWN, p=logged)
-        log = Log(rng.binomial(1, rates[action]).astype(float), logged[action], other[action])
+        log = PolicyLog(rng.binomial(1, rates[action]).astype(float), logged[action], other[action])
         told = {
             "IPS": ips(log, LEVEL),
             "SNIPS": snips(log, LEVEL),
@@ -113,7 +113,7 @@ def coverage(run: Path, seed: int) -> dict[str, float]:
         }
         for name, estimate in told.items():
             held[name] += estimate.low <= truth <= estimate.high
-    worth = f"worth {truth:.4f}, effective {log.effective:.0f}"
+    worth = f"worth {truth:.4f}, effective {log.effective_sample_size:.0f}"
     print(f"off-policy on the shop's click rates: {len(rates)} categories, {worth}")
     return {name: n / LOGS for name, n in held.items()}
 
@@ -139,7 +139,7 @@ def bandit(folder: Path, campaign: str) -> list[tuple[str, Estimate, bool]]:
     chance /= chance.sum(axis=1, keepdims=True)
     item, at = (np.array([row[0] for row in random]), np.array([places.index(row[1]) for row in random]))
     click, logged = (np.array([row[n] for row in random]) for n in (2, 3))
-    log = Log(click, logged, chance[at, item])
+    log = PolicyLog(click, logged, chance[at, item])
     half = np.arange(len(click)) % 2
     told, expected = np.zeros(len(click)), np.zeros(len(click))
     for part in (0, 1):  # what one half learned judges the other
@@ -150,7 +150,7 @@ def bandit(folder: Path, campaign: str) -> list[tuple[str, Estimate, bool]]:
     truth = np.array([row[2] for row in own])
     error = truth.std(ddof=1) / np.sqrt(len(truth))
     rate = f"own click rate {truth.mean():.5f} ± {1.96 * error:.5f}"
-    print(f"open bandit, {campaign}: {rate}, effective {log.effective:.0f}")
+    print(f"open bandit, {campaign}: {rate}, effective {log.effective_sample_size:.0f}")
     rows = []
     estimates = {
         "IPS": ips(log, LEVEL),
@@ -172,7 +172,7 @@ def main() -> int:
     good = True
     for metric, claims, broken in false_claims(asked.folder):
         good &= claims <= 0.05 and broken <= 0.001 + 3 * np.sqrt(0.001 / TESTS)
-        said = f"{claims:.1%} ever claim a difference (alpha 5 %), {broken:.1%} a broken ratio"
+        said = f"{claims:.1%} ever claim a difference (alpha 5 %), {broken:.1%} a sample ratio mismatch"
         print(f"{TESTS} A/A tests, {metric}: {said}")
     for name, share in coverage(asked.folder, 7).items():
         good &= share >= 1 - LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / LOGS)

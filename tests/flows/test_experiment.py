@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from components.errors import ContractError, ParamsError
-from components.experiments.definition import lost, read
+from components.experiments.decision import losing_experiment
+from components.experiments.definition import read_running
 from components.params import load
 from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
@@ -43,13 +44,13 @@ def workspace(tmp_path: Path) -> Any:
 
 def serve(workspace: Any, chances: dict[str, float], n: int = 600) -> None:
     """Write down what a service would: each user one list on the first day, some buy in the hours after."""
-    running = read(workspace.shop / "experiments")
+    running = read_running(workspace.shop / "experiments")
     assert running is not None
     serving = workspace.shop / "serving"
     (serving / "exposures").mkdir(parents=True)
     at, shown, bought = to_micros(START), [], []
     for user in (f"u{i}" for i in range(n)):
-        arm = running.arm_of(user)
+        arm = running.assign(user)
         name = arm.name if arm else None
         shown.append(Exposure(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
         if arm and (int(user[1:]) * 7919 % 1000) / 1000 < chances[arm.name]:
@@ -80,8 +81,8 @@ def test_from_start_to_a_decision(workspace: Any, chances: dict[str, float], ver
     assert drawn is not None
     assert drawn.read_text().startswith("<svg")
     assert experiment.stop(workspace, START + timedelta(days=3)) == now
-    assert read(workspace.shop / "experiments") is None
-    assert lost(workspace.shop / "experiments", "2" * 64) == ("spring" if verdict == "worse" else None)
+    assert read_running(workspace.shop / "experiments") is None
+    assert losing_experiment(workspace.shop / "experiments", "2" * 64) == ("spring" if verdict == "worse" else None)
     with pytest.raises(ContractError, match="no experiment runs"):
         experiment.status(workspace, START)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from components.contracts import Record, Users
 from components.errors import ContractError
-from components.experiments.definition import Experiment, place_of, read
+from components.experiments.definition import Experiment, hash_to_unit, read_running
 from components.io import find_record, write_record
 from components.params import ChallengerParams
 from components.serving.inference.recommendations import rows_in, user_of
@@ -135,7 +135,7 @@ class TrafficRouter:
         other = self.watcher.current
         experiment = self.experiment()
         if experiment is not None:
-            arm = experiment.arm_of(user_id)
+            arm = experiment.assign(user_id)
             sides = {"champion": champion, "challenger": other}
             there = {a.name: sides[a.role] for a in experiment.arms}
             if arm is None or any(c is None or c.version != experiment.versions[n] for n, c in there.items()):
@@ -144,7 +144,7 @@ class TrafficRouter:
         if not self.canary_share or user_id is None or other is None or other.version == champion.version:
             return Variant(champion)
         stopped = self.stopped()
-        if (stopped and stopped.version == other.version) or place_of(user_id, SALT) >= self.canary_share:
+        if (stopped and stopped.version == other.version) or hash_to_unit(user_id, SALT) >= self.canary_share:
             return Variant(champion)
         return Variant(other, "canary")
 
@@ -157,7 +157,7 @@ class TrafficRouter:
         other = self.watcher.current
         if not self.knobs.shadow_share or other is None or side.arm or other.version == side.champion.version:
             return
-        if place_of(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
+        if hash_to_unit(user.history.item_idx.tobytes().hex(), "shadow") >= self.knobs.shadow_share:
             return
         try:
             best = scorer.best(other.bundle, user_of(other.bundle, rows_in(side.champion.bundle, user)))
@@ -176,7 +176,7 @@ class TrafficRouter:
 
     def _experiment(self) -> Experiment | None:
         try:
-            found = read(self.experiments)
+            found = read_running(self.experiments)
         except ContractError as error:
             log.warning("%s", error)
             return None

@@ -1,6 +1,9 @@
-"""In which arm a user is: always the same, evenly, and other users with another salt."""
+"""Assignment is stable and uniform, other salts draw other users; files of experiments appear whole."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -9,34 +12,35 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.errors import ContractError
-from components.experiments.definition import Experiment, begin, end, lost, place_of, read
+from components.experiments.definition import Experiment, end_experiment, hash_to_unit, read_running, start_experiment
+from components.io import write_record
 
 
 @given(st.text(max_size=30), st.text(max_size=10))
-def test_a_place_is_stable_and_in_range(unit: str, salt: str) -> None:
-    assert place_of(unit, salt) == place_of(unit, salt)
-    assert 0 <= place_of(unit, salt) < 1
+def test_the_hash_is_stable_and_in_range(unit: str, salt: str) -> None:
+    assert hash_to_unit(unit, salt) == hash_to_unit(unit, salt)
+    assert 0 <= hash_to_unit(unit, salt) < 1
 
 
-def test_places_are_even_and_salts_are_independent() -> None:
-    one, other = (np.array([place_of(f"user-{n}", salt) for n in range(5000)]) for salt in "ab")
+def test_the_hash_is_uniform_and_salts_are_independent() -> None:
+    one, other = (np.array([hash_to_unit(f"user-{n}", salt) for n in range(5000)]) for salt in "ab")
     assert np.abs(np.histogram(one, 10, (0, 1))[0] / 500 - 1).max() < 0.2
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.05
 
 
-def test_known_places_do_not_move() -> None:
+def test_known_hashes_do_not_change() -> None:
     """Users must not change arms because the code did."""
-    assert place_of("ann", "s") == pytest.approx(0.7583, abs=1e-4)
-    assert place_of("用户", "s") == pytest.approx(0.5496, abs=1e-4)
+    assert hash_to_unit("ann", "s") == pytest.approx(0.7583, abs=1e-4)
+    assert hash_to_unit("用户", "s") == pytest.approx(0.5496, abs=1e-4)
 
 
-def test_shares_and_strangers(experiment: Experiment) -> None:
+def test_shares_and_anonymous_users(experiment: Experiment) -> None:
     third = experiment.model_copy(update={"arms": [a.model_copy(update={"share": 0.1}) for a in experiment.arms]})
-    arms = [arm.name if (arm := third.arm_of(f"u{n}")) else "" for n in range(5000)]
+    arms = [arm.name if (arm := third.assign(f"u{n}")) else "" for n in range(5000)]
     assert 400 < arms.count("control") < 600
     assert 400 < arms.count("new") < 600
-    assert experiment.arm_of(None) is None
-    assert all(experiment.arm_of(f"u{n}") is not None for n in range(100))
+    assert experiment.assign(None) is None
+    assert all(experiment.assign(f"u{n}") is not None for n in range(100))
 
 
 @pytest.mark.parametrize(
@@ -51,37 +55,53 @@ def test_shares_and_strangers(experiment: Experiment) -> None:
         {"metric": "joy"},
     ],
 )
-def test_what_is_no_experiment(experiment: Experiment, change: dict) -> None:
+def test_an_invalid_definition_is_refused(experiment: Experiment, change: dict) -> None:
     with pytest.raises(ValidationError):
         Experiment.model_validate(experiment.model_dump() | change)
 
 
 def test_one_runs_at_a_time_and_a_name_is_used_once(experiment: Experiment, tmp_path: Path) -> None:
-    assert read(tmp_path) is None
-    begin(tmp_path, experiment)
-    assert read(tmp_path) == experiment
+    assert read_running(tmp_path) is None
+    start_experiment(tmp_path, experiment)
+    assert read_running(tmp_path) == experiment
     with pytest.raises(ContractError, match="runs"):
-        begin(tmp_path, experiment.model_copy(update={"name": "summer"}))
-    end(tmp_path, experiment)
-    assert read(tmp_path) is None
+        start_experiment(tmp_path, experiment.model_copy(update={"name": "summer"}))
+    end_experiment(tmp_path, experiment)
+    assert read_running(tmp_path) is None
     with pytest.raises(ContractError, match="choose another"):
-        begin(tmp_path, experiment)
+        start_experiment(tmp_path, experiment)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "running.json").write_text("{")
     with pytest.raises(ContractError, match=r"running\.json"):
-        read(tmp_path)
+        read_running(tmp_path)
 
 
-def test_which_bundle_lost(tmp_path: Path) -> None:
-    (tmp_path / "a.decision.json").write_text(
-        '{"experiment": "a", "verdict": "worse", "arms": [{"bundle": "x"}, {"bundle": "y"}]}'
-    )
-    (tmp_path / "b.decision.json").write_text(
-        '{"experiment": "b", "verdict": "better", "arms": [{"bundle": "x"}, {"bundle": "z"}]}'
-    )
-    assert lost(tmp_path, "y") == "a"
-    assert lost(tmp_path, "x") is None
-    assert lost(tmp_path, "z") is None
-    assert lost(tmp_path / "nowhere", "y") is None
+def test_the_definition_of_version_0_1_is_read_under_present_names(experiment: Experiment, tmp_path: Path) -> None:
+    old = json.loads(experiment.model_dump_json())
+    old["tightest_at"] = old.pop("target_users")
+    (tmp_path / "running.json").write_text(json.dumps(old))
+    assert read_running(tmp_path) == experiment
+
+
+def test_many_writers_and_readers_at_once_see_whole_files(experiment: Experiment, tmp_path: Path) -> None:
+    """Workers of one machine share the folder: no temporary file may be common to two of them."""
+    versions = [experiment.model_copy(update={"salt": "s" * n}) for n in range(1, 400, 40)]
+    running = tmp_path / "running.json"
+    write_record(running, versions[0])
+    barrier = Barrier(4)
+
+    def work(n: int) -> list[Experiment | None]:
+        barrier.wait()
+        seen = []
+        for round_ in range(50):
+            write_record(running, versions[(n + round_) % len(versions)])
+            seen.append(read_running(tmp_path))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = [found for done in pool.map(work, range(4)) for found in done]
+    assert len(seen) == 200
+    assert all(found in versions for found in seen)
+    assert [path.name for path in tmp_path.iterdir()] == ["running.json"]

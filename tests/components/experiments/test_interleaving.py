@@ -1,8 +1,8 @@
-"""Two lists in one, fairly; and whom the clicks prefer."""
+"""Two lists are merged fairly, and clicks tell which one users prefer."""
 
 import numpy as np
 
-from components.experiments.interleaving import preference, team_draft
+from components.experiments.interleaving import estimate_preference, team_draft
 
 
 def test_teams_take_turns() -> None:
@@ -17,8 +17,8 @@ def test_teams_take_turns() -> None:
     assert team_draft(["a", "a"], [], 5, "r").items == ["a"]
 
 
-def test_votes() -> None:
+def test_preference_from_votes() -> None:
     rng = np.random.default_rng(4)
-    assert preference(rng.choice([-1.0, 0, 1], 2000, p=[0.2, 0.4, 0.4]), 0.05, 1000).side == 1
-    assert preference(rng.choice([-1.0, 0, 1], 2000, p=[0.3, 0.4, 0.3]), 0.05, 1000).side == 0
-    assert preference(np.array([]), 0.05, 10).side == 0
+    assert estimate_preference(rng.choice([-1.0, 0, 1], 2000, p=[0.2, 0.4, 0.4]), 0.05, 1000).sign == 1
+    assert estimate_preference(rng.choice([-1.0, 0, 1], 2000, p=[0.3, 0.4, 0.3]), 0.05, 1000).sign == 0
+    assert estimate_preference(np.array([]), 0.05, 10).sign == 0

@@ -1,4 +1,4 @@
-"""What came of each user: within the own window, once, in one arm."""
+"""Each user counts once, within the window after the first exposure, in one arm."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,14 +8,12 @@ import pyarrow.parquet as pq
 
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import read_outcomes
-from components.times import HOUR_US, to_micros
+from components.times import HOUR_US
 
-from .conftest import START
-
-T0 = to_micros(START)
+from .support import START, START_US
 
 
-def shown(path: Path, rows: list[tuple[str, int, str | None]], name: str | None = "spring") -> Path:
+def write_exposures(path: Path, rows: list[tuple[str, int, str | None]], name: str | None = "spring") -> Path:
     table = pa.table(
         {
             "user_id": [user for user, _, _ in rows],
@@ -28,7 +26,7 @@ def shown(path: Path, rows: list[tuple[str, int, str | None]], name: str | None 
     return path
 
 
-def events(*rows: tuple[str, int, str]) -> pa.Table:
+def make_events(*rows: tuple[str, int, str]) -> pa.Table:
     return pa.table(
         {
             "user_id": pa.array([r[0] for r in rows], pa.string()),
@@ -41,33 +39,35 @@ def events(*rows: tuple[str, int, str]) -> pa.Table:
     )
 
 
-def test_each_user_counts_once_within_the_own_window(experiment: Experiment, tmp_path: Path) -> None:
+def test_each_user_counts_once_within_their_own_window(experiment: Experiment, tmp_path: Path) -> None:
     files = [
-        shown(
+        write_exposures(
             tmp_path / "a.parquet",
-            [("ann", T0, "control"), ("ann", T0 + HOUR_US, "control"), ("bob", T0 + HOUR_US, "new")],
+            [("ann", START_US, "control"), ("ann", START_US + HOUR_US, "control"), ("bob", START_US + HOUR_US, "new")],
         ),
-        shown(tmp_path / "b.parquet", [("cid", T0, "new"), ("cid", T0 + HOUR_US, "control")]),
-        shown(tmp_path / "c.parquet", [("dan", T0 + 30 * HOUR_US, "new"), ("eve", T0, "control")]),
-        shown(tmp_path / "d.parquet", [("fay", T0, "new")], "winter"),
-        shown(tmp_path / "e.parquet", [("gus", T0, None)], None),
+        write_exposures(tmp_path / "b.parquet", [("cid", START_US, "new"), ("cid", START_US + HOUR_US, "control")]),
+        write_exposures(
+            tmp_path / "c.parquet", [("dan", START_US + 30 * HOUR_US, "new"), ("eve", START_US, "control")]
+        ),
+        write_exposures(tmp_path / "d.parquet", [("fay", START_US, "new")], "winter"),
+        write_exposures(tmp_path / "e.parquet", [("gus", START_US, None)], None),
     ]
-    happened = events(
-        ("ann", T0 - HOUR_US, "purchase"),
-        ("ann", T0 + 25 * HOUR_US, "purchase"),
-        ("bob", T0 + 2 * HOUR_US, "purchase"),
-        ("bob", T0 + 3 * HOUR_US, "purchase"),
-        ("bob", T0 + 3 * HOUR_US, "view"),
-        ("eve", T0 + HOUR_US, "view"),
+    followed = make_events(
+        ("ann", START_US - HOUR_US, "purchase"),
+        ("ann", START_US + 25 * HOUR_US, "purchase"),
+        ("bob", START_US + 2 * HOUR_US, "purchase"),
+        ("bob", START_US + 3 * HOUR_US, "purchase"),
+        ("bob", START_US + 3 * HOUR_US, "view"),
+        ("eve", START_US + HOUR_US, "view"),
     )
     now = START + timedelta(hours=48)
-    told = read_outcomes(files, happened, experiment, now)
-    assert told.arm.tolist() == [0, 0, 1]  # ann, eve, bob
-    assert told.outcome.tolist() == [0, 0, 1]
-    assert told.before.tolist() == [1, 0, 0]
-    assert (told.waiting, told.mixed) == (1, 1)
-    clicks = read_outcomes(files, happened, experiment.model_copy(update={"metric": "clicks"}), now)
+    outcomes = read_outcomes(files, followed, experiment, now)
+    assert outcomes.arm.tolist() == [0, 0, 1]  # ann, eve, bob
+    assert outcomes.outcome.tolist() == [0, 0, 1]
+    assert outcomes.covariate.tolist() == [1, 0, 0]
+    assert (outcomes.waiting, outcomes.mixed) == (1, 1)
+    clicks = read_outcomes(files, followed, experiment.model_copy(update={"metric": "clicks"}), now)
     assert clicks.outcome.tolist() == [0, 1, 1]
-    value = read_outcomes(files, happened, experiment.model_copy(update={"metric": "value"}), now)
+    value = read_outcomes(files, followed, experiment.model_copy(update={"metric": "value"}), now)
     assert value.outcome.tolist() == [0, 0, 12]
-    assert len(read_outcomes([], happened, experiment, now).arm) == 0
+    assert len(read_outcomes([], followed, experiment, now).arm) == 0

@@ -1,4 +1,4 @@
-"""Words in products: fields weigh, plurals meet, wrong letters are forgiven, and both languages are found."""
+"""Fields have weights, plurals match singulars, typos are corrected, and both languages are found."""
 
 import numpy as np
 import pytest
@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from components.contracts import Catalogue
 from components.params import SearchParams
-from components.search.lexical import MOST, Lexical, terms
+from components.search.lexical import MAX_QUERY_WORDS, LexicalIndex, split_terms
 
 
-def best(lexical: Lexical, params: SearchParams, query: str, k: int = 3) -> list[int]:
-    scores, _ = lexical.scores(query, len(lexical.items), params)
+def best(lexical: LexicalIndex, params: SearchParams, query: str, k: int = 3) -> list[int]:
+    scores, _ = lexical.score(query, len(lexical.items), params)
     return [int(i) for i in np.argsort(-scores, kind="stable")[:k] if scores[i] > 0]
 
 
 @pytest.fixture
-def lexical(catalogue: Catalogue, params: SearchParams) -> Lexical:
-    return Lexical.build(catalogue, params)
+def lexical(catalogue: Catalogue, params: SearchParams) -> LexicalIndex:
+    return LexicalIndex.build(catalogue, params)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def lexical(catalogue: Catalogue, params: SearchParams) -> Lexical:
         ("Teapots!", [1, 2]),
         ("red teapot", [1, 2, 4]),
         ("brushes", [3]),
-        ("tea", [1, 2]),  # people see results while they type
+        ("tea", [1, 2]),  # the beginning of a word, while the user still types
         ("茶壶", [5, 6]),
         ("红茶壶", [5, 6]),
         ("壶", [5, 6]),
@@ -42,13 +42,13 @@ def lexical(catalogue: Catalogue, params: SearchParams) -> Lexical:
         ("?!…🙂", []),
     ],
 )
-def test_what_is_found(lexical: Lexical, params: SearchParams, query: str, found: list[int]) -> None:
+def test_what_is_found(lexical: LexicalIndex, params: SearchParams, query: str, found: list[int]) -> None:
     assert best(lexical, params, query) == found
 
 
-def test_what_stood_in_is_told(lexical: Lexical, params: SearchParams) -> None:
-    assert lexical.scores("taepot", 6, params)[1] == ["teapot"]
-    assert lexical.scores("teapot", 6, params)[1] == []
+def test_corrections_are_reported(lexical: LexicalIndex, params: SearchParams) -> None:
+    assert lexical.score("taepot", 6, params)[1] == ["teapot"]
+    assert lexical.score("teapot", 6, params)[1] == []
 
 
 def test_a_title_weighs_more_than_the_rest(params: SearchParams) -> None:
@@ -61,26 +61,26 @@ def test_a_title_weighs_more_than_the_rest(params: SearchParams) -> None:
         language=[""] * 3,
         price=np.zeros(3, np.float32),
     )
-    assert best(Lexical.build(items, params), params, "lamp") == [1, 2]
+    assert best(LexicalIndex.build(items, params), params, "lamp") == [1, 2]
 
 
-def test_an_empty_catalogue_finds_nothing(params: SearchParams) -> None:
-    nothing = Catalogue([""], [""], [""], [""], [""], [""], np.zeros(1, np.float32))
-    assert Lexical.build(nothing, params).scores("anything", 0, params)[0].tolist() == [0]
+def test_an_empty_catalogue_scores_nothing(params: SearchParams) -> None:
+    empty = Catalogue([""], [""], [""], [""], [""], [""], np.zeros(1, np.float32))
+    assert LexicalIndex.build(empty, params).score("anything", 0, params)[0].tolist() == [0]
 
 
 @given(text=st.text(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_a_query(params: SearchParams, text: str) -> None:
     items = Catalogue(["", "a"], ["", "red 茶壶"], ["", "x"], [""] * 2, [""] * 2, [""] * 2, np.zeros(2, np.float32))
-    scores, _ = Lexical.build(items, params).scores(text, 1, params)
+    scores, _ = LexicalIndex.build(items, params).score(text, 1, params)
     assert np.isfinite(scores).all()
     assert scores[0] == 0
 
 
-def test_a_long_query_is_cut(lexical: Lexical, params: SearchParams) -> None:
+def test_a_long_query_is_cut(lexical: LexicalIndex, params: SearchParams) -> None:
     assert best(lexical, params, "x " * 300 + "teapot") == []
-    assert MOST < 100
+    assert MAX_QUERY_WORDS < 100
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_a_long_query_is_cut(lexical: Lexical, params: SearchParams) -> None:
     [("dresses boxes", ["dress", "box"]), ("berries", ["berry"]), ("glass bus", ["glass", "bus"]), ("gas", ["gas"])],
 )
 def test_plurals(text: str, folded: list[str]) -> None:
-    assert terms(text) == folded
+    assert split_terms(text) == folded

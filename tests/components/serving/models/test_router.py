@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.contracts import Users
-from components.experiments.definition import Arm, Experiment, begin
+from components.experiments.definition import Arm, Experiment, start_experiment
 from components.params import Params
 from components.serving.inference.recommendations import Row, rows_in, user_of
 from components.serving.inference.scorer import FAILED
@@ -96,7 +96,7 @@ def test_an_experiment_goes_before_a_canary_and_ends_where_a_version_moves(
     challenger = canary.service.challenger  # type: ignore[attr-defined]
     arms = [Arm(name="old", role="champion", share=0.3), Arm(name="new", role="challenger", share=0.3)]
     experiment = experiment.model_copy(update={"arms": arms, "versions": {"old": 1, "new": 2}})
-    begin(challenger.experiments, experiment)
+    start_experiment(challenger.experiments, experiment)
     challenger.experiment.invalidate()
     answers = [ask(canary, f"u{n}") for n in range(80)]
     seen = {(a["experiment"], a["arm"], a["version"]) for a in answers}
