@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.ragged import Ragged
-from tests.conftest import ragged
+from tests.support import ragged
 
 ROWS = [[1, 2], [], [3, 4, 5]]
 

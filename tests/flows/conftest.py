@@ -1,14 +1,13 @@
 """A toy checkout to run flows in, a Prefect server to record them, and nothing of this machine's own settings."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.toy import ROOT, make_template, make_toy
+from tests.flows.toy import ROOT, make_template, make_toy, stand_in
 
 STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
 
@@ -51,13 +50,6 @@ def fresh(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkout(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a checkout of one's own where nothing has run."""
     return stand_in(fresh, tmp_path / "shop", monkeypatch)
-
-
-def stand_in(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(source, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("CAROUSEL_HOME", str(folder / ".carousel"))
-    return folder
 
 
 @pytest.fixture(scope="session")

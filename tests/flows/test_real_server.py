@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from flows.outcome import STATES
-from tests.flows.conftest import stand_in
-from tests.flows.toy import ROOT, call
+from tests.flows.toy import ROOT, call, stand_in
 
 VERDICTS = set(STATES.values())
 WAIT_S = 420

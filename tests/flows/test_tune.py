@@ -12,7 +12,7 @@ from components.release.registry import Registry
 from components.settings import Settings
 from flows import cli
 from flows.workspace import open_workspace
-from tests.flows.conftest import stand_in
+from tests.flows.toy import stand_in
 
 SMALL = [
     "recommend.exclude_seen=false",  # the toy's validation window repeats its train window

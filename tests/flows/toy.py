@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from safetensors.numpy import save_file
 
 from components.data.tables import SplitInfo
@@ -20,7 +21,7 @@ from components.params import load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
 from components.times import DAY_US
-from tests.conftest import checkerboard
+from tests.support import checkerboard
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,3 +126,10 @@ def _write_split(split: Path) -> None:
         n_users=interactions.n_users, n_items=interactions.n_items, max_history=50, simulated=True,
     )  # fmt: skip
     (split / "split.json").write_text(info.model_dump_json())
+
+
+def stand_in(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(source, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CAROUSEL_HOME", str(folder / ".carousel"))
+    return folder

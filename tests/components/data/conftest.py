@@ -1,63 +1,17 @@
-"""A shop of one's own on disk, and what ingest made of it."""
+"""Parameters of small shops, and snapshots taken of them."""
 
-import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from components import params
-from components.data.quality import Counts
-from components.data.snapshot import read_snapshot_info, read_table, take_snapshot
+from components.data.snapshot import take_snapshot
 from tests.components.data.small import write_snapshot
-
-CHECKOUT = Path(__file__).parents[3]
-PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
-HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
-
-
-def good(n: int = 1, user: int = 1) -> bytes:
-    """Return n good event lines, all different."""
-    return b"".join(b"u%d,i1,2026-01-01 10:%02d:%02d,view,1,2.5\n" % (user, i // 60 % 60, i % 60) for i in range(n))
-
-
-@dataclass
-class Ingested:
-    """Where a snapshot was taken."""
-
-    folder: Path
-    rules: dict[str, dict[str, int]]
-
-    @property
-    def snapshot(self) -> Path:
-        return self.folder / "data/snapshot"
-
-    def counts(self, table: str = "events") -> Counts:
-        return read_snapshot_info(self.snapshot).counts[table]
-
-    def rows(self, table: str = "events", columns: list[str] | None = None) -> list[dict[str, Any]]:
-        return read_table(self.snapshot, table, columns).to_pylist()
-
-    def bad(self, table: str = "events") -> list[dict[str, Any]]:
-        return quarantined(self.folder, table).to_pylist()
-
-
-def quarantined(folder: Path, table: str = "events") -> pa.Table:
-    return pq.read_table(folder / f"data/quarantine/{table}.parquet", page_checksum_verification=True)
-
-
-def write(folder: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(
-            gzip.compress(content, mtime=0) if name.endswith(".gz") and content[:2] != b"\x1f\x8b" else content
-        )
+from tests.components.data.support import PRODUCTS, Ingested, write
+from tests.support import ROOT
 
 
 @pytest.fixture
@@ -65,7 +19,7 @@ def settings() -> Callable[..., params.Params]:
     """Return a function that makes parameters: data knobs by name, sections as dictionaries."""
 
     def make(sections: dict[str, Any] | None = None, **data: Any) -> params.Params:
-        tree = params.merge(CHECKOUT / "params.yaml", [], [])
+        tree = params.merge(ROOT / "params.yaml", [], [])
         sources = {"products": [{"path": "in/products.csv"}], "events": [{"path": "in/events.csv"}]}
         standard = {"simulated": False, "as_of": "2026-03-01T00:00:00Z", "threads": 1, "max_bad_share": 1.0}
         tree["data"] |= {"sources": sources, **standard, **data}

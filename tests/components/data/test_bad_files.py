@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from components.errors import CarouselError, ContractError, QualityError
-from tests.components.data.conftest import HEADER, PRODUCTS, Ingested, good, quarantined
+from tests.components.data.support import HEADER, PRODUCTS, Ingested, good, quarantined
 
 G, G2 = good(), b"u2,i2,2026-01-02 10:00:00,purchase,1,2.5\n"
 Ingest = Callable[..., Ingested]

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import ContractError
-from tests.components.data.conftest import Ingested
-from tests.components.data.test_sources import NAMES, ROWS, WANTED, events_from
+from tests.components.data.support import NAMES, ROWS, WANTED, Ingested, events_from
 
 Ingest = Callable[..., Ingested]
 

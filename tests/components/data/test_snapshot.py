@@ -10,7 +10,7 @@ import pytest
 from components.data.schemas import schema
 from components.data.snapshot import partitions, read_snapshot_info, read_table
 from components.errors import ContractError
-from tests.components.data.conftest import HEADER, PRODUCTS, Ingested, good
+from tests.components.data.support import HEADER, PRODUCTS, Ingested, good
 
 Ingest = Callable[..., Ingested]
 MONTHS = HEADER + b"".join(b"u%d,i1,2026-%02d-15,view,1,1\n" % (n, n % 2 + 1) for n in range(100))

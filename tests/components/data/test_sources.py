@@ -13,16 +13,9 @@ import pytest
 
 from components.data import sources
 from components.errors import ContractError
-from tests.components.data.conftest import HEADER, PRODUCTS, Ingested, good, write
+from tests.components.data.support import HEADER, NAMES, PRODUCTS, ROWS, WANTED, Ingested, events_from, good, write
 
 Ingest = Callable[..., Ingested]
-ROWS = [("u1", "i1", "2026-01-02T03:04:05Z", "view", 1.0, 2.5), ("u2", "i2", "2026-01-03T03:04:05Z", "cart", 2.0, None)]
-NAMES = ("user_id", "item_id", "timestamp", "event", "quantity", "price")
-WANTED = [dict(zip(NAMES, (u, i, datetime.fromisoformat(t[:-1]), e, q, p), strict=True)) for u, i, t, e, q, p in ROWS]
-
-
-def events_from(**source: Any) -> dict[str, list[dict[str, Any]]]:
-    return {"products": [{"path": "in/products.csv"}], "events": [source]}
 
 
 def as_csv(delimiter: str = ",") -> bytes:

@@ -16,7 +16,7 @@ from components.data.split import make_split
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.times import DAY_US, to_micros
-from tests.components.data.conftest import PRODUCTS, write
+from tests.components.data.support import PRODUCTS, write
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}

@@ -8,7 +8,7 @@ import pytest
 
 from components.data import staging
 from components.errors import ContractError
-from tests.components.data.conftest import HEADER, PRODUCTS, good, write
+from tests.components.data.support import HEADER, PRODUCTS, good, write
 
 
 def staged(folder: Path, settings: Callable[..., Any], events: dict[str, bytes], **data: Any) -> staging.Staging:

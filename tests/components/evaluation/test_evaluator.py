@@ -12,7 +12,7 @@ from components.errors import ContractError
 from components.evaluation.evaluator import Champion, Measured, Windows, measure, read_windows, summarise
 from components.evaluation.results import read_values
 from components.params import Params
-from tests.components.evaluation.conftest import N_ITEMS, Fake, one_list, oracle
+from tests.components.evaluation.support import N_ITEMS, Fake, one_list, oracle
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
 

@@ -21,8 +21,8 @@ from components.evaluation.protocol import (
     window_users,
 )
 from components.times import DAY_US
-from tests.components.evaluation.conftest import N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
-from tests.conftest import ragged
+from tests.components.evaluation.support import N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
+from tests.support import ragged
 
 
 def users_of(history: list[list[int]], targets: list[list[int]]) -> Users:

@@ -15,8 +15,8 @@ from components.evaluation.evaluator import Champion, measure, read_windows, sum
 from components.evaluation.report import Favourite, Protocol, favourites_of, write_report
 from components.evaluation.report_data import Bootstrap
 from components.params import Params
-from tests.components.evaluation.conftest import Fake, one_list, oracle
-from tests.conftest import checkerboard
+from tests.components.evaluation.support import Fake, one_list, oracle
+from tests.support import checkerboard
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
 PROTOCOL = Protocol([2, 5], True, 20, 5, ("2026-01-01T00:00:00+00:00", "2026-01-15T00:00:00+00:00"), 59, 0.0)

@@ -11,7 +11,7 @@ from components.contracts import ChampionRef, Evaluation, FloatArray, Interval
 from components.evaluation import report_data as views
 from components.evaluation.report_data import Bootstrap, Difference
 from components.evaluation.results import slice_row, user_rows, user_schema
-from tests.conftest import ragged
+from tests.support import ragged
 
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=300, seed=1)
 REF = ChampionRef(version=7, digest="d" * 64, model="als")

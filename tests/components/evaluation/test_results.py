@@ -18,7 +18,7 @@ from components.evaluation.results import (
     user_rows,
     user_schema,
 )
-from tests.conftest import ragged
+from tests.support import ragged
 
 LISTS = np.array([[1, 2], [3, 4], [5, 6]], np.int32)
 TARGETS = ragged([[1, 9], [9], [6]])

@@ -15,7 +15,7 @@ from components.evaluation.satisfaction import (
     total_of_offers,
 )
 from components.ragged import Ragged
-from tests.conftest import ragged
+from tests.support import ragged
 
 N_USERS, N_ITEMS = 3, 5
 NUMBERS = st.floats(-5, 5, width=32)

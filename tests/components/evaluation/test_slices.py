@@ -8,8 +8,8 @@ from components.contracts import Users
 from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.protocol import window_users
 from components.evaluation.slices import slice_masks, trained_items
-from tests.components.evaluation.conftest import N_ITEMS
-from tests.conftest import ragged
+from tests.components.evaluation.support import N_ITEMS
+from tests.support import ragged
 
 
 def test_slices_of_a_split(split: Path) -> None:

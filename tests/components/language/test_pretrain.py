@@ -11,39 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from components import params
 from components.errors import ContractError
-from components.language.corpus import Corpus, build_corpus
 from components.language.encoder import Encoder
-from components.language.pretrain import Pretrained, pretrain
-from components.params import LanguageParams
-from tests.components.language.tiny import tiny_bert, tiny_gpt2
+from tests.components.language.pretraining import language, run
+from tests.components.language.tiny import tiny_gpt2
 
 ROOT = Path(__file__).parents[3]
-KNOBS = [
-    "threads=1", "max_tokens=16", "pretrain.max_steps=12", "pretrain.min_token_count=1", "pretrain.texts_per_step=4",
-    "pretrain.pairs_per_step=8", "pretrain.learning_rate=0.01", "pretrain.checkpoint_every_steps=5",
-    "pretrain.lora_rank=2",
-]  # fmt: skip
-
-
-def language(*knobs: str) -> LanguageParams:
-    return params.load(ROOT / "params.yaml", overrides=[f"language.{k}" for k in (*KNOBS, *knobs)]).language
-
-
-def corpus() -> Corpus:
-    """Red things go with 红 and blue ones with 蓝; some of the texts are held out."""
-    things = ("tea pot", "cup", "sock", "boot", "kettle", "shoe")
-    red, blue = ([f"{colour} {thing}" for thing in things] for colour in ("red", "blue"))
-    said = [f"a {opinion} {text}" for opinion in ("good", "bad") for text in (*red, *blue)]
-    chinese = {"红茶壶": red, "红杯": red, "蓝鞋": blue, "蓝壶": blue}
-    pairs = [(zh, en) for zh, texts in chinese.items() for en in texts]
-    return build_corpus([*said, *chinese], {"query-click": pairs}, 0.2, 5)
-
-
-def run(tmp_path: Path, *knobs: str, original: Path | None = None, name: str = "out") -> Pretrained:
-    folder = original or tiny_bert(tmp_path / "original")
-    return pretrain(folder, corpus(), language(*knobs), 7, tmp_path / name, tmp_path / f"work-{name}")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -93,8 +66,8 @@ def test_lora_keeps_old_words_as_they_were(tmp_path: Path) -> None:
 def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     straight = run(tmp_path, name="straight")
     code = (
-        "import sys; from pathlib import Path; from tests.components.language import test_pretrain as t\n"
-        "t.run(Path(sys.argv[1]), original=Path(sys.argv[1]) / 'original', name='killed')"
+        "import sys; from pathlib import Path; from tests.components.language.pretraining import run\n"
+        "run(Path(sys.argv[1]), original=Path(sys.argv[1]) / 'original', name='killed')"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     killed = subprocess.run(command, cwd=ROOT, env=os.environ | {"CRASH_AT": "pretrain:step"}, capture_output=True)

@@ -17,9 +17,7 @@ from components.language.reviews import Judged, judge_reviews
 from components.language.text import is_chinese
 from components.stages import ingest, resolve, split
 from components.times import to_datetime, to_naive_utc
-from tests.components.stages.conftest import enter
 
-__all__ = ["enter"]
 SMALL = "shop.n_users=700\nshop.n_items=100\nlanguage.max_tokens=24\nlanguage.threads=1"
 _encoder: list[Encoder] = []
 

@@ -13,7 +13,7 @@ from components.contracts import DriftVerdict
 from components.monitoring.drift import age_hours, distance, drifted_share, judge, volume_ratio
 from components.monitoring.windows import COLUMNS, Sample, sample_window
 from components.params import DriftParams
-from tests.components.monitoring.conftest import DRIFT, SHIFT, START, catalogue, visits, write_snapshot
+from tests.components.monitoring.support import DRIFT, SHIFT, START, catalogue, visits, write_snapshot
 
 AS_OF = SHIFT + timedelta(days=28)
 

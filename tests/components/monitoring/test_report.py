@@ -13,7 +13,7 @@ from components.contracts import DriftVerdict
 from components.monitoring.drift import judge
 from components.monitoring.report import stable, write_report
 from components.monitoring.windows import Sample, sample_window
-from tests.components.monitoring.conftest import DRIFT, SHIFT, catalogue, visits, write_snapshot
+from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
 
 EVIL = "</script onload=alert(1)"
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.errors import ContractError
 from components.monitoring import windows
-from tests.components.monitoring.conftest import SHIFT, write_snapshot
+from tests.components.monitoring.support import SHIFT, write_snapshot
 
 END = datetime(2026, 1, 19, tzinfo=UTC)  # a Monday; a window of 7 days and as long a look-back
 GB = 1.0

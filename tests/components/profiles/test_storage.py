@@ -16,7 +16,7 @@ from components.params import load
 from components.profiles.live import Attributes
 from components.profiles.storage import read_attributes, write_profiles
 from tests.components.profiles.small import CUT, ROOT, arrow, day, event, knobs, product
-from tests.components.stages.conftest import no_reviews
+from tests.components.stages.support import no_reviews
 
 AS_OF = CUT + timedelta(days=28)
 ROWS: dict[str, list[dict[str, Any]]] = {

@@ -1,6 +1,4 @@
-"""A little world for the ranker: users like the products of their own parity."""
-
-from pathlib import Path
+"""Inputs and examples of a small world in which users click on the products of their own parity."""
 
 import numpy as np
 import pytest
@@ -9,9 +7,8 @@ from scipy.sparse import csr_matrix
 from components.params import Params, RankingParams, load
 from components.ranking.examples import Examples
 from components.ranking.features import Cares, Known
-
-N_USERS, N_ITEMS, DIM = 40, 30, 6
-ROOT = Path(__file__).parents[3]
+from tests.components.ranking.support import DIM, N_ITEMS, N_USERS, shown
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +43,3 @@ def known() -> Known:
 @pytest.fixture(scope="session")
 def examples() -> Examples:
     return shown(4000, seed=1)
-
-
-def shown(n: int, seed: int) -> Examples:
-    """Draw what was shown: 6 of 10 of the right parity are clicked in the first place, 1 of 10 of the other."""
-    rng = np.random.default_rng(seed)
-    user = rng.integers(1, N_USERS + 1, n).astype(np.int32)
-    item = rng.integers(1, N_ITEMS + 1, n).astype(np.int32)
-    place = rng.integers(0, 10, n).astype(np.float32)
-    chance = np.where(user % 2 == item % 2, 0.6, 0.1) / np.sqrt(1 + place)
-    click = rng.random(n) < chance
-    cart = click & (rng.random(n) < 0.5)
-    bought = cart & (rng.random(n) < 0.5)
-    labels = np.stack([click, cart, bought], axis=1).astype(np.float32)
-    return Examples(user, item, place, np.arange(n, dtype=np.int64), labels)

@@ -8,7 +8,7 @@ from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.measure import log_loss, measure
 from components.ranking.ranker import Ranker
-from tests.components.ranking.conftest import N_ITEMS, shown
+from tests.components.ranking.support import N_ITEMS, shown
 
 
 class Told(Ranker):

@@ -19,8 +19,8 @@ from components.ranking.features import Known
 from components.ranking.measure import measure
 from components.ranking.model import loss
 from components.ranking.ranker import Ranker
-from tests.components.ranking.conftest import N_ITEMS, N_USERS, shown
-from tests.conftest import ragged
+from tests.components.ranking.support import N_ITEMS, N_USERS, shown
+from tests.support import ragged
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 _fitted: list[Ranker] = []

@@ -12,7 +12,7 @@ from components.ranking.examples import Examples, cut
 from components.ranking.features import Known
 from components.ranking.model import loss, make_net
 from components.ranking.training import FAITHFUL_BATCH, Loader, Module, batch_of, train
-from tests.components.ranking.conftest import shown
+from tests.components.ranking.support import shown
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 

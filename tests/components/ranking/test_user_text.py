@@ -10,8 +10,8 @@ import pytest
 
 from components.ranking.user_text import user_texts
 from components.times import DAY_US, to_micros
-from tests.components.release.conftest import write_items
-from tests.conftest import checkerboard
+from tests.components.release.support import write_items
+from tests.support import checkerboard
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
 

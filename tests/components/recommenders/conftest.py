@@ -1,4 +1,4 @@
-"""What the tests of this room share: small parameters, and histories written as lists."""
+"""Small parameters, and makers of users and events from plain lists."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +10,7 @@ from components.contracts import EVENTS, Interactions, Users
 from components.params import Params, load
 from components.ragged import Ragged
 from components.times import DAY_US, HOUR_US
-
-SMALL = [
-    "models.als.factors=2",
-    "models.ease.l2=5",
-    "models.sequence.dim=16",
-    "models.sequence.blocks=1",
-    "models.sequence.max_length=8",
-    "trainer.accelerator=cpu",
-    "trainer.max_epochs=20",
-    "trainer.batch_size=96",
-    "trainer.learning_rate=0.01",
-    "models.hybrid.parts=[popularity,ease,content]",
-]
+from tests.components.recommenders.support import SMALL
 
 
 @pytest.fixture(scope="session")

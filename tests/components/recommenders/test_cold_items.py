@@ -13,8 +13,8 @@ from components.params import HybridParams, Params
 from components.recommenders.cold_items import Newcomers
 from components.recommenders.factory import create, load_model
 from components.recommenders.hybrid import HybridRecommender
-from tests.components.recommenders.test_hybrid import Oracle
-from tests.conftest import ragged
+from tests.components.recommenders.support import Oracle
+from tests.support import ragged
 
 
 def catalogue_of(vectors: list[list[float]]) -> Catalogue:

@@ -14,13 +14,10 @@ from safetensors.numpy import load_file, save_file
 from components.contracts import Catalogue, Interactions, Recommender, Users
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders.factory import NAMES, SIMPLE, create, load_model
+from components.recommenders.factory import SIMPLE, create, load_model
+from tests.components.recommenders.support import PERSONAL, every_model
 
 World = tuple[Interactions, Catalogue, Users]
-TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
-MODELS = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in NAMES]
-PERSONAL = [name for name in MODELS if name != "popularity"]
-every_model = pytest.mark.parametrize("name", MODELS)
 _fitted: dict[str, Recommender] = {}
 
 

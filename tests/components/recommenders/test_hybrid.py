@@ -1,48 +1,20 @@
 """The blend: its parts, its slices, and why an item stands where it does."""
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import HybridParams, Params
 from components.ragged import Ragged
-from components.recommenders.base import BaseRecommender
 from components.recommenders.factory import create
 from components.recommenders.hybrid import HybridRecommender
-from tests.conftest import ragged
+from tests.components.recommenders.support import Oracle
+from tests.support import ragged
 
 World = tuple[Interactions, Catalogue, Users]
-
-
-class Oracle(BaseRecommender):
-    """Has an idea of the targets of users with an even (or odd) number of events, and nothing about the others."""
-
-    name: ClassVar[str] = "oracle"
-
-    def __init__(self, parity: int) -> None:
-        self.parity = parity
-
-    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        scores = np.random.default_rng(self.parity).random((len(users), 61)).astype(np.float32)
-        for row in range(len(users)):
-            own = users.history.row(row)
-            if len(own) % 2 == self.parity:
-                scores[row, 30 + own[0]] += 0.7
-        return scores if items is None else scores[:, items]
-
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Any:
-        return self
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
-    @classmethod
-    def load(cls, folder: Path) -> Any:
-        raise NotImplementedError
 
 
 def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **changes: Any) -> HybridRecommender:

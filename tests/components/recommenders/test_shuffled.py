@@ -12,8 +12,8 @@ from components.evaluation.protocol import rank
 from components.params import Params
 from components.recommenders.factory import create
 from components.times import DAY_US
-from tests.components.recommenders.test_contract import every_model
-from tests.conftest import checkerboard, ragged
+from tests.components.recommenders.support import every_model
+from tests.support import checkerboard, ragged
 
 World = tuple[Interactions, Catalogue, Users]
 N_USERS, N_ITEMS, K = 300, 60, 10

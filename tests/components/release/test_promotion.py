@@ -21,7 +21,7 @@ from components.release.lock import exclusive_lock
 from components.release.promotion import promote, rollback
 from components.release.registry import Registry
 from components.settings import Settings
-from tests.components.release.conftest import shelf_in, write_decision
+from tests.components.release.support import shelf_in, write_decision
 
 Shelf = tuple[Registry, Settings]
 Decide = Callable[..., Path]

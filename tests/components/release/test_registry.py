@@ -16,7 +16,7 @@ from components.params import Params
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
 from components.settings import Settings
-from tests.components.release.conftest import register_in
+from tests.components.release.support import register_in
 
 Register = Callable[..., int]
 ROOT = Path(__file__).parents[3]
@@ -195,7 +195,7 @@ from mlflow.tracking import MlflowClient
 from components.params import load
 from components.release.registry import Registry
 from components.settings import Settings
-from tests.components.release.conftest import register_in
+from tests.components.release.support import register_in
 
 for line in sys.stdin.read().splitlines():
     point, home, bundle, run = line.split("\\t")

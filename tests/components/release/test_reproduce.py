@@ -15,7 +15,7 @@ from components.release.registry import Registry
 from components.release.reproduce import METRICS, Reproduction, reproduce
 from components.release.versioning import reproduce_stage
 from components.settings import Settings
-from tests.components.release.conftest import register_in
+from tests.components.release.support import register_in
 from tests.components.release.tiny_repo import call, commit, make_repo
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ from components.serving.http.admin import Admin
 from components.serving.http.app import make_app, make_service
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.watcher import ModelWatcher
-from tests.conftest import checkerboard
+from tests.support import checkerboard
 
 from .postgres import Postgres, programs
 

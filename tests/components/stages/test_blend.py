@@ -12,7 +12,7 @@ from components.errors import ContractError
 from components.params import load
 from components.recommenders.factory import load_model
 from components.stages import blend, fit
-from tests.components.stages.test_fit import digest, write_split
+from tests.components.stages.support import digest, write_split
 
 World = tuple[Interactions, Catalogue, Users]
 

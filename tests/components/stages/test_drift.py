@@ -15,7 +15,7 @@ from components.errors import ContractError
 from components.monitoring import windows
 from components.params import Params
 from components.stages import drift as stage
-from tests.components.monitoring.conftest import DRIFT, SHIFT, catalogue, visits, write_snapshot
+from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
 
 ROOT = Path(__file__).parents[3]
 FILES = ("drift.json", "drift.html", "reference.parquet", "metrics.json")

@@ -16,7 +16,7 @@ from components.params import Params
 from components.recommenders import factory as library
 from components.release import bundle
 from components.stages import evaluate as stage
-from tests.components.evaluation.conftest import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
+from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
 
 MODELS = {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}
 REF = ChampionRef(version=3, digest="d" * 64, model="als")

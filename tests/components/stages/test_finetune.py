@@ -17,7 +17,7 @@ from components.data.tables import read_users
 from components.params import load
 from components.recommenders.factory import load_model
 from components.stages import finetune
-from tests.components.stages.conftest import write_split
+from tests.components.stages.support import write_split
 
 World = tuple[Interactions, Catalogue, Users]
 CHECKOUT = Path(__file__).resolve().parents[3]

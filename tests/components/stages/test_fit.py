@@ -13,7 +13,7 @@ from components.data.tables import read_users
 from components.params import load
 from components.recommenders.factory import SIMPLE, load_model
 from components.stages import fit
-from tests.components.stages.conftest import write_split
+from tests.components.stages.support import digest, write_split
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -26,10 +26,6 @@ def workspace(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def digest(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_each_simple_model_is_fitted_saved_and_timed(workspace: Path) -> None:

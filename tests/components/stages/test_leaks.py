@@ -16,7 +16,8 @@ from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.params import Params, load
 from components.tuning.measure import read_world
-from tests.components.stages.conftest import ROOT, write_split
+from tests.components.stages.support import write_split
+from tests.support import ROOT
 
 World = tuple[Interactions, Catalogue, Users]
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -30,8 +30,8 @@ from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
-from tests.components.release.conftest import write_items
-from tests.conftest import checkerboard
+from tests.components.release.support import write_items
+from tests.support import checkerboard
 
 ROOT = Path(__file__).parents[3]
 OVERRIDES = ["models.ease.l2=5", "release.include_encoder=false"]

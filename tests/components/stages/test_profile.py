@@ -11,7 +11,7 @@ import pytest
 from components.data.tables import read_info
 from components.profiles import features
 from components.stages import ingest, profile, resolve, split
-from tests.components.stages.conftest import no_reviews
+from tests.components.stages.support import no_reviews
 
 TINY = "shop.n_users=40\nshop.n_items=60"
 

@@ -22,7 +22,7 @@ from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
 from components.times import DAY_US
 from tests.components.language.tiny import tiny_bert
-from tests.components.stages.conftest import no_reviews
+from tests.components.stages.support import no_reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"

@@ -1,23 +1,13 @@
-"""A checkout with a split and features on disk, and a search that takes no time."""
+"""A checkout with a split and features on disk, and parameters of a short search."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from components.params import Params, load
-from tests.components.evaluation.conftest import N_ITEMS, write_split
-
-ROOT = Path(__file__).parents[3]
-SMALL = [
-    "evaluation.ks=[2, 5]", "evaluation.primary=ndcg_at_5", "gate.resamples=200", "models.ease.l2=100000",
-    "models.sequence.dim=16", "models.sequence.blocks=1", "models.sequence.max_length=8", "trainer.accelerator=cpu",
-    "trainer.batch_size=96", "tune.models=[ease]", "tune.trials=4", "tune.startup_trials=2", "tune.max_epochs=3",
-    "tune.min_epochs=1", "tune.space={models.ease.l2: {low: 1, high: 1000000, log: true}, "
-    "models.ease.max_items: {low: 20, high: 40}, trainer.learning_rate: {low: 0.0000001, high: 0.03, log: true}}",
-]  # fmt: skip
+from tests.components.tuning.support import SMALL, make_root
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +31,3 @@ def params_of() -> Callable[..., Params]:
 @pytest.fixture
 def params(params_of: Callable[..., Params]) -> Params:
     return params_of()
-
-
-def make_root(root: Path) -> Path:
-    write_split(root / "data/split")
-    noise = np.random.default_rng(0).normal(0, 0.3, (N_ITEMS + 1, 8))
-    vectors = noise + 2 * np.eye(8)[np.arange(N_ITEMS + 1) % 2]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors[0] = 0
-    (root / "features").mkdir()
-    save_file({"embedding": vectors.astype(np.float16)}, root / "features/items.safetensors")
-    return root

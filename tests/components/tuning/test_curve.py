@@ -13,7 +13,7 @@ from components.errors import ContractError
 from components.params import Params
 from components.tuning.curve import point, thinned
 from components.tuning.measure import read_world
-from tests.conftest import checkerboard
+from tests.support import checkerboard
 
 
 @pytest.fixture

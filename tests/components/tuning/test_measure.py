@@ -6,7 +6,7 @@ import numpy as np
 
 from components.params import Params
 from components.tuning.measure import digest, measure, read_world
-from tests.components.evaluation.conftest import edit
+from tests.components.evaluation.support import edit
 
 
 def test_one_value_a_validation_user(made: Path, params: Params) -> None:

@@ -9,7 +9,7 @@ import pytest
 from components.errors import ContractError
 from components.params import Params
 from components.tuning.search import Trial, key_of, read_trials, read_values, run_trial, told
-from tests.components.evaluation.conftest import edit
+from tests.components.evaluation.support import edit
 
 Make = Callable[..., Params]
 

@@ -1,18 +1,15 @@
-"""What the tests of stages on a tiny simulated shop share."""
+"""What earlier stages leave on disk, written for the tiny world."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import SplitInfo
 
-ROOT = Path(__file__).parents[3]
 World = tuple[Interactions, Catalogue, Users]
 
 
@@ -59,16 +56,5 @@ def no_reviews(features: Path) -> None:
     pq.write_table(said, features / "reviews.parquet", write_page_checksum=True)
 
 
-@pytest.fixture
-def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Return a function that makes a checkout with nothing but params.yaml, under these overrides, and goes there."""
-
-    def make(overrides: str) -> Path:
-        (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("CAROUSEL_OVERRIDES", overrides)
-        monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
-        monkeypatch.delenv("CAROUSEL_PARAMS", raising=False)
-        return tmp_path
-
-    return make
+def digest(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -1,0 +1,64 @@
+"""Small input files, and readers of what ingest made of them."""
+
+import gzip
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.data.quality import Counts
+from components.data.snapshot import read_snapshot_info, read_table
+
+PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
+HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
+
+
+def good(n: int = 1, user: int = 1) -> bytes:
+    """Return n good event lines, all different."""
+    return b"".join(b"u%d,i1,2026-01-01 10:%02d:%02d,view,1,2.5\n" % (user, i // 60 % 60, i % 60) for i in range(n))
+
+
+@dataclass
+class Ingested:
+    """Where a snapshot was taken."""
+
+    folder: Path
+    rules: dict[str, dict[str, int]]
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "data/snapshot"
+
+    def counts(self, table: str = "events") -> Counts:
+        return read_snapshot_info(self.snapshot).counts[table]
+
+    def rows(self, table: str = "events", columns: list[str] | None = None) -> list[dict[str, Any]]:
+        return read_table(self.snapshot, table, columns).to_pylist()
+
+    def bad(self, table: str = "events") -> list[dict[str, Any]]:
+        return quarantined(self.folder, table).to_pylist()
+
+
+def quarantined(folder: Path, table: str = "events") -> pa.Table:
+    return pq.read_table(folder / f"data/quarantine/{table}.parquet", page_checksum_verification=True)
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            gzip.compress(content, mtime=0) if name.endswith(".gz") and content[:2] != b"\x1f\x8b" else content
+        )
+
+
+ROWS = [("u1", "i1", "2026-01-02T03:04:05Z", "view", 1.0, 2.5), ("u2", "i2", "2026-01-03T03:04:05Z", "cart", 2.0, None)]
+NAMES = ("user_id", "item_id", "timestamp", "event", "quantity", "price")
+WANTED = [dict(zip(NAMES, (u, i, datetime.fromisoformat(t[:-1]), e, q, p), strict=True)) for u, i, t, e, q, p in ROWS]
+
+
+def events_from(**source: Any) -> dict[str, list[dict[str, Any]]]:
+    return {"products": [{"path": "in/products.csv"}], "events": [source]}

@@ -1,0 +1,57 @@
+"""Small parameters of recommenders."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.recommenders.base import BaseRecommender
+from components.recommenders.factory import NAMES
+
+SMALL = [
+    "models.als.factors=2",
+    "models.ease.l2=5",
+    "models.sequence.dim=16",
+    "models.sequence.blocks=1",
+    "models.sequence.max_length=8",
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=20",
+    "trainer.batch_size=96",
+    "trainer.learning_rate=0.01",
+    "models.hybrid.parts=[popularity,ease,content]",
+]
+
+
+class Oracle(BaseRecommender):
+    """Has an idea of the targets of users with an even (or odd) number of events, and nothing about the others."""
+
+    name: ClassVar[str] = "oracle"
+
+    def __init__(self, parity: int) -> None:
+        self.parity = parity
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        scores = np.random.default_rng(self.parity).random((len(users), 61)).astype(np.float32)
+        for row in range(len(users)):
+            own = users.history.row(row)
+            if len(own) % 2 == self.parity:
+                scores[row, 30 + own[0]] += 0.7
+        return scores if items is None else scores[:, items]
+
+    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Any:
+        return self
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        raise NotImplementedError
+
+
+TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
+MODELS = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in NAMES]
+PERSONAL = [name for name in MODELS if name != "popularity"]
+every_model = pytest.mark.parametrize("name", MODELS)

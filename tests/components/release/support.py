@@ -1,0 +1,134 @@
+"""A bundle of the tiny world, registered versions and decisions."""
+
+import json
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.contracts import Catalogue, Check, Decision, Interval, Lineage
+from components.params import Params
+from components.release.bundle import BundleInfo, EncoderInfo, open_bundle
+from components.release.registry import Registry
+from components.settings import Settings
+from tests.support import ROOT
+
+INFO = BundleInfo(
+    model="ease",
+    as_of="2026-03-01T00:00:00+00:00",
+    train_end=1,
+    validation_end=2,
+    n_items=20,
+    max_history=50,
+    exclude_seen=True,
+    weights={"purchase": 1.0},
+    simulated=True,
+    encoder=EncoderInfo(model="minilm", digest="0" * 64, dim=8, max_tokens=8),
+)
+
+
+def in_folder(root: Path) -> dict[str, Path]:
+    return {
+        "model": root / "ease",
+        "fallback": root / "popularity",
+        "split": root / "split",
+        "features": root / "features",
+        "drift_reference": root / "reference.parquet",
+    }
+
+
+def write_items(split: Path, catalogue: Catalogue) -> None:
+    split.mkdir(parents=True)
+    columns = {
+        "item_idx": np.arange(1, len(catalogue) + 1, dtype=np.int32),
+        "item_id": catalogue.item_id[1:],
+        "title": catalogue.title[1:],
+        "description": [""] * len(catalogue),
+        "brand": catalogue.brand[1:],
+        "category": catalogue.category[1:],
+        "language": catalogue.language[1:],
+        "price": catalogue.price[1:],
+    }
+    pq.write_table(pa.table(columns), split / "items.parquet", write_page_checksum=True)
+
+
+def shelf_in(folder: Path, stocked: Path, params: Params) -> tuple[Registry, Settings]:
+    home = Path(shutil.copytree(stocked, folder / "shelf", ignore=shutil.ignore_patterns("mlflow-artifacts")))
+    settings = Settings(home=home).resolved(folder)
+    return Registry(settings, params.release), settings
+
+
+def write_run(root: Path) -> Path:
+    """Write what a run leaves beside its bundle."""
+    (root / "reports/evaluate").mkdir(parents=True)
+    (root / "reports/evaluate/evaluation.json").write_text("{}")
+    (root / "reports/evaluate/report.html").write_text("<p>report</p>")
+    (root / "reports/evaluate/per_user.parquet").write_bytes(b"rows")
+    curve = root / "reports/finetune/plots/metrics/train/loss.tsv"
+    curve.parent.mkdir(parents=True)
+    curve.write_text("step\ttrain/loss\n0\t3.5\n1\t2.5\n2\t1.25\n")
+    (root / "run").mkdir()
+    shutil.copyfile(ROOT / "params.yaml", root / "run/params.yaml")
+    (root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    return root
+
+
+def register_in(registry: Registry, bundle: Path, run: Path, metrics: dict[str, float] | None = None) -> int:
+    lineage = Lineage(
+        git_revision="0" * 40,
+        git_dirty=False,
+        data_version="d.dir",
+        params_digest="p",
+        bundle_digest=open_bundle(bundle).digest,
+        as_of="2026-03-01T00:00:00+00:00",
+        model="ease",
+    )
+    metrics = metrics or {"test/ease/ndcg_at_10": 0.25}
+    return registry.register(bundle, lineage, metrics, run / "reports", run / "run/params.yaml", run / "dvc.lock")
+
+
+Register = Callable[..., int]
+
+
+def remade(bundle: Path, folder: Path, mark: str) -> Path:
+    """Return another honest bundle: the same files, info.json saying another as_of, a manifest of its own."""
+    if folder.exists():
+        return folder
+    shutil.copytree(bundle, folder)
+    tree = json.loads((folder / "info.json").read_text()) | {"as_of": mark}
+    content = json.dumps(tree).encode()
+    (folder / "info.json").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["info.json"] = {"sha256": sha256(content).hexdigest(), "bytes": len(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def write_decision(path: Path, registry: Registry, version: int, **changes: Any) -> Path:
+    """Write the decision to promote a version over the champion of now, with changes on top."""
+    serving = registry.alias("champion")
+    champion = registry.ref(serving.number) if serving else None
+    ok = Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")
+    decision = Decision(
+        verdict="promote",
+        mode="enabled",
+        bootstrap=champion is None,
+        reasons=["better"],
+        checks=[ok, ok.model_copy(update={"name": "latency", "value": 3.0, "limit": 50.0})],
+        gain=Interval(gain=0.02, low=0.01, high=0.03, n_users=500),
+        users_needed=None,
+        challenger_version=version,
+        challenger_digest=registry.version(version).lineage.bundle_digest,
+        champion=champion,
+        primary="ndcg_at_10",
+        as_of="2026-03-01T00:00:00+00:00",
+        evaluation_digest=sha256(b"{}").hexdigest(),
+        decided_at="2026-03-01T04:00:00+00:00",
+    )
+    path.write_text(Decision.model_validate(decision.model_dump() | changes).model_dump_json(indent=1))
+    return path
