@@ -91,16 +91,16 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
 
 
 def pick(found: dict[str, tuple[float, float]], knobs: CompressParams) -> tuple[str, str]:
-    """Return the fastest that loses no more than `max_loss` of the best NDCG, and why; found: name -> NDCG, ms.
+    """Return the fastest that loses no more than `max_ndcg_loss` of the best NDCG, and why; found: name -> NDCG, ms.
 
-    Only those within `max_ms` count; where none is, the fastest of all is taken.
+    Only those within `max_latency_ms` count; where none is, the fastest of all is taken.
     """
-    within = {name: row for name, row in found.items() if not knobs.max_ms or row[1] <= knobs.max_ms}
+    within = {name: row for name, row in found.items() if not knobs.max_latency_ms or row[1] <= knobs.max_latency_ms}
     told = ", ".join(f"{name} {ndcg:.4f} in {ms:.1f} ms" for name, (ndcg, ms) in found.items())
     if not within:
         name = min(found, key=lambda n: found[n][1])
-        return name, f"no encoder keeps to {knobs.max_ms:g} ms, {name} is the fastest ({told})"
-    least = max(ndcg for ndcg, _ in within.values()) * (1 - knobs.max_loss)
+        return name, f"no encoder keeps to {knobs.max_latency_ms:g} ms, {name} is the fastest ({told})"
+    least = max(ndcg for ndcg, _ in within.values()) * (1 - knobs.max_ndcg_loss)
     name = min((n for n, row in within.items() if row[0] >= least), key=lambda n: within[n][1])
     return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({told})"
 

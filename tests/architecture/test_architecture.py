@@ -18,14 +18,6 @@ def test_no_pickle_and_no_remote_code(path: Path) -> None:
     assert "weights_only=False" not in text
 
 
-def test_parameters_are_commented() -> None:
-    """A reader of params.yaml finds unit and effect beside nearly every knob."""
-    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    knobs = [line for line in lines if re.match(r"\s+[a-z_0-9]+: \S", line) and not line.lstrip().startswith("#")]
-    bare = [line.strip() for line in knobs if "#" not in line and "path:" not in line]
-    assert len(bare) < len(knobs) / 4, bare
-
-
 def test_nothing_that_runs_write_is_tracked() -> None:
     names = [
         "data/raw/x",

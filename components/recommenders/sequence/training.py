@@ -182,13 +182,11 @@ def train(
 
 
 def _trainer(params: TrainerParams, board: Path | None, run: Run) -> lightning.Trainer:
-    """Return Lightning's trainer; raises ContractError for a device or strategy that cannot be had."""
+    """Return Lightning's trainer; raises ContractError for a device that this machine does not have."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # devices not used, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")
-    if params.strategy == "fsdp":
-        raise ContractError("trainer.strategy is fsdp; the sequence model is small and knows auto and ddp only")
     precision = ("bf16-mixed" if gpu else "32-true") if params.precision == "auto" else params.precision
     return lightning.Trainer(
         accelerator="gpu" if gpu else "cpu",

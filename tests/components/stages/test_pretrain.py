@@ -81,21 +81,20 @@ def test_only_strictly_better_is_accepted(after: float, accepted: bool) -> None:
 
 
 def test_the_fastest_that_loses_little_within_the_budget_wins() -> None:
-    knobs = params.load(ROOT / "params.yaml", overrides=["language.compress.max_ms=5"]).language.compress
+    knobs = params.load(ROOT / "params.yaml", overrides=["language.compress.max_latency_ms=5"]).language.compress
     found = {"full": (0.100, 9.0), "int8": (0.099, 4.0), "distilled": (0.090, 2.0)}
     assert pretrain.pick(found, knobs)[0] == "int8"  # full takes too long, distilled loses a tenth
-    assert pretrain.pick(found, knobs.model_copy(update={"max_ms": 0}))[0] == "int8"
-    assert pretrain.pick(found, knobs.model_copy(update={"max_loss": 0.5}))[0] == "distilled"
-    assert pretrain.pick(found, knobs.model_copy(update={"max_loss": 0.0, "max_ms": 0}))[0] == "full"
-    name, reason = pretrain.pick(found, knobs.model_copy(update={"max_ms": 1}))
+    assert pretrain.pick(found, knobs.model_copy(update={"max_latency_ms": 0}))[0] == "int8"
+    assert pretrain.pick(found, knobs.model_copy(update={"max_ndcg_loss": 0.5}))[0] == "distilled"
+    assert pretrain.pick(found, knobs.model_copy(update={"max_ndcg_loss": 0.0, "max_latency_ms": 0}))[0] == "full"
+    name, reason = pretrain.pick(found, knobs.model_copy(update={"max_latency_ms": 1}))
     assert name == "distilled"
     assert "no encoder keeps to 1 ms" in reason
 
 
 def test_smaller_encoders_enter_the_contest_and_the_winner_encodes(enter: Callable[[str], Path]) -> None:
-    asked = (
-        "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_loss=1\nlanguage.compress.steps=3"
-    )
+    asked = "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_ndcg_loss=1"
+    asked += "\nlanguage.compress.steps=3"
     enter(TINY.replace("pretrain.max_steps=30", "pretrain.max_steps=2") + asked + "\nlanguage.compress.layers=1")
     tiny_bert(Path("tiny"), layers=2)
     for stage in (resolve, ingest, split, pretrain, encode):

@@ -1,0 +1,86 @@
+"""Typed parameters: bounds, defaults of what a shop does not tune, and reading of params.yaml with overlays."""
+
+from components.params.base import Count, EventName, LearningRate, ModelName, PartName, Positive, Section, Share, Size
+from components.params.data import DataParams, ProfilesParams, ShopParams, SourceParams, SplitParams
+from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
+from components.params.loading import check, layers, load, merge, paths, with_defaults
+from components.params.models import (
+    AlsParams,
+    ContentParams,
+    EaseParams,
+    HybridParams,
+    InterestsParams,
+    ModelsParams,
+    NeighboursParams,
+    PopularityParams,
+    RecommendParams,
+    SequenceParams,
+)
+from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, ReleaseParams
+from components.params.renamed import RENAMED
+from components.params.root import Params, section_of
+from components.params.serving import (
+    AnnParams,
+    ChallengerParams,
+    ExperimentsParams,
+    ExposureParams,
+    SearchParams,
+    ServingParams,
+)
+from components.params.training import RankingParams, TrainerParams
+from components.params.tuning import SearchRange, TuneParams
+
+__all__ = [
+    "RENAMED",
+    "AlsParams",
+    "AnnParams",
+    "ChallengerParams",
+    "CompressParams",
+    "ContentParams",
+    "Count",
+    "DataParams",
+    "DriftParams",
+    "EaseParams",
+    "EvaluationParams",
+    "EventName",
+    "ExperimentsParams",
+    "ExposureParams",
+    "FlowsParams",
+    "GateParams",
+    "HybridParams",
+    "InterestsParams",
+    "LanguageParams",
+    "LearningRate",
+    "ModelName",
+    "ModelsParams",
+    "NeighboursParams",
+    "Params",
+    "PartName",
+    "PopularityParams",
+    "Positive",
+    "PretrainParams",
+    "ProfilesParams",
+    "RankingParams",
+    "RecommendParams",
+    "ReleaseParams",
+    "SearchParams",
+    "SearchRange",
+    "Section",
+    "SentimentParams",
+    "SequenceParams",
+    "ServingParams",
+    "Share",
+    "ShopParams",
+    "Size",
+    "SourceParams",
+    "SplitParams",
+    "TrainerParams",
+    "TuneParams",
+    "check",
+    "layers",
+    "load",
+    "merge",
+    "paths",
+    "section_of",
+    "with_defaults",
+]

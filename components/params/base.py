@@ -1,0 +1,24 @@
+"""What all sections share: a frozen class that refuses unknown names, and the types of single values."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
+PartName = Literal["popularity", "neighbours", "als", "ease", "content", "interests", "sequence"]
+ModelName = Literal[PartName, "hybrid"]
+
+
+class Section(BaseModel):
+    """A frozen section of the parameters; an unknown name is an error.
+
+    A field without a default is set in params.yaml, and its comment there describes it. A field with a default is not
+    in params.yaml, and its `description` here describes it. An overlay or `--set` changes either kind.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -1,0 +1,129 @@
+"""Sections data, shop, split and profiles: what is read, and what is known of users and items."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from components.contracts import EVENTS, TABLES
+from components.params.base import Count, EventName, Positive, Section, Share, Size
+
+
+class SourceParams(Section):
+    """One source of one table: files, or a query on an attached SQL database."""
+
+    path: str | None = Field(default=None, description="file, folder or glob, relative to the checkout")
+    attach: str | None = Field(
+        default=None, description="database file or connection string; ${VARIABLES} come from the environment"
+    )
+    type: Literal["sqlite", "postgres", "mysql", "duckdb"] | None = Field(
+        default=None, description="kind of the attached database"
+    )
+    query: str | None = Field(default=None, description="SELECT on the attached database, which it names $db")
+    columns: dict[str, str] = Field(default={}, description="our column -> SQL expression over the source's columns")
+    where: str | None = Field(default=None, description="SQL condition; other rows are counted as filtered")
+
+    @model_validator(mode="after")
+    def one_kind(self) -> "SourceParams":
+        """Accept a path, or attach with type and query; never both."""
+        if (self.path is None) == (self.attach is None):
+            raise ValueError("a source has either `path`, or `attach` with `type` and `query`")
+        if self.attach is not None and (self.type is None or self.query is None):
+            raise ValueError("`attach` needs `type` and `query` beside it")
+        return self
+
+
+class DataParams(Section):
+    """Sources of the five tables, and how many invalid rows stop a run."""
+
+    as_of: AwareDatetime
+    simulated: bool
+    max_bad_share: Share
+    max_unknown_share: Share
+    anonymous_events: bool
+    max_text_chars: Count = Field(default=10_000, description="characters at which a text is truncated")
+    memory_gib: Positive
+    threads: Size = Field(default=0, description="threads of DuckDB; 0: all cores")
+    sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[SourceParams]]
+
+    def of(self, table: str) -> list[SourceParams]:
+        """Return the sources of a table; none is a table that the shop does not have."""
+        return next((s for name, s in self.sources.items() if name == table), [])
+
+    @model_validator(mode="after")
+    def has_events(self) -> "DataParams":
+        """Require products and events, and only columns that the contracts define."""
+        for table in ("products", "events"):
+            if not self.sources.get(table):
+                raise ValueError(f"data.sources.{table} is empty; a shop needs products and events")
+        for table, sources in self.sources.items():
+            unknown = {c for s in sources for c in s.columns} - set(TABLES[table])
+            if unknown:
+                raise ValueError(f"data.sources.{table} maps unknown columns {sorted(unknown)}; know {TABLES[table]}")
+        return self
+
+
+class ShopParams(Section):
+    """The simulated shop, whose true preferences are known."""
+
+    n_users: Annotated[int, Field(ge=10)]
+    n_items: Annotated[int, Field(ge=50)]
+    start: str
+    days: Annotated[int, Field(ge=14)]
+    shift_day: Size = Field(
+        default=90, description="day on which preferences change: what drift monitoring must detect"
+    )
+    shift_share: Share = Field(default=0.3, description="share of users whose preferences change on that day")
+    chinese_share: Share = Field(default=0.5, description="share of products and of users that use Chinese")
+    new_share: Share = Field(
+        default=0.15, description="share of users who first appear in the last quarter; the same share of products"
+    )
+    sessions_per_user: Positive = Field(
+        default=30,
+        description="visits per user at the seasonal peak rate; season and late arrivals leave about 60 % of them",
+    )
+    impressions_per_session: Count = Field(default=12, description="products shown per visit, with position bias")
+    bad_share: Share = Field(default=0.001, description="share of rows written invalid on purpose")
+
+
+class SplitParams(Section):
+    """Train, validation and test windows, and the ground truth."""
+
+    protocol: Literal["global_time", "leave_one_out"]
+    validation_days: Positive
+    test_days: Positive
+    target_events: Annotated[list[EventName], Field(min_length=1)]
+    weights: dict[EventName, Positive]
+    max_history: Count
+
+    @model_validator(mode="after")
+    def targets_have_weights(self) -> "SplitParams":
+        """Require a training weight for each target event."""
+        missing = set(self.target_events) - set(self.weights)
+        if missing:
+            raise ValueError(f"split.weights has no weight for target events {sorted(missing)}; events are {EVENTS}")
+        return self
+
+
+class ProfilesParams(Section):
+    """Profiles of users and items, and how fast old events lose weight."""
+
+    windows_days: Annotated[list[Count], Field(min_length=1)]
+    horizon_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        default=730, description="days after which value, price level, sentiment and interests ignore an event"
+    )
+    half_life_days: Annotated[float, Field(ge=0.01)]
+    top: Count = Field(default=5, description="entries per list of a profile, such as top categories")
+    prior: Positive = Field(
+        default=20,
+        description="pseudo-count of visitors (purchases) at the shop's rate that smooths conversion (return share)",
+    )
+    weights: Annotated[dict[EventName, Annotated[float, Field(gt=0, le=1000)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def windows_fit(self) -> "ProfilesParams":
+        """Require windows that rise, each once, and end within the horizon."""
+        if self.windows_days != sorted(set(self.windows_days)) or self.windows_days[-1] > self.horizon_days:
+            raise ValueError(
+                f"profiles.windows_days {self.windows_days} must rise and stay within horizon_days {self.horizon_days}"
+            )
+        return self

@@ -1,0 +1,140 @@
+"""Sections recommend and models: how lists are made, and one section for each recommender."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from components.params.base import Count, PartName, Positive, Section, Share, Size
+
+
+class RecommendParams(Section):
+    """How lists are made."""
+
+    exclude_seen: bool
+    batch_users: Count
+
+
+class PopularityParams(Section):
+    """Popularity with exponential decay."""
+
+    half_life_days: Positive
+
+
+class NeighboursParams(Section):
+    """Item k-nearest-neighbours with BM25 weights."""
+
+    n_neighbours: Count = Field(default=100, description="neighbours kept per item")
+    k1: Positive = Field(default=0.5, description="BM25 saturation of repeated events")
+    b: Share = Field(default=0.5, description="BM25 normalisation of popular items; 0: none, 1: full")
+    recency: Share
+
+
+class AlsParams(Section):
+    """Matrix factorisation by alternating least squares on implicit feedback."""
+
+    factors: Count
+    regularization: Positive = Field(default=0.05, description="L2 penalty on the factors")
+    alpha: Positive
+    iterations: Count = Field(default=15, description="alternating passes over users and items")
+    recency: Share
+
+
+class EaseParams(Section):
+    """EASE (linear item-item model) with recency weights."""
+
+    l2: Positive
+    recency: Share
+    max_items: Count = Field(
+        default=15_000,
+        description="most popular items that enter the n x n inverse: 4 n^2 bytes, time grows with n^3",
+    )
+    max_weights_per_item: Count = Field(default=300, description="largest weights kept per item in the saved model")
+
+
+class ContentParams(Section):
+    """Similarity of text embeddings to those of the user's items."""
+
+    recency: Share
+    dims: Size = Field(
+        default=128, description="principal components of the embeddings that are compared; fewer: faster; 0: all"
+    )
+
+
+class InterestsParams(Section):
+    """Items popular in the user's categories."""
+
+    recency: Share
+    prior: Positive = Field(
+        default=1.0, description="events at which the user's own categories weigh as much as everybody's"
+    )
+    smoothing: Positive = Field(
+        default=0.1, description="share of the mean item's sales added to the sales of every item"
+    )
+    half_life_days: Positive = Field(default=365, description="days after which a sale has half the weight")
+
+
+class SequenceParams(Section):
+    """The causal transformer over a user's events."""
+
+    dim: Count
+    blocks: Count
+    heads: Count = Field(default=2, description="attention heads; they divide dim")
+    dropout: Share
+    max_length: Annotated[int, Field(ge=2)]
+    summarised_events: Size = Field(
+        default=150, description="events before max_length that enter as one input, their mean; 0: none"
+    )
+    id_evidence: Positive = Field(
+        default=5.0, description="training events at which an item's own id vector reaches half of its weight"
+    )
+    temperature: Positive = Field(default=0.07, description="of the softmax over the items' unit vectors")
+    softmax_items: Count = Field(
+        default=20_000,
+        description="items up to which the softmax is full; above, it is sampled: so many drawn items and the batch's",
+    )
+    item_graph_neighbours: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0,
+        description="items taken by the same users that an item's vector attends to; 0: none. Doubles the time",
+    )
+    profile: bool = Field(default=True, description="input counts of events and mean price level before each event")
+    event_heads: bool
+
+    @model_validator(mode="after")
+    def heads_divide(self) -> "SequenceParams":
+        """Require dim to be a multiple of heads."""
+        if self.dim % self.heads:
+            raise ValueError(f"models.sequence.dim {self.dim} is not a multiple of heads {self.heads}")
+        return self
+
+
+class HybridParams(Section):
+    """A weighted sum of the other recommenders, fitted on the validation window."""
+
+    parts: Annotated[list[PartName], Field(min_length=1)]
+    candidates: Count = Field(
+        default=100,
+        description="best items of each part that the weights are fitted on; memory: this x parts x users",
+    )
+    max_users: Count = Field(default=5000, description="validation users that the weights are fitted on; bounds time")
+    min_slice_users: Count = Field(
+        default=200, description="users that a slice (cold, warm) needs for weights of its own"
+    )
+    min_gain: Share
+    cold_item_max_ndcg_loss: Share
+    cold_item_neighbour_pool: Count = Field(
+        default=20_000,
+        description="items with most events from which a cold item takes scores, by text similarity; bounds time",
+    )
+
+
+class ModelsParams(Section):
+    """One section for each recommender."""
+
+    popularity: PopularityParams
+    neighbours: NeighboursParams
+    als: AlsParams
+    ease: EaseParams
+    content: ContentParams
+    interests: InterestsParams
+    sequence: SequenceParams
+    hybrid: HybridParams

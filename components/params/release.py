@@ -1,0 +1,69 @@
+"""Sections evaluation, drift, gate, release and flows: metrics, limits and rules of promotion."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from components.params.base import Count, ModelName, Positive, Section, Share, Size
+
+
+class EvaluationParams(Section):
+    """Metrics, the models that are compared, and slices of users."""
+
+    primary: Annotated[str, Field(pattern=r"^(ndcg|recall|mrr|hit_rate)_at_\d+$")]
+    ks: Annotated[list[Count], Field(min_length=1)]
+    candidates: Annotated[list[ModelName], Field(min_length=1)]
+    baselines: Annotated[list[ModelName], Field(min_length=1)]
+    min_slice_users: Count
+    cold_user_events: Count
+
+    @model_validator(mode="after")
+    def primary_is_reported(self) -> "EvaluationParams":
+        """Require the primary metric's k among ks, and no model as both candidate and baseline."""
+        if int(self.primary.rsplit("_", 1)[1]) not in self.ks:
+            raise ValueError(f"evaluation.primary {self.primary} needs its k among evaluation.ks {self.ks}")
+        both = set(self.candidates) & set(self.baselines)
+        if both:
+            raise ValueError(f"evaluation: {sorted(both)} are both candidate and baseline; choose one")
+        return self
+
+
+class DriftParams(Section):
+    """Limits of the drift verdict."""
+
+    window_days: Positive
+    sample: Annotated[int, Field(ge=100)] = Field(default=20_000, description="events sampled per window; bounds time")
+    max_distance: Positive
+    max_drifted_share: Share
+    max_age_hours: Positive
+    min_volume_ratio: Share
+
+
+class GateParams(Section):
+    """Rules of promotion."""
+
+    mode: Literal["enabled", "dry_run", "disabled"]
+    min_gain: Annotated[float, Field(ge=0)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="bootstrap resamples of the test users")
+    min_users: Count
+    max_slice_loss: Share
+    min_coverage_ratio: Share
+    min_coverage: Share
+    max_latency_ms: Positive
+
+
+class ReleaseParams(Section):
+    """Names in the registry, and what a bundle holds."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    include_encoder: bool
+
+
+class FlowsParams(Section):
+    """Limits on the task of each stage."""
+
+    stage_timeout_s: Positive
+    retries: Size = Field(default=1, description="retries of a stage after a transient fault")
+    retry_delay_s: Annotated[float, Field(ge=0)] = Field(default=5, description="seconds before a retry")

@@ -1,0 +1,63 @@
+"""All sections: the typed view of params.yaml."""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from components.params.base import PartName, Section
+from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
+from components.params.language import LanguageParams
+from components.params.models import ModelsParams, RecommendParams
+from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, ReleaseParams
+from components.params.serving import AnnParams, ExperimentsParams, SearchParams, ServingParams
+from components.params.training import RankingParams, TrainerParams
+from components.params.tuning import TuneParams
+
+
+class Params(Section):
+    """All parameters."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    data: DataParams
+    shop: ShopParams
+    split: SplitParams
+    profiles: ProfilesParams
+    language: LanguageParams
+    recommend: RecommendParams
+    models: ModelsParams
+    trainer: TrainerParams
+    ranking: RankingParams
+    tune: TuneParams
+    evaluation: EvaluationParams
+    drift: DriftParams
+    gate: GateParams
+    release: ReleaseParams
+    search: SearchParams
+    ann: AnnParams = Field(default_factory=AnnParams)
+    experiments: ExperimentsParams
+    serving: ServingParams
+    flows: FlowsParams
+
+    @model_validator(mode="after")
+    def space_is_within_bounds(self) -> "Params":
+        """Require that tune.space names parameters of models and trainer, and that both ends of a range are valid."""
+        searched = {name for part in get_args(PartName) for name in self.tune.of(part)}
+        for name, bounds in self.tune.space.items():
+            section, leaf = section_of(self, name)
+            if name not in searched or leaf not in type(section).model_fields:
+                raise ValueError(f"tune.space: {name} is no knob of trainer, or of a model's section but the hybrid's")
+            for end in (bounds.low, bounds.high):
+                try:
+                    type(section).model_validate(section.model_dump() | {leaf: end})
+                except ValidationError as error:
+                    raise ValueError(f"tune.space: {name} cannot be {end:g}: {error.errors()[0]['msg']}") from None
+        return self
+
+
+def section_of(params: Params, name: str) -> tuple[BaseModel, str]:
+    """Return the section that holds "models.ease.l2", and the last part of the name; params where no section does."""
+    *path, leaf = name.split(".")
+    section: Any = params
+    for part in path:
+        section = getattr(section, part, None)
+    return (section, leaf) if isinstance(section, BaseModel) else (params, name)

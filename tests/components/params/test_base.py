@@ -1,0 +1,23 @@
+"""A section is frozen, refuses unknown names, and checks its defaults like values."""
+
+import pytest
+from pydantic import Field, ValidationError
+
+from components.params import Positive, Section
+
+
+class Sample(Section):
+    """A section with a default that is an int where a float is meant."""
+
+    minutes: Positive = Field(default=10, description="minutes")
+
+
+def test_a_default_has_the_type_of_its_field() -> None:
+    assert isinstance(Sample().minutes, float)
+
+
+def test_a_section_is_frozen_and_knows_its_names() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Sample().minutes = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Sample.model_validate({"hours": 1})

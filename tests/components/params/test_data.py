@@ -1,0 +1,23 @@
+"""Sections data, split and profiles accept only values that go together."""
+
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("split.target_events=[click, return]", "no weight for target events"),
+        ("profiles.windows_days=[30, 7]", "must rise"),
+        ("profiles.horizon_days=60", "stay within horizon_days 60"),
+        ("profiles.half_life_days=0", "profiles.half_life_days"),
+        ("data.as_of=2026-03-01", "data.as_of"),
+        ("data.sources={events: [{path: x.csv}]}", "data.sources.products is empty"),
+        ("data.sources={products: [{path: p.csv}], events: [{attach: shop.db}]}", "needs `type` and `query`"),
+        ("data.sources={products: [{path: p.csv, columns: {sku: x}}], events: [{path: e.csv}]}", "unknown columns"),
+        ("shop.days=13", "shop.days"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(refusal: Callable[[str], str], override: str, named: str) -> None:
+    assert named in refusal(override)
