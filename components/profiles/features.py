@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.contracts import BoolArray, FloatArray, Record
-from components.errors import ContractError
+from components.io import read_record
 from components.profiles.definitions import Column
 
 
@@ -89,11 +89,7 @@ def fit_scaling(profiles: Path, columns: Sequence[Column]) -> Scaling:
 
 def read_info(profiles: Path) -> ProfileInfo:
     """Return profiles.json; raises ContractError where there is none."""
-    path = profiles / "profiles.json"
-    try:
-        return ProfileInfo.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise ContractError(f"{path}: not there; run the stage `profile` first") from None
+    return read_record(profiles / "profiles.json", ProfileInfo, "profiles", "run the stage `profile` first")
 
 
 def read_features(profiles: Path, split: Path) -> Features:
