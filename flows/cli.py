@@ -9,16 +9,11 @@ from typing import Annotated
 
 import typer
 
+from flows.options import All, AsOf, Bootstrap, Files, Json, Reset, Sets, Untuned
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 experiments = typer.Typer(help="A/B tests between champion and challenger on the live service")
 app.add_typer(experiments, name="experiment")
-AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as of then (UTC), such as 2011-06-01")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
-Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
-Untuned = Annotated[bool, typer.Option("--untuned", help="Ignore the values that `carousel tune` found for this shop")]
-Reset = Annotated[bool, typer.Option("--reset", help="Delete the tuned values of this shop")]
-Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
 
 
 @app.command()
@@ -180,6 +175,16 @@ def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 
 
 @app.command()
+def params(sets: Sets = None, files: Files = None, json: Json = False, every: All = False) -> None:
+    """Show the parameters that a run here would have, with unit, effect, and where each is set."""
+    _prepare()
+    from flows.params import show
+    from flows.workspace import open_workspace
+
+    show(open_workspace(_texts(files), sets or [], None), every, json)
+
+
+@app.command()
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Show the champion, since when it serves, its data, the last verdict and drift."""
     _prepare()
@@ -234,8 +239,7 @@ def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, en
         terminal.show(decision.model_dump(mode="json"), True)
     else:
         experiment.show(decision, drawn)
-    codes = {"better": 0, "worse": 2, "no difference shown": 2}
-    raise typer.Exit(codes.get(decision.verdict, 3))
+    raise typer.Exit({"better": 0, "worse": 2, "no difference shown": 2}.get(decision.verdict, 3))
 
 
 def main() -> None:

@@ -1,27 +1,18 @@
 """params.yaml, overlays and overrides make one checked tree; each value is written once."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from pydantic.fields import FieldInfo
 
 from components import params
 from components.errors import ParamsError
+from components.params.listing import fields
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted([*ROOT.glob("examples/*/params.yaml"), ROOT / "infra/ci/params.yaml"])
-
-
-def fields(section: type[params.Section], at: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the path and the field of each value below the section."""
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, params.Section):
-            yield from fields(field.annotation, f"{at}{name}.")
-        else:
-            yield f"{at}{name}", field
 
 
 def leaves(value: object) -> int:

@@ -1,0 +1,16 @@
+"""Options that several verbs of the command line share."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+All = Annotated[bool, typer.Option("--all", help="Include parameters that have their defaults")]
+AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as of then (UTC), such as 2011-06-01")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
+Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
+Untuned = Annotated[bool, typer.Option("--untuned", help="Ignore the values that `carousel tune` found for this shop")]
+Reset = Annotated[bool, typer.Option("--reset", help="Delete the tuned values of this shop")]
+Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
