@@ -1,6 +1,6 @@
-"""Write docs/cli.md from the command line and docs/http-api.md from the service's OpenAPI schema: `make docs`.
+"""Write docs/cli.md, docs/http-api.md and the tables of docs/upgrading.md from the code: `make docs`.
 
-python -m infra.docs.reference            # write both
+python -m infra.docs.reference            # write them
 python -m infra.docs.reference --check    # exit code 1, naming the files that are out of date
 """
 
@@ -72,12 +72,35 @@ def openapi() -> dict[str, Any]:
         return from_settings(settings, load(ROOT / "params.yaml")).openapi()
 
 
+def upgrading_markdown() -> str:
+    """Return docs/upgrading.md: its text as it is, its tables from those in the code."""
+    from components.compat import RENAMED_KEYS
+    from components.params import RENAMED
+
+    text = (DOCS / "upgrading.md").read_text(encoding="utf-8")
+    keys = [
+        (kind, f"`{old}`", f"`{new}`") for kind, renamed in RENAMED_KEYS.items() for old, new in sorted(renamed.items())
+    ]
+    for name, table in {
+        "parameters": _table(("0.1", "now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
+        "keys": _table(("kind of file", "0.1", "now"), keys),
+    }.items():
+        begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + "\n".join(table) + "\n" + end + rest.partition(end)[2]
+    return text
+
+
 INTRODUCTION = """\
 Requests and responses are JSON; unknown request fields are rejected (422). Errors are `application/problem+json`
 (RFC 9457). The admin routes need the header `Authorization: Bearer $CAROUSEL_ADMIN_TOKEN`. A running service gives this
 schema at `/openapi.json`. [service.md](service.md) explains how the routes behave."""
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_markdown, "http-api.md": http_markdown}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_markdown,
+    "http-api.md": http_markdown,
+    "upgrading.md": upgrading_markdown,
+}
 
 
 def _verbs(command: Any, prefix: str) -> Iterator[tuple[str, Any]]:
