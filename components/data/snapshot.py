@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -26,7 +24,6 @@ from components.data.schemas import schema
 from components.errors import ContractError
 from components.io import write_record
 from components.params import DataParams
-from components.times import to_naive_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,47 +76,6 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
 def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
     """Return snapshot.json."""
     return SnapshotInfo.model_validate_json((snapshot / "snapshot.json").read_bytes())
-
-
-def partitions(snapshot: Path, table: str) -> list[Path]:
-    """Return the Parquet files of a table in the order of time."""
-    return sorted((snapshot / table).rglob("*.parquet"))
-
-
-def read_table(
-    snapshot: Path,
-    table: str,
-    columns: Sequence[str] | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> pa.Table:
-    """Return the rows with start <= timestamp < end; only the months that can hold them are read."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    names = list(columns or TABLES[table])
-    bounded = start is not None or end is not None
-    needed = [*names, "timestamp"] if bounded and "timestamp" not in names else names
-    start, end = (None if time is None else to_naive_utc(time) for time in (start, end))
-    first, last = (f"month={time:%Y-%m}" if time else None for time in (start, end))
-    parts = []
-    for path in partitions(snapshot, table):
-        month = path.parent.name
-        if month.startswith("month=") and ((first and month < first) or (last and month > last)):
-            continue
-        part = pq.ParquetFile(path, page_checksum_verification=True).read(columns=needed)
-        for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
-            if bound is not None:
-                limit = pa.scalar(bound, pa.timestamp("us"))
-                part = part.filter(keep(part["timestamp"], limit))
-        parts.append(part.select(names))
-    if not parts:
-        empty = pq.read_schema(partitions(snapshot, table)[0]) if partitions(snapshot, table) else None
-        if empty is None:
-            raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
-        return empty.empty_table().select(names)
-    return pa.concat_tables(parts)
 
 
 def _check_not_empty(table: str, counts: Counts, data: DataParams) -> None:

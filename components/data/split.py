@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts import EVENTS, WINDOWS
-from components.data.snapshot import partitions, read_snapshot_info
+from components.data.partitions import partitions
+from components.data.snapshot import read_snapshot_info
 from components.data.sql import quoted
 from components.data.tables import SplitInfo
 from components.errors import ContractError

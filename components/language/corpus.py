@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from components.contracts import EVENTS, Catalogue, IntArray, Interactions
 from components.data import tables
-from components.data.snapshot import read_table
+from components.data.partitions import read_table
 from components.language.text import normalise
 from components.times import to_datetime
 

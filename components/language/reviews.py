@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.data import tables
-from components.data.snapshot import read_table
+from components.data.partitions import read_table
 from components.errors import ContractError
 from components.language.cache import encode_cached
 from components.language.encoder import Encoder

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contracts import IntArray, Record
-from components.data.snapshot import read_table
+from components.data.partitions import read_table
 from components.errors import ContractError
 from components.io import parse_record
 from components.times import DAY_S, to_naive_utc

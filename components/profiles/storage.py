@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES, WINDOWS
-from components.data.snapshot import partitions
+from components.data.partitions import partitions
 from components.data.tables import SplitInfo, read_info
 from components.errors import ContractError
 from components.io import write_record

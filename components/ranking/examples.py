@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import EVENTS, BoolArray, FloatArray, IntArray, Interactions, TimeArray
-from components.data.snapshot import partitions
+from components.data.partitions import partitions
 from components.data.tables import SplitInfo, read_info, read_interactions
 from components.errors import ContractError
 from components.params import RankingParams

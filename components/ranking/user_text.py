@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contracts import Interactions
-from components.data.snapshot import partitions
+from components.data.partitions import partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
 
 SEARCHES, REVIEWS, TITLES = 3, 1, 6  # newest ones that a text holds: about as much as a language model reads of it

@@ -81,7 +81,6 @@ class Context(Body):
 
     item_id: Id | None = None  # the product whose page it is: it counts as just viewed, and is not listed
     session_id: Id | None = None
-    placement: Id | None = None
 
 
 NO_FILTERS, NO_CONTEXT = Filters(), Context()  # made once: most requests name none

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from components.contracts import FloatArray, IntArray
 from components.data import shop_world
+from components.data.partitions import partitions
 from components.data.shop import read_truth
-from components.data.snapshot import partitions
 from components.data.tables import read_info
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, window_users

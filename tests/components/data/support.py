@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.data.partitions import read_table
 from components.data.quality import Counts
-from components.data.snapshot import read_snapshot_info, read_table
+from components.data.snapshot import read_snapshot_info
 
 PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
 HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components import params
-from components.data.snapshot import read_snapshot_info, read_table, take_snapshot
+from components.data.partitions import read_table
+from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.split import make_split
 from components.data.tables import read_catalogue, read_interactions, read_users
 

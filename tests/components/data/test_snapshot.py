@@ -1,14 +1,14 @@
 """What a snapshot holds, what waits, and which bytes stay."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from components.data.partitions import partitions
 from components.data.schemas import schema
-from components.data.snapshot import partitions, read_snapshot_info, read_table
+from components.data.snapshot import read_snapshot_info
 from components.errors import ContractError
 from tests.components.data.support import HEADER, PRODUCTS, Ingested, good
 
@@ -37,16 +37,6 @@ def test_a_month_that_did_not_change_keeps_its_bytes(ingest: Ingest) -> None:
     after = files_of(ingest({"in/events.csv": MONTHS + b"new,i1,2026-02-20,view,1,1\nold,i1,2025-12-20,view,1,1\n"}))
     changed = {name for name in after if after[name] != before.get(name)}
     assert changed == {"events/month=2025-12/part-0.parquet", "events/month=2026-02/part-0.parquet"}
-
-
-def test_partitions_carry_page_checksums(ingest: Ingest) -> None:
-    taken = ingest({"in/events.csv": HEADER + good(500)})
-    path = partitions(taken.snapshot, "events")[0]
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 1
-    path.write_bytes(bytes(content))
-    with pytest.raises(OSError, match="CRC"):
-        read_table(taken.snapshot, "events")
 
 
 def test_rows_at_as_of_wait(ingest: Ingest) -> None:
@@ -82,21 +72,6 @@ def test_of_equal_rows_the_first_counts(ingest: Ingest) -> None:
     counts = taken.counts()
     assert (counts.read, counts.kept, counts.duplicates, counts.quarantined) == (7, 4, 3, 0)
     assert [(b["row"], b["rule"]) for b in taken.bad()] == [(5, "duplicate"), (6, "duplicate"), (7, "duplicate")]
-
-
-def test_read_table_takes_columns_and_a_span(ingest: Ingest) -> None:
-    taken = ingest({"in/events.csv": MONTHS})
-    start, end = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 2, 15, tzinfo=UTC)
-    rows = read_table(taken.snapshot, "events", ["user_id"], start, end)
-    assert rows.column_names == ["user_id"]
-    assert rows.num_rows == 50
-    assert read_table(taken.snapshot, "events", ["user_id"], end).num_rows == 50
-    assert read_table(taken.snapshot, "events", end=start).num_rows == 0
-    east = timezone(timedelta(hours=8))
-    assert read_table(taken.snapshot, "events", ["user_id"], start.astimezone(east), end.astimezone(east)) == rows
-    assert read_table(taken.snapshot, "reviews").num_rows == 0
-    with pytest.raises(ContractError, match="run the stage `ingest`"):
-        read_table(taken.folder / "nowhere", "events")
 
 
 def test_tables_hold_their_contract(ingest: Ingest) -> None:

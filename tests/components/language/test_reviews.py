@@ -11,7 +11,7 @@ import pytest
 
 from components import params
 from components.data import tables
-from components.data.snapshot import partitions
+from components.data.partitions import partitions
 from components.language.encoder import Encoder, resolve_model
 from components.language.reviews import Judged, judge_reviews
 from components.language.text import is_chinese

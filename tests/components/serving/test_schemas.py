@@ -36,3 +36,8 @@ def test_all_events_have_a_time_or_none() -> None:
 def test_similar_asks_for_one_product(body: dict) -> None:
     with pytest.raises(ValidationError):
         SimilarRequest.model_validate(body)
+
+
+def test_a_context_field_that_nothing_uses_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"context\.placement"):
+        RecommendRequest.model_validate({"user_id": "u", "context": {"placement": "home"}})

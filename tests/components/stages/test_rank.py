@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from components.contracts import EVENTS
-from components.data.snapshot import partitions
+from components.data.partitions import partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.language.choice import Choice, write_choice
 from components.params import load
