@@ -138,20 +138,20 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     root, registry = workspace.root, workspace.registry()
     content = (root / EVALUATION).read_bytes()
     serving, challenger = registry.alias("champion"), registry.ref(version)
-    decision = gate.decide(
-        Evaluation.model_validate_json(content),
-        root / "reports/evaluate/per_user.parquet",
-        DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
-        challenger,
-        registry.ref(serving.number) if serving else None,
-        Ledger(workspace.shop).rolled_back(challenger.digest),
-        latency_ms,
-        workspace.params,
-        bootstrap,
-        datetime.now(UTC),
-        sha256_bytes(content),
-        losing_experiment(workspace.shop / "experiments", challenger.digest),
+    measured = gate.Measurements(
+        evaluation=Evaluation.model_validate_json(content),
+        evaluation_digest=sha256_bytes(content),
+        per_user=root / "reports/evaluate/per_user.parquet",
+        drift=DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
+        latency_ms=latency_ms,
     )
+    contenders = gate.Contenders(
+        challenger=challenger,
+        champion=registry.ref(serving.number) if serving else None,
+        rolled_back=Ledger(workspace.shop).rolled_back(challenger.digest),
+        losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
+    )
+    decision = gate.decide(measured, contenders, workspace.params, bootstrap, datetime.now(UTC))
     write_record(root / DECISION, decision)
     unchanged.write_stamp(root)
     registry.attach(version, root / DECISION)

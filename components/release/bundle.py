@@ -6,44 +6,39 @@ Layout:
     items.parquet            the catalogue, row = item_idx - 1
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
-    ranker/                  chances of a click, a cart and a purchase, where there is a ranker
-    nearest/                 a graph of the embeddings, where the catalogue is a large one
-    search/                  the words of the products, where a query looks them up
-    sentiment/               how reviews sound to the encoder, where there is such a head
-    encoder/                 the encoder of texts, where release.include_encoder
-    drift_reference.parquet  what this model's training window looked like
+    ranker/                  P(click), P(cart) and P(purchase), where the shop has a ranker
+    nearest/                 ANN index of the embeddings, for large catalogues
+    search/                  inverted index of the products' words
+    sentiment/               sentiment head on the encoder's review vectors, where there is one
+    encoder/                 the text encoder, where release.include_encoder
+    drift_reference.parquet  sample of this model's training window
 
 The same data, parameters and models give the same bytes, whoever the champion is.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components import io
 from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
-from components.errors import ContractError, TamperedError
+from components.errors import ContractError
 from components.language.encoder import FILES
 from components.params import AnnParams, ProfilesParams
 from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender
 from components.recommenders.factory import load_model
 from components.release.catalogue_adapter import CatalogueAdapter
+from components.release.manifest import canonical_json, check_files, list_files, write_manifest
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
     from components.search.index import SearchIndex
-
-FORMAT = 1
-MANIFEST = "manifest.json"
-SAFE = (".json", ".parquet", ".safetensors", ".txt")  # what a bundle may hold; a pickle has no place in it
 
 
 class EncoderInfo(Record):
@@ -65,16 +60,31 @@ class BundleInfo(Record):
     n_items: int
     max_history: int  # newest events per user that the model may see
     exclude_seen: bool
-    weights: dict[str, float]  # weight of each event that teaches; other events stay out of a history
+    weights: dict[str, float]  # weight of each kind of event in a history; other kinds are left out
     simulated: bool
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
-    profiles: ProfilesParams | None = None  # how profiles are made of events; None: a bundle from before they were here
-    nearest: AnnParams | None = None  # how the graph in nearest/ is asked; None: there is none
+    profiles: ProfilesParams | None = None  # how profiles are computed from events; None: the bundle has none
+    nearest: AnnParams | None = None  # parameters of the ANN index in nearest/; None: the bundle has none
+
+
+@dataclass(frozen=True)
+class BundleSources:
+    """The folders and files that a bundle is copied from."""
+
+    model: Path
+    fallback: Path
+    split: Path  # holds items.parquet
+    features: Path  # holds items.safetensors, and sentiment/ where there is a head
+    drift_reference: Path
+    encoder: Path | None = None
+    ranker: Path | None = None
+    search: Path | None = None
+    nearest: Path | None = None
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose every byte has been checked; models are loaded when first asked for."""
+    """A bundle whose every byte has been checked; models are loaded on first use."""
 
     folder: Path
     digest: str
@@ -90,15 +100,15 @@ class Bundle:
 
     @cached_property
     def nearest(self) -> Nearest | None:
-        """Return the graph of the products' vectors; None for a catalogue that is looked at whole."""
-        knobs, vectors = self.info.nearest, self.catalogue.embedding
-        if knobs is None or vectors is None:
+        """Return the ANN index of the products' vectors; None where search is exact."""
+        params, vectors = self.info.nearest, self.catalogue.embedding
+        if params is None or vectors is None:
             return None
-        return Nearest.load(self.folder / "nearest", self.info.n_items, vectors.shape[1], knobs)
+        return Nearest.load(self.folder / "nearest", self.info.n_items, vectors.shape[1], params)
 
     @cached_property
     def fallback(self) -> Recommender:
-        """Return the popularity model, for when the other one cannot answer."""
+        """Return the popularity model, which answers when the other model fails."""
         return load_model(self.folder / "fallback")
 
     @cached_property
@@ -110,7 +120,7 @@ class Bundle:
 
     @cached_property
     def search(self) -> SearchIndex | None:
-        """Return the index of the products' words; None in a bundle from before it was here."""
+        """Return the inverted index of the products' words; None where the bundle has none."""
         from components.search.index import SearchIndex
 
         return SearchIndex.load(self.folder / "search") if (self.folder / "search").is_dir() else None
@@ -136,49 +146,20 @@ class Bundle:
         return self.catalogue.title
 
 
-def build_bundle(
-    out: Path,
-    *,
-    model: Path,
-    fallback: Path,
-    split: Path,
-    features: Path,
-    drift_reference: Path,
-    info: BundleInfo,
-    encoder: Path | None,
-    ranker: Path | None = None,
-    search: Path | None = None,
-    nearest: Path | None = None,
-) -> str:
-    """Fill the empty folder `out`; return the digest. The manifest comes last: without it, nobody reads the rest.
+def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
+    """Fill the empty folder `out`; return the digest. The manifest is written last: without it nothing reads the rest.
 
     Raises ContractError for a file that a bundle must not hold.
     """
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()):
         raise ContractError(f"{out} is not empty; a bundle is built in a folder of its own")
-    copies = {
-        out / "items.parquet": split / "items.parquet",
-        out / "items.safetensors": features / "items.safetensors",
-        out / "drift_reference.parquet": drift_reference,
-    }
-    folders = {"model": model, "fallback": fallback}
-    optional = {"ranker": ranker, "search": search, "nearest": nearest}
-    folders |= {name: folder for name, folder in optional.items() if folder}
-    if (features / "sentiment/sentiment.json").is_file():
-        folders["sentiment"] = features / "sentiment"
-    for name, folder in folders.items():
-        copies |= {out / name / inner: folder / inner for inner in _files(folder)}
-    if encoder:
-        copies |= {out / "encoder" / inner: encoder / inner for inner in _encoder_files(encoder)}
-    for target, source in copies.items():
+    for name, source in _copies(sources).items():
+        target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (out / "info.json").write_text(_canonical(info.model_dump(mode="json")), encoding="utf-8")
-    files = {name: {"sha256": io.sha256_file(out / name), "bytes": (out / name).stat().st_size} for name in _files(out)}
-    text = _canonical({"format": FORMAT, "files": files})
-    (out / MANIFEST).write_text(text, encoding="utf-8")
-    return io.sha256_bytes(text.encode())
+    io.write_text(out / "info.json", canonical_json(info.model_dump(mode="json")))
+    return write_manifest(out)
 
 
 def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
@@ -186,87 +167,44 @@ def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
 
     Raises TamperedError naming what is missing, changed, unexpected, a link, or of a kind that a bundle never holds.
     """
-    came = check_files(folder, digest)
+    actual = check_files(folder, digest)
     try:
         info = io.read_record(folder / "info.json", BundleInfo, "bundle_info", "fetch the bundle again")
     except ContractError as error:
-        raise ContractError(f"bundle {came[:12]}: info.json is not of this version of Carousel ({error})") from None
-    return Bundle(folder, came, info)
+        raise ContractError(f"bundle {actual[:12]}: info.json is not of this version of Carousel ({error})") from None
+    return Bundle(folder, actual, info)
 
 
 def adapt_to_catalogue(bundle: Bundle, item_ids: list[str]) -> Recommender:
     """Return the bundle's model as "champion": it takes and returns the item_idx of `item_ids` (row 0 is padding).
 
-    Events on items that the bundle does not know leave the history; such items score -inf.
+    Events on items that the bundle does not know are dropped from the history; such items score -inf.
     """
     return CatalogueAdapter(bundle.model, bundle.index, item_ids)
 
 
-def check_files(folder: Path, digest: str | None = None) -> str:
-    """Return the digest of a bundle whose every file is as its manifest says; raises TamperedError."""
-    path = folder / MANIFEST
-    if path.is_symlink() or not path.is_file():
-        raise TamperedError(f"{folder.name}: {MANIFEST} is missing; this is no bundle, or a half written one")
-    content = path.read_bytes()
-    came = io.sha256_bytes(content)
-    if digest is not None and came != digest:
-        raise TamperedError(f"{folder.name}/{MANIFEST}: expected digest {digest}, came {came}; fetch the bundle again")
-    expected = _read_manifest(content, folder.name)
-    present = set(_files(folder)) - {MANIFEST}
-    if present != set(expected):
-        missing, extra = sorted(set(expected) - present), sorted(present - set(expected))
-        raise TamperedError(f"{folder.name}: files missing {missing}, files not in the manifest {extra}")
-    for name, entry in expected.items():
-        file = folder / name
-        if file.stat().st_size != entry["bytes"] or io.sha256_file(file) != entry["sha256"]:
-            raise TamperedError(
-                f"{folder.name}/{name}: the bytes are not those of the manifest; fetch the bundle again"
-            )
-    return came
-
-
-def _read_manifest(content: bytes, where: str) -> dict[str, dict[str, Any]]:
-    try:
-        tree = json.loads(content)
-        files = {str(name): {"sha256": str(e["sha256"]), "bytes": int(e["bytes"])} for name, e in tree["files"].items()}
-        version = tree["format"]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise TamperedError(f"{where}/{MANIFEST} is not a manifest ({error!r})") from None
-    if version != FORMAT:
-        raise ContractError(f"{where}: bundle format {version}, this code reads {FORMAT}; use the code of its revision")
-    for name in files:
-        _check_name(name, where)
-    return files
-
-
-def _check_name(name: str, where: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or str(path) != name:
-        raise TamperedError(f"{where}: the name {name!r} leaves the bundle's folder; refused")
-    if path.suffix not in SAFE:
-        raise TamperedError(f"{where}/{name}: a bundle holds {', '.join(SAFE)} only; refused, nothing was loaded")
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Yield the relative path of each file, in order; raises TamperedError for links, other kinds and unsafe names."""
-    if folder.is_symlink():
-        raise TamperedError(f"{folder.name}: a link where a folder was expected; refused")
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise TamperedError(f"{folder.name}/{name}: a link or a special file; refused")
-        if path.is_file():
-            _check_name(name, folder.name)
-            yield name
+def _copies(sources: BundleSources) -> dict[str, Path]:
+    """Return path in the bundle -> source file."""
+    copies = {
+        "items.parquet": sources.split / "items.parquet",
+        "items.safetensors": sources.features / "items.safetensors",
+        "drift_reference.parquet": sources.drift_reference,
+    }
+    folders = {"model": sources.model, "fallback": sources.fallback}
+    optional = {"ranker": sources.ranker, "search": sources.search, "nearest": sources.nearest}
+    folders |= {name: folder for name, folder in optional.items() if folder}
+    if (sources.features / "sentiment/sentiment.json").is_file():
+        folders["sentiment"] = sources.features / "sentiment"
+    for name, folder in folders.items():
+        copies |= {f"{name}/{inner}": folder / inner for inner in list_files(folder)}
+    if sources.encoder:
+        copies |= {f"encoder/{name}": sources.encoder / name for name in _encoder_files(sources.encoder)}
+    return copies
 
 
 def _encoder_files(folder: Path) -> list[str]:
-    """Return what a bundle takes of an encoder's folder: weights, tokenizer and settings; all else stays behind."""
+    """Return what a bundle takes of an encoder's folder: weights, tokenizer and settings."""
     names = [name for name in FILES if (folder / name).is_file()]
     if not any(name.endswith(".safetensors") for name in names):
-        raise ContractError(f"{folder.name}: expected an encoder with model.safetensors, came {names}")
+        raise ContractError(f"{folder.name}: expected an encoder with model.safetensors, got {names}")
     return names
-
-
-def _canonical(tree: Any) -> str:
-    return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -25,6 +25,27 @@ USERS = "users"
 UNSEEN = "champion has not seen the test window"
 
 
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured of the challenger and of the champion."""
+
+    evaluation: Evaluation
+    evaluation_digest: str  # sha256 of evaluation.json
+    per_user: Path  # reports/evaluate/per_user.parquet
+    drift: DriftVerdict
+    latency_ms: float  # p99 of one user's list
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """The models that are compared, and what live traffic said of the challenger before."""
+
+    challenger: ChampionRef
+    champion: ChampionRef | None  # the version that serves now, by the registry
+    rolled_back: datetime | None = None  # when a rollback replaced the challenger; None: it was never rolled back
+    losing_experiment: str | None = None  # the A/B test on the live service that found it worse; None: none did
+
+
 @dataclass
 class _Ruling:
     """The checks so far, and what each says of the challenger."""
@@ -39,47 +60,29 @@ class _Ruling:
 
 
 def decide(
-    evaluation: Evaluation,
-    per_user: Path,
-    drift: DriftVerdict,
-    challenger: ChampionRef,
-    champion: ChampionRef | None,
-    rolled_back: datetime | None,
-    latency_ms: float,
-    params: Params,
-    bootstrap: bool,
-    decided_at: datetime,
-    evaluation_digest: str,
-    lost_experiment: str | None = None,
+    measured: Measurements, contenders: Contenders, params: Params, bootstrap: bool, decided_at: datetime
 ) -> Decision:
-    """Return the decision. champion: who serves now, by the registry; per_user: reports/evaluate/per_user.parquet.
+    """Return the decision. bootstrap: promote a first champion; it counts only where nothing serves.
 
-    rolled_back: when this challenger was taken off by a rollback; None: it never was. lost_experiment: which A/B test
-    on the live service found it worse; None: none did. bootstrap: promote a first
-    champion; it counts only where nothing serves, and the guardrails hold all the same.
+    The guardrails hold for a first champion, too.
     Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
     """
+    evaluation, challenger, champion = measured.evaluation, contenders.challenger, contenders.champion
     _check_fresh(evaluation, challenger, champion)
-    evidence = read_evidence(evaluation, per_user, latency_ms, params)
-    first = champion is None
+    evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
     ruling = _Ruling()
     gain = _judge_gains(ruling, evidence, params)
-    _judge_guardrails(ruling, guardrails.all_checks(evidence, drift, latency_ms, params), evidence, params)
-    if champion is not None:
-        ruling.add(_unseen(evaluation), "unsure")
-        if challenger.digest == champion.digest:
-            ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
-    ruling.add(_not_rolled_back(rolled_back, challenger.version))
-    if lost_experiment is not None:
-        ruling.add(_fact("no experiment lost", False, f"worse in the experiment {lost_experiment} on live users"))
-    verdict, reasons = _verdict(ruling, first, bootstrap)
+    checks = guardrails.all_checks(evidence, measured.drift, measured.latency_ms, params)
+    _judge_guardrails(ruling, checks, evidence, params)
+    _judge_history(ruling, evaluation, contenders)
+    verdict, reasons = _verdict(ruling, champion is None, bootstrap)
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
     return Decision(
         verdict=verdict,
         mode=params.gate.mode,
-        bootstrap=bootstrap and first,
+        bootstrap=bootstrap and champion is None,
         reasons=reasons,
         checks=ruling.checks,
         gain=gain,
@@ -89,7 +92,7 @@ def decide(
         champion=champion,
         primary=evaluation.primary,
         as_of=evaluation.as_of,
-        evaluation_digest=evaluation_digest,
+        evaluation_digest=measured.evaluation_digest,
         decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
     )
 
@@ -99,6 +102,19 @@ def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Eviden
     few = evidence.n_users < params.gate.min_users
     for check in checks:
         ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
+
+
+def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contenders) -> None:
+    """Add the checks on the past of both: training on the test window, rollbacks, experiments on live users."""
+    challenger, champion = contenders.challenger, contenders.champion
+    if champion is not None:
+        ruling.add(_unseen(evaluation), "unsure")
+        if challenger.digest == champion.digest:
+            ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
+    ruling.add(_not_rolled_back(contenders.rolled_back, challenger.version))
+    if contenders.losing_experiment is not None:
+        why = f"worse in the experiment {contenders.losing_experiment} on live users"
+        ruling.add(_fact("no experiment lost", False, why))
 
 
 def required_checks(decision: Decision) -> list[Check]:

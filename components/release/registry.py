@@ -19,8 +19,8 @@ from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
 from components.release import records
-from components.release.bundle import check_files
 from components.release.lock import exclusive_lock
+from components.release.manifest import check_files
 from components.release.records import Version
 from components.settings import Settings
 

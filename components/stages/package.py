@@ -10,7 +10,7 @@ from components.errors import ContractError
 from components.params import Params
 from components.recommenders.ann_index import Nearest
 from components.recommenders.factory import model_folder
-from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
+from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.search.index import SearchIndex
 from components.stages.run import stage
 
@@ -27,19 +27,18 @@ def package(root: Path, params: Params) -> str:
     if graph and catalogue.embedding is not None:
         log.info("linking %d products", info.n_items)
         Nearest.build(catalogue.embedding, params.ann).save(graph)
-    digest = build_bundle(
-        root / "bundle",
+    sources = BundleSources(
         model=fitted(root, evaluation.challenger),
         fallback=fitted(root, "popularity"),
         split=root / "data/split",
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
-        info=info,
+        encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
         ranker=_ranker_folder(root),
         search=index,
         nearest=graph,
-        encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
     )
+    digest = build_bundle(root / "bundle", sources, info)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
 

@@ -35,7 +35,7 @@ from components.recommenders.ann_index import Nearest
 from components.recommenders.content import ContentRecommender, unit_rows
 from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
-from components.release.bundle import Bundle, BundleInfo, EncoderInfo, build_bundle, open_bundle
+from components.release.bundle import Bundle, BundleInfo, BundleSources, EncoderInfo, build_bundle, open_bundle
 from components.serving.inference.recommendations import Row, user_of
 from components.times import DAY_US
 
@@ -107,17 +107,15 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
         encoder=EncoderInfo(model="synthetic", digest="0" * 64, dim=dim, max_tokens=8),
         nearest=params.ann,
     )
-    build_bundle(
-        folder / "bundle",
+    parts = BundleSources(
         model=sources / "content",
         fallback=sources / "popularity",
         split=sources / "split",
         features=sources / "features",
         drift_reference=sources / "reference.parquet",
-        info=info,
-        encoder=None,
         nearest=sources / "nearest",
     )
+    build_bundle(folder / "bundle", parts, info)
 
 
 class _Catalogue:

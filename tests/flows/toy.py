@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from components.data.tables import SplitInfo
 from components.params import load
 from components.recommenders.factory import create
-from components.release.bundle import BundleInfo, EncoderInfo, build_bundle
+from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.times import DAY_US
 from tests.support import checkerboard
 
@@ -63,10 +63,11 @@ def make_template(folder: Path) -> Path:
         weights={"purchase": 1.0}, simulated=True,
         encoder=EncoderInfo(model="minilm", digest="0" * 64, dim=8, max_tokens=8),
     )  # fmt: skip
-    build_bundle(
-        folder / "bundle", model=folder / "ease", fallback=folder / "popularity", split=folder / "split",
-        features=folder / "features", drift_reference=folder / "reference.parquet", info=info, encoder=None,
+    sources = BundleSources(
+        model=folder / "ease", fallback=folder / "popularity", split=folder / "split",
+        features=folder / "features", drift_reference=folder / "reference.parquet",
     )  # fmt: skip
+    build_bundle(folder / "bundle", sources, info)
     return folder
 
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from components.params import Params, load
 from components.recommenders.factory import create
-from components.release.bundle import BundleInfo, build_bundle
+from components.release.bundle import BundleInfo, BundleSources, build_bundle
 from components.release.registry import Registry
 from components.settings import Settings
 from tests.components.release.support import (
@@ -54,12 +54,12 @@ def made(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert catalogue.embedding is not None
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "sources/features/items.safetensors")
     pq.write_table(pa.table({"price": [1.0, 2.0]}), root / "sources/reference.parquet", write_page_checksum=True)
-    build_bundle(root / "bundle", **in_folder(root / "sources"), info=INFO, encoder=None)
+    build_bundle(root / "bundle", in_folder(root / "sources"), INFO)
     return root
 
 
 @pytest.fixture
-def sources(made: Path, tmp_path: Path) -> dict[str, Path]:
+def sources(made: Path, tmp_path: Path) -> BundleSources:
     """Return what a bundle is made from, in a folder of its own."""
     return in_folder(Path(shutil.copytree(made / "sources", tmp_path / "sources")))
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from components.contracts import Catalogue, Check, Decision, Interval, Lineage
 from components.params import Params
-from components.release.bundle import BundleInfo, EncoderInfo, open_bundle
+from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, open_bundle
 from components.release.registry import Registry
 from components.settings import Settings
 from tests.support import ROOT
@@ -32,14 +32,14 @@ INFO = BundleInfo(
 )
 
 
-def in_folder(root: Path) -> dict[str, Path]:
-    return {
-        "model": root / "ease",
-        "fallback": root / "popularity",
-        "split": root / "split",
-        "features": root / "features",
-        "drift_reference": root / "reference.parquet",
-    }
+def in_folder(root: Path) -> BundleSources:
+    return BundleSources(
+        model=root / "ease",
+        fallback=root / "popularity",
+        split=root / "split",
+        features=root / "features",
+        drift_reference=root / "reference.parquet",
+    )
 
 
 def write_items(split: Path, catalogue: Catalogue) -> None:

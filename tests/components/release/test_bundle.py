@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,16 +11,16 @@ import pytest
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError, TamperedError
 from components.recommenders.factory import load_model
-from components.release.bundle import BundleInfo, build_bundle, open_bundle
+from components.release.bundle import BundleInfo, BundleSources, build_bundle, open_bundle
 
 World = tuple[Interactions, Catalogue, Users]
 
 
-def test_a_bundle_answers_like_the_model_that_went_in(bundle: Path, sources: dict[str, Path], world: World) -> None:
+def test_a_bundle_answers_like_the_model_that_went_in(bundle: Path, sources: BundleSources, world: World) -> None:
     users = world[2]
     opened = open_bundle(bundle)
     assert opened.digest == sha256((bundle / "manifest.json").read_bytes()).hexdigest()
-    np.testing.assert_array_equal(opened.model.score(users), load_model(sources["model"]).score(users))
+    np.testing.assert_array_equal(opened.model.score(users), load_model(sources.model).score(users))
     assert opened.fallback.name == "popularity"
     assert opened.item_ids[:3] == ["", "sku-1", "sku-2"]
     assert opened.index["sku-7"] == 7
@@ -29,10 +30,10 @@ def test_a_bundle_answers_like_the_model_that_went_in(bundle: Path, sources: dic
     assert opened.catalogue.embedding.shape == (21, 8)
 
 
-def test_same_sources_same_bytes(sources: dict[str, Path], info: BundleInfo, tmp_path: Path) -> None:
-    first = build_bundle(tmp_path / "a", **sources, info=info, encoder=None)
-    second = build_bundle(tmp_path / "b", **sources, info=info, encoder=None)
-    other = build_bundle(tmp_path / "c", **sources, info=info.model_copy(update={"as_of": "later"}), encoder=None)
+def test_same_sources_same_bytes(sources: BundleSources, info: BundleInfo, tmp_path: Path) -> None:
+    first = build_bundle(tmp_path / "a", sources, info)
+    second = build_bundle(tmp_path / "b", sources, info)
+    other = build_bundle(tmp_path / "c", sources, info.model_copy(update={"as_of": "later"}))
     assert first == second != other
 
 
@@ -114,21 +115,19 @@ def test_a_half_written_bundle_is_refused(bundle: Path) -> None:
         open_bundle(bundle)
 
 
-def test_a_pickle_in_a_model_folder_does_not_get_in(sources: dict[str, Path], info: BundleInfo, tmp_path: Path) -> None:
-    (sources["model"] / "extra.pkl").write_bytes(b"\x80\x04.")
+def test_a_pickle_in_a_model_folder_does_not_get_in(sources: BundleSources, info: BundleInfo, tmp_path: Path) -> None:
+    (sources.model / "extra.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(TamperedError, match=r"extra\.pkl"):
-        build_bundle(tmp_path / "bundle", **sources, info=info, encoder=None)
+        build_bundle(tmp_path / "bundle", sources, info)
     assert not (tmp_path / "bundle/manifest.json").exists()
 
 
-def test_an_encoder_brings_weights_and_settings_only(
-    sources: dict[str, Path], info: BundleInfo, tmp_path: Path
-) -> None:
+def test_an_encoder_brings_weights_and_settings_only(sources: BundleSources, info: BundleInfo, tmp_path: Path) -> None:
     encoder = tmp_path / "encoder"
     encoder.mkdir()
     for name in ("model.safetensors", "config.json", "vocab.txt", "pytorch_model.bin", "modeling.py", "README.md"):
         (encoder / name).write_text("x")
-    build_bundle(tmp_path / "bundle", **sources, info=info, encoder=encoder)
+    build_bundle(tmp_path / "bundle", replace(sources, encoder=encoder), info)
     inside = {
         p.relative_to(tmp_path / "bundle/encoder").as_posix()
         for p in (tmp_path / "bundle/encoder").rglob("*")
@@ -138,16 +137,16 @@ def test_an_encoder_brings_weights_and_settings_only(
     assert open_bundle(tmp_path / "bundle")
 
 
-def test_a_bundle_is_not_built_over_another(bundle: Path, sources: dict[str, Path], info: BundleInfo) -> None:
+def test_a_bundle_is_not_built_over_another(bundle: Path, sources: BundleSources, info: BundleInfo) -> None:
     with pytest.raises(ContractError, match="not empty"):
-        build_bundle(bundle, **sources, info=info, encoder=None)
+        build_bundle(bundle, sources, info)
 
 
 def test_files_of_two_bundles_do_not_mix(
-    bundle: Path, sources: dict[str, Path], info: BundleInfo, tmp_path: Path
+    bundle: Path, sources: BundleSources, info: BundleInfo, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    build_bundle(other, **(sources | {"model": sources["model"].parent / "neighbours"}), info=info, encoder=None)
+    build_bundle(other, replace(sources, model=sources.model.parent / "neighbours"), info)
     shutil.copytree(other / "model", bundle / "model", dirs_exist_ok=True)
     with pytest.raises(TamperedError, match="model/"):
         open_bundle(bundle)

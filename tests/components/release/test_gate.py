@@ -14,7 +14,7 @@ import pytest
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation, SliceRow
 from components.errors import CarouselError, ReleaseError, StaleDecisionError
 from components.params import Params, load
-from components.release.gate import decide, required_checks
+from components.release.gate import Contenders, Measurements, decide, required_checks
 
 N = 400
 CHAMPION = ChampionRef(version=3, digest="c" * 64, model="als")
@@ -112,19 +112,9 @@ class Case:
     def decide(self, serving: ChampionRef | str | None = "same", challenger: ChampionRef = CHALLENGER) -> Decision:
         champion = self.champion if serving == "same" else serving
         assert not isinstance(champion, str)
-        return decide(
-            self.evaluation(),
-            self.write(),
-            self.drift,
-            challenger,
-            champion,
-            self.rolled_back,
-            self.latency_ms,
-            self.params,
-            self.bootstrap,
-            datetime(2026, 3, 1, 4, tzinfo=UTC),
-            "e" * 64,
-        )
+        measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms)
+        contenders = Contenders(challenger, champion, self.rolled_back)
+        return decide(measured, contenders, self.params, self.bootstrap, datetime(2026, 3, 1, 4, tzinfo=UTC))
 
     def set(self, *overrides: str) -> None:
         self.params = load(Path(__file__).parents[3] / "params.yaml", overrides=["gate.resamples=300", *overrides])

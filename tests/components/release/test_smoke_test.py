@@ -8,7 +8,7 @@ import pytest
 
 from components.contracts import Ranked, Users
 from components.errors import ContractError, ReleaseError
-from components.release.bundle import Bundle, BundleInfo, build_bundle, open_bundle
+from components.release.bundle import Bundle, BundleInfo, BundleSources, build_bundle, open_bundle
 from components.release.smoke_test import smoke_test, wait_until_serving
 
 
@@ -18,9 +18,9 @@ def test_an_honest_bundle_answers(bundle: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"model": "als"}, {"n_items": 21}])
 def test_parts_of_different_bundles_are_a_contract_error(
-    sources: dict[str, Path], info: BundleInfo, tmp_path: Path, changes: dict[str, Any]
+    sources: BundleSources, info: BundleInfo, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    build_bundle(tmp_path / "odd", **sources, info=info.model_copy(update=changes), encoder=None)
+    build_bundle(tmp_path / "odd", sources, info.model_copy(update=changes))
     with pytest.raises(ReleaseError, match=r"info\.json says"):
         smoke_test(open_bundle(tmp_path / "odd"))
 

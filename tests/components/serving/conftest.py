@@ -18,7 +18,8 @@ from components.contracts import Catalogue, Interactions, Lineage, Users
 from components.errors import ReleaseError
 from components.params import Params, load
 from components.recommenders.factory import create
-from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, check_files
+from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
+from components.release.manifest import check_files
 from components.release.registry import Version
 from components.search.index import SearchIndex
 from components.serving.http.admin import Admin
@@ -115,17 +116,15 @@ def built(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoder=EncoderInfo(model="minilm", digest="0" * 64, dim=8, max_tokens=8),
         profiles=params.profiles,
     )
-    build_bundle(
-        root / "bundle",
+    sources = BundleSources(
         model=root / "ease",
         fallback=root / "popularity",
         split=root / "split",
         features=root / "features",
         drift_reference=root / "reference.parquet",
-        info=info,
-        encoder=None,
         search=root / "search",
     )
+    build_bundle(root / "bundle", sources, info)
     return root / "bundle"
 
 
