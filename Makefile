@@ -1,6 +1,7 @@
 # Two commands do everything: `make retrain` and `make test`. Both install what they need into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL ?= --numprocesses logical --maxprocesses 8
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
@@ -20,11 +21,11 @@ retrain: install  ## one whole loop: data, training, evaluation, verdict; the fi
 	@$(BIN)/carousel retrain --bootstrap; code=$$?; \
 	case $$code in 0|2|3) exit 0;; *) exit $$code;; esac
 
-test: install
-	$(BIN)/python -m pytest -m "not slow"
+test: install  ## one process per core; more memory than 1.5 GB each is not needed
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
-test-slow: install  ## whole pipelines, real servers, kill -9 sweeps: minutes each
-	$(BIN)/python -m pytest -m slow
+test-slow: install  ## whole pipelines, real servers, kill -9 sweeps: up to minutes each
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,21 +1,37 @@
-"""Fixtures that the tests of every package may use."""
+"""Fixtures that the tests of every package may use, and how tests are shared out among processes."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from components.contracts import Catalogue, Interactions, Users
-from components.experiments.definition import Arm, Experiment
-from tests.support import checkerboard
+if TYPE_CHECKING:
+    from components.contracts import Catalogue, Interactions, Users
+    from components.experiments.definition import Experiment
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is imported: each core has a worker of its own
+SHARED = ("tests/flows/", "tests/components/release/", "tests/components/serving/storage/")  # costly session fixtures
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file, and those of a folder that share costly fixtures, in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+    return ByFile(config, log)
 
 
 @pytest.fixture
-def world() -> tuple[Interactions, Catalogue, Users]:
+def world() -> "tuple[Interactions, Catalogue, Users]":
     """Return the checkerboard."""
+    from tests.support import checkerboard
+
     return checkerboard()
 
 
@@ -29,8 +45,12 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def experiment() -> Experiment:
+def experiment() -> "Experiment":
     """Half of the users see version 1, half version 2."""
+    from datetime import UTC, datetime
+
+    from components.experiments.definition import Arm, Experiment
+
     return Experiment(
         name="spring",
         salt="s",
