@@ -11,9 +11,10 @@ from typing import Any
 # kind of file -> path of the key, in the names that the file has -> the name of today.
 # "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
-    "ann_arrays": {},  # nearest/, the tensors of the graph
+    "ann_arrays": {"graph": "index"},  # ann/ of a bundle (nearest/ until version 0.1)
     "bundle_info": {  # info.json of a bundle
         "nearest/from_items": "min_items",
+        "nearest": "ann",
     },
     "canary": {},  # stopped.json of the service
     "champion": {},  # champion.json, current.json
@@ -38,8 +39,15 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/graph": "item_graph_neighbours",
         "params/newcomer_cost": "cold_item_max_ndcg_loss",
         "params/newcomer_lenders": "cold_item_neighbour_pool",
+        "blend/borrow": "cold_item_blend_weight",
     },
-    "recommender_arrays": {},  # the tensors beside it
+    "recommender_arrays": {  # the tensors beside it
+        "asked": "event_shares",
+        "likeness": "cold_item_weights",
+        "likes": "cold_item_neighbours",
+        "net.place.weight": "net.position.weight",
+        "new": "cold_items",
+    },
     "search": {  # search.json, the words of the products
         "params/nearest": "similar_candidates",
         "params/popular_weight": "popularity_weight",

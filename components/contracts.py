@@ -6,7 +6,7 @@ Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -151,7 +151,9 @@ class Recommender(Protocol):
     """One contract for all models; `components/recommenders/base.py` ranks, a model scores."""
 
     name: ClassVar[str]
-    knows_new: ClassVar[bool]  # whether it has something of its own to say of a product without events
+    scores_cold_items: ClassVar[bool]  # whether an item without events gets a score of its own, beyond popularity
+    parts: Mapping[str, Recommender]  # the models that a blend consists of; empty for a single model
+    after_epoch: Callable[[float], None] | None  # called with the validation NDCG, by models trained in epochs
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Learn from the interactions; `users` (with targets) is the validation window, for tuning only."""
@@ -159,6 +161,14 @@ class Recommender(Protocol):
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return (n_users, n_items + 1) scores, or (n_users, len(items)) for the given items. Finite, any scale."""
+        ...
+
+    def contributions(self, users: Users, items: IntArray) -> dict[str, FloatArray]:
+        """Return what each part adds to the scores of the items, (n_users, len(items)) each; they sum up to `score`."""
+        ...
+
+    def use_ann_index(self, index: Any) -> bool:
+        """Return whether lists are searched in this AnnIndex from now on: a model that ranks by its vectors does so."""
         ...
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:

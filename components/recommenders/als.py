@@ -1,4 +1,4 @@
-"""Matrix factorisation by alternating least squares; a user is solved anew from the history at each request.
+"""Matrix factorisation by alternating least squares; the user vector is solved from the history at each request.
 
 Source: Hu, Koren & Volinsky 2008, as `implicit` computes it: confidence alpha x weight for what was seen, 1 elsewhere.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import AlsParams, PopularityParams
+from components.params import AlsParams, Params, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
@@ -18,7 +18,7 @@ from components.recommenders.storage import Stored, write_model
 
 
 class AlsRecommender(BaseRecommender):
-    """Scores are user vector times item vector; only the item vectors are kept."""
+    """Scores are user vector times item vector; only item vectors are stored."""
 
     name: ClassVar[str] = "als"
 
@@ -27,17 +27,22 @@ class AlsRecommender(BaseRecommender):
         self.popularity = popularity
         self.seed = seed
 
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return the model of models.als."""
+        return cls(params.models.als, params.models.popularity, params.seed)
+
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Factorise the training window; the same seed gives the same vectors on any number of threads."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         solver = self._solver()
-        with threadpool_limits(1, "blas"):  # BLAS threads below implicit's own are slow
+        with threadpool_limits(1, "blas"):  # BLAS threads inside the threads of implicit are slow
             solver.fit(training_matrix(interactions), show_progress=False)
-        self._keep(np.asarray(solver.item_factors, dtype=np.float32))
+        self._set_factors(np.asarray(solver.item_factors, dtype=np.float32))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        """Return user times item vectors; where there is no history, a tiny popularity."""
+        """Return user times item vectors; without history, the popularity prior."""
         history = history_matrix(users, self.n_items, self.params.recency)
         vectors = self.users.recalculate_user(np.arange(len(users)), history)
         scores: FloatArray = vectors @ self.columns
@@ -55,19 +60,19 @@ class AlsRecommender(BaseRecommender):
         stored = Stored(folder, cls.name, 1)
         model = cls(stored.section("params", AlsParams), stored.section("popularity", PopularityParams), seed=0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
-        model._keep(stored.array("factors", (stored.n_items + 1, model.params.factors)))
+        model._set_factors(stored.array("factors", (stored.n_items + 1, model.params.factors)))
         return model
 
-    def _keep(self, factors: FloatArray) -> None:
+    def _set_factors(self, factors: FloatArray) -> None:
         self.factors, self.columns = factors, np.ascontiguousarray(factors.T)
-        self.users = self._solver()  # solves users for these items
+        self.users = self._solver()  # solves user vectors for these items
         self.users.item_factors = factors
-        self.users.num_threads = 1  # a user takes 50 us, waking threads takes more
+        self.users.num_threads = 1  # one user takes 50 us, less than starting threads
 
     def _solver(self) -> Any:
         from implicit.als import AlternatingLeastSquares
 
-        with threadpool_limits(1, "blas"):  # else it warns
+        with threadpool_limits(1, "blas"):  # implicit warns otherwise
             return AlternatingLeastSquares(
                 factors=self.params.factors,
                 regularization=self.params.regularization,

@@ -1,4 +1,4 @@
-"""Nearest vectors among very many: a graph that is walked instead of a look at all (Malkov and Yashunin 2018, HNSW)."""
+"""ANN index: approximate nearest neighbours of vectors in a large catalogue (HNSW, Malkov and Yashunin 2018)."""
 
 from __future__ import annotations
 
@@ -10,86 +10,109 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from components.compat import translate
-from components.contracts import BoolArray, FloatArray, IntArray
+from components.contracts import BoolArray, FloatArray, IntArray, Ranked
 from components.errors import ContractError
 from components.io import write_bytes
 from components.params import AnnParams
+from components.recommenders.base import top_k
 
-FILE = "graph.safetensors"
-MOST = 2000  # products that the graph is asked for; where a filter would need more of them, what passes it is compared
-AT_ONCE = 50_000  # rows added at once: bounds memory
+FILE, OLD_FILE = "index.safetensors", "graph.safetensors"  # the old one: bundles of version 0.1
+MAX_CANDIDATES = 2000  # asked of the index at most; where a filter needs more, all that pass it are compared
+BATCH = 50_000  # rows added at once: bounds memory
 
 
-class Nearest:
-    """Finds the products whose vectors are nearest: nearly all of them, which whoever asks compares exactly.
+class AnnIndex:
+    """An index that finds nearly all of the nearest vectors; callers compare its candidates exactly (`nearest`).
 
-    The graph holds the vectors in eight bits: half of the size and of the time, and the comparison makes it good.
+    It holds the vectors in eight bits, which halves size and time; the exact comparison makes up for the precision.
     """
 
-    def __init__(self, graph: Any, n_items: int, knobs: AnnParams) -> None:
-        self.graph, self.n_items, self.knobs = graph, n_items, knobs
-        self.dim: int = graph.ndim
+    def __init__(self, index: Any, n_items: int, params: AnnParams) -> None:
+        self.index, self.n_items, self.params = index, n_items, params
+        self.dim: int = index.ndim
 
     @classmethod
-    def build(cls, vectors: FloatArray, knobs: AnnParams) -> Self:
-        """Link (n_items + 1, dim) unit vectors; row 0 and rows of zeros stay out.
+    def build(cls, vectors: FloatArray, params: AnnParams) -> Self:
+        """Index (n_items + 1, dim) unit vectors; row 0 and rows of zeros are left out.
 
         One thread: the same vectors give the same bytes.
         """
-        graph = _graph(vectors.shape[1], knobs)
-        for start in range(1, len(vectors), AT_ONCE):
-            part = vectors[start : start + AT_ONCE]
+        index = _empty_index(vectors.shape[1], params)
+        for start in range(1, len(vectors), BATCH):
+            part = vectors[start : start + BATCH]
             rows = np.flatnonzero(part.any(axis=1))
-            graph.add(rows + start, part[rows], threads=1)
-        return cls(graph, len(vectors) - 1, knobs)
+            index.add(rows + start, part[rows], threads=1)
+        return cls(index, len(vectors) - 1, params)
 
-    def around(
-        self, vector: FloatArray, k: int, candidates: BoolArray | None = None, barred: IntArray | None = None
-    ) -> IntArray:
-        """Return item_idx in order, among which are nearly all of the k nearest candidates that are not barred.
+    def nearest(
+        self,
+        query: FloatArray,
+        vectors: FloatArray,
+        k: int,
+        candidates: BoolArray | None = None,
+        excluded: IntArray | None = None,
+        prior: FloatArray | None = None,
+    ) -> Ranked:
+        """Return one list, (1, at most k), of the items whose vectors have the largest product with query (dim,).
 
-        candidates: (n_items + 1,), None for all. Where the graph does not come to k, all candidates are returned.
+        vectors: (n_items + 1, dim) in full precision. candidates and excluded: see `search`.
+        prior: (n_items + 1,) added to the products; without it, items without a vector are left out.
         """
-        barred = np.zeros(0, np.int32) if barred is None else barred
-        n = k + len(barred)
-        left = None if candidates is None else np.flatnonzero(candidates[1:]) + 1
-        if left is not None:
-            n = 2 * n * self.n_items // max(len(left), 1)
+        found = self.search(query, k, candidates, excluded)
+        if prior is None:
+            found = found[vectors[found].any(axis=1)]
+        scores = vectors[found] @ query
+        best = top_k((scores if prior is None else scores + prior[found])[None], k)
+        return Ranked(np.where(np.isneginf(best.scores), 0, found[best.items]), best.scores)
+
+    def search(
+        self, query: FloatArray, k: int, candidates: BoolArray | None = None, excluded: IntArray | None = None
+    ) -> IntArray:
+        """Return item_idx in rising order that contain nearly all of the k nearest candidates that are not excluded.
+
+        candidates: (n_items + 1,), None for all. Where the index finds fewer than k, all candidates are returned.
+        """
+        excluded = np.zeros(0, np.int32) if excluded is None else excluded
+        n = k + len(excluded)
+        allowed = None if candidates is None else np.flatnonzero(candidates[1:]) + 1
+        if allowed is not None:
+            n = 2 * n * self.n_items // max(len(allowed), 1)
         found = None
-        if n <= MOST:
-            found = self.graph.search(vector, max(n, self.knobs.expansion_search), threads=1).keys
+        if n <= MAX_CANDIDATES:
+            found = self.index.search(query, max(n, self.params.expansion_search), threads=1).keys
             found = np.sort(found.astype(np.int64))
             found = found if candidates is None else found[candidates[found]]
-        if found is None or len(found) < min(k, self.n_items if left is None else len(left)):
-            found = np.arange(1, self.n_items + 1) if left is None else left
-        short: IntArray = np.setdiff1d(found, barred, assume_unique=True).astype(np.int32)
-        return short
+        if found is None or len(found) < min(k, self.n_items if allowed is None else len(allowed)):
+            found = np.arange(1, self.n_items + 1) if allowed is None else allowed
+        rest: IntArray = np.setdiff1d(found, excluded, assume_unique=True).astype(np.int32)
+        return rest
 
     def save(self, folder: Path) -> None:
-        """Write the graph."""
-        write_bytes(folder / FILE, save({"graph": np.frombuffer(self.graph.save(), np.uint8)}))
+        """Write the index."""
+        write_bytes(folder / FILE, save({"index": np.frombuffer(self.index.save(), np.uint8)}))
 
     @classmethod
-    def load(cls, folder: Path, n_items: int, dim: int, knobs: AnnParams) -> Self:
+    def load(cls, folder: Path, n_items: int, dim: int, params: AnnParams) -> Self:
         """Read what `save` wrote; raises ContractError where it is damaged or of another catalogue."""
         try:
-            graph = _graph(dim, knobs)
-            graph.load(translate("ann_arrays", load_file(folder / FILE))["graph"].tobytes())
-            if graph.ndim != dim or len(graph) > n_items:
-                raise ValueError(f"{len(graph)} rows of {graph.ndim}, expected {n_items} of {dim} at most")
+            index = _empty_index(dim, params)
+            file = folder / FILE if (folder / FILE).exists() else folder / OLD_FILE
+            index.load(translate("ann_arrays", load_file(file))["index"].tobytes())
+            if index.ndim != dim or len(index) > n_items:
+                raise ValueError(f"{len(index)} rows of {index.ndim}, expected at most {n_items} of {dim}")
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise ContractError(f"{folder}: no graph of the products ({error}); run `package` again") from None
-        return cls(graph, n_items, knobs)
+            raise ContractError(f"{folder}: no ANN index of the products ({error}); run `package` again") from None
+        return cls(index, n_items, params)
 
 
-def _graph(dim: int, knobs: AnnParams) -> Any:
+def _empty_index(dim: int, params: AnnParams) -> Any:
     from usearch.index import Index
 
     return Index(
         ndim=dim,
         metric="ip",
         dtype="i8",
-        connectivity=knobs.connectivity,
-        expansion_add=knobs.expansion_add,
-        expansion_search=knobs.expansion_search,
+        connectivity=params.connectivity,
+        expansion_add=params.expansion_add,
+        expansion_search=params.expansion_search,
     )

@@ -1,23 +1,46 @@
-"""What every recommender shares: a model scores, this ranks, in batches of users."""
+"""What every recommender shares: a model scores, this class ranks, in batches of users."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
+from components.contracts import (
+    BoolArray,
+    Catalogue,
+    FloatArray,
+    IntArray,
+    Interactions,
+    Ranked,
+    Recommender,
+    Users,
+)
 from components.errors import ContractError
+from components.params import Params
 
-BLOCK = 128  # neighbouring scores of which `top_k` looks at the highest first
+if TYPE_CHECKING:
+    from components.recommenders.ann_index import AnnIndex
+
+BLOCK = 128  # `top_k` first reduces so many neighbouring scores to their maximum
 
 
 class BaseRecommender(ABC):
-    """A Recommender whose `recommend` stands on its `score`; models read `users.history`, never a table by user."""
+    """A Recommender that ranks by its `score`; models read `users.history`, never a table by user."""
 
     name: ClassVar[str]
-    knows_new: ClassVar[bool] = False  # whether it has something of its own to say of a product without events
+    scores_cold_items: ClassVar[bool] = False  # whether an item without events gets a score of its own
+    parts: Mapping[str, Recommender] = {}
     batch_users: int = 256  # users ranked at once, however many are asked for
+    after_epoch: Callable[[float], None] | None = None  # called with the validation NDCG, by models trained in epochs
+
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return an unfitted model with the parameters of params.yaml; every model in the table has this."""
+        raise NotImplementedError(f"{cls.__name__} is not made from params.yaml")
 
     @abstractmethod
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
@@ -35,6 +58,14 @@ class BaseRecommender(ABC):
     @abstractmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises ContractError."""
+
+    def contributions(self, users: Users, items: IntArray) -> dict[str, FloatArray]:
+        """Return what each part adds to the scores of the items: for a single model, its own score."""
+        return {self.name: self.score(users, items)}
+
+    def use_ann_index(self, index: AnnIndex) -> bool:
+        """Return whether lists are searched in the index from now on: a model that ranks by those vectors does so."""
+        return False
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
         """Return the best k items per user; equal scores go to the smaller item_idx.
@@ -68,11 +99,11 @@ class BaseRecommender(ABC):
                     "items (padding included); build the mask from the catalogue that the model was fitted on"
                 )
             scores[:, ~candidates] = -np.inf
-        return barred(scores, users, exclude_seen)
+        return mask_seen(scores, users, exclude_seen)
 
 
-def barred(scores: FloatArray, users: Users, exclude_seen: bool) -> FloatArray:
-    """Return (n_users, n_items + 1) scores with -inf for no item, and for what each user had; in place."""
+def mask_seen(scores: FloatArray, users: Users, exclude_seen: bool) -> FloatArray:
+    """Return (n_users, n_items + 1) scores with -inf for padding and, with exclude_seen, for each history; in place."""
     if exclude_seen:
         scores[users.history.rows, users.history.item_idx] = -np.inf
     scores[:, 0] = -np.inf
@@ -87,16 +118,16 @@ def top_k(scores: FloatArray, k: int) -> Ranked:
     bound = _bound(scores, k)  # (n_rows, 1), not above the k-th best
     chosen = scores >= bound
     crowded = np.flatnonzero(chosen.sum(axis=1) > 4 * k)
-    if len(crowded):  # of many that are equal to the bound the first k are enough
-        some, limit = scores[crowded], bound[crowded]
-        tied = some == limit
-        chosen[crowded] = (some > limit) | (tied & (np.cumsum(tied, axis=1) <= k))
+    if len(crowded):  # of many scores equal to the bound the first k are enough
+        subset, limit = scores[crowded], bound[crowded]
+        tied = subset == limit
+        chosen[crowded] = (subset > limit) | (tied & (np.cumsum(tied, axis=1) <= k))
     row, column = np.nonzero(chosen)
     counts = np.bincount(row, minlength=len(scores))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    position = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its row
     items = np.zeros((len(scores), int(counts.max(initial=k))), np.int32)
     values = np.full(items.shape, -np.inf, np.float32)
-    items[row, place], values[row, place] = column, scores[row, column]
+    items[row, position], values[row, position] = column, scores[row, column]
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]
     items, values = np.take_along_axis(items, order, axis=1), np.take_along_axis(values, order, axis=1)
     items[np.isneginf(values)] = 0
@@ -104,15 +135,15 @@ def top_k(scores: FloatArray, k: int) -> Ranked:
 
 
 def _bound(scores: FloatArray, k: int) -> FloatArray:
-    """Return (n_rows, 1) something that at least k scores of the row reach: the k-th highest of the highest of blocks.
+    """Return (n_rows, 1) a lower bound of the k-th best score of each row: the k-th best of the maxima of blocks.
 
-    Looking for it among the blocks' highest is several times faster than among all.
+    A partition of the maxima is several times faster than one of all scores.
     """
     n_rows, width = scores.shape
     block = min(BLOCK, width // (4 * k))
     if block > 1:
-        whole = width - width % block
-        scores = scores[:, :whole].reshape(n_rows, -1, block).max(axis=2)
+        covered = width - width % block
+        scores = scores[:, :covered].reshape(n_rows, -1, block).max(axis=2)
     at = scores.shape[1] - k
     bound: FloatArray = np.partition(scores, at, axis=1)[:, at, None]
     return bound

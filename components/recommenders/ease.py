@@ -1,4 +1,4 @@
-"""EASE: one weight from each item to each other, in closed form; read with recency.
+"""EASE: an item-to-item weight matrix in closed form, applied to histories with recency.
 
 Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", equation 8.
 """
@@ -12,13 +12,13 @@ from scipy.sparse import csr_matrix, vstack
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.params import EaseParams, PopularityParams
+from components.params import EaseParams, Params, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
 
-ROWS_AT_ONCE = 1024  # of the dense n x n matrix, where a copy is needed
+BLOCK_ROWS = 1024  # of the dense n x n matrix, where a copy is needed
 
 
 class EaseRecommender(BaseRecommender):
@@ -30,11 +30,16 @@ class EaseRecommender(BaseRecommender):
         self.params = params
         self.popularity = popularity
 
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return the model of models.ease."""
+        return cls(params.models.ease, params.models.popularity)
+
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Invert the regularised item-item matrix: time n^3, memory 4 n^2 bytes, for the n most popular items."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         seen = training_matrix(interactions)
-        seen.data = seen.data.clip(max=1)  # what was bought ten times teaches no more than what was bought once
+        seen.data = seen.data.clip(max=1)  # repeated purchases count once
         chosen = most_popular(seen, self.params.max_items)
         n = interactions.n_items + 1
         self.weights = csr_matrix((n, n), dtype=np.float32)
@@ -46,7 +51,7 @@ class EaseRecommender(BaseRecommender):
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        """Return history times weights; where that says nothing, a tiny popularity."""
+        """Return history times weights, plus the popularity prior."""
         history = history_matrix(users, self.n_items, self.params.recency)
         scores: FloatArray = (history @ self.weights).toarray()
         return pick(scores + self.prior, items)
@@ -76,9 +81,9 @@ def most_popular(seen: Matrix, n: int) -> IntArray:
 def ease_weights(seen: Matrix, l2: float) -> FloatArray:
     """Return the dense (n, n) weights from row item to column item; the diagonal is zero.
 
-    Worked in place, float32: 4 n^2 bytes (576 MB for 12,000 items), and blocks of 1024 rows beside it. The last bits
-    depend on the number of BLAS threads.
-    Raises ContractError when the matrix cannot be inverted, which a larger l2 cures.
+    In place, float32: 4 n^2 bytes (576 MB for 12,000 items) plus blocks of 1024 rows. The last bits depend on the
+    number of BLAS threads.
+    Raises ContractError when the matrix cannot be inverted; a larger l2 helps.
     """
     n = seen.shape[1]
     gram = np.empty((n, n), dtype=np.float32)
@@ -86,14 +91,14 @@ def ease_weights(seen: Matrix, l2: float) -> FloatArray:
     for rows in _blocks(n):
         gram[rows] = (by_item[rows] @ seen).toarray()
     gram[np.diag_indices(n)] += l2
-    # LAPACK works on columns: the upper triangle of our row-major matrix is its lower one
-    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-    inverse, wrong = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed or wrong:
+    # LAPACK is column-major: the upper triangle of a row-major matrix is its lower triangle
+    factor, not_positive = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+    inverse, singular = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if not_positive or singular:
         raise ContractError(f"EASE: the {n} x {n} item matrix has no inverse at l2 {l2}; raise models.ease.l2")
     weights: FloatArray = inverse.T  # (n, n), upper triangle valid
     scale = -1 / weights.diagonal()
-    for rows in _blocks(n):  # below the diagonal comes what stands above it
+    for rows in _blocks(n):  # mirror the upper triangle below the diagonal
         corner = np.triu(weights[rows, rows])
         weights[rows, rows] = corner + np.triu(corner, 1).T
         weights[rows.stop :, rows] = weights[rows, rows.stop :].T
@@ -103,17 +108,17 @@ def ease_weights(seen: Matrix, l2: float) -> FloatArray:
 
 
 def keep_largest(weights: FloatArray, n: int) -> Matrix:
-    """Return the dense matrix as a sparse one with the n entries of largest size per row (ties at the edge stay)."""
+    """Return the dense matrix as a sparse one with the n largest entries by magnitude per row (ties stay)."""
     parts = [csr_matrix((0, weights.shape[1]), dtype=np.float32)]
     for rows in _blocks(len(weights)):
         block = weights[rows].copy()
         if n < block.shape[1]:
-            size = np.abs(block)
-            edge = np.partition(size, block.shape[1] - n, axis=1)[:, -n, None]
-            block[size < edge] = 0
+            magnitude = np.abs(block)
+            threshold = np.partition(magnitude, block.shape[1] - n, axis=1)[:, -n, None]
+            block[magnitude < threshold] = 0
         parts.append(csr_matrix(block))
     return vstack(parts, format="csr")
 
 
 def _blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(0, n, ROWS_AT_ONCE)]
+    return [slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS)]

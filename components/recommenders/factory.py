@@ -1,23 +1,61 @@
-"""All recommenders by name: made from the parameters, or loaded from a folder that says what it holds."""
+"""The table of all recommenders: from a name to its class, to an unfitted model, to the model in a folder.
 
-from collections.abc import Mapping
+A new recommender is one file with its class and one line in MODELS (docs/extending.md).
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple
 
 from components.contracts import Recommender
 from components.errors import ContractError, ParamsError
-from components.params import ModelName, Params
-from components.recommenders.als import AlsRecommender
-from components.recommenders.content import ContentRecommender
-from components.recommenders.ease import EaseRecommender
-from components.recommenders.hybrid import HybridRecommender
-from components.recommenders.interests import InterestsRecommender
-from components.recommenders.neighbours import NeighboursRecommender
-from components.recommenders.popularity import PopularityRecommender
+from components.params import Params
+from components.recommenders.base import BaseRecommender
 from components.recommenders.storage import read_settings
 
-NAMES: tuple[str, ...] = get_args(ModelName)
-SIMPLE = tuple(name for name in NAMES if name not in ("sequence", "hybrid"))  # what the stage `fit` fits
+
+class Entry(NamedTuple):
+    """Where a recommender's class is, imported when it is needed (torch takes seconds), and which stage fits it."""
+
+    path: str  # "module:Class"
+    stage: str = "fit"
+
+
+MODELS: dict[str, Entry] = {
+    "popularity": Entry("components.recommenders.popularity:PopularityRecommender"),
+    "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
+    "als": Entry("components.recommenders.als:AlsRecommender"),
+    "ease": Entry("components.recommenders.ease:EaseRecommender"),
+    "content": Entry("components.recommenders.content:ContentRecommender"),
+    "interests": Entry("components.recommenders.interests:InterestsRecommender"),
+    "sequence": Entry("components.recommenders.sequence.recommender:SequenceRecommender", stage="finetune"),
+    "hybrid": Entry("components.recommenders.hybrid:HybridRecommender", stage="blend"),
+}
+PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend")  # what a blend may consist of
+SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
+
+
+def model_class(name: str) -> type[BaseRecommender]:
+    """Return the class of a recommender; raises ParamsError for a name that is not in MODELS."""
+    if name not in MODELS:
+        raise ParamsError(f"unknown model {name!r}; known are {list(MODELS)}")
+    module, _, attribute = MODELS[name].path.partition(":")
+    found: type[BaseRecommender] = getattr(import_module(module), attribute)
+    return found
+
+
+def create(name: str, params: Params) -> Recommender:
+    """Return an unfitted model; raises ParamsError for an unknown name or wrong parameters."""
+    return model_class(name).from_params(params)
+
+
+def load_model(folder: Path) -> Recommender:
+    """Return the model in the folder, whichever it is; raises ContractError when it holds no known model."""
+    name = read_settings(folder)["name"]
+    if name not in MODELS:
+        raise ContractError(f"{folder}/model.json names model {name!r}; known are {list(MODELS)}")
+    return model_class(name).load(folder)
 
 
 def model_folder(models: Path, name: str) -> Path:
@@ -25,59 +63,15 @@ def model_folder(models: Path, name: str) -> Path:
     return models / "simple" / name if name in SIMPLE else models / name
 
 
-def create(name: str, params: Params) -> Recommender:
-    """Return an unfitted model; raises ParamsError for a name that is not in NAMES."""
-    models, prior = params.models, params.models.popularity
-    match name:
-        case "popularity":
-            return PopularityRecommender(prior)
-        case "neighbours":
-            return NeighboursRecommender(models.neighbours, prior)
-        case "als":
-            return AlsRecommender(models.als, prior, params.seed)
-        case "ease":
-            return EaseRecommender(models.ease, prior)
-        case "content":
-            return ContentRecommender(models.content, prior, params.ann.min_items)
-        case "interests":
-            return InterestsRecommender(models.interests)
-        case "sequence":
-            from components.recommenders.sequence.recommender import SequenceRecommender
-
-            return SequenceRecommender(models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
-        case "hybrid":
-            return hybrid_of({part: create(part, params) for part in models.hybrid.parts}, params)
-        case _:
-            raise ParamsError(f"unknown model {name!r}; know {list(NAMES)}")
-
-
-def hybrid_of(parts: Mapping[str, Recommender], params: Params) -> HybridRecommender:
-    """Return the hybrid of these parts, without weights yet."""
-    cold = params.evaluation.cold_user_events
-    return HybridRecommender(parts, params.models.hybrid, cold, params.recommend.exclude_seen)
-
-
-def load_model(folder: Path) -> Recommender:
-    """Return the model in the folder, whichever it is; raises ContractError when it holds none that we know."""
-    name = read_settings(folder)["name"]
-    match name:
-        case "popularity":
-            return PopularityRecommender.load(folder)
-        case "neighbours":
-            return NeighboursRecommender.load(folder)
-        case "als":
-            return AlsRecommender.load(folder)
-        case "ease":
-            return EaseRecommender.load(folder)
-        case "content":
-            return ContentRecommender.load(folder)
-        case "interests":
-            return InterestsRecommender.load(folder)
-        case "sequence":
-            from components.recommenders.sequence.recommender import SequenceRecommender
-
-            return SequenceRecommender.load(folder)
-        case "hybrid":
-            return HybridRecommender.load(folder)
-        case _:
-            raise ContractError(f"{folder}/model.json names model {name!r}; know {list(NAMES)}")
+def check_names(params: Params) -> None:
+    """Raise ParamsError where the parameters name a model that is not in MODELS, or a blend that contains a blend."""
+    known: dict[str, tuple[Sequence[str], Sequence[str]]] = {
+        "evaluation.candidates": (params.evaluation.candidates, tuple(MODELS)),
+        "evaluation.baselines": (params.evaluation.baselines, tuple(MODELS)),
+        "models.hybrid.parts": (params.models.hybrid.parts, PARTS),
+        "tune.models": (params.tune.models, PARTS),
+    }
+    for knob, (names, allowed) in known.items():
+        unknown = sorted(set(names) - set(allowed))
+        if unknown:
+            raise ParamsError(f"{knob}: unknown model(s) {unknown}; expected some of {list(allowed)}")

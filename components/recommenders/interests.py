@@ -1,4 +1,4 @@
-"""What sells best in the categories that a user cares for: no vectors, little to learn, so little data is enough."""
+"""Popular in the user's categories: few parameters to estimate, so little data is enough."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import InterestsParams
+from components.params import InterestsParams, Params
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, history_matrix, pick
 from components.recommenders.popularity import decayed_popularity
@@ -24,8 +24,13 @@ class InterestsRecommender(BaseRecommender):
     def __init__(self, params: InterestsParams) -> None:
         self.params = params
 
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return the model of models.interests."""
+        return cls(params.models.interests)
+
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
-        """Count what sells, by category; every item sells `smoothing` of what the mean item does beside."""
+        """Count sales by category; `smoothing` times the mean item's sales are added to every item."""
         self.n_items = interactions.n_items
         sold = decayed_popularity(interactions, self.params.half_life_days).astype(np.float64)
         sold[1:] += self.params.smoothing * sold[1:].mean()
@@ -35,17 +40,17 @@ class InterestsRecommender(BaseRecommender):
         total = np.bincount(self.category[1:], sold[1:], len(codes))
         within = sold / total[self.category]
         within[0] = 0.0
-        self._keep(within.astype(np.float32), (total / total.sum()).astype(np.float32))
+        self._set_shares(within.astype(np.float32), (total / total.sum()).astype(np.float32))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        """Return the chance of each item in [0, 1]; for a user without history that is its share of all sales."""
+        """Return the probability of each item in [0, 1]; without history, its share of all sales."""
         history = history_matrix(users, self.n_items, self.params.recency)
         n = len(self.share)
-        place = np.repeat(np.arange(len(users)), np.diff(history.indptr)) * n + self.category[history.indices]
-        cares = np.bincount(place, history.data, len(users) * n).reshape(-1, n)  # (n_users, n_categories)
-        known = cares.sum(axis=1, keepdims=True)
-        share = (cares + self.params.prior * self.share) / (known + self.params.prior)
+        cell = np.repeat(np.arange(len(users)), np.diff(history.indptr)) * n + self.category[history.indices]
+        weight = np.bincount(cell, history.data, len(users) * n).reshape(-1, n)  # (n_users, n_categories)
+        total = weight.sum(axis=1, keepdims=True)
+        share = (weight + self.params.prior * self.share) / (total + self.params.prior)
         return pick(share[:, self.category].astype(np.float32) * self.within, items)
 
     def save(self, folder: Path) -> None:
@@ -62,8 +67,8 @@ class InterestsRecommender(BaseRecommender):
         model.category = stored.array("category", (stored.n_items + 1,), np.int32)
         share = stored.array("share", (None,))
         check_items(model.category, len(share) - 1, f"{folder}: array 'category'")
-        model._keep(stored.array("within", (stored.n_items + 1,)), share)
+        model._set_shares(stored.array("within", (stored.n_items + 1,)), share)
         return model
 
-    def _keep(self, within: FloatArray, share: FloatArray) -> None:
+    def _set_shares(self, within: FloatArray, share: FloatArray) -> None:
         self.within, self.share = within, share

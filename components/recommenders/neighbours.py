@@ -1,4 +1,4 @@
-"""Item neighbours: items bought by the same people, under BM25 weights: popular items and repeats count less."""
+"""Item k-nearest-neighbours: items bought by the same users; BM25 weights popular items and repeats less."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.params import NeighboursParams, PopularityParams
+from components.params import NeighboursParams, Params, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
 from components.recommenders.popularity import prior
@@ -23,6 +23,11 @@ class NeighboursRecommender(BaseRecommender):
         self.params = params
         self.popularity = popularity
 
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return the model of models.neighbours."""
+        return cls(params.models.neighbours, params.models.popularity)
+
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Find the nearest items of each item; the item itself is not among them."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
@@ -30,7 +35,7 @@ class NeighboursRecommender(BaseRecommender):
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
-        """Return history times similarity; where that says nothing, a tiny popularity."""
+        """Return history times similarity, plus the popularity prior."""
         history = history_matrix(users, self.n_items, self.params.recency)
         scores: FloatArray = (history @ self.similarity).toarray()
         return pick(scores + self.prior, items)
@@ -54,21 +59,21 @@ def bm25_neighbours(seen: Matrix, params: NeighboursParams) -> Matrix:
     """Return (n_items + 1, n_items + 1): row i holds its n_neighbours most similar items."""
     from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 
-    if not seen.nnz:  # anonymous visitors only: nobody bought two things
+    if not seen.nnz:  # anonymous visitors only: there are no co-occurrences
         return csr_matrix((seen.shape[1], seen.shape[1]), dtype=np.float32)
     weighted = bm25_weight(seen.T, params.k1, params.b).T.tocsr()  # items are the documents, users the terms
-    model = ItemItemRecommender(K=params.n_neighbours + 1)  # one more: the item itself
+    model = ItemItemRecommender(K=params.n_neighbours + 1)  # one more: the item itself is among them
     model.fit(weighted, show_progress=False)
     return without_self(model.similarity, params.n_neighbours)
 
 
 def without_self(similarity: Matrix, n: int) -> Matrix:
-    """Return the n largest positive entries of each row beside the diagonal; the first columns win ties."""
+    """Return the n largest positive entries of each row off the diagonal; ties go to the first columns."""
     pairs = similarity.tocoo()
     keep = (pairs.row != pairs.col) & (pairs.data > 0)
     rows, columns, data = pairs.row[keep], pairs.col[keep], pairs.data[keep]
     order = np.lexsort((columns, -data, rows))
     rows, columns, data = rows[order], columns[order], data[order]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)  # place within its row
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)  # within its row
     keep = rank < n
     return csr_matrix((data[keep].astype(np.float32), (rows[keep], columns[keep])), shape=similarity.shape)

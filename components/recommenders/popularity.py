@@ -1,4 +1,4 @@
-"""What sells now: the same list for everybody. Also the prior that the other models fall back on."""
+"""Decayed popularity: the same list for every user. Also the prior that other models fall back on."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -7,13 +7,13 @@ import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.params import PopularityParams
+from components.params import Params, PopularityParams
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, pick, signed
 from components.recommenders.storage import Stored, write_model
 from components.times import DAY_US
 
-PRIOR = 1e-6  # far below any model's scores: it orders only what the model leaves equal
+PRIOR = 1e-6  # far below any model's scores: it only breaks ties
 
 
 class PopularityRecommender(BaseRecommender):
@@ -23,6 +23,11 @@ class PopularityRecommender(BaseRecommender):
 
     def __init__(self, params: PopularityParams) -> None:
         self.params = params
+
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Return the model of models.popularity."""
+        return cls(params.models.popularity)
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Count all events, those of anonymous visitors too."""
@@ -50,7 +55,7 @@ class PopularityRecommender(BaseRecommender):
 
 
 def decayed_popularity(interactions: Interactions, half_life_days: float) -> FloatArray:
-    """Return (n_items + 1,) in [0, 1]: decayed weights per item, returns subtracted, over those of the best item."""
+    """Return (n_items + 1,) in [0, 1]: decayed weights per item, returns subtracted, divided by the largest."""
     if not len(interactions):
         raise ContractError("the training window has no events; widen it, or look at the source of `events`")
     check_items(interactions.item_idx, interactions.n_items, "the training window", lowest=1)
@@ -62,5 +67,5 @@ def decayed_popularity(interactions: Interactions, half_life_days: float) -> Flo
 
 
 def prior(interactions: Interactions, popularity: PopularityParams) -> FloatArray:
-    """Return (n_items + 1,) tiny scores in order of popularity: what a model adds where it knows nothing."""
+    """Return (n_items + 1,) tiny scores in order of popularity: what a model adds to break ties."""
     return PRIOR * decayed_popularity(interactions, popularity.half_life_days)

@@ -1,4 +1,4 @@
-"""A model on disk: a folder with model.json (name, format, settings) and arrays.safetensors. Nothing in it runs."""
+"""A model on disk: a folder with model.json (name, format, settings) and arrays.safetensors. No code in it runs."""
 
 import json
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ from components.params import Section
 from components.recommenders.histories import Matrix
 
 Array = NDArray[Any]
-Knobs = TypeVar("Knobs", bound=Section)
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 def write_model(
     folder: Path, name: str, version: int, n_items: int, settings: Mapping[str, Section], arrays: Mapping[str, Array]
 ) -> None:
-    """Write the folder's two files; model.json comes last and whole, so a folder that has it is complete."""
+    """Write the folder's two files; model.json is written last, so a folder that has it is complete."""
     write_bytes(folder / "arrays.safetensors", save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
-    knobs = {key: section.model_dump(mode="json") for key, section in settings.items()}
-    tree = {"name": name, "format": version, "n_items": n_items, **knobs}
+    sections = {key: section.model_dump(mode="json") for key, section in settings.items()}
+    tree = {"name": name, "format": version, "n_items": n_items, **sections}
     write_json(folder / "model.json", tree, sort_keys=True)
 
 
@@ -48,17 +48,17 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 class Stored:
-    """A model folder as read: settings and arrays by name, each checked when it is asked for."""
+    """A model folder as read: settings and arrays by name, each checked when it is read."""
 
     def __init__(self, folder: Path, name: str, version: int) -> None:
         self.folder = folder
         self.settings = read_settings(folder)
-        came = (self.settings["name"], self.settings.get("format"))
-        if came != (name, version):
-            raise ContractError(f"{folder}: expected model {name!r} in format {version}, came {came}; fit it again")
+        found = (self.settings["name"], self.settings.get("format"))
+        if found != (name, version):
+            raise ContractError(f"{folder}: expected model {name!r} in format {version}, got {found}; fit it again")
         n_items = self.settings.get("n_items")
         if not isinstance(n_items, int) or n_items < 1:
-            raise ContractError(f"{folder}/model.json: expected n_items of 1 or more, came {n_items!r}")
+            raise ContractError(f"{folder}/model.json: expected n_items of 1 or more, got {n_items!r}")
         self.n_items = n_items
         path = folder / "arrays.safetensors"
         try:
@@ -66,7 +66,7 @@ class Stored:
         except (OSError, SafetensorError) as error:
             raise ContractError(f"{path}: cannot be read ({error}); save the model again") from None
 
-    def section(self, key: str, kind: type[Knobs]) -> Knobs:
+    def section(self, key: str, kind: type[SectionT]) -> SectionT:
         """Return the parameters that the model was fitted with."""
         try:
             return kind.model_validate(self.settings.get(key))
@@ -88,14 +88,14 @@ class Stored:
         return value
 
     def item_matrix(self, key: str) -> Matrix:
-        """Return a sparse (n_items + 1, n_items + 1) matrix that `matrix_arrays` took apart."""
+        """Return a sparse (n_items + 1, n_items + 1) matrix from the arrays of `matrix_arrays`."""
         size = self.n_items + 1
         indptr = self.array(f"{key}.indptr", (size + 1,), np.int64)
         data = self.array(f"{key}.data", (None,))
         indices = self.array(f"{key}.indices", data.shape, np.int32)
-        ends = indptr[0] == 0 and indptr[-1] == len(data) and (np.diff(indptr) >= 0).all()
-        if not ends or (len(indices) and not (indices.min() >= 0 and indices.max() < size)):
-            raise ContractError(f"{self.folder}: sparse array {key!r} points outside itself; fit the model again")
+        is_valid = indptr[0] == 0 and indptr[-1] == len(data) and (np.diff(indptr) >= 0).all()
+        if not is_valid or (len(indices) and not (indices.min() >= 0 and indices.max() < size)):
+            raise ContractError(f"{self.folder}: sparse array {key!r} has indices out of range; fit the model again")
         return csr_matrix((data, indices, indptr), shape=(size, size))
 
 

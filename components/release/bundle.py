@@ -7,7 +7,7 @@ Layout:
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
     ranker/                  P(click), P(cart) and P(purchase), where the shop has a ranker
-    nearest/                 ANN index of the embeddings, for large catalogues
+    ann/                     ANN index of the embeddings, for large catalogues
     search/                  inverted index of the products' words
     sentiment/               sentiment head on the encoder's review vectors, where there is one
     encoder/                 the text encoder, where release.include_encoder
@@ -30,8 +30,7 @@ from components.data.tables import read_catalogue
 from components.errors import ContractError
 from components.language.encoder import FILES
 from components.params import AnnParams, ProfilesParams
-from components.recommenders.ann_index import Nearest
-from components.recommenders.content import ContentRecommender
+from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import load_model
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import canonical_json, check_files, list_files, write_manifest
@@ -64,7 +63,7 @@ class BundleInfo(Record):
     simulated: bool
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
     profiles: ProfilesParams | None = None  # how profiles are computed from events; None: the bundle has none
-    nearest: AnnParams | None = None  # parameters of the ANN index in nearest/; None: the bundle has none
+    ann: AnnParams | None = None  # parameters of the ANN index in ann/; None: the bundle has none
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class BundleSources:
     encoder: Path | None = None
     ranker: Path | None = None
     search: Path | None = None
-    nearest: Path | None = None
+    ann: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,18 @@ class Bundle:
     def model(self) -> Recommender:
         """Return the recommender that the bundle ships."""
         model = load_model(self.folder / "model")
-        if self.nearest and isinstance(model, ContentRecommender) and model.vectors.shape[1] == self.nearest.dim:
-            model.nearest = self.nearest
+        if self.ann:
+            model.use_ann_index(self.ann)
         return model
 
     @cached_property
-    def nearest(self) -> Nearest | None:
+    def ann(self) -> AnnIndex | None:
         """Return the ANN index of the products' vectors; None where search is exact."""
-        params, vectors = self.info.nearest, self.catalogue.embedding
+        params, vectors = self.info.ann, self.catalogue.embedding
         if params is None or vectors is None:
             return None
-        return Nearest.load(self.folder / "nearest", self.info.n_items, vectors.shape[1], params)
+        folder = self.folder / ("ann" if (self.folder / "ann").is_dir() else "nearest")  # of version 0.1
+        return AnnIndex.load(folder, self.info.n_items, vectors.shape[1], params)
 
     @cached_property
     def fallback(self) -> Recommender:
@@ -191,7 +191,7 @@ def _copies(sources: BundleSources) -> dict[str, Path]:
         "drift_reference.parquet": sources.drift_reference,
     }
     folders = {"model": sources.model, "fallback": sources.fallback}
-    optional = {"ranker": sources.ranker, "search": sources.search, "nearest": sources.nearest}
+    optional = {"ranker": sources.ranker, "search": sources.search, "ann": sources.ann}
     folders |= {name: folder for name, folder in optional.items() if folder}
     if (sources.features / "sentiment/sentiment.json").is_file():
         folders["sentiment"] = sources.features / "sentiment"

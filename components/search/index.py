@@ -17,7 +17,7 @@ from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.errors import ContractError
 from components.io import write_bytes
 from components.params import SearchParams
-from components.recommenders.ann_index import Nearest
+from components.recommenders.ann_index import AnnIndex
 from components.recommenders.base import top_k
 from components.search.lexical import LexicalIndex
 
@@ -53,21 +53,21 @@ class SearchIndex:
         personal: FloatArray | None = None,
         popular: FloatArray | None = None,
         candidates: BoolArray | None = None,
-        graph: Nearest | None = None,
+        ann: AnnIndex | None = None,
     ) -> Hits:
         """Return the best k products for a query.
 
         vectors: the query's (dim,) and the products' (n_items + 1, dim), unit, by one encoder. The others are
         (n_items + 1,). personal: the recommender's scores for the user, 0 for the mean product and 1 for the best.
         popular: how much all users like a product, listed where nothing matches. candidates: False bars a product.
-        graph: of a large catalogue; the query is compared with what it finds there and with the best by words.
+        ann: of a large catalogue; the query is compared with what the index finds and with the best by words.
         """
         scores, instead = self.lexical.score(query, self.n_items, self.params)
         worded = bool(scores.max(initial=0) > 0)
         fused = scores / scores.max() if worded else scores
         meant = vectors is not None and bool(vectors[0].any())
         if vectors is not None and meant:
-            read = self._read(vectors[0], scores, candidates, graph)
+            read = self._read(vectors[0], scores, candidates, ann)
             likeness = np.zeros_like(scores)
             likeness[read] = np.maximum(vectors[1][read] @ vectors[0], 0)
             fused = fused + self.params.semantic_weight * likeness / max(float(likeness.max()), 1e-9)
@@ -96,12 +96,12 @@ class SearchIndex:
         return Hits(best.items[0, :n], best.scores[0, :n], reason)
 
     def _read(
-        self, vector: FloatArray, scores: FloatArray, candidates: BoolArray | None, graph: Nearest | None
+        self, vector: FloatArray, scores: FloatArray, candidates: BoolArray | None, ann: AnnIndex | None
     ) -> IntArray | slice:
         """Return the products that the query's vector is compared with."""
-        if graph is None:
+        if ann is None:
             return slice(None)
-        near = graph.around(vector, max(self.params.similar_candidates, 1), candidates)
+        near = ann.search(vector, max(self.params.similar_candidates, 1), candidates)
         worded = np.flatnonzero(scores)
         if len(worded) > MOST:
             worded = worded[np.argpartition(scores[worded], -MOST)[-MOST:]]

@@ -3,11 +3,12 @@
 import logging
 from pathlib import Path
 
+from components.contracts import Recommender
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.params import Params
-from components.recommenders.cold_items import Newcomers
-from components.recommenders.factory import hybrid_of, load_model, model_folder
-from components.recommenders.hybrid import SLICES
+from components.recommenders.cold_items import ColdItemSmoother
+from components.recommenders.factory import check_names, load_model, model_folder
+from components.recommenders.hybrid import SLICES, HybridRecommender
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("blend")
@@ -16,13 +17,14 @@ log = logging.getLogger("blend")
 def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
     """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
     section = params.models.hybrid
-    model = hybrid_of({name: load_model(model_folder(models, name)) for name in section.parts}, params)
-    model.batch_users = params.recommend.batch_users
+    check_names(params)
+    parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
+    model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split), read_catalogue(split, features)
-    newcomers = Newcomers.of(events, catalogue, section.cold_item_neighbour_pool)
-    model.blend(read_users(split, "validation"), events.n_items, newcomers)
+    smoother = ColdItemSmoother.of(events, catalogue, section.cold_item_neighbour_pool)
+    model.blend(read_users(split, "validation"), events.n_items, smoother)
     model.save(models / "hybrid")
-    metrics = {f"validation/{name}": value for name, value in model.found.items()}
+    metrics = {f"validation/{name}": value for name, value in model.metrics.items()}
     for row, name in enumerate(SLICES):
         weights = dict(zip(model.parts, map(float, model.weights[row]), strict=True))
         log.info("%s users: %s", name, ", ".join(f"{part} {weight:.2f}" for part, weight in weights.items()))

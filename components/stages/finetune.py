@@ -23,8 +23,7 @@ def main() -> None:
         from components.recommenders.sequence.recommender import SequenceRecommender
 
         split, reports = Path("data/split"), Path("reports/finetune")
-        model = SequenceRecommender(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
-        model.batch_users = params.recommend.batch_users
+        model = SequenceRecommender.from_params(params)
         model.work, model.board = WORK, Path("run/tensorboard")
         model.fit(read_interactions(split), read_catalogue(split, Path("features")), read_users(split, "validation"))
         if not first:

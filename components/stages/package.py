@@ -8,7 +8,7 @@ from components.contracts import Evaluation
 from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
 from components.params import Params
-from components.recommenders.ann_index import Nearest
+from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.search.index import SearchIndex
@@ -23,10 +23,10 @@ def package(root: Path, params: Params) -> str:
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
     SearchIndex.build(catalogue, params.search).save(index)
     info = bundle_info(root, evaluation.challenger, params)
-    graph = root / "run/nearest" if info.nearest else None
-    if graph and catalogue.embedding is not None:
-        log.info("linking %d products", info.n_items)
-        Nearest.build(catalogue.embedding, params.ann).save(graph)
+    ann = root / "run/ann" if info.ann else None
+    if ann and catalogue.embedding is not None:
+        log.info("indexing %d products", info.n_items)
+        AnnIndex.build(catalogue.embedding, params.ann).save(ann)
     sources = BundleSources(
         model=fitted(root, evaluation.challenger),
         fallback=fitted(root, "popularity"),
@@ -36,7 +36,7 @@ def package(root: Path, params: Params) -> str:
         encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
         ranker=_ranker_folder(root),
         search=index,
-        nearest=graph,
+        ann=ann,
     )
     digest = build_bundle(root / "bundle", sources, info)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
@@ -59,7 +59,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         simulated=split.simulated,
         encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
         profiles=params.profiles,
-        nearest=params.ann if split.n_items >= params.ann.min_items else None,
+        ann=params.ann if split.n_items >= params.ann.min_items else None,
     )
 
 

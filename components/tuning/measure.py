@@ -13,7 +13,6 @@ from components.evaluation.metrics import per_user
 from components.evaluation.protocol import check_leakage, rank, window_users
 from components.params import Params
 from components.recommenders.factory import create
-from components.recommenders.sequence.recommender import SequenceRecommender
 
 READ = ("train.parquet", "validation.parquet", "items.parquet")  # of the split; the test window is not among them
 
@@ -74,9 +73,7 @@ def measure(
     """
     trainer = params.trainer.model_copy(update={"devices": 1, "strategy": "auto"})
     recommender = create(model, params.model_copy(update={"trainer": trainer}))
-    if isinstance(recommender, SequenceRecommender):
-        recommender.batch_users = params.recommend.batch_users
-        recommender.after_epoch = after_epoch
+    recommender.after_epoch = after_epoch
     recommender.fit(interactions or world.interactions, world.catalogue, world.tuning)
     k = int(params.evaluation.primary.rsplit("_", 1)[1])
     section, n_items = params.recommend, world.interactions.n_items

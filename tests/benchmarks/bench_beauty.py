@@ -26,9 +26,9 @@ from components.data.split import make_split
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.evaluation.metrics import per_user
 from components.params import Params, load
-from components.recommenders.cold_items import Newcomers
-from components.recommenders.factory import NAMES, create, hybrid_of
-from components.recommenders.hybrid import SLICES
+from components.recommenders.cold_items import ColdItemSmoother
+from components.recommenders.factory import MODELS, create
+from components.recommenders.hybrid import SLICES, HybridRecommender
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"
@@ -79,8 +79,8 @@ def fitted(name: str, params: Params, data: Data, parts: dict[str, Recommender])
     train, catalogue, validation = data
     if name != "hybrid":
         return create(name, params).fit(train, catalogue, validation)
-    newcomers = Newcomers.of(train, catalogue, params.models.hybrid.cold_item_neighbour_pool)
-    blend = hybrid_of(parts, params).blend(validation, train.n_items, newcomers)
+    smoother = ColdItemSmoother.of(train, catalogue, params.models.hybrid.cold_item_neighbour_pool)
+    blend = HybridRecommender.of_parts(parts, params).blend(validation, train.n_items, smoother)
     for slice_name, row in zip(SLICES, blend.weights, strict=True):
         told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))
         logging.info("hybrid, %s users: %s", slice_name, told)
@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of interactions.csv.gz and items.csv.gz")
-    parser.add_argument("--models", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[42])
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of the example")
     parser.add_argument("--validation", action="store_true", help="judge on the last but one item: for tuning")

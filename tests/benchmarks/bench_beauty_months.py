@@ -26,7 +26,7 @@ from components.evaluation.protocol import rank, window_users
 from components.evaluation.results import user_rows
 from components.evaluation.slices import trained_items
 from components.params import Params, load
-from components.recommenders.factory import NAMES, SIMPLE
+from components.recommenders.factory import MODELS, SIMPLE
 
 MONTHS = [f"2014-{month:02d}" for month in range(1, 8)]
 SLICES = ("all", "new users", "new items")
@@ -61,7 +61,7 @@ def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Pat
     masks = slices(test, trained_items(train.item_idx, train.n_items))
     values: Values = {name: {} for name in SLICES}
     parts = dict[str, Recommender]()
-    for name in NAMES:
+    for name in MODELS:
         model = parts[name] = fitted(name, params, (train, catalogue, validation), dict(parts))
         lists = rank(model, test, 10, params.recommend.exclude_seen, train.n_items, params.recommend.batch_users)
         for slice_name, table in zip(masks, user_rows(name, lists, test.ground_truth, masks, [10]), strict=True):
@@ -99,9 +99,9 @@ def main() -> int:
         for month in asked.months:
             months.append(run_month(month, asked, params, (asked.folder or Path(scratch)) / month))
             print(row(month, months[-1], params.seed), flush=True)
-    total = {s: {name: np.concatenate([m[s][name] for m in months]) for name in NAMES} for s in SLICES}
+    total = {s: {name: np.concatenate([m[s][name] for m in months]) for name in MODELS} for s in SLICES}
     print("\n| model | " + " | ".join(f"{s} ({len(total[s]['hybrid'])})" for s in SLICES) + " |\n|---|---|---|---|")
-    for name in NAMES:
+    for name in MODELS:
         cells = ["{:.4f} ± {:.4f}".format(*mean_and_margin(total[s][name])) for s in SLICES]
         print(f"| {name} | " + " | ".join(cells) + " |")
     print("\n" + row("all", total, params.seed))

@@ -40,8 +40,8 @@ def shop(n_items: int, n_users: int) -> tuple[Interactions, Catalogue, Users]:
     chosen = tastes[np.arange(n_users)[:, None], rng.choice(3, (n_users, EVENTS + 1), p=[0.6, 0.3, 0.1])]
     items = np.zeros(chosen.shape, np.int32)
     for g, mine in enumerate(members):
-        places = chosen == g
-        items[places] = mine[(len(mine) * rng.random(places.sum()) ** 2).astype(int)]
+        positions = chosen == g
+        items[positions] = mine[(len(mine) * rng.random(positions.sum()) ** 2).astype(int)]
     times = np.sort(rng.integers(0, 90 * DAY_US, items.shape), axis=1)
     past = slice(0, EVENTS)
     n = n_users * EVENTS

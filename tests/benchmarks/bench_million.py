@@ -31,7 +31,7 @@ from safetensors.numpy import save_file
 from components.contracts import ChampionRef, Interactions, Users
 from components.params import Params
 from components.params import load as read_params
-from components.recommenders.ann_index import Nearest
+from components.recommenders.ann_index import AnnIndex
 from components.recommenders.content import ContentRecommender, unit_rows
 from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
@@ -92,7 +92,7 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
     content.fit(interactions, _Catalogue(vectors), None)  # type: ignore[arg-type]
     content.save(sources / "content")
     started = time.perf_counter()
-    Nearest.build(content.vectors, params.ann).save(sources / "nearest")
+    AnnIndex.build(content.vectors, params.ann).save(sources / "ann")
     print(f"graph of {n} products x {dim}: built in {time.perf_counter() - started:.0f} s by one thread", flush=True)
     info = BundleInfo(
         model="content",
@@ -105,7 +105,7 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
         weights={"view": 1.0},
         simulated=True,
         encoder=EncoderInfo(model="synthetic", digest="0" * 64, dim=dim, max_tokens=8),
-        nearest=params.ann,
+        ann=params.ann,
     )
     parts = BundleSources(
         model=sources / "content",
@@ -113,7 +113,7 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
         split=sources / "split",
         features=sources / "features",
         drift_reference=sources / "reference.parquet",
-        nearest=sources / "nearest",
+        ann=sources / "ann",
     )
     build_bundle(folder / "bundle", parts, info)
 
@@ -140,7 +140,7 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
     model, vectors = bundle.model, bundle.catalogue.embedding
     assert isinstance(model, ContentRecommender)
     assert vectors is not None
-    assert bundle.nearest is not None
+    assert bundle.ann is not None
     rng = np.random.default_rng(2)
     products = rng.integers(1, bundle.info.n_items + 1, ASKED)
     users = Users.concat([user_of(bundle, [Row(str(i), "view", None) for i in h]) for h in histories(bundle, ASKED, 3)])
@@ -154,7 +154,7 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
             scores[:, 0] = -np.inf
             exact = np.argpartition(-scores, K, axis=1)[:, :K]
             for query, wanted in zip(some, exact, strict=True):
-                items = bundle.nearest.around(query, K)
+                items = bundle.ann.search(query, K)
                 best = items[np.argsort(-(model.vectors[items] @ query))[:K]]
                 hits += len(set(best.tolist()) & set(wanted.tolist()))
         found[name] = hits / (K * ASKED)

@@ -26,7 +26,7 @@ from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, window_users
 from components.params import load
 from components.recommenders.base import top_k
-from components.recommenders.factory import NAMES, load_model, model_folder
+from components.recommenders.factory import MODELS, load_model, model_folder
 from components.times import DAY_US, to_micros
 
 HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of what a page says about its user; pages of everybody that stand beside it
@@ -99,7 +99,7 @@ def main() -> int:
     print("| ranking | NDCG@10 | English half | Chinese half |\n|---|---|---|---|")
     told("the truth", best(lambda u: world.expected(u, day)))
     reachable = told("the world known, tastes learned from history", best(lambda u: inferred(world, kinds, u)))
-    for name in NAMES:
+    for name in MODELS:
         model = load_model(model_folder(folder / "models", name))
         lists = rank(model, users, 10, params.recommend.exclude_seen, info.n_items, params.recommend.batch_users)
         mine = told(name, lists)

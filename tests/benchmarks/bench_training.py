@@ -95,12 +95,12 @@ def main() -> int:
         few = read_users(split, "validation").subsample(50)  # validation is no part of the comparison
         write_events(train, folder / "events.csv")
         catalogue = embed(catalogue, params, asked.cache)
-        pieces = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))
-        batch = round(SEQUENCES * len(train) / len(pieces.starts))
+        segments = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))
+        batch = round(SEQUENCES * len(train) / len(segments.starts))
         params = params.model_copy(update={"trainer": params.trainer.model_copy(update={"batch_size": batch})})
         n = len(np.unique(train.user_idx))
         print(
-            f"{n} sequences, {len(train)} events; ours: {len(pieces.starts)} pieces, {batch} events a batch, and a "
+            f"{n} sequences, {len(train)} events; ours: {len(segments.starts)} segments, {batch} events a batch, and a "
             f"validation by {len(few)} users in each epoch; torch {torch.__version__}"
         )
         print("| round | ours, s an epoch | RecTools, s an epoch | ours, sequences/s | ratio |")

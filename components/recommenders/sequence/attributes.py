@@ -1,4 +1,4 @@
-"""What a product is beside its text: brand, category levels, price level and language, as codes of one table."""
+"""Attributes of a product: brand, category levels, price decile and language, as codes of one vocabulary."""
 
 from collections import Counter
 
@@ -12,9 +12,9 @@ LEVEL = " > "  # between the levels of a category path
 
 
 def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:
-    """Return (n_items + 1, width) codes and how many there are; 0 is none, and fills up the rows.
+    """Return (n_items + 1, width) codes and the size of the vocabulary; 0 is padding.
 
-    A value that no other product has says nothing that the product's own vector does not: it has no code.
+    A value of a single product gets no code: the product's own vector covers it.
     """
     rows = [_values(catalogue, i, level) for i, level in enumerate(price_levels(catalogue))]
     count = Counter(value for row in rows for value in row)
@@ -28,17 +28,17 @@ def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:
 
 
 def _values(catalogue: Catalogue, i: int, price_level: int) -> list[tuple[str, str]]:
-    """Return the values of a product, each once."""
+    """Return the distinct (attribute, value) pairs of a product."""
     if i == 0:
         return []
     levels = (("category", part.strip()) for part in catalogue.category[i].split(LEVEL))
-    told = [("brand", catalogue.brand[i].strip()), *levels, ("language", catalogue.language[i])]
-    told += [("price", str(price_level))] if price_level else []
-    return list(dict.fromkeys(value for value in told if value[1]))
+    values = [("brand", catalogue.brand[i].strip()), *levels, ("language", catalogue.language[i])]
+    values += [("price", str(price_level))] if price_level else []
+    return list(dict.fromkeys(value for value in values if value[1]))
 
 
 def price_levels(catalogue: Catalogue) -> NDArray[np.int64]:
-    """Return (n_items + 1,) the tenth of the catalogue that a price falls in, 1..10; 0 where there is none."""
+    """Return (n_items + 1,) the price decile within the catalogue, 1..10; 0 where the price is unknown."""
     known = np.isfinite(catalogue.price)
     levels = np.zeros(len(catalogue.price), np.int64)
     if known.any():

@@ -1,4 +1,4 @@
-"""A training run on disk: weights, optimizer and progress as safetensors and JSON, whole or not there at all."""
+"""Checkpoints of a training run: weights, optimizer state and progress as safetensors and JSON, written atomically."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -14,10 +14,10 @@ from components.tensors import load_moments, moments, read_tensors, write_tensor
 
 
 @dataclass
-class Progress:
-    """Where a training run stands."""
+class TrainingProgress:
+    """The progress of a training run."""
 
-    key: str  # digest of everything that the run depends on; another key is another run
+    key: str  # digest of everything that the run depends on; with another key it is another run
     epoch: int = 0
     batch: int = 0  # batches done in this epoch
     step: int = 0
@@ -28,8 +28,8 @@ class Progress:
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
-def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write state.safetensors, then state.json that names its step: the two are read together or not at all."""
+def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: TrainingProgress) -> None:
+    """Write state-<step>.safetensors, then state.json with that step: a reader sees both or neither."""
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()} | moments(optimizer, "optimizer")
     name = f"state-{progress.step}.safetensors"
     write_tensors(folder / name, tensors)
@@ -39,14 +39,14 @@ def write_state(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, 
             old.unlink()
 
 
-def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the newest state of this very run into net and optimizer; return where it stands, or a fresh start.
+def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingProgress:
+    """Load the newest checkpoint with this key into net and optimizer; return its progress, or that of a new run.
 
     Raises ContractError naming the file that is damaged.
     """
     progress = read_progress(folder, key)
     if progress is None:
-        return Progress(key)
+        return TrainingProgress(key)
     path = folder / f"state-{progress.step}.safetensors"
     try:
         tensors = read_tensors(path)
@@ -57,20 +57,20 @@ def read_state(folder: Path, key: str, net: nn.Module, optimizer: torch.optim.Op
     return progress
 
 
-def read_progress(folder: Path, key: str) -> Progress | None:
-    """Return state.json, or None where there is none of this very run; raises ContractError when it is damaged."""
+def read_progress(folder: Path, key: str) -> TrainingProgress | None:
+    """Return state.json, or None where there is none with this key; raises ContractError when it is damaged."""
     path = folder / "state.json"
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_bytes())
-        return Progress(**content) if content["key"] == key else None
+        return TrainingProgress(**content) if content["key"] == key else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(path, error) from None
 
 
 def write_best(folder: Path, net: nn.Module) -> None:
-    """Keep the weights of the best epoch so far."""
+    """Write the weights of the best epoch so far."""
     write_tensors(folder / "best.safetensors", net.state_dict())
 
 

@@ -1,7 +1,6 @@
-"""The graph of products: who was taken together, and graph attention over it (pure torch).
+"""The item graph (products taken by the same users) and graph attention over it, in pure torch.
 
-Source: Velickovic et al. 2018 (GAT), with the scores of Brody et al. 2022 (GATv2) and how often two were taken together
-as a prior.
+Source: Velickovic et al. 2018 (GAT), with the scores of Brody et al. 2022 (GATv2) and the co-occurrence as a prior.
 """
 
 import numpy as np
@@ -14,15 +13,15 @@ from components.contracts import FloatArray, Interactions
 from components.recommenders.base import top_k
 from components.recommenders.histories import training_matrix
 
-CELLS = 16_000_000  # of likenesses looked at at once: bounds memory at some 200 MB
-Graph = tuple[NDArray[np.int64], FloatArray]
+CELLS = 16_000_000  # similarities computed at once: bounds memory at some 200 MB
+ItemGraph = tuple[NDArray[np.int64], FloatArray]
 
 
-def item_graph(interactions: Interactions, embedding: FloatArray, k: int) -> Graph:
-    """Return (n_items + 1, k) neighbours of each product and the log of their share, -inf where there are fewer.
+def item_graph(interactions: Interactions, embedding: FloatArray, k: int) -> ItemGraph:
+    """Return (n_items + 1, k) neighbours of each product and the log of their normalised weight; -inf is padding.
 
-    Neighbours are those taken by the same users (cosine of the users); where these are fewer, and for products that
-    nobody took, places are filled with what reads alike, at a tenth of its cosine.
+    The weight is the cosine of the sets of users who took both products, or a tenth of the cosine of their texts
+    where that is larger: so products without events have neighbours too.
     """
     taken = training_matrix(interactions)
     taken.data = np.ones_like(taken.data)
@@ -30,35 +29,36 @@ def item_graph(interactions: Interactions, embedding: FloatArray, k: int) -> Gra
     scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
     by_item = taken.T.tocsr().astype(np.float32)  # (n_items + 1, n_users + 1)
     n = by_item.shape[0]
-    near, share = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
+    neighbours, weight = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
     step = max(1, CELLS // n)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        together = (by_item[rows] @ taken).toarray() * scale[rows, None] * scale
-        likeness: FloatArray = (0.1 * np.maximum(embedding[rows] @ embedding.T, 0)).astype(np.float32)
-        both = np.maximum(together, likeness).astype(np.float32)
-        both[np.arange(len(both)), np.arange(rows.start, rows.stop)] = 0  # not itself
-        both[:, 0] = 0
-        best = top_k(both, k)
-        near[rows, : best.items.shape[1]], share[rows, : best.items.shape[1]] = best.items, best.scores
-    share[0] = 0
-    near[share == 0] = 0
-    total = np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
+        co_taken = (by_item[rows] @ taken).toarray() * scale[rows, None] * scale
+        text_similarity: FloatArray = (0.1 * np.maximum(embedding[rows] @ embedding.T, 0)).astype(np.float32)
+        similarity = np.maximum(co_taken, text_similarity).astype(np.float32)
+        similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = 0  # not itself
+        similarity[:, 0] = 0
+        best = top_k(similarity, k)
+        width = best.items.shape[1]
+        neighbours[rows, :width], weight[rows, :width] = best.items, best.scores
+    weight[0] = 0
+    neighbours[weight == 0] = 0
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
     with np.errstate(divide="ignore"):
-        return near, np.log(share / total).astype(np.float32)
+        return neighbours, np.log(weight / total).astype(np.float32)
 
 
 class GraphAttention(nn.Module):
-    """What a product's neighbours add to its vector, each by how much it matters to the product."""
+    """An attention-weighted sum of the vectors of a product's neighbours."""
 
-    def __init__(self, graph: Graph, dim: int, heads: int) -> None:
+    def __init__(self, graph: ItemGraph, dim: int, heads: int) -> None:
         super().__init__()
-        self.near: Tensor
+        self.neighbours: Tensor
         self.prior: Tensor
-        self.register_buffer("near", torch.from_numpy(graph[0]), persistent=False)
+        self.register_buffer("neighbours", torch.from_numpy(graph[0]), persistent=False)
         self.register_buffer("prior", torch.from_numpy(graph[1]), persistent=False)
         self.heads = heads
-        self.ask, self.answer = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
+        self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, dim, bias=False)
         self.score = nn.Parameter(torch.zeros(heads, dim // heads))
         nn.init.normal_(self.score, std=0.1)
@@ -66,12 +66,12 @@ class GraphAttention(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return (n, d) from (n, d); zero for a product without neighbours."""
-        n, k = self.near.shape
+        n, k = self.neighbours.shape
         shape = (n, k, self.heads, -1)
-        asked = self.ask(vectors).view(n, 1, self.heads, -1)
-        answers, values = (functional.embedding(self.near, f(vectors)).view(shape) for f in (self.answer, self.value))
-        matter = (functional.leaky_relu(asked + answers, 0.2) * self.score).sum(dim=-1) + self.prior.unsqueeze(-1)
-        none = torch.isinf(self.prior).all(dim=1)
-        weight = torch.softmax(matter.masked_fill(none[:, None, None], 0), dim=1)  # (n, k, heads)
+        queries = self.query(vectors).view(n, 1, self.heads, -1)
+        keys, values = (functional.embedding(self.neighbours, f(vectors)).view(shape) for f in (self.key, self.value))
+        logits = (functional.leaky_relu(queries + keys, 0.2) * self.score).sum(dim=-1) + self.prior.unsqueeze(-1)
+        isolated = torch.isinf(self.prior).all(dim=1)
+        weight = torch.softmax(logits.masked_fill(isolated[:, None, None], 0), dim=1)  # (n, k, heads)
         mixed = (weight.unsqueeze(-1) * values).sum(dim=1).reshape(n, -1)
-        return mixed.masked_fill(none.unsqueeze(1), 0)
+        return mixed.masked_fill(isolated.unsqueeze(1), 0)

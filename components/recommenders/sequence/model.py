@@ -1,6 +1,6 @@
-"""The network, in pure torch: it knows neither Lightning nor files.
+"""The network, in pure torch, without Lightning and files.
 
-Shapes: p pieces of histories, t places in all of them, d width, n items + 1. No place is padding.
+Shapes: p segments of histories, t positions in all of them, d width, n items + 1. There is no padding.
 """
 
 import math
@@ -13,25 +13,25 @@ from torch.nn import functional
 
 from components.contracts import EVENTS
 from components.params import SequenceParams
-from components.recommenders.sequence.graph import Graph, GraphAttention
+from components.recommenders.sequence.graph import GraphAttention, ItemGraph
 from components.recommenders.sequence.loss import cross_entropy
 from components.recommenders.sequence.profile import WIDTH
 
-START = len(EVENTS)  # code of the place before the first event: what an unknown user consists of
-GAPS = 16  # codes of the time between an event and the one before it
+START = len(EVENTS)  # code of the position before the first event: all that an unknown user has
+GAPS = 16  # codes of the time between an event and the previous one
 
 
 class Packed(NamedTuple):
-    """Pieces end to end, each with its start place first; those of equal length are neighbours."""
+    """Segments end to end, each with a start position in front; those of equal length are adjacent."""
 
-    items: Tensor  # (t,) 0 at a start place
-    events: Tensor  # (t,) START at a start place
-    places: Tensor  # (t,) 0 at a start place, then 1, 2, ...
-    gaps: Tensor  # (t,) code of the time since the event before
-    profile: Tensor  # (t, WIDTH) the user's profile at the place
-    older: Tensor  # items of events before the pieces, one piece's after the other's
-    older_at: Tensor  # (p,) where the older items of each piece begin
-    groups: tuple[tuple[int, int], ...]  # pieces and their length, in the order of the places
+    items: Tensor  # (t,) 0 at a start position
+    events: Tensor  # (t,) START at a start position
+    positions: Tensor  # (t,) 0 at a start position, then 1, 2, ...
+    gaps: Tensor  # (t,) code of the time since the previous event
+    profile: Tensor  # (t, WIDTH) the user's profile at the position
+    older: Tensor  # items of the summarised events, one segment after the other
+    older_at: Tensor  # (p,) where the older items of each segment begin
+    groups: tuple[tuple[int, int], ...]  # (number of segments, their length), in the order of the positions
 
     def on(self, device: torch.device) -> Self:
         """Return the same on a device."""
@@ -40,7 +40,7 @@ class Packed(NamedTuple):
 
 
 class Block(nn.Module):
-    """One pre-norm transformer block, causal; attention runs group by group, all else over all places at once."""
+    """One pre-norm transformer block, causal; attention runs group by group, all else over all positions."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -51,53 +51,53 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
-        """Return (t, d) from (t, d); a place sees itself and earlier ones of its piece."""
+        """Return (t, d) from (t, d); a position attends to itself and earlier ones of its segment."""
         drop = self.dropout if self.training else 0.0
         qkv = self.qkv(self.norm1(x))
-        seen = []
-        for part, pieces, length in _parts(groups):
-            q, k, v = qkv[part].view(pieces, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / h)
-            mixed = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
-            seen.append(mixed.transpose(1, 2).reshape(pieces * length, -1))
-        return self._add(x, torch.cat(seen))
+        mixed = []
+        for part, segments, length in _groups(groups):
+            q, k, v = qkv[part].view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / h)
+            out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
+            mixed.append(out.transpose(1, 2).reshape(segments * length, -1))
+        return self._add(x, torch.cat(mixed))
 
     def newest(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
-        """Return (p, d): what `forward` gives at the last place of each piece, without computing the others."""
+        """Return (p, d): what `forward` gives at the last position of each segment, without computing the others."""
         query, keys = self.qkv.weight.chunk(3)[0], self.qkv.weight[len(self.out.weight) :]
         bias = self.qkv.bias
-        normed, ends = self.norm1(x), last_places(groups)
+        normed, ends = self.norm1(x), last_positions(groups)
         q = functional.linear(normed[ends], query, bias[: len(query)])
         kv = functional.linear(normed, keys, bias[len(query) :])
-        seen, at = [], 0
-        for part, pieces, length in _parts(groups):
-            asking = q[at : at + pieces].view(pieces, 1, self.heads, -1).transpose(1, 2)
-            k, v = kv[part].view(pieces, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-            mixed = functional.scaled_dot_product_attention(asking, k, v)
-            seen.append(mixed.transpose(1, 2).reshape(pieces, -1))
-            at += pieces
-        return self._add(x[ends], torch.cat(seen))
+        mixed, at = [], 0
+        for part, segments, length in _groups(groups):
+            last_q = q[at : at + segments].view(segments, 1, self.heads, -1).transpose(1, 2)
+            k, v = kv[part].view(segments, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+            out = functional.scaled_dot_product_attention(last_q, k, v)
+            mixed.append(out.transpose(1, 2).reshape(segments, -1))
+            at += segments
+        return self._add(x[ends], torch.cat(mixed))
 
-    def _add(self, x: Tensor, seen: Tensor) -> Tensor:
+    def _add(self, x: Tensor, attended: Tensor) -> Tensor:
         drop = self.dropout if self.training else 0.0
-        x = x + functional.dropout(self.out(seen), drop, self.training)
+        x = x + functional.dropout(self.out(attended), drop, self.training)
         return x + functional.dropout(self.mlp(self.norm2(x)), drop, self.training)
 
 
 class Transformer(nn.Module):
-    """Histories in, states out; items come as vectors, so it serves without knowing where these come from."""
+    """From histories to user states; items are given as vectors, so that serving does not need what computed them."""
 
     def __init__(self, params: SequenceParams) -> None:
         super().__init__()
         self.dropout = params.dropout
         self.event = nn.Embedding(len(EVENTS) + 1, params.dim)
-        self.place = nn.Embedding(params.max_length + 1, params.dim)
+        self.position = nn.Embedding(params.max_length + 1, params.dim)
         self.gap = nn.Embedding(GAPS, params.dim)
         self.profile = nn.Linear(WIDTH, params.dim, bias=False) if params.profile else None
         self.older = nn.Linear(params.dim, params.dim, bias=False)
         self.blocks = nn.ModuleList(Block(params.dim, params.heads, params.dropout) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(params.dim)
         self.heads = nn.Embedding(len(EVENTS), params.dim) if params.event_heads else None
-        for table in (self.event, self.place, self.gap):
+        for table in (self.event, self.position, self.gap):
             nn.init.normal_(table.weight, std=0.02)
         if self.profile is not None:
             nn.init.normal_(self.profile.weight, std=0.02)
@@ -105,17 +105,17 @@ class Transformer(nn.Module):
             nn.init.zeros_(self.heads.weight)
 
     def forward(self, vectors: Tensor, packed: Packed, kinds: Tensor) -> Tensor:
-        """Return the unit state at each place, (t, d), where the next event is of kind (t,); vectors: (n, d) unit rows.
+        """Return (t, d) the unit state at each position, given the kind (t,) of the next event.
 
-        Row 0 of the vectors is zero.
+        vectors: (n, d) unit rows; row 0 is zero.
         """
         x = self._embed(vectors, packed)
         for block in self.blocks:
             x = block(x, packed.groups)
-        return self.ask(self.norm(x), kinds)
+        return self.apply_event_head(self.norm(x), kinds)
 
     def newest(self, vectors: Tensor, packed: Packed) -> Tensor:
-        """Return (p, d): what `forward` asks its heads with at the last place of each piece."""
+        """Return (p, d): the input of `apply_event_head` at the last position of each segment."""
         x = self._embed(vectors, packed)
         *lower, last = self.blocks
         for block in lower:
@@ -123,19 +123,19 @@ class Transformer(nn.Module):
         found: Tensor = self.norm(cast(Block, last).newest(x, packed.groups))
         return found
 
-    def ask(self, x: Tensor, kinds: Tensor) -> Tensor:
-        """Return the unit states (t, d) of x (t, d) under the head of each one's kind of event (t,)."""
+    def apply_event_head(self, x: Tensor, kinds: Tensor) -> Tensor:
+        """Return the unit states (t, d) of x (t, d) under the heads of the kinds of event (t,)."""
         return functional.normalize(x if self.heads is None else x * (1 + self.heads(kinds)), dim=-1)
 
     def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
-        # not vectors[items]: the backward of an index adds in the order of threads, that of an embedding does not
+        # not vectors[items]: its backward adds in the order of threads, that of an embedding is deterministic
         x = functional.embedding(packed.items, vectors)
-        x = x + self.event(packed.events) + self.place(packed.places) + self.gap(packed.gaps)  # (t, d)
+        x = x + self.event(packed.events) + self.position(packed.positions) + self.gap(packed.gaps)  # (t, d)
         if self.profile is not None:
             x = x + self.profile(packed.profile)
-        # what came before a piece enters at its start place, as the mean of its items
+        # the summarised events enter at the start position, as the mean of their items
         before = functional.embedding_bag(packed.older, vectors.detach(), packed.older_at, mode="mean")  # (p, d)
-        x = x.index_add(0, torch.nonzero(packed.places == 0)[:, 0], self.older(before).to(x.dtype))
+        x = x.index_add(0, torch.nonzero(packed.positions == 0)[:, 0], self.older(before).to(x.dtype))
         return functional.dropout(x, self.dropout, self.training)
 
 
@@ -149,11 +149,11 @@ class Items(nn.Module):
         n_codes: int,
         evidence: Tensor,
         params: SequenceParams,
-        graph: Graph | None = None,
+        graph: ItemGraph | None = None,
     ) -> None:
         """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training.
 
-        graph: neighbours of each product, which its vector then attends to.
+        graph: neighbours of each product, which its vector attends to.
         """
         super().__init__()
         self.text: Tensor
@@ -181,30 +181,30 @@ class Items(nn.Module):
 
 
 class Net(nn.Module):
-    """Items and transformer together: what training moves."""
+    """Items and transformer together: the trainable parameters."""
 
     def __init__(self, items: Items, transformer: Transformer, params: SequenceParams) -> None:
         super().__init__()
         self.items, self.transformer, self.params = items, transformer, params
 
     def loss(self, packed: Packed, targets: Tensor, kinds: Tensor, weight: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the item after each place over the catalogue, weighted by its event.
+        """Return the mean cross-entropy of the item after each position over the catalogue, weighted by its event.
 
         targets (t,) items, kinds (t,) of their events, weight (t,) above 0.
         """
         vectors = self.items()  # (n, d), once a step
         states = self.transformer(vectors, packed, kinds)  # (t, d)
-        chosen, bias = self._softmax_over(targets, len(vectors))
+        chosen, bias = self._sample_items(targets, len(vectors))
         if chosen is not None:
             vectors = vectors[chosen]
             targets = torch.searchsorted(chosen, targets)
         return cross_entropy(states, vectors, targets, weight, bias, self.params.temperature)
 
-    def _softmax_over(self, targets: Tensor, n: int) -> tuple[Tensor | None, Tensor]:
+    def _sample_items(self, targets: Tensor, n: int) -> tuple[Tensor | None, Tensor]:
         """Return the items of this step's softmax (None: all n), ascending, and what is added to their logits.
 
-        In a catalogue of more than `softmax_items` these are the targets and that many of the others, drawn evenly;
-        a drawn one stands for all that were not: minus the log of its chance is added.
+        In a catalogue of more than `softmax_items` items: sampled softmax over the targets and that many uniform
+        negatives, with logQ correction (minus the log of their sampling probability).
         """
         if n - 1 <= self.params.softmax_items:
             bias = torch.zeros(n, device=targets.device)
@@ -220,14 +220,14 @@ class Net(nn.Module):
         return chosen, bias[chosen]
 
 
-def last_places(groups: tuple[tuple[int, int], ...]) -> Tensor:
-    """Return (p,) the last place of each piece."""
-    return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _parts(groups)])
+def last_positions(groups: tuple[tuple[int, int], ...]) -> Tensor:
+    """Return (p,) the last position of each segment."""
+    return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _groups(groups)])
 
 
-def _parts(groups: tuple[tuple[int, int], ...]) -> Iterator[tuple[slice, int, int]]:
-    """Yield the places of each group, its pieces and their length."""
+def _groups(groups: tuple[tuple[int, int], ...]) -> Iterator[tuple[slice, int, int]]:
+    """Yield the positions of each group, its number of segments and their length."""
     at = 0
-    for pieces, length in groups:
-        yield slice(at, at + pieces * length), pieces, length
-        at += pieces * length
+    for segments, length in groups:
+        yield slice(at, at + segments * length), segments, length
+        at += segments * length

@@ -1,6 +1,6 @@
-"""What a user's profile was before each event: how many events of each kind, and how dear their products were.
+"""A user's profile before each event: how many events of each kind, and the mean price level of their products.
 
-It is counted over the same events that the network sees, so that nothing later than a place can be in it.
+It is computed from the same events that the network sees, so it cannot leak anything later than a position.
 """
 
 import numpy as np
@@ -13,17 +13,17 @@ WIDTH = len(EVENTS) + 1
 
 
 def centred(levels: NDArray[np.int64]) -> FloatArray:
-    """Return (n,) price levels in [-1, 1]; 0 where there is none."""
+    """Return (n,) price levels in [-1, 1]; 0 where the price is unknown."""
     middle = (PRICE_LEVELS + 1) / 2
     return np.where(levels > 0, (levels - middle) / (middle - 1), 0).astype(np.float32)
 
 
-def counted(event: NDArray[np.int8], price: FloatArray) -> FloatArray:
-    """Return (n, WIDTH), what each event adds: one to its kind, and its price level."""
-    added = np.zeros((len(event), WIDTH), np.float32)
-    added[np.arange(len(event)), event] = 1
-    added[:, -1] = price
-    return added
+def increments(event: NDArray[np.int8], price: FloatArray) -> FloatArray:
+    """Return (n, WIDTH) the increment of each event: one in the column of its kind, and its price level."""
+    rows = np.zeros((len(event), WIDTH), np.float32)
+    rows[np.arange(len(event)), event] = 1
+    rows[:, -1] = price
+    return rows
 
 
 def profile(sums: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Fine-tuning with Lightning: steps, validation by NDCG, early stopping, and a run that survives kill -9.
+"""Fine-tuning with Lightning: steps, validation by NDCG, early stopping, and checkpoints to resume after kill -9.
 
 Dropout and the order of batches are functions of seed, epoch and step; so a resumed run ends in the same weights.
 """
@@ -22,9 +22,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from components.errors import ContractError
 from components.faults import crash_point
 from components.params import TrainerParams
-from components.recommenders.sequence.batching import Batch, Loader
+from components.recommenders.sequence.batching import Batch, SequenceLoader
 from components.recommenders.sequence.checkpoint import (
-    Progress,
+    TrainingProgress,
     read_best,
     read_progress,
     read_state,
@@ -37,10 +37,10 @@ log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
 
 
-class Module(lightning.LightningModule):
+class SequenceModule(lightning.LightningModule):
     """One step: the loss of a batch, with dropout drawn from (seed, step)."""
 
-    def __init__(self, net: Net, params: TrainerParams, seed: int, run: Run) -> None:
+    def __init__(self, net: Net, params: TrainerParams, seed: int, run: TrainingLoop) -> None:
         super().__init__()
         self.net, self.params, self.seed, self.run = net, params, seed, run
 
@@ -51,35 +51,37 @@ class Module(lightning.LightningModule):
         )
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """Return the loss; raises ContractError when it is no number."""
+        """Return the loss; raises ContractError when it is NaN or infinite."""
         step = self.run.progress.step
         torch.manual_seed((self.seed * 1_000_003 + step * 8191 + self.global_rank) % 2**63)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.params.learning_rate * self.run.warmth(step)
+            group["lr"] = self.params.learning_rate * self.run.lr_multiplier(step)
         loss = self.net.loss(*batch)
         if not torch.isfinite(loss):
             raise ContractError(f"training: loss is {loss.item()} at step {step}; lower trainer.learning_rate")
         return loss
 
 
-class Run(lightning.Callback):
-    """What happens around the steps: progress, state on disk, validation, stopping."""
+class TrainingLoop(lightning.Callback):
+    """Everything around the steps: progress, checkpoints, validation, early stopping."""
 
-    def __init__(self, folder: Path, key: str, params: TrainerParams, loader: Loader, validate: Validate) -> None:
+    def __init__(
+        self, folder: Path, key: str, params: TrainerParams, loader: SequenceLoader, validate: Validate
+    ) -> None:
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
-        self.progress = Progress(key)
+        self.progress = TrainingProgress(key)
         self.started = time.monotonic()
-        self.steps = 0  # of the whole run, known once the processes are
+        self.steps = 0  # of all epochs, known once the number of processes is
 
-    def warmth(self, step: int) -> float:
-        """Return the share of the learning rate at a step: rising over warmup_share of all steps, then a cosine."""
-        warm = max(1, int(self.params.warmup_share * self.steps))
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm)))) * 0.95 + 0.05
+    def lr_multiplier(self, step: int) -> float:
+        """Return the factor of the learning rate: linear warm-up over warmup_share of all steps, then a cosine."""
+        warmup = max(1, int(self.params.warmup_share * self.steps))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))) * 0.95 + 0.05
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Take up the run where it was left, and its batches where it was in the epoch."""
+        """Resume from the checkpoint, at the batch of the epoch where it was written."""
         self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
         self.loader.rank, self.loader.world = trainer.global_rank, trainer.world_size
         self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
@@ -88,23 +90,23 @@ class Run(lightning.Callback):
             log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count; keep the state every so many steps, and when asked to end; stop at the wall-clock bound."""
+        """Count; write a checkpoint every checkpoint_every_steps and on SIGTERM; stop at the wall-clock bound."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
         now.loss_sum += float(outputs["loss"].detach())
         pl_module.log("train/loss", outputs["loss"], prog_bar=True)
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
-        if due and now.batch < self.loader.steps(now.epoch):  # after the last batch comes the state of the whole epoch
-            self._keep(trainer, pl_module)
+        if due and now.batch < self.loader.steps(now.epoch):  # after the last batch `on_train_epoch_end` writes one
+            self._write_checkpoint(trainer, pl_module)
         if due:
             crash_point("finetune:step")
         late = time.monotonic() - self.started > self.params.max_minutes * 60
-        if trainer.strategy.reduce_boolean_decision(late, all=False):  # no process goes on alone
-            log.warning("trainer.max_minutes %g is over after step %d", self.params.max_minutes, now.step)
+        if trainer.strategy.reduce_boolean_decision(late, all=False):  # all processes stop together
+            log.warning("reached trainer.max_minutes %g after step %d", self.params.max_minutes, now.step)
             now.done = trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Validate; keep the best weights; decide whether another epoch is worth it."""
+        """Validate; write the best weights; decide on early stopping."""
         now = self.progress
         value, loss = self.validate(pl_module.net), now.loss_sum / max(1, now.batch)
         for name, number in (("train/loss", loss), ("validation/ndcg_at_10", value)):
@@ -116,27 +118,27 @@ class Run(lightning.Callback):
                 crash_point("finetune:best")
         else:
             now.since_best += 1
-        self._board(trainer, pl_module, value, loss)
+        self._log_to_board(trainer, pl_module, value, loss)
         log.info("epoch %d: loss %.4f, validation NDCG@10 %.4f, best %.4f", now.epoch + 1, loss, value, now.best)
         now.epoch, now.batch, now.loss_sum = now.epoch + 1, 0, 0.0
         now.done = now.done or now.epoch >= self.params.max_epochs or now.since_best >= self.params.patience
         self.loader.epoch, self.loader.skip = now.epoch, 0
-        self._keep(trainer, pl_module)
+        self._write_checkpoint(trainer, pl_module)
         crash_point("finetune:epoch")
         trainer.should_stop = now.done
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Go back to the best epoch, in every process before any of them leaves."""
+        """Load the weights of the best epoch, in every process before any of them exits."""
         if self.progress.done:
             read_best(self.folder, pl_module.net)
         trainer.strategy.barrier()
 
-    def _keep(self, trainer: Any, pl_module: Any) -> None:
+    def _write_checkpoint(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
             write_state(self.folder, pl_module.net, trainer.optimizers[0], self.progress)
         trainer.strategy.barrier()
 
-    def _board(self, trainer: Any, pl_module: Any, value: float, loss: float) -> None:
+    def _log_to_board(self, trainer: Any, pl_module: Any, value: float, loss: float) -> None:
         if not trainer.is_global_zero:
             return
         for logger in trainer.loggers:
@@ -147,7 +149,7 @@ class Run(lightning.Callback):
 
 def train(
     net: Net,
-    loader: Loader,
+    loader: SequenceLoader,
     validate: Validate,
     params: TrainerParams,
     seed: int,
@@ -155,23 +157,23 @@ def train(
     key: str,
     board: Path | None,
 ) -> dict[str, list[float]]:
-    """Train `net` in place to its best epoch; return the curves. What a killed run left in `folder` is taken up.
+    """Train `net` in place to its best epoch; return the curves. A killed run resumes from its checkpoint in `folder`.
 
     With several devices this runs in as many processes; the first one writes, and all end with the same net.
-    Raises ContractError when training was ended before it was done (SIGTERM makes Lightning exit with 0).
+    Raises ContractError when training was interrupted (after SIGTERM Lightning alone would exit with 0).
     """
-    left = read_progress(folder, key)
-    if left is not None and left.done:
+    earlier = read_progress(folder, key)
+    if earlier is not None and earlier.done:
         read_best(folder, net)
-        return left.curves
-    run = Run(folder, key, params, loader, validate)
+        return earlier.curves
+    run = TrainingLoop(folder, key, params, loader, validate)
     trainer = _trainer(params, board, run)
     try:
         with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
-            trainer.fit(Module(net, params, seed, run), loader)
+            trainer.fit(SequenceModule(net, params, seed, run), loader)
     except SIGTERMException:
-        log.warning("asked to end")  # it would end the process with exit code 0; what follows says that it is not done
+        log.warning("received SIGTERM")  # the error below makes the exit code non-zero
     except torch.OutOfMemoryError as error:
         raise ContractError(
             f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
@@ -181,9 +183,9 @@ def train(
     return run.progress.curves
 
 
-def _trainer(params: TrainerParams, board: Path | None, run: Run) -> lightning.Trainer:
+def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop) -> lightning.Trainer:
     """Return Lightning's trainer; raises ContractError for a device that this machine does not have."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # devices not used, and tips
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # unused devices, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")

@@ -10,7 +10,6 @@ import numpy as np
 from components.contracts import EVENTS, BoolArray, Catalogue, IntArray, Recommender, Users
 from components.ragged import Ragged
 from components.recommenders.base import top_k
-from components.recommenders.hybrid import HybridRecommender
 from components.release.bundle import Bundle
 from components.serving.inference.rules import mmr_rerank
 from components.serving.inference.scorer import NO_HISTORY, ScoredList, best_of
@@ -85,15 +84,13 @@ def similar(champion: ServedModel, request: SimilarRequest, out: Out) -> Recomme
     vectors = bundle.catalogue.embedding
     if vectors is None or not vectors[index].any():
         return _after(bundle, bundle.model, index, request.k, mask)
-    if bundle.nearest is not None:
-        near = bundle.nearest.around(vectors[index], request.k, mask)
-        near = near[vectors[near].any(axis=1)]
-        ranked = top_k((vectors[near] @ vectors[index])[None], request.k)
-        return Recommendation(as_items(bundle, near[ranked.items[0]], ranked.scores[0]), "text", None)
-    listable = vectors.any(axis=1) if mask is None else mask & vectors.any(axis=1)
-    scores = np.where(listable, vectors @ vectors[index], -np.inf).astype(np.float32)
-    scores[0] = -np.inf
-    ranked = top_k(scores[None], request.k)
+    if bundle.ann is not None:
+        ranked = bundle.ann.nearest(vectors[index], vectors, request.k, mask)
+    else:
+        listable = vectors.any(axis=1) if mask is None else mask & vectors.any(axis=1)
+        scores = np.where(listable, vectors @ vectors[index], -np.inf).astype(np.float32)
+        scores[0] = -np.inf
+        ranked = top_k(scores[None], request.k)
     return Recommendation(as_items(bundle, ranked.items[0], ranked.scores[0]), "text", None)
 
 
@@ -104,7 +101,7 @@ def bought_together(champion: ServedModel, request: SimilarRequest, out: Out) ->
     """
     bundle, index = champion.bundle, _index(champion.bundle, request.item_id)
     mask = allowed(champion, request.filters, [*request.exclude, request.item_id], out)
-    parts = bundle.model.parts if isinstance(bundle.model, HybridRecommender) else {}
+    parts = bundle.model.parts
     model = next((parts[name] for name in TOGETHER if name in parts), bundle.model)
     return _after(bundle, model, index, request.k, mask)
 
@@ -135,10 +132,7 @@ def allowed(champion: ServedModel, filters: Filters, exclude: Sequence[str], out
 
 def explained(bundle: Bundle, user: Users, order: IntArray, items: list[Item]) -> list[Item]:
     """Return the items with what each part of the model adds, and what of the history reads most like them."""
-    model = bundle.model
-    parts = {model.name: model.score(user, order)} if len(order) else {}
-    if isinstance(model, HybridRecommender) and len(order):
-        parts = model.why(user, order)
+    parts = bundle.model.contributions(user, order) if len(order) else {}
     near = _nearest(bundle.catalogue, user.history.item_idx, order)
     return [
         item.model_copy(

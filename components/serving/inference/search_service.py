@@ -57,12 +57,12 @@ class SearchService:
         vector = self.vector(query.strip()) if vectors is not None else None
         both = None if vector is None or vectors is None else (vector, vectors)
         knows = user is not None and len(user.history.item_idx)
-        graph = self.bundle.nearest
-        if graph is None:
+        ann = self.bundle.ann
+        if ann is None:
             personal = scaled(self.bundle.model.score(user))[0] if user is not None and knows else None
             hits = index.search(query, k, both, personal, self.popular, mask)
         else:  # too many products to score all of them for each who asks: the best are put in the user's order
-            hits = index.search(query, max(k, POOL) if knows else k, both, None, self.popular, mask, graph)
+            hits = index.search(query, max(k, POOL) if knows else k, both, None, self.popular, mask, ann)
             if user is not None and knows:
                 hits = self._in_order_of(user, hits, k, index.params.personal_weight)
         return Recommendation(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)

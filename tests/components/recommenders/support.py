@@ -8,7 +8,7 @@ import pytest
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.recommenders.base import BaseRecommender
-from components.recommenders.factory import NAMES
+from components.recommenders.factory import MODELS
 
 SMALL = [
     "models.als.factors=2",
@@ -25,7 +25,7 @@ SMALL = [
 
 
 class Oracle(BaseRecommender):
-    """Has an idea of the targets of users with an even (or odd) number of events, and nothing about the others."""
+    """Scores the targets of users with an even (or odd) number of events above random, and random for the others."""
 
     name: ClassVar[str] = "oracle"
 
@@ -52,6 +52,6 @@ class Oracle(BaseRecommender):
 
 
 TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
-MODELS = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in NAMES]
-PERSONAL = [name for name in MODELS if name != "popularity"]
-every_model = pytest.mark.parametrize("name", MODELS)
+NAMES = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in MODELS]
+PERSONAL = [name for name in NAMES if name != "popularity"]
+every_model = pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""The graph of products: nearly what an exhaustive look finds, under filters exactly it, the same bytes each time."""
+"""The ANN index: recall against exhaustive search, with and without filters; the same bytes each time."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import AnnParams, ContentParams, PopularityParams
-from components.recommenders.ann_index import Nearest
+from components.recommenders.ann_index import AnnIndex
 from components.recommenders.content import ContentRecommender, unit_rows
 
 World = tuple[Interactions, Catalogue, Users]
-KNOBS = AnnParams(min_items=1, connectivity=16, expansion_add=128, expansion_search=128)
+ANN = AnnParams(min_items=1, connectivity=16, expansion_add=128, expansion_search=128)
 N, DIM = 4000, 24
 
 
@@ -28,8 +29,8 @@ def vectors() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def graph(vectors: np.ndarray) -> Nearest:
-    return Nearest.build(vectors, KNOBS)
+def index(vectors: np.ndarray) -> AnnIndex:
+    return AnnIndex.build(vectors, ANN)
 
 
 def exact(vectors: np.ndarray, query: np.ndarray, k: int, allowed: np.ndarray) -> np.ndarray:
@@ -38,11 +39,11 @@ def exact(vectors: np.ndarray, query: np.ndarray, k: int, allowed: np.ndarray) -
     return np.argsort(-scores, kind="stable")[:k]
 
 
-def recall(graph: Nearest, vectors: np.ndarray, allowed: np.ndarray | None = None) -> float:
+def recall(index: AnnIndex, vectors: np.ndarray, allowed: np.ndarray | None = None) -> float:
     found = 0
     every = np.ones(len(vectors), bool) if allowed is None else allowed
     for query in vectors[10:210]:
-        items = graph.around(query, 10, allowed)
+        items = index.search(query, 10, allowed)
         assert len(np.unique(items)) == len(items) >= 10
         assert every[items].all()
         best = items[np.argsort(-(vectors[items] @ query), kind="stable")[:10]]
@@ -50,57 +51,73 @@ def recall(graph: Nearest, vectors: np.ndarray, allowed: np.ndarray | None = Non
     return found / 2000
 
 
-def test_nearly_all_of_the_nearest_are_found(graph: Nearest, vectors: np.ndarray) -> None:
-    assert recall(graph, vectors) >= 0.98
+def test_nearly_all_of_the_nearest_are_found(index: AnnIndex, vectors: np.ndarray) -> None:
+    assert recall(index, vectors) >= 0.98
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.004])
-def test_under_a_filter_too(graph: Nearest, vectors: np.ndarray, share: float) -> None:
+def test_under_a_filter_too(index: AnnIndex, vectors: np.ndarray, share: float) -> None:
     allowed = np.random.default_rng(1).random(N + 1) < share
-    assert recall(graph, vectors, allowed) >= 0.98
+    assert recall(index, vectors, allowed) >= 0.98
 
 
-def test_where_a_filter_shuts_out_all_that_is_near_the_rest_is_compared(graph: Nearest, vectors: np.ndarray) -> None:
+def test_a_filter_without_near_items_falls_back_to_exact_search(index: AnnIndex, vectors: np.ndarray) -> None:
     query = vectors[10]
     far = np.argsort(vectors @ query)[: N // 2]
     allowed = np.zeros(N + 1, bool)
     allowed[far] = True
-    items = graph.around(query, 10, allowed)
+    items = index.search(query, 10, allowed)
     assert set(exact(vectors, query, 10, allowed)) <= set(items)
 
 
-def test_what_is_barred_takes_no_place(graph: Nearest, vectors: np.ndarray) -> None:
-    barred = exact(vectors, vectors[10], 50, np.ones(N + 1, bool)).astype(np.int32)
-    items = graph.around(vectors[10], 10, None, barred)
+def test_excluded_items_leave_room_for_others(index: AnnIndex, vectors: np.ndarray) -> None:
+    excluded = exact(vectors, vectors[10], 50, np.ones(N + 1, bool)).astype(np.int32)
+    items = index.search(vectors[10], 10, None, excluded)
     assert len(items) >= 10
-    assert not set(barred) & set(items)
+    assert not set(excluded) & set(items)
 
 
 def test_the_same_vectors_give_the_same_bytes_and_the_same_lists_after_a_load(
-    graph: Nearest, vectors: np.ndarray, tmp_path: Path
+    index: AnnIndex, vectors: np.ndarray, tmp_path: Path
 ) -> None:
-    graph.save(tmp_path / "one")
-    Nearest.build(vectors, KNOBS).save(tmp_path / "two")
-    assert (tmp_path / "one/graph.safetensors").read_bytes() == (tmp_path / "two/graph.safetensors").read_bytes()
-    loaded = Nearest.load(tmp_path / "one", N, DIM, KNOBS)
+    index.save(tmp_path / "one")
+    AnnIndex.build(vectors, ANN).save(tmp_path / "two")
+    assert (tmp_path / "one/index.safetensors").read_bytes() == (tmp_path / "two/index.safetensors").read_bytes()
+    loaded = AnnIndex.load(tmp_path / "one", N, DIM, ANN)
     for query in vectors[10:30]:
-        np.testing.assert_array_equal(loaded.around(query, 10), graph.around(query, 10))
+        np.testing.assert_array_equal(loaded.search(query, 10), index.search(query, 10))
 
 
-def test_a_damaged_graph_and_one_of_another_catalogue_are_refused(graph: Nearest, tmp_path: Path) -> None:
-    graph.save(tmp_path)
+def test_a_damaged_index_and_one_of_another_catalogue_are_refused(index: AnnIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
     with pytest.raises(ContractError, match="run `package` again"):
-        Nearest.load(tmp_path, 10, DIM, KNOBS)
+        AnnIndex.load(tmp_path, 10, DIM, ANN)
     with pytest.raises(ContractError, match="run `package` again"):
-        Nearest.load(tmp_path, N, DIM + 1, KNOBS)
-    file = tmp_path / "graph.safetensors"
+        AnnIndex.load(tmp_path, N, DIM + 1, ANN)
+    file = tmp_path / "index.safetensors"
     file.write_bytes(file.read_bytes()[:5000])
     with pytest.raises(ContractError, match="run `package` again"):
-        Nearest.load(tmp_path, N, DIM, KNOBS)
+        AnnIndex.load(tmp_path, N, DIM, ANN)
+
+
+def test_an_index_of_version_0_1_is_read(index: AnnIndex, vectors: np.ndarray, tmp_path: Path) -> None:
+    save_file({"graph": np.frombuffer(index.index.save(), np.uint8)}, tmp_path / "graph.safetensors")
+    loaded = AnnIndex.load(tmp_path, N, DIM, ANN)
+    np.testing.assert_array_equal(loaded.search(vectors[10], 10), index.search(vectors[10], 10))
+
+
+def test_the_best_are_exact_and_items_without_text_need_a_prior(index: AnnIndex, vectors: np.ndarray) -> None:
+    found = index.nearest(vectors[10], vectors, 5)
+    np.testing.assert_allclose(found.scores[0], vectors[found.items[0]] @ vectors[10], rtol=1e-6)
+    allowed = np.zeros(N + 1, bool)
+    allowed[[1, 2, 10]] = True  # 1 and 2 have no text
+    assert index.nearest(vectors[10], vectors, 5, allowed).items.tolist() == [[10]]
+    prior = np.linspace(0, 1e-6, N + 1).astype(np.float32)
+    assert index.nearest(vectors[10], vectors, 5, allowed, None, prior).items.tolist() == [[10, 2, 1]]
 
 
 def test_content_lists_nearly_the_same_with_it_under_the_same_scores(
-    graph: Nearest, vectors: np.ndarray, world: World, users_of: Callable[..., Users]
+    index: AnnIndex, vectors: np.ndarray, world: World, users_of: Callable[..., Users]
 ) -> None:
     events, catalogue, users = world
     model = ContentRecommender(ContentParams(recency=0.5, dims=0), PopularityParams(half_life_days=14), 1)
@@ -111,17 +128,17 @@ def test_content_lists_nearly_the_same_with_it_under_the_same_scores(
     allowed = rng.random(N + 1) < 0.5
     for candidates in (None, allowed):
         plain = model.recommend(asked, 20, True, candidates)
-        model.nearest = graph
-        walked = model.recommend(asked, 20, True, candidates)
-        model.nearest = None
-        same = sum(len(set(a) & set(b)) for a, b in zip(plain.items, walked.items, strict=True))
+        model.ann = index
+        approximate = model.recommend(asked, 20, True, candidates)
+        model.ann = None
+        same = sum(len(set(a) & set(b)) for a, b in zip(plain.items, approximate.items, strict=True))
         assert same / plain.items.size >= 0.98
-        np.testing.assert_array_equal(plain.items[0], walked.items[0])
+        np.testing.assert_array_equal(plain.items[0], approximate.items[0])
         scores = model.score(asked)
-        picked = np.take_along_axis(scores, walked.items, axis=1)
-        np.testing.assert_allclose(walked.scores, picked, atol=1e-6)
-        assert candidates is None or candidates[walked.items].all()
-    model.nearest = graph
+        picked = np.take_along_axis(scores, approximate.items, axis=1)
+        np.testing.assert_allclose(approximate.scores, picked, atol=1e-6)
+        assert candidates is None or candidates[approximate.items].all()
+    model.ann = index
     none = model.recommend(asked, 3, True, np.zeros(N + 1, bool))
     assert not none.items.any()
     assert np.isneginf(none.scores).all()

@@ -5,7 +5,7 @@ import pytest
 
 from components.contracts import BoolArray, FloatArray
 from components.evaluation.metrics import ndcg_at_k
-from components.recommenders.blending import Pool, learn, ndcg, scaled
+from components.recommenders.blending import Pool, learn_weights, ndcg, scaled
 
 
 def pool_of(features: list[FloatArray], relevant: BoolArray) -> Pool:
@@ -29,7 +29,7 @@ def test_one_scale_for_all_parts() -> None:
     """By hand: 30 of 300 items have 10, the others 0: the mean is 1, the best tenth lies 9 above it."""
     scores = np.zeros((2, 301), np.float32)
     scores[0, 1:31] = 10
-    scores[1, 1:] = 5  # says nothing
+    scores[1, 1:] = 5  # scores all items alike
     out = scaled(scores)
     np.testing.assert_allclose(out[0, 1:31], 1, rtol=1e-6)
     np.testing.assert_allclose(out[0, 31:], -1 / 9, rtol=1e-6)
@@ -47,7 +47,7 @@ def test_ndcg_is_that_of_the_evaluation(truth: BoolArray) -> None:
     assert ndcg(pool, weights) == pytest.approx(float(expected))
 
 
-def test_closed_places_are_never_listed(truth: BoolArray) -> None:
+def test_invalid_candidates_are_never_listed(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 5, 1)], truth)
     weights = np.ones(1, np.float32)
     assert ndcg(pool, weights) > 0.5
@@ -57,7 +57,7 @@ def test_closed_places_are_never_listed(truth: BoolArray) -> None:
 def test_two_halves_of_the_truth_are_both_used_and_noise_is_not(truth: BoolArray) -> None:
     half = np.arange(400) % 2 == 0
     one, other = noisy(truth, 2, 1), noisy(truth, 2, 2)
-    weights = learn(pool_of([one, other, noisy(truth, 0, 3)], truth), 0.01)
+    weights = learn_weights(pool_of([one, other, noisy(truth, 0, 3)], truth), 0.01)
     assert weights.sum() == pytest.approx(1)
     assert weights[2] == 0
     assert min(weights[:2]) > 0.2
@@ -66,16 +66,16 @@ def test_two_halves_of_the_truth_are_both_used_and_noise_is_not(truth: BoolArray
     assert ndcg(pool.of(half), weights) != ndcg(pool, weights)
 
 
-def test_a_copy_of_a_part_brings_nothing(truth: BoolArray) -> None:
+def test_a_copy_of_a_part_gets_no_weight(truth: BoolArray) -> None:
     one = noisy(truth, 2, 1)
-    assert np.count_nonzero(learn(pool_of([one, one], truth), 0.001)) == 1
+    assert np.count_nonzero(learn_weights(pool_of([one, one], truth), 0.001)) == 1
 
 
 def test_a_start_bounds_the_parts(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 1, 1), noisy(truth, 3, 2)], truth)
-    np.testing.assert_array_equal(learn(pool, 0.01, start=np.array([1, 0], np.float32)), [1, 0])
+    np.testing.assert_array_equal(learn_weights(pool, 0.01, start=np.array([1, 0], np.float32)), [1, 0])
 
 
 def test_the_same_pool_gives_the_same_weights(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 1, 1), noisy(truth, 1, 2)], truth)
-    np.testing.assert_array_equal(learn(pool, 0.001), learn(pool, 0.001))
+    np.testing.assert_array_equal(learn_weights(pool, 0.001), learn_weights(pool, 0.001))

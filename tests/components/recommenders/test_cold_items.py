@@ -1,4 +1,4 @@
-"""Products without events: who lends to them, how much, and what it costs."""
+"""Items without events: their neighbours by text, how far their scores are moved, and what it costs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
 from components.params import HybridParams, Params
-from components.recommenders.cold_items import Newcomers
+from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import create, load_model
 from components.recommenders.hybrid import HybridRecommender
 from tests.components.recommenders.support import Oracle
@@ -22,10 +22,10 @@ def catalogue_of(vectors: list[list[float]]) -> Catalogue:
     n = len(vectors) + 1
     rows = np.array([[0.0] * len(vectors[0]), *vectors], np.float32)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
-    nothing = [""] * n
+    empty = [""] * n
     price = np.full(n, np.nan, np.float32)
     unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
-    return Catalogue(nothing, nothing, nothing, nothing, nothing, nothing, price, unit)
+    return Catalogue(empty, empty, empty, empty, empty, empty, price, unit)
 
 
 @pytest.fixture
@@ -36,41 +36,41 @@ def sold(events_of: Callable[..., Interactions]) -> Interactions:
 
 
 World = tuple[Interactions, Catalogue, Users]
-TEXTS = [[1, 0], [0, 1], [1, 0.01], [1, 1], [0, 0]]  # 3 reads like 1, 4 like both, 5 has no text
+TEXTS = [[1, 0], [0, 1], [1, 0.01], [1, 1], [0, 0]]  # 3 is similar to 1, 4 to both, 5 has no text
 
 
-def test_a_newcomer_borrows_from_what_reads_like_it(sold: Interactions) -> None:
-    new = Newcomers.of(sold, catalogue_of(TEXTS), lenders=9)
-    assert new.items.tolist() == [3, 4]  # what has no text has nothing to be liked by
+def test_a_cold_item_gets_the_mean_score_of_similar_texts(sold: Interactions) -> None:
+    smoother = ColdItemSmoother.of(sold, catalogue_of(TEXTS), pool=9)
+    assert smoother.items.tolist() == [3, 4]  # without text there are no neighbours
     scores = np.array([[0, 1.0, 0.2, -0.5, -0.5, -0.5]], np.float32)
-    lent = new.lend(scores.copy(), 1.0)
-    assert lent[0, [0, 1, 2, 5]].tolist() == scores[0, [0, 1, 2, 5]].tolist()
-    assert lent[0, 3] == pytest.approx(1.0, abs=1e-3)
-    assert lent[0, 4] == pytest.approx(0.6, abs=1e-3)
-    np.testing.assert_allclose(new.lend(scores.copy(), 0.25), 0.75 * scores + 0.25 * lent, rtol=1e-6)
-    assert np.array_equal(new.lend(scores.copy()), scores)  # nothing is lent that nobody allowed
+    smoothed = smoother.smooth(scores.copy(), 1.0)
+    assert smoothed[0, [0, 1, 2, 5]].tolist() == scores[0, [0, 1, 2, 5]].tolist()
+    assert smoothed[0, 3] == pytest.approx(1.0, abs=1e-3)
+    assert smoothed[0, 4] == pytest.approx(0.6, abs=1e-3)
+    np.testing.assert_allclose(smoother.smooth(scores.copy(), 0.25), 0.75 * scores + 0.25 * smoothed, rtol=1e-6)
+    assert np.array_equal(smoother.smooth(scores.copy()), scores)  # the default blend weight is 0
 
 
-def test_only_the_best_known_lend(sold: Interactions) -> None:
-    new = Newcomers.of(sold, catalogue_of(TEXTS), lenders=1)
-    assert set(new.likes.ravel().tolist()) == {1}
+def test_only_the_items_with_most_events_are_neighbours(sold: Interactions) -> None:
+    smoother = ColdItemSmoother.of(sold, catalogue_of(TEXTS), pool=1)
+    assert set(smoother.neighbours.ravel().tolist()) == {1}
 
 
-def test_a_shop_that_sells_everything_has_none(sold: Interactions) -> None:
+def test_without_cold_items_nothing_changes(sold: Interactions) -> None:
     everything = replace(sold, item_idx=np.array([1, 2, 3], np.int32), n_items=3)
-    new = Newcomers.of(everything, catalogue_of(TEXTS[:3]), lenders=9)
+    smoother = ColdItemSmoother.of(everything, catalogue_of(TEXTS[:3]), pool=9)
     scores = np.ones((2, 4), np.float32)
-    assert len(new.items) == 0
-    assert np.array_equal(new.lend(scores.copy(), 1.0), scores)
+    assert len(smoother.items) == 0
+    assert np.array_equal(smoother.smooth(scores.copy(), 1.0), scores)
 
 
 def test_embeddings_are_needed(sold: Interactions) -> None:
     with pytest.raises(ContractError, match="embeddings of 6 rows"):
-        Newcomers.of(sold, replace(catalogue_of(TEXTS), embedding=None), lenders=9)
+        ColdItemSmoother.of(sold, replace(catalogue_of(TEXTS), embedding=None), pool=9)
 
 
 class Known(Oracle):
-    """Loves of the items up to 30 the one that the user had, and has nothing to say of the others."""
+    """Scores the item that the user had above the others up to 30, and everything above 30 with 0."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -82,49 +82,48 @@ class Known(Oracle):
         return scores if items is None else scores[:, items]
 
 
-def blend_of(new_are_taken: bool, likeness: float) -> HybridRecommender:
-    """Blend a model that knows items 1..30 only; item 30 + i reads like item i, and it or its like is what is taken."""
+def blend_of(cold_items_are_taken: bool, weight: float) -> HybridRecommender:
+    """Blend a model that knows items 1..30 only; item 30 + i has the text of item i, and either is what users take."""
     knobs = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
     params = HybridParams.model_validate(knobs | {"cold_item_max_ndcg_loss": 0.01, "cold_item_neighbour_pool": 50})
     had = [[1 + i % 20] for i in range(80)]
-    taken = [[30 + item] for (item,) in had] if new_are_taken else had
+    taken = [[30 + item] for (item,) in had] if cold_items_are_taken else had
     users = Users(np.zeros(80, np.int32), ragged(had), 10**12, ragged(taken, 10**12))
     items = np.arange(31, 61, dtype=np.int32)
-    likes = items[:, None] - 30
-    new = Newcomers(items, likes, np.full(likes.shape, likeness, np.float32), 60)
-    model = HybridRecommender({"known": Known()}, params, 2, exclude_seen=new_are_taken)
-    return model.blend(users, 60, new)
+    neighbours = items[:, None] - 30
+    smoother = ColdItemSmoother(items, neighbours, np.full(neighbours.shape, weight, np.float32), 60)
+    model = HybridRecommender({"known": Known()}, params, 2, exclude_seen=cold_items_are_taken)
+    return model.blend(users, 60, smoother)
 
 
-def test_newcomers_borrow_all_that_helps() -> None:
-    model = blend_of(new_are_taken=True, likeness=1.0)
-    assert model.newcomers is not None
-    assert model.newcomers.share == model.found["borrow"] == 1.0
-    assert model.found["borrow/ndcg_at_10"] > 0.9 > model.found["ndcg_at_10"]
+def test_cold_items_get_the_largest_weight_that_helps() -> None:
+    model = blend_of(cold_items_are_taken=True, weight=1.0)
+    assert model.smoother is not None
+    assert model.smoother.blend_weight == model.metrics["cold_item_blend_weight"] == 1.0
+    assert model.metrics["cold_items_blended/ndcg_at_10"] > 0.9 > model.metrics["ndcg_at_10"]
     users = Users(np.zeros(1, np.int32), ragged([[7]]), 10**12)
     assert model.recommend(users, 1).items.tolist() == [[37]]
     items = np.arange(1, 61, dtype=np.int32)
-    np.testing.assert_allclose(sum(model.why(users, items).values()), model.score(users, items), rtol=1e-5, atol=1e-6)
+    total = sum(model.contributions(users, items).values())
+    np.testing.assert_allclose(total, model.score(users, items), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("likeness", "share"), [(1.2, 0.75), (8.0, 0.0)])
-def test_newcomers_borrow_nothing_that_costs(likeness: float, share: float) -> None:
-    """Who is lent 1.2 of a like's score would stand above it where that is what people take."""
-    model = blend_of(new_are_taken=False, likeness=likeness)
-    assert model.found["borrow"] == share
-    assert (model.newcomers is None) == (share == 0)
+@pytest.mark.parametrize(("weight", "share"), [(1.2, 0.75), (8.0, 0.0)])
+def test_cold_items_get_no_weight_that_costs_ndcg(weight: float, share: float) -> None:
+    """A cold item with 1.2 of its neighbour's score would rank above it, and the neighbour is what users take."""
+    model = blend_of(cold_items_are_taken=False, weight=weight)
+    assert model.metrics["cold_item_blend_weight"] == share
+    assert (model.smoother is None) == (share == 0)
 
 
-def test_what_was_borrowed_is_saved(
-    tmp_path: Path, world: tuple[Interactions, Catalogue, Users], params: Params
-) -> None:
-    """The checkerboard's last item was never sold and reads like the even ones."""
+def test_the_smoother_is_saved(tmp_path: Path, world: tuple[Interactions, Catalogue, Users], params: Params) -> None:
+    """The checkerboard's last item was never sold, and its text is similar to the even ones."""
     knobs = params.models.hybrid.model_copy(update={"parts": ["ease"], "cold_item_max_ndcg_loss": 1.0})
     models = params.models.model_copy(update={"hybrid": knobs})
     model = create("hybrid", params.model_copy(update={"models": models})).fit(*world)
     assert isinstance(model, HybridRecommender)
-    assert model.newcomers is not None
-    assert model.newcomers.items.tolist() == [20]
+    assert model.smoother is not None
+    assert model.smoother.items.tolist() == [20]
     model.save(tmp_path / "model")
     again = load_model(tmp_path / "model")
     np.testing.assert_array_equal(again.score(world[2]), model.score(world[2]))

@@ -1,4 +1,4 @@
-"""The one contract that every recommender keeps, whatever it learns. A new model joins by its name in the library."""
+"""The one contract that every recommender keeps, whatever it learns; its line in the table brings it here."""
 
 import hashlib
 import json

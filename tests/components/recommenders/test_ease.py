@@ -30,7 +30,7 @@ def closed_form(seen: FloatArray, l2: float) -> FloatArray:
 def test_weights_are_the_closed_form_in_blocks_of_any_size(seed: int, n_items: int, l2: float, rows: int) -> None:
     seen = np.random.default_rng(seed).binomial(1, 0.3, (20, n_items)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ease, "ROWS_AT_ONCE", rows)
+        patch.setattr(ease, "BLOCK_ROWS", rows)
         weights = ease_weights(csr_matrix(seen), l2)
     np.testing.assert_allclose(weights, closed_form(seen, l2), rtol=1e-3, atol=1e-5)
     assert weights.dtype == np.float32
@@ -42,7 +42,7 @@ def test_weights_are_the_closed_form_in_blocks_of_any_size(seed: int, n_items: i
 def test_the_largest_weights_of_each_item_stay(seed: int, keep: int, rows: int) -> None:
     weights = np.random.default_rng(seed).normal(size=(7, 7)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ease, "ROWS_AT_ONCE", rows)
+        patch.setattr(ease, "BLOCK_ROWS", rows)
         kept = keep_largest(weights, keep).toarray()
     for row in range(7):
         best = np.argsort(-np.abs(weights[row]))[:keep]

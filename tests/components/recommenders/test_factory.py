@@ -8,21 +8,32 @@ import pytest
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError, ParamsError
 from components.params import Params
-from components.recommenders.factory import NAMES, SIMPLE, create, load_model, model_folder
+from components.recommenders.factory import (
+    MODELS,
+    PARTS,
+    SIMPLE,
+    check_names,
+    create,
+    load_model,
+    model_class,
+    model_folder,
+)
 
 
-@pytest.mark.parametrize("name", SIMPLE)
-def test_a_model_carries_the_name_that_it_is_made_by(name: str, params: Params) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_each_line_of_the_table_names_a_class_with_that_name(name: str, params: Params) -> None:
+    assert model_class(name).name == name
     assert create(name, params).name == name
 
 
 def test_the_sequence_model_and_the_blend_are_no_simple_ones() -> None:
-    assert set(NAMES) - set(SIMPLE) == {"sequence", "hybrid"}
+    assert set(MODELS) - set(SIMPLE) == {"sequence", "hybrid"}
+    assert set(MODELS) - set(PARTS) == {"hybrid"}
 
 
 def test_every_model_has_a_folder_of_its_own() -> None:
-    folders = [model_folder(Path("models"), name) for name in NAMES]
-    assert len(set(folders)) == len(NAMES)
+    folders = [model_folder(Path("models"), name) for name in MODELS]
+    assert len(set(folders)) == len(MODELS)
     assert Path("models/simple/ease") in folders
     assert Path("models/hybrid") in folders
 
@@ -40,3 +51,20 @@ def test_unknown_names_are_refused(params: Params, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"name": "oracle", "format": 1}))
     with pytest.raises(ContractError, match="oracle"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "knob", "names"),
+    [
+        ("evaluation", "candidates", ["oracle"]),
+        ("evaluation", "baselines", ["ease", "oracle"]),
+        ("tune", "models", ["hybrid"]),
+    ],
+)
+def test_parameters_that_name_an_unknown_model_are_refused(
+    params: Params, section: str, knob: str, names: list[str]
+) -> None:
+    check_names(params)
+    changed = getattr(params, section).model_copy(update={knob: names})
+    with pytest.raises(ParamsError, match=rf"{section}.{knob}: unknown model.*{names[-1]}"):
+        check_names(params.model_copy(update={section: changed}))

@@ -38,7 +38,7 @@ def test_each_slice_has_weights_of_its_own(shop: Users) -> None:
     cold, warm = (dict(zip(model.parts, row, strict=True)) for row in model.weights)
     assert cold["odd"] > cold["even"]
     assert warm["even"] > warm["odd"]
-    assert model.found["cold/ndcg_at_10"] > 0.6  # one part for all users: about half of them are guessed
+    assert model.metrics["cold/ndcg_at_10"] > 0.6  # one part for all users: about half of them are guessed
 
 
 def test_a_slice_of_few_users_takes_the_weights_of_all(shop: Users) -> None:
@@ -46,15 +46,15 @@ def test_a_slice_of_few_users_takes_the_weights_of_all(shop: Users) -> None:
     np.testing.assert_array_equal(model.weights[0], model.weights[1])
 
 
-def test_a_useless_part_is_let_go(shop: Users) -> None:
+def test_a_useless_part_is_dropped(shop: Users) -> None:
     warm = users_with([[1 + i % 20] * 2 for i in range(80)])
     assert list(hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(warm, 60).parts) == ["even"]
 
 
-def test_why_adds_up_to_the_score(shop: Users) -> None:
+def test_contributions_add_up_to_the_score(shop: Users) -> None:
     model = hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(shop, 60)
     items = np.array([31, 5, 60], np.int32)
-    parts = model.why(shop, items)
+    parts = model.contributions(shop, items)
     assert set(parts) == set(model.parts)
     np.testing.assert_allclose(sum(parts.values()), model.score(shop, items), rtol=1e-5, atol=1e-6)
     assert (parts["odd"][:40].argmax(axis=1) == 0)[shop.history.item_idx[:40] == 1].all()
@@ -67,16 +67,16 @@ def test_the_blend_is_no_worse_than_its_best_part(world: World, params: Params) 
     assert model.weights.sum(axis=1) == pytest.approx([1, 1])
 
 
-def test_nobody_to_learn_from_is_said(shop: Users) -> None:
+def test_no_user_to_learn_from_is_an_error(shop: Users) -> None:
     none = Users(shop.user_idx, shop.history, shop.now, shop.history)  # they buy what they had
-    with pytest.raises(ContractError, match="nobody in the validation window"):
+    with pytest.raises(ContractError, match="no user of the validation window"):
         hybrid({"odd": Oracle(1)}).blend(none, 60)
     hybrid({"odd": Oracle(1)}, exclude_seen=False).blend(none, 60)
 
 
-@pytest.mark.parametrize(("most", "n"), [(1000, 80), (80, 80), (79, 40), (20, 20), (1, 1)])
-def test_every_nth_user(shop: Users, most: int, n: int) -> None:
-    some = shop.subsample(most)
+@pytest.mark.parametrize(("limit", "n"), [(1000, 80), (80, 80), (79, 40), (20, 20), (1, 1)])
+def test_a_subsample_keeps_the_targets(shop: Users, limit: int, n: int) -> None:
+    some = shop.subsample(limit)
     assert len(some) == n
     assert isinstance(some.targets, Ragged)
     assert (some.targets.item_idx == 30 + some.history.item_idx[some.history.offsets[:-1]]).all()

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from components.contracts import Catalogue, FloatArray
 from components.errors import ContractError
 from components.params import AnnParams, SearchParams
-from components.recommenders.ann_index import Nearest
+from components.recommenders.ann_index import AnnIndex
 from components.search.index import SearchIndex
 
 TEA = np.array([1, 0], np.float32)
@@ -33,13 +33,13 @@ def test_meaning_adds_what_words_miss(index: SearchIndex, vectors: FloatArray) -
     assert 3 not in index.search("teapot", 6, (TEA, vectors)).items
 
 
-def test_a_graph_of_the_products_finds_the_same(index: SearchIndex, vectors: FloatArray) -> None:
-    graph = Nearest.build(vectors, AnnParams(min_items=1, connectivity=8, expansion_add=32, expansion_search=32))
+def test_an_ann_index_of_the_products_finds_the_same(index: SearchIndex, vectors: FloatArray) -> None:
+    ann = AnnIndex.build(vectors, AnnParams(min_items=1, connectivity=8, expansion_add=32, expansion_search=32))
     mask = np.array([True, True, False, True, True, True, True])
     for query in ("teapot", "porcelain", "tea brush", "zzzz"):
         for candidates in (None, mask):
             plain = index.search(query, 6, (TEA, vectors), candidates=candidates)
-            walked = index.search(query, 6, (TEA, vectors), candidates=candidates, graph=graph)
+            walked = index.search(query, 6, (TEA, vectors), candidates=candidates, ann=ann)
             assert walked.items.tolist() == plain.items.tolist()
             np.testing.assert_allclose(walked.scores, plain.scores, rtol=1e-6)
 

@@ -107,16 +107,16 @@ def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[
     assert not (root / "bundle/encoder").exists()
 
 
-def test_a_large_catalogue_gets_a_graph_that_answers(evaluated: Callable[..., Path]) -> None:
+def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..., Path]) -> None:
     knobs = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
     root = evaluated("a", "content")
     interactions, catalogue, users = checkerboard()
     create("content", knobs).fit(interactions, catalogue, users).save(root / "models/simple/content")
     bundle = open_bundle(root / "bundle", package(root, knobs))
-    small = replace(bundle, info=bundle.info.model_copy(update={"nearest": None}))
-    assert bundle.nearest is not None
+    small = replace(bundle, info=bundle.info.model_copy(update={"ann": None}))
+    assert bundle.ann is not None
     assert isinstance(bundle.model, ContentRecommender)
-    assert bundle.model.nearest is bundle.nearest
+    assert bundle.model.ann is bundle.ann
     request = SimilarRequest(item_id=catalogue.item_id[1], k=5)
     walked, compared = (similar(ServedModel(1, b), request, frozenset()).items for b in (bundle, small))
     assert [i.item_id for i in walked] == [i.item_id for i in compared]

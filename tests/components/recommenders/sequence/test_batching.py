@@ -1,4 +1,4 @@
-"""Histories as pieces without padding: merged by hand, cut, and in an order that seed and epoch give."""
+"""Histories as segments without padding: merged by hand, cut, and in an order that seed and epoch give."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +10,11 @@ from components.contracts import Interactions, Users
 from components.params import Params, SequenceParams
 from components.ragged import Ragged
 from components.recommenders.sequence.batching import (
-    Loader,
+    SequenceLoader,
     Sequences,
     gap_codes,
     merge_repeats,
-    newest_pieces,
+    newest_segments,
     pack,
     training_sequences,
 )
@@ -32,7 +32,7 @@ def short(params: Params) -> SequenceParams:
 
 
 def sequences_of(lengths: list[int]) -> Sequences:
-    """Make pieces of these lengths; event i is item i + 1, so that each is known."""
+    """Make segments of these lengths; event i is item i + 1, so that each is known."""
     ends = np.cumsum(lengths).astype(np.int64)
     n, starts = int(ends[-1]), ends - np.array(lengths)
     item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
@@ -40,7 +40,7 @@ def sequences_of(lengths: list[int]) -> Sequences:
     return Sequences(item, np.full(n, 2, np.int8), gap, one, np.zeros(n, np.float32), starts, starts, ends, none)
 
 
-def items_of(loader: Loader) -> list[int]:
+def items_of(loader: SequenceLoader) -> list[int]:
     return [int(i) for _, targets, _, _ in loader for i in targets]
 
 
@@ -83,17 +83,19 @@ def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
     events_of: Callable[..., Interactions], short: SequenceParams
 ) -> None:
     rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 8)]
-    pieces = training_sequences(events_of(rows, n_users=3, n_items=9), short, PRICE)
-    cut = [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)]
+    segments = training_sequences(events_of(rows, n_users=3, n_items=9), short, PRICE)
+    cut = [segments.item[a:b].tolist() for a, b in zip(segments.starts, segments.ends, strict=True)]
     assert cut == [[6, 7], [4, 5], [2, 3], [1]]
-    older = [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)]
+    older = [segments.item[a:b].tolist() for a, b in zip(segments.older, segments.starts, strict=True)]
     assert older == [[4, 5], [2, 3], [1], []]
 
 
-def test_of_each_user_the_newest_events_are_a_piece(users_of: Callable[..., Users], short: SequenceParams) -> None:
-    pieces = newest_pieces(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short, PRICE)
-    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.starts, pieces.ends, strict=True)] == [[4, 5], [], [6]]
-    assert [pieces.item[a:b].tolist() for a, b in zip(pieces.older, pieces.starts, strict=True)] == [[2, 3], [], []]
+def test_the_newest_events_of_each_user_are_a_segment(users_of: Callable[..., Users], short: SequenceParams) -> None:
+    segments = newest_segments(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short, PRICE)
+    own = [segments.item[a:b].tolist() for a, b in zip(segments.starts, segments.ends, strict=True)]
+    older = [segments.item[a:b].tolist() for a, b in zip(segments.older, segments.starts, strict=True)]
+    assert own == [[4, 5], [], [6]]
+    assert older == [[2, 3], [], []]
 
 
 def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
@@ -101,7 +103,7 @@ def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
     packed = pack(s, np.array([1, 3, 0, 4, 2]), np.array([0, 0, 2, 2, 3]))
     assert packed.items.tolist() == [0, 0, 0, 1, 2, 0, 6, 7, 0, 3, 4, 5]
     assert packed.events.tolist() == [START, START, START, 2, 2, START, 2, 2, START, 2, 2, 2]
-    assert packed.places.tolist() == [0, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 3]
+    assert packed.positions.tolist() == [0, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 3]
     assert packed.gaps.tolist() == [0, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1]
     assert packed.groups == ((2, 1), (2, 3), (1, 4))
 
@@ -116,7 +118,7 @@ def test_what_came_before_a_piece_is_kept_by_piece() -> None:
 
 def test_each_place_is_asked_for_the_event_that_follows() -> None:
     s = sequences_of([1, 3])
-    packed, targets, kinds, weight = Loader(s, 9, 0).collate(np.array([0, 1]))
+    packed, targets, kinds, weight = SequenceLoader(s, 9, 0).collate(np.array([0, 1]))
     assert packed.items.tolist() == [0, 0, 2, 3]
     assert targets.tolist() == [1, 2, 3, 4]
     assert kinds.tolist() == [2] * 4
@@ -125,7 +127,7 @@ def test_each_place_is_asked_for_the_event_that_follows() -> None:
 
 def test_an_epoch_covers_each_event_once() -> None:
     s = sequences_of([1, 5, 3, 3, 2, 8, 1, 1, 4, 30])
-    loader = Loader(s, batch_size=3, seed=7)
+    loader = SequenceLoader(s, batch_size=3, seed=7)
     assert sorted(items_of(loader)) == s.item.tolist()
     assert len(loader) == len(list(loader)) == loader.steps(0)
 
@@ -135,18 +137,18 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
     orders = {}
     for seed in (1, 2):
         for epoch in (0, 1):
-            loader = Loader(s, 4, seed)
+            loader = SequenceLoader(s, 4, seed)
             list(loader)  # an epoch that was looked at before changes nothing
             loader.epoch = epoch
             orders[seed, epoch] = items_of(loader)
-    again = Loader(s, 4, 2)
+    again = SequenceLoader(s, 4, 2)
     again.epoch = 1
     assert items_of(again) == orders[2, 1]
     assert len({tuple(o) for o in orders.values()}) == 4
 
 
 def test_a_resumed_epoch_is_the_rest_of_the_whole_one() -> None:
-    whole, rest = (Loader(sequences_of([2] * 30), 4, 0) for _ in range(2))
+    whole, rest = (SequenceLoader(sequences_of([2] * 30), 4, 0) for _ in range(2))
     rest.skip = 3
     assert [b[1].tolist() for b in rest] == [b[1].tolist() for b in whole][3:]
     assert len(rest) == len(whole) - 3
@@ -157,22 +159,22 @@ def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> No
     s = sequences_of([2] * n)
     steps, seen = set(), []
     for rank in range(world):
-        loader = Loader(s, 4, 0)
+        loader = SequenceLoader(s, 4, 0)
         loader.rank, loader.world = rank, world
         steps.add(len(list(loader)))
         assert len(loader) == len(list(loader))
         seen += items_of(loader)
     assert len(steps) == 1
     assert set(seen) == set(s.item.tolist())
-    if len(Loader(s, 4, 0)) % world == 0:
+    if len(SequenceLoader(s, 4, 0)) % world == 0:
         assert len(seen) == len(set(seen))
 
 
 def test_a_batch_holds_so_many_events_or_one_piece() -> None:
-    batches = list(Loader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
+    batches = list(SequenceLoader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
     sizes = [len(targets) for _, targets, _, _ in batches]
-    assert sizes.count(500) == 8  # one piece that is longer than a batch comes alone
+    assert sizes.count(500) == 8  # one segment that is longer than a batch comes alone
     assert all(n <= 64 for n in sizes if n != 500)
     assert max(n for n in sizes if n != 500) > 64 - 9
-    places = [sum(pieces * length for pieces, length in packed.groups) for packed, _, _, _ in batches]
-    assert places == sizes  # no place is padding
+    positions = [sum(segments * length for segments, length in packed.groups) for packed, _, _, _ in batches]
+    assert positions == sizes  # no position is padding

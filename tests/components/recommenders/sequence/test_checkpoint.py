@@ -8,7 +8,7 @@ from torch import nn
 
 from components.errors import ContractError
 from components.recommenders.sequence.checkpoint import (
-    Progress,
+    TrainingProgress,
     read_best,
     read_progress,
     read_state,
@@ -33,7 +33,7 @@ def step(net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 def written(tmp_path: Path) -> tuple[Path, nn.Module, torch.optim.Optimizer]:
     net, optimizer = make()
     step(net, optimizer)
-    write_state(tmp_path, net, optimizer, Progress("k", epoch=1, batch=2, step=3, curves={"a": [1.5]}))
+    write_state(tmp_path, net, optimizer, TrainingProgress("k", epoch=1, batch=2, step=3, curves={"a": [1.5]}))
     return tmp_path, net, optimizer
 
 
@@ -52,18 +52,18 @@ def test_a_state_goes_on_where_it_was_left(written: tuple[Path, nn.Module, torch
 def test_another_runs_state_is_not_taken_up(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
     fresh, optimizer = make(seed=9)
     before = [p.clone() for p in fresh.parameters()]
-    assert read_state(written[0], "other", fresh, optimizer) == Progress("other")
+    assert read_state(written[0], "other", fresh, optimizer) == TrainingProgress("other")
     assert all(torch.equal(a, b) for a, b in zip(before, fresh.parameters(), strict=True))
 
 
 def test_an_empty_folder_is_a_fresh_start(tmp_path: Path) -> None:
     assert read_progress(tmp_path, "k") is None
-    assert read_state(tmp_path / "none", "k", *make()) == Progress("k")
+    assert read_state(tmp_path / "none", "k", *make()) == TrainingProgress("k")
 
 
 def test_a_newer_state_replaces_the_older(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
     folder, net, optimizer = written
-    write_state(folder, net, optimizer, Progress("k", step=4))
+    write_state(folder, net, optimizer, TrainingProgress("k", step=4))
     assert sorted(p.name for p in folder.iterdir()) == ["state-4.safetensors", "state.json"]
 
 
@@ -77,7 +77,7 @@ def test_a_crash_between_the_two_files_leaves_the_older_state(
 
     monkeypatch.setattr("json.dumps", crash)
     with pytest.raises(KeyboardInterrupt):
-        write_state(folder, net, optimizer, Progress("k", step=4))
+        write_state(folder, net, optimizer, TrainingProgress("k", step=4))
     assert read_state(folder, "k", *make()).step == 3
 
 

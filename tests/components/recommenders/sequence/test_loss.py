@@ -1,4 +1,4 @@
-"""The loss against torch's own, value and gradients, for one block of places and for many."""
+"""The loss against torch's own, value and gradients, for one block of positions and for many."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def batch(dtype: torch.dtype = torch.float32) -> Batch:
-    """Return states, vectors, targets, weights and bias: 11 places, 7 items, the first of which is no item."""
+    """Return states, vectors, targets, weights and bias: 11 positions, 7 items, the first of which is no item."""
     torch.manual_seed(0)
     states = functional.normalize(torch.randn(11, 5), dim=1).to(dtype).requires_grad_()
     vectors = functional.normalize(torch.randn(7, 5), dim=1).to(dtype).requires_grad_()

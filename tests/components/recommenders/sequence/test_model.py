@@ -1,4 +1,4 @@
-"""The network: what a place may see, and what an item's vector is made of."""
+"""The network: what a position may see, and what an item's vector is made of."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from components.contracts import EVENTS
 from components.params import Params, SequenceParams
-from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_places
+from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_positions
 from components.recommenders.sequence.profile import WIDTH
 
 N = 12  # rows of the table: 11 items and no item
@@ -40,7 +40,7 @@ def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Pa
         torch.tensor([e for row in rows for e in (START, *[2] * len(row))]),
         torch.tensor([p for length in lengths for p in range(length)]),
         torch.tensor([min(p, 1) for length in lengths for p in range(length)]),
-        torch.tensor([so_far(row[:place]) for row in rows for place in range(len(row) + 1)]),
+        torch.tensor([so_far(row[:position]) for row in rows for position in range(len(row) + 1)]),
         torch.tensor([i for row in before for i in row], dtype=torch.long),
         torch.tensor([sum(map(len, before[:i])) for i in range(len(rows))]),
         tuple((lengths.count(length), length) for length in sorted(set(lengths))),
@@ -48,14 +48,14 @@ def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Pa
 
 
 def follow(rows: list[list[int]]) -> tuple[Packed, Tensor, Tensor, Tensor]:
-    """Return the rows as a batch: at each place the next item is asked for, carts and purchases in turn."""
+    """Return the rows as a batch: at each position the next item is asked for, carts and purchases in turn."""
     targets = torch.tensor([i for row in rows for i in row])
     kinds = 1 + torch.arange(len(targets)) % 2
     return histories([row[:-1] for row in rows]), targets, kinds, torch.ones(len(targets))
 
 
 def states_of(net: Net, packed: Packed, kind: int = 2) -> Tensor:
-    """Return the unit state at each place, asked for one kind of event."""
+    """Return the unit state at each position, asked for one kind of event."""
     return net.transformer(net.items(), packed, torch.full_like(packed.items, kind))
 
 
@@ -79,7 +79,7 @@ def test_order_kind_and_time_of_events_count(net: Net) -> None:
     packed = histories([[1, 2], [2, 1], [1, 2], [1, 2]])
     packed.events[8] = 0  # a view, where the others buy
     packed.gaps[11] = 9  # days later
-    states = states_of(net, packed)[last_places(packed.groups)]
+    states = states_of(net, packed)[last_positions(packed.groups)]
     for other in states[1:]:
         assert (states[0] - other).norm() > 1e-3
 
@@ -131,8 +131,8 @@ def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: SequencePar
     vectors = net.items()
     states = net.transformer(vectors, packed, kinds)
     total = torch.zeros(())
-    for place, item, share in ((0, 4, 1.0), (1, 3, 1.0), (2, 1, 0.25)):
-        logits = states[place] @ vectors[1:].T / knobs.temperature
+    for position, item, share in ((0, 4, 1.0), (1, 3, 1.0), (2, 1, 0.25)):
+        logits = states[position] @ vectors[1:].T / knobs.temperature
         total = total - share * torch.log_softmax(logits, dim=0)[item - 1]
     torch.testing.assert_close(net.loss(packed, targets, kinds, weight), total / 2.25)
 
@@ -172,8 +172,8 @@ def test_the_newest_state_alone_is_the_one_of_all_places(knobs: SequenceParams) 
     vectors = torch.nn.functional.normalize(torch.randn(N, 16), dim=1)
     packed = histories([[], [6], [7], [1, 2, 3, 4, 5]], [[], [], [2], []])
     kinds = torch.full_like(packed.items, 2)
-    everything = transformer(vectors, packed, kinds)[last_places(packed.groups)]
-    newest = transformer.ask(transformer.newest(vectors, packed), kinds[:4])
+    everything = transformer(vectors, packed, kinds)[last_positions(packed.groups)]
+    newest = transformer.apply_event_head(transformer.newest(vectors, packed), kinds[:4])
     torch.testing.assert_close(newest, everything, rtol=0, atol=1e-6)
 
 
@@ -202,7 +202,7 @@ def test_the_profile_is_read(net: Net) -> None:
 def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: SequenceParams) -> None:
     net.params = knobs.model_copy(update={"softmax_items": 4})
     targets = torch.tensor([3, 3, 7])
-    chosen, bias = net._softmax_over(targets, N)
+    chosen, bias = net._sample_items(targets, N)
     assert chosen is not None
     assert len(chosen) == len(set(chosen.tolist())) == 2 + 4
     assert 0 not in chosen

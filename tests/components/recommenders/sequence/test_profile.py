@@ -1,4 +1,4 @@
-"""The profile at each place is that of a naive count, and knows nothing later."""
+"""The profile at each position equals a naive count, without anything later."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 from components.contracts import EVENTS, Interactions, Users
 from components.params import Params
-from components.recommenders.sequence.batching import Loader, newest_pieces, pack, training_sequences
+from components.recommenders.sequence.batching import SequenceLoader, newest_segments, pack, training_sequences
 from components.recommenders.sequence.profile import centred
 
 PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9
@@ -22,13 +22,12 @@ def test_price_levels_lie_between_minus_one_and_one() -> None:
 
 
 def test_each_place_has_the_count_of_what_it_may_see(events_of: Callable[..., Interactions], params: Params) -> None:
-    """Pieces of three events, with two before them as their mean: nothing older is counted, nothing later is known."""
+    """Segments of three events, two summarised before them: nothing older is counted, nothing later is known."""
     knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
-    pieces = training_sequences(events_of(ROWS, n_users=1, n_items=9), knobs, PRICE)
-    assert [(int(o), int(s), int(e)) for o, s, e in zip(pieces.older, pieces.starts, pieces.ends, strict=True)] == [
-        (2, 4, 7), (0, 1, 4), (0, 0, 1)
-    ]  # fmt: skip
-    found, *_ = Loader(pieces, 99, 0).collate(np.array([2, 0, 1]))
+    segments = training_sequences(events_of(ROWS, n_users=1, n_items=9), knobs, PRICE)
+    bounds = np.stack([segments.older, segments.starts, segments.ends], axis=1)
+    assert bounds.tolist() == [[2, 4, 7], [0, 1, 4], [0, 0, 1]]
+    found, *_ = SequenceLoader(segments, 99, 0).collate(np.array([2, 0, 1]))
     for row, (older, end) in enumerate([(0, 0), (2, 4), (2, 5), (2, 6), (0, 1), (0, 2), (0, 3)]):
         items = [item for _, item, *_ in ROWS[older:end]]
         kinds = [kind for _, _, kind, *_ in ROWS[older:end]]
@@ -38,12 +37,12 @@ def test_each_place_has_the_count_of_what_it_may_see(events_of: Callable[..., In
 
 
 def test_serving_and_training_see_the_same_profile(users_of: Callable[..., Users], params: Params) -> None:
-    """The last place of a history, as training lays it out, and as it is packed to be answered."""
+    """The last position of a history, as training lays it out, and as it is packed to be answered."""
     knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     items = [[item for _, item, *_ in ROWS]]
     history = users_of(items, [[kind for _, _, kind, *_ in ROWS]]).history
-    pieces = newest_pieces(history, knobs, PRICE)
-    served = pack(pieces, np.array([0]), np.array([3])).profile[-1]
+    segments = newest_segments(history, knobs, PRICE)
+    served = pack(segments, np.array([0]), np.array([3])).profile[-1]
     kinds = [kind for _, _, kind, *_ in ROWS[2:]]
     assert served[:-1].tolist() == pytest.approx([np.log1p(kinds.count(event)) / 2 for event in EVENTS])
     assert float(served[-1]) == pytest.approx(float(PRICE[items[0][2:]].mean()))

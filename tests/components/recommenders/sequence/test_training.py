@@ -12,10 +12,10 @@ import torch
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import Params, TrainerParams
-from components.recommenders.sequence.batching import Loader, training_sequences
+from components.recommenders.sequence.batching import SequenceLoader, training_sequences
 from components.recommenders.sequence.checkpoint import read_progress
 from components.recommenders.sequence.model import Items, Net, Transformer
-from components.recommenders.sequence.training import Run, Validate, train
+from components.recommenders.sequence.training import TrainingLoop, Validate, train
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -37,7 +37,7 @@ class Case:
         items = Items(text, codes, 1, evidence, params.models.sequence)
         self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
         price = np.zeros(events.n_items + 1, np.float32)
-        self.loader = Loader(training_sequences(events, params.models.sequence, price), knobs.batch_size, 0)
+        self.loader = SequenceLoader(training_sequences(events, params.models.sequence, price), knobs.batch_size, 0)
         self.knobs, self.folder, self.seen = knobs, folder, 0
 
     def rising(self, _: Net) -> float:
@@ -178,12 +178,12 @@ def test_the_wall_clock_ends_a_run_early_and_well(case: Case) -> None:
 
 def test_the_rate_rises_then_falls(case: Case) -> None:
     case.knobs = case.knobs.model_copy(update={"warmup_share": 0.1})
-    run = Run(case.folder, "k", case.knobs, case.loader, case.rising)
+    run = TrainingLoop(case.folder, "k", case.knobs, case.loader, case.rising)
     run.steps = 100
-    warmth = np.array([run.warmth(step) for step in range(101)])
-    np.testing.assert_allclose(warmth[[0, 9, 100]], [0.1, 1.0, 0.05])
-    assert (np.diff(warmth[:10]) > 0).all()
-    assert (np.diff(warmth[10:]) < 0).all()
+    multiplier = np.array([run.lr_multiplier(step) for step in range(101)])
+    np.testing.assert_allclose(multiplier[[0, 9, 100]], [0.1, 1.0, 0.05])
+    assert (np.diff(multiplier[:10]) > 0).all()
+    assert (np.diff(multiplier[10:]) < 0).all()
 
 
 def test_a_board_is_written(case: Case, tmp_path: Path) -> None:
