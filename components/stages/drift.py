@@ -31,9 +31,10 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
 
 def training_end(params: Params) -> datetime:
     """Return the end of the newest training time that the current window has no part in."""
-    split, as_of = params.split, params.data.as_of
-    held_out = 0.0 if split.protocol == "leave_one_out" else split.validation_days + split.test_days
-    return as_of - timedelta(days=max(held_out, params.drift.window_days))
+    held_out = params.split.validation_days + params.split.test_days
+    if params.split.protocol == "leave_one_out":
+        held_out = 0.0
+    return params.data.as_of - timedelta(days=max(held_out, params.drift.window_days))
 
 
 def read_reference(champion: Path, own: windows.Sample) -> tuple[str, windows.Sample | None]:
