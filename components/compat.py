@@ -55,6 +55,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     },
     "search_arrays": {},  # the tensors beside it
     "sentiment": {},  # sentiment.json
+    "snapshot": {"counts/*/kept": "valid", "counts/*/later": "after_as_of"},  # snapshot.json
     "trial": {},  # a trial of the search over parameters
     "window": {},  # metadata of drift_reference.parquet
 }

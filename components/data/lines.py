@@ -1,4 +1,4 @@
-"""Lines of a text file that may be anything: damaged, endless, a decompression bomb. Time and memory stay bounded."""
+"""Reads lines of untrusted text files (damaged, without line ends, decompression bombs) in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import IO
 
 from components.errors import ContractError
 
-MAX_LINE = 16_000_000  # bytes; a longer line is broken as a whole
-MAX_EXPANSION = 200  # gzip may expand so many times; text of a shop expands 5 to 30 times ...
-BOMB = 1 << 30  # ... and only files that reach this many bytes are refused for it
-UNPACKERS = 2  # files at once
+MAX_LINE = 16_000_000  # bytes; a longer line breaks a rule
+MAX_EXPANSION = 200  # limit of the uncompressed size over the compressed one; a shop's text has 5 to 30 ...
+BOMB_BYTES = 1 << 30  # ... and only files of at least this uncompressed size are refused for it
+N_UNPACKERS = 2  # files at once
 BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a source, and the name by which people know it: relative to the checkout where it is below it."""
+    """A file of a source, and its name in messages: relative to the checkout where the file is below it."""
 
     path: Path
     name: str
@@ -33,9 +33,9 @@ class File:
 
 
 def read_lines(file: File) -> Iterator[bytes]:
-    """Yield the lines without their ends; one above MAX_LINE comes cut to MAX_LINE + 1 bytes, its rest is skipped.
+    """Yield the lines without their ends; a line above MAX_LINE is cut to MAX_LINE + 1 bytes.
 
-    Lines end in LF, CRLF, or, in a file that has none of these at its beginning, in CR. A byte order mark is dropped.
+    Lines end in LF or CRLF; in CR, where the first block of the file has no LF. A byte order mark is dropped.
     Raises ContractError for gzip that is damaged, cut off, or a decompression bomb.
     """
     rest, skipping, end = b"", False, b""
@@ -56,8 +56,8 @@ def read_lines(file: File) -> Iterator[bytes]:
 
 
 def verify_gzip(files: Iterable[File]) -> None:
-    """Raise ContractError for a gzip file that is damaged, cut off, or a decompression bomb; DuckDB reads on."""
-    with ThreadPoolExecutor(UNPACKERS) as pool:
+    """Raise ContractError for a gzip file that is damaged, cut off, or a decompression bomb; DuckDB does not."""
+    with ThreadPoolExecutor(N_UNPACKERS) as pool:
         for done in [pool.submit(_read_through, f) for f in files if f.path.suffix == ".gz"]:
             done.result()
 
@@ -77,14 +77,16 @@ def _blocks(file: File) -> Iterator[bytes]:
                 if file.path.suffix == ".gz":
                     _check_expansion(file, seen)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ContractError(f"{file.name}: gzip is damaged or cut off ({error}); fetch the file again") from None
+        raise ContractError(
+            f"{file.name}: expected a whole gzip file, got a damaged or truncated one ({error}); fetch it again"
+        ) from None
 
 
 def _check_expansion(file: File, size: int) -> None:
-    if size > BOMB and size > MAX_EXPANSION * file.path.stat().st_size:
+    if size > BOMB_BYTES and size > MAX_EXPANSION * file.path.stat().st_size:
         raise ContractError(
-            f"{file.name}: gzip that expands more than {MAX_EXPANSION} times, to over {BOMB >> 30} GiB, looks like a "
-            "decompression bomb; unpack it by hand if it is not"
+            f"{file.name}: expected gzip that expands at most {MAX_EXPANSION} times or to {BOMB_BYTES >> 30} GiB, got "
+            "more, as from a decompression bomb; if the file is trusted, decompress it by hand"
         )
 
 

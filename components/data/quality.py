@@ -1,4 +1,4 @@
-"""Counts that add up, and the rows that broke a rule."""
+"""Row counts of a table that add up, the limits on bad rows, and the quarantine file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from components.errors import QualityError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DUPLICATE = "duplicate"  # quarantined, but a batch sent twice is not bad data
-UNKNOWN_ITEM = "not in products"  # quarantined, with a limit of its own: shops drop products and keep their sales
-QUARANTINE = ("file", "row", "rule", "raw")  # row: n-th record of its file, the header and blank lines not counted
-NAMED = 5  # worst rules that an error names
+DUPLICATE_RULE = "duplicate"  # quarantined, but not counted as bad: a batch may be sent twice
+UNKNOWN_ITEM_RULE = "not in products"  # quarantined, with its own limit: shops delete products but not their sales
+QUARANTINE = ("file", "row", "rule", "raw")  # row: number of the record in its file, without header and blank lines
+MAX_NAMED = 5  # most frequent rules that an error names
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenRule:
     """How often one rule was broken in one file."""
 
     rule: str
@@ -28,43 +28,45 @@ class Broken:
     first_row: int
 
     def __str__(self) -> str:
-        """Return it as a person reads it."""
+        """Return it as a part of a message."""
         return f"{self.file}: {self.rule} ({self.n_rows} rows, first row {self.first_row})"
 
 
 class Counts(Record):
-    """What became of the rows of one table; `read` is the sum of the others."""
+    """Number of rows of one table by outcome; `read` is the sum of the others."""
 
     read: int
-    kept: int
+    valid: int  # in the snapshot
     quarantined: int  # broke a rule
-    duplicates: int  # the same row again; in quarantine too
-    later: int  # at or after as_of: they wait
+    duplicates: int  # equal to an earlier row; quarantined too
+    after_as_of: int  # at or after data.as_of: left for a later run
     filtered: int  # excluded by the source's `where`
     superseded: int  # older versions of a product
 
-    def check(self, table: str, broken: list[Broken], max_bad_share: float, max_unknown_share: float) -> None:
-        """Raise QualityError when rows were lost, or when too many of them broke a rule or name unknown items."""
-        rest = self.kept + self.quarantined + self.duplicates + self.later + self.filtered + self.superseded
+    def check(self, table: str, broken: list[BrokenRule], max_bad_share: float, max_unknown_share: float) -> None:
+        """Raise QualityError when rows were lost, or when too many broke a rule or have an unknown item_id."""
+        rest = self.valid + self.quarantined + self.duplicates + self.after_as_of + self.filtered + self.superseded
         if rest != self.read:
-            raise QualityError(f"{table}: {self.read} rows were read but {rest} are accounted for; please report this")
-        unknown = [b for b in broken if b.rule.endswith(UNKNOWN_ITEM)]
-        bad = [b for b in broken if b not in unknown and b.rule != DUPLICATE]
-        for rows, limit, knob in (
+            raise QualityError(
+                f"{table}: {self.read} rows were read but {rest} are accounted for; this is a bug, please report it"
+            )
+        unknown = [b for b in broken if b.rule.endswith(UNKNOWN_ITEM_RULE)]
+        bad = [b for b in broken if b not in unknown and b.rule != DUPLICATE_RULE]
+        for rows, limit, param in (
             (bad, max_bad_share, "max_bad_share"),
             (unknown, max_unknown_share, "max_unknown_share"),
         ):
-            n, judged = sum(b.n_rows for b in rows), self.read - self.filtered
-            if n > limit * judged:
+            n, checked = sum(b.n_rows for b in rows), self.read - self.filtered
+            if n > limit * checked:
                 raise QualityError(
-                    f"{table}: {n} of {judged} rows ({n / judged:.1%}) broke a rule, more than data.{knob} "
-                    f"{limit:.1%}. {'; '.join(map(str, rows[:NAMED]))}. They are in data/quarantine/{table}.parquet; "
-                    "mend the source, or raise the limit when these rows may be left out"
+                    f"{table}: {n} of {checked} rows ({n / checked:.1%}) broke a rule, more than data.{param} "
+                    f"{limit:.1%}. {'; '.join(map(str, rows[:MAX_NAMED]))}. See data/quarantine/{table}.parquet: "
+                    "correct the source, or raise the limit if these rows may be left out"
                 )
 
 
 def write_quarantine(rows: pa.RecordBatchReader, path: Path) -> None:
-    """Write the rows as they come, columns QUARANTINE only."""
+    """Write the columns QUARANTINE of the rows, batch by batch."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

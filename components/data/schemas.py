@@ -1,4 +1,4 @@
-"""The contract of each table: column types and named rules. Quarantine and pandera both read it here."""
+"""The contract of each table: column types and named rules, used by the quarantine and by pandera."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST_TIME, LAST_TIME = "1990-01-01", "2100-01-01"
 
 @dataclass(frozen=True)
 class Rule:
-    """A named condition that each value must satisfy; null values are judged by `Field.required` alone."""
+    """A named condition that each value must satisfy; for null values only `Field.required` counts."""
 
     name: str
     holds: Callable[[Any], Any]  # ibis column -> ibis boolean
@@ -29,12 +29,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Field:
-    """One column: its ibis type, whether it must be there, and its rules."""
+    """One column: its Ibis type, whether a value is required, and its rules."""
 
     dtype: str  # "string", "float64", "int64" or "timestamp"
     required: bool = False
     rules: tuple[Rule, ...] = ()
-    text: bool = False  # free text: control characters become blanks, and it is cut at data.max_text_chars
+    text: bool = False  # free text: control characters become blanks, and it is cut to data.max_text_chars
 
 
 def _one_of(values: tuple[str, ...]) -> Rule:
@@ -48,8 +48,8 @@ _ID_RULES = (
 _ID = Field("string", required=True, rules=_ID_RULES)
 _ID_OR_NULL = Field("string", rules=_ID_RULES)
 _TIME_RULES = (
-    Rule(f"before {FIRST_TIME}", lambda c: c >= _time(FIRST_TIME)),
-    Rule(f"after {LAST_TIME}", lambda c: c < _time(LAST_TIME)),
+    Rule(f"before {FIRST_TIME}", lambda c: c >= _timestamp(FIRST_TIME)),
+    Rule(f"after {LAST_TIME}", lambda c: c < _timestamp(LAST_TIME)),
 )
 _TIME = Field("timestamp", required=True, rules=_TIME_RULES)
 _FINITE = Rule("not finite", lambda c: ~(c.isnan() | c.isinf()))
@@ -100,7 +100,7 @@ REFERENCES = {"events": "item_id", "reviews": "item_id", "searches": "clicked_it
 
 
 def fields(table: str, anonymous_events: bool) -> dict[str, Field]:
-    """Return the fields of a table in contract order; events may go without a user where the shop allows it."""
+    """Return the fields of a table in contract order; user_id of events may be null if `anonymous_events`."""
     chosen = {name: FIELDS[table][name] for name in TABLES[table]}
     if table == "events" and anonymous_events:
         chosen["user_id"] = _ID_OR_NULL
@@ -108,7 +108,7 @@ def fields(table: str, anonymous_events: bool) -> dict[str, Field]:
 
 
 def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
-    """Return the pandera schema of a table as it stands in the snapshot; validate with `lazy=True` to see all."""
+    """Return the pandera schema of a table of the snapshot; validate with `lazy=True` to see all errors."""
     import ibis.expr.datatypes as dt
     import pandera.ibis as pa
 
@@ -121,12 +121,12 @@ def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
 
 
 def broken_rule(
-    came: Mapping[str, Any], values: Mapping[str, Any], table: str, anonymous_events: bool
+    raw: Mapping[str, Any], values: Mapping[str, Any], table: str, anonymous_events: bool
 ) -> ir.StringValue:
     """Return an expression with the first rule that a row breaks, such as "price: negative", or null.
 
-    came:   the source's values under our column names, before any cast; null where there is nothing but blanks.
-    values: the same, cast; a value that came and is null here has the wrong type.
+    raw:    the source's values under our column names, before any cast; null where they are blank.
+    values: the same values after the cast; where only this one is null, the value has the wrong type.
     """
     import ibis
 
@@ -134,7 +134,7 @@ def broken_rule(
     for name, field in fields(table, anonymous_events).items():
         value = values[name]
         if field.dtype != "string":
-            branches.append((value.isnull() & came[name].notnull(), f"{name}: not a {field.dtype}"))
+            branches.append((value.isnull() & raw[name].notnull(), f"{name}: not a {field.dtype}"))
         if field.required:
             branches.append((value.isnull(), f"{name}: missing"))
         branches += [(~rule.holds(value), f"{name}: {rule.name}") for rule in field.rules]
@@ -142,11 +142,11 @@ def broken_rule(
 
 
 def _all_hold(rules: tuple[Rule, ...]) -> Callable[[Any], Any]:
-    """Return one check for all rules of a column: each check is a query."""
+    """Return one check for all rules of a column, since pandera runs a query for each check."""
     return lambda data: reduce(and_, (rule.holds(data.table[data.key]) for rule in rules))
 
 
-def _time(text: str) -> Any:
+def _timestamp(text: str) -> Any:
     import ibis
 
     return ibis.timestamp(text)

@@ -96,7 +96,7 @@ def _pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Col
         "item": item,
         "position": position,
         "propensity": np.clip(page * within * speech, 1e-9, 1.0),
-        "liked": looked / (1 + np.exp(-world.liking(user, item, after))),
+        "liked": looked / (1 + np.exp(-world.click_log_odds(user, item, after))),
         "about": visits["about"][visit],
     }
 
@@ -223,7 +223,7 @@ def _write_reviews(world: World, shop: ShopParams, rng: np.random.Generator, eve
     bought = np.flatnonzero(events["event"] == "purchase")
     rows = bought[rng.random(len(bought)) < REVIEW]
     user, item, second = events["user"][rows], events["item"][rows], events["second"][rows] + 3 * DAY_S
-    liking = world.liking(user, item, second >= shop.shift_day * DAY_S) + rng.normal(0, 1.0, len(rows))
+    liking = world.click_log_odds(user, item, second >= shop.shift_day * DAY_S) + rng.normal(0, 1.0, len(rows))
     rating = np.clip(np.round(3.6 + 0.8 * liking), 1, 5).astype(int)
     pick, time = rng.integers(10, size=len(rows)), np.datetime_as_string(_times(shop, second), unit="s")
     ids = (_ids("U", user), _ids("P", item))

@@ -46,7 +46,7 @@ class World:
     crowd: FloatArray  # (N_LEAVES,) how much each kind sells
     shift_day: IntArray  # (1,)
 
-    def liking(self, users: IntArray, items: IntArray, after: NDArray[np.bool_]) -> FloatArray:
+    def click_log_odds(self, users: IntArray, items: IntArray, after: NDArray[np.bool_]) -> FloatArray:
         """Return the log-odds of a click by users[i] on items[i] that is looked at; `after` the shift or before."""
         phase = np.where(after & (self.shifts[users] > 0), 1, 0)
         style = self.taste_style[phase, users, self.style[items]]
@@ -56,7 +56,7 @@ class World:
         liking: FloatArray = (style + brand + price + np.log1p(40 * home) - 2.6).astype(np.float32)
         return liking
 
-    def expected(self, user: int, day: float) -> FloatArray:
+    def expected_demand(self, user: int, day: float) -> FloatArray:
         """Return how much each item would be wanted by a user on a day, (n_items,), any scale: the best ranking.
 
         The chance to see an item, times the chance to click. Visits are taken at their long-run mix of kinds.
@@ -71,7 +71,7 @@ class World:
         seen = kinds[self.leaf] * self.appeal * np.where(same, 1 - OTHER_LANGUAGE, OTHER_LANGUAGE)
         items = np.arange(len(self.leaf), dtype=np.int32)
         users = np.full(len(items), user, np.int32)
-        click = 1 / (1 + np.exp(-self.liking(users, items, np.full(len(items), after))))
+        click = 1 / (1 + np.exp(-self.click_log_odds(users, items, np.full(len(items), after))))
         wanted: FloatArray = (seen * click).astype(np.float32)
         return wanted
 

@@ -1,11 +1,11 @@
-"""Sources -> snapshot: the tables of the contract as monthly Parquet partitions, and the quarantine.
+"""Stage `ingest`: sources -> snapshot (the tables of the contract as monthly Parquet partitions) and quarantine.
 
-    data/snapshot/products/part-0.parquet                 one row an item, its latest version before as_of
-    data/snapshot/events/month=2026-01/part-0.parquet     sorted by time, then by the order of the source
+    data/snapshot/products/part-0.parquet                 one row per item, its latest version before as_of
+    data/snapshot/events/month=2026-01/part-0.parquet     sorted by time, then by source order
     data/snapshot/snapshot.json                           SnapshotInfo
     data/quarantine/events.parquet                        quality.QUARANTINE
 
-A month whose rows did not change keeps its bytes, so DVC stores the new month only.
+The bytes of a month depend on its rows alone, so DVC stores only the months that changed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from components.contracts import TABLES, Record
 from components.data import staging
-from components.data.quality import Broken, Counts, write_quarantine
+from components.data.quality import BrokenRule, Counts, write_quarantine
 from components.data.schemas import schema
 from components.errors import ContractError
-from components.io import write_record
+from components.io import read_record, write_record
 from components.params import DataParams
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ingest")
 ROW_GROUP = 1_000_000  # rows
 WRITERS = 2  # months in memory at once
-PANDERA_ROWS = 100_000  # of each table are validated by pandera as a whole; all rows have met the same rules before
+PANDERA_ROWS = 100_000  # of each table that pandera validates; validation.py has checked all rows by the same rules
 
 
 class SnapshotInfo(Record):
@@ -43,10 +43,10 @@ class SnapshotInfo(Record):
 
 
 def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path) -> dict[str, dict[str, int]]:
-    """Read all sources as of data.as_of and write the snapshot; return how often each rule was broken, by table.
+    """Read all sources as of data.as_of and write the snapshot; return table -> rule -> number of rows that broke it.
 
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
-    the quarantine is written before that, so that one can look.
+    the quarantine is written before the error is raised.
     """
     counts: dict[str, Counts] = {}
     rules: dict[str, dict[str, int]] = {}
@@ -55,13 +55,13 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
             staging.stage(staged, table, data, Path(spill))
-            broken = staging.broken(staged, table)
-            counts[table] = staging.count(staged, table)
-            write_quarantine(staging.quarantine(staged, table), quarantine / f"{table}.parquet")
+            broken = staging.count_broken_rules(staged, table)
+            counts[table] = staging.count_rows(staged, table)
+            write_quarantine(staging.read_quarantined(staged, table), quarantine / f"{table}.parquet")
             counts[table].check(table, broken, data.max_bad_share, data.max_unknown_share)
             _check_not_empty(table, counts[table], data)
-            if counts[table].kept:
-                schema(table, data.anonymous_events).validate(staging.kept(staged, table).limit(PANDERA_ROWS))
+            if counts[table].valid:
+                schema(table, data.anonymous_events).validate(staging.valid_rows(staged, table).limit(PANDERA_ROWS))
             _write(staged, table, snapshot / table)
             staging.drop(staged, table)
             rules[table] = dict(sorted(_by_rule(broken).items()))
@@ -75,38 +75,39 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
 
 def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
     """Return snapshot.json."""
-    return SnapshotInfo.model_validate_json((snapshot / "snapshot.json").read_bytes())
+    return read_record(snapshot / "snapshot.json", SnapshotInfo, "snapshot", "run the stage `ingest`")
 
 
 def _check_not_empty(table: str, counts: Counts, data: DataParams) -> None:
-    if table in ("products", "events") and not counts.kept:
+    if table in ("products", "events") and not counts.valid:
         raise ContractError(
             f"data.sources.{table}: expected rows before data.as_of {data.as_of:%Y-%m-%d}, got none of {counts.read} "
-            f"({counts.later} later, {counts.filtered} filtered, {counts.quarantined} broken); check as_of and `where`"
+            f"({counts.after_as_of} after as_of, {counts.filtered} excluded by `where`, {counts.quarantined} invalid); "
+            "check data.as_of, `where` and data/quarantine"
         )
 
 
-def _by_rule(broken: list[Broken]) -> dict[str, int]:
+def _by_rule(broken: list[BrokenRule]) -> dict[str, int]:
     return dict(sum((Counter({b.rule: b.n_rows}) for b in broken), Counter[str]()))
 
 
 def _spill(snapshot: Path) -> Path:
-    """Return a folder on the disk of the snapshot, outside of what DVC keeps."""
+    """Return a folder on the disk of the snapshot that DVC does not track."""
     folder = snapshot.parent.parent / "run"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _write(staged: staging.Staging, table: str, folder: Path) -> None:
-    months = staging.months(staged, table) if table != "products" else []
+    months = staging.list_months(staged, table) if table != "products" else []
     if not months:
-        _write_part(staging.arrow(staged, table, None), folder)
+        _write_part(staging.read_sorted(staged, table, None), folder)
         return
 
     def write_month(month: str) -> None:
-        _write_part(staging.arrow(staged, table, month), folder / f"month={month}")
+        _write_part(staging.read_sorted(staged, table, month), folder / f"month={month}")
 
-    with ThreadPoolExecutor(WRITERS) as pool:  # one month is sorted while the other is compressed
+    with ThreadPoolExecutor(WRITERS) as pool:  # one month is sorted while another is compressed
         for part in [pool.submit(write_month, month) for month in months]:
             part.result()
 

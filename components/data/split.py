@@ -1,7 +1,8 @@
-"""Snapshot -> train, validation and test windows, as components/data/tables.py reads them.
+"""Stage `split`: snapshot -> train, validation and test windows; components/data/tables.py reads the files.
 
-By global time: train < validation < test, the test window ending at as_of. Leave-one-out, for comparison with papers:
-of each user with three target events or more, the last is the test and the last but one the validation.
+global_time: train < validation < test in time, and the test window ends at as_of. leave_one_out, for comparison with
+papers: of each user with at least three target events, the last is in the test window and the one before it in the
+validation window.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from components.contracts import EVENTS, WINDOWS
 from components.data.partitions import partitions
 from components.data.snapshot import read_snapshot_info
-from components.data.sql import quoted
+from components.data.sql import quote_text
 from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.io import write_record
@@ -26,21 +27,19 @@ if TYPE_CHECKING:
 
 
 def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, memory_gib: float) -> SplitInfo:
-    """Write the split's files below `out`; raises ContractError when a window is empty, or when the snapshot holds
-    what nobody could know at as_of.
-    """
+    """Write the files below `out`; raises ContractError when a window is empty, or rows of the snapshot are too new."""
     import duckdb
 
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        info = _windows(snapshot, split, as_of)
-        _check_known(connection, snapshot, as_of)
-        _read(connection, snapshot, split)
+        info = _window_ends(snapshot, split, as_of)
+        _check_no_future_rows(connection, snapshot, as_of)
+        _create_tables(connection, snapshot, split)
         _mark_windows(connection, info)
         info = info.model_copy(
             update={
-                "n_users": _one(connection, "SELECT count(*) FROM users"),
-                "n_items": _one(connection, "SELECT count(*) FROM items"),
+                "n_users": _count(connection, "SELECT count(*) FROM users"),
+                "n_items": _count(connection, "SELECT count(*) FROM items"),
             }
         )
         _write(connection, "SELECT * FROM items ORDER BY item_idx", out / "items.parquet")
@@ -50,15 +49,15 @@ def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, m
                 "SELECT user_idx, item_idx, timestamp, code AS event, weight, target "
                 f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
             )
-            _check(_write(connection, rows, out / f"{window}.parquet"), window, info, split)
+            _check_not_empty(_write(connection, rows, out / f"{window}.parquet"), window, info, split)
     write_record(out / "split.json", info)
     return info
 
 
-def _windows(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
-    """Return the ends of the windows; users and items are not counted yet."""
+def _window_ends(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
+    """Return the ends of the windows, with n_users and n_items still 0."""
     days = (split.test_days + split.validation_days, split.test_days, 0)
-    if split.protocol == "leave_one_out":  # the windows are cut by each user's own order
+    if split.protocol == "leave_one_out":  # windows are cut by the order of each user's events instead
         days = (0, 0, 0)
     ends = [to_micros(as_of - timedelta(days=d)) for d in days]
     return SplitInfo(
@@ -73,34 +72,34 @@ def _windows(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
     )
 
 
-def _check_known(connection: DuckDBPyConnection, snapshot: Path, as_of: datetime) -> None:
-    """Refuse a snapshot of a later moment, and rows from the future in it."""
+def _check_no_future_rows(connection: DuckDBPyConnection, snapshot: Path, as_of: datetime) -> None:
+    """Raise ContractError for a snapshot that was taken after as_of, or that has rows at or after it."""
     taken = datetime.fromisoformat(read_snapshot_info(snapshot).as_of)
     if taken > as_of:
         raise ContractError(
-            f"{snapshot} was taken as of {taken:%Y-%m-%d %H:%M}, later than data.as_of {as_of:%Y-%m-%d %H:%M}: its "
-            "catalogue would leak into training; run the stage `ingest` again"
+            f"{snapshot} was taken as of {taken:%Y-%m-%d %H:%M}, later than data.as_of {as_of:%Y-%m-%d %H:%M}: leakage "
+            "through its catalogue; run the stage `ingest` again"
         )
     for table in ("events", "products"):
         paths = [str(p) for p in partitions(snapshot, table)]
         sql = "SELECT count(*) FROM read_parquet($1) WHERE timestamp IS NOT NULL AND epoch_us(timestamp) >= $2"
-        planted = connection.execute(sql, [paths, to_micros(as_of)]).fetchone()
-        if planted and planted[0]:
+        future = connection.execute(sql, [paths, to_micros(as_of)]).fetchone()
+        if future and future[0]:
             raise ContractError(
-                f"{snapshot / table}: leakage: {planted[0]} rows at or after data.as_of {as_of:%Y-%m-%d %H:%M}, where "
-                "`ingest` leaves none; somebody changed the snapshot, run the stage `ingest` again"
+                f"{snapshot / table}: leakage: {future[0]} rows at or after data.as_of {as_of:%Y-%m-%d %H:%M}, where "
+                "`ingest` writes none: the snapshot was changed; run the stage `ingest` again"
             )
 
 
-def _read(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
-    """Make the tables weights, items, users and known: the events that teach, with our indices.
+def _create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
+    """Create the tables weights, items, users and known (the events that have a weight, by user_idx and item_idx).
 
-    seq is the order of the snapshot, which among equal times is the order of the source.
+    seq is the row order of the snapshot: among equal times, source order.
     """
     values = ", ".join(
         f"({EVENTS.index(e)}::TINYINT, {w}::FLOAT, {e in split.target_events})" for e, w in split.weights.items()
     )
-    codes = " ".join(f"WHEN {quoted(e)} THEN {EVENTS.index(e)}" for e in split.weights)
+    codes = " ".join(f"WHEN {quote_text(e)} THEN {EVENTS.index(e)}" for e in split.weights)
     files = [str(p) for p in partitions(snapshot, "events")]
     connection.execute(f"CREATE TABLE weights AS FROM (VALUES {values}) w(code, weight, target)")
     connection.execute(
@@ -111,7 +110,7 @@ def _read(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) ->
     connection.execute(
         "CREATE TABLE users AS SELECT (row_number() OVER (ORDER BY user_id))::INT AS user_idx, user_id FROM (SELECT "
         "DISTINCT user_id FROM read_parquet($1) SEMI JOIN items USING (item_id) "
-        f"WHERE user_id IS NOT NULL AND event IN ({', '.join(quoted(e) for e in split.weights)}))",
+        f"WHERE user_id IS NOT NULL AND event IN ({', '.join(quote_text(e) for e in split.weights)}))",
         [files],
     )
     connection.execute(
@@ -125,11 +124,11 @@ def _read(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) ->
 
 
 def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
-    """Make the view `marked`: known plus win, 0 train, 1 validation, 2 test.
+    """Create the view `marked`: known with the column win: 0 train, 1 validation, 2 test.
 
-    Leave-one-out counts target events from a user's end (`age`); other events belong to the window before the target
-    that follows them: its history. What a user did twice at the same moment counts once, or the second time would give
-    away the first.
+    leave_one_out numbers a user's target events from the newest (`age`); another event belongs to the window before
+    that of the target event that follows it, as part of its history. Equal events of a user at the same time count
+    once: the copy in the history would reveal the target.
     """
     if info.protocol == "global_time":
         win = f"(timestamp >= {info.train_end})::INT + (timestamp >= {info.validation_end})::INT"
@@ -153,19 +152,19 @@ def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> pa.Table:
     return rows
 
 
-def _check(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams) -> None:
+def _check_not_empty(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams) -> None:
     import pyarrow.compute as pc
 
     n = rows.num_rows if window == "train" else pc.sum(pc.and_(rows["target"], pc.greater(rows["user_idx"], 0))).as_py()
     if not n:
-        wanted = "events" if window == "train" else f"{' or '.join(split.target_events)} of known users"
+        expected = "events" if window == "train" else f"{' or '.join(split.target_events)} of known users"
         raise ContractError(
-            f"the {window} window has no {wanted}; the test window ends at as_of. Lower split.validation_days "
-            f"({split.validation_days:g}) or split.test_days ({split.test_days:g}), set data.as_of to a time that the "
-            "events reach, or name other split.target_events"
+            f"the {window} window has no {expected}; the test window ends at as_of. Lower split.validation_days "
+            f"({split.validation_days:g}) or split.test_days ({split.test_days:g}), set data.as_of to a time before "
+            "which there are events, or change split.target_events"
         )
 
 
-def _one(connection: DuckDBPyConnection, sql: str) -> int:
+def _count(connection: DuckDBPyConnection, sql: str) -> int:
     row = connection.execute(sql).fetchone()
     return int(row[0]) if row else 0

@@ -1,18 +1,18 @@
-"""SQL text from names and values."""
+"""Quoting of names and values in SQL text."""
 
 from collections.abc import Iterable
 
 
-def name(column: str) -> str:
-    """Return the column as SQL names it."""
+def quote_name(column: str) -> str:
+    """Return the column name as a quoted SQL identifier."""
     return '"' + column.replace('"', '""') + '"'
 
 
-def quoted(text: str) -> str:
-    """Return the text as an SQL string."""
+def quote_text(text: str) -> str:
+    """Return the text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def joined(texts: Iterable[str]) -> str:
-    """Return the texts as an SQL list."""
-    return "[" + ", ".join(quoted(t) for t in texts) + "]"
+def quote_list(texts: Iterable[str]) -> str:
+    """Return the texts as a DuckDB list literal."""
+    return "[" + ", ".join(quote_text(t) for t in texts) + "]"

@@ -1,10 +1,11 @@
-"""Reads what `split` wrote into the records of contracts.py: interactions, catalogue, users at a moment.
+"""Reads the files of the stage `split` into the types of contracts.py: Interactions, Catalogue, Users.
 
 Files in a split folder:
     items.parquet        item_idx, item_id, title, description, brand, category, language, price; row order = item_idx
-    users.parquet        user_idx, user_id; the only file here with the shop's user ids
+    users.parquet        user_idx, user_id; the only file with the shop's user ids
     train.parquet, validation.parquet, test.parquet
-                         user_idx, item_idx, timestamp (us), event, weight, target; sorted by user, time, source order
+                         user_idx, item_idx, timestamp (us), event, weight, target; sorted by user, time,
+                         source order
     split.json           SplitInfo
 """
 
@@ -58,14 +59,14 @@ def read_interactions(split: Path, windows: Sequence[str] = ("train",)) -> Inter
 
 
 def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
-    """Return the products; with their embeddings when `features` (the output of `encode`) is given."""
+    """Return the products; with embeddings when `features`, the output folder of `encode`, is given."""
     table = pq.read_table(split / "items.parquet", page_checksum_verification=True)
     text = {
         c: ["", *("" if v is None else v for v in table[c].to_pylist())]
         for c in ("item_id", "title", "description", "brand", "category", "language")
     }
     names = ("title", "brand", "category", "description")
-    parts = [_once([text[n][i] for n in names]) for i in range(len(text["title"]))]
+    parts = [_join_without_repeats([text[n][i] for n in names]) for i in range(len(text["title"]))]
     price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
     catalogue = Catalogue(
         item_id=text["item_id"],
@@ -81,8 +82,8 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
     embedding = load_file(features / "items.safetensors")["embedding"].astype(np.float32)
     if len(embedding) != len(catalogue.item_id):
         raise ContractError(
-            f"{features}: {len(embedding)} embeddings for {len(catalogue.item_id)} rows of {split}/items.parquet; "
-            "run the stage `encode` again"
+            f"{features}: expected {len(catalogue.item_id)} embeddings, one per row of {split}/items.parquet and one "
+            f"of padding, got {len(embedding)}; run the stage `encode` again"
         )
     return replace(catalogue, embedding=embedding)
 
@@ -102,8 +103,8 @@ def read_users(split: Path, window: str) -> Users:
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
 
-def _once(parts: list[str]) -> str:
-    """Join the parts; one that an earlier part holds already, such as a brand in the title, is not read twice."""
+def _join_without_repeats(parts: list[str]) -> str:
+    """Join the parts with ". "; leave out a part that occurs before, such as a brand in the title."""
     said = ""
     for part in parts:
         if part and part.lower() not in said.lower():

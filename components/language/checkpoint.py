@@ -17,7 +17,7 @@ FILE = "state.safetensors"
 
 
 @dataclass
-class Progress:
+class PretrainProgress:
     """How far a run has come; `key` is a digest of everything that it depends on: another key is another run."""
 
     key: str
@@ -27,24 +27,24 @@ class Progress:
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
-def write_checkpoint(folder: Path, weights: dict[str, Tensor], optimizer: Any, progress: Progress) -> None:
+def write_checkpoint(folder: Path, weights: dict[str, Tensor], optimizer: Any, progress: PretrainProgress) -> None:
     """Write the state whole or not at all, with a digest of its bytes."""
     tensors = {f"weight.{name}": weight for name, weight in weights.items()} | moments(optimizer, "moment")
     write_tensors(folder / FILE, tensors, {"progress": json.dumps(asdict(progress))})
 
 
-def read_checkpoint(folder: Path, key: str, weights: dict[str, Tensor], optimizer: Any) -> Progress:
+def read_checkpoint(folder: Path, key: str, weights: dict[str, Tensor], optimizer: Any) -> PretrainProgress:
     """Load the state of this very run into weights and optimizer; return where it stands, or a fresh start.
 
     Raises ContractError when the file is damaged.
     """
     path = folder / FILE
     if not path.exists():
-        return Progress(key)
+        return PretrainProgress(key)
     try:
-        progress = Progress(**json.loads(read_about(path)["progress"]))
+        progress = PretrainProgress(**json.loads(read_about(path)["progress"]))
         if progress.key != key:
-            return Progress(key)
+            return PretrainProgress(key)
         tensors = read_tensors(path)
         with torch.no_grad():
             for name, weight in weights.items():

@@ -12,7 +12,7 @@ from components.language.encoder import resolve_model
 FILE = "language.json"
 
 
-class Choice(Record):
+class ModelChoice(Record):
     """models/language/language.json; where it was accepted, the adapted model lies beside it."""
 
     accepted: bool
@@ -20,7 +20,7 @@ class Choice(Record):
     original: str  # params language.model
 
 
-def write_choice(folder: Path, choice: Choice) -> None:
+def write_choice(folder: Path, choice: ModelChoice) -> None:
     """Write language.json."""
     write_record(folder / FILE, choice)
 
@@ -31,7 +31,7 @@ def chosen_model(folder: Path, name: str) -> Path:
     Raises ContractError when the stage has not run, or has run for another original.
     """
     try:
-        choice = Choice.model_validate_json((folder / FILE).read_bytes())
+        choice = ModelChoice.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:
         raise ContractError(f"{folder / FILE}: cannot be read ({error}); run the stage `pretrain`") from None
     if choice.original != name:

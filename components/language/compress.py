@@ -40,7 +40,7 @@ def distil(
     original: Path,
     texts: Sequence[str],
     vectors: FloatArray,
-    knobs: CompressParams,
+    params: CompressParams,
     language: LanguageParams,
     seed: int,
     out: Path,
@@ -54,16 +54,16 @@ def distil(
 
     torch.manual_seed(seed)
     model: Any = AutoModel.from_pretrained(str(original), use_safetensors=True, dtype=torch.float32, **OFFLINE)
-    _thin(model, knobs.layers)
+    _thin(model, params.layers)
     model.config.use_cache = False  # of keys and values: layers still count as in the original
     tokenizer = read_tokenizer(original)
     clean = [normalise(text) for text in texts]
     known = np.array([i for i, text in enumerate(clean) if text and vectors[i].any()], np.int64)
     rows, wanted = tokenise(tokenizer, [clean[i] for i in known], language.max_tokens), torch.from_numpy(vectors[known])
     rng, losses = np.random.default_rng(seed), list[float]()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=knobs.learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate)
     model.train()
-    for step in range(knobs.steps):
+    for step in range(params.steps):
         some = rng.integers(0, len(known), language.batch_size)
         ids, mask = padded([rows[i] for i in some], tokenizer.pad_token_id, "cpu")
         loss = (1 - (mean_pool(states(model, ids, mask), mask) * wanted[some]).sum(dim=1)).mean()
@@ -72,19 +72,19 @@ def distil(
                 f"distilling: loss is {loss.item()} at step {step}; lower language.compress.learning_rate"
             )
         for group in optimizer.param_groups:
-            group["lr"] = knobs.learning_rate * (1 - step / knobs.steps)
+            group["lr"] = params.learning_rate * (1 - step / params.steps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
         if (step + 1) % LOG_EVERY == 0:
-            log.info("distilling: step %d of %d, loss %.4f", step + 1, knobs.steps, losses[-1])
+            log.info("distilling: step %d of %d, loss %.4f", step + 1, params.steps, losses[-1])
     Encoder.load(original, language).save(out)
     model.save_pretrained(str(out), safe_serialization=True)
     return losses
 
 
-def milliseconds(encoder: Encoder, texts: Sequence[str]) -> float:
+def median_encode_ms(encoder: Encoder, texts: Sequence[str]) -> float:
     """Return the median time of reading one text, as when serving, on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

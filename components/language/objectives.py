@@ -19,7 +19,7 @@ Rows = list[list[int]]  # token ids of each text
 
 
 @dataclass(frozen=True)
-class Ask:
+class LmBatch:
     """A batch of texts as the model sees them, and the tokens that it is asked for."""
 
     ids: Tensor  # (texts, tokens)
@@ -46,13 +46,13 @@ def padded(rows: Rows, padding: int, device: str) -> tuple[Tensor, Tensor]:
     return ids.to(device), mask.to(device)
 
 
-def ask(backbone: Backbone, rows: Rows, mask_share: float, rng: np.random.Generator, device: str) -> Ask:
+def make_lm_batch(backbone: Backbone, rows: Rows, mask_share: float, rng: np.random.Generator, device: str) -> LmBatch:
     """Return masked texts for an encoder: mask_share of each text's tokens, at least one; whole texts for a decoder."""
     ids, mask = padded(rows, backbone.tokenizer.pad_token_id, device)
     labels = ids.masked_fill(mask == 0, IGNORE)
     if backbone.kind == "decoder":
         labels[:, 0] = IGNORE  # nothing stands before the first token
-        return Ask(ids, mask, labels)
+        return LmBatch(ids, mask, labels)
     special = set(backbone.tokenizer.all_special_ids)
     asked = torch.zeros(ids.shape, dtype=torch.bool)
     for i, row in enumerate(rows):
@@ -60,10 +60,10 @@ def ask(backbone: Backbone, rows: Rows, mask_share: float, rng: np.random.Genera
         n = min(len(places), max(1, round(mask_share * len(places))))
         asked[i, torch.from_numpy(_pick(places, n, rng))] = True
     asked = asked.to(device)
-    return Ask(ids.masked_fill(asked, backbone.tokenizer.mask_token_id), mask, labels.masked_fill(~asked, IGNORE))
+    return LmBatch(ids.masked_fill(asked, backbone.tokenizer.mask_token_id), mask, labels.masked_fill(~asked, IGNORE))
 
 
-def language_loss(backbone: Backbone, batch: Ask) -> tuple[Tensor, int]:
+def language_loss(backbone: Backbone, batch: LmBatch) -> tuple[Tensor, int]:
     """Return the summed cross-entropy of the tokens that are asked for, in nats, and how many they are."""
     hidden, labels = states(backbone.model, batch.ids, batch.mask), batch.labels
     if backbone.kind == "decoder":
@@ -110,7 +110,9 @@ def perplexity(backbone: Backbone, rows: Rows, mask_share: float, seed: int, siz
     backbone.model.eval()
     with torch.inference_mode():
         for start in range(0, len(rows), size):
-            loss, asked = language_loss(backbone, ask(backbone, rows[start : start + size], mask_share, rng, device))
+            loss, asked = language_loss(
+                backbone, make_lm_batch(backbone, rows[start : start + size], mask_share, rng, device)
+            )
             total, n = total + float(loss), n + asked
     return float(np.exp(total / n)) if n else float("nan")
 

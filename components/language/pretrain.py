@@ -19,15 +19,15 @@ from torch import Tensor
 from components.errors import ContractError
 from components.faults import crash_point
 from components.language.backbone import Backbone, read_backbone, write_backbone
-from components.language.checkpoint import Progress, read_checkpoint, write_checkpoint
+from components.language.checkpoint import PretrainProgress, read_checkpoint, write_checkpoint
 from components.language.corpus import Corpus
 from components.language.encoder import Encoder
 from components.language.lora import add_lora, merge_lora
 from components.language.objectives import (
     Rows,
-    ask,
     embed,
     language_loss,
+    make_lm_batch,
     pair_loss,
     perplexity,
     shared_texts,
@@ -54,16 +54,16 @@ def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int
 
     Raises ContractError when the loss is no number, or the device's memory does not do.
     """
-    knobs = language.pretrain
+    params = language.pretrain
     if language.threads:
         torch.set_num_threads(language.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = read_backbone(original, seed)
-    metrics = _vocabulary(backbone, corpus, knobs, seed)
-    run = Run(backbone, corpus, language, seed, device)
+    metrics = _vocabulary(backbone, corpus, params, seed)
+    run = PretrainRun(backbone, corpus, language, seed, device)
     learned = run.trainable(int(metrics["vocabulary/new"]))
     try:
-        progress = run.train(learned, work, _key(original, corpus, language, seed))
+        progress = run.train(learned, work, _run_key(original, corpus, language, seed))
     except torch.OutOfMemoryError as error:
         raise ContractError(f"out of memory; lower language.pretrain.pairs_per_step ({error})") from None
     merge_lora(backbone.model)
@@ -76,20 +76,20 @@ def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int
     return Pretrained(metrics | {"texts": float(len(corpus.language))}, progress.curves)
 
 
-class Run:
+class PretrainRun:
     """The steps of one pretraining: what is drawn at a step depends on (seed, step) alone."""
 
     def __init__(self, backbone: Backbone, corpus: Corpus, language: LanguageParams, seed: int, device: str) -> None:
         self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
-        self.knobs = language.pretrain
+        self.params = language.pretrain
         self.rows: Rows = tokenise(backbone.tokenizer, corpus.texts, language.max_tokens)
         backbone.model.to(device)
 
     def trainable(self, added: int) -> dict[str, Tensor]:
         """Return the weights that learn, by name: all, or with LoRA thin matrices, the head and the new words' rows."""
         model = self.backbone.model
-        if self.knobs.method == "lora":
-            layers = add_lora(model.base_model, self.knobs.lora_rank, self.knobs.lora_alpha, self.seed)
+        if self.params.method == "lora":
+            layers = add_lora(model.base_model, self.params.lora_rank, self.params.lora_alpha, self.seed)
             log.info("LoRA on %d layers", layers)
             model.to(self.device)
             words = model.get_input_embeddings().weight
@@ -98,25 +98,25 @@ class Run:
                 words.register_hook(lambda gradient: _only_from(gradient, len(self.backbone.tokenizer) - added))
         return {name: w for name, w in model.named_parameters() if w.requires_grad}
 
-    def train(self, learned: dict[str, Tensor], work: Path, key: str) -> Progress:
+    def train(self, learned: dict[str, Tensor], work: Path, key: str) -> PretrainProgress:
         """Take all steps that are left, and keep the state every so many."""
-        knobs, started = self.knobs, time.monotonic()
-        decay = knobs.weight_decay if knobs.method == "full" else 0.0  # it would move rows that must not learn
-        optimizer = torch.optim.AdamW(learned.values(), lr=knobs.learning_rate, weight_decay=decay)
+        params, started = self.params, time.monotonic()
+        decay = params.weight_decay if params.method == "full" else 0.0  # it would move rows that must not learn
+        optimizer = torch.optim.AdamW(learned.values(), lr=params.learning_rate, weight_decay=decay)
         progress = read_checkpoint(work, key, learned, optimizer)
         if progress.step:
             log.info("resumed at step %d", progress.step)
         else:
             progress.before = self.held_out()
-        steps = range(progress.step, 0 if progress.done else knobs.max_steps)
-        for step in _shown(steps):
+        steps = range(progress.step, 0 if progress.done else params.max_steps)
+        for step in _with_progress(steps):
             self._step(step, learned, optimizer, progress)
             progress.step = step + 1
-            late = time.monotonic() - started > knobs.max_minutes * 60
+            late = time.monotonic() - started > params.max_minutes * 60
             if late:
-                log.warning("language.pretrain.max_minutes %g is over after step %d", knobs.max_minutes, step + 1)
-            progress.done = late or progress.step == knobs.max_steps
-            if progress.done or progress.step % knobs.checkpoint_every_steps == 0:
+                log.warning("language.pretrain.max_minutes %g is over after step %d", params.max_minutes, step + 1)
+            progress.done = late or progress.step == params.max_steps
+            if progress.done or progress.step % params.checkpoint_every_steps == 0:
                 write_checkpoint(work, learned, optimizer, progress)
                 crash_point("pretrain:step")
             if progress.done:
@@ -125,11 +125,11 @@ class Run:
 
     def held_out(self) -> float:
         """Return the (pseudo-)perplexity of the held-out texts; NaN where there is none."""
-        rows = [self.rows[i] for i in self.corpus.held_out[: self.knobs.held_out_texts]]
-        size = max(1, self.knobs.texts_per_step)
-        return perplexity(self.backbone, rows, self.knobs.mask_share, self.seed, size, self.device)
+        rows = [self.rows[i] for i in self.corpus.held_out[: self.params.held_out_texts]]
+        size = max(1, self.params.texts_per_step)
+        return perplexity(self.backbone, rows, self.params.mask_share, self.seed, size, self.device)
 
-    def _step(self, step: int, learned: dict[str, Tensor], optimizer: Any, progress: Progress) -> None:
+    def _step(self, step: int, learned: dict[str, Tensor], optimizer: Any, progress: PretrainProgress) -> None:
         rng = np.random.default_rng([self.seed, step])
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # dropout
         self.backbone.model.train()
@@ -138,57 +138,57 @@ class Run:
         if not torch.isfinite(loss):
             raise ContractError(f"loss is {loss.item()} at step {step}; lower language.pretrain.learning_rate")
         for group in optimizer.param_groups:
-            group["lr"] = self.knobs.learning_rate * _warmth(step, self.knobs)
+            group["lr"] = self.params.learning_rate * _lr_multiplier(step, self.params)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(list(learned.values()), self.knobs.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(list(learned.values()), self.params.gradient_clip)
         optimizer.step()
         for name, value in losses.items():
             progress.curves.setdefault(name, []).append(float(value.detach()))
         if (step + 1) % LOG_EVERY == 0:
             means = ", ".join(f"{n} {np.mean(v[-LOG_EVERY:]):.3f}" for n, v in progress.curves.items())
-            log.info("step %d of %d: %s", step + 1, self.knobs.max_steps, means)
+            log.info("step %d of %d: %s", step + 1, self.params.max_steps, means)
 
     def _language(self, rng: np.random.Generator) -> Tensor:
         """Return the mean cross-entropy of the tokens asked for in texts_per_step texts."""
-        if not self.knobs.texts_per_step or not len(self.corpus.language):
+        if not self.params.texts_per_step or not len(self.corpus.language):
             return torch.zeros((), device=self.device)
-        drawn = rng.choice(self.corpus.language, self.knobs.texts_per_step)
-        batch = ask(self.backbone, [self.rows[i] for i in drawn], self.knobs.mask_share, rng, self.device)
+        drawn = rng.choice(self.corpus.language, self.params.texts_per_step)
+        batch = make_lm_batch(self.backbone, [self.rows[i] for i in drawn], self.params.mask_share, rng, self.device)
         total, n = language_loss(self.backbone, batch)
         return total / max(1, n)
 
     def _pairs(self, rng: np.random.Generator) -> Tensor:
         """Return InfoNCE over pairs_per_step pairs, each kind as often as the others."""
         kinds = sorted(self.corpus.pairs)
-        if not self.knobs.pairs_per_step or not kinds:
+        if not self.params.pairs_per_step or not kinds:
             return torch.zeros((), device=self.device)
-        kind = rng.integers(len(kinds), size=self.knobs.pairs_per_step)
+        kind = rng.integers(len(kinds), size=self.params.pairs_per_step)
         drawn = np.stack([rng.choice(self.corpus.pairs[kinds[k]]) for k in kind])  # (pairs, 2)
         rows = [self.rows[i] for i in drawn.T.ravel()]  # all left sides, then all right sides
         left, right = embed(self.backbone, rows, self.device).chunk(2)
-        return pair_loss(left, right, shared_texts(drawn).to(self.device), self.knobs.temperature)
+        return pair_loss(left, right, shared_texts(drawn).to(self.device), self.params.temperature)
 
 
-def _vocabulary(backbone: Backbone, corpus: Corpus, knobs: PretrainParams, seed: int) -> dict[str, float]:
+def _vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed: int) -> dict[str, float]:
     """Add the words that the tokenizer does not know; return what it could not read before and after."""
     chinese = [t for t in corpus.texts if is_chinese(t)]
     samples = {"all": corpus.texts} | ({"zh": chinese} if chinese else {})
     metrics = {f"unknown/{name}/before": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
     learnable = [corpus.texts[i] for i in corpus.language]
-    words = new_words(unknown_words(backbone.tokenizer, learnable), knobs.max_new_tokens, knobs.min_token_count)
+    words = new_words(unknown_words(backbone.tokenizer, learnable), params.max_new_tokens, params.min_token_count)
     added = add_words(backbone.tokenizer, backbone.model, words, seed)
     metrics |= {f"unknown/{name}/after": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
     log.info("%d words added; unknown before and after: %s", added, metrics)
     return metrics | {"vocabulary/new": float(added)}
 
 
-def _warmth(step: int, knobs: PretrainParams) -> float:
+def _lr_multiplier(step: int, params: PretrainParams) -> float:
     """Return the share of the learning rate at a step: rising over warmup_share of all, then a cosine to zero."""
-    warm = max(1, int(knobs.warmup_share * knobs.max_steps))
+    warm = max(1, int(params.warmup_share * params.max_steps))
     if step < warm:
         return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, knobs.max_steps - warm)))
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, params.max_steps - warm)))
 
 
 def _only_from(gradient: Tensor, start: int) -> Tensor:
@@ -197,7 +197,7 @@ def _only_from(gradient: Tensor, start: int) -> Tensor:
     return kept
 
 
-def _key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
+def _run_key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
     digest = hashlib.sha256(
         f"{Encoder(original, language).digest}{language.pretrain!r}{seed}{torch.__version__}".encode()
     )
@@ -208,7 +208,7 @@ def _key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) ->
     return digest.hexdigest()
 
 
-def _shown(steps: range) -> Iterable[int]:
+def _with_progress(steps: range) -> Iterable[int]:
     if not sys.stderr.isatty():
         return steps
     from rich.progress import track

@@ -25,7 +25,7 @@ log = logging.getLogger("encode")
 
 
 @dataclass(frozen=True)
-class Judged:
+class ReviewSentiment:
     """What came of the reviews."""
 
     head: SentimentHead | None
@@ -34,7 +34,9 @@ class Judged:
     note: str  # why there is no head; "" where there is one
 
 
-def judge_reviews(snapshot: Path, split: Path, encoder: Encoder, knobs: SentimentParams, cache: Path) -> Judged:
+def score_reviews(
+    snapshot: Path, split: Path, encoder: Encoder, params: SentimentParams, cache: Path
+) -> ReviewSentiment:
     """Learn from the newest `max_reviews` with stars, and read those without; texts are read once each.
 
     Where windows are cut per user (leave_one_out) nobody can say which reviews were written before: there is no head,
@@ -48,23 +50,23 @@ def judge_reviews(snapshot: Path, split: Path, encoder: Encoder, knobs: Sentimen
     texts = np.array([text or "" for text in rows["text"].to_pylist()], object)
     stars = rows["rating"].to_numpy(zero_copy_only=False).astype(np.float64)
     times = rows["timestamp"].cast("int64").to_numpy()
-    learn = np.flatnonzero((texts != "") & ~np.isnan(stars))[-knobs.max_reviews :]
+    learn = np.flatnonzero((texts != "") & ~np.isnan(stars))[-params.max_reviews :]
     silent = sorted(set(texts[(texts != "") & np.isnan(stars)]))
     distinct, place = np.unique(texts[learn].astype(str), return_inverse=True)
     vectors = encode_cached(encoder, [*distinct.tolist(), *silent], cache)
     try:
-        head, metrics = train_sentiment(vectors[place], stars[learn], times[learn], knobs, encoder.digest)
+        head, metrics = train_sentiment(vectors[place], stars[learn], times[learn], params, encoder.digest)
     except ContractError as error:
         return _nothing(str(error))
     told = {f"sentiment/{name}": value for name, value in metrics.items()}
     log.info("sentiment of %d reviews: AUC %.3f on the newest", metrics["reviews"], metrics["auc"])
     said = _table(silent, head.score(vectors[len(distinct) :]))
-    return Judged(head, said, told | {"sentiment/without_stars": float(len(silent))}, "")
+    return ReviewSentiment(head, said, told | {"sentiment/without_stars": float(len(silent))}, "")
 
 
-def _nothing(note: str) -> Judged:
+def _nothing(note: str) -> ReviewSentiment:
     log.info("no sentiment head: %s", note)
-    return Judged(None, _table([], np.zeros(0, np.float32)), {}, note)
+    return ReviewSentiment(None, _table([], np.zeros(0, np.float32)), {}, note)
 
 
 def _table(texts: list[str], sentiment: np.ndarray) -> pa.Table:

@@ -65,7 +65,7 @@ class SentimentHead:
 
 
 def train_sentiment(
-    vectors: FloatArray, ratings: Sequence[float], timestamps: TimeArray, knobs: SentimentParams, encoder: str
+    vectors: FloatArray, ratings: Sequence[float], timestamps: TimeArray, params: SentimentParams, encoder: str
 ) -> tuple[SentimentHead, dict[str, float]]:
     """Return the head and how it does on the newest reviews: auc, ece (calibration error), reviews.
 
@@ -75,11 +75,11 @@ def train_sentiment(
     from sklearn.linear_model import LogisticRegression
 
     stars = np.asarray(ratings, np.float64)
-    clear = ((stars >= knobs.positive) | (stars <= knobs.negative)) & vectors.any(axis=1)
+    clear = ((stars >= params.positive) | (stars <= params.negative)) & vectors.any(axis=1)
     order = np.flatnonzero(clear)[np.argsort(timestamps[clear], kind="stable")]
-    rows, positive = vectors[order].astype(np.float64), stars[order] >= knobs.positive
-    learn, tune, test = _parts(positive, knobs)
-    model = LogisticRegression(C=knobs.c, class_weight="balanced", max_iter=1000).fit(rows[learn], positive[learn])
+    rows, positive = vectors[order].astype(np.float64), stars[order] >= params.positive
+    learn, tune, test = _parts(positive, params)
+    model = LogisticRegression(C=params.c, class_weight="balanced", max_iter=1000).fit(rows[learn], positive[learn])
     margin = model.decision_function(rows)
     platt = LogisticRegression(C=1e6, max_iter=1000).fit(margin[tune, None], positive[tune])
     numbers = (float(model.intercept_[0]), float(platt.coef_[0, 0]), float(platt.intercept_[0]))
@@ -104,20 +104,20 @@ def calibration_error(chances: FloatArray, positive: BoolArray) -> float:
     return float(np.average(gaps, weights=sizes))
 
 
-def _parts(positive: BoolArray, knobs: SentimentParams) -> tuple[slice, slice, slice]:
+def _parts(positive: BoolArray, params: SentimentParams) -> tuple[slice, slice, slice]:
     """Return the rows, in the order of time, that teach, calibrate and measure."""
     n = len(positive)
-    if n < knobs.min_reviews:
+    if n < params.min_reviews:
         raise ContractError(
-            f"sentiment: expected {knobs.min_reviews} reviews with a clear rating, came {n}; "
+            f"sentiment: expected {params.min_reviews} reviews with a clear rating, came {n}; "
             "lower language.sentiment.min_reviews, or do without"
         )
-    size = max(1, round(n * knobs.held_out_share))
+    size = max(1, round(n * params.held_out_share))
     parts = slice(0, n - 2 * size), slice(n - 2 * size, n - size), slice(n - size, n)
     for name, part in zip(("learn from", "calibrate on", "measure on"), parts, strict=True):
         if len(np.unique(positive[part])) < 2:
             raise ContractError(
                 f"sentiment: the {len(positive[part])} reviews to {name} are all on one side of "
-                f"{knobs.negative} to {knobs.positive} stars; raise language.sentiment.held_out_share, or do without"
+                f"{params.negative} to {params.positive} stars; raise language.sentiment.held_out_share, or do without"
             )
     return parts

@@ -22,7 +22,7 @@ from components.times import DAY_US
 
 
 @dataclass(frozen=True)
-class Event:
+class ProfileEvent:
     """One row of the table events as it happens; timestamp in microseconds."""
 
     user_id: str | None
@@ -34,7 +34,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Review:
+class ReviewEvent:
     """One row of the table reviews; sentiment in [0, 1], where the language model said it: there were no stars."""
 
     user_id: str
@@ -45,7 +45,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchEvent:
     """One row of the table searches."""
 
     user_id: str | None
@@ -54,7 +54,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Social:
+class SocialEvent:
     """One row of the table social."""
 
     user_id: str
@@ -64,7 +64,7 @@ class Social:
 
 
 @dataclass(frozen=True)
-class Attributes:
+class ItemAttributes:
     """What is known of an item at the cut (facts.items)."""
 
     category: str | None
@@ -83,7 +83,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class State:
+class ProfileState:
     """All that a profile needs of one user."""
 
     user_id: str
@@ -96,13 +96,13 @@ class State:
 class LiveProfiles:
     """Moves states on and reads profiles from them; holds the knobs and what is known of the items."""
 
-    def __init__(self, params: ProfilesParams, items: Mapping[str, Attributes]) -> None:
+    def __init__(self, params: ProfilesParams, items: Mapping[str, ItemAttributes]) -> None:
         self.params = params
         self.items = items
         self.numbers = user_numbers(params)
         self.names = user_names()
 
-    def update(self, state: State, row: Event | Review | Search | Social) -> State:
+    def update(self, state: ProfileState, row: ProfileEvent | ReviewEvent | SearchEvent | SocialEvent) -> ProfileState:
         """Return the state after the row, which may come late; anonymous rows change nothing.
 
         Raises ContractError for a row of another user or an unknown event.
@@ -118,7 +118,7 @@ class LiveProfiles:
         newest = max(rows[-1].at for rows in state.facts.values() if rows)
         return _forget(state, start_us(newest, self.params.horizon_days))
 
-    def profile(self, state: State, now: int) -> dict[str, Any] | None:
+    def profile(self, state: ProfileState, now: int) -> dict[str, Any] | None:
         """Return the profile from the facts before `now` (us), keys as in users.py; None before the first event.
 
         Raises ContractError when now is so far behind the newest fact that needed facts are forgotten.
@@ -135,7 +135,7 @@ class LiveProfiles:
         told |= {number.name: self._number(state, number, now) for number in self.numbers}
         return told | {names.name: self._names(state, names, begin, now) for names in self.names}
 
-    def _number(self, state: State, number: Number, now: int) -> float | None:
+    def _number(self, state: ProfileState, number: Number, now: int) -> float | None:
         if number.how == "days_since_newest":
             return (now - max(_newest(state, now))) / DAY_US
         if number.how == "days_since_oldest":
@@ -156,7 +156,7 @@ class LiveProfiles:
         item = self.items.get(fact.item_id or "")
         return None if item is None or item.price_percentile is None else _whole(item.price_percentile)
 
-    def _names(self, state: State, names: Names, begin: int, now: int) -> list[dict[str, Any]] | None:
+    def _names(self, state: ProfileState, names: Names, begin: int, now: int) -> list[dict[str, Any]] | None:
         rows = list(self._named(state, names, begin, now))
         newest = max((at for at, _, _ in rows), default=0)
         parts: dict[str, int] = defaultdict(int)
@@ -167,7 +167,7 @@ class LiveProfiles:
         best = sorted((-part, name) for name, part in parts.items() if part > 0)[: self.params.top]
         return [{"name": name, "share": -part / total} for part, name in best] or None
 
-    def _named(self, state: State, names: Names, begin: int, now: int) -> Iterator[tuple[int, str, float]]:
+    def _named(self, state: ProfileState, names: Names, begin: int, now: int) -> Iterator[tuple[int, str, float]]:
         """Yield time, name and weight of each fact that has a name."""
         if names.facts == "searches":
             for fact in _window(state, "searches", begin, now):
@@ -180,15 +180,15 @@ class LiveProfiles:
                     yield fact.at, name, base
 
 
-def _fact(row: Event | Review | Search | Social) -> tuple[str, Fact]:
+def _fact(row: ProfileEvent | ReviewEvent | SearchEvent | SocialEvent) -> tuple[str, Fact]:
     """Return the kind of fact and the fact that a row is."""
-    if isinstance(row, Search):
+    if isinstance(row, SearchEvent):
         return "searches", Fact(row.timestamp, terms=tuple(definitions.terms(row.query)))
-    if isinstance(row, Review):
+    if isinstance(row, ReviewEvent):
         stars = None if row.rating is None else definitions.sentiment(row.rating)
         said = stars if row.sentiment is None else row.sentiment
         return "reviews", Fact(row.timestamp, row.item_id, None if said is None else _whole(said))
-    if isinstance(row, Social):
+    if isinstance(row, SocialEvent):
         return "social", Fact(row.timestamp)
     if row.event not in EVENTS:
         raise ContractError(f"profile: expected an event of {', '.join(EVENTS)}, came {row.event!r}")
@@ -198,7 +198,7 @@ def _fact(row: Event | Review | Search | Social) -> tuple[str, Fact]:
     return row.event, Fact(row.timestamp, row.item_id, _whole(-cost if row.event == "return" else cost))
 
 
-def _forget(state: State, before: int) -> State:
+def _forget(state: ProfileState, before: int) -> ProfileState:
     """Return the state without facts before that time; of events, the first and last time stay."""
     old = {kind: rows[: bisect_left(rows, before, key=_at)] for kind, rows in state.facts.items()}
     gone = {kind: [fact.at for fact in rows] for kind, rows in old.items() if rows}
@@ -208,7 +208,7 @@ def _forget(state: State, before: int) -> State:
     first = [t for t in (state.first, *times) if t is not None]
     last = [t for t in (state.last, *times) if t is not None]
     latest = [t for t in (state.forgotten,) if t is not None]
-    return State(
+    return ProfileState(
         state.user_id,
         {kind: rows[len(old[kind]) :] for kind, rows in state.facts.items()},
         min(first, default=None),
@@ -217,18 +217,18 @@ def _forget(state: State, before: int) -> State:
     )
 
 
-def _window(state: State, kind: str, begin: int, end: int) -> tuple[Fact, ...]:
+def _window(state: ProfileState, kind: str, begin: int, end: int) -> tuple[Fact, ...]:
     rows = state.facts.get(kind, ())
     return rows[bisect_left(rows, begin, key=_at) : bisect_left(rows, end, key=_at)]
 
 
-def _first(state: State) -> int | None:
+def _first(state: ProfileState) -> int | None:
     """Return the time of the first event, or None."""
     times = [rows[0].at for kind in EVENTS if (rows := state.facts.get(kind))]
     return min([*times, *([] if state.first is None else [state.first])], default=None)
 
 
-def _newest(state: State, now: int) -> list[int]:
+def _newest(state: ProfileState, now: int) -> list[int]:
     """Return the times of the newest event before now, by kind."""
     times = [rows[-1].at for kind in EVENTS if (rows := _window(state, kind, 0, now))]
     return times if state.last is None else [*times, state.last]

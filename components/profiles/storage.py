@@ -22,7 +22,7 @@ from components.profiles import facts
 from components.profiles.definitions import item_numbers, item_rates, user_numbers
 from components.profiles.features import ProfileInfo, fit_scaling
 from components.profiles.items import item_profiles
-from components.profiles.live import Attributes
+from components.profiles.live import ItemAttributes
 from components.profiles.users import user_profiles
 from components.times import to_datetime
 
@@ -102,12 +102,12 @@ def known(tables: facts.Tables, backend: Any, split: Path, info: SplitInfo) -> f
     return facts.Tables(tables.products, *rest)
 
 
-def read_attributes(profiles: Path) -> dict[str, Attributes]:
+def read_attributes(profiles: Path) -> dict[str, ItemAttributes]:
     """Return what live profiles need to know of each item, by item_id."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(profiles / "attributes.parquet", page_checksum_verification=True).to_pylist()
-    return {row.pop("item_id"): Attributes(**row) for row in rows}
+    return {row.pop("item_id"): ItemAttributes(**row) for row in rows}
 
 
 def _heard(reviews: ir.Table, said: ir.Table) -> ir.Table:

@@ -9,7 +9,7 @@ from components.data import tables
 from components.language.cache import encode_cached
 from components.language.choice import chosen_model
 from components.language.encoder import Encoder
-from components.language.reviews import judge_reviews
+from components.language.reviews import score_reviews
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
 
@@ -33,7 +33,7 @@ def main() -> None:
         Path("features/encoder.json").write_text(json.dumps(about, indent=1) + "\n")
         empty = float((~vectors[1:].any(axis=1)).sum())
         snapshot, split, sentiment = Path("data/snapshot"), Path("data/split"), Path("features/sentiment")
-        judged = judge_reviews(snapshot, split, encoder, params.language.sentiment, cache)
+        judged = score_reviews(snapshot, split, encoder, params.language.sentiment, cache)
         pq.write_table(judged.said, "features/reviews.parquet", compression="zstd", write_page_checksum=True)
         if judged.head is None:
             sentiment.mkdir()

@@ -13,7 +13,7 @@ from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import window_users
 from components.language.cache import encode_cached
-from components.language.choice import Choice, chosen_model, write_choice
+from components.language.choice import ModelChoice, chosen_model, write_choice
 from components.language.encoder import Encoder, resolve_model
 from components.params import CompressParams, Params
 from components.recommenders.content import ContentRecommender
@@ -27,7 +27,7 @@ METRIC = f"ndcg_at_{K}"  # of nearest texts on validation: what decides
 TIMED = 40  # texts that are read one by one to time an encoder
 
 
-def adapt(root: Path, params: Params) -> tuple[Choice, dict[str, float]]:
+def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
     """Pretrain, compare on validation, fill root/models/language and write curves; return the choice and metrics."""
     from components.language.corpus import read_corpus
     from components.language.pretrain import pretrain
@@ -52,12 +52,12 @@ def adapt(root: Path, params: Params) -> tuple[Choice, dict[str, float]]:
     return choice, metrics | {"accepted": float(choice.accepted)}
 
 
-def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[str, float]]:
+def compress(root: Path, params: Params, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
     """Let smaller encoders compete with the chosen one; the winner is put in its place, and the reason says why.
 
     Return the choice that is left, and metrics.
     """
-    from components.language.compress import distil, milliseconds, write_int8
+    from components.language.compress import distil, median_encode_ms, write_int8
 
     knobs, language, work = params.language.compress, params.language, root / WORK
     models = root / "models/language"
@@ -76,7 +76,7 @@ def compress(root: Path, params: Params, choice: Choice) -> tuple[Choice, dict[s
     few = [text for text in texts if text][:: max(1, len(texts) // TIMED)][:TIMED]
     found = {}
     for name in ("full", *knobs.variants):
-        ms = milliseconds(Encoder.load(folders[name], language), few)
+        ms = median_encode_ms(Encoder.load(folders[name], language), few)
         found[name] = retrieval(asked, root, params, folders[name])[METRIC], ms
     winner, reason = pick(found, knobs)
     log.info(reason)
@@ -105,12 +105,12 @@ def pick(found: dict[str, tuple[float, float]], knobs: CompressParams) -> tuple[
     return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({told})"
 
 
-def judge(original: str, before: float, after: float) -> Choice:
+def judge(original: str, before: float, after: float) -> ModelChoice:
     """Accept an adapted model that finds strictly more of what users chose next, on validation."""
     better = after > before
     verb = "is above" if better else "is not above"
     reason = f"validation {METRIC} of nearest texts, {after:.4f}, {verb} the {before:.4f} of the original"
-    return Choice(accepted=better, reason=reason, original=original)
+    return ModelChoice(accepted=better, reason=reason, original=original)
 
 
 def vectors(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
@@ -153,7 +153,7 @@ def main() -> None:
     with stage("pretrain", "models/language", "reports/pretrain", learns=True) as params:
         if params.language.pretrain.method == "none":
             reason = "language.pretrain.method is none"
-            choice = Choice(accepted=False, reason=reason, original=params.language.model)
+            choice = ModelChoice(accepted=False, reason=reason, original=params.language.model)
             write_choice(Path("models/language"), choice)
             metrics = {"accepted": 0.0}
         else:

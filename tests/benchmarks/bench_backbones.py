@@ -30,7 +30,7 @@ from components.evaluation.comparison import paired_bootstrap
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, window_users
 from components.language.cache import encode_cached
-from components.language.compress import distil, milliseconds, write_int8
+from components.language.compress import distil, median_encode_ms, write_int8
 from components.language.corpus import Corpus, read_corpus
 from components.language.encoder import Encoder, resolve_model
 from components.language.pretrain import pretrain
@@ -119,7 +119,7 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
         folder = make()
         encoder = Encoder.load(folder, language)
         ndcg = world.ndcg(encode_cached(encoder, texts, cache))
-        ours, theirs = milliseconds(encoder, few), milliseconds(first, few)
+        ours, theirs = median_encode_ms(encoder, few), median_encode_ms(first, few)
         faster = rate(encoder, many) / rate(first, many)
         size = (folder / "model.safetensors").stat().st_size / 2**20
         told(name, ndcg, [f"{size:.0f}", f"{ours:.1f} ({ours / theirs:.2f})", f"{faster:.2f}"])

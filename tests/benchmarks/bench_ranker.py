@@ -156,7 +156,7 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
     world, split = read_truth(folder / "data/raw"), folder / "data/split"
     item, user = indices(split, "items.parquet", "item_id"), indices(split, "users.parquet", "user_id")
     day = params.shop.days - (read_info(split).test_end - test.timestamp) / DAY_US
-    return world.liking(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
+    return world.click_log_odds(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
 
 
 def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:

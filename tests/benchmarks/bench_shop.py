@@ -97,7 +97,7 @@ def main() -> int:
 
     print(f"{len(users)} users of the test window\n")
     print("| ranking | NDCG@10 | English half | Chinese half |\n|---|---|---|---|")
-    told("the truth", best(lambda u: world.expected(u, day)))
+    told("the truth", best(lambda u: world.expected_demand(u, day)))
     reachable = told("the world known, tastes learned from history", best(lambda u: inferred(world, kinds, u)))
     for name in MODELS:
         model = load_model(model_folder(folder / "models", name))

@@ -14,7 +14,7 @@ from components import io
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation, Ragged, Users
 from components.experiments import definition
 from components.experiments.decision import ExperimentDecision
-from components.language.choice import Choice
+from components.language.choice import ModelChoice
 from components.language.sentiment import SentimentHead
 from components.monitoring import windows
 from components.release.bundle import Bundle, open_bundle
@@ -166,7 +166,7 @@ def test_experiments_go_on_and_their_decisions_count() -> None:
 def test_trials_and_the_choice_of_the_language_model_are_read() -> None:
     (trial,) = read_trials(SHOP / "tune", "ease")
     assert (trial.values, trial.value, trial.state) == ({"models.ease.l2": 5.0}, 0.25, "complete")
-    choice = io.read_record(SHOP / "language/language.json", Choice, "language_choice")
+    choice = io.read_record(SHOP / "language/language.json", ModelChoice, "language_choice")
     assert (choice.accepted, choice.original) == (False, "minilm")
 
 

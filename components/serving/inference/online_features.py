@@ -12,7 +12,7 @@ import numpy as np
 from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.profiles.definitions import LEVEL
 from components.profiles.features import Scaling, read_info
-from components.profiles.live import Attributes, Event, LiveProfiles, State
+from components.profiles.live import ItemAttributes, LiveProfiles, ProfileEvent, ProfileState
 from components.release.bundle import Bundle
 from components.serving.storage.event_store import StoredEvent
 
@@ -39,9 +39,9 @@ class OnlineFeatures:
         """Return the profile that the events before `now` (us) make; None without any."""
         if self.live is None or not rows:
             return None
-        state = State(rows[0].user_id)
+        state = ProfileState(rows[0].user_id)
         for row in rows:
-            told = Event(row.user_id, row.item_id, row.at, row.event, row.quantity, row.price)
+            told = ProfileEvent(row.user_id, row.item_id, row.at, row.event, row.quantity, row.price)
             state = self.live.update(state, told)
         return self.live.profile(state, now)
 
@@ -57,7 +57,7 @@ class OnlineFeatures:
         return chances
 
 
-def attributes(items: Catalogue) -> dict[str, Attributes]:
+def attributes(items: Catalogue) -> dict[str, ItemAttributes]:
     """Return item_id -> category, brand and price percentile, as profiles/facts.py computes them at a cut."""
     top = np.array([path.split(LEVEL)[0].strip() for path in items.category])
     percentile = np.full(len(items) + 1, np.nan)
@@ -67,7 +67,7 @@ def attributes(items: Catalogue) -> dict[str, Attributes]:
         below, upto = (np.searchsorted(prices, items.price[rows], side) for side in ("left", "right"))
         percentile[rows] = (below + upto) / 2 / max(len(rows), 1)
     return {
-        item_id: Attributes(
+        item_id: ItemAttributes(
             items.category[i].strip() or None,
             items.brand[i].strip() or None,
             None if np.isnan(percentile[i]) else float(percentile[i]),

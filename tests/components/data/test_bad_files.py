@@ -130,8 +130,8 @@ def test_bad_row_is_quarantined(case: Bad, file: str, ingest: Ingest) -> None:
     assert {row["file"] for row in taken.bad()} <= {file}
     assert all(row["raw"] for row in taken.bad())
     counts = taken.counts()
-    assert (counts.kept, counts.quarantined) == (case.kept, len(case.rules))
-    assert counts.read == counts.kept + counts.quarantined
+    assert (counts.valid, counts.quarantined) == (case.kept, len(case.rules))
+    assert counts.read == counts.valid + counts.quarantined
     assert len(taken.rows()) == case.kept
 
 
@@ -147,7 +147,7 @@ def test_too_many_bad_rows_stop_the_run(case: Bad, ingest: Ingest, tmp_path: Pat
 
 
 class Fatal(NamedTuple):
-    """A file that cannot be judged row by row, and what the error must say beside its name."""
+    """A file that cannot be read row by row, and the text that the error must contain besides its name."""
 
     name: str
     content: bytes
@@ -161,12 +161,12 @@ FATAL = [
     Fatal("blank lines alone", b"\n\n  \n", "empty"),
     Fatal("byte order mark alone", b"\xef\xbb\xbf", "empty"),
     Fatal("empty gzip", b"", "empty", "in/events.csv.gz"),
-    Fatal("column named twice", b"user_id,item_id,User_ID\n1,2,3\n", "duplicate header"),
+    Fatal("column named twice", b"user_id,item_id,User_ID\n1,2,3\n", "different column names"),
     Fatal("column without a name", b"user_id,,item_id\n1,2,3\n", "without a name"),
-    Fatal("UTF-16", (HEADER + G).decode().encode("utf-16"), "not UTF-8"),
-    Fatal("binary", bytes(range(256)) * 9, "no header"),
-    Fatal("gzip cut off", CUT, "cut off", "in/events.csv.gz"),
-    Fatal("gzip cut off, JSONL", gzip.compress(lines(*[E1] * 999))[:-60], "cut off", "in/events.jsonl.gz"),
+    Fatal("UTF-16", (HEADER + G).decode().encode("utf-16"), "expected UTF-8"),
+    Fatal("binary", bytes(range(256)) * 9, "expected a header"),
+    Fatal("gzip cut off", CUT, "truncated", "in/events.csv.gz"),
+    Fatal("gzip cut off, JSONL", gzip.compress(lines(*[E1] * 999))[:-60], "truncated", "in/events.jsonl.gz"),
     Fatal("no gzip at all", b"\x1f\x8b" + HEADER + G, "gzip", "in/events.csv.gz"),
     Fatal("no Parquet at all", HEADER + G, "cannot be read", "in/events.parquet"),
     Fatal("Parquet cut off", b"PAR1" + b"\0" * 90 + b"PAR1", "cannot be read", "in/events.parquet"),
@@ -191,7 +191,7 @@ def test_one_bad_line_among_many_costs_one_line(ingest: Ingest) -> None:
         (1501, "line: unclosed quote"),
         (3002, "line: missing columns"),
     ]
-    assert taken.counts().kept == 3000
+    assert taken.counts().valid == 3000
 
 
 def test_quoted_line_end_is_one_value(ingest: Ingest) -> None:
@@ -228,14 +228,14 @@ def test_shares_of_bad_rows(ingest: Ingest, tmp_path: Path) -> None:
             with pytest.raises(QualityError, match=f"{share} of 100 rows"):
                 ingest({"in/events.csv": content}, max_bad_share=0.02)
         else:
-            assert ingest({"in/events.csv": content}, max_bad_share=0.02).counts().kept == 99
+            assert ingest({"in/events.csv": content}, max_bad_share=0.02).counts().valid == 99
         assert quarantined(tmp_path).num_rows == share
 
 
 def test_unknown_items_have_a_limit_of_their_own(ingest: Ingest) -> None:
     content = HEADER + good(8) + event(item_id="dropped") + event(item_id="dropped too")
     taken = ingest({"in/events.csv": content}, max_bad_share=0.0, max_unknown_share=0.2)
-    assert (taken.counts().kept, taken.rules["events"]) == (8, {"item_id: not in products": 2})
+    assert (taken.counts().valid, taken.rules["events"]) == (8, {"item_id: not in products": 2})
     with pytest.raises(QualityError, match="max_unknown_share"):
         ingest({"in/events.csv": content}, max_bad_share=0.0, max_unknown_share=0.1)
 
@@ -277,12 +277,12 @@ def test_endless_line_costs_one_row(ingest: Ingest, tmp_path: Path) -> None:
     content = HEADER + G + b"u1,i1," + b"9" * 40_000_000 + b"\n" + G2
     taken = ingest({"in/events.csv": content})
     assert [(b["row"], b["rule"]) for b in taken.bad()] == [(2, "line: longer than 16000000 bytes")]
-    assert taken.counts().kept == 2
+    assert taken.counts().valid == 2
     assert len(taken.bad()[0]["raw"]) <= 2_000
 
 
 def test_decompression_bomb_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.data.lines.BOMB", 1 << 25)
+    monkeypatch.setattr("components.data.lines.BOMB_BYTES", 1 << 25)
     bomb = gzip.compress(HEADER + G) + gzip.compress(b"u1,i1,2026-01-01,view,1,2\n" * 2_000_000)
     sources = events_from("in/events.csv.gz")
     with pytest.raises(ContractError, match=r"in/events\.csv\.gz.*bomb"):
@@ -314,7 +314,7 @@ def test_line_of_a_gigabyte_is_bounded(ingest: Ingest, tmp_path: Path) -> None:
         file.seek(0, os.SEEK_END)
         file.write(b"\n" + G2)
     taken = ingest({})
-    assert (taken.counts().kept, taken.counts().quarantined) == (2, 1)
+    assert (taken.counts().valid, taken.counts().quarantined) == (2, 1)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10 < 1_000
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from components.data import csv_repair as mending
-from components.data.csv_repair import csv_records, mend
+from components.data import csv_repair
+from components.data.csv_repair import read_csv_records, repair
 from components.data.lines import File
 
 
 def records(tmp_path: Path, text: str, n_columns: int = 2) -> list[tuple[list[str | None] | None, str | None]]:
     (tmp_path / "a.csv").write_text("h1,h2\n" + text, newline="")
-    found = csv_records(File(tmp_path / "a.csv", "a.csv"), n_columns, ",")
+    found = read_csv_records(File(tmp_path / "a.csv", "a.csv"), n_columns, ",")
     return [(list(r.values) if r.values is not None else None, r.broken) for r in found]
 
 
@@ -38,7 +38,7 @@ def test_records(tmp_path: Path, text: str, wanted: list[tuple[list[str | None] 
 
 
 def test_a_quote_reaches_only_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mending, "MAX_RECORD", 3)
+    monkeypatch.setattr(csv_repair, "MAX_RECORD", 3)
     found = records(tmp_path, '1,"a\n' + "2,b\n" * 5 + '3,"c"\n')
     assert [r[1] for r in found] == ["line: unclosed quote", *[None] * 6]
 
@@ -49,15 +49,17 @@ def test_no_line_is_lost_whatever_comes(tmp_path: Path) -> None:
     for _ in range(30):
         text = [f"<{n}>" + "".join(rng.choice('",ab ') for _ in range(rng.randrange(8))) for n in range(40)]
         (tmp_path / "a.csv").write_text("h1,h2\n" + "\n".join(text) + "\n")
-        found = list(csv_records(File(tmp_path / "a.csv", "a.csv"), 2, ","))
+        found = list(read_csv_records(File(tmp_path / "a.csv", "a.csv"), 2, ","))
         whole = "|".join((r.line or "") + "".join(v or "" for v in r.values or []) for r in found)
         assert [whole.count(f"<{n}>") for n in range(40)] == [1] * 40
 
 
 def test_mended_file_numbers_its_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mending, "BATCH", 2)
+    monkeypatch.setattr(csv_repair, "BATCH", 2)
     (tmp_path / "a.csv").write_bytes(b"x,y\n1,2\n\n\xff,2\n3\n4,5\n")
-    rows = pq.read_table(mend(File(tmp_path / "a.csv", "a.csv"), ["x", "y"], ",", tmp_path / "m/a.parquet")).to_pylist()
+    rows = pq.read_table(
+        repair(File(tmp_path / "a.csv", "a.csv"), ["x", "y"], ",", tmp_path / "m/a.parquet")
+    ).to_pylist()
     assert [(r["_row"], r["x"], r["_broken"]) for r in rows] == [
         (1, "1", None), (2, None, "line: not UTF-8"), (3, None, "line: missing columns"), (4, "4", None),
     ]  # fmt: skip

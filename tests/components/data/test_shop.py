@@ -106,7 +106,7 @@ def test_the_best_ranking_by_the_truth_beats_popularity(shop: Path, events: list
     popular = np.bincount([i for _, i in wanted], minlength=SHOP.n_items)
     ranks: dict[str, list[int]] = {"truth": [], "popularity": []}
     for user, item in wanted[-400:]:
-        best = truth.expected(user, 119.0)
+        best = truth.expected_demand(user, 119.0)
         ranks["truth"].append(int((best > best[item]).sum()))
         ranks["popularity"].append(int((popular > popular[item]).sum()))
     assert np.mean(np.array(ranks["truth"]) < 50) > np.mean(np.array(ranks["popularity"]) < 50)

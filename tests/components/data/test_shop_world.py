@@ -22,13 +22,13 @@ def test_tastes_are_distributions() -> None:
 def test_only_those_who_shift_shift() -> None:
     world = shop_world.make_world(SHOP, 1)
     stays, moves = int(np.flatnonzero(world.shifts == 0)[0]), int(np.flatnonzero(world.shifts == 1)[0])
-    np.testing.assert_array_equal(world.expected(stays, 0), world.expected(stays, SHOP.shift_day + 1))
-    assert not np.allclose(world.expected(moves, 0), world.expected(moves, SHOP.shift_day + 1))
+    np.testing.assert_array_equal(world.expected_demand(stays, 0), world.expected_demand(stays, SHOP.shift_day + 1))
+    assert not np.allclose(world.expected_demand(moves, 0), world.expected_demand(moves, SHOP.shift_day + 1))
 
 
 def test_own_language_is_wanted_more() -> None:
     world = shop_world.make_world(SHOP, 1)
-    wanted = world.expected(0, 0)
+    wanted = world.expected_demand(0, 0)
     same = world.item_language == world.user_language[0]
     assert wanted[same].sum() > 5 * wanted[~same].sum()
 

@@ -1,5 +1,6 @@
 """What a snapshot holds, what waits, and which bytes stay."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,10 +44,10 @@ def test_rows_at_as_of_wait(ingest: Ingest) -> None:
     rows = b"u1,i1,2026-01-31 23:59:59.999999,view,1,1\nu1,i1,2026-02-01,view,1,1\nu1,i1,2026-02-02,view,1,1\n"
     taken = ingest({"in/events.csv": HEADER + rows}, as_of="2026-02-01T00:00:00Z")
     counts = taken.counts()
-    assert (counts.read, counts.kept, counts.later, counts.quarantined) == (3, 1, 2, 0)
+    assert (counts.read, counts.valid, counts.after_as_of, counts.quarantined) == (3, 1, 2, 0)
     assert taken.bad() == []
     east = ingest({"in/events.csv": HEADER + rows}, as_of="2026-02-01T02:00:00+02:00")
-    assert east.counts().kept == 1
+    assert east.counts().valid == 1
 
 
 def test_the_newest_version_of_a_product_before_as_of_counts(ingest: Ingest) -> None:
@@ -56,7 +57,7 @@ def test_the_newest_version_of_a_product_before_as_of_counts(ingest: Ingest) -> 
     taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + good()})
     assert [p["title"] for p in taken.rows("products")] == ["new"]
     counts = taken.counts("products")
-    assert (counts.read, counts.kept, counts.superseded, counts.later) == (4, 1, 2, 1)
+    assert (counts.read, counts.valid, counts.superseded, counts.after_as_of) == (4, 1, 2, 1)
 
 
 def test_a_product_of_the_future_is_unknown_today(ingest: Ingest) -> None:
@@ -70,7 +71,7 @@ def test_of_equal_rows_the_first_counts(ingest: Ingest) -> None:
     other = b"u1,i1,2026-01-01 10:00:00,cart,1,2.5\n"
     taken = ingest({"in/events.csv": HEADER + good(3) + other + good(3)}, max_bad_share=0.0)
     counts = taken.counts()
-    assert (counts.read, counts.kept, counts.duplicates, counts.quarantined) == (7, 4, 3, 0)
+    assert (counts.read, counts.valid, counts.duplicates, counts.quarantined) == (7, 4, 3, 0)
     assert [(b["row"], b["rule"]) for b in taken.bad()] == [(5, "duplicate"), (6, "duplicate"), (7, "duplicate")]
 
 
@@ -93,7 +94,16 @@ def test_tables_hold_their_contract(ingest: Ingest) -> None:
 def test_snapshot_says_what_it_is(ingest: Ingest) -> None:
     info = read_snapshot_info(ingest({"in/events.csv": HEADER + good()}).snapshot)
     assert (info.as_of, info.simulated) == ("2026-03-01T00:00:00+00:00", False)
-    assert info.counts["products"].kept == 9
+    assert info.counts["products"].valid == 9
+
+
+def test_counts_of_version_0_1_are_read_under_the_new_names(tmp_path: Path) -> None:
+    names = ("read", "kept", "quarantined", "duplicates", "later", "filtered", "superseded")
+    counts = {"events": dict(zip(names, (28, 7, 6, 5, 4, 3, 3), strict=True))}
+    old = {"as_of": "2026-03-01T00:00:00+00:00", "simulated": False, "counts": counts}
+    (tmp_path / "snapshot.json").write_text(json.dumps(old))
+    events = read_snapshot_info(tmp_path).counts["events"]
+    assert (events.valid, events.after_as_of) == (7, 4)
 
 
 def test_nothing_before_as_of_is_an_error(ingest: Ingest) -> None:

@@ -18,7 +18,7 @@ def staged(folder: Path, settings: Callable[..., Any], events: dict[str, bytes],
     ).data
     area = staging.connect(chosen, folder, folder / "spill")
     for table in ("products", "events"):
-        staging.stage(area, table, chosen, folder / "mended")
+        staging.stage(area, table, chosen, folder / "repaired")
     return area
 
 
@@ -26,20 +26,20 @@ def test_rows_are_numbered_in_each_file(tmp_path: Path, settings: Callable[..., 
     bad = b"u1,i1,never,view,1,1\n"
     files = {"e/1.csv": HEADER + good(3) + bad, "e/2.csv": HEADER + bad + b"short\n" + good(2, user=2) + bad}
     area = staged(tmp_path, settings, files)
-    rows = staging.quarantine(area, "events").read_all().to_pylist()
+    rows = staging.read_quarantined(area, "events").read_all().to_pylist()
     assert [(r["file"], r["row"]) for r in rows] == [("e/1.csv", 4), ("e/2.csv", 1), ("e/2.csv", 2), ("e/2.csv", 5)]
-    worst = staging.broken(area, "events")[0]
+    worst = staging.count_broken_rules(area, "events")[0]
     assert (worst.rule, worst.file, worst.n_rows, worst.first_row) == ("timestamp: not a timestamp", "e/2.csv", 2, 1)
-    counts = staging.count(area, "events")
-    assert (counts.read, counts.kept, counts.quarantined) == (9, 5, 4)
+    counts = staging.count_rows(area, "events")
+    assert (counts.read, counts.valid, counts.quarantined) == (9, 5, 4)
 
 
 def test_months_and_their_rows(tmp_path: Path, settings: Callable[..., Any]) -> None:
     content = HEADER + b"a,i1,2026-02-28 23:59:59.999999,view,1,1\nb,i1,2026-01-01,view,1,1\nc,i1,2026-02-01,view,1,1\n"
     area = staged(tmp_path, settings, {"e/1.csv": content})
-    assert staging.months(area, "events") == ["2026-01", "2026-02"]
-    assert staging.arrow(area, "events", "2026-02")["user_id"].to_pylist() == ["c", "a"]
-    assert staging.kept(area, "events").count().execute() == 3
+    assert staging.list_months(area, "events") == ["2026-01", "2026-02"]
+    assert staging.read_sorted(area, "events", "2026-02")["user_id"].to_pylist() == ["c", "a"]
+    assert staging.valid_rows(area, "events").count().execute() == 3
 
 
 def test_little_memory_is_said_and_no_path_of_the_machine(tmp_path: Path, settings: Callable[..., Any]) -> None:

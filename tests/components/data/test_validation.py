@@ -8,7 +8,7 @@ import ibis
 import pytest
 
 from components.contracts import EVENT_COLUMNS, TABLES
-from components.data.validation import BAD, FILTERED, KEPT, LATER, judged, nothing
+from components.data.validation import AFTER_AS_OF, FILTERED, INVALID, VALID, empty_sql, validated_sql
 
 Judge = Callable[..., dict[str, Any]]
 EVENT = {"user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "view"}
@@ -28,11 +28,11 @@ def judge(settings: Callable[..., Any]) -> Judge:
         backend.con.execute("CREATE OR REPLACE TABLE b (_broken VARCHAR)")
         backend.con.execute("INSERT INTO b VALUES (?)", [broken])
         sql = (
-            f"SELECT e.*, 0 AS _file, NULL::BIGINT AS _row, {kept} AS _kept, {{'user': user_id}} AS _raw, "
+            f"SELECT e.*, 0 AS _file, NULL::BIGINT AS _row, {kept} AS _selected, {{'user': user_id}} AS _raw, "
             "NULL::VARCHAR AS _line, _broken FROM e, b"
         )
         data = settings().data
-        return backend.con.execute(judged(backend.sql(sql), "events", data)).to_arrow_table().to_pylist()[0]
+        return backend.con.execute(validated_sql(backend.sql(sql), "events", data)).to_arrow_table().to_pylist()[0]
 
     return run
 
@@ -41,24 +41,24 @@ def test_a_good_row_is_kept_and_stripped(judge: Judge) -> None:
     row = judge(user_id="  u ", price=" 2.5 ", quantity="3", position="4", session_id=" ", timestamp=" 2026-01-02 ")
     assert (row["user_id"], row["price"], row["quantity"], row["position"]) == ("u", 2.5, 3.0, 4)
     assert (row["session_id"], row["timestamp"]) == (None, datetime(2026, 1, 2))
-    assert (row["_state"], row["_rule"], row["_raw"]) == (KEPT, None, None)
+    assert (row["_state"], row["_rule"], row["_raw"]) == (VALID, None, None)
 
 
 @pytest.mark.parametrize(
     ("changes", "state", "rule"),
     [
-        ({"timestamp": "2026-03-01"}, LATER, None),
-        ({"price": "x"}, BAD, "price: not a float64"),
-        ({"price": "x", "timestamp": "2026-03-01"}, BAD, "price: not a float64"),
+        ({"timestamp": "2026-03-01"}, AFTER_AS_OF, None),
+        ({"price": "x"}, INVALID, "price: not a float64"),
+        ({"price": "x", "timestamp": "2026-03-01"}, INVALID, "price: not a float64"),
         ({"price": "x", "kept": False}, FILTERED, None),
-        ({"broken": "line: not UTF-8"}, BAD, "line: not UTF-8"),
-        ({"price": "  "}, KEPT, None),
+        ({"broken": "line: not UTF-8"}, INVALID, "line: not UTF-8"),
+        ({"price": "  "}, VALID, None),
     ],
 )
 def test_every_row_has_one_state(judge: Judge, changes: dict[str, Any], state: int, rule: str | None) -> None:
     row = judge(**changes)
     assert (row["_state"], row["_rule"]) == (state, rule)
-    assert (row["_raw"] is not None) == (state == BAD)
+    assert (row["_raw"] is not None) == (state == INVALID)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_no_rows_have_the_same_columns(table: str, settings: Callable[..., Any])
     backend = ibis.duckdb.connect()
     source = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
     source = (
-        f"SELECT {source}, 0 AS _file, NULL::BIGINT AS _row, true AS _kept, {{'a': 0}} AS _raw, "
+        f"SELECT {source}, 0 AS _file, NULL::BIGINT AS _row, true AS _selected, {{'a': 0}} AS _raw, "
         "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken"
     )
-    full = backend.con.execute(judged(backend.sql(source), table, settings().data)).to_arrow_table()
-    assert backend.con.execute(nothing(table)).to_arrow_table().schema == full.schema
+    full = backend.con.execute(validated_sql(backend.sql(source), table, settings().data)).to_arrow_table()
+    assert backend.con.execute(empty_sql(table)).to_arrow_table().schema == full.schema

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from components.errors import ContractError
-from components.language.checkpoint import FILE, Progress, read_checkpoint, write_checkpoint
+from components.language.checkpoint import FILE, PretrainProgress, read_checkpoint, write_checkpoint
 
 
 def make(value: float) -> tuple[dict[str, torch.Tensor], torch.optim.Optimizer]:
@@ -25,7 +25,9 @@ def trained(folder: Path) -> torch.Tensor:
     weights, optimizer = make(1.0)
     step(weights, optimizer)
     step(weights, optimizer)
-    write_checkpoint(folder, weights, optimizer, Progress("key", 2, before=3.5, curves={"train/pairs": [2.0, 1.0]}))
+    write_checkpoint(
+        folder, weights, optimizer, PretrainProgress("key", 2, before=3.5, curves={"train/pairs": [2.0, 1.0]})
+    )
     step(weights, optimizer)
     return weights["a.b"]
 

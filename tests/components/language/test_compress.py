@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from components.errors import ContractError
-from components.language.compress import distil, milliseconds, write_int8
+from components.language.compress import distil, median_encode_ms, write_int8
 from components.language.encoder import Encoder, resolve_model
 from components.params import CompressParams, LanguageParams, load
 from tests.components.language.tiny import WORDS, tiny_bert, tiny_gpt2
@@ -88,7 +88,7 @@ def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(
 
 def test_time_is_of_one_text(language: LanguageParams, tmp_path: Path) -> None:
     encoder = Encoder.load(tiny_bert(tmp_path), language)
-    assert 0 < milliseconds(encoder, ["red tea", "blue shoe"]) < 1000
+    assert 0 < median_encode_ms(encoder, ["red tea", "blue shoe"]) < 1000
 
 
 def test_knobs_are_bounded() -> None:

@@ -33,7 +33,7 @@ def test_who_knows_nothing_is_as_perplexed_as_there_are_words(make: object, tmp_
 def test_masks_are_fixed_and_at_least_one_and_never_special(tmp_path: Path) -> None:
     backbone = read_backbone(tiny_bert(tmp_path), 1)
     rows = objectives.tokenise(backbone.tokenizer, TEXTS, 16)
-    one, again = (objectives.ask(backbone, rows, 0.4, np.random.default_rng(1), "cpu") for _ in range(2))
+    one, again = (objectives.make_lm_batch(backbone, rows, 0.4, np.random.default_rng(1), "cpu") for _ in range(2))
     torch.testing.assert_close(one.ids, again.ids)
     asked = one.labels != objectives.IGNORE
     assert asked.sum(1).tolist() == [1, 3, 1]  # of 3, 7 and 1 words
@@ -46,7 +46,7 @@ def test_masks_are_fixed_and_at_least_one_and_never_special(tmp_path: Path) -> N
 
 def test_a_decoder_is_asked_for_every_token_but_the_first(tmp_path: Path) -> None:
     backbone = read_backbone(tiny_gpt2(tmp_path), 1)
-    batch = objectives.ask(backbone, [[5, 6, 7], [8]], 0.15, np.random.default_rng(1), "cpu")
+    batch = objectives.make_lm_batch(backbone, [[5, 6, 7], [8]], 0.15, np.random.default_rng(1), "cpu")
     assert batch.labels.tolist() == [[-100, 6, 7], [-100, -100, -100]]
     loss, n = objectives.language_loss(backbone, batch)
     assert n == 2

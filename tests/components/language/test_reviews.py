@@ -13,7 +13,7 @@ from components import params
 from components.data import tables
 from components.data.partitions import partitions
 from components.language.encoder import Encoder, resolve_model
-from components.language.reviews import Judged, judge_reviews
+from components.language.reviews import ReviewSentiment, score_reviews
 from components.language.text import is_chinese
 from components.stages import ingest, resolve, split
 from components.times import to_datetime, to_naive_utc
@@ -40,12 +40,12 @@ def checkout(enter: Callable[[str], Path]) -> Path:
     return folder
 
 
-def judged(**changes: object) -> Judged:
+def judged(**changes: object) -> ReviewSentiment:
     language = params.load(Path("run/params.yaml")).language
     if not _encoder:
         _encoder.append(Encoder.load(resolve_model("minilm"), language))
     knobs = language.sentiment.model_copy(update=changes)
-    return judge_reviews(Path("data/snapshot"), Path("data/split"), _encoder[0], knobs, Path("embeddings"))
+    return score_reviews(Path("data/snapshot"), Path("data/split"), _encoder[0], knobs, Path("embeddings"))
 
 
 @pytest.mark.parametrize("chinese", [False, True])

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from components.contracts import EVENTS
 from components.errors import ContractError
 from components.profiles import facts
-from components.profiles.live import Attributes, Event, LiveProfiles, Review, Search, Social, State
+from components.profiles.live import (
+    ItemAttributes,
+    LiveProfiles,
+    ProfileEvent,
+    ProfileState,
+    ReviewEvent,
+    SearchEvent,
+    SocialEvent,
+)
 from components.profiles.users import user_profiles
 from components.times import DAY_US, to_micros
 from tests.components.profiles.small import CUT, START, by_id, day, event, knobs, product, shop
@@ -23,7 +31,7 @@ PRODUCTS = [
     product("e", 7.0),
     product("f", None, "Office", brand=" "),
 ]
-PANS = {"a": Attributes("Pans", "Lumora", 0.25)}
+PANS = {"a": ItemAttributes("Pans", "Lumora", 0.25)}
 AT = st.one_of(st.integers(0, 110).map(float), st.floats(0, 110))  # days: ties, and the cut itself at 100
 WHO = st.sampled_from(["ann", "bob", None])
 EVENT = st.fixed_dictionaries({
@@ -46,8 +54,8 @@ def live_row(kind: type, row: dict[str, Any]) -> Any:
     return kind(**{**row, "timestamp": to_micros(row["timestamp"])})
 
 
-def replay(live: LiveProfiles, user: str, rows: list[Any]) -> State:
-    state = State(user)
+def replay(live: LiveProfiles, user: str, rows: list[Any]) -> ProfileState:
+    state = ProfileState(user)
     for row in rows:
         if row.user_id in (user, None):
             state = live.update(state, row)
@@ -75,11 +83,11 @@ def test_live_says_what_batch_says(
 ) -> None:
     tables = shop(PRODUCTS, events, reviews, searches, social)
     wanted = by_id(user_profiles(tables, CUT, KNOBS))
-    known = {i: Attributes(r["category"], r["brand"], r["price_percentile"])
+    known = {i: ItemAttributes(r["category"], r["brand"], r["price_percentile"])
              for i, r in by_id(facts.items(tables, CUT)).items()}  # fmt: skip
     live = LiveProfiles(KNOBS, known)
-    rows = [live_row(Event, r) for r in events] + [live_row(Review, r) for r in reviews]
-    rows += [live_row(Search, r) for r in searches] + [live_row(Social, r) for r in social]
+    rows = [live_row(ProfileEvent, r) for r in events] + [live_row(ReviewEvent, r) for r in reviews]
+    rows += [live_row(SearchEvent, r) for r in searches] + [live_row(SocialEvent, r) for r in social]
     past = [row for row in rows if row.timestamp < to_micros(CUT)]
     order.shuffle(past)  # as rows arrive: late ones, too
     for user in ("ann", "bob"):
@@ -96,12 +104,12 @@ def us(n: float) -> int:
     return to_micros(START) + round(n * DAY_US)
 
 
-def view(at: float, user: str | None = "ann", kind: str = "view") -> Event:
-    return Event(user, "a", us(at), kind, price=2.0)
+def view(at: float, user: str | None = "ann", kind: str = "view") -> ProfileEvent:
+    return ProfileEvent(user, "a", us(at), kind, price=2.0)
 
 
 def test_windows_run_out_without_an_event(live: LiveProfiles) -> None:
-    state = live.update(State("ann"), view(50, kind="purchase"))
+    state = live.update(ProfileState("ann"), view(50, kind="purchase"))
     seen = {n: live.profile(state, us(n)) for n in (50.5, 53, 53.5, 60.5, 110.5)}
     told = [(p["purchase_3d"], p["purchase_10d"], p["frequency"], p["value"], p["recency_days"])
             for p in seen.values() if p]  # fmt: skip
@@ -111,7 +119,7 @@ def test_windows_run_out_without_an_event(live: LiveProfiles) -> None:
 
 
 def test_an_event_counts_after_its_moment(live: LiveProfiles) -> None:
-    state = live.update(live.update(State("ann"), view(50)), view(51))
+    state = live.update(live.update(ProfileState("ann"), view(50)), view(51))
     assert live.profile(state, us(50)) is None
     at_51 = live.profile(state, us(51))
     assert at_51 is not None
@@ -119,7 +127,7 @@ def test_an_event_counts_after_its_moment(live: LiveProfiles) -> None:
 
 
 def test_a_state_is_a_value_and_bounded(live: LiveProfiles) -> None:
-    old = live.update(State("ann"), view(1))
+    old = live.update(ProfileState("ann"), view(1))
     state = old
     for n in range(2, 400):
         state = live.update(state, view(n))
@@ -135,7 +143,7 @@ def test_a_state_is_a_value_and_bounded(live: LiveProfiles) -> None:
 
 
 def test_who_is_not_the_user_changes_nothing(live: LiveProfiles) -> None:
-    state = live.update(State("ann"), view(1))
+    state = live.update(ProfileState("ann"), view(1))
     assert live.update(state, view(2, user=None)) is state
     with pytest.raises(ContractError, match="another user"):
         live.update(state, view(2, user="bob"))
@@ -144,7 +152,7 @@ def test_who_is_not_the_user_changes_nothing(live: LiveProfiles) -> None:
 
 
 def test_a_user_with_no_event_has_no_profile(live: LiveProfiles) -> None:
-    state = live.update(State("ann"), Search("ann", us(3), "pan"))
+    state = live.update(ProfileState("ann"), SearchEvent("ann", us(3), "pan"))
     assert live.profile(state, us(4)) is None
     assert (
         by_id(user_profiles(shop(searches=[{"user_id": "ann", "timestamp": day(3), "query": "pan"}]), CUT, KNOBS)) == {}

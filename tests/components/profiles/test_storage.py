@@ -13,7 +13,7 @@ from components.data.snapshot import SnapshotInfo
 from components.data.split import make_split
 from components.errors import ContractError
 from components.params import load
-from components.profiles.live import Attributes
+from components.profiles.live import ItemAttributes
 from components.profiles.storage import read_attributes, write_profiles
 from tests.components.profiles.small import CUT, ROOT, arrow, day, event, knobs, product
 from tests.components.stages.support import no_reviews
@@ -84,8 +84,8 @@ def test_profiles_end_with_the_train_window(snapshot: Path) -> None:
     assert pq.read_table(out / "users.parquet")["user_id"].to_pylist() == ["ann"]
     assert pq.read_table(out / "items.parquet")["item_id"].to_pylist() == ["pan", "茶"]
     assert read_attributes(out) == {
-        "pan": Attributes("Kitchen", "Lumora", 0.5),
-        "茶": Attributes(None, None, None),
+        "pan": ItemAttributes("Kitchen", "Lumora", 0.5),
+        "茶": ItemAttributes(None, None, None),
     }
 
 

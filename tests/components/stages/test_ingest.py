@@ -40,7 +40,7 @@ def test_the_simulated_shop_goes_all_the_way(checkout: Path, monkeypatch: pytest
         counts = {k.split("/")[1]: v for k, v in metrics.items() if k.startswith(f"{table}/")}
         assert counts.pop("read") == sum(counts.values())
     cut = json.loads((checkout / "reports/split/metrics.json").read_text())
-    assert cut["items"] == metrics["products/kept"]
+    assert cut["items"] == metrics["products/valid"]
     assert min(cut.values()) > 0
     assert json.loads((checkout / "data/split/split.json").read_text())["simulated"] is True
 
@@ -55,7 +55,7 @@ def test_relative_sources_start_at_data_root(checkout: Path, monkeypatch: pytest
     resolve.main()
     assert set(json.loads((checkout / "run/sources.json").read_text())) == {"products: in/p.csv", "events: in/e.csv"}
     ingest.main()
-    assert json.loads((checkout / "reports/ingest/metrics.json").read_text())["events/kept"] == 1
+    assert json.loads((checkout / "reports/ingest/metrics.json").read_text())["events/valid"] == 1
 
 
 def test_a_bad_source_ends_with_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
-from components.language.choice import Choice, write_choice
+from components.language.choice import ModelChoice, write_choice
 from components.language.sentiment import SentimentHead
 from components.params import Params, load
 from components.profiles.features import Features
@@ -147,7 +147,7 @@ def test_the_encoder_comes_along_where_it_is_wanted(evaluated: Callable[..., Pat
     params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5", f"language.model={encoder}"])
     root = evaluated("a")
     (root / "models/language").mkdir()
-    write_choice(root / "models/language", Choice(accepted=False, reason="", original=str(encoder)))
+    write_choice(root / "models/language", ModelChoice(accepted=False, reason="", original=str(encoder)))
     package(root, params)
     assert sorted(p.name for p in (root / "bundle/encoder").iterdir()) == [
         "config.json",
@@ -167,7 +167,7 @@ def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[.
     with pytest.raises(ContractError, match="run the stage `pretrain`"):
         package(root, with_encoder)
     shutil.rmtree(root / "bundle", ignore_errors=True)
-    write_choice(tiny_bert(root / "models/language"), Choice(accepted=True, reason="better", original="minilm"))
+    write_choice(tiny_bert(root / "models/language"), ModelChoice(accepted=True, reason="better", original="minilm"))
     package(root, with_encoder)
     content = (root / "models/language/model.safetensors").read_bytes()
     assert (root / "bundle/encoder/model.safetensors").read_bytes() == content

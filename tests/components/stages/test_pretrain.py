@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components import params
-from components.language.choice import Choice, chosen_model
+from components.language.choice import ModelChoice, chosen_model
 from components.language.encoder import Encoder
 from components.stages import encode, ingest, pretrain, resolve, split
 from tests.components.language.tiny import tiny_bert
@@ -45,7 +45,7 @@ def digests(*folders: str) -> dict[str, str]:
 def test_the_gate_decides_and_encode_obeys(checkout: Path) -> None:
     pretrain.main()
     encode.main()
-    choice = Choice.model_validate_json(Path("models/language/language.json").read_bytes())
+    choice = ModelChoice.model_validate_json(Path("models/language/language.json").read_bytes())
     metrics = json.loads(Path("reports/pretrain/metrics.json").read_text())
     before, after = (metrics[f"retrieval/ndcg_at_10/{side}"] for side in ("before", "after"))
     assert choice.accepted == (after > before) == bool(metrics["accepted"])
@@ -102,7 +102,7 @@ def test_smaller_encoders_enter_the_contest_and_the_winner_encodes(enter: Callab
     metrics = json.loads(Path("reports/pretrain/metrics.json").read_text())
     times = {name: metrics[f"compress/{name}/ms"] for name in ("full", "int8", "distilled_int8")}
     winner = min(times, key=lambda name: times[name])  # any loss is allowed: the fastest
-    choice = Choice.model_validate_json(Path("models/language/language.json").read_bytes())
+    choice = ModelChoice.model_validate_json(Path("models/language/language.json").read_bytes())
     assert f"encoder {winner}: the fastest" in choice.reason or winner == "full"
     assert {f"compress/{name}/ndcg_at_10" for name in times} <= set(metrics)
     language = params.load(Path("run/params.yaml")).language

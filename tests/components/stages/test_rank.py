@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from components.contracts import EVENTS
 from components.data.partitions import partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
-from components.language.choice import Choice, write_choice
+from components.language.choice import ModelChoice, write_choice
 from components.params import load
 from components.ranking.ranker import Ranker
 from components.ranking.user_text import user_texts
@@ -139,7 +139,7 @@ def test_the_articles_network_reads_texts_of_users(checkout: Path) -> None:
     """Titles of what each took before the cut, newest first, and their last queries; the encoder reads them."""
     tiny_bert(Path("tiny"))
     Path("models/language").mkdir(parents=True)
-    write_choice(Path("models/language"), Choice(accepted=False, reason="none was asked for", original="tiny"))
+    write_choice(Path("models/language"), ModelChoice(accepted=False, reason="none was asked for", original="tiny"))
     RESOLVED.write_text(RESOLVED.read_text().replace("model: minilm", "model: tiny"))
     encode.main()
     texts = user_texts(Path("data/snapshot"), Path("data/split"))
