@@ -113,7 +113,7 @@ def _verbs(command: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _option(option: Any) -> tuple[str, str]:
     kind = getattr(option.type_descriptor.annotation, "__name__", "")
-    value = "" if option.is_flag else f" {option.metavar or VALUES.get(kind, option.name.upper())}"
+    value = "" if option.is_flag else f" {option.metavar or VALUES.get(kind, option.name.removesuffix('s').upper())}"
     default = "" if option.default in (None, False, "") else f" Default: `{option.default}`."
     return f"`{option.opts[0]}{value}`", f"{(option.help or '').rstrip('.')}.{default}"
 
