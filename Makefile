@@ -42,7 +42,7 @@ serve: install  ## the champion on http://127.0.0.1:8000
 ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on http://127.0.0.1:5000
 	infra/ui.sh
 
-stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, Redis, MLflow, Prefect, worker, service
+stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, MLflow, Prefect, worker, service
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[servers]'
 	infra/stack.sh start
 

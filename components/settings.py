@@ -1,9 +1,13 @@
 """Where this machine keeps things: read from the environment, here and nowhere else."""
 
+import logging
 from pathlib import Path
+from typing import Self
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+log = logging.getLogger(__name__)
 
 
 class Settings(BaseSettings):
@@ -17,7 +21,8 @@ class Settings(BaseSettings):
     mlflow_url: str = "http://127.0.0.1:5000"  # where people look at the registry: run pages link to it
     service_url: str = ""  # the live service, such as http://shop:8000; promotions ask it for proof; empty: not asked
     admin_token: SecretStr | None = None  # opens the service's admin routes; none: they stay closed
-    state_url: SecretStr | None = None  # PostgreSQL for users' histories, shared by replicas; none: a file under home
+    event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
+    state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 
@@ -27,10 +32,18 @@ class Settings(BaseSettings):
         uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
         return self.model_copy(update={"home": home, "tracking_uri": uri})
 
+    @model_validator(mode="after")
+    def warn_of_deprecated_names(self) -> Self:
+        """Log which variables have a new name."""
+        if self.state_url is not None:
+            log.warning("CAROUSEL_STATE_URL is deprecated: set CAROUSEL_EVENT_STORE_URL instead")
+        return self
+
     @property
-    def state_address(self) -> str | None:
-        """Return state_url as it is read by who connects."""
-        return self.state_url.get_secret_value() or None if self.state_url else None
+    def event_store_address(self) -> str | None:
+        """Return the address of the event store's database, as libpq reads it; None where it is a file."""
+        url = self.event_store_url or self.state_url
+        return url.get_secret_value() or None if url else None
 
     def shop(self, name: str) -> Path:
         """Return where the ledger, last verdicts and served bundle of one registered model (release.name) are."""

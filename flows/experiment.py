@@ -97,7 +97,7 @@ def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Ou
     from components.serving.storage.open_event_store import open_event_store
 
     serving = workspace.shop / "serving"
-    state = open_event_store(workspace.settings.state_address, serving, workspace.params.release.name)
+    state = open_event_store(workspace.settings.event_store_address, serving, workspace.params.release.name)
     since = experiment.started - timedelta(days=COVARIATE_DAYS)
     try:
         events = state.read_table(to_micros(since))

@@ -10,7 +10,7 @@ mkdir -p "$(dirname "$file")"
 touch "$file"
 chmod 600 "$file"
 for name in POSTGRES_PASSWORD MLFLOW_DB_PASSWORD PREFECT_DB_PASSWORD STATE_DB_PASSWORD PREFECT_PASSWORD OBJECT_STORE_PASSWORD \
-  REDIS_PASSWORD MLFLOW_KEY_PASSPHRASE GRAFANA_PASSWORD ADMIN_TOKEN; do
+  MLFLOW_KEY_PASSPHRASE GRAFANA_PASSWORD ADMIN_TOKEN; do
   grep -q "^$name=." "$file" && continue
   echo "$name=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >>"$file"
 done

@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
-# What infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL and Redis from the system's packages, MLflow,
+# What infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL from the system's packages, MLflow,
 # Prefect and the service's state on PostgreSQL, a worker, the service. Not the object store, Prometheus and Grafana: artifacts go to a folder.
 #
 #   infra/stack.sh start | stop | status
 #
 # environment: CAROUSEL_STACK (its folder; default .carousel/stack), CAROUSEL_BIN (where the programs are; default .venv/bin),
-#   CAROUSEL_POSTGRES_PORT, CAROUSEL_REDIS_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_PREFECT_PORT, CAROUSEL_WORKER_PORT,
+#   CAROUSEL_POSTGRES_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_PREFECT_PORT, CAROUSEL_WORKER_PORT,
 #   CAROUSEL_SERVICE_PORT
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stack="${CAROUSEL_STACK:-$PWD/.carousel/stack}"
 postgres_port="${CAROUSEL_POSTGRES_PORT:-5433}"
-redis_port="${CAROUSEL_REDIS_PORT:-6380}"
 export CAROUSEL_MLFLOW_PORT="${CAROUSEL_MLFLOW_PORT:-5000}" CAROUSEL_PREFECT_PORT="${CAROUSEL_PREFECT_PORT:-4200}"
 export CAROUSEL_WORKER_PORT="${CAROUSEL_WORKER_PORT:-8081}" CAROUSEL_SERVICE_PORT="${CAROUSEL_SERVICE_PORT:-8000}"
 bin="${CAROUSEL_BIN:-$PWD/.venv/bin}"
-names=(postgres redis mlflow prefect worker service) # in the order of their start
+names=(postgres mlflow prefect worker service) # in the order of their start
 
 begun() { awk '{print $22}' "/proc/$1/stat" 2>/dev/null; } # when the process began: a pid alone may be another's by now
 
@@ -91,10 +90,9 @@ prepare() { # folders, passwords, a new PostgreSQL cluster
   mkdir -p "$stack/pids" "$stack/logs" "$stack/database" "$stack/home"
   PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1):$PATH"
   need initdb postgresql
-  need redis-server redis-server
   PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1):$PATH"
-  "$bin/python" -c 'import psycopg2' 2>/dev/null || {
-    echo "MLflow needs psycopg2 for PostgreSQL: $bin/python -m pip install -c constraints.txt -e '.[servers]'" >&2
+  "$bin/python" -c 'import psycopg' 2>/dev/null || {
+    echo "MLflow and the event store need psycopg: $bin/python -m pip install -c constraints.txt -e '.[servers]'" >&2
     exit 1
   }
   infra/secrets.sh "$stack/secrets.env"
@@ -121,10 +119,6 @@ start_databases() {
   launch postgres "${root[@]}" postgres -D "$data" -p "$postgres_port" -c listen_addresses=127.0.0.1 -c unix_socket_directories=
   wait_for postgres psql --username postgres --command 'SELECT 1'
   if [ -f "$stack/databases.missing" ]; then infra/databases.sh && rm "$stack/databases.missing"; fi
-  printf 'bind 127.0.0.1\nport %s\nrequirepass %s\ndir %s\nappendonly yes\n' "$redis_port" "$REDIS_PASSWORD" "$stack/database" |
-    as_database bash -c 'umask 077; cat >"$1"' - "$stack/database/redis.conf"
-  launch redis "${root[@]}" redis-server "$stack/database/redis.conf"
-  REDISCLI_AUTH="$REDIS_PASSWORD" wait_for redis bash -c "redis-cli -p $redis_port ping | grep -q PONG"
   unset PGPASSWORD
 }
 
@@ -137,7 +131,7 @@ export CAROUSEL_TRACKING_URI='http://127.0.0.1:$CAROUSEL_MLFLOW_PORT'
 export CAROUSEL_MLFLOW_URL='http://127.0.0.1:$CAROUSEL_MLFLOW_PORT'
 export CAROUSEL_SERVICE_URL='http://127.0.0.1:$CAROUSEL_SERVICE_PORT'
 export CAROUSEL_ADMIN_TOKEN='$ADMIN_TOKEN'
-export CAROUSEL_STATE_URL='postgresql://state:$STATE_DB_PASSWORD@127.0.0.1:$postgres_port/state'
+export CAROUSEL_EVENT_STORE_URL='postgresql://state:$STATE_DB_PASSWORD@127.0.0.1:$postgres_port/state'
 export PREFECT_API_URL='http://127.0.0.1:$CAROUSEL_PREFECT_PORT/api'
 export PREFECT_API_AUTH_STRING='carousel:$PREFECT_PASSWORD'
 EOF
@@ -154,7 +148,6 @@ start() {
     fi
   done
   free CAROUSEL_POSTGRES_PORT "$postgres_port"
-  free CAROUSEL_REDIS_PORT "$redis_port"
   for name in MLFLOW PREFECT WORKER SERVICE; do
     local port="CAROUSEL_${name}_PORT"
     free "$port" "${!port}"
@@ -162,7 +155,7 @@ start() {
   prepare
   start_databases
   write_environment
-  MLFLOW_BACKEND_STORE_URI="postgresql+psycopg2://mlflow:$MLFLOW_DB_PASSWORD@127.0.0.1:$postgres_port/mlflow" \
+  MLFLOW_BACKEND_STORE_URI="postgresql+psycopg://mlflow:$MLFLOW_DB_PASSWORD@127.0.0.1:$postgres_port/mlflow" \
     MLFLOW_ARTIFACTS_DESTINATION="$stack/home/artifacts" MLFLOW_CRYPTO_KEK_PASSPHRASE="$MLFLOW_KEY_PASSPHRASE" \
     launch mlflow infra/run.sh mlflow
   PREFECT_SERVER_DATABASE_CONNECTION_URL="postgresql+asyncpg://prefect:$PREFECT_DB_PASSWORD@127.0.0.1:$postgres_port/prefect" \
@@ -184,7 +177,6 @@ status() {
     local port="CAROUSEL_${name^^}_PORT" scheme=http
     case "$name" in
       postgres) scheme=postgresql port=postgres_port ;;
-      redis) scheme=redis port=redis_port ;;
     esac
     pid="$(running "$name")" || pid="not running"
     printf '%-10s %-28s %s\n' "$name" "$scheme://127.0.0.1:${!port}" "$pid"

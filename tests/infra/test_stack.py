@@ -1,4 +1,4 @@
-"""`make stack` without make: the same programs as in the containers, on PostgreSQL and Redis, and all of them end."""
+"""`make stack` without make: the same programs as in the containers, on PostgreSQL, and all of them end."""
 
 import importlib.util
 import json
@@ -17,14 +17,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("POSTGRES", "REDIS", "MLFLOW", "PREFECT", "WORKER", "SERVICE")
+NAMES = ("POSTGRES", "MLFLOW", "PREFECT", "WORKER", "SERVICE")
 DATABASES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 MISSING = [
     what
     for what, there in (
         ("PostgreSQL", bool(DATABASES) or shutil.which("initdb")),
-        ("redis-server", shutil.which("redis-server")),
-        ("psycopg2 (pip install -e '.[servers]')", importlib.util.find_spec("psycopg2")),
+        ("psycopg (pip install -e '.[servers]')", importlib.util.find_spec("psycopg")),
     )
     if not there
 ]

@@ -84,7 +84,7 @@ def make_service(watcher: ModelWatcher, params: Params, state_url: str | None = 
     """
     folder, metrics = watcher.folder, watcher.metrics
     rival = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
-    state = open_event_store(state_url, folder, params.release.name)
+    state = open_event_store(state_url, folder, params.release.name, params.serving.store_connections)
     knobs = params.serving.exposures
     exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.flush_s, knobs.max_queue_rows, metrics)
     return RecommendationService(
@@ -103,7 +103,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
     watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
-    service = make_service(watcher, params, settings.state_address)
+    service = make_service(watcher, params, settings.event_store_address)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
     admin = Admin(service, token, shop / "audit.jsonl")
     watcher.on_swap = service.challenger.watcher.on_swap = freeze_gc
@@ -151,7 +151,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
 def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
     """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
     shop = params.release.name
-    state = open_event_store(settings.state_address, settings.shop(shop) / "serving", shop)
+    state = open_event_store(settings.event_store_address, settings.shop(shop) / "serving", shop)
     if snapshot is not None:
         import_snapshot(state, snapshot)
     gone = state.prune(params.serving.event_retention_days)

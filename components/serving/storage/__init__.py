@@ -1,1 +1,1 @@
-"""What the service keeps: events, exposures, stock."""
+"""What the service stores: events of users, exposures, stock."""

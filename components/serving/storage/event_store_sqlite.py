@@ -1,4 +1,4 @@
-"""The embedded store: one file, readers beside one writer, for all processes of a machine (SQLite in WAL mode)."""
+"""The embedded store: one SQLite file in WAL mode, with many readers and one writer, for all processes of a machine."""
 
 from __future__ import annotations
 
@@ -7,101 +7,118 @@ import mmap
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from components.errors import ContractError
-from components.serving.storage.event_store import (
-    BUSY_S,
-    INSERT,
-    N_VERSION_SLOTS,
-    EventStore,
-    Row,
-    StoreError,
-    T,
-    hash_user,
-    version_slots,
-)
+from components.serving.storage.commit_queue import Row
+from components.serving.storage.event_store import EventStore, StoreError, T, Transaction
+from components.serving.storage.user_hash import N_VERSION_SLOTS, version_slot, version_slots
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
+BUSY_S = 10.0  # longest wait for another process that writes
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS events (
     user_id TEXT NOT NULL, at INTEGER NOT NULL, key BLOB NOT NULL, item_id TEXT NOT NULL, event TEXT NOT NULL,
     quantity REAL, price REAL, session_id TEXT, position INTEGER, request_id TEXT,
-    PRIMARY KEY (user_id, at, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity REAL NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
+    PRIMARY KEY (user_id, at, key)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS stock (
+    item_id TEXT PRIMARY KEY, quantity REAL NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteEventStore(EventStore):
-    """The file, with the users' marks beside it."""
+    """The file; beside it the history versions (shared memory), and the lock of the writers."""
 
     is_local = True
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises ContractError where it is no database of this kind, or cannot be written."""
+        """Open or make the file. Raises ContractError where it is no event store, or cannot be written."""
         self.path = path
-        self._mine = threading.local()
+        self._thread = threading.local()
+        self._lock_path = path.with_name(f"{path.name}-lock")
+        versions = path.with_name(f"{path.name}-versions")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database().executescript(SCHEMA)
+            if not versions.exists() or "metadata" not in self._tables():
+                self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
             raise ContractError(
-                f"{path}: expected the service's store of events, got {error}; move the file away, or set CAROUSEL_HOME"
+                f"{path}: expected the service's event store, got {error}; move the file away, or set CAROUSEL_HOME"
             ) from None
-        self._turn = path.with_name(f"{path.name}-turn")
-        self._marks = _shared(path.with_name(f"{path.name}-marks"))
+        self._versions = _shared_numbers(versions)
         super().__init__()
 
     def history_version(self, user_id: str) -> int:
-        """See EventStore; the marks are memory that the processes share."""
-        return self._marks[hash_user(user_id) % N_VERSION_SLOTS]
+        """See EventStore; the versions are memory that the processes of the machine share."""
+        return self._versions[version_slot(user_id)]
 
-    def _rows(self, sql: str, *values: Any) -> list[Row]:
+    def _query(self, sql: str, *values: Any) -> list[Row]:
         try:
             return self._database().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            raise self._error(error) from error
 
-    def _change(self, work: Callable[[Any], T], users: Iterable[str] = ()) -> T:
-        # one process at a time: who waits for SQLite's own lock sleeps and tries again, which takes far longer
+    def _transact(self, work: Callable[[Transaction], T], users: Iterable[str] = ()) -> T:
         try:
-            with self._turn.open("ab") as turn, self._database() as database:
-                fcntl.flock(turn, fcntl.LOCK_EX)
+            with self._write_lock(), self._database() as database:
                 database.execute("BEGIN IMMEDIATE")
-                found = work(database)
+                result = work(database)
         except (sqlite3.Error, OSError) as error:
-            raise self._failed(error) from error
+            raise self._error(error) from error
         for slot in version_slots(users):  # random, not + 1: two processes that write at once must not undo each other
-            self._marks[slot] = random.getrandbits(64)
-        return found
-
-    def _many(self, database: Any, sql: str, rows: Sequence[Row]) -> int:
-        if not rows:
-            return 0
-        values = f"({', '.join('?' * len(rows[0]))})"
-        return max(int(database.executemany(sql.format(values), rows).rowcount), 0)
+            self._versions[slot] = random.getrandbits(64)
+        return result
 
     def _commit(self, parts: list[list[Row]]) -> list[int]:
-        users = (str(row[0]) for rows in parts for row in rows)
-        return self._change(lambda database: [self._many(database, INSERT, rows) for rows in parts], users)
+        def work(transaction: Transaction) -> list[int]:
+            return [transaction.executemany(INSERT_EVENT, rows).rowcount if rows else 0 for rows in parts]
+
+        return self._transact(work, (str(row[0]) for rows in parts for row in rows))
+
+    @contextmanager
+    def _write_lock(self) -> Iterator[None]:
+        """Let one process write at a time; waiting for SQLite's own lock is sleep and retry, which takes far longer."""
+        with self._lock_path.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _prepare(self, versions: Path) -> None:
+        """Make the tables. A store of version 0.1 gets the names of today; several processes may do this at once."""
+        with self._write_lock(), self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            tables = self._tables()
+            if "told" in tables and "metadata" not in tables:
+                database.execute("ALTER TABLE told RENAME TO metadata")
+            for statement in SCHEMA:
+                database.execute(statement)
+            old_versions = self.path.with_name(f"{self.path.name}-marks")
+            if old_versions.exists() and not versions.exists():
+                old_versions.rename(versions)
+            _shared_numbers(versions)
+            self.path.with_name(f"{self.path.name}-turn").unlink(missing_ok=True)
+
+    def _tables(self) -> set[str]:
+        return {name for (name,) in self._database().execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     def _database(self) -> sqlite3.Connection:
-        """Return this thread's connection."""
-        database: sqlite3.Connection | None = getattr(self._mine, "database", None)
+        """Return the connection of this thread."""
+        database: sqlite3.Connection | None = getattr(self._thread, "database", None)
         if database is None:
             database = sqlite3.connect(self.path, timeout=BUSY_S)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut
-            self._mine.database = database
+            self._thread.database = database
         return database
 
-    def _failed(self, error: Exception) -> StoreError:
-        return StoreError(f"{self.path}: {error}; see that the disk has room and that nobody else holds the file")
+    def _error(self, error: Exception) -> StoreError:
+        return StoreError(f"{self.path}: {error}; the disk may be full, or another program may lock the file")
 
 
-def _shared(path: Path) -> memoryview:
+def _shared_numbers(path: Path) -> memoryview:
     """Return N_VERSION_SLOTS numbers of 64 bits that the processes of this machine share."""
     with path.open("a+b") as file:
         if file.seek(0, 2) != 8 * N_VERSION_SLOTS:

@@ -1,15 +1,25 @@
-"""Which store of events is used: PostgreSQL where there is an address, else a file."""
+"""Which event store is used: PostgreSQL where there is an address, else a SQLite file."""
 
 from pathlib import Path
 
+from components.errors import ContractError
 from components.serving.storage.event_store import EventStore
-from components.serving.storage.event_store_postgres import PostgresEventStore
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 
 
-def open_event_store(url: str | None, folder: Path, shop: str) -> EventStore:
+def open_event_store(url: str | None, folder: Path, shop: str, connections: int = 1) -> EventStore:
     """Return the store: a PostgreSQL database where there is a url, else a SQLite file in the folder.
 
-    Raises ContractError where the file is no event store; an unreachable database raises StoreError at its first use.
+    connections: reads of the database at once, at most. Raises ContractError where the file is no event store, or the
+    driver is not installed; a database that cannot be reached raises StoreError at its first use.
     """
-    return SqliteEventStore(folder / "state.db") if url is None else PostgresEventStore(url, shop)
+    if url is None:
+        return SqliteEventStore(folder / "state.db")
+    try:
+        from components.serving.storage.event_store_postgres import PostgresEventStore
+    except ImportError as error:
+        raise ContractError(
+            f"CAROUSEL_EVENT_STORE_URL names a PostgreSQL database, but its driver cannot be imported ({error}); run "
+            "pip install -c constraints.txt -e '.[servers]'"
+        ) from error
+    return PostgresEventStore(url, shop, connections)

@@ -1,4 +1,4 @@
-"""What is dear to read and may be some seconds old."""
+"""A value that is expensive to read, cached for some seconds."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ T = TypeVar("T")
 
 
 class TtlCached(Generic[T]):
-    """Calling it gives what `read` gave, read again once it is older than `seconds`."""
+    """A callable that returns what `read` returned, and reads again once that is older than `seconds`."""
 
     def __init__(self, seconds: float, read: Callable[[], T]) -> None:
-        """Nothing is read yet."""
+        """Nothing is read before the first call."""
         self.seconds, self.read = seconds, read
-        self._held: tuple[float, T] | None = None
+        self._cached: tuple[float, T] | None = None
 
     def __call__(self) -> T:
         """Return the value; raises what `read` raises."""
-        held = self._held
-        if held is None or time.monotonic() - held[0] >= self.seconds:
-            held = self._held = time.monotonic(), self.read()
-        return held[1]
+        cached = self._cached
+        if cached is None or time.monotonic() - cached[0] >= self.seconds:
+            cached = self._cached = time.monotonic(), self.read()
+        return cached[1]
 
     @property
     def stale(self) -> T | None:
-        """Return what is held, however old; None where nothing was ever read."""
-        return None if self._held is None else self._held[1]
+        """Return the cached value, however old; None where nothing was read since the start or `invalidate`."""
+        return None if self._cached is None else self._cached[1]
 
     def set(self, value: T) -> None:
-        """Hold a value that is known to be the newest."""
-        self._held = time.monotonic(), value
+        """Cache a value that is known to be current."""
+        self._cached = time.monotonic(), value
 
     def invalidate(self) -> None:
         """Read again at the next call."""
-        self._held = None
+        self._cached = None

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -28,7 +29,7 @@ from components.serving.metrics import ServiceMetrics
 from components.serving.models.watcher import ModelWatcher
 from tests.support import checkerboard
 
-from .postgres import Postgres, programs
+from .postgres import Postgres, find_programs
 
 ROOT = Path(__file__).parents[3]
 World = tuple[Interactions, Catalogue, Users]
@@ -194,13 +195,14 @@ def served(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Return a PostgreSQL server; skips where there is none to start."""
-    pytest.importorskip("psycopg2")
-    found = programs()
-    if found is None:
+def postgres() -> Iterator[Postgres]:
+    """Return a PostgreSQL server; skips where it is not installed."""
+    programs = find_programs()
+    if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    server = Postgres(tmp_path_factory.mktemp("postgres"), found)
-    server.start()
-    yield server
-    server.stop()
+    # pytest's own folder is closed to the user postgres whenever another pytest starts
+    with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:
+        server = Postgres(Path(folder), programs)
+        server.start()
+        yield server
+        server.stop()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own on loopback, from the system's packages; it can be killed and started again."""
+"""A PostgreSQL server for tests on loopback, from the system's packages; it can be killed and started again."""
 
 import os
 import shutil
@@ -8,66 +8,63 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg
+
 from components.errors import CarouselError
 
 
-def programs() -> Path | None:
+def find_programs() -> Path | None:
     """Return the folder of initdb and postgres, None where they are not installed."""
     found = shutil.which("initdb")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
-    return Path(found).parent if found else places[-1] if places else None
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
+    return Path(found).parent if found else installed[-1] if installed else None
 
 
 class Postgres:
     """One cluster in a folder."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
-        self.folder, self.bin = folder / "cluster", bin_folder
+    def __init__(self, folder: Path, programs: Path) -> None:
+        """folder: empty, in one that every user can reach: PostgreSQL refuses to run as root."""
+        self.folder, self.programs = folder, programs
         self.as_user: list[str] = []
-        if os.getuid() == 0:  # it refuses to run as root
+        if os.getuid() == 0:
             shutil.chown(folder, "postgres")
-            for parent in (folder, *folder.parents):
-                parent.chmod(parent.stat().st_mode | 0o111)
-                if parent.name.startswith("pytest-of-") or parent == Path("/tmp"):
-                    break
             self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
-        command = [self.bin / "initdb", "--pgdata", self.folder, "--username", "postgres", "--auth", "trust"]
+        command = [programs / "initdb", "--pgdata", folder / "cluster", "--username", "postgres", "--auth", "trust"]
         subprocess.run([*self.as_user, *command, "--encoding", "UTF8", "--no-sync"], check=True, capture_output=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
-        self.n = 0
+        self.n_databases = 0
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        import psycopg2
-
-        wanted = ["listen_addresses=127.0.0.1", "unix_socket_directories="]
+        # without fsync a killed server still has what it wrote: only a power cut would lose it
+        wanted = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
         options = [word for option in wanted for word in ("-c", option)]
-        command = [self.bin / "postgres", "-D", self.folder, "-p", str(self.port), *options]
-        with (self.folder.parent / "log").open("ab") as log:
+        command = [self.programs / "postgres", "-D", self.folder / "cluster", "-p", str(self.port), *options]
+        with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.as_user, *command], stdout=log, stderr=log, cwd="/", start_new_session=True
             )
-        for _ in range(300):
+        while self.process.poll() is None:
             try:
-                return self.ask("SELECT 1")
-            except psycopg2.OperationalError:
+                return self.execute("SELECT 1")
+            except psycopg.OperationalError:
                 time.sleep(0.1)
-        raise CarouselError(f"PostgreSQL does not answer; see {self.folder.parent / 'log'}")
+        raise CarouselError(f"PostgreSQL ended: {(self.folder / 'log').read_text()[-2000:]}")
 
-    def database(self) -> str:
+    def create_database(self) -> str:
         """Return the address of a new database."""
-        self.n += 1
-        self.ask(f"CREATE DATABASE t{self.n}")
-        return f"postgresql://postgres@127.0.0.1:{self.port}/t{self.n}"
+        self.n_databases += 1
+        self.execute(f"CREATE DATABASE t{self.n_databases}")
+        return f"postgresql://postgres@127.0.0.1:{self.port}/t{self.n_databases}"
 
     def kill(self) -> None:
-        """End all of its processes at once, as a power cut would."""
+        """End all of its processes at once."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            time.sleep(0.2)
 
     def stop(self) -> None:
         """Shut it down."""
@@ -75,13 +72,8 @@ class Postgres:
             os.killpg(self.process.pid, signal.SIGINT)
             self.process.wait(timeout=30)
 
-    def ask(self, sql: str) -> None:
-        """Run a statement; raises psycopg2.OperationalError while nobody answers."""
-        import psycopg2
-
-        connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", connect_timeout=2)
-        try:
-            connection.autocommit = True
-            connection.cursor().execute(sql)
-        finally:
-            connection.close()
+    def execute(self, sql: str) -> None:
+        """Run a statement; raises psycopg.OperationalError while the server does not answer."""
+        address = f"host=127.0.0.1 port={self.port} user=postgres connect_timeout=2"
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(sql.encode())

@@ -190,7 +190,7 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(
     shop: tuple[Path, int], where: str, request: pytest.FixtureRequest
 ) -> None:
     home, port = shop
-    url = request.getfixturevalue("postgres").database() if where == "database" else ""
+    url = request.getfixturevalue("postgres").create_database() if where == "database" else ""
     told: list[tuple[str, int]] = []
     stop = threading.Event()
 
@@ -211,7 +211,7 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_event(
             if status == 200:
                 told.append((user, n))
 
-    with service(home, port, "serving.workers=2", CAROUSEL_STATE_URL=url) as process:
+    with service(home, port, "serving.workers=2", CAROUSEL_EVENT_STORE_URL=url) as process:
         until_version(port, 1)
         clients = [threading.Thread(target=tell, args=(f"user-{n}",)) for n in range(4)]
         for client in clients:

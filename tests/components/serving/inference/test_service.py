@@ -22,7 +22,7 @@ ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture
 def replicas(registry: FakeRegistry, params: Params, postgres: Postgres, tmp_path: Path) -> Iterator[list[TestClient]]:
-    url = postgres.database()
+    url = postgres.create_database()
     with ExitStack() as stack:
         clients = []
         for name in ("one", "other"):

@@ -1,4 +1,4 @@
-"""The store in a file: what is not it is refused."""
+"""The store in a file: another kind of file is refused."""
 
 from pathlib import Path
 

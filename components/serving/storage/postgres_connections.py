@@ -1,0 +1,142 @@
+"""Connections to the PostgreSQL database of the event store: a pool that fails at once while the database is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from components.errors import ContractError
+from components.serving.storage.event_store import StoreError
+
+T = TypeVar("T")
+Connection = psycopg.Connection[tuple[Any, ...]]
+CONNECT_S = 2  # longest wait for a connection, new or from the pool
+AWAY_S = 1.0  # after a failed connection, calls fail without a new attempt for this long
+OPTIONS = {
+    "autocommit": True,  # a read is one round trip; writes open a transaction
+    "connect_timeout": CONNECT_S,
+    "tcp_user_timeout": 5000,  # ms without an acknowledgement from the server, until a connection counts as lost
+    "options": "-c lock_timeout=5000",  # ms
+    "application_name": "carousel",
+}
+SCHEMA_LOCK = 7_140_117  # advisory lock: of processes that start at once, one makes the tables
+RENAMES_FROM_0_1 = """
+ALTER TABLE told RENAME TO metadata;
+ALTER TABLE marks RENAME TO history_versions;
+ALTER TABLE history_versions RENAME COLUMN mark TO version;
+"""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    user_id TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, key BYTEA NOT NULL, item_id TEXT NOT NULL,
+    event TEXT NOT NULL, quantity DOUBLE PRECISION, price DOUBLE PRECISION, session_id TEXT, position INTEGER,
+    request_id TEXT, PRIMARY KEY (user_id, at, key));
+CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity DOUBLE PRECISION NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS history_versions (slot INTEGER PRIMARY KEY, version BIGINT NOT NULL);
+"""
+
+
+class PostgresConnections:
+    """The pool of one process. No connection is made before the first call."""
+
+    def __init__(self, url: str, shop: str, max_connections: int) -> None:
+        """url: as libpq reads it. shop: whose database it must be."""
+        self._url, self._shop, self._max_connections = url, shop, max_connections
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None  # None: unknown whether the database can be reached
+        self._is_prepared = False
+        self._away_until = 0.0  # monotonic
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Return the result of `work` on a connection; `work` runs again where the first one was lost, or deadlocked.
+
+        Raises StoreError where the database cannot do it, ContractError where it belongs to another shop.
+        """
+        for is_last in (False, True):
+            pool, connection = self._open_pool(), None
+            try:
+                with pool.connection() as connection:
+                    return work(connection)
+            except PoolTimeout as error:
+                raise self._error(error) from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if connection is None or connection.closed:
+                    self._discard(pool)
+                if is_last:
+                    raise self._error(error) from error
+            except psycopg.Error as error:  # such as a full disk
+                raise self._error(error) from error
+        raise AssertionError("not reached")
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    def _open_pool(self) -> ConnectionPool[Connection]:
+        """Return the pool; at first, and after a failure, one thread connects to test the database while others wait.
+
+        The pool itself would let a request wait for CONNECT_S, even where the connection was refused at once.
+        """
+        with self._lock:
+            if self._pool is None:
+                if time.monotonic() < self._away_until:
+                    raise self._error("could not be reached a moment ago")
+                try:
+                    with psycopg.connect(self._url, **OPTIONS) as connection:  # type: ignore[arg-type]
+                        self._prepare(connection)
+                except psycopg.Error as error:
+                    self._away_until = time.monotonic() + AWAY_S
+                    raise self._error(error) from error
+                self._pool = ConnectionPool(
+                    self._url,
+                    kwargs=OPTIONS,
+                    min_size=0,
+                    max_size=self._max_connections,
+                    timeout=CONNECT_S,
+                    reconnect_timeout=0,
+                    open=True,
+                )
+            return self._pool
+
+    def _discard(self, pool: ConnectionPool[Connection]) -> None:
+        """Close a pool of which a connection was lost: the others are lost too, or cheap to make again."""
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+        pool.close(timeout=0.1)
+
+    def _prepare(self, connection: Connection) -> None:
+        """Make the tables, rename those of version 0.1, and check the shop; once in a process."""
+        if self._is_prepared:
+            return
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+            if not _has_table(connection, "metadata"):
+                if _has_table(connection, "told"):
+                    connection.execute(RENAMES_FROM_0_1)
+                connection.execute(SCHEMA)
+            connection.execute("INSERT INTO metadata VALUES ('shop', %s) ON CONFLICT DO NOTHING", (self._shop,))
+            rows = connection.execute("SELECT value FROM metadata WHERE name = 'shop'").fetchall()
+        if rows != [(self._shop,)]:
+            raise ContractError(
+                f"CAROUSEL_EVENT_STORE_URL: expected the database of the shop {self._shop!r} (release.name), it "
+                f"belongs to {rows[0][0]!r}; give each shop a database"
+            )
+        self._is_prepared = True
+
+    @staticmethod
+    def _error(reason: object) -> StoreError:
+        return StoreError(f"the database of CAROUSEL_EVENT_STORE_URL: {str(reason).strip()}")
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)

@@ -1,0 +1,61 @@
+"""Rows of several requests are committed together; an error reaches all of them, and the next commit works."""
+
+from threading import Event
+
+import pytest
+
+from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, CommitQueue, Row
+
+
+def rows(n: int) -> list[Row]:
+    return [(k,) for k in range(n)]
+
+
+def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+    sizes, begun, go_on = list[list[int]](), Event(), Event()
+
+    def commit(parts: list[list[Row]]) -> list[int]:
+        sizes.append([len(part) for part in parts])
+        begun.set()
+        assert go_on.wait(60)
+        return [len(part) for part in parts]
+
+    queue = CommitQueue(commit)
+    first = queue.put(rows(1))
+    assert begun.wait(60)
+    waiting = [queue.put(rows(n)) for n in (2, 3, MAX_COMMIT_ROWS, 4)]
+    go_on.set()
+    assert [done.result(60) for done in (first, *waiting)] == [1, 2, 3, MAX_COMMIT_ROWS, 4]
+    queue.close(60)
+    assert sizes == [[1], [2, 3, MAX_COMMIT_ROWS], [4]]
+
+
+def test_an_error_reaches_every_request_of_the_commit_and_the_thread_lives_on() -> None:
+    errors: list[Exception] = [OSError("disk full"), ValueError("an id that no store takes")]
+
+    def commit(parts: list[list[Row]]) -> list[int]:
+        if errors:
+            raise errors.pop(0)
+        return [len(part) for part in parts]
+
+    queue = CommitQueue(commit)
+    with pytest.raises(OSError, match="disk full"):
+        queue.put(rows(1)).result(60)
+    with pytest.raises(ValueError, match="no store takes"):
+        queue.put(rows(1)).result(60)
+    assert queue.put(rows(2)).result(60) == 2
+    queue.close(60)
+
+
+def test_closing_commits_what_waits() -> None:
+    committed = list[Row]()
+
+    def commit(parts: list[list[Row]]) -> list[int]:
+        committed.extend(row for part in parts for row in part)
+        return [len(part) for part in parts]
+
+    queue = CommitQueue(commit)
+    waiting = [queue.put(rows(3)) for _ in range(10)]
+    queue.close(60)
+    assert all(done.done() for done in waiting)
+    assert len(committed) == 30
