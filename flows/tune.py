@@ -94,7 +94,7 @@ def run_search(workspace: Workspace) -> SearchOutcome:
         values = {name: value for row in winners.values() for name, value in row.values.items()}
         stories = {model: row.story(workspace.params.evaluation.primary, run) for model, row in winners.items()}
         file = overlay.write(workspace.shop, workspace.params.data.as_of, values, stories)
-    workspace.registry().end(
+    workspace.registry().runs.end(
         run, {row.model: "better" if row.wins else "not better" for row in found}, [file] if file else []
     )
     return SearchOutcome(
@@ -112,7 +112,7 @@ def run_trial(workspace: Workspace, model: str, number: int, run: str) -> Any:
     trial = search.run_trial(workspace.root, trials_folder(workspace), workspace.params, model, number)
     primary = workspace.params.evaluation.primary
     curves = {"epoch/ndcg_at_10": trial.epochs, f"validation/{primary}": [] if trial.value is None else [trial.value]}
-    workspace.registry().nest(run, f"{model} {number}", trial.values, curves, trial.state)
+    workspace.registry().runs.record_child(run, f"{model} {number}", trial.values, curves, trial.state)
     return Completed(message=search.told(trial, primary), data=trial) if in_flow_run() else trial
 
 
@@ -120,7 +120,7 @@ def begin(workspace: Workspace) -> str:
     """Return the MLflow run of this search; created unless an earlier call did."""
     keys = [search.key_of(workspace.root, workspace.params, model) for model in workspace.params.tune.models]
     search_key = sha256_bytes("".join(keys).encode())
-    return workspace.registry().begin("tune", {"search": search_key, "release": workspace.params.release.name})
+    return workspace.registry().runs.begin("tune", {"search": search_key, "release": workspace.params.release.name})
 
 
 def trials_folder(workspace: Workspace) -> Path:

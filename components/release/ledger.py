@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from components.compat import translate
 from components.contracts import Record
 from components.errors import ReleaseError
 
@@ -80,8 +81,8 @@ class Ledger:
             return []
         with self._open() as db:
             rows = db.execute(f"SELECT {COLUMNS} FROM deployments ORDER BY row").fetchall()  # noqa: S608
-        names = COLUMNS.split(", ")
-        newest = {row[0]: Deployment.model_validate(dict(zip(names, row, strict=True))) for row in rows}
+        contents = [translate("deployment", dict(zip(COLUMNS.split(", "), row, strict=True))) for row in rows]
+        newest = {content["number"]: Deployment.model_validate(content) for content in contents}
         return [newest[number] for number in sorted(newest)]
 
     def open_intent(self) -> Deployment | None:

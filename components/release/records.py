@@ -1,4 +1,4 @@
-"""What goes to a registry and comes back: flat parameters, metrics, curves and reports; a version with its lineage."""
+"""Conversions to and from the registry: flat parameters, metrics, curves, reports; a version with its lineage."""
 
 import csv
 import json
@@ -11,17 +11,14 @@ from typing import Any
 
 import yaml
 
+from components.compat import translate
 from components.contracts import Lineage, Record
 from components.errors import ReleaseError
 
 log = logging.getLogger(__name__)
-DECIDES = (
-    "evaluate/",
-    "test/",
-    "validation/",
-)  # metrics that a verdict stands on: one that is not finite stops the run
-CURVES = "plots/metrics"  # dvclive's layout, as stages.run.write_curve has it
-NOT_KEPT = (".parquet",)  # row-level tables stay in the workspace and the DVC cache
+DECIDING = ("evaluate/", "test/", "validation/")  # metrics behind a verdict: one that is not finite stops the run
+CURVES = "plots/metrics"  # dvclive's layout, as stages.run.write_curve writes it
+NOT_UPLOADED = (".parquet",)  # row-level tables stay in the workspace and the DVC cache
 
 
 class Version(Record):
@@ -40,9 +37,10 @@ def lineage_tags(lineage: Lineage) -> dict[str, str]:
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
 
 
-def version_of(row: Any, metrics: dict[str, float]) -> Version:
+def parse_version(row: Any, metrics: dict[str, float]) -> Version:
     """Return the version in MLflow's row; raises ReleaseError when its tags hold no lineage."""
-    fields = {key: row.tags[key] for key in Lineage.model_fields if key in row.tags}
+    tags = translate("lineage", row.tags)
+    fields = {key: tags[key] for key in Lineage.model_fields if key in tags}
     if len(fields) < len(Lineage.model_fields):
         raise ReleaseError(f"version {row.version} of {row.name} has no lineage: Carousel did not register it")
     created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
@@ -75,10 +73,10 @@ def _flat(tree: Any, at: str) -> Iterator[tuple[str, str]]:
 def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the metrics that are finite. MLflow stores an infinity as 1.8e308, and a diverged model wins by it.
 
-    Raises ReleaseError naming a metric of DECIDES that is not; others are left out, with a warning.
+    Raises ReleaseError naming a metric of DECIDING that is not; others are left out, with a warning.
     """
     bad = sorted(name for name, value in metrics.items() if not math.isfinite(value))
-    stops = [name for name in bad if name.startswith(DECIDES)]
+    stops = [name for name in bad if name.startswith(DECIDING)]
     if stops:
         raise ReleaseError(
             f"not registered: {', '.join(stops)} not finite; look at that model's training and evaluation"
@@ -100,9 +98,9 @@ def curves(reports: Path) -> dict[str, list[float]]:
 
 
 def report_files(reports: Path) -> list[str]:
-    """Return the relative paths of the reports that a registry keeps: pages, pictures, JSON."""
+    """Return the relative paths of the reports to upload: pages, pictures, JSON."""
     return [
         path.relative_to(reports).as_posix()
         for path in sorted(reports.rglob("*"))
-        if path.is_file() and path.suffix not in NOT_KEPT
+        if path.is_file() and path.suffix not in NOT_UPLOADED
     ]

@@ -13,14 +13,14 @@ import pytest
 from components import io
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation, Ragged, Users
 from components.experiments import definition
-from components.experiments.decision import ExperimentDecision
+from components.experiments.decision import ExperimentDecision, losing_experiment
 from components.language.choice import ModelChoice
 from components.language.sentiment import SentimentHead
 from components.monitoring import windows
 from components.release.bundle import Bundle, open_bundle
 from components.release.ledger import Ledger
 from components.release.promotion import read_decision
-from components.release.records import version_of
+from components.release.records import parse_version
 from components.release.smoke_test import smoke_test
 from components.release.status import last_decision, last_drift
 from components.serving.inference.online_features import OnlineFeatures
@@ -64,7 +64,7 @@ def test_the_hybrid_and_each_of_its_parts_score_as_before(bundle: Bundle) -> Non
     model: Any = bundle.model
     close(model.score(users), EXPECTED["scores"])
     assert model.recommend(users, 5).items.tolist() == EXPECTED["items"]
-    contributions = model.why(users, np.array([1, 2, 20], np.int32))
+    contributions = model.contributions(users, np.array([1, 2, 20], np.int32))
     assert sorted(contributions) == sorted(EXPECTED["contributions"])
     assert len(contributions) == 7
     for name, values in contributions.items():
@@ -76,9 +76,9 @@ def test_the_hybrid_and_each_of_its_parts_score_as_before(bundle: Bundle) -> Non
 def test_the_index_of_vectors_and_the_search_find_the_same_products(bundle: Bundle) -> None:
     query, vectors = np.eye(8, dtype=np.float32)[0], bundle.catalogue.embedding
     assert vectors is not None
-    assert bundle.nearest is not None
+    assert bundle.ann is not None
     assert bundle.search is not None
-    assert bundle.nearest.around(query, 5).tolist() == EXPECTED["near"]
+    assert bundle.ann.search(query, 5).tolist() == EXPECTED["near"]
     hits = bundle.search.search("even blue", 5, (query, vectors))
     assert hits.items.tolist() == EXPECTED["hits"]["items"]
     close(hits.scores, EXPECTED["hits"]["scores"])
@@ -139,20 +139,20 @@ def test_verdicts_are_read(tmp_path: Path) -> None:
 def test_the_tags_of_a_registered_version_give_its_lineage() -> None:
     tags = json.loads((SHOP / "tags.json").read_bytes())
     row = SimpleNamespace(name="shop", version="2", tags=tags, creation_timestamp=0, run_id="r")
-    lineage = version_of(row, {}).lineage
+    lineage = parse_version(row, {}).lineage
     assert (lineage.bundle_digest, lineage.git_dirty, lineage.model) == (DIGEST, False, "hybrid")
 
 
 def test_experiments_go_on_and_their_decisions_count() -> None:
     folder = SHOP / "experiments"
-    running = definition.read(folder)
+    running = definition.read_running(folder)
     assert running is not None
     assert (running.name, running.bundles["new"], running.min_users) == ("spring", DIGEST, 50)
     assert 1000 in running.model_dump().values()  # users at which the interval is narrowest
-    arms = [running.arm_of(f"user {n}") for n in range(50)]
+    arms = [running.assign(f"user {n}") for n in range(50)]
     assert {arm.name for arm in arms if arm} == {"control", "new"}
-    assert definition.lost(folder, "9" * 64) == "winter"
-    assert definition.lost(folder, DIGEST) is None
+    assert losing_experiment(folder, "9" * 64) == "winter"
+    assert losing_experiment(folder, DIGEST) is None
     decisions = {
         name: io.read_record(folder / f"{name}.decision.json", ExperimentDecision, "experiment_decision")
         for name in ("winter", "autumn")

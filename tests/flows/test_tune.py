@@ -36,7 +36,7 @@ def search(*lines: str, **parameters: Any) -> dict[str, Any]:
 def runs(root: Path) -> dict[str, Any]:
     """Return the runs in MLflow by name, read as anybody may."""
     registry = Registry(Settings().resolved(root), open_workspace([], [], None).params.release)
-    found = registry._client.search_runs([registry._experiment()], max_results=100)
+    found = registry.connection.client.search_runs([registry.runs.experiment_id()], max_results=100)
     return {run.info.run_name: run for run in found}
 
 
@@ -117,13 +117,13 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == found
     assert "starts from what a search found: ease: MLflow run" in caplog.text
     registry = open_workspace([], [], None).registry()
-    version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
+    version = registry.connection.client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert version.tags["tuned"].startswith("ease: MLflow run")
 
     outcome = retrain.fn(untuned=True, max_epochs=30, gate_mode="dry_run")
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == 200
     assert cli.run(["decide"]) in (0, 2)  # on what the run without it has left
-    version = registry._client.get_model_version(registry.name, str(outcome["challenger_version"]))
+    version = registry.connection.client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert (version.version, "tuned" in version.tags) == (2, False)
 
 

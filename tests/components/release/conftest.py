@@ -17,14 +17,16 @@ from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, build_bundle
 from components.release.registry import Registry
 from components.settings import Settings
+from tests.components.release.gate_cases import Case
 from tests.components.release.support import (
     INFO,
     ROOT,
     Register,
+    Registered,
+    copy_registry,
     in_folder,
     register_in,
     remade,
-    shelf_in,
     write_decision,
     write_items,
     write_run,
@@ -110,9 +112,9 @@ def stocked(made: Path, empty_database: Path, params: Params, tmp_path_factory: 
 
 
 @pytest.fixture
-def shelf(stocked: Path, params: Params, tmp_path: Path) -> tuple[Registry, Settings]:
+def registered(stocked: Path, params: Params, tmp_path: Path) -> Registered:
     """Return a registry with versions 1 to 4, and its settings, in a home of its own."""
-    return shelf_in(tmp_path, stocked, params)
+    return copy_registry(tmp_path, stocked, params)
 
 
 @pytest.fixture
@@ -132,10 +134,18 @@ def register(registry: Registry, bundle: Path, run_folder: Path, tmp_path: Path)
 
 
 @pytest.fixture
-def decide(shelf: tuple[Registry, Settings], tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes the decision to promote a version of the shelf; changes on top."""
+def decide(registered: Registered, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the decision to promote a version of `registered`; changes on top."""
 
     def call(version: int, **changes: Any) -> Path:
-        return write_decision(tmp_path / f"decision-{version}-{uuid.uuid4().hex}.json", shelf[0], version, **changes)
+        return write_decision(
+            tmp_path / f"decision-{version}-{uuid.uuid4().hex}.json", registered[0], version, **changes
+        )
 
     return call
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    """Return an evaluation whose challenger shall be promote_each, for the test to change."""
+    return Case(tmp_path)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from components.contracts import Catalogue, Check, Decision, Interval, Lineage
 from components.params import Params
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, open_bundle
+from components.release.promotion import promote
 from components.release.registry import Registry
 from components.settings import Settings
 from tests.support import ROOT
@@ -57,8 +58,8 @@ def write_items(split: Path, catalogue: Catalogue) -> None:
     pq.write_table(pa.table(columns), split / "items.parquet", write_page_checksum=True)
 
 
-def shelf_in(folder: Path, stocked: Path, params: Params) -> tuple[Registry, Settings]:
-    home = Path(shutil.copytree(stocked, folder / "shelf", ignore=shutil.ignore_patterns("mlflow-artifacts")))
+def copy_registry(folder: Path, stocked: Path, params: Params) -> tuple[Registry, Settings]:
+    home = Path(shutil.copytree(stocked, folder / "registered", ignore=shutil.ignore_patterns("mlflow-artifacts")))
     settings = Settings(home=home).resolved(folder)
     return Registry(settings, params.release), settings
 
@@ -92,6 +93,8 @@ def register_in(registry: Registry, bundle: Path, run: Path, metrics: dict[str, 
     return registry.register(bundle, lineage, metrics, run / "reports", run / "run/params.yaml", run / "dvc.lock")
 
 
+Registered = tuple[Registry, Settings]
+Decide = Callable[..., Path]  # version, changes -> decision file
 Register = Callable[..., int]
 
 
@@ -132,3 +135,19 @@ def write_decision(path: Path, registry: Registry, version: int, **changes: Any)
     )
     path.write_text(Decision.model_validate(decision.model_dump() | changes).model_dump_json(indent=1))
     return path
+
+
+def aliases(registry: Registry) -> tuple[int | None, int | None]:
+    """Return the versions under the aliases champion and previous."""
+    found = registry.aliases()
+    return found.get("champion"), found.get("previous")
+
+
+def promote_each(registered: Registered, decide: Decide, *versions: int) -> None:
+    for version in versions:
+        promote(decide(version), *registered)
+
+
+def failing(name: str) -> list[dict[str, Any]]:
+    """Return checks of which the one with this name has failed."""
+    return [{"name": name, "passed": False, "value": 1.0, "limit": 2.0, "why": "no"}]

@@ -16,7 +16,7 @@ from components.params import Params
 from components.release.bundle import open_bundle
 from components.release.registry import Registry
 from components.settings import Settings
-from tests.components.release.support import register_in
+from tests.components.release.support import Registered, register_in
 
 Register = Callable[..., int]
 ROOT = Path(__file__).parents[3]
@@ -45,11 +45,11 @@ def test_a_version_comes_back_as_it_went_in(
 
 def test_the_record_has_parameters_curves_and_tags(registry: Registry, register: Register) -> None:
     run_id = registry.version(register()).run_id
-    run = registry._client.get_run(run_id)
+    run = registry.connection.client.get_run(run_id)
     assert run.data.params["trainer.max_epochs"] == "10"
     assert run.data.tags["git_revision"] == "0" * 40
     assert run.info.status == "FINISHED"
-    loss = registry._client.get_metric_history(run_id, "train/loss")
+    loss = registry.connection.client.get_metric_history(run_id, "train/loss")
     assert [(m.step, m.value) for m in loss] == [(0, 3.5), (1, 2.5), (2, 1.25)]
 
 
@@ -111,8 +111,8 @@ def test_a_bundle_of_another_digest_is_not_registered(registry: Registry, bundle
     assert registry.versions() == []
 
 
-def test_fetch_keeps_what_is_whole_and_replaces_what_is_not(shelf: tuple[Registry, Settings], tmp_path: Path) -> None:
-    registry, folder = shelf[0], tmp_path / "got"
+def test_fetch_keeps_what_is_whole_and_replaces_what_is_not(registered: Registered, tmp_path: Path) -> None:
+    registry, folder = registered[0], tmp_path / "got"
     registry.fetch(1, folder)
     before = (folder / "info.json").stat().st_ino
     registry.fetch(1, folder)
@@ -141,8 +141,8 @@ def test_a_damaged_artifact_is_refused_and_leaves_nothing(
         registry.fetch(1, tmp_path / "got")
 
 
-def test_aliases_move_and_go(shelf: tuple[Registry, Settings]) -> None:
-    registry = shelf[0]
+def test_aliases_move_and_go(registered: Registered) -> None:
+    registry = registered[0]
     registry.move("champion", 2)
     registry.move("previous", 1)
     assert registry.aliases() == {"challenger": 4, "champion": 2, "previous": 1}
@@ -150,10 +150,12 @@ def test_aliases_move_and_go(shelf: tuple[Registry, Settings]) -> None:
     assert registry.aliases() == {"challenger": 4, "champion": 2}
 
 
-def test_a_version_that_carousel_did_not_register_is_said(shelf: tuple[Registry, Settings]) -> None:
-    registry = shelf[0]
+def test_a_version_that_carousel_did_not_register_is_said(registered: Registered) -> None:
+    registry = registered[0]
     run = registry.version(1).run_id
-    registry._client.create_model_version(registry.name, registry._client.get_run(run).info.artifact_uri, run)
+    registry.connection.client.create_model_version(
+        registry.name, registry.connection.client.get_run(run).info.artifact_uri, run
+    )
     assert list(registry.digests()) == [1, 2, 3, 4]
     with pytest.raises(ReleaseError, match="no lineage"):
         registry.version(5)
@@ -229,37 +231,16 @@ def test_killed_anywhere_while_registering(
         assert register_in(registry, bundle, run_folder) == 1
         assert len(registry.versions()) == 1
         assert registry.aliases() == {"challenger": 1}
-        experiment = registry._client.get_experiment_by_name(params.release.experiment)
-        runs = registry._client.search_runs([experiment.experiment_id])
+        experiment = registry.connection.client.get_experiment_by_name(params.release.experiment)
+        runs = registry.connection.client.search_runs([experiment.experiment_id])
         assert [run.info.status for run in runs] == ["FINISHED"]
-        loss = registry._client.get_metric_history(runs[0].info.run_id, "train/loss")
+        loss = registry.connection.client.get_metric_history(runs[0].info.run_id, "train/loss")
         assert [m.step for m in loss] == [0, 1, 2]
         assert open_bundle(registry.fetch(1, home / "got"))
-
-
-def test_a_search_is_one_run_with_its_trials_below_it(registry: Registry, tmp_path: Path) -> None:
-    parent = registry.begin("tune", {"search": "abc", "release": "carousel"})
-    assert registry.begin("tune", {"search": "abc", "release": "carousel"}) == parent
-    assert registry.begin("tune", {"search": "other", "release": "carousel"}) != parent
-    curves = {"epoch/ndcg_at_10": [0.1, 0.3, 0.2], "validation/ndcg_at_10": []}
-    child = registry.nest(parent, "ease 1", {"models.ease.l2": 5.0}, curves, "complete")
-    assert registry.nest(parent, "ease 1", {"models.ease.l2": 5.0}, curves, "complete") == child
-    failed = registry.nest(parent, "ease 2", {"models.ease.l2": 6.0}, {}, "failed")
-    (tmp_path / "tuned.yaml").write_text("models: {}")
-    registry.end(parent, {"ease": "better"}, [tmp_path / "tuned.yaml"])
-
-    client = registry._client
-    run = client.get_run(child)
-    assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", parent)
-    assert run.data.params == {"models.ease.l2": "5.0"}
-    assert [point.value for point in client.get_metric_history(child, "epoch/ndcg_at_10")] == [0.1, 0.3, 0.2]
-    assert (client.get_run(failed).info.status, client.get_run(failed).data.tags["state"]) == ("FAILED", "failed")
-    assert (client.get_run(parent).info.status, client.get_run(parent).data.tags["ease"]) == ("FINISHED", "better")
-    assert [file.path for file in client.list_artifacts(parent)] == ["tuned.yaml"]
 
 
 def test_a_version_can_be_tagged(registry: Registry, register: Register) -> None:
     number = register()
     registry.tag(number, "tuned", "ease: run a")
-    assert registry._client.get_model_version(registry.name, str(number)).tags["tuned"] == "ease: run a"
+    assert registry.connection.client.get_model_version(registry.name, str(number)).tags["tuned"] == "ease: run a"
     assert registry.version(number).lineage.model == "ease"  # its lineage is as it was

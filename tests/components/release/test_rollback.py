@@ -1,0 +1,103 @@
+"""Rollbacks walk back through what served by the ledger; versions deleted or moved by hand do not confuse them."""
+
+import pytest
+
+from components.errors import ReleaseError, StaleDecisionError
+from components.release.promotion import promote, rollback
+from tests.components.release.support import Decide, Registered, aliases, promote_each
+
+
+def test_rollback_walks_back_and_does_not_ping_pong(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1, 2, 3)
+    back = rollback(registry, settings)
+    assert (back.version, back.previous, back.action, back.decision_digest) == (2, 1, "rollback", None)
+    assert aliases(registry) == (2, 1)
+    assert rollback(registry, settings).version == 1
+    assert aliases(registry) == (1, None)
+    with pytest.raises(ReleaseError, match="nothing to roll back to"):
+        rollback(registry, settings)
+    promote_each(registered, decide, 4)
+    assert aliases(registry) == (4, 1)
+    assert rollback(registry, settings).version == 1
+
+
+def test_rollback_to_a_version(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1, 2, 3)
+    assert rollback(registry, settings, to=1).version == 1
+    assert rollback(registry, settings, to=3).version == 3
+    assert aliases(registry) == (3, 1)
+    with pytest.raises(ReleaseError, match="version 4 never served"):
+        rollback(registry, settings, to=4)
+    with pytest.raises(ReleaseError, match="serves already"):
+        rollback(registry, settings, to=3)
+    assert aliases(registry) == (3, 1)
+
+
+def test_rollback_passes_over_a_deleted_version(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1, 2, 3)
+    registry.connection.client.delete_model_version(registry.name, "2")
+    assert rollback(registry, settings).version == 1
+
+
+def test_a_decision_taken_before_a_rollback_is_stale_after_it(registered: Registered, decide: Decide) -> None:
+    promote_each(registered, decide, 1, 2)
+    decision = decide(3)
+    rollback(*registered)
+    with pytest.raises(StaleDecisionError):
+        promote(decision, *registered)
+
+
+def test_what_was_rolled_back_comes_back_by_name_only(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1)
+    decision = decide(2)
+    promote(decision, registry, settings)
+    rollback(registry, settings)
+    for again in (decision, decide(2)):
+        with pytest.raises(ReleaseError, match=r"version 2 was rolled back at .*rollback --to 2"):
+            promote(again, registry, settings)
+    assert aliases(registry) == (1, None)
+    assert rollback(registry, settings, to=2).version == 2
+    promote_each(registered, decide, 3)
+    assert aliases(registry) == (3, 2)
+
+
+def test_nothing_ever_served(registered: Registered) -> None:
+    with pytest.raises(ReleaseError, match="nothing to roll back to"):
+        rollback(*registered)
+
+
+def test_an_alias_moved_by_hand_stops_promotions_until_it_is_settled(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1, 2)
+    registry.move("champion", 1)
+    with pytest.raises(ReleaseError, match=r"ledger says that version 2 serves.*moved by hand"):
+        promote(decide(3), registry, settings)
+    assert rollback(registry, settings, to=1).version == 1
+    assert promote(decide(3), registry, settings).version == 3
+    assert aliases(registry) == (3, 1)
+
+
+def test_a_champion_deleted_by_hand_is_not_a_fresh_start(registered: Registered, decide: Decide) -> None:
+    """Deleting a version deletes its alias: the ledger remembers that something served."""
+    registry, settings = registered
+    promote_each(registered, decide, 1, 2)
+    registry.connection.client.delete_model_version(registry.name, "2")
+    assert registry.alias("champion") is None
+    with pytest.raises(ReleaseError, match="moved by hand"):
+        promote(decide(3), registry, settings)
+    assert rollback(registry, settings).version == 1
+    assert aliases(registry) == (1, None)
+    assert promote(decide(3), registry, settings).version == 3
+
+
+def test_all_that_served_is_deleted(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1)
+    registry.connection.client.delete_model_version(registry.name, "1")
+    with pytest.raises(ReleaseError, match="nothing to roll back to"):
+        rollback(registry, settings)
+    assert promote(decide(2), registry, settings).version == 2
