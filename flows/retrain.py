@@ -17,7 +17,7 @@ from pydantic import Field
 
 from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
-from components.params import ModelName
+from components.recommenders.factory import MODELS
 from components.release import champion, latency, versioning
 from components.release.versioning import StageRun
 from flows import artifacts, tasks
@@ -27,7 +27,7 @@ from flows.workspace import Workspace, locked_workspace
 
 Epochs = Annotated[int, Field(ge=1, le=200)]
 Rate = Annotated[float, Field(gt=0, le=1)]
-Candidates = Annotated[list[ModelName], Field(min_length=1)]
+Candidates = Annotated[list[Literal[*MODELS]], Field(min_length=1)]
 Mode = Literal["enabled", "dry_run", "disabled"]
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
@@ -17,7 +17,7 @@ from pydantic import Field
 from components.contracts import Record
 from components.errors import BusyError
 from components.io import sha256_bytes
-from components.params import PartName
+from components.recommenders.factory import PARTS
 from components.tuning import overlay, report, search, winner
 from components.tuning.curve import Point, point
 from components.tuning.measure import read_world
@@ -28,7 +28,7 @@ from flows.workspace import Workspace, locked_workspace
 
 STAGES = ("resolve", "ingest", "split", "pretrain", "encode")  # inputs of a trial
 CURVE = Path("reports/curve")
-Models = Annotated[list[PartName], Field(min_length=1)]
+Models = Annotated[list[Literal[*PARTS]], Field(min_length=1)]
 Trials = Annotated[int, Field(ge=1, le=1000)]
 Minutes = Annotated[float, Field(gt=0)]
 

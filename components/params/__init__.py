@@ -1,6 +1,6 @@
 """Typed parameters: bounds, defaults of what a shop does not tune, and reading of params.yaml with overlays."""
 
-from components.params.base import Count, EventName, LearningRate, ModelName, PartName, Positive, Section, Share, Size
+from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
 from components.params.data import DataParams, ProfilesParams, ShopParams, SourceParams, SplitParams
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
 from components.params.loading import check, layers, load, merge, paths, with_defaults
@@ -55,7 +55,6 @@ __all__ = [
     "ModelsParams",
     "NeighboursParams",
     "Params",
-    "PartName",
     "PopularityParams",
     "Positive",
     "PretrainParams",

@@ -10,8 +10,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
-PartName = Literal["popularity", "neighbours", "als", "ease", "content", "interests", "sequence"]
-ModelName = Literal[PartName, "hybrid"]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # recommenders/factory.py knows which there are
 
 
 class Section(BaseModel):

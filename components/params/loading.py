@@ -14,7 +14,7 @@ from components.params.renamed import RENAMED
 from components.params.root import Params
 
 Tree = dict[str, Any]
-_REPLACED_WHOLE = {"sources", "weights", "space"}  # dictionaries that an overlay replaces as one value
+_REPLACED_WHOLE = {"sources", "weights", "space", "custom"}  # dictionaries that an overlay replaces as one value
 
 
 def load(path: Path, overlays: list[Path] | None = None, overrides: list[str] | None = None) -> Params:

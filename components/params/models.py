@@ -1,10 +1,10 @@
 """Sections recommend and models: how lists are made, and one section for each recommender."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from components.params.base import Count, PartName, Positive, Section, Share, Size
+from components.params.base import Count, ModelName, Positive, Section, Share, Size
 
 
 class RecommendParams(Section):
@@ -110,7 +110,7 @@ class SequenceParams(Section):
 class HybridParams(Section):
     """A weighted sum of the other recommenders, fitted on the validation window."""
 
-    parts: Annotated[list[PartName], Field(min_length=1)]
+    parts: Annotated[list[ModelName], Field(min_length=1)]
     candidates: Count = Field(
         default=100,
         description="best items of each part that the weights are fitted on; memory: this x parts x users",
@@ -138,3 +138,7 @@ class ModelsParams(Section):
     interests: InterestsParams
     sequence: SequenceParams
     hybrid: HybridParams
+    custom: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="recommender -> parameter -> value, for those that declare their parameters in their own file",
+    )

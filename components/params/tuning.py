@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from components.params.base import Count, PartName, Positive, Section
+from components.params.base import Count, ModelName, Positive, Section
 
 
 class SearchRange(Section):
@@ -46,7 +46,7 @@ SPACE = {
 class TuneParams(Section):
     """The search over parameters, and the learning curve."""
 
-    models: Annotated[list[PartName], Field(min_length=1)]
+    models: Annotated[list[ModelName], Field(min_length=1)]
     trials: Count
     startup_trials: Count = Field(
         default=6, description="trials drawn at random before the sampler and the pruner use earlier trials"

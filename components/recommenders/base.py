@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
 from components.contracts import (
     BoolArray,
@@ -19,12 +20,13 @@ from components.contracts import (
     Recommender,
     Users,
 )
-from components.errors import ContractError
-from components.params import Params
+from components.errors import ContractError, ParamsError
+from components.params import Params, Section
 
 if TYPE_CHECKING:
     from components.recommenders.ann_index import AnnIndex
 
+SectionT = TypeVar("SectionT", bound=Section)
 BLOCK = 128  # `top_k` first reduces so many neighbouring scores to their maximum
 
 
@@ -41,6 +43,17 @@ class BaseRecommender(ABC):
     def from_params(cls, params: Params) -> Self:
         """Return an unfitted model with the parameters of params.yaml; every model in the table has this."""
         raise NotImplementedError(f"{cls.__name__} is not made from params.yaml")
+
+    @classmethod
+    def custom_params(cls, params: Params, kind: type[SectionT]) -> SectionT:
+        """Return the section models.custom.<name>, for a model whose parameters are declared in its own file.
+
+        What the section leaves out has the defaults of `kind`. Raises ParamsError for wrong values.
+        """
+        try:
+            return kind.model_validate(params.models.custom.get(cls.name, {}))
+        except ValidationError as error:
+            raise ParamsError(f"models.custom.{cls.name}: not {kind.__name__} ({error})") from None
 
     @abstractmethod
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:

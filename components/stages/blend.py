@@ -7,7 +7,7 @@ from components.contracts import Recommender
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
-from components.recommenders.factory import check_names, load_model, model_folder
+from components.recommenders.factory import load_model, model_folder
 from components.recommenders.hybrid import SLICES, HybridRecommender
 from components.stages.run import stage, write_metrics
 
@@ -17,7 +17,6 @@ log = logging.getLogger("blend")
 def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
     """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
     section = params.models.hybrid
-    check_names(params)
     parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
     model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split), read_catalogue(split, features)

@@ -36,9 +36,8 @@ def evaluate(root: Path, params: Params) -> Evaluation:
 
 def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
     """Return how each model of evaluation.candidates and evaluation.baselines is loaded."""
-    from components.recommenders.factory import check_names, load_model, model_folder
+    from components.recommenders.factory import load_model, model_folder
 
-    check_names(params)
     names = [*params.evaluation.candidates, *params.evaluation.baselines]
     return {name: partial(load_model, model_folder(root / "models", name)) for name in names}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.params import Params
-from components.recommenders.factory import SIMPLE, check_names, create
+from components.recommenders.factory import SIMPLE, create
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("fit")
@@ -14,7 +14,6 @@ log = logging.getLogger("fit")
 
 def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
     """Fit and save each simple model; return the seconds that each took."""
-    check_names(params)
     interactions, catalogue = read_interactions(split), read_catalogue(split, features)
     users = read_users(split, "validation")
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)

@@ -11,6 +11,7 @@ from components.data.sources import fingerprint
 from components.errors import CarouselError
 from components.faults import crash_point
 from components.io import write_text
+from components.recommenders.factory import check_names
 from components.settings import Settings
 from components.tuning import overlay
 
@@ -23,6 +24,7 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
     """
     tree = params.merge(root / "params.yaml", overlays, overrides)
     checked = params.check(tree, "params.yaml")
+    check_names(checked)
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     )
