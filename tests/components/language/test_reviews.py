@@ -1,5 +1,6 @@
 """Reviews before the cut teach a head, which hears those without stars, in both languages; later ones stay unread."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,27 +18,35 @@ from components.language.reviews import ReviewSentiment, score_reviews
 from components.language.text import is_chinese
 from components.stages import ingest, resolve, split
 from components.times import to_datetime, to_naive_utc
+from tests.components.stages.support import enter_checkout
 
 SMALL = "shop.n_users=700\nshop.n_items=100\nlanguage.max_tokens=24\nlanguage.threads=1"
 _encoder: list[Encoder] = []
 
 
-@pytest.fixture
-def checkout(enter: Callable[[str], Path]) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a shop in which one review of three has no stars; what they would have been is in stars.parquet."""
-    folder = enter(SMALL)
-    for stage in (resolve, ingest, split):
-        stage.main()
-    kept = []
-    for path in partitions(Path("data/snapshot"), "reviews"):
-        rows = pq.ParquetFile(path).read()
-        silent = np.arange(len(rows)) % 3 == 0
-        kept.append(rows.filter(silent).select(["text", "rating", "timestamp"]))
-        stars = pc.if_else(silent, pa.scalar(None, pa.float64()), rows["rating"])
-        rows = rows.set_column(rows.column_names.index("rating"), "rating", stars)
-        pq.write_table(rows, path, write_page_checksum=True)
-    pq.write_table(pa.concat_tables(kept), "stars.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        folder = enter_checkout(tmp_path_factory.mktemp("made"), SMALL, patch)
+        for stage in (resolve, ingest, split):
+            stage.main()
+        kept = []
+        for path in partitions(Path("data/snapshot"), "reviews"):
+            rows = pq.ParquetFile(path).read()
+            silent = np.arange(len(rows)) % 3 == 0
+            kept.append(rows.filter(silent).select(["text", "rating", "timestamp"]))
+            stars = pc.if_else(silent, pa.scalar(None, pa.float64()), rows["rating"])
+            rows = rows.set_column(rows.column_names.index("rating"), "rating", stars)
+            pq.write_table(rows, path, write_page_checksum=True)
+        pq.write_table(pa.concat_tables(kept), "stars.parquet")
     return folder
+
+
+@pytest.fixture
+def checkout(made: Path, enter: Callable[[str], Path]) -> Path:
+    """Stand in a copy."""
+    return Path(shutil.copytree(made, enter(SMALL), dirs_exist_ok=True))
 
 
 def judged(**changes: object) -> ReviewSentiment:

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import SplitInfo
+from tests.support import ROOT
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -58,3 +60,13 @@ def no_reviews(features: Path) -> None:
 
 def digest(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def enter_checkout(folder: Path, overrides: str, patch: pytest.MonkeyPatch) -> Path:
+    """Make a checkout with nothing but params.yaml, under these overrides, and go there until the patch is undone."""
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    patch.chdir(folder)
+    patch.setenv("CAROUSEL_OVERRIDES", overrides)
+    patch.setenv("CAROUSEL_HOME", str(folder / "home"))
+    patch.delenv("CAROUSEL_PARAMS", raising=False)
+    return folder

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from components.language.choice import ModelChoice, chosen_model
 from components.language.encoder import Encoder
 from components.stages import encode, ingest, pretrain, resolve, split
 from tests.components.language.tiny import tiny_bert
+from tests.components.stages.support import enter_checkout
 
 ROOT = Path(__file__).parents[3]
 TINY = """\
@@ -27,14 +29,21 @@ language.pretrain.pairs_per_step=16
 language.pretrain.min_token_count=1"""
 
 
-@pytest.fixture
-def checkout(enter: Callable[[str], Path]) -> Path:
-    """Return a checkout in which the stages before `pretrain` have run."""
-    folder = enter(TINY)
-    tiny_bert(Path("tiny"))
-    for stage in (resolve, ingest, split):
-        stage.main()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout in which the stages before `pretrain` have run; made once, to copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = enter_checkout(tmp_path_factory.mktemp("made"), TINY, patch)
+        tiny_bert(Path("tiny"))
+        for stage in (resolve, ingest, split):
+            stage.main()
     return folder
+
+
+@pytest.fixture
+def checkout(made: Path, enter: Callable[[str], Path]) -> Path:
+    """Stand in a copy."""
+    return Path(shutil.copytree(made, enter(TINY), dirs_exist_ok=True))
 
 
 def digests(*folders: str) -> dict[str, str]:

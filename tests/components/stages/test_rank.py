@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,23 +23,31 @@ from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
 from components.times import DAY_US
 from tests.components.language.tiny import tiny_bert
-from tests.components.stages.support import no_reviews
+from tests.components.stages.support import enter_checkout, no_reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
 
 
-@pytest.fixture
-def checkout(enter: Callable[[str], Path]) -> Path:
-    folder = enter(SMALL)
-    no_reviews(Path("features"))
-    for stage in (resolve, ingest, split, profile):
-        stage.main()
-    n_items = read_info(Path("data/split")).n_items
-    rows = np.random.default_rng(0).normal(size=(n_items + 1, 8))
-    rows[0] = 0
-    save_file({"embedding": rows.astype(np.float16)}, "features/items.safetensors")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout in which the stages before `rank` have run; made once, to copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = enter_checkout(tmp_path_factory.mktemp("made"), SMALL, patch)
+        no_reviews(Path("features"))
+        for stage in (resolve, ingest, split, profile):
+            stage.main()
+        n_items = read_info(Path("data/split")).n_items
+        rows = np.random.default_rng(0).normal(size=(n_items + 1, 8))
+        rows[0] = 0
+        save_file({"embedding": rows.astype(np.float16)}, "features/items.safetensors")
     return folder
+
+
+@pytest.fixture
+def checkout(made: Path, enter: Callable[[str], Path]) -> Path:
+    """Stand in a copy."""
+    return Path(shutil.copytree(made, enter(SMALL), dirs_exist_ok=True))
 
 
 def digest(folder: Path) -> dict[str, str]:
