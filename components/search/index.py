@@ -1,4 +1,4 @@
-"""Search: words and meaning fused, then what the user likes; whatever is typed, there is an answer and a reason."""
+"""Search: BM25 and embedding similarity fused, then boosted by popularity and by the user's preferences."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from components.recommenders.ann_index import AnnIndex
 from components.recommenders.base import top_k
 from components.search.lexical import LexicalIndex
 
-ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "search.json", 1
-MOST = 1000  # products with a word of the query that its vector is compared with, in a large catalogue
+ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 1
+MAX_WORD_CANDIDATES = 1000  # with an ANN index: products with a word of the query that get a similarity, too
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What a query found."""
+    """The result of a query."""
 
     items: IntArray  # (n,) best first
-    scores: FloatArray  # (n,) falling
-    reason: str | None  # what was done beyond looking the words up, where it was
+    scores: FloatArray  # (n,) descending
+    reason: str | None  # what was done where not all words were found; else None
 
 
 class SearchIndex:
-    """The products of one catalogue, to be found."""
+    """The search index of one catalogue."""
 
     def __init__(self, lexical: LexicalIndex, n_items: int, params: SearchParams) -> None:
         self.lexical, self.n_items, self.params = lexical, n_items, params
@@ -59,31 +59,32 @@ class SearchIndex:
 
         vectors: the query's (dim,) and the products' (n_items + 1, dim), unit, by one encoder. The others are
         (n_items + 1,). personal: the recommender's scores for the user, 0 for the mean product and 1 for the best.
-        popular: how much all users like a product, listed where nothing matches. candidates: False bars a product.
-        ann: of a large catalogue; the query is compared with what the index finds and with the best by words.
+        popular: popularity of the products; the most popular are returned where nothing matches. candidates: False
+        excludes a product. ann: of a large catalogue; similarity is computed for the items that it finds, and for the
+        best by words, instead of for all.
         """
-        scores, instead = self.lexical.score(query, self.n_items, self.params)
-        worded = bool(scores.max(initial=0) > 0)
-        fused = scores / scores.max() if worded else scores
-        meant = vectors is not None and bool(vectors[0].any())
-        if vectors is not None and meant:
-            read = self._read(vectors[0], scores, candidates, ann)
-            likeness = np.zeros_like(scores)
-            likeness[read] = np.maximum(vectors[1][read] @ vectors[0], 0)
-            fused = fused + self.params.semantic_weight * likeness / max(float(likeness.max()), 1e-9)
-            if worded and self.params.similar_candidates:  # what holds no word must read very much like the query
-                n = min(self.params.similar_candidates, len(likeness[read]))
-                floor = np.partition(likeness[read], -n)[-n]
-                fused = np.where((scores > 0) | (likeness >= floor), fused, 0)
+        scores, corrections = self.lexical.score(query, self.n_items, self.params)
+        has_words = bool(scores.max(initial=0) > 0)
+        fused = scores / scores.max() if has_words else scores
+        has_meaning = vectors is not None and bool(vectors[0].any())
+        if vectors is not None and has_meaning:
+            compared = self._select_compared(vectors[0], scores, candidates, ann)
+            similarity = np.zeros_like(scores)
+            similarity[compared] = np.maximum(vectors[1][compared] @ vectors[0], 0)
+            fused = fused + self.params.semantic_weight * similarity / max(float(similarity.max()), 1e-9)
+            if has_words and self.params.similar_candidates:  # without a word of the query, only the most similar items
+                n = min(self.params.similar_candidates, len(similarity[compared]))
+                floor = np.partition(similarity[compared], -n)[-n]
+                fused = np.where((scores > 0) | (similarity >= floor), fused, 0)
         if popular is not None and self.params.popularity_weight:
-            known = np.sqrt(np.maximum(popular, 0))
-            fused = fused * (1 + self.params.popularity_weight * known / max(float(known.max()), 1e-9))
-        reason = f"read as {', '.join(dict.fromkeys(instead))}" if instead else None
-        if not worded and not meant:
+            boost = np.sqrt(np.maximum(popular, 0))
+            fused = fused * (1 + self.params.popularity_weight * boost / max(float(boost.max()), 1e-9))
+        reason = f"read as {', '.join(dict.fromkeys(corrections))}" if corrections else None
+        if not has_words and not has_meaning:
             if popular is None:
                 return Hits(np.zeros(0, np.int32), np.zeros(0, np.float32), "nothing matches")
             fused, reason = popular - popular.min() + 1e-9, "nothing matches; popular products"
-        elif not worded:
+        elif not has_words:
             reason = "no product has these words; products that read like them"
         if personal is not None:
             fused = fused * (1 + self.params.personal_weight * np.clip(personal, 0, 1))
@@ -95,45 +96,45 @@ class SearchIndex:
         n = int(np.count_nonzero(best.items[0]))
         return Hits(best.items[0, :n], best.scores[0, :n], reason)
 
-    def _read(
+    def _select_compared(
         self, vector: FloatArray, scores: FloatArray, candidates: BoolArray | None, ann: AnnIndex | None
     ) -> IntArray | slice:
-        """Return the products that the query's vector is compared with."""
+        """Return the products whose similarity to the query is computed."""
         if ann is None:
             return slice(None)
-        near = ann.search(vector, max(self.params.similar_candidates, 1), candidates)
-        worded = np.flatnonzero(scores)
-        if len(worded) > MOST:
-            worded = worded[np.argpartition(scores[worded], -MOST)[-MOST:]]
-        return np.union1d(near, worded).astype(np.int32)
+        similar = ann.search(vector, max(self.params.similar_candidates, 1), candidates)
+        with_words = np.flatnonzero(scores)
+        if len(with_words) > MAX_WORD_CANDIDATES:
+            with_words = with_words[np.argpartition(scores[with_words], -MAX_WORD_CANDIDATES)[-MAX_WORD_CANDIDATES:]]
+        return np.union1d(similar, with_words).astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write arrays.safetensors, then search.json; the same index gives the same bytes."""
         lexical = self.lexical
         arrays: dict[str, NDArray[Any]] = {"starts": lexical.starts, "items": lexical.items, "worth": lexical.weights}
         write_bytes(folder / ARRAYS, save(arrays))
-        about = {"format": FORMAT, "n_items": self.n_items, "params": self.params.model_dump(mode="json")}
-        text = json.dumps(about | {"vocabulary": lexical.vocabulary}, sort_keys=True, ensure_ascii=False)
-        write_bytes(folder / ABOUT, f"{text}\n".encode(errors="surrogatepass"))
+        info = {"format": FORMAT, "n_items": self.n_items, "params": self.params.model_dump(mode="json")}
+        text = json.dumps(info | {"vocabulary": lexical.vocabulary}, sort_keys=True, ensure_ascii=False)
+        write_bytes(folder / INFO, f"{text}\n".encode(errors="surrogatepass"))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises ContractError when a file is missing or damaged."""
         try:
-            text = (folder / ABOUT).read_text(encoding="utf-8", errors="surrogatepass")
-            about = translate("search", json.loads(text))
-            if about["format"] != FORMAT:
-                raise ValueError(f"format {about['format']}, expected {FORMAT}")
-            arrays, vocabulary = translate("search_arrays", load_file(folder / ARRAYS)), about["vocabulary"]
-            starts, items, worth = (arrays[name] for name in ("starts", "items", "worth"))
-            n_items = int(about["n_items"])
-            if len(starts) != len(vocabulary) + 1 or starts[-1] != len(items) or len(items) != len(worth):
+            text = (folder / INFO).read_text(encoding="utf-8", errors="surrogatepass")
+            info = translate("search", json.loads(text))
+            if info["format"] != FORMAT:
+                raise ValueError(f"format {info['format']}, expected {FORMAT}")
+            arrays, vocabulary = translate("search_arrays", load_file(folder / ARRAYS)), info["vocabulary"]
+            starts, items, weights = (arrays[name] for name in ("starts", "items", "worth"))
+            n_items = int(info["n_items"])
+            if len(starts) != len(vocabulary) + 1 or starts[-1] != len(items) or len(items) != len(weights):
                 raise ValueError("arrays of different length")
             if len(items) and not 0 < items.min() <= items.max() <= n_items:
                 raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
-            if not np.isfinite(worth).all() or (np.diff(starts) < 0).any():
-                raise ValueError("worth is not finite, or the words are out of order")
-            params = SearchParams.model_validate(about["params"])
-            return cls(LexicalIndex(vocabulary, starts, items, worth), n_items, params)
+            if not np.isfinite(weights).all() or (np.diff(starts) < 0).any():
+                raise ValueError("weights are not finite, or the starts of words do not ascend")
+            params = SearchParams.model_validate(info["params"])
+            return cls(LexicalIndex(vocabulary, starts, items, weights), n_items, params)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None

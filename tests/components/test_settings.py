@@ -21,3 +21,21 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings = Settings().resolved(Path("/checkout"))
     assert settings.home == tmp_path / "elsewhere"
     assert settings.tracking_uri == "http://127.0.0.1:5000"
+
+
+def test_the_event_store_is_also_read_from_the_variable_of_version_0_1(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CAROUSEL_EVENT_STORE_URL", raising=False)
+    monkeypatch.delenv("CAROUSEL_STATE_URL", raising=False)
+    assert Settings().event_store_address is None
+    assert caplog.text == ""
+    monkeypatch.setenv("CAROUSEL_STATE_URL", "postgresql://user:secret@old/store")
+    assert Settings().event_store_address == "postgresql://user:secret@old/store"
+    assert "CAROUSEL_STATE_URL is deprecated: set CAROUSEL_EVENT_STORE_URL" in caplog.text
+    assert "secret" not in caplog.text
+    monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", "postgresql://new/store")
+    assert Settings().event_store_address == "postgresql://new/store"
+    monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", "")
+    monkeypatch.delenv("CAROUSEL_STATE_URL")
+    assert Settings().event_store_address is None

@@ -13,7 +13,7 @@ from components.experiments.definition import read_running
 from components.params import load
 from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
-from components.serving.storage.exposures import Exposure, write
+from components.serving.storage.exposures import Exposure, write_exposures
 from components.settings import Settings
 from components.times import HOUR_US, to_micros
 from flows import experiment
@@ -55,7 +55,7 @@ def serve(workspace: Any, chances: dict[str, float], n: int = 600) -> None:
         shown.append(Exposure(user, ["i1"], at, None, f"r{user}", "/recommend", 1, running.name if arm else None, name))
         if arm and (int(user[1:]) * 7919 % 1000) / 1000 < chances[arm.name]:
             bought.append(StoredEvent(user, at + HOUR_US, "i1", "purchase"))
-    write(serving / "exposures/a.parquet", shown)
+    write_exposures(serving / "exposures/a.parquet", shown)
     state = SqliteEventStore(serving / "state.db")
     state.put(bought).result()
     state.close()

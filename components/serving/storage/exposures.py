@@ -1,6 +1,6 @@
-"""What was shown to whom: impressions in the columns of `events`, so that the next model can learn from them.
+"""The log of exposures: Parquet files of impressions in the columns of `events`, from which the next model can learn.
 
-Rows wait in memory until there are enough, or they are old enough, and then become one Parquet file of their own.
+Lists are queued in memory until there are rows_per_file rows, or flush_s seconds have passed; then one file is written.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from components.io import atomic_file
 from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
-LAST_TRIES = 5  # of a disk that refuses, when the service ends
+FINAL_ATTEMPTS = 5  # to write the rest when the service stops and the disk refuses
 
 
 class Exposure(NamedTuple):
-    """A list that was shown: which request, version and arm showed it to whom."""
+    """A list that was shown to a user, with its request, model version and experiment arm."""
 
     user_id: str | None
-    item_ids: Sequence[str]  # the first is the first place
+    item_ids: Sequence[str]  # best first
     timestamp: int  # us
     session_id: str | None
     request_id: str
@@ -38,121 +38,121 @@ class Exposure(NamedTuple):
 
 
 class ExposureLog:
-    """Takes rows from any thread, never waits for the disk, and writes files that are whole or not there."""
+    """A queue that any thread may add to without waiting for the disk, and a thread that writes complete files."""
 
     def __init__(
-        self, folder: Path, rows_per_file: int, seconds: float, max_waiting: int, metrics: ServiceMetrics
+        self, folder: Path, rows_per_file: int, flush_s: float, max_queue_rows: int, metrics: ServiceMetrics
     ) -> None:
-        """folder: of Parquet files; max_waiting: rows in memory, beyond which new ones are dropped and counted."""
+        """folder: of the Parquet files; max_queue_rows: beyond it new lists are dropped, and counted in the metrics."""
         self.folder = folder
         self.rows_per_file = rows_per_file
-        self.seconds = seconds
-        self.max_waiting = max_waiting
+        self.flush_s = flush_s
+        self.max_queue_rows = max_queue_rows
         self.metrics = metrics
-        self._lists: deque[Exposure] = deque()
-        self._n = 0  # rows of these lists
+        self._queue: deque[Exposure] = deque()
+        self._n_rows = 0  # in the queue
         self._lock = threading.Lock()
         self._due = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to write in the background."""
+        """Start the thread that writes."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(".*.partial"):  # of a process that was killed while it wrote
-            if time.time() - left.stat().st_mtime > 60 * self.seconds:
-                left.unlink(missing_ok=True)
-        self._thread = threading.Thread(target=self._follow, name="exposures", daemon=True)
+        for leftover in self.folder.glob(".*.partial"):  # of a process that was killed while it wrote
+            if time.time() - leftover.stat().st_mtime > 60 * self.flush_s:
+                leftover.unlink(missing_ok=True)
+        self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
         self._thread.start()
 
-    def add(self, shown: Exposure) -> None:
-        """Take one list, all of it or nothing: where too many rows wait, it is dropped, and counted."""
-        n = len(shown.item_ids)
+    def add(self, exposure: Exposure) -> None:
+        """Queue a list; where the queue is full the whole list is dropped, and counted."""
+        n = len(exposure.item_ids)
         with self._lock:
-            full = self._n + n > self.max_waiting
-            if not full:
-                self._lists.append(shown)
-                self._n += n
-        if full:
+            is_full = self._n_rows + n > self.max_queue_rows
+            if not is_full:
+                self._queue.append(exposure)
+                self._n_rows += n
+        if is_full:
             self.metrics.exposures_dropped.inc(n)
-        elif self._n >= self.rows_per_file:
+        elif self._n_rows >= self.rows_per_file:
             self._due.set()
 
     def stop(self) -> None:
-        """Write everything that waits."""
+        """Write the whole queue, and end the thread."""
         self._stopping = True
         self._due.set()
         if self._thread:
             self._thread.join()
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         while not self._stopping:
-            self._due.wait(self.seconds)
+            self._due.wait(self.flush_s)
             self._due.clear()
-            while self._lists and self._flush():
+            while self._queue and self._flush():
                 pass
-        tries = 0
-        while self._lists and tries < LAST_TRIES:
-            tries = 0 if self._flush() else tries + 1
-            time.sleep(0.1 * tries)
-        if self._lists:
-            log.error("exposures: %d rows could not be written and are lost", self._n)
-            self.metrics.exposures_dropped.inc(self._n)
+        attempts = 0
+        while self._queue and attempts < FINAL_ATTEMPTS:
+            attempts = 0 if self._flush() else attempts + 1
+            time.sleep(0.1 * attempts)
+        if self._queue:
+            log.error("exposures: %d rows could not be written and are lost", self._n_rows)
+            self.metrics.exposures_dropped.inc(self._n_rows)
 
     def _flush(self) -> bool:
-        """Write one file; False where the disk refused: the rows go on waiting."""
-        taken, n = list[Exposure](), 0
+        """Write one file and return True; False where the disk refused, and the rows are back in the queue."""
+        batch, n = list[Exposure](), 0
         with self._lock:
-            while self._lists and n < self.rows_per_file:
-                taken.append(self._lists.popleft())
-                n += len(taken[-1].item_ids)
+            while self._queue and n < self.rows_per_file:
+                batch.append(self._queue.popleft())
+                n += len(batch[-1].item_ids)
         if not n:
             return True
         try:
-            write(self.folder / f"{taken[0].timestamp}-{uuid.uuid4().hex[:12]}.parquet", taken)
+            write_exposures(self.folder / f"{batch[0].timestamp}-{uuid.uuid4().hex[:12]}.parquet", batch)
         except OSError as error:
-            log.warning("exposures: %s; %d rows go on waiting", error, n)
+            log.warning("exposures: %s; %d rows stay in the queue", error, n)
             with self._lock:
-                self._lists.extendleft(reversed(taken))
+                self._queue.extendleft(reversed(batch))
             return False
         with self._lock:
-            self._n -= n
+            self._n_rows -= n
         self.metrics.exposures.inc(n)
         return True
 
 
-def write(path: Path, lists: Sequence[Exposure]) -> None:
-    """Write a row for each product of the lists as one Parquet file, which appears whole.
+def write_exposures(path: Path, exposures: Sequence[Exposure]) -> None:
+    """Write one Parquet file, with an impression for each product of the lists.
 
-    The columns are those of `events` (an impression each; position 1 is the first place; propensity, the chance that
-    the policy shows the product there, is 1: lists are not drawn), then those of `Exposure`.
+    The columns are those of `events` (position counts from 1; propensity, the probability that the policy shows the
+    product at this position, is 1, because lists are deterministic), then those of `Exposure`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    lengths = np.array([len(shown.item_ids) for shown in lists])
-    n, row = int(lengths.sum()), np.repeat(np.arange(len(lists)), lengths)
+    lengths = np.array([len(exposure.item_ids) for exposure in exposures])
+    n, row = int(lengths.sum()), np.repeat(np.arange(len(exposures)), lengths)
 
-    def of_list(values: Iterable[object], kind: pa.DataType) -> pa.Array:
+    def per_list(values: Iterable[object], kind: pa.DataType) -> pa.Array:
         return pa.array(list(values), kind).take(pa.array(row))
 
-    nothing, text = pa.nulls(n, pa.float64()), pa.string()
+    text = pa.string()
     first = np.cumsum(lengths) - lengths
     columns = {
-        "user_id": of_list((shown.user_id for shown in lists), text),
-        "item_id": pa.array([item_id for shown in lists for item_id in shown.item_ids], text),
-        "timestamp": of_list((shown.timestamp for shown in lists), pa.timestamp("us", "UTC")),
+        "user_id": per_list((exposure.user_id for exposure in exposures), text),
+        "item_id": pa.array([item_id for exposure in exposures for item_id in exposure.item_ids], text),
+        "timestamp": per_list((exposure.timestamp for exposure in exposures), pa.timestamp("us", "UTC")),
         "event": pa.repeat("impression", n),
-        "quantity": nothing,
-        "price": nothing,
-        "session_id": of_list((shown.session_id for shown in lists), text),
+        "quantity": pa.nulls(n, pa.float64()),
+        "price": pa.nulls(n, pa.float64()),
+        "session_id": per_list((exposure.session_id for exposure in exposures), text),
         "position": pa.array(np.arange(n) - first[row] + 1, pa.int64()),
         "propensity": pa.repeat(1.0, n),
-        "request_id": of_list((shown.request_id for shown in lists), text),
-        "route": of_list((shown.route for shown in lists), text),
-        "version": of_list((shown.version for shown in lists), pa.int32()),
-        "experiment": of_list((shown.experiment for shown in lists), text),
-        "arm": of_list((shown.arm for shown in lists), text),
+        "request_id": per_list((exposure.request_id for exposure in exposures), text),
+        "route": per_list((exposure.route for exposure in exposures), text),
+        "version": per_list((exposure.version for exposure in exposures), pa.int32()),
+        "experiment": per_list((exposure.experiment for exposure in exposures), text),
+        "arm": per_list((exposure.arm for exposure in exposures), text),
     }
     with atomic_file(path) as temporary:
         pq.write_table(pa.table(columns), temporary, write_page_checksum=True)

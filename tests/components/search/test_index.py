@@ -1,4 +1,4 @@
-"""Words and meaning together, then who asks; there is always an answer, and a reason."""
+"""Words and similarity fused, then personal scores; there is always an answer, and a reason for it."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def vectors(catalogue: Catalogue) -> FloatArray:
     return catalogue.embedding
 
 
-def test_meaning_adds_what_words_miss(index: SearchIndex, vectors: FloatArray) -> None:
+def test_similarity_finds_what_words_miss(index: SearchIndex, vectors: FloatArray) -> None:
     assert index.search("teapot", 6).items.tolist() == [1, 2]
     assert index.search("teapot", 6, (TEA, vectors)).items.tolist()[:2] == [1, 2]
     assert 5 in index.search("teapot", 6, (TEA, vectors)).items  # a teapot in Chinese
@@ -44,14 +44,14 @@ def test_an_ann_index_of_the_products_finds_the_same(index: SearchIndex, vectors
             np.testing.assert_allclose(walked.scores, plain.scores, rtol=1e-6)
 
 
-def test_two_users_one_query_two_lists(index: SearchIndex, vectors: FloatArray) -> None:
+def test_personal_scores_reorder_but_add_nothing(index: SearchIndex, vectors: FloatArray) -> None:
     one, other = np.zeros(7, np.float32), np.zeros(7, np.float32)
     one[1], other[2] = 1, 1
     lists = [index.search("teapot", 2, (TEA, vectors), personal=p).items.tolist() for p in (one, other)]
     assert lists == [[1, 2], [2, 1]]
     brush = np.zeros(7, np.float32)
     brush[3] = 1
-    assert 3 not in index.search("teapot", 6, None, personal=brush).items  # liking alone is no match
+    assert 3 not in index.search("teapot", 6, None, personal=brush).items  # a personal score alone is no match
 
 
 def test_popular_products_come_first_among_equals(index: SearchIndex) -> None:
@@ -62,23 +62,23 @@ def test_popular_products_come_first_among_equals(index: SearchIndex) -> None:
 def test_there_is_always_an_answer_and_a_reason(index: SearchIndex, vectors: FloatArray) -> None:
     popular = np.array([0, 0.1, 0.2, 0.9, 0.4, 0.5, 0.6], np.float32)
     assert index.search("taepot", 2).reason == "read as teapot"
-    near = index.search("porcelain", 2, (TEA, vectors))
-    assert near.items.tolist() == [1, 5]
-    assert "read like them" in (near.reason or "")
-    nothing = index.search("zzzz", 2, popular=popular)
-    assert nothing.items.tolist() == [3, 6]
-    assert "nothing matches" in (nothing.reason or "")
+    similar = index.search("porcelain", 2, (TEA, vectors))
+    assert similar.items.tolist() == [1, 5]
+    assert "read like them" in (similar.reason or "")
+    unknown = index.search("zzzz", 2, popular=popular)
+    assert unknown.items.tolist() == [3, 6]
+    assert "nothing matches" in (unknown.reason or "")
     assert index.search("", 2).items.tolist() == []
     assert index.search("teapot", 2).reason is None
 
 
-def test_candidates(index: SearchIndex, vectors: FloatArray) -> None:
-    there = np.ones(7, np.bool_)
-    there[1] = False
-    assert 1 not in index.search("teapot", 6, (TEA, vectors), candidates=there).items
+def test_a_product_that_is_no_candidate_is_not_found(index: SearchIndex, vectors: FloatArray) -> None:
+    candidates = np.ones(7, np.bool_)
+    candidates[1] = False
+    assert 1 not in index.search("teapot", 6, (TEA, vectors), candidates=candidates).items
 
 
-def test_saved_and_loaded_it_finds_the_same(index: SearchIndex, tmp_path: Path) -> None:
+def test_a_loaded_index_finds_the_same(index: SearchIndex, tmp_path: Path) -> None:
     index.save(tmp_path / "a")
     again = SearchIndex.load(tmp_path / "a")
     again.save(tmp_path / "b")

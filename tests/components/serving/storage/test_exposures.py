@@ -1,4 +1,4 @@
-"""What was shown: whole files in the events' columns, bounded in memory, complete after a stop."""
+"""Exposures: complete files in the columns of events, a bounded queue, nothing left in memory after a stop."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from components.serving.storage import exposures as module
 from components.serving.storage.exposures import Exposure, ExposureLog
 
 
-def shown(n: int, request: str = "r") -> Exposure:
+def make_exposure(n: int, request: str = "r") -> Exposure:
     return Exposure("ann", [f"i{p}" for p in range(1, n + 1)], 10**15, None, request, "/recommend", 3, None, None)
 
 
@@ -24,7 +24,7 @@ def test_a_stop_writes_everything(tmp_path: Path) -> None:
     log = ExposureLog(tmp_path / "shown", 5, 60, 100, ServiceMetrics())
     log.start()
     for n in range(4):
-        log.add(shown(3, f"r{n}"))
+        log.add(make_exposure(3, f"r{n}"))
     log.stop()
     rows = read(tmp_path / "shown")
     assert len(rows) == 12
@@ -35,10 +35,10 @@ def test_a_stop_writes_everything(tmp_path: Path) -> None:
     assert log.metrics.registry.get_sample_value("carousel_exposures_total") == 12
 
 
-def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
+def test_lists_beyond_the_bound_are_dropped_whole_and_counted(tmp_path: Path) -> None:
     log = ExposureLog(tmp_path / "shown", 1000, 60, 7, ServiceMetrics())
     for n in range(3):
-        log.add(shown(3, f"r{n}"))
+        log.add(make_exposure(3, f"r{n}"))
     log.start()
     log.stop()
     assert [r["request_id"] for r in read(tmp_path / "shown")] == ["r0"] * 3 + ["r1"] * 3
@@ -46,18 +46,18 @@ def test_too_many_are_dropped_whole_lists_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, refused = module.write, []
+    real, refused = module.write_exposures, []
 
-    def full(path: Path, rows: list[Exposure]) -> None:
+    def refuse_twice(path: Path, rows: list[Exposure]) -> None:
         if len(refused) < 2:
             refused.append(path)
             raise OSError(28, "No space left on device")
         real(path, rows)
 
-    monkeypatch.setattr(module, "write", full)
+    monkeypatch.setattr(module, "write_exposures", refuse_twice)
     log = ExposureLog(tmp_path / "shown", 2, 0.02, 100, ServiceMetrics())
     log.start()
-    log.add(shown(5))
+    log.add(make_exposure(5))
     for _ in range(500):
         if len(refused) == 2 and len(read(tmp_path / "shown")) == 5:
             break

@@ -1,4 +1,4 @@
-"""Histories of a snapshot: taken in once, without impressions and strangers, and never for who was forgotten."""
+"""A snapshot is imported once, without impressions and anonymous events, and never for deleted users."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,28 +33,28 @@ def snapshot(folder: Path, users: list[str | None], event: str = "view") -> Path
     return folder
 
 
-def test_once_and_only_what_teaches(tmp_path: Path) -> None:
-    state = SqliteEventStore(tmp_path / "state.db")
-    assert import_snapshot(state, tmp_path / "nowhere") == 0
+def test_a_snapshot_is_imported_once_without_impressions_and_anonymous_events(tmp_path: Path) -> None:
+    store = SqliteEventStore(tmp_path / "state.db")
+    assert import_snapshot(store, tmp_path / "nowhere") == 0
     shop = snapshot(tmp_path / "shop", ["ann", None, "bob", "ann"])
     snapshot(shop, ["ann", "cid"], "impression")
-    assert import_snapshot(state, shop) == 3
-    assert [(e.item_id, e.event, e.quantity) for e in state.history("ann", 9)] == [("i0", "view", 1), ("i3", "view", 1)]
-    assert state.history("ann", 9)[0].at == to_micros(START)
-    assert state.find_users("", 9) == ["ann", "bob"]
-    assert import_snapshot(state, shop) == 0
+    assert import_snapshot(store, shop) == 3
+    assert [(e.item_id, e.event, e.quantity) for e in store.history("ann", 9)] == [("i0", "view", 1), ("i3", "view", 1)]
+    assert store.history("ann", 9)[0].at == to_micros(START)
+    assert store.find_users("", 9) == ["ann", "bob"]
+    assert import_snapshot(store, shop) == 0
     snapshot(shop, ["ann"], "purchase")
-    assert import_snapshot(state, shop) == 1
-    state.close()
+    assert import_snapshot(store, shop) == 1
+    store.close()
 
 
-def test_who_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
-    state = SqliteEventStore(tmp_path / "state.db")
+def test_a_deleted_user_stays_deleted(tmp_path: Path) -> None:
+    store = SqliteEventStore(tmp_path / "state.db")
     shop = snapshot(tmp_path / "shop", ["ann", "bob"])
-    import_snapshot(state, shop)
-    state.delete_user("ann")
+    import_snapshot(store, shop)
+    store.delete_user("ann")
     snapshot(shop, ["ann", "bob"], "purchase")
-    import_snapshot(state, shop)
-    assert state.find_users("", 9) == ["bob"]
-    assert len(state.history("bob", 9)) == 2
-    state.close()
+    import_snapshot(store, shop)
+    assert store.find_users("", 9) == ["bob"]
+    assert len(store.history("bob", 9)) == 2
+    store.close()
