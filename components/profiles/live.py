@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.contracts import EVENTS
+import numpy as np
+
+from components.contracts import EVENTS, Catalogue
 from components.errors import ContractError
 from components.params import ProfilesParams
 from components.profiles import definitions
-from components.profiles.definitions import UNIT, Names, Number, start_us, user_names, user_numbers
+from components.profiles.definitions import LEVEL, UNIT, Names, Number, start_us, user_names, user_numbers
 from components.times import DAY_US
 
 
@@ -178,6 +180,26 @@ class LiveProfiles:
                 name = getattr(self.items.get(fact.item_id or ""), names.of, None)
                 if name is not None:
                     yield fact.at, name, base
+
+
+def item_attributes(items: Catalogue) -> dict[str, ItemAttributes]:
+    """Return item_id -> category, brand and price percentile; for the same products, facts.items gives the same."""
+    top = np.array([path.split(LEVEL)[0].strip() for path in items.category])
+    percentile = np.full(len(items) + 1, np.nan)
+    for name in set(top[1:]) - {""}:
+        rows = np.flatnonzero((top == name) & ~np.isnan(items.price))
+        prices = np.sort(items.price[rows])
+        below, upto = (np.searchsorted(prices, items.price[rows], side) for side in ("left", "right"))
+        percentile[rows] = (below + upto) / 2 / max(len(rows), 1)
+    return {
+        item_id: ItemAttributes(
+            items.category[i].strip() or None,
+            items.brand[i].strip() or None,
+            None if np.isnan(percentile[i]) else float(percentile[i]),
+        )
+        for i, item_id in enumerate(items.item_id)
+        if i
+    }
 
 
 def _fact(row: ProfileEvent | ReviewEvent | SearchEvent | SocialEvent) -> tuple[str, Fact]:

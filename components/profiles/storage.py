@@ -1,7 +1,6 @@
 """Snapshot and split -> the files of profiles/:
 
     users.parquet, items.parquet   users.py and items.py, sorted by id
-    attributes.parquet             facts.items: what live profiles need to know of items
     profiles.json                  features.ProfileInfo
 
 Made in an in-process DuckDB within data.memory_gib; equal inputs give equal bytes.
@@ -22,7 +21,6 @@ from components.profiles import facts
 from components.profiles.definitions import item_numbers, item_rates, user_numbers
 from components.profiles.features import ProfileInfo, fit_scaling
 from components.profiles.items import item_profiles
-from components.profiles.live import ItemAttributes
 from components.profiles.users import user_profiles
 from components.times import to_datetime
 
@@ -56,8 +54,6 @@ def write_profiles(
             tables = known(open_tables(backend, snapshot, features), backend, split, info)
             _write(user_profiles(tables, cut, params), "user_id", out / "users.parquet")
             _write(item_profiles(tables, cut, params), "item_id", out / "items.parquet")
-            attributes = facts.items(tables, cut).select("item_id", "category", "brand", "price_percentile")
-            _write(attributes, "item_id", out / "attributes.parquet")
         except duckdb.OutOfMemoryException:
             raise ContractError(
                 f"profiles: data.memory_gib of {memory_gib:g} GiB and the disk for what does not fit are not enough; "
@@ -100,14 +96,6 @@ def known(tables: facts.Tables, backend: Any, split: Path, info: SplitInfo) -> f
     ends = held.join(users, "user_idx").select("user_id", "until")
     rest = (_until(t, ends) for t in (tables.events, tables.reviews, tables.searches, tables.social))
     return facts.Tables(tables.products, *rest)
-
-
-def read_attributes(profiles: Path) -> dict[str, ItemAttributes]:
-    """Return what live profiles need to know of each item, by item_id."""
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(profiles / "attributes.parquet", page_checksum_verification=True).to_pylist()
-    return {row.pop("item_id"): ItemAttributes(**row) for row in rows}
 
 
 def _heard(reviews: ir.Table, said: ir.Table) -> ir.Table:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from components.contracts import Catalogue, FloatArray, IntArray, Users
-from components.profiles.definitions import LEVEL
+from components.contracts import FloatArray, IntArray, Users
 from components.profiles.features import Scaling, read_info
-from components.profiles.live import ItemAttributes, LiveProfiles, ProfileEvent, ProfileState
+from components.profiles.live import LiveProfiles, ProfileEvent, ProfileState, item_attributes
 from components.release.bundle import Bundle
 from components.serving.storage.event_store import StoredEvent
 
@@ -27,7 +26,7 @@ class OnlineFeatures:
     def live(self) -> LiveProfiles | None:
         """Return what moves profiles on; None where the bundle is older than the service's profiles."""
         knobs = self.bundle.info.profiles
-        return None if knobs is None else LiveProfiles(knobs, attributes(self.bundle.catalogue))
+        return None if knobs is None else LiveProfiles(knobs, item_attributes(self.bundle.catalogue))
 
     @cached_property
     def scaling(self) -> Scaling | None:
@@ -55,23 +54,3 @@ class OnlineFeatures:
         chances = np.full((len(items), 3), np.nan, np.float32)
         chances[:, [("click", "cart", "purchase").index(task) for task in ranker.tasks]] = told
         return chances
-
-
-def attributes(items: Catalogue) -> dict[str, ItemAttributes]:
-    """Return item_id -> category, brand and price percentile, as profiles/facts.py computes them at a cut."""
-    top = np.array([path.split(LEVEL)[0].strip() for path in items.category])
-    percentile = np.full(len(items) + 1, np.nan)
-    for name in set(top[1:]) - {""}:
-        rows = np.flatnonzero((top == name) & ~np.isnan(items.price))
-        prices = np.sort(items.price[rows])
-        below, upto = (np.searchsorted(prices, items.price[rows], side) for side in ("left", "right"))
-        percentile[rows] = (below + upto) / 2 / max(len(rows), 1)
-    return {
-        item_id: ItemAttributes(
-            items.category[i].strip() or None,
-            items.brand[i].strip() or None,
-            None if np.isnan(percentile[i]) else float(percentile[i]),
-        )
-        for i, item_id in enumerate(items.item_id)
-        if i
-    }

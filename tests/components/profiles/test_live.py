@@ -1,12 +1,14 @@
 """Live and batch say the same of the same past; and what live alone must do."""
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contracts import EVENTS
+from components.contracts import EVENTS, Catalogue
 from components.errors import ContractError
 from components.profiles import facts
 from components.profiles.live import (
@@ -17,6 +19,7 @@ from components.profiles.live import (
     ReviewEvent,
     SearchEvent,
     SocialEvent,
+    item_attributes,
 )
 from components.profiles.users import user_profiles
 from components.times import DAY_US, to_micros
@@ -158,3 +161,33 @@ def test_a_user_with_no_event_has_no_profile(live: LiveProfiles) -> None:
         by_id(user_profiles(shop(searches=[{"user_id": "ann", "timestamp": day(3), "query": "pan"}]), CUT, KNOBS)) == {}
     )
     assert list(by_id(user_profiles(shop(events=[event("ann", "a", 3)]), CUT, KNOBS))) == ["ann"]
+
+
+def test_price_percentiles_are_those_of_the_top_category() -> None:
+    items = Catalogue(
+        item_id=["", "a", "b", "c", "d", "e"],
+        title=[""] * 6,
+        text=[""] * 6,
+        brand=["", "X", " ", "", "", ""],
+        category=["", "Home > Tea", "Home > Tea", "Home", "Toys", ""],
+        language=[""] * 6,
+        price=np.array([np.nan, 1, 3, 3, np.nan, 9], np.float32),
+    )
+    found = item_attributes(items)
+    assert found["a"].price_percentile == pytest.approx(1 / 6)
+    assert found["b"].price_percentile == found["c"].price_percentile == pytest.approx(2 / 3)
+    assert found["d"].price_percentile is None
+    assert found["e"].price_percentile is None
+    assert (found["a"].brand, found["b"].brand, found["a"].category) == ("X", None, "Home > Tea")
+    assert json.dumps(found["b"].category) == '"Home > Tea"'
+
+
+def test_attributes_of_a_catalogue_are_those_of_the_facts() -> None:
+    from_facts = {
+        row["item_id"]: ItemAttributes(row["category"], row["brand"], row["price_percentile"])
+        for row in by_id(facts.items(shop(PRODUCTS), CUT)).values()
+    }
+    names = ("item_id", "title", "text", "brand", "category", "language")
+    columns = {name: ["", *(row.get(name) or "" for row in PRODUCTS)] for name in names}
+    price = [np.nan, *(np.nan if row["price"] is None else row["price"] for row in PRODUCTS)]
+    assert item_attributes(Catalogue(**columns, price=np.array(price, np.float32))) == from_facts

@@ -11,10 +11,11 @@ import pytest
 from components.contracts import TABLES
 from components.data.snapshot import SnapshotInfo
 from components.data.split import make_split
+from components.data.tables import read_catalogue
 from components.errors import ContractError
 from components.params import load
-from components.profiles.live import ItemAttributes
-from components.profiles.storage import read_attributes, write_profiles
+from components.profiles.live import ItemAttributes, item_attributes
+from components.profiles.storage import write_profiles
 from tests.components.profiles.small import CUT, ROOT, arrow, day, event, knobs, product
 from tests.components.stages.support import no_reviews
 
@@ -83,9 +84,10 @@ def test_profiles_end_with_the_train_window(snapshot: Path) -> None:
     out = snapshot.parent / "profiles"
     assert pq.read_table(out / "users.parquet")["user_id"].to_pylist() == ["ann"]
     assert pq.read_table(out / "items.parquet")["item_id"].to_pylist() == ["pan", "茶"]
-    assert read_attributes(out) == {
+    assert item_attributes(read_catalogue(snapshot.parent / "split")) == {
         "pan": ItemAttributes("Kitchen", "Lumora", 0.5),
         "茶": ItemAttributes(None, None, None),
+        "new": ItemAttributes(None, None, None),
     }
 
 
@@ -117,7 +119,7 @@ def test_equal_inputs_give_equal_bytes(snapshot: Path) -> None:
     first = {p.name: p.read_bytes() for p in (snapshot.parent / "profiles").iterdir()}
     profile(snapshot)
     assert {p.name: p.read_bytes() for p in (snapshot.parent / "profiles").iterdir()} == first
-    assert set(first) == {"users.parquet", "items.parquet", "attributes.parquet", "profiles.json"}
+    assert set(first) == {"users.parquet", "items.parquet", "profiles.json"}
 
 
 def test_a_missing_table_is_named(snapshot: Path) -> None:

@@ -1,18 +1,14 @@
 """Profiles and chances of a history, by the code that made those of training."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.contracts import Catalogue
 from components.release.bundle import Bundle, open_bundle
-from components.serving.inference.online_features import OnlineFeatures, attributes
+from components.serving.inference.online_features import OnlineFeatures
 from components.serving.inference.recommendations import Row, user_of
 from components.serving.storage.event_store import StoredEvent
-
-NAN = float("nan")
 
 
 @pytest.fixture
@@ -46,22 +42,3 @@ def test_an_older_bundle_makes_no_profiles(online_features: OnlineFeatures) -> N
 def test_without_a_ranker_there_are_no_chances(online_features: OnlineFeatures) -> None:
     user = user_of(online_features.bundle, [Row("sku-1", "view", None)])
     assert online_features.chances(user, None, np.array([1], np.int32)) is None
-
-
-def test_price_percentiles_are_those_of_the_top_category() -> None:
-    items = Catalogue(
-        item_id=["", "a", "b", "c", "d", "e"],
-        title=[""] * 6,
-        text=[""] * 6,
-        brand=["", "X", " ", "", "", ""],
-        category=["", "Home > Tea", "Home > Tea", "Home", "Toys", ""],
-        language=[""] * 6,
-        price=np.array([NAN, 1, 3, 3, NAN, 9], np.float32),
-    )
-    found = attributes(items)
-    assert found["a"].price_percentile == pytest.approx(1 / 6)
-    assert found["b"].price_percentile == found["c"].price_percentile == pytest.approx(2 / 3)
-    assert found["d"].price_percentile is None
-    assert found["e"].price_percentile is None
-    assert (found["a"].brand, found["b"].brand, found["a"].category) == ("X", None, "Home > Tea")
-    assert json.dumps(found["b"].category) == '"Home > Tea"'
