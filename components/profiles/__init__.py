@@ -1,1 +1,1 @@
-"""Profiles of users and items as they were at a moment; from the snapshot, or moved on by one live event."""
+"""Profiles of users and items as of a point in time: from the snapshot in batch, or updated by one live event."""

@@ -1,4 +1,4 @@
-"""Definitions -> Ibis aggregates, for users and items alike."""
+"""Evaluates definitions.py as Ibis expressions, for users and items."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from components.profiles import definitions
-from components.profiles.definitions import UNIT, Names, Number
-from components.profiles.facts import weight
+from components.profiles.definitions import UNIT, Aggregate, TopNames
+from components.profiles.facts import event_weight
 from components.times import DAY_US
 
 if TYPE_CHECKING:
@@ -19,55 +19,55 @@ if TYPE_CHECKING:
     from components.params import ProfilesParams
 
 
-def numbers(facts: ir.Table, key: str, wanted: Sequence[Number], cut_us: int) -> ir.Table:
-    """Return the key and one column for each wanted number; a row for each key that has a fact, ever."""
+def compute_aggregates(facts: ir.Table, key: str, wanted: Sequence[Aggregate], cut_us: int) -> ir.Table:
+    """Return the key and a column per wanted aggregate; a row for each key with at least one fact."""
     return facts.group_by(key).agg(**{number.name: _aggregate(facts, number, cut_us) for number in wanted})
 
 
-def joined(left: ir.Table, right: ir.Table, key: str) -> ir.Table:
-    """Return left with the columns of right, null where right has no such key."""
+def left_join(left: ir.Table, right: ir.Table, key: str) -> ir.Table:
+    """Return the columns of left and right; those of right are null where it has no such key."""
     both = left.left_join(right, key)
     return both.select(*left.columns, *(c for c in right.columns if c != key))
 
 
-def counted(table: ir.Table, wanted: Sequence[Number]) -> ir.Table:
-    """Return the table with 0 for those numbers that are never null: no events are a count."""
+def fill_counts(table: ir.Table, wanted: Sequence[Aggregate]) -> ir.Table:
+    """Return the table with 0 in place of null in columns that are not nullable, such as counts."""
     counts = [n.name for n in wanted if not n.nullable]
     return table.mutate(**{name: table[name].fill_null(0) for name in counts})
 
 
-def names(facts: ir.Table, wanted: Names, profiles: ProfilesParams, cut_us: int) -> ir.Table:
-    """Return user_id and the wanted list: array<struct<name, share>>, the largest share first, equal ones by name.
+def compute_top_names(facts: ir.Table, wanted: TopNames, profiles: ProfilesParams, cut_us: int) -> ir.Table:
+    """Return user_id and the wanted list: array<struct<name, share>>, by falling share, ties by name.
 
-    A fact weighs what its event weighs (a search 1), halved for each half-life that it is older than the user's
-    newest: that changes no share, and no weight vanishes for one who was long away.
+    The weight of a fact is that of its event (1 for a search), halved for each half-life between it and the user's
+    newest fact. Ages relative to the cut would give the same shares, but underflow for users who were long inactive.
     """
     import ibis
 
-    weighed = facts.mutate(name=facts[wanted.of], base=_base(facts, profiles))
-    weighed = weighed.filter(
-        weighed.user_id.notnull() & weighed.name.notnull() & weighed.base.notnull(),
-        weighed.at >= definitions.start_us(cut_us, profiles.horizon_days),
-    ).select("user_id", "at", "name", "base")
-    newest = weighed.group_by("user_id").agg(newest=weighed.at.max())
-    aged = joined(weighed, newest, "user_id")
-    faded = definitions.decay((aged.newest - aged.at) / DAY_US, profiles.half_life_days)
+    weighted = facts.mutate(name=facts[wanted.attribute], weight=_weight_of(facts, profiles))
+    weighted = weighted.filter(
+        weighted.user_id.notnull() & weighted.name.notnull() & weighted.weight.notnull(),
+        weighted.at >= definitions.window_start(cut_us, profiles.horizon_days),
+    ).select("user_id", "at", "name", "weight")
+    newest = weighted.group_by("user_id").agg(newest=weighted.at.max())
+    aged = left_join(weighted, newest, "user_id")
+    decay = definitions.decay((aged.newest - aged.at) / DAY_US, profiles.half_life_days)
     parts = (
-        aged.mutate(part=(aged.base * faded * UNIT + 0.5).floor())
+        aged.mutate(part=(aged.weight * decay * UNIT + 0.5).floor())
         .group_by("user_id", "name")
         .agg(part=ibis._.part.sum())
     )
     parts = parts.filter(parts.part > 0)
-    shares = parts.mutate(share=_float(parts.part) / _float(parts.part.sum().over(group_by="user_id")))
-    place = ibis.row_number().over(group_by="user_id", order_by=[shares.part.desc(), shares.name])
-    best = shares.mutate(place=place)
-    best = best.filter(best.place < profiles.top)
+    shares = parts.mutate(share=_to_float(parts.part) / _to_float(parts.part.sum().over(group_by="user_id")))
+    position = ibis.row_number().over(group_by="user_id", order_by=[shares.part.desc(), shares.name])
+    best = shares.mutate(position=position)
+    best = best.filter(best.position < profiles.top)
     entry = ibis.struct({"name": best.name, "share": best.share})
-    return best.group_by("user_id").agg(**{wanted.name: entry.collect(order_by=best.place)})
+    return best.group_by("user_id").agg(**{wanted.name: entry.collect(order_by=best.position)})
 
 
-def _aggregate(facts: ir.Table, number: Number, cut_us: int) -> ir.Scalar:
-    where = _where(facts, number, cut_us)
+def _aggregate(facts: ir.Table, number: Aggregate, cut_us: int) -> ir.Scalar:
+    where = _condition(facts, number, cut_us)
     if number.how == "count":
         return facts.count(where=where)
     if number.how == "days_since_newest":
@@ -75,25 +75,25 @@ def _aggregate(facts: ir.Table, number: Number, cut_us: int) -> ir.Scalar:
     if number.how == "days_since_oldest":
         return (cut_us - facts["at"].min(where=where)) / DAY_US
     amounts = facts[number.amount]
-    total = _float(amounts.sum(where=where)) / UNIT
+    total = _to_float(amounts.sum(where=where)) / UNIT
     return total if number.how == "sum" else total / amounts.count(where=where)
 
 
-def _where(facts: ir.Table, number: Number, cut_us: int) -> Any:
-    """Return the condition of a number on a fact, or None."""
+def _condition(facts: ir.Table, number: Aggregate, cut_us: int) -> Any:
+    """Return the condition of an aggregate on a fact, or None."""
     conditions = []
     if number.events:
         conditions.append(facts.event.isin(number.events))
     if number.days is not None:
-        conditions.append(facts["at"] >= definitions.start_us(cut_us, number.days))
+        conditions.append(facts["at"] >= definitions.window_start(cut_us, number.days))
     return reduce(and_, conditions) if conditions else None
 
 
-def _base(facts: ir.Table, profiles: ProfilesParams) -> Any:
+def _weight_of(facts: ir.Table, profiles: ProfilesParams) -> Any:
     import ibis
 
-    return weight(facts.event, profiles) if "event" in facts.columns else ibis.literal(1.0)
+    return event_weight(facts.event, profiles) if "event" in facts.columns else ibis.literal(1.0)
 
 
-def _float(value: Any) -> Any:
+def _to_float(value: Any) -> Any:
     return value.cast("float64")

@@ -1,9 +1,8 @@
-"""What a profile says, once: its columns with their units, and the formulas that batch (Ibis) and live (Python) share.
+"""Defines the columns of a profile with their units, and the formulas that batch (Ibis) and live (Python) share.
 
-A profile is made of facts before a moment, the cut: events, reviews, searches and what a user did among others (the
-social block), each at a time in microseconds.
-A `Number` is one aggregate over facts, a `Names` one list of names with shares. aggregates.py reads them as Ibis,
-live.py as plain Python; neither knows a column of its own.
+A profile is computed from facts before a point in time, the cut: events, reviews, searches and social actions, each
+with a time in microseconds. An `Aggregate` is one number over facts, a `TopNames` a list of names with shares.
+aggregates.py evaluates them in Ibis, live.py in Python; all columns are defined here.
 """
 
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from components.language.text import normalise
 from components.params import ProfilesParams
 from components.times import DAY_US
 
-UNIT = 2.0**40  # amounts are added up as whole numbers of 1/UNIT: exact in any order, so equal rows give equal bytes
-LEVEL = " > "  # between the levels of a category path
-VISITS = ("view", "click", "cart", "purchase")  # events that show a visitor of an item; an impression does not
+UNIT = 2.0**40  # amounts are summed as whole multiples of 1/UNIT: exact in any order, so equal rows give equal bytes
+LEVEL = " > "  # separates the levels of a category path
+VISITS = ("view", "click", "cart", "purchase")  # events that make a user a visitor of an item; an impression does not
 
 FactKind = Literal["events", "reviews", "searches", "social"]
 How = Literal["count", "sum", "mean", "days_since_newest", "days_since_oldest"]
@@ -24,90 +23,90 @@ How = Literal["count", "sum", "mean", "days_since_newest", "days_since_oldest"]
 
 @dataclass(frozen=True)
 class Column:
-    """A number of a profile; null where it is not defined, if `nullable`."""
+    """A numeric column of a profile; null where it is not defined, if `nullable`."""
 
     name: str
     unit: str
     nullable: bool
-    log: bool  # True: heavy-tailed, models read sign(x) * log(1 + |x|)
+    log: bool  # heavy-tailed: models get sign(x) * log(1 + |x|)
 
 
 @dataclass(frozen=True)
-class Number(Column):
-    """A number that is an aggregate of one kind of facts in [cut - days, cut); days None: since ever."""
+class Aggregate(Column):
+    """An aggregate of one kind of facts in [cut - days, cut); days None: of all facts before the cut."""
 
     how: How
     facts: FactKind
-    amount: str | None = None  # what is added up: "money", "price_percentile", "sentiment" or "weight"
-    events: tuple[str, ...] = ()  # only these; none named: all
+    amount: str | None = None  # the summed column: "money", "price_percentile", "sentiment" or "weight"
+    events: tuple[str, ...] = ()  # event types; empty: all
     days: int | None = None
 
 
 @dataclass(frozen=True)
-class Names:
-    """A list of names in falling order of their share, at most profiles.top; the shares of all names sum to 1."""
+class TopNames:
+    """The profiles.top names with the largest shares, in falling order; the shares of all names sum to 1."""
 
     name: str
     unit: str
     facts: FactKind
-    of: str  # the fact's "category", "brand" or "terms"
+    attribute: str  # of a fact: "category", "brand" or "terms"
 
 
-def user_numbers(profiles: ProfilesParams) -> list[Number]:
-    """Return the numbers of a user's profile in their order.
+def user_aggregates(profiles: ProfilesParams) -> list[Aggregate]:
+    """Return the numeric columns of a user's profile in order.
 
-    value: money of purchases less returns; an event without a price is left out, one without a quantity is of one
-    piece. price_level: mean price_percentile of what was bought. sentiment: mean over the user's reviews, by their
-    stars, or by their words where there are no stars.
+    value: money of purchases minus returns; an event without a price is left out, a missing quantity is 1.
+    price_level: mean price_percentile of purchased items. sentiment: mean over the user's reviews, from the rating, or
+    from the text where there is no rating.
     """
-    lately = profiles.horizon_days
+    horizon = profiles.horizon_days
     return [
-        _number("recency_days", "days since the newest event", "days_since_newest", "events"),
-        _number("tenure_days", "days since the first event", "days_since_oldest", "events"),
-        _number("frequency", "purchase events", "count", "events", None, ("purchase",), lately),
-        _number("value", "money, the shop's currency", "sum", "events", "money", ("purchase", "return"), lately),
+        _aggregate("recency_days", "days since the newest event", "days_since_newest", "events"),
+        _aggregate("tenure_days", "days since the first event", "days_since_oldest", "events"),
+        _aggregate("frequency", "purchase events", "count", "events", None, ("purchase",), horizon),
+        _aggregate("value", "money, the shop's currency", "sum", "events", "money", ("purchase", "return"), horizon),
         *_counts(profiles),
-        _number("price_level", "[0, 1]", "mean", "events", "price_percentile", ("purchase",), lately),
-        _number("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), lately),
-        _number("n_reviews", "reviews", "count", "reviews", None, (), lately),
-        _number("n_searches", "searches", "count", "searches", None, (), lately),
+        _aggregate("price_level", "[0, 1]", "mean", "events", "price_percentile", ("purchase",), horizon),
+        _aggregate("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), horizon),
+        _aggregate("n_reviews", "reviews", "count", "reviews", None, (), horizon),
+        _aggregate("n_searches", "searches", "count", "searches", None, (), horizon),
         *(
-            _number(f"social_{d}d", "follows, likes, shares", "count", "social", None, (), d)
+            _aggregate(f"social_{d}d", "follows, likes, shares", "count", "social", None, (), d)
             for d in profiles.windows_days
         ),
-        _number("n_social", "follows, likes, shares", "count", "social", None, (), lately),
+        _aggregate("n_social", "follows, likes, shares", "count", "social", None, (), horizon),
     ]
 
 
-def user_names() -> list[Names]:
-    """Return the lists of a user's profile: what the user is interested in."""
+def user_top_names() -> list[TopNames]:
+    """Return the list columns of a user's profile: the user's interests."""
     return [
-        Names("categories", "whole category paths, by profiles.weights of events", "events", "category"),
-        Names("brands", "brands, by profiles.weights of events", "events", "brand"),
-        Names("search_terms", "words of the user's searches", "searches", "terms"),
+        TopNames("categories", "whole category paths, by profiles.weights of events", "events", "category"),
+        TopNames("brands", "brands, by profiles.weights of events", "events", "brand"),
+        TopNames("search_terms", "words of the user's searches", "searches", "terms"),
     ]
 
 
-def item_numbers(profiles: ProfilesParams) -> list[Number]:
-    """Return those numbers of an item's profile that are aggregates; users.py and items.py share how they are made.
+def item_aggregates(profiles: ProfilesParams) -> list[Aggregate]:
+    """Return the columns of an item's profile that are aggregates.
 
-    popularity_<d>d: sum of profiles.weights of the events in d days, anonymous ones too.
+    popularity_<d>d: sum of profiles.weights of the events in d days, including anonymous events.
     """
-    lately = profiles.horizon_days
+    horizon = profiles.horizon_days
     return [
-        _number("age_days", "days since first seen", "days_since_oldest", "events"),
+        _aggregate("age_days", "days since first seen", "days_since_oldest", "events"),
         *_counts(profiles),
         *(
-            _number(f"popularity_{d}d", "weighted events", "sum", "events", "weight", tuple(profiles.weights), d)
+            _aggregate(f"popularity_{d}d", "weighted events", "sum", "events", "weight", tuple(profiles.weights), d)
             for d in profiles.windows_days
         ),
-        _number("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), lately),
-        _number("n_reviews", "reviews", "count", "reviews", None, (), lately),
+        _aggregate("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), horizon),
+        _aggregate("n_reviews", "reviews", "count", "reviews", None, (), horizon),
     ]
 
 
-def item_rates() -> list[Column]:
-    """Return the numbers of an item's profile that items.py derives."""
+def item_derived_columns() -> list[Column]:
+    """Return the columns of an item's profile that items.py derives from others."""
     return [
         Column("conversion", "buyers per visitor, smoothed", nullable=True, log=False),
         Column("return_share", "returns per purchase, smoothed", nullable=True, log=False),
@@ -117,7 +116,7 @@ def item_rates() -> list[Column]:
 
 
 def money(price: Any, quantity: Any) -> Any:
-    """Return what an event cost."""
+    """Return the amount of an event."""
     return price * quantity
 
 
@@ -127,29 +126,29 @@ def sentiment(rating: Any) -> Any:
 
 
 def decay(age_days: Any, half_life_days: float) -> Any:
-    """Return the weight in (0, 1] of a fact of that age."""
+    """Return the weight in (0, 1] of a fact of that age: 0.5 after one half-life."""
     return 2.0 ** (age_days * (-1.0 / half_life_days))
 
 
 def terms(query: str) -> list[str]:
-    """Return the words of a query in one form, in its order: split at blanks, so Chinese without blanks is one word."""
+    """Return the normalised words of a query, split at blanks: Chinese text without blanks is one word."""
     return normalise(query).lower().split()
 
 
-def start_us(cut_us: int, days: int) -> int:
-    """Return the first microsecond of a window that ends at the cut."""
+def window_start(cut_us: int, days: int) -> int:
+    """Return the first microsecond of the window of `days` that ends at the cut."""
     return cut_us - days * DAY_US
 
 
-def _counts(profiles: ProfilesParams) -> list[Number]:
+def _counts(profiles: ProfilesParams) -> list[Aggregate]:
     return [
-        _number(f"{event}_{days}d", "events", "count", "events", None, (event,), days)
+        _aggregate(f"{event}_{days}d", "events", "count", "events", None, (event,), days)
         for event in EVENTS
         for days in profiles.windows_days
     ]
 
 
-def _number(
+def _aggregate(
     name: str,
     unit: str,
     how: How,
@@ -157,7 +156,7 @@ def _number(
     amount: str | None = None,
     events: tuple[str, ...] = (),
     days: int | None = None,
-) -> Number:
-    """Return a Number: what is 0 without facts is never null, and a mean has no heavy tail."""
+) -> Aggregate:
+    """Return the aggregate: counts and weights are 0 without facts, others null; means are not heavy-tailed."""
     nullable = how != "count" and amount != "weight"
-    return Number(name, unit, nullable, how != "mean", how, facts, amount, events, days)
+    return Aggregate(name, unit, nullable, how != "mean", how, facts, amount, events, days)

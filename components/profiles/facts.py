@@ -1,6 +1,6 @@
-"""Tables of a shop -> facts before the cut, as Ibis: one row a fact, with the amounts that profiles add up.
+"""Tables of the snapshot -> facts before the cut, in Ibis: a row per fact, with the amounts that profiles sum.
 
-The door that keeps the future out: whatever is at or after the cut is dropped here, before anything is computed.
+Rows at or after the cut are filtered here, before any aggregation: this prevents leakage.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Tables:
     """The tables of the contract as Ibis tables.
 
-    reviews may have a further column `sentiment` in [0, 1]; where it is missing or null, it is (rating - 1) / 4, and
-    null where there is no rating either.
+    reviews may have the additional column `sentiment` in [0, 1]; where it is missing or null, sentiment is
+    (rating - 1) / 4, and null without a rating.
     """
 
     products: ir.Table
@@ -35,8 +35,8 @@ class Tables:
     social: ir.Table
 
 
-def us(time: ir.TimestampValue) -> ir.IntegerValue:
-    """Return the microseconds since 1970 of a column (UTC)."""
+def micros_of(time: ir.TimestampValue) -> ir.IntegerValue:
+    """Return a timestamp column (UTC) as microseconds since 1970."""
     import ibis
 
     return time.delta(ibis.timestamp("1970-01-01"), unit="microsecond")
@@ -45,13 +45,13 @@ def us(time: ir.TimestampValue) -> ir.IntegerValue:
 def items(tables: Tables, cut: datetime) -> ir.Table:
     """Return item_id, category, brand, price, price_percentile and listed (us) of the products known before the cut.
 
-    A product whose row is of the cut or later is not here: what its row said before is gone from the snapshot.
+    A product whose row is at or after the cut is left out: the snapshot has no earlier version of the row.
     price_percentile, in (0, 1): share of the priced products of the same top category that are cheaper, those of equal
     price counting half; null without price or category.
     """
     import ibis
 
-    rows = tables.products.mutate(listed=us(tables.products.timestamp))
+    rows = tables.products.mutate(listed=micros_of(tables.products.timestamp))
     rows = rows.filter(rows.listed.isnull() | (rows.listed < to_micros(cut)))
     rows = rows.mutate(
         category=rows.category.strip().nullif(""),
@@ -71,71 +71,71 @@ def items(tables: Tables, cut: datetime) -> ir.Table:
 def events(tables: Tables, cut: datetime, params: ProfilesParams) -> ir.Table:
     """Return user_id, item_id, session_id, at, event, category, brand and the amounts money, price_percentile, weight.
 
-    An event of an unknown item is a fact, too: it has no category, brand and percentile.
+    An event of an unknown item is a fact too: its category, brand and percentile are null.
     """
     known = items(tables, cut).select("item_id", "category", "brand", "price_percentile")
-    rows = _before(tables.events, cut).left_join(known, "item_id")
+    rows = _filter_before(tables.events, cut).left_join(known, "item_id")
     cost = definitions.money(rows.price, rows.quantity.fill_null(1.0))
     return rows.select(
         "user_id", "item_id", "session_id", "at", "event", "category", "brand",
-        money=amount((rows.event == "return").ifelse(-cost, cost)),
-        price_percentile=amount(rows.price_percentile),
-        weight=amount(weight(rows.event, params)),
+        money=to_fixed_point((rows.event == "return").ifelse(-cost, cost)),
+        price_percentile=to_fixed_point(rows.price_percentile),
+        weight=to_fixed_point(event_weight(rows.event, params)),
     )  # fmt: skip
 
 
 def reviews(tables: Tables, cut: datetime) -> ir.Table:
     """Return user_id, item_id, at and the amount sentiment."""
-    rows = _before(tables.reviews, cut)
-    said = definitions.sentiment(rows.rating)
+    rows = _filter_before(tables.reviews, cut)
+    sentiment = definitions.sentiment(rows.rating)
     if "sentiment" in rows.columns:
-        said = rows.sentiment.fill_null(said)
-    return rows.select("user_id", "item_id", "at", sentiment=amount(said))
+        sentiment = rows.sentiment.fill_null(sentiment)
+    return rows.select("user_id", "item_id", "at", sentiment=to_fixed_point(sentiment))
 
 
 def searches(tables: Tables, cut: datetime) -> ir.Table:
-    """Return user_id, at and query of those who said who they are."""
-    rows = _before(tables.searches, cut)
+    """Return user_id, at and query of the searches of known users."""
+    rows = _filter_before(tables.searches, cut)
     return rows.filter(rows.user_id.notnull()).select("user_id", "at", "query")
 
 
 def social(tables: Tables, cut: datetime) -> ir.Table:
-    """Return user_id and at of what users did among others."""
-    return _before(tables.social, cut).select("user_id", "at")
+    """Return user_id and at of social actions."""
+    return _filter_before(tables.social, cut).select("user_id", "at")
 
 
 def search_terms(tables: Tables, cut: datetime) -> ir.Table:
-    """Return user_id, at and terms, one row for each word of each search."""
+    """Return user_id, at and terms: a row for each word of each search."""
     rows = searches(tables, cut)
-    return rows.select("user_id", "at", terms=_terms(rows.query)).unnest("terms")
+    return rows.select("user_id", "at", terms=_split_terms(rows.query)).unnest("terms")
 
 
-def weight(event: ir.StringValue, params: ProfilesParams) -> ir.FloatingValue:
-    """Return the weight of an event; null for one without."""
+def event_weight(event: ir.StringValue, params: ProfilesParams) -> ir.FloatingValue:
+    """Return the weight of an event type; null where params.weights has none."""
     import ibis
 
     return ibis.cases(*((event == name, value) for name, value in params.weights.items()))
 
 
-def amount(value: Any) -> ir.DecimalValue:
-    """Return a number as a whole number of 1/UNIT; live.py rounds likewise."""
+def to_fixed_point(value: Any) -> ir.DecimalValue:
+    """Return a number as a whole multiple of 1/UNIT; live.py rounds in the same way."""
     return (value * UNIT).cast("decimal(38, 0)")
 
 
-def _before(table: ir.Table, cut: datetime) -> ir.Table:
-    """Return the rows before the cut, with their time `at` in microseconds."""
-    rows = table.mutate(at=us(table.timestamp))
+def _filter_before(table: ir.Table, cut: datetime) -> ir.Table:
+    """Return the rows before the cut, with the column `at` in microseconds."""
+    rows = table.mutate(at=micros_of(table.timestamp))
     return rows.filter(rows.at < to_micros(cut))
 
 
-def _terms(query: ir.StringValue) -> ir.ArrayValue:
-    """Return definitions.terms of a column: Python runs inside the database, so batch and live split alike."""
+def _split_terms(query: ir.StringValue) -> ir.ArrayValue:
+    """Return definitions.terms of a column, as a Python function inside DuckDB: batch and live split alike."""
     import ibis
     import pyarrow as pa
 
     def search_words(texts: Any) -> Any:
-        said = (None if t is None else definitions.terms(t) for t in texts.to_pylist())
-        return pa.array(said, pa.list_(pa.string()))
+        terms = (None if t is None else definitions.terms(t) for t in texts.to_pylist())
+        return pa.array(terms, pa.list_(pa.string()))
 
     words = ibis.udf.scalar.pyarrow(search_words, signature=(("string",), "array<string>"))
     return words(query)

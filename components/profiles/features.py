@@ -1,7 +1,7 @@
-"""Profiles as matrices for models: row = index of the split, heavy tails in log scale, all standardised.
+"""Profiles as matrices for models: row = index of the split, heavy-tailed columns in log scale, all standardised.
 
-A null is 0 (the mean) and 1 in its column <name>_missing. Who has no profile, and row 0, are null everywhere and
-0 in the last column, `known`.
+A null is 0 (the mean), with 1 in the column <name>_missing. For a user or item without a profile, and for row 0, all
+columns are null and the last column, `known`, is 0.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from components.profiles.definitions import Column
 
 
 class Scaling(Record):
-    """How the numbers of one kind of profile become columns: a list entry for each number."""
+    """Scaling of the numeric columns of user or item profiles; each list has an entry per column."""
 
     columns: list[str]
     nullable: list[bool]
     log: list[bool]
-    mean: list[float]  # after the logarithm, nulls left out
-    std: list[float]  # 1 where all are equal
+    mean: list[float]  # after the logarithm, without nulls
+    std: list[float]  # 1 where all values are equal
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,9 +45,9 @@ class Scaling(Record):
         return np.hstack(parts).astype(np.float32)
 
     def vector(self, profile: Mapping[str, Any] | None) -> FloatArray:
-        """Return (len(names),) float32 of one live profile; None: one who has none."""
-        told = profile or {}
-        row = [np.nan if told.get(c) is None else float(told[c]) for c in self.columns]
+        """Return (len(names),) float32 of one live profile; None: no profile."""
+        values = profile or {}
+        row = [np.nan if values.get(c) is None else float(values[c]) for c in self.columns]
         matrix = self.matrix(np.array([row]), np.array([profile is not None]))
         return matrix.reshape(-1)
 
@@ -55,14 +55,14 @@ class Scaling(Record):
 class ProfileInfo(Record):
     """profiles/profiles.json."""
 
-    cut: int  # us; nothing in the profiles is of this time or later
+    cut: int  # us; the profiles use only facts before it
     users: Scaling
     items: Scaling
 
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of users and items at the cut; row 0 is padding."""
+    """Profile matrices of users and items at the cut; row 0 is padding."""
 
     users: FloatArray  # (n_users + 1, len(user_columns))
     items: FloatArray  # (n_items + 1, len(item_columns))
@@ -87,24 +87,24 @@ def fit_scaling(profiles: Path, columns: Sequence[Column]) -> Scaling:
     )
 
 
-def read_info(profiles: Path) -> ProfileInfo:
+def read_profile_info(profiles: Path) -> ProfileInfo:
     """Return profiles.json; raises ContractError where there is none."""
     return read_record(profiles / "profiles.json", ProfileInfo, "profiles", "run the stage `profile` first")
 
 
 def read_features(profiles: Path, split: Path) -> Features:
     """Return the matrices for the users and items of the split."""
-    info = read_info(profiles)
+    info = read_profile_info(profiles)
     users = _aligned(profiles / "users.parquet", split / "users.parquet", "user_id", info.users)
     items = _aligned(profiles / "items.parquet", split / "items.parquet", "item_id", info.items)
     return Features(users, items, info.users.names, info.items.names)
 
 
 def _aligned(profiles: Path, index: Path, key: str, scaling: Scaling) -> FloatArray:
-    """Return the matrix whose row i is what index, in the order of its own rows, calls i; row 0 is unknown."""
+    """Return the matrix whose row i is the profile of the i-th row of the file `index`; row 0 has no profile."""
     table = _table(profiles, [key, *scaling.columns])
-    place = pc.index_in(_table(index, [key])[key], value_set=table[key].combine_chunks())
-    rows = np.concatenate([[-1], pc.fill_null(place, -1).to_numpy().astype(np.int64)])
+    position = pc.index_in(_table(index, [key])[key], value_set=table[key].combine_chunks())
+    rows = np.concatenate([[-1], pc.fill_null(position, -1).to_numpy().astype(np.int64)])
     values = np.full((len(rows), len(scaling.columns)), np.nan)
     values[rows >= 0] = _values(table, scaling.columns)[rows[rows >= 0]]
     return scaling.matrix(values, rows >= 0)

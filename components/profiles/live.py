@@ -1,7 +1,8 @@
-"""The profile of one user, moved on by one event: plain Python over definitions.py, the same numbers as users.py.
+"""The profile of one user, updated event by event in plain Python; the values are those of users.py.
 
-A state holds the user's facts of the last profiles.horizon_days, oldest first, and when the older ones began and
-ended: it is bounded by what one does in that time. States are values: `update` leaves the old one as it is.
+A state holds the user's facts of the last profiles.horizon_days, oldest first, and the times of the first and last
+older event, so its size is bounded by the user's activity in that time. States are immutable: `update` returns a new
+one.
 """
 
 from __future__ import annotations
@@ -19,13 +20,21 @@ from components.contracts import EVENTS, Catalogue
 from components.errors import ContractError
 from components.params import ProfilesParams
 from components.profiles import definitions
-from components.profiles.definitions import LEVEL, UNIT, Names, Number, start_us, user_names, user_numbers
+from components.profiles.definitions import (
+    LEVEL,
+    UNIT,
+    Aggregate,
+    TopNames,
+    user_aggregates,
+    user_top_names,
+    window_start,
+)
 from components.times import DAY_US
 
 
 @dataclass(frozen=True)
 class ProfileEvent:
-    """One row of the table events as it happens; timestamp in microseconds."""
+    """One row of the table events; timestamp in microseconds."""
 
     user_id: str | None
     item_id: str
@@ -37,7 +46,7 @@ class ProfileEvent:
 
 @dataclass(frozen=True)
 class ReviewEvent:
-    """One row of the table reviews; sentiment in [0, 1], where the language model said it: there were no stars."""
+    """One row of the table reviews; sentiment in [0, 1] of the text, where there is no rating."""
 
     user_id: str
     item_id: str
@@ -67,7 +76,7 @@ class SocialEvent:
 
 @dataclass(frozen=True)
 class ItemAttributes:
-    """What is known of an item at the cut (facts.items)."""
+    """The attributes of an item that user profiles need (facts.items)."""
 
     category: str | None
     brand: str | None
@@ -76,7 +85,7 @@ class ItemAttributes:
 
 @dataclass(frozen=True)
 class Fact:
-    """What a profile keeps of a row: its time (us), item, amount (whole 1/UNIT) and search terms."""
+    """The parts of a row that a profile needs: time (us), item, amount (in 1/UNIT) and search terms."""
 
     at: int
     item_id: str | None = None
@@ -86,100 +95,104 @@ class Fact:
 
 @dataclass(frozen=True)
 class ProfileState:
-    """All that a profile needs of one user."""
+    """The facts of one user from which a profile is computed."""
 
     user_id: str
-    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)  # event, "reviews" ... -> facts
-    first: int | None = None  # time of the first and last event that are older than all facts
+    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)  # event type, "reviews", ... -> facts
+    first: int | None = None  # times of the first and last event among the dropped facts
     last: int | None = None
-    forgotten: int | None = None  # facts of this time and earlier are not here any more
+    dropped_until: int | None = None  # facts up to this time were dropped
 
 
 class LiveProfiles:
-    """Moves states on and reads profiles from them; holds the knobs and what is known of the items."""
+    """Updates states and computes profiles from them, with given params and attributes of the items."""
 
     def __init__(self, params: ProfilesParams, items: Mapping[str, ItemAttributes]) -> None:
         self.params = params
         self.items = items
-        self.numbers = user_numbers(params)
-        self.names = user_names()
+        self.aggregates = user_aggregates(params)
+        self.top_names = user_top_names()
 
     def update(self, state: ProfileState, row: ProfileEvent | ReviewEvent | SearchEvent | SocialEvent) -> ProfileState:
-        """Return the state after the row, which may come late; anonymous rows change nothing.
+        """Return the state after the row; rows may arrive out of order, and anonymous rows change nothing.
 
         Raises ContractError for a row of another user or an unknown event.
         """
         if row.user_id is None:
             return state
         if row.user_id != state.user_id:
-            raise ContractError("profile state: the row is of another user; keep one state for each user_id")
+            raise ContractError(
+                "profile state: expected a row of the state's user, got one of another user; use one state per user_id"
+            )
         kind, fact = _fact(row)
         rows = state.facts.get(kind, ())
-        place = bisect_right(rows, fact.at, key=_at)
-        state = replace(state, facts={**state.facts, kind: (*rows[:place], fact, *rows[place:])})
+        position = bisect_right(rows, fact.at, key=_time)
+        state = replace(state, facts={**state.facts, kind: (*rows[:position], fact, *rows[position:])})
         newest = max(rows[-1].at for rows in state.facts.values() if rows)
-        return _forget(state, start_us(newest, self.params.horizon_days))
+        return _drop_before(state, window_start(newest, self.params.horizon_days))
 
     def profile(self, state: ProfileState, now: int) -> dict[str, Any] | None:
         """Return the profile from the facts before `now` (us), keys as in users.py; None before the first event.
 
-        Raises ContractError when now is so far behind the newest fact that needed facts are forgotten.
+        Raises ContractError when facts that a profile at `now` needs were dropped already.
         """
-        begin = start_us(now, self.params.horizon_days)
-        if state.forgotten is not None and begin <= state.forgotten:
+        begin = window_start(now, self.params.horizon_days)
+        if state.dropped_until is not None and begin <= state.dropped_until:
             raise ContractError(
-                f"profile: now is {now} us, but facts until {state.forgotten} us are forgotten, which it would need; "
-                "ask for a time after the newest event, or build the past with components/profiles/users.py"
+                f"profile: at {now} us facts from {begin} us are needed, but those until {state.dropped_until} us were "
+                "dropped; use a time after the newest event, or user_profiles for the past"
             )
         if _first(state) is None or _first(state) >= now:  # type: ignore[operator]
             return None
-        told: dict[str, Any] = {"user_id": state.user_id}
-        told |= {number.name: self._number(state, number, now) for number in self.numbers}
-        return told | {names.name: self._names(state, names, begin, now) for names in self.names}
+        profile: dict[str, Any] = {"user_id": state.user_id}
+        profile |= {aggregate.name: self._aggregate(state, aggregate, now) for aggregate in self.aggregates}
+        return profile | {names.name: self._top_names(state, names, begin, now) for names in self.top_names}
 
-    def _number(self, state: ProfileState, number: Number, now: int) -> float | None:
-        if number.how == "days_since_newest":
+    def _aggregate(self, state: ProfileState, aggregate: Aggregate, now: int) -> float | None:
+        if aggregate.how == "days_since_newest":
             return (now - max(_newest(state, now))) / DAY_US
-        if number.how == "days_since_oldest":
+        if aggregate.how == "days_since_oldest":
             return (now - (_first(state) or 0)) / DAY_US
-        kinds = (number.events or EVENTS) if number.facts == "events" else (number.facts,)
-        parts = [_window(state, kind, start_us(now, number.days or 0), now) for kind in kinds]
-        if number.how == "count":
+        kinds = (aggregate.events or EVENTS) if aggregate.facts == "events" else (aggregate.facts,)
+        parts = [_window(state, kind, window_start(now, aggregate.days or 0), now) for kind in kinds]
+        if aggregate.how == "count":
             return sum(len(part) for part in parts)
-        amounts = [self._amount(fact, number.amount) for part in parts for fact in part]
+        amounts = [self._amount(fact, aggregate.amount) for part in parts for fact in part]
         known = [a for a in amounts if a is not None]
         if not known:
             return None
-        return float(sum(known)) / UNIT / (len(known) if number.how == "mean" else 1)
+        return float(sum(known)) / UNIT / (len(known) if aggregate.how == "mean" else 1)
 
     def _amount(self, fact: Fact, of: str | None) -> int | None:
         if of != "price_percentile":
             return fact.amount
         item = self.items.get(fact.item_id or "")
-        return None if item is None or item.price_percentile is None else _whole(item.price_percentile)
+        return None if item is None or item.price_percentile is None else _to_fixed_point(item.price_percentile)
 
-    def _names(self, state: ProfileState, names: Names, begin: int, now: int) -> list[dict[str, Any]] | None:
-        rows = list(self._named(state, names, begin, now))
+    def _top_names(self, state: ProfileState, names: TopNames, begin: int, now: int) -> list[dict[str, Any]] | None:
+        rows = list(self._named_facts(state, names, begin, now))
         newest = max((at for at, _, _ in rows), default=0)
         parts: dict[str, int] = defaultdict(int)
-        for at, name, base in rows:
-            faded = definitions.decay((newest - at) / DAY_US, self.params.half_life_days)
-            parts[name] += math.floor(base * faded * UNIT + 0.5)
+        for at, name, weight in rows:
+            decay = definitions.decay((newest - at) / DAY_US, self.params.half_life_days)
+            parts[name] += math.floor(weight * decay * UNIT + 0.5)
         total = float(sum(parts.values()))
         best = sorted((-part, name) for name, part in parts.items() if part > 0)[: self.params.top]
         return [{"name": name, "share": -part / total} for part, name in best] or None
 
-    def _named(self, state: ProfileState, names: Names, begin: int, now: int) -> Iterator[tuple[int, str, float]]:
-        """Yield time, name and weight of each fact that has a name."""
+    def _named_facts(
+        self, state: ProfileState, names: TopNames, begin: int, now: int
+    ) -> Iterator[tuple[int, str, float]]:
+        """Yield time, name and weight of each fact with a name."""
         if names.facts == "searches":
             for fact in _window(state, "searches", begin, now):
                 yield from ((fact.at, term, 1.0) for term in fact.terms)
             return
-        for event, base in self.params.weights.items():
+        for event, weight in self.params.weights.items():
             for fact in _window(state, event, begin, now):
-                name = getattr(self.items.get(fact.item_id or ""), names.of, None)
+                name = getattr(self.items.get(fact.item_id or ""), names.attribute, None)
                 if name is not None:
-                    yield fact.at, name, base
+                    yield fact.at, name, weight
 
 
 def item_attributes(items: Catalogue) -> dict[str, ItemAttributes]:
@@ -203,33 +216,33 @@ def item_attributes(items: Catalogue) -> dict[str, ItemAttributes]:
 
 
 def _fact(row: ProfileEvent | ReviewEvent | SearchEvent | SocialEvent) -> tuple[str, Fact]:
-    """Return the kind of fact and the fact that a row is."""
+    """Return the row as a fact, and its kind."""
     if isinstance(row, SearchEvent):
         return "searches", Fact(row.timestamp, terms=tuple(definitions.terms(row.query)))
     if isinstance(row, ReviewEvent):
         stars = None if row.rating is None else definitions.sentiment(row.rating)
-        said = stars if row.sentiment is None else row.sentiment
-        return "reviews", Fact(row.timestamp, row.item_id, None if said is None else _whole(said))
+        sentiment = stars if row.sentiment is None else row.sentiment
+        return "reviews", Fact(row.timestamp, row.item_id, None if sentiment is None else _to_fixed_point(sentiment))
     if isinstance(row, SocialEvent):
         return "social", Fact(row.timestamp)
     if row.event not in EVENTS:
-        raise ContractError(f"profile: expected an event of {', '.join(EVENTS)}, came {row.event!r}")
+        raise ContractError(f"profile: expected an event of {', '.join(EVENTS)}, got {row.event!r}")
     if row.price is None:
         return row.event, Fact(row.timestamp, row.item_id)
     cost = definitions.money(row.price, 1.0 if row.quantity is None else row.quantity)
-    return row.event, Fact(row.timestamp, row.item_id, _whole(-cost if row.event == "return" else cost))
+    return row.event, Fact(row.timestamp, row.item_id, _to_fixed_point(-cost if row.event == "return" else cost))
 
 
-def _forget(state: ProfileState, before: int) -> ProfileState:
-    """Return the state without facts before that time; of events, the first and last time stay."""
-    old = {kind: rows[: bisect_left(rows, before, key=_at)] for kind, rows in state.facts.items()}
+def _drop_before(state: ProfileState, before: int) -> ProfileState:
+    """Return the state without facts before that time; the times of the first and last dropped event are stored."""
+    old = {kind: rows[: bisect_left(rows, before, key=_time)] for kind, rows in state.facts.items()}
     gone = {kind: [fact.at for fact in rows] for kind, rows in old.items() if rows}
     if not gone:
         return state
     times = [at for kind, ats in gone.items() if kind in EVENTS for at in ats]
     first = [t for t in (state.first, *times) if t is not None]
     last = [t for t in (state.last, *times) if t is not None]
-    latest = [t for t in (state.forgotten,) if t is not None]
+    latest = [t for t in (state.dropped_until,) if t is not None]
     return ProfileState(
         state.user_id,
         {kind: rows[len(old[kind]) :] for kind, rows in state.facts.items()},
@@ -241,7 +254,7 @@ def _forget(state: ProfileState, before: int) -> ProfileState:
 
 def _window(state: ProfileState, kind: str, begin: int, end: int) -> tuple[Fact, ...]:
     rows = state.facts.get(kind, ())
-    return rows[bisect_left(rows, begin, key=_at) : bisect_left(rows, end, key=_at)]
+    return rows[bisect_left(rows, begin, key=_time) : bisect_left(rows, end, key=_time)]
 
 
 def _first(state: ProfileState) -> int | None:
@@ -256,9 +269,9 @@ def _newest(state: ProfileState, now: int) -> list[int]:
     return times if state.last is None else [*times, state.last]
 
 
-def _at(fact: Fact) -> int:
+def _time(fact: Fact) -> int:
     return fact.at
 
 
-def _whole(value: float) -> int:
+def _to_fixed_point(value: float) -> int:
     return round(value * UNIT)

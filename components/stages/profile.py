@@ -1,4 +1,4 @@
-"""Stage `profile`: what is known of users and items at the end of the train window -> profiles/."""
+"""Stage `profile`: profiles of users and items at the end of the train window -> profiles/."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from components.stages.run import stage, write_metrics
 
 
 def main() -> None:
-    """Build the profiles, and count whom and what they cover."""
+    """Compute the profiles and report their coverage."""
     with stage("profile", "profiles", "reports/profile") as params:
         snapshot, split, features, out = map(Path, ("data/snapshot", "data/split", "features", "profiles"))
         info = write_profiles(snapshot, split, features, out, params.profiles, params.data.memory_gib)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from components.contracts import FloatArray, IntArray, Users
-from components.profiles.features import Scaling, read_info
+from components.profiles.features import Scaling, read_profile_info
 from components.profiles.live import LiveProfiles, ProfileEvent, ProfileState, item_attributes
 from components.release.bundle import Bundle
 from components.serving.storage.event_store import StoredEvent
@@ -32,7 +32,7 @@ class OnlineFeatures:
     def scaling(self) -> Scaling | None:
         """Return how profiles became columns for the ranker; None without a ranker."""
         folder: Path = self.bundle.folder / "ranker"
-        return read_info(folder).users if (folder / "profiles.json").is_file() else None
+        return read_profile_info(folder).users if (folder / "profiles.json").is_file() else None
 
     def profile(self, rows: Sequence[StoredEvent], now: int) -> dict[str, Any] | None:
         """Return the profile that the events before `now` (us) make; None without any."""

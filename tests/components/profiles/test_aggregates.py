@@ -4,7 +4,7 @@ import ibis
 import pytest
 
 from components.profiles import aggregates
-from components.profiles.definitions import UNIT, Names, Number
+from components.profiles.definitions import UNIT, Aggregate, TopNames
 from components.times import DAY_US
 from tests.components.profiles.small import by_id, knobs
 
@@ -32,8 +32,8 @@ CUT = 10 * DAY_US
     ],
 )
 def test_a_number(how: str, events: tuple[str, ...], days: int | None, ann: float, bob: float | None) -> None:
-    number = Number("n", "", True, False, how, "events", "money", events, days)  # type: ignore[arg-type]
-    came = by_id(aggregates.numbers(ROWS, "user_id", [number], CUT))
+    number = Aggregate("n", "", True, False, how, "events", "money", events, days)  # type: ignore[arg-type]
+    came = by_id(aggregates.compute_aggregates(ROWS, "user_id", [number], CUT))
     assert {user: row["n"] for user, row in came.items()} == {"ann": ann, "bob": bob}
 
 
@@ -41,9 +41,9 @@ def test_equal_shares_go_by_name_and_an_old_fact_fades_away() -> None:
     rows = ibis.memtable(
         {"user_id": ["ann"] * 4, "at": [0, CUT - 9, CUT - 9, CUT - 9], "brand": ["gone", "乙", "x", "a"]}
     )
-    names = Names("brands", "", "events", "brand")
-    came = by_id(aggregates.names(rows, names, knobs(half_life_days=0.1, top=9), CUT))
+    names = TopNames("brands", "", "events", "brand")
+    came = by_id(aggregates.compute_top_names(rows, names, knobs(half_life_days=0.1, top=9), CUT))
     assert [e["name"] for e in came["ann"]["brands"]] == ["a", "x", "乙"]
     assert sum(e["share"] for e in came["ann"]["brands"]) == pytest.approx(1.0, abs=1e-9)
-    best = by_id(aggregates.names(rows, names, knobs(top=2), CUT))["ann"]["brands"]
+    best = by_id(aggregates.compute_top_names(rows, names, knobs(top=2), CUT))["ann"]["brands"]
     assert [e["name"] for e in best] == ["a", "x"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from components.profiles.definitions import item_numbers, item_rates
+from components.profiles.definitions import item_aggregates, item_derived_columns
 from components.profiles.items import item_profiles
 from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, knobs, product, shop
 
@@ -46,7 +46,7 @@ def profiles() -> dict[str, dict[str, Any]]:
 
 def test_a_row_for_each_item_that_was_known(profiles: dict[str, Any]) -> None:
     assert set(profiles) == {"pan", "pot", "tea", "pen", "old"}
-    assert list(profiles["pan"]) == ["item_id", *(c.name for c in [*item_numbers(KNOBS), *item_rates()])]
+    assert list(profiles["pan"]) == ["item_id", *(c.name for c in [*item_aggregates(KNOBS), *item_derived_columns()])]
 
 
 def test_ages_begin_where_an_item_is_first_seen(profiles: dict[str, Any]) -> None:

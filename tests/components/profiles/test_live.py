@@ -139,7 +139,7 @@ def test_a_state_is_a_value_and_bounded(live: LiveProfiles) -> None:
     profile = live.profile(state, us(400))
     assert profile is not None
     assert (profile["tenure_days"], profile["view_10d"]) == (399.0, 10)
-    with pytest.raises(ContractError, match="forgotten"):
+    with pytest.raises(ContractError, match="were dropped"):
         live.profile(state, us(100))
     late = live.update(state, view(0.5))
     assert live.profile(late, us(400)) == {**profile, "tenure_days": 399.5}

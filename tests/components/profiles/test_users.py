@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from components.profiles.definitions import user_names, user_numbers
+from components.profiles.definitions import user_aggregates, user_top_names
 from components.profiles.users import user_profiles
 from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, knobs, product, shop
 
@@ -49,7 +49,7 @@ def profiles() -> dict[str, dict[str, Any]]:
 
 def test_users_are_those_with_an_event_before_the_cut(profiles: dict[str, Any]) -> None:
     assert set(profiles) == {"ann", "bob"}
-    wanted = ["user_id", *(n.name for n in user_numbers(KNOBS)), *(n.name for n in user_names())]
+    wanted = ["user_id", *(n.name for n in user_aggregates(KNOBS)), *(n.name for n in user_top_names())]
     assert list(profiles["ann"]) == wanted
 
 

@@ -28,7 +28,7 @@ def checkout(enter: Callable[[str], Path]) -> Path:
 def test_from_the_shop_to_features(checkout: Path) -> None:
     info = read_info(Path("data/split"))
     read = features.read_features(Path("profiles"), Path("data/split"))
-    assert features.read_info(Path("profiles")).cut == info.train_end
+    assert features.read_profile_info(Path("profiles")).cut == info.train_end
     assert read.users.shape == (info.n_users + 1, len(read.user_columns))
     assert read.items.shape == (info.n_items + 1, len(read.item_columns))
     for matrix, columns in ((read.users, read.user_columns), (read.items, read.item_columns)):
