@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def show(workspace: Workspace, with_defaults: bool, as_json: bool) -> None:
     """Print the parameters that a run here would have; without `with_defaults` only those that some file sets."""
     found = list_parameters(workspace.root / "params.yaml", workspace.overlays, workspace.overrides)
-    here = f"{workspace.root}/"
-    found = [p._replace(origin=p.origin.removeprefix(here)) for p in found if with_defaults or p.origin != DEFAULT]
+    folder = f"{workspace.root}/"
+    found = [p._replace(origin=p.origin.removeprefix(folder)) for p in found if with_defaults or p.origin != DEFAULT]
     if as_json:
         content = {p.name: {"value": p.value, "description": p.description, "origin": p.origin} for p in found}
         terminal.write(json.dumps(content, ensure_ascii=False))

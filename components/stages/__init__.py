@@ -1,1 +1,1 @@
-"""The wiring: one short file per DVC stage, parameters in, files out."""
+"""One short file per DVC stage: reads parameters, calls packages, writes files."""

@@ -1,4 +1,4 @@
-"""Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid."""
+"""Stage `blend`: the weights of the hybrid, fitted on the validation window -> models/hybrid."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ log = logging.getLogger("blend")
 
 
 def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
-    """Blend what `fit` and `finetune` left and save it; return each part's weight by slice, and NDCG on validation."""
+    """Blend the models of `fit` and `finetune` and save the hybrid; return each part's weight by slice, and metrics."""
     section = params.models.hybrid
     parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
     model = HybridRecommender.of_parts(parts, params)
@@ -33,7 +33,7 @@ def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str
 
 def main() -> None:
     """Blend in the current folder."""
-    with stage("blend", "models/hybrid", "reports/blend", learns=True) as params:
+    with stage("blend", "models/hybrid", "reports/blend", check_leaks=True) as params:
         write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("features"), Path("models")))
 
 

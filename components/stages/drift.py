@@ -1,4 +1,4 @@
-"""Stage `drift`: the last days of the shop against the champion's own time -> reports/drift."""
+"""Stage `drift`: the last days of the shop against the champion's training window -> reports/drift."""
 
 import math
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from components.stages.run import stage, write_metrics
 def judge_drift(root: Path, params: Params) -> DriftVerdict:
     """Write reports/drift/{drift.json, drift.html, reference.parquet, metrics.json}; return the first.
 
-    reference.parquet is what this run's models learned from, whoever the champion is. The JSON is written last.
+    reference.parquet is a sample of this run's training window. drift.json is written last.
     """
     out = root / "reports/drift"
     own = _sample(root, params, training_end(params), params.seed)
@@ -30,7 +30,7 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
 
 
 def training_end(params: Params) -> datetime:
-    """Return the end of the newest training time that the current window has no part in."""
+    """Return the end of the training window, at least drift.window_days before as_of: the windows do not overlap."""
     held_out = params.split.validation_days + params.split.test_days
     if params.split.protocol == "leave_one_out":
         held_out = 0.0
@@ -38,7 +38,7 @@ def training_end(params: Params) -> datetime:
 
 
 def read_reference(champion: Path, own: windows.Sample) -> tuple[str, windows.Sample | None]:
-    """Return where the reference came from, and it; None where the champion's bundle holds none."""
+    """Return the name of the reference and its sample; None where the champion's bundle holds no sample."""
     file = champion / "champion.json"
     if not file.exists():
         raise ContractError(f"{file} is missing; run the stage `resolve` first (it holds null where nothing serves)")
@@ -53,7 +53,7 @@ def read_reference(champion: Path, own: windows.Sample) -> tuple[str, windows.Sa
 def flat(
     verdict: DriftVerdict, reference: windows.Sample | None, current: windows.Sample, as_of: datetime
 ) -> dict[str, float]:
-    """Return "drift/category" and the like, and the figures of the alarms; what is unknown is left out."""
+    """Return "drift/category" and the like, and the values of the alarms; NaN and infinity are left out."""
     out = {f"drift/{name}": value for name, value in verdict.columns.items()}
     out |= {
         "drifted": float(verdict.drifted),

@@ -1,4 +1,4 @@
-"""Stage `encode`: texts of the products -> features/items.safetensors, one vector an item; how reviews sound."""
+"""Stage `encode`: texts of the products -> features/items.safetensors, one vector per item; sentiment of reviews."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ from components.stages.run import stage, write_metrics
 
 
 def main() -> None:
-    """Encode what is not in the cache of this machine.
+    """Encode the texts that are not in the cache of this machine.
 
-    features/sentiment holds the head, or a note why there is none; features/reviews.parquet what it says.
+    features/sentiment holds the sentiment head, or a note why there is none; features/reviews.parquet its scores.
     """
     import pyarrow.parquet as pq
     from safetensors.numpy import save_file

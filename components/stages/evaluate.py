@@ -21,7 +21,7 @@ N_FAVOURITES = 10  # titles that the report lists for a model
 def evaluate(root: Path, params: Params) -> Evaluation:
     """Write reports/evaluate/{evaluation.json, per_user.parquet, report.html, plots, metrics.json}; return the first.
 
-    The JSON is written last: where it is, the rest is.
+    evaluation.json is written last: where it exists, the others do.
     """
     out = root / "reports/evaluate"
     windows = evaluator.read_windows(root / "data/split", params)
@@ -35,7 +35,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
 
 
 def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
-    """Return how each model of evaluation.candidates and evaluation.baselines is loaded."""
+    """Return a function that loads it for each model of evaluation.candidates and evaluation.baselines."""
     from components.recommenders.factory import load_model, model_folder
 
     names = [*params.evaluation.candidates, *params.evaluation.baselines]
@@ -43,7 +43,7 @@ def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
 
 
 def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.Champion | None:
-    """Return the champion in the folder, speaking this split's items; None where champion.json is null.
+    """Return the champion in the folder, adapted to the items of this split; None where champion.json is null.
 
     Raises TamperedError when its bundle is not the one that champion.json names.
     """

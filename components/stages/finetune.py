@@ -8,18 +8,18 @@ from pathlib import Path
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.stages.run import stage, write_curve, write_metrics
 
-WORK = Path("run/finetune")  # a killed training is taken up from here
+WORK = Path("run/finetune")  # checkpoints, from which a killed run resumes
 OUTS = ("models/sequence", "reports/finetune")
 
 
 def main() -> None:
-    """Train, or go on training, in the current folder.
+    """Train in the current folder, or resume training.
 
-    On several devices Lightning starts this file once more for each of the others, with its LOCAL_RANK: those train
-    along, and only the first one makes the outs.
+    On several devices Lightning starts this file once more for each of the others, with its LOCAL_RANK: those take part
+    in training, and only the first process writes the outputs.
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with stage("finetune", *(OUTS if first else ()), learns=True) as params:
+    with stage("finetune", *(OUTS if first else ()), check_leaks=True) as params:
         from components.recommenders.sequence.recommender import SequenceRecommender
 
         split, reports = Path("data/split"), Path("reports/finetune")

@@ -1,4 +1,4 @@
-"""Stage `fit`: all simple models on the training window -> models/simple/<name>/."""
+"""Stage `fit`: all models without a stage of their own, on the training window -> models/simple/<name>/."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger("fit")
 
 
 def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
-    """Fit and save each simple model; return the seconds that each took."""
+    """Fit and save each simple model; return the seconds of each."""
     interactions, catalogue = read_interactions(split), read_catalogue(split, features)
     users = read_users(split, "validation")
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
@@ -28,7 +28,7 @@ def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, 
 
 def main() -> None:
     """Fit in the current folder."""
-    with stage("fit", "models/simple", "reports/fit", learns=True) as params:
+    with stage("fit", "models/simple", "reports/fit", check_leaks=True) as params:
         metrics = fit(params, Path("data/split"), Path("features"), Path("models/simple"))
         write_metrics(Path("reports/fit"), metrics)
 

@@ -1,4 +1,4 @@
-"""Stage `ingest`: sources -> data/snapshot, data/quarantine; first the simulated shop, where it is asked for."""
+"""Stage `ingest`: sources -> data/snapshot, data/quarantine; first writes the simulated shop, if data.simulated."""
 
 import json
 from pathlib import Path

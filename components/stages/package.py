@@ -18,7 +18,7 @@ log = logging.getLogger("package")
 
 
 def package(root: Path, params: Params) -> str:
-    """Fill root/bundle; return its digest. Of the evaluation it reads the challenger's name and nothing else."""
+    """Fill root/bundle; return its digest. Of the evaluation only the challenger's name is read."""
     evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
     SearchIndex.build(catalogue, params.search).save(index)
@@ -44,7 +44,7 @@ def package(root: Path, params: Params) -> str:
 
 
 def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
-    """Return what serving and comparison must know about the bundle."""
+    """Return info.json of the bundle."""
     split = read_info(root / "data/split")
     encoder = json.loads((root / "features/encoder.json").read_bytes())
     return BundleInfo(
@@ -72,7 +72,7 @@ def fitted(root: Path, name: str) -> Path:
 
 
 def _ranker_folder(root: Path) -> Path | None:
-    """Return where the ranker is, if there is one that can be served: the article's network needs texts of users."""
+    """Return the ranker's folder; None where there is none, or seed_faithful, which needs texts of users."""
     about = root / "models/ranker/ranker.json"
     if not about.is_file() or json.loads(about.read_bytes())["params"]["configuration"] == "seed_faithful":
         return None

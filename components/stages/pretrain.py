@@ -1,4 +1,4 @@
-"""Stage `pretrain`: the shop's texts -> models/language: the adapted model where it helps, else a note."""
+"""Stage `pretrain`: the shop's texts -> models/language: the adapted model where it retrieves better, else a note."""
 
 import logging
 import shutil
@@ -21,10 +21,39 @@ from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
 
 log = logging.getLogger("pretrain")
-WORK = Path("run/pretrain")  # a killed pretraining is taken up from here
+WORK = Path("run/pretrain")  # checkpoints, from which a killed run resumes
 K = 10
-METRIC = f"ndcg_at_{K}"  # of nearest texts on validation: what decides
-TIMED = 40  # texts that are read one by one to time an encoder
+METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
+N_TIMED = 40  # texts that are encoded one by one to time an encoder
+
+
+@dataclass(frozen=True)
+class RetrievalBenchmark:
+    """What encoders are compared on: validation users, and the items in their histories and targets."""
+
+    interactions: Interactions
+    items: Catalogue
+    users: Users
+    relevant: BoolArray  # (n_items + 1,), items of a history or a target; only their texts are encoded
+
+    @classmethod
+    def read(cls, root: Path, params: Params) -> Self:
+        """Return the benchmark of root/data/split."""
+        split = root / "data/split"
+        items, users = read_catalogue(split), window_users(split, "validation", params.recommend.exclude_seen)
+        relevant = np.zeros(len(items) + 1, np.bool_)
+        relevant[users.history.item_idx] = relevant[users.ground_truth.item_idx] = True
+        return cls(read_interactions(split), items, users, relevant)
+
+    def measure(self, root: Path, params: Params, folder: Path) -> dict[str, float]:
+        """Return the metrics of retrieval with the encoder in `folder`: means over users."""
+        texts = [text if used else "" for text, used in zip(self.items.text, self.relevant, strict=True)]
+        items = replace(self.items, embedding=embed(folder, texts, params, root))
+        model = ContentRecommender(params.models.content, params.models.popularity, 0)  # all dimensions
+        model.fit(self.interactions, items, self.users)
+        lists = model.recommend(self.users, K, params.recommend.exclude_seen, self.relevant).items
+        values = per_user(lists, self.users.ground_truth, [K])
+        return {name: float(np.nanmean(v)) for name, v in values.items()}
 
 
 def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
@@ -32,15 +61,15 @@ def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
     from components.language.corpus import read_corpus
     from components.language.pretrain import pretrain
 
-    original, knobs = resolve_model(params.language.model), params.language.pretrain
+    original, held_out_share = resolve_model(params.language.model), params.language.pretrain.held_out_share
     adapted, reports = root / WORK / "adapted", root / "reports/pretrain"
     corpus = read_corpus(
-        root / "data/snapshot", root / "data/split", params.split.target_events, knobs.held_out_share, params.seed
+        root / "data/snapshot", root / "data/split", params.split.target_events, held_out_share, params.seed
     )
     result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
-    asked = Asked.read(root, params)
-    before, after = (retrieval(asked, root, params, folder) for folder in (original, adapted))
-    choice = judge(params.language.model, before[METRIC], after[METRIC])
+    benchmark = RetrievalBenchmark.read(root, params)
+    before, after = (benchmark.measure(root, params, folder) for folder in (original, adapted))
+    choice = choose_adapted(params.language.model, before[METRIC], after[METRIC])
     if choice.accepted:
         Encoder.load(adapted, params.language).save(root / "models/language")
     write_choice(root / "models/language", choice)
@@ -52,105 +81,83 @@ def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
     return choice, metrics | {"accepted": float(choice.accepted)}
 
 
-def compress(root: Path, params: Params, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
-    """Let smaller encoders compete with the chosen one; the winner is put in its place, and the reason says why.
-
-    Return the choice that is left, and metrics.
-    """
-    from components.language.compress import distil, median_encode_ms, write_int8
-
-    knobs, language, work = params.language.compress, params.language, root / WORK
-    models = root / "models/language"
-    folders = {"full": chosen_model(models, choice.original)}
-    asked = Asked.read(root, params)
-    texts = asked.items.text
-    if any(name.startswith("distilled") for name in knobs.variants):
-        folders["distilled"] = work / "distilled"
-        whole_vectors = vectors(folders["full"], texts, params, root)
-        curve = distil(folders["full"], texts, whole_vectors, knobs, language, params.seed, folders["distilled"])
-        write_curve(root / "reports/pretrain", "train/distilled", curve)
-    for variant in knobs.variants:
-        if variant.endswith("int8"):
-            whole = folders["distilled" if variant.startswith("distilled") else "full"]
-            folders[variant] = write_int8(whole, language, work / variant)
-    few = [text for text in texts if text][:: max(1, len(texts) // TIMED)][:TIMED]
-    found = {}
-    for name in ("full", *knobs.variants):
-        ms = median_encode_ms(Encoder.load(folders[name], language), few)
-        found[name] = retrieval(asked, root, params, folders[name])[METRIC], ms
-    winner, reason = pick(found, knobs)
-    log.info(reason)
-    metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in found.items()}
-    metrics |= {f"compress/{name}/ms": ms for name, (_, ms) in found.items()}
-    if winner == "full":
-        return choice, metrics
-    Encoder.load(folders[winner], language).save(models)
-    other = choice.model_copy(update={"accepted": True, "reason": f"{choice.reason}; {reason}"})
-    write_choice(models, other)
-    return other, metrics
-
-
-def pick(found: dict[str, tuple[float, float]], knobs: CompressParams) -> tuple[str, str]:
-    """Return the fastest that loses no more than `max_ndcg_loss` of the best NDCG, and why; found: name -> NDCG, ms.
-
-    Only those within `max_latency_ms` count; where none is, the fastest of all is taken.
-    """
-    within = {name: row for name, row in found.items() if not knobs.max_latency_ms or row[1] <= knobs.max_latency_ms}
-    told = ", ".join(f"{name} {ndcg:.4f} in {ms:.1f} ms" for name, (ndcg, ms) in found.items())
-    if not within:
-        name = min(found, key=lambda n: found[n][1])
-        return name, f"no encoder keeps to {knobs.max_latency_ms:g} ms, {name} is the fastest ({told})"
-    least = max(ndcg for ndcg, _ in within.values()) * (1 - knobs.max_ndcg_loss)
-    name = min((n for n, row in within.items() if row[0] >= least), key=lambda n: within[n][1])
-    return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({told})"
-
-
-def judge(original: str, before: float, after: float) -> ModelChoice:
-    """Accept an adapted model that finds strictly more of what users chose next, on validation."""
+def choose_adapted(original: str, before: float, after: float) -> ModelChoice:
+    """Accept an adapted model only if its retrieval metric on validation is strictly higher."""
     better = after > before
     verb = "is above" if better else "is not above"
     reason = f"validation {METRIC} of nearest texts, {after:.4f}, {verb} the {before:.4f} of the original"
     return ModelChoice(accepted=better, reason=reason, original=original)
 
 
-def vectors(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
-    """Return the texts' vectors by the model in `folder`; they stay in the cache, where `encode` finds them."""
+def compress(root: Path, params: Params, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
+    """Compare smaller encoders with the chosen one and put the winner in its place; return the choice and metrics."""
+    from components.language.compress import median_encode_ms
+
+    models, language = root / "models/language", params.language
+    benchmark = RetrievalBenchmark.read(root, params)
+    folders = _make_variants(root, params, chosen_model(models, choice.original), benchmark.items.text)
+    texts = [text for text in benchmark.items.text if text]
+    sample = texts[:: max(1, len(benchmark.items.text) // N_TIMED)][:N_TIMED]
+    measured = {}
+    for name in ("full", *language.compress.variants):
+        latency = median_encode_ms(Encoder.load(folders[name], language), sample)
+        measured[name] = benchmark.measure(root, params, folders[name])[METRIC], latency
+    winner, reason = choose_fastest(measured, language.compress)
+    log.info(reason)
+    metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in measured.items()}
+    metrics |= {f"compress/{name}/ms": latency for name, (_, latency) in measured.items()}
+    if winner == "full":
+        return choice, metrics
+    Encoder.load(folders[winner], language).save(models)
+    compressed = choice.model_copy(update={"accepted": True, "reason": f"{choice.reason}; {reason}"})
+    write_choice(models, compressed)
+    return compressed, metrics
+
+
+def _make_variants(root: Path, params: Params, full: Path, texts: list[str]) -> dict[str, Path]:
+    """Write the encoders of language.compress.variants; return the folder of each, and of the full one."""
+    from components.language.compress import distil, write_int8
+
+    language, work, folders = params.language, root / WORK, {"full": full}
+    variants = language.compress.variants
+    if any(name.startswith("distilled") for name in variants):
+        folders["distilled"] = work / "distilled"
+        targets = embed(full, texts, params, root)
+        curve = distil(full, texts, targets, language.compress, language, params.seed, folders["distilled"])
+        write_curve(root / "reports/pretrain", "train/distilled", curve)
+    for variant in variants:
+        if variant.endswith("int8"):
+            source = folders["distilled" if variant.startswith("distilled") else "full"]
+            folders[variant] = write_int8(source, language, work / variant)
+    return folders
+
+
+def choose_fastest(measured: dict[str, tuple[float, float]], params: CompressParams) -> tuple[str, str]:
+    """Return the fastest encoder that loses at most `max_ndcg_loss` of the best NDCG, and the reason.
+
+    measured: name -> (NDCG, milliseconds per text). Only encoders within `max_latency_ms` compete; where there is none,
+    the fastest of all is taken.
+    """
+    limit = params.max_latency_ms
+    within = {name: row for name, row in measured.items() if not limit or row[1] <= limit}
+    summary = ", ".join(f"{name} {ndcg:.4f} in {ms:.1f} ms" for name, (ndcg, ms) in measured.items())
+    if not within:
+        name = min(measured, key=lambda n: measured[n][1])
+        return name, f"no encoder is within {limit:g} ms, {name} is the fastest ({summary})"
+    least = max(ndcg for ndcg, _ in within.values()) * (1 - params.max_ndcg_loss)
+    name = min((n for n, row in within.items() if row[0] >= least), key=lambda n: within[n][1])
+    return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({summary})"
+
+
+def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
+    """Return the texts' vectors by the encoder in `folder`, from and into the cache that `encode` uses."""
     encoder = Encoder.load(folder, params.language)
     return encode_cached(encoder, texts, Settings().resolved(root.absolute()).home / "embeddings")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What all encoders are asked: the validation users, and the products that one of them met; no others are read."""
-
-    interactions: Interactions
-    items: Catalogue
-    users: Users
-    met: BoolArray  # (n_items + 1,)
-
-    @classmethod
-    def read(cls, root: Path, params: Params) -> Self:
-        """Return it from root/data/split."""
-        split = root / "data/split"
-        items, users = read_catalogue(split), window_users(split, "validation", params.recommend.exclude_seen)
-        met = np.zeros(len(items) + 1, np.bool_)
-        met[users.history.item_idx] = met[users.ground_truth.item_idx] = True
-        return cls(read_interactions(split), items, users, met)
-
-
-def retrieval(asked: Asked, root: Path, params: Params, folder: Path) -> dict[str, float]:
-    """Return the metrics of nearest texts, by the model in `folder`: means over users."""
-    texts = [text if seen else "" for text, seen in zip(asked.items.text, asked.met, strict=True)]
-    items = replace(asked.items, embedding=vectors(folder, texts, params, root))
-    model = ContentRecommender(params.models.content, params.models.popularity, 0)  # whole vectors
-    model.fit(asked.interactions, items, asked.users)
-    lists = model.recommend(asked.users, K, params.recommend.exclude_seen, asked.met).items
-    return {name: float(np.nanmean(v)) for name, v in per_user(lists, asked.users.ground_truth, [K]).items()}
-
-
 def main() -> None:
-    """Pretrain in the current folder, or say that language.pretrain.method is none."""
-    with stage("pretrain", "models/language", "reports/pretrain", learns=True) as params:
+    """Pretrain in the current folder, or note that language.pretrain.method is none."""
+    with stage("pretrain", "models/language", "reports/pretrain", check_leaks=True) as params:
         if params.language.pretrain.method == "none":
             reason = "language.pretrain.method is none"
             choice = ModelChoice(accepted=False, reason=reason, original=params.language.model)
@@ -159,8 +166,8 @@ def main() -> None:
         else:
             choice, metrics = adapt(Path(), params)
         if params.language.compress.variants:
-            choice, more = compress(Path(), params, choice)
-            metrics |= more
+            choice, compression = compress(Path(), params, choice)
+            metrics |= compression
         write_metrics(Path("reports/pretrain"), metrics)
         log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
     shutil.rmtree(WORK, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Stage `profile`: profiles of users and items at the end of the train window -> profiles/."""
+"""Stage `profile`: profiles of users and items at the end of the training window -> profiles/."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from components.stages.run import stage, write_metrics
 
 
 def main() -> None:
-    """Compute the profiles and report their coverage."""
+    """Build the profiles, and measure how many users and items they cover."""
     with stage("profile", "profiles", "reports/profile") as params:
         snapshot, split, features, out = map(Path, ("data/snapshot", "data/split", "features", "profiles"))
         info = write_profiles(snapshot, split, features, out, params.profiles, params.data.memory_gib)
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _coverage(profiles: Path, kind: str, scaling: Scaling, n_split: int) -> dict[str, float]:
-    """Return rows, rows per user or item of the split, and for each column that may be null the share that is not."""
+    """Return the rows, the rows per user or item of the split, and the share of non-null values of each column."""
     columns = [c for c, can in zip(scaling.columns, scaling.nullable, strict=True) if can]
     table = pq.read_table(profiles / f"{kind}.parquet", columns=columns, page_checksum_verification=True)
     n = table.num_rows

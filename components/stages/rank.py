@@ -25,26 +25,28 @@ log = logging.getLogger("rank")
 
 
 def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
-    """Return what is known at the end of the training window, and the examples after it: to learn from, and the test's.
+    """Return the features at the end of the training window, and the examples of the validation and test windows.
 
-    The profiles end where the examples begin: no label can be in them.
+    The profiles end where the examples begin, so they contain no label.
     """
     from components.ranking.features import known
 
     split = root / "data/split"
     profiles = read_features(root / "profiles", split)
-    told = known(read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency)
+    features = known(
+        read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency
+    )
     if params.ranking.configuration == "seed_faithful":
-        told = replace(told, user_text=read_user_texts(root, params))
-    learned, test = (
+        features = replace(features, user_text=read_user_texts(root, params))
+    train, test = (
         read_examples(root / "data/snapshot", split, window, params.ranking, params.seed, params.data.memory_gib)
         for window in ("validation", "test")
     )
-    return told, learned, test
+    return features, train, test
 
 
 def read_user_texts(root: Path, params: Params) -> FloatArray:
-    """Return (n_users + 1, d) what the language model reads of each user's text, as it reads the products'."""
+    """Return (n_users + 1, dim) embeddings of the users' texts, by the encoder of the products' texts."""
     from components.language.cache import encode_cached
     from components.language.choice import chosen_model
     from components.language.encoder import Encoder
@@ -55,12 +57,12 @@ def read_user_texts(root: Path, params: Params) -> FloatArray:
 
 
 def rank(root: Path, params: Params) -> str:
-    """Fit, measure and save below root; return why there is no ranker, where there is none."""
+    """Fit, measure and save below root; return the reason where no ranker can be fitted, else ""."""
     reports, split = root / "reports/rank", root / "data/split"
     if read_info(split).protocol == "leave_one_out":
-        return "a leave-one-out split does not say what was shown when"
-    told, learned, test = inputs(root, params)
-    reason = lacking(learned, test, params.ranking)
+        return "a leave-one-out split has no impressions in time order"
+    features, train, test = inputs(root, params)
+    reason = lacking(train, test, params.ranking)
     if reason:
         return reason
     from components.ranking.measure import measure
@@ -68,11 +70,11 @@ def rank(root: Path, params: Params) -> str:
 
     ranker = Ranker(params.ranking)
     ranker.board = root / "run/tensorboard/ranker"
-    ranker.fit(learned, told, params.seed)
+    ranker.fit(train, features, params.seed)
     ranker.save(root / "models/ranker")
-    copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # how live profiles become columns
+    copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
     popularity = decayed_popularity(read_interactions(split), params.models.popularity.half_life_days)
-    metrics = measure(ranker, learned, test, popularity)
+    metrics = measure(ranker, train, test, popularity)
     for task in ranker.tasks:
         log.info("%s: AUC %.3f, by popularity %.3f", task, metrics[f"{task}/auc"], metrics[f"{task}/auc_popularity"])
     for name, values in ranker.curves.items():
@@ -82,8 +84,8 @@ def rank(root: Path, params: Params) -> str:
 
 
 def main() -> None:
-    """Rank in the current folder. A shop with too little to learn from is no fault: it gets a note instead."""
-    with stage("rank", "models/ranker", "reports/rank", learns=True) as params:
+    """Rank in the current folder. A shop with too few examples gets a note instead of a ranker; that is no fault."""
+    with stage("rank", "models/ranker", "reports/rank", check_leaks=True) as params:
         reason = rank(Path(), params)
         if reason:
             log.warning("no ranker: %s", reason)

@@ -1,4 +1,4 @@
-"""Stage `resolve`: params.yaml + overlays + overrides -> run/params.yaml; what the sources look like now."""
+"""Stage `resolve`: params.yaml, overlays and overrides -> run/params.yaml; fingerprints of the sources."""
 
 import json
 import sys
@@ -19,8 +19,8 @@ from components.tuning import overlay
 def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: Path | None = None) -> params.Params:
     """Write run/params.yaml, run/sources.json and an empty champion/ below root; return the parameters.
 
-    data_root: where relative source paths start, when not at root. Files that would not change keep their bytes, so
-    that DVC sees no change.
+    data_root: where relative source paths start, if not at root. A file whose content would stay the same is not
+    written.
     """
     tree = params.merge(root / "params.yaml", overlays, overrides)
     checked = params.check(tree, "params.yaml")
@@ -38,7 +38,7 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
 
 
 def main() -> None:
-    """Resolve in the current folder, overlays and overrides from the environment, and what a search found between."""
+    """Resolve in the current folder: the environment's overlays, the shop's tuned values, overrides, in that order."""
     crash_point("resolve:before")
     settings = Settings()
     overlays, overrides = [Path(p) for p in settings.params.split(":") if p], settings.overrides.splitlines()

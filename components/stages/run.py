@@ -1,4 +1,4 @@
-"""What every stage's `main()` shares: the parameters, the log, the crash points, and how long it worked."""
+"""What every stage's `main()` shares: parameters, log, crash points, leak check and timing."""
 
 import json
 import logging
@@ -17,23 +17,22 @@ RESOLVED = Path("run/params.yaml")
 
 
 @contextmanager
-def stage(name: str, *outs: str, learns: bool = False) -> Iterator[params.Params]:
-    """Yield the resolved parameters; `outs` (folders) are made anew and empty.
+def stage(name: str, *outs: str, check_leaks: bool = False) -> Iterator[params.Params]:
+    """Yield the resolved parameters, after making the folders `outs` empty.
 
-    A stage that learns does not begin on a split in which a window leaked into another.
-
-    A CarouselError ends the process with exit code 1 and its message alone. The seconds between entry and exit are
-    the stage's own work: they go to run/timings/<name>.json, so that a run can say what the rest cost.
+    check_leaks: stop where a window of data/split contains events of another; for every stage that trains a model.
+    A CarouselError ends the process with exit code 1 and only its message. The seconds between entry and exit go to
+    run/timings/<name>.json: the stage's own work, without the start of the interpreter and DVC.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it says how it writes an index, each time
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns about each index that it writes
     crash_point(f"{name}:before")
     started = time.perf_counter()
     try:
         for out in outs:
             shutil.rmtree(out, ignore_errors=True)
             Path(out).mkdir(parents=True)
-        if learns:
+        if check_leaks:
             from components.evaluation.protocol import check_leakage
 
             check_leakage(Path("data/split"))
@@ -47,12 +46,12 @@ def stage(name: str, *outs: str, learns: bool = False) -> Iterator[params.Params
 
 
 def write_metrics(folder: Path, metrics: dict[str, float]) -> None:
-    """Write folder/metrics.json: flat, sorted, dvclive's layout; the flow sends it to MLflow."""
+    """Write folder/metrics.json: flat and sorted, in the layout of dvclive; the flow sends it to MLflow."""
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True, allow_nan=True) + "\n")
 
 
 def write_curve(folder: Path, name: str, values: list[float]) -> None:
-    """Write folder/plots/metrics/<name>.tsv, one value a step, for names such as "train/loss" (dvclive's layout)."""
+    """Write folder/plots/metrics/<name>.tsv, one row per step, for names such as "train/loss" (layout of dvclive)."""
     path = folder / "plots" / "metrics" / f"{name}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = "".join(f"{step}\t{value:.6g}\n" for step, value in enumerate(values))

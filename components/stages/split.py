@@ -9,7 +9,7 @@ from components.stages.run import stage, write_metrics
 
 
 def main() -> None:
-    """Cut the snapshot into train, validation and test."""
+    """Split the snapshot into training, validation and test windows."""
     with stage("split", "data/split", "reports/split") as params:
         out = Path("data/split")
         info = make_split(Path("data/snapshot"), out, params.split, params.data.as_of, params.data.memory_gib)

@@ -47,6 +47,7 @@ UNUSED = {
     },
 }
 # Parameters below a section that is passed on whole, which the stage does not read, with the reason.
+CHECKS = {"check_names"}  # functions that refuse wrong parameters and change no output
 ENCODER = "the encoder reads model, max_tokens, batch_size and threads"
 OTHERS = "read where `create` makes the sequence model and the hybrid"
 UNREAD = {
@@ -194,13 +195,14 @@ def takes_params(module: str) -> Iterator[tuple[ast.FunctionDef, str]]:
 
 
 def read_by(stage: str) -> set[str]:
-    """Return the parameters that the stage reads: in its own file, and in functions that it gives all of them.
+    """Return the parameters that the stage reads: in `main`, and in functions that get all of them.
 
     A section that is passed on stands for all parameters below it.
     """
-    own = parsed(f"components.stages.{stage}")
-    expressions, names = set(chains(own, "params")), called(own)
-    others = [found for module in closure(stage) for found in takes_params(module)]
+    tree = parsed(f"components.stages.{stage}")
+    main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    expressions, names = set(chains(main, "params")), called(main)
+    others = [found for module in closure(stage) for found in takes_params(module) if found[0].name not in CHECKS]
     while new := [found for found in others if found[0].name in names]:
         others = [found for found in others if found not in new]
         for function, argument in new:

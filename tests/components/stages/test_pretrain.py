@@ -84,27 +84,33 @@ def test_none_keeps_the_original(checkout: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("after", "accepted"), [(0.2, True), (0.1, False), (0.05, False)])
 def test_only_strictly_better_is_accepted(after: float, accepted: bool) -> None:
-    choice = pretrain.judge("minilm", 0.1, after)
+    choice = pretrain.choose_adapted("minilm", 0.1, after)
     assert choice.accepted is accepted
     assert f"{after:.4f}" in choice.reason
 
 
-def test_the_fastest_that_loses_little_within_the_budget_wins() -> None:
-    knobs = params.load(ROOT / "params.yaml", overrides=["language.compress.max_latency_ms=5"]).language.compress
-    found = {"full": (0.100, 9.0), "int8": (0.099, 4.0), "distilled": (0.090, 2.0)}
-    assert pretrain.pick(found, knobs)[0] == "int8"  # full takes too long, distilled loses a tenth
-    assert pretrain.pick(found, knobs.model_copy(update={"max_latency_ms": 0}))[0] == "int8"
-    assert pretrain.pick(found, knobs.model_copy(update={"max_ndcg_loss": 0.5}))[0] == "distilled"
-    assert pretrain.pick(found, knobs.model_copy(update={"max_ndcg_loss": 0.0, "max_latency_ms": 0}))[0] == "full"
-    name, reason = pretrain.pick(found, knobs.model_copy(update={"max_latency_ms": 1}))
-    assert name == "distilled"
-    assert "no encoder keeps to 1 ms" in reason
+@pytest.mark.parametrize(
+    ("changes", "winner"),
+    [
+        ({}, "int8"),  # full takes too long, distilled loses a tenth
+        ({"max_latency_ms": 0}, "int8"),
+        ({"max_ndcg_loss": 0.5}, "distilled"),
+        ({"max_latency_ms": 0, "max_ndcg_loss": 0.0}, "full"),
+        ({"max_latency_ms": 1}, "distilled"),  # none is fast enough: the fastest
+    ],
+)
+def test_the_fastest_encoder_within_the_allowed_loss_wins(changes: dict[str, float], winner: str) -> None:
+    section = params.CompressParams(max_latency_ms=5).model_copy(update=changes)
+    measured = {"full": (0.100, 9.0), "int8": (0.099, 4.0), "distilled": (0.090, 2.0)}
+    name, reason = pretrain.choose_fastest(measured, section)
+    assert name == winner
+    assert ("no encoder is within 1 ms" in reason) == (section.max_latency_ms == 1)
 
 
 def test_smaller_encoders_enter_the_contest_and_the_winner_encodes(enter: Callable[[str], Path]) -> None:
-    asked = "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_ndcg_loss=1"
-    asked += "\nlanguage.compress.steps=3"
-    enter(TINY.replace("pretrain.max_steps=30", "pretrain.max_steps=2") + asked + "\nlanguage.compress.layers=1")
+    overrides = "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_ndcg_loss=1"
+    overrides += "\nlanguage.compress.steps=3"
+    enter(TINY.replace("pretrain.max_steps=30", "pretrain.max_steps=2") + overrides + "\nlanguage.compress.layers=1")
     tiny_bert(Path("tiny"), layers=2)
     for stage in (resolve, ingest, split, pretrain, encode):
         stage.main()
