@@ -36,6 +36,7 @@ from components.language.objectives import (
 from components.language.text import is_chinese
 from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
 from components.params import LanguageParams, PretrainParams
+from components.reproducible import reproducible
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
@@ -54,9 +55,12 @@ def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int
 
     Raises ContractError when the loss is no number, or the device's memory does not do.
     """
+    with reproducible(language.threads):
+        return _pretrain(original, corpus, language, seed, out, work)
+
+
+def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int, out: Path, work: Path) -> Pretrained:
     params = language.pretrain
-    if language.threads:
-        torch.set_num_threads(language.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = read_backbone(original, seed)
     metrics = _vocabulary(backbone, corpus, params, seed)

@@ -22,6 +22,7 @@ from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, cut, lacking
 from components.ranking.features import Known
 from components.ranking.model import Inputs, ThreeBranches, make_net
+from components.reproducible import reproducible
 
 BATCH = 8192  # pairs scored at once
 DENSE, CARES = ("item_text", "item"), ("category", "brand")  # fields of Known
@@ -42,6 +43,7 @@ class Ranker:
         """Return what it tells the chances of: the article's network tells one."""
         return TASKS[:1] if self.params.configuration == "seed_faithful" else TASKS
 
+    @reproducible()
     def fit(self, examples: Examples, known: Known, seed: int) -> Self:
         """Learn from the earlier examples; stop, then calibrate, on the newest `holdout_share` of them.
 

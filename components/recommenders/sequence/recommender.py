@@ -25,6 +25,7 @@ from components.recommenders.sequence.graph import item_graph
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.profile import centred
 from components.recommenders.storage import Stored, write_model
+from components.reproducible import reproducible
 
 SCORING_BATCH = 256  # users through the transformer at once
 VALIDATION_USERS = 2_000  # at most, in the validation after each epoch; the stage `evaluate` takes all
@@ -53,6 +54,7 @@ class SequenceRecommender(BaseRecommender):
         model.batch_users = params.recommend.batch_users
         return model
 
+    @reproducible()
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Train on known users' histories; early stopping by NDCG on `users`.
 

@@ -15,6 +15,7 @@ from components.errors import ContractError
 from components.language.encoder import Encoder
 from tests.components.language.pretraining import language, run
 from tests.components.language.tiny import tiny_gpt2
+from tests.components.used_process import used_process
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,6 +62,13 @@ def test_lora_keeps_old_words_as_they_were(tmp_path: Path) -> None:
     before, after = (load_file(tmp_path / f / "model.safetensors")[name] for f in ("original", "out"))
     torch.testing.assert_close(after[: len(before)], before, rtol=0, atol=0)
     assert len(after) > len(before)
+
+
+def test_the_model_is_the_same_after_other_work(tmp_path: Path) -> None:
+    run(tmp_path, "pretrain.max_steps=4", name="fresh")
+    with used_process():
+        run(tmp_path, "pretrain.max_steps=4", original=tmp_path / "original", name="used")
+    assert digests(tmp_path / "used") == digests(tmp_path / "fresh")
 
 
 def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from components.ranking.measure import measure
 from components.ranking.model import loss
 from components.ranking.ranker import Ranker
 from tests.components.ranking.support import N_ITEMS, N_USERS, shown
+from tests.components.used_process import used_process
 from tests.support import ragged
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
@@ -53,6 +54,16 @@ def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Example
         assert metrics[f"{task}/auc"] > metrics[f"{task}/auc_popularity"] + 0.1
         assert metrics[f"{task}/log_loss"] < metrics[f"{task}/log_loss_constant"]
         assert 0 <= metrics[f"{task}/calibration_error"] < 0.05
+
+
+def test_the_ranker_is_the_same_after_other_work(
+    ranker: Ranker, knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
+) -> None:
+    ranker.save(tmp_path / "fresh")
+    with used_process():
+        Ranker(knobs).fit(examples, known, 0).save(tmp_path / "used")
+    for name in ("arrays.safetensors", "ranker.json"):
+        assert (tmp_path / "used" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
 
 
 def test_shuffled_labels_bring_it_to_chance(knobs: RankingParams, examples: Examples, known: Known) -> None:

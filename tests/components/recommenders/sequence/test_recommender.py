@@ -13,6 +13,7 @@ from components.errors import ContractError
 from components.params import Params
 from components.recommenders.factory import load_model
 from components.recommenders.sequence.recommender import SequenceRecommender
+from tests.components.used_process import used_process
 
 World = tuple[Interactions, Catalogue, Users]
 _fitted: list[SequenceRecommender] = []
@@ -81,6 +82,13 @@ def test_same_seed_same_bytes_other_seed_other_bytes(world: World, params: Param
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         create(params, seed=seed).fit(*world).save(tmp_path / name)
     assert digest(tmp_path / "one") == digest(tmp_path / "two") != digest(tmp_path / "three")
+
+
+def test_the_model_is_the_same_after_other_work(world: World, params: Params, tmp_path: Path) -> None:
+    create(params).fit(*world).save(tmp_path / "fresh")
+    with used_process():
+        create(params).fit(*world).save(tmp_path / "used")
+    assert digest(tmp_path / "used") == digest(tmp_path / "fresh")
 
 
 def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> None:

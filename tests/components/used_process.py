@@ -1,0 +1,28 @@
+"""A process that is not as a fresh one, for tests that a training gives its bytes there too."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from components.reproducible import BLAS_THREADS, TORCH_THREADS
+
+OTHER = TORCH_THREADS + 1  # a number of threads that no fresh process has
+
+
+@contextmanager
+def used_process() -> Iterator[None]:
+    """Set other threads, another data type and deterministic algorithms, draw numbers; restore at the end."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    try:
+        with threadpool_limits(BLAS_THREADS + 1, "blas"):
+            torch.set_num_threads(OTHER)
+            torch.set_default_dtype(torch.float64)
+            torch.use_deterministic_algorithms(True)
+            torch.rand(7)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(False)
