@@ -1,5 +1,4 @@
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,18 +20,19 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
 
 
 def test_it_waits_as_long_as_it_may(tmp_path: Path) -> None:
-    entered = threading.Event()
+    entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
         with exclusive_lock(tmp_path / "x.lock", "a retrain"):
             entered.set()
-            time.sleep(0.4)
+            leave.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
     entered.wait()
     with pytest.raises(BusyError), exclusive_lock(tmp_path / "x.lock", "another", wait_s=0.05):
         pass
-    with exclusive_lock(tmp_path / "x.lock", "another", wait_s=10):
+    leave.set()
+    with exclusive_lock(tmp_path / "x.lock", "another", wait_s=60):
         pass
     thread.join()

@@ -1,6 +1,6 @@
 import shutil
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,12 +68,13 @@ def test_a_stage_that_ran_says_how_long_it_worked(tmp_path: Path) -> None:
     assert not is_changed(root, "ingest")
 
 
-def test_nothing_changed_nothing_runs_and_quickly(repo: Path) -> None:
+def test_nothing_changed_starts_no_process(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(repo)
-    started = time.monotonic()
+    started: list[object] = []
+    monkeypatch.setattr(versioning, "run_guarded", lambda *arguments: started.append(arguments))
     runs = [reproduce_stage(repo, stage, 60) for stage in STAGES]
     assert not any(run.ran or run.work_s for run in runs)
-    assert time.monotonic() - started < 4  # 0.1 s each on a quiet machine
+    assert not started
 
 
 @pytest.mark.slow
@@ -132,32 +133,26 @@ def test_a_failing_stage_says_why(repo: Path) -> None:
 @pytest.mark.slow
 def test_a_hung_stage_is_ended(repo: Path) -> None:
     set_knob(repo, 3)
-    started = time.monotonic()
     with pytest.raises(ReleaseError, match=r"not done after 3 s.*stage_timeout_s"):
-        reproduce_stage(repo, "evaluate", 3, {"SLEEP_S": "60"})
-    assert time.monotonic() - started < 30
+        reproduce_stage(repo, "evaluate", 3, {"SLEEP_S": "3600"})
     assert run_all(repo) == ["evaluate", "package"]
 
 
-@pytest.mark.slow
-def test_two_at_once_one_is_told(repo: Path) -> None:
+def test_the_second_of_two_at_once_is_busy(repo: Path, tmp_path: Path) -> None:
     set_knob(repo, 3)
-    ends: list[str] = []
-
-    def run() -> None:
+    started = repo / "run/started/evaluate"
+    started.unlink()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(reproduce_stage, repo, "evaluate", 120, {"WAIT_FOR": str(tmp_path / "go")})
         try:
-            ends.append(str(reproduce_stage(repo, "evaluate", 60, {"SLEEP_S": "6"}).ran))
-        except BusyError as error:
-            ends.append(f"busy: {error}")
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    threads[0].start()
-    time.sleep(4)
-    threads[1].start()
-    for thread in threads:
-        thread.join()
-    assert ends[0].startswith("busy: ")
-    assert ends[1] == "True"
+            while not started.exists():
+                assert not first.done()
+                time.sleep(0.05)
+            with pytest.raises(BusyError):
+                reproduce_stage(repo, "evaluate", 120)
+        finally:
+            (tmp_path / "go").touch()
+        assert first.result().ran
 
 
 def test_digests_are_those_of_dvc(repo: Path) -> None:

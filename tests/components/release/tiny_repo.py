@@ -18,6 +18,9 @@ if os.environ.get("CRASH_AT") == stage:
 if os.environ.get("FAIL_AT") == stage:
     sys.exit(f"{stage}: expected 3 rows, came 2")
 time.sleep(float(os.environ.get("SLEEP_S", 0)))
+write(f"run/started/{stage}", "")
+while "WAIT_FOR" in os.environ and not pathlib.Path(os.environ["WAIT_FOR"]).exists():
+    time.sleep(0.05)
 if stage == "ingest":
     write("data/snapshot/a.txt", "rows " + str(params["rows"])); write("data/snapshot/month=1/b.txt", "more")
 elif stage == "split":

@@ -6,6 +6,7 @@ import time
 import weakref
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,14 +128,16 @@ def test_a_digest_that_is_a_path_is_refused(
 
 
 def test_a_refused_bundle_is_not_fetched_at_every_poll(
-    watcher: ModelWatcher, registry: FakeRegistry, remake: Remake
+    watcher: ModelWatcher, registry: FakeRegistry, remake: Remake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     watcher.poll_s = 0.05
     registry.put(remake("bad", {"model/model.json": b"{"}))
     for _ in range(5):
         watcher.poll()
     assert registry.fetches == 2
-    time.sleep(0.11)
+    now[0] += 0.11
     watcher.poll()
     assert registry.fetches == 3
 
