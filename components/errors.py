@@ -1,8 +1,8 @@
-"""The few exception types. Every message says: expected, came, where, what to do."""
+"""The few exception types. Every message says what was expected, what was found, where, and what to do."""
 
 
 class CarouselError(Exception):
-    """A fault that a person can act on; the command line prints it and exits 1."""
+    """An error that the user can act on; the command line prints it and exits 1."""
 
 
 class ContractError(CarouselError):
@@ -18,7 +18,7 @@ class QualityError(CarouselError):
 
 
 class BusyError(CarouselError):
-    """Another run holds the lock; says who and since when."""
+    """Another run holds the lock; the message says which run and since when."""
 
 
 class ReleaseError(CarouselError):
@@ -26,11 +26,11 @@ class ReleaseError(CarouselError):
 
 
 class StageError(ReleaseError):
-    """A stage said itself what is wrong; it would say the same again."""
+    """A stage reported its own error; running it again would give the same error."""
 
 
 class StaleDecisionError(ReleaseError):
-    """The champion is no longer the one that the decision was taken against."""
+    """The champion is no longer the one that the decision was made against."""
 
 
 class TamperedError(ReleaseError):

@@ -1,4 +1,4 @@
-"""Crash points: `CRASH_AT=stage:point` in the environment kills the process there, so that a test can sweep them."""
+"""Crash points: `CRASH_AT=stage:point` in the environment kills the process there, so that a test can try each."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Where this machine keeps things: read from the environment, here and nowhere else."""
+"""Paths, addresses and secrets of this machine: read from the environment, here and nowhere else."""
 
 import logging
 from pathlib import Path
@@ -16,11 +16,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
 
     home: Path = Path(".carousel")  # registry, DVC remote, caches, locks, workspaces; shops/NAME: ledger
-    data_root: Path | None = None  # where relative source paths start; empty: the checkout
+    data_root: Path | None = None  # base of relative source paths; empty: the checkout
     tracking_uri: str = ""  # MLflow; empty: SQLite under home
-    mlflow_url: str = "http://127.0.0.1:5000"  # where people look at the registry: run pages link to it
-    service_url: str = ""  # the live service, such as http://shop:8000; promotions ask it for proof; empty: not asked
-    admin_token: SecretStr | None = None  # opens the service's admin routes; none: they stay closed
+    mlflow_url: str = "http://127.0.0.1:5000"  # address of MLflow's pages, for links on run pages
+    service_url: str = ""  # such as http://shop:8000; a promotion waits until it serves the version; empty: no wait
+    admin_token: SecretStr | None = None  # for the service's admin routes; None: they are disabled
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     params: str = ""  # overlay files on params.yaml, separated by ":"
@@ -46,5 +46,5 @@ class Settings(BaseSettings):
         return url.get_secret_value() or None if url else None
 
     def shop(self, name: str) -> Path:
-        """Return where the ledger, last verdicts and served bundle of one registered model (release.name) are."""
+        """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""
         return self.home / "shops" / name

@@ -1,4 +1,4 @@
-"""A training's tensors on disk: whole or not there at all, with a digest, since safetensors checks no bytes."""
+"""Tensors of a training run on disk, written atomically with a digest, since safetensors has no checksum."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from torch import Tensor
 from components.errors import ContractError
 from components.io import atomic_file
 
-DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)  # what reading a bad file raises
+DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)  # what reading a damaged file raises
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
     """Write the file with a digest and further metadata; raises ContractError when it cannot be written."""
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_file(path) as temporary:
-            save_file(kept, temporary, metadata={"sha256": _digest(kept), **(about or {})})
+            save_file(contiguous, temporary, metadata={"sha256": _digest(contiguous), **(about or {})})
     except (OSError, SafetensorError) as error:
-        raise ContractError(f"{path}: cannot be written ({error}); make room, then run again to resume") from None
+        raise ContractError(f"{path}: cannot be written ({error}); free disk space, then run again to resume") from None
 
 
 def read_about(path: Path) -> dict[str, str]:
@@ -37,7 +37,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if (file.metadata() or {}).get("sha256") != _digest(tensors):
-            raise ValueError("its digest is not that of its tensors")
+            raise ValueError("the digest in its metadata is not that of its tensors")
     return tensors
 
 
@@ -48,7 +48,7 @@ def moments(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
 
 
 def load_moments(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-    """Put what `moments` returned back."""
+    """Load into the optimizer what `moments` returned."""
     found: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith(f"{prefix}."):

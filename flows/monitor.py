@@ -38,7 +38,7 @@ def monitor(
         ) as workspace:
             retrain.run_stages(workspace, STAGES)
             verdict = DriftVerdict.model_validate_json((workspace.root / DRIFT).read_bytes())
-            status.keep_last(workspace.shop, None, workspace.root / DRIFT)
+            status.store_last(workspace.shop, None, workspace.root / DRIFT)
     except BusyError as busy:
         return retrain.cancel_when_busy(busy)
     content = verdict.model_dump(mode="json")

@@ -102,7 +102,7 @@ def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRu
     runs: list[StageRun] = []
     synced, ready = False, preload(workspace)
     for name in names:
-        if name in champion.COMPARING and not synced:
+        if name in champion.CHAMPION_STAGES and not synced:
             ready.join()
             call_task(with_retries(tasks.sync_champion, workspace), workspace)
             synced = True

@@ -96,7 +96,7 @@ def resolve_params(workspace: Workspace) -> StageRun:
 def sync_champion(workspace: Workspace) -> ChampionRef | None:
     """Fetch the serving champion into champion/, unless it was made here and no comparing stage has changed."""
     own = champion.serving_here(workspace.root, workspace.registry())
-    if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.COMPARING):
+    if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.CHAMPION_STAGES):
         return own
     return champion.sync_champion(workspace.root, workspace.registry())
 
@@ -155,7 +155,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     write_record(root / DECISION, decision)
     unchanged.write_stamp(root)
     registry.attach(version, root / DECISION)
-    status.keep_last(workspace.shop, root / DECISION, root / DRIFT)
+    status.store_last(workspace.shop, root / DECISION, root / DRIFT)
     return decision
 
 

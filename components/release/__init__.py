@@ -1,12 +1,14 @@
-"""What leaves the workspace: bundles, versions, verdicts, promotions.
+"""Bundles, versions, verdicts and promotions: what leaves the workspace.
 
-bundle      one folder under one manifest of digests: what ships; read back by our own reader, nothing in it runs
-latency     how long one user's list takes, from the bundle
-gate        the verdict: promote, keep, or not enough evidence
-registry    MLflow: versions, aliases, records of runs
-ledger      what was deployed, in order; append-only
-promotion   promote and rollback: one at a time, resumable at every step
-processes   commands in a process group of their own, which end with us
-versioning  DVC and git: stages, digests of data, workspaces
-reproduce   a version built again from what the registry and the data remote hold
+bundle      the folder that ships; manifest: its digests and the files that it may hold
+latency     p99 of one user's list, from the bundle
+gate        the verdict: promote, keep, or not enough evidence; evidence and guardrails: what it reads and checks
+registry    MLflow: versions and aliases; runs: records of runs; records: conversions
+ledger      append-only table of deployments
+promotion   promote and rollback: one at a time, resumable at every step; smoke_test: test requests
+champion    the champion's bundle in the checkout, for comparison
+processes   child processes in a group of their own, which end with their parent
+versioning  DVC: stages, digests of data, workspaces; git: the few calls of git
+reproduce   build a version again from the registry and the data remote
+status      state of the loop; doctor: checks before a run
 """

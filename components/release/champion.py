@@ -1,4 +1,4 @@
-"""champion/ in the checkout: the bundle that serves, for `evaluate` and `drift` to compare with; or null."""
+"""champion/ in the checkout: the champion's bundle and champion.json, which `evaluate` and `drift` compare with."""
 
 import json
 import shutil
@@ -8,11 +8,11 @@ from components import io
 from components.contracts import ChampionRef
 from components.release.registry import Registry
 
-COMPARING = ("evaluate", "drift", "package")  # stages that depend on who the champion is, and what follows them
+CHAMPION_STAGES = ("evaluate", "drift", "package")  # stages that depend on the champion, and what follows them
 
 
 def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
-    """Make champion/ hold the registry's champion, verified, or null where there is none; return it.
+    """Fetch the registry's champion into champion/, verified (champion.json is null where there is none); return it.
 
     Raises ReleaseError when the registry cannot be reached, TamperedError when its files are not the registered ones.
     """
@@ -31,7 +31,7 @@ def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
 
 
 def serving_here(root: Path, registry: Registry) -> ChampionRef | None:
-    """Return the champion where it is the bundle that this checkout made; None where another one, or none, serves."""
+    """Return the champion if its bundle is the one in this checkout; None if another bundle, or none, serves."""
     serving = registry.alias("champion")
     if serving is None or bundle_digest(root / "bundle") != serving.lineage.bundle_digest:
         return None
@@ -39,13 +39,13 @@ def serving_here(root: Path, registry: Registry) -> ChampionRef | None:
 
 
 def checked_out_champion(root: Path) -> ChampionRef | None:
-    """Return the champion that champion/ holds; None where it holds none."""
+    """Return the champion in champion/; None where there is none."""
     file = root / "champion/champion.json"
     content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     return ChampionRef.model_validate(content) if content else None
 
 
 def bundle_digest(bundle: Path) -> str | None:
-    """Return the digest of a bundle folder, that of its manifest; None where there is none. Nothing is verified."""
+    """Return the digest of a bundle (that of its manifest); None where there is none. Files are not verified."""
     manifest = bundle / "manifest.json"
     return io.sha256_file(manifest) if manifest.exists() else None

@@ -1,4 +1,4 @@
-"""DVC's digests, computed from the bytes: DVC itself believes a file that it has just checked out."""
+"""DVC's digests, computed from the bytes: DVC itself does not read again a file that it has just checked out."""
 
 import json
 from hashlib import md5
@@ -13,7 +13,7 @@ def dvc_digest(path: Path) -> str:
 
 
 def file_md5(path: Path) -> str:
-    """Return the md5 of a file, as DVC names it."""
+    """Return the md5 of a file, DVC's name for it."""
     with path.open("rb") as file:
         digest = md5(usedforsecurity=False)
         while block := file.read(1 << 20):

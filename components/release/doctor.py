@@ -1,4 +1,4 @@
-"""Looks at everything that a run needs, before anything is spent."""
+"""Checks everything that a run needs before it starts."""
 
 import os
 import re
@@ -23,25 +23,29 @@ PACKAGES = ("prefect", "lightning", "transformers", "dvc", "mlflow", "evidently"
 
 
 class Finding(Record):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
     found: str
-    advice: str  # what to do; empty where all is well
+    advice: str  # what to do; empty if ok
 
 
 def examine(root: Path, settings: Settings, overlays: list[Path], overrides: list[str]) -> list[Finding]:
-    """Return what was found; a run can be started when all are ok."""
-    found: list[Finding] = [*_machine(settings), _python(), *_packages(root)]
+    """Return all findings; a run can start when all are ok."""
+    findings: list[Finding] = [*_machine(settings), _python(), *_packages(root)]
     loaded, finding = _params(root, overlays, overrides)
-    found.append(finding)
+    findings.append(finding)
     if loaded is not None:
-        found += [*_sources(root, settings, loaded), _port(loaded)]
-        found.append(_look("registry", lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
-    found.append(_look("git", lambda: _git(root), "run inside a git checkout: versions are tagged with its revision"))
-    found.append(_look("DVC remote", lambda: _remote(root), "see `dvc remote list`; the default is .carousel/remote"))
-    return found
+        findings += [*_sources(root, settings, loaded), _port(loaded)]
+        findings.append(_check("registry", lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
+    findings.append(
+        _check("git", lambda: _git(root), "run inside a git checkout: versions are tagged with its revision")
+    )
+    findings.append(
+        _check("DVC remote", lambda: _remote(root), "see `dvc remote list`; the default is .carousel/remote")
+    )
+    return findings
 
 
 def _machine(settings: Settings) -> Iterator[Finding]:
@@ -52,10 +56,8 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         found=f"{os.cpu_count()} cores, {memory:.0f} GiB memory",
         advice="" if memory >= NEEDED_MEMORY_GIB else f"expected {NEEDED_MEMORY_GIB} GiB of memory or more",
     )
-    place = settings.home
-    while not place.exists():
-        place = place.parent
-    free, writable = shutil.disk_usage(place).free / 2**30, os.access(place, os.W_OK)
+    folder = _existing(settings.home)
+    free, writable = shutil.disk_usage(folder).free / 2**30, os.access(folder, os.W_OK)
     yield Finding(
         name="disk",
         ok=writable and free >= NEEDED_DISK_GIB,
@@ -79,11 +81,11 @@ def _packages(root: Path) -> Iterator[Finding]:
     wrong = []
     for name in PACKAGES:
         try:
-            have = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            have = "nothing"
-        if pins.get(name, have).split("+")[0] != have.split("+")[0]:
-            wrong.append(f"{name} {have}, tested with {pins[name]}")
+            installed = "nothing"
+        if pins.get(name, installed).split("+")[0] != installed.split("+")[0]:
+            wrong.append(f"{name} {installed}, tested with {pins[name]}")
     missing = [w for w in wrong if " nothing," in w]
     found = "; ".join(wrong) or f"{len(PACKAGES)} packages as in constraints.txt"
     yield Finding(name="packages", ok=not missing, found=found, advice="run `make install`" if wrong else "")
@@ -93,16 +95,18 @@ def _params(root: Path, overlays: list[Path], overrides: list[str]) -> tuple[Par
     try:
         loaded = params.load(root / "params.yaml", overlays, overrides)
     except CarouselError as error:
-        return None, Finding(name="params", ok=False, found=str(error), advice="mend the value named")
+        return None, Finding(
+            name="params", ok=False, found=str(error), advice="correct the value that the message names"
+        )
     return loaded, Finding(name="params", ok=True, found=f"as of {loaded.data.as_of:%Y-%m-%d}", advice="")
 
 
 def _sources(root: Path, settings: Settings, loaded: Params) -> Iterator[Finding]:
     if loaded.data.simulated:
-        yield Finding(name="sources", ok=True, found="the simulated shop: nothing to read", advice="")
+        yield Finding(name="sources", ok=True, found="the simulated shop: no files needed", advice="")
         return
     for table in loaded.data.sources:
-        yield _look(
+        yield _check(
             f"source {table}",
             partial(sources.describe, loaded.data, table, settings.data_root or root),
             f"check data.sources.{table}",
@@ -124,7 +128,7 @@ def _port(loaded: Params) -> Finding:
 
 def _registry(settings: Settings, loaded: Params) -> str:
     if settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists():
-        return "none yet: the first run makes it"
+        return "none yet: the first run creates it"
     from components.release.registry import Registry
 
     champion = Registry(settings, loaded.release).alias("champion")
@@ -134,7 +138,7 @@ def _registry(settings: Settings, loaded: Params) -> str:
 def _git(root: Path) -> str:
     from components.release.versioning import git, is_dirty
 
-    changed = " with changes: a version made of it cannot be reproduced exactly" if is_dirty(root) else ""
+    changed = " with changes: a version built from it cannot be reproduced exactly" if is_dirty(root) else ""
     return f"revision {git(root, 'rev-parse', '--short', 'HEAD')}{changed}"
 
 
@@ -144,16 +148,19 @@ def _remote(root: Path) -> str:
     url = remote_url(root)
     if "://" in url:
         return f"{url} (not contacted)"
-    place = Path(url)
-    while not place.exists():
-        place = place.parent
-    if not os.access(place, os.W_OK):
-        raise CarouselError(f"{place} is not writable")
+    folder = _existing(Path(url))
+    if not os.access(folder, os.W_OK):
+        raise CarouselError(f"{folder} is not writable")
     return f"{Path(url).name}, writable"
 
 
-def _look(name: str, look: Callable[[], str], advice: str) -> Finding:
+def _check(name: str, check: Callable[[], str], advice: str) -> Finding:
     try:
-        return Finding(name=name, ok=True, found=look(), advice="")
+        return Finding(name=name, ok=True, found=check(), advice="")
     except CarouselError as error:
         return Finding(name=name, ok=False, found=str(error), advice=advice)
+
+
+def _existing(path: Path) -> Path:
+    """Return the path, or the nearest of its parents that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())

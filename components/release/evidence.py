@@ -1,4 +1,4 @@
-"""What the gate reads: per-user values of the models that it compares, complete, and of this evaluation."""
+"""What the gate reads: paired comparisons from per-user values, checked to be complete and of this evaluation."""
 
 import math
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from components.evaluation.results import read_values
 from components.params import Params
 
 CHAMPION = "champion"  # the serving model's name in an evaluation
-SAME = 1e-6  # the mean of float32 values against the mean that the evaluation states
+MEAN_TOLERANCE = 1e-6  # between the mean of the float32 values and the mean in the evaluation
 
 
 @dataclass(frozen=True)
 class SliceGain:
-    """One slice of the test users or target items: the champion's metric there, and the challenger's gain over it."""
+    """One slice of test users or target items: the champion's mean there, and the challenger's gain."""
 
     name: str
     champion: float
@@ -36,11 +36,11 @@ class Evidence:
     n_users: int
     over_champion: Interval | None
     over_baselines: dict[str, Interval]
-    slices: list[SliceGain]  # those with enough users to be judged; empty where there is no champion
-    users_needed: int | None  # further test users that would settle the gain over the champion
+    slices: list[SliceGain]  # those with enough users; empty where there is no champion
+    users_needed: int | None  # further test users for a conclusive interval over the champion
 
     def over_best_baseline(self) -> Interval | None:
-        """Return the gain over the baseline that did best on the test window."""
+        """Return the gain over the best baseline on the test window; None without baselines."""
         if not self.over_baselines:
             return None
         return self.over_baselines[max(self.over_baselines, key=lambda name: self.test[name][self.primary])]
@@ -87,7 +87,7 @@ def _check_complete(evaluation: Evaluation, compared: list[str]) -> None:
         missing.append(f"validation/{evaluation.challenger}/{evaluation.primary}")
     if missing:
         raise ReleaseError(
-            f"metrics missing from the evaluation: {', '.join(missing)}; no zero for them, evaluate again"
+            f"metrics missing from the evaluation: {', '.join(missing)}; they never count as zero, evaluate again"
         )
     tables = {f"test/{m}": evaluation.test[m] for m in compared}
     tables |= {f"slice {row.slice}/{row.model}": row.metrics for row in evaluation.slices}
@@ -97,14 +97,14 @@ def _check_complete(evaluation: Evaluation, compared: list[str]) -> None:
 
 
 def _values(evaluation: Evaluation, per_user: Path, compared: list[str]) -> dict[str, FloatArray]:
-    """Return model -> (n_users,) values of the primary metric, whose means are those that the evaluation states."""
+    """Return model -> (n_users,) values of the primary metric, whose means are those in the evaluation."""
     values = read_values(per_user, evaluation.primary, "all")
     for model in compared:
         if model not in values or len(values[model]) != evaluation.n_users:
-            came = len(values.get(model, ()))
-            raise ReleaseError(f"{per_user.name}: {came} users for {model}, the evaluation has {evaluation.n_users}")
+            n_found = len(values.get(model, ()))
+            raise ReleaseError(f"{per_user.name}: {n_found} users for {model}, the evaluation has {evaluation.n_users}")
         mean, stated = float(values[model].mean(dtype=np.float64)), evaluation.test[model][evaluation.primary]
-        if not abs(mean - stated) <= SAME:
+        if not abs(mean - stated) <= MEAN_TOLERANCE:
             raise ReleaseError(
                 f"{per_user.name}: mean {evaluation.primary} of {model} is {mean:.6f}, evaluated {stated:.6f}: "
                 "the two files are of different runs, or damaged: evaluate again"
@@ -113,7 +113,7 @@ def _values(evaluation: Evaluation, per_user: Path, compared: list[str]) -> dict
 
 
 def _slices(evaluation: Evaluation, per_user: Path, params: Params) -> list[SliceGain]:
-    """Return the slices with evaluation.min_slice_users or more; raises ReleaseError for one that lost its users."""
+    """Return the slices of evaluation.min_slice_users or more; raises ReleaseError if rows of a slice are missing."""
     found = []
     for row in evaluation.slices:
         if row.model != evaluation.challenger:

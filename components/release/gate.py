@@ -1,10 +1,9 @@
-"""The verdict: promote, keep, or not enough evidence. It reads what was measured, and decides; it measures nothing.
+"""The verdict: promote, keep, or not enough evidence. The gate reads measurements and decides; it measures nothing.
 
 A gain is shown when the whole paired bootstrap interval lies above its limit. Over the champion, an interval that
-straddles the limit settles nothing: not enough evidence. One that lies below it, or on it, is an answer: keep. Over a
-simple baseline there is no straddling: a challenger that cannot be told from popularity does not ship (keep).
-A guardrail that does not hold is an answer as well. What cannot be computed never passes; what is missing or not
-finite is a fault, not a verdict: ReleaseError.
+contains the limit is inconclusive: not enough evidence; one at or below the limit means keep. Over a simple baseline
+an inconclusive interval means keep: a challenger that is not shown to beat popularity does not ship. A guardrail that
+fails means keep. What cannot be computed never passes; what is missing or not finite raises ReleaseError.
 """
 
 from collections.abc import Iterable
@@ -48,13 +47,13 @@ class Contenders:
 
 @dataclass
 class _Ruling:
-    """The checks so far, and what each says of the challenger."""
+    """The checks so far, and whether each speaks for the challenger."""
 
     checks: list[Check] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
     def add(self, check: Check, otherwise: Answer = "no") -> None:
-        """Add a check; `otherwise` is what it says when it has not passed."""
+        """Add a check; `otherwise` is its answer if it has not passed."""
         self.checks.append(check)
         self.answers.append("yes" if check.passed else otherwise)
 
@@ -98,7 +97,7 @@ def decide(
 
 
 def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Evidence, params: Params) -> None:
-    """Add the guardrails; a slice of few users is no reason to say no."""
+    """Add the guardrails; with too few users, a slice that fails is inconclusive."""
     few = evidence.n_users < params.gate.min_users
     for check in checks:
         ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
@@ -118,7 +117,7 @@ def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contende
 
 
 def required_checks(decision: Decision) -> list[Check]:
-    """Return the checks that must have passed for a promotion: a first champion need not beat anyone."""
+    """Return the checks that must have passed for a promotion; a first champion has nothing to compare with."""
     if not decision.bootstrap:
         return decision.checks
     return [check for check in decision.checks if not _is_comparison(check)]
@@ -164,7 +163,7 @@ def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> 
     elif interval.high <= limit:
         found = "the challenger is no better"
     else:
-        found = "the interval straddles the limit"
+        found = "the interval contains the limit"
     why = (
         f"{interval.gain:+.4f}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f} over {interval.n_users} "
         f"users; limit {limit:+.4f}: {found}"
@@ -193,8 +192,8 @@ def _verdict(
     pairs = list(zip(ruling.checks, ruling.answers, strict=True))
     if first:
         pairs = [(check, answer) for check, answer in pairs if not _is_comparison(check)]
-    against = [_say(check) for check, answer in pairs if answer == "no"]
-    unsure = [_say(check) for check, answer in pairs if answer == "unsure"]
+    against = [_reason(check) for check, answer in pairs if answer == "no"]
+    unsure = [_reason(check) for check, answer in pairs if answer == "unsure"]
     if first and not bootstrap:
         return "keep", ["nothing serves yet: a first champion needs --bootstrap", *against]
     if against:
@@ -202,17 +201,17 @@ def _verdict(
     if unsure:
         return "not_enough_evidence", unsure
     if first:
-        aside = [f"not shown: {_say(c)}" for c in ruling.checks if _is_comparison(c) and not c.passed]
-        return "promote", ["first champion, asked for with --bootstrap", *aside]
-    return "promote", [_say(check) for check, _ in pairs if _is_comparison(check)]
+        aside = [f"not shown: {_reason(c)}" for c in ruling.checks if _is_comparison(c) and not c.passed]
+        return "promote", ["first champion, requested with --bootstrap", *aside]
+    return "promote", [_reason(check) for check, _ in pairs if _is_comparison(check)]
 
 
 def _users_needed(evidence: Evidence, params: Params) -> int | None:
-    """Return how many further test users would settle it; None where users are not what is lacking."""
+    """Return how many further test users a conclusive interval needs; None where more users would not help."""
     return max(evidence.users_needed or 0, params.gate.min_users - evidence.n_users, 0) or None
 
 
-def _say(check: Check) -> str:
+def _reason(check: Check) -> str:
     return f"{check.name}: {check.why}"
 
 

@@ -1,4 +1,4 @@
-"""The few things that are asked of git."""
+"""The few calls of git."""
 
 import subprocess
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from components.errors import ReleaseError
 from components.io import temporary_folder
 
-NOT_CODE = ("dvc.lock", "params.yaml")  # what runs write, and what the registry keeps with each version
+NOT_CODE = ("dvc.lock", "params.yaml")  # written by runs; the registry stores them with each version
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Return what git prints; raises ReleaseError with git's own words."""
+    """Return what git prints; raises ReleaseError with git's message."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -23,14 +23,14 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def is_dirty(root: Path) -> bool:
-    """Return whether code here differs from the revision: tracked files, and new files in the code's folders."""
+    """Return whether the code differs from the revision: tracked files, and new files in components/ and flows/."""
     tracked = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{n}" for n in NOT_CODE))
     new = git(root, "ls-files", "--others", "--exclude-standard", "--", "components", "flows")
     return bool(tracked or new)
 
 
 def clone(source: Path, folder: Path, revision: str | None) -> None:
-    """Make folder a checkout of the source at the revision (HEAD by default); one that is there is brought to it."""
+    """Clone the source into folder, or update the clone there; check out the revision (HEAD by default)."""
     revision = git(source, "rev-parse", "--verify", f"{revision or 'HEAD'}^{{commit}}")
     if not (folder / ".git").exists():
         with temporary_folder(folder) as temporary:

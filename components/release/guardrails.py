@@ -1,4 +1,4 @@
-"""What a promotion must not break: slices, coverage, latency, a drift verdict that could be computed."""
+"""What a promotion must not make worse: slices, coverage, latency; and drift must be computable."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from components.errors import ReleaseError
 from components.params import Params
 from components.release.evidence import CHAMPION, Evidence, SliceGain
 
-SLICE = "slice"  # how the names of the checks on slices begin
+SLICE = "slice"  # prefix of the names of checks on slices
 
 
 def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
@@ -28,15 +28,14 @@ def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, param
         passed=drift.computable,
         value=1.0 if drift.computable else None,
         limit=1.0,
-        why="all columns were there" if drift.computable else f"not computable: {'; '.join(drift.reasons)}",
+        why="all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}",
     )
 
 
 def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
-    """Yield a check a slice. It fails when the loss exceeds its share and the whole interval lies below zero.
+    """Yield one check per slice. It fails when the loss exceeds max_loss and the whole interval lies below zero.
 
-    No correction for many slices: a guardrail that now and then holds back a good model costs less than one that
-    lets a loss through.
+    There is no correction for multiple slices: blocking a good model now and then costs less than missing a loss.
     """
     if not evidence.slices:
         yield Check(
@@ -44,7 +43,7 @@ def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Che
             passed=False,
             value=None,
             limit=None,
-            why=f"no slice has evaluation.min_slice_users ({min_users}) users or more: nothing could be judged",
+            why=f"no slice has evaluation.min_slice_users ({min_users}) users or more: no slice could be checked",
         )
     for part in evidence.slices:
         yield _slice(part, max_loss)
@@ -60,7 +59,7 @@ def _slice(part: SliceGain, max_loss: float) -> Check:
         value=gain.gain,
         limit=limit,
         why=f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
-        f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of {max_loss:.0%} is borne",
+        f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of up to {max_loss:.0%} is accepted",
     )
 
 
@@ -79,5 +78,7 @@ def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
 
 def _metric(evidence: Evidence, model: str, name: str) -> float:
     if name not in evidence.test[model]:
-        raise ReleaseError(f"metrics missing from the evaluation: test/{model}/{name}; no zero for it, evaluate again")
+        raise ReleaseError(
+            f"metrics missing from the evaluation: test/{model}/{name}; it never counts as zero, evaluate again"
+        )
     return evidence.test[model][name]

@@ -1,4 +1,4 @@
-"""How long one user waits for a list, from the bundle, on one thread."""
+"""Latency of one user's list, from the bundle, on one thread."""
 
 import time
 
@@ -8,21 +8,21 @@ from components.contracts import Users
 from components.errors import ContractError
 from components.release.bundle import Bundle
 
-N_REQUESTS = 400  # enough for a 99th percentile: four requests lie above it
+N_REQUESTS = 400  # four requests lie above the 99th percentile
 WARM_UP = 20
 LIST_LENGTH = 20
 
 
 def preload() -> None:
-    """Import what `measure_latency` needs: seconds, and never while the clock of a request runs."""
+    """Import what `measure_latency` needs, which takes seconds, so that no request is timed with it."""
     import threadpoolctl  # noqa: F401
     import torch  # noqa: F401
 
 
 def measure_latency(bundle: Bundle, users: Users) -> float:
-    """Return the 99th percentile in milliseconds of one user's list, asked for one user at a time.
+    """Return p99, in milliseconds, of requests for one user's list, one at a time.
 
-    users: of the split that the bundle was made from; they are asked in turn until there are N_REQUESTS answers.
+    users: of the split that the bundle was made from; used in turn until N_REQUESTS are timed.
     """
     import torch
     from threadpoolctl import threadpool_limits

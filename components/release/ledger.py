@@ -1,4 +1,4 @@
-"""What was deployed, in order: an append-only table in SQLite. It says who truly served, whatever an alias says."""
+"""The deployments, in order: an append-only table in SQLite. It says which version served, whatever an alias says."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -36,14 +36,14 @@ class Deployment(Record):
     state: State
     action: Action
     version: int
-    previous: int | None  # what a rollback would bring back while this one serves
+    previous: int | None  # the version that a rollback would restore
     digest: str  # of the version's bundle
     decision_digest: str | None  # sha256 of the decision file; None for a rollback
-    note: str  # what the live service said, or why it was abandoned
+    note: str  # the live service's answer, or why it was abandoned
 
 
 class Ledger:
-    """ledger.db in the folder of a shop. Rows are added, never changed: the newest row of a number is its state."""
+    """ledger.db in the folder of a shop. Rows are only added: the newest row of a deployment's number is its state."""
 
     def __init__(self, shop: Path) -> None:
         self.path = shop / "ledger.db"
@@ -51,7 +51,7 @@ class Ledger:
     def begin(
         self, action: Action, version: int, previous: int | None, digest: str, decision_digest: str | None
     ) -> Deployment:
-        """Record the intent; return it under a number of its own."""
+        """Record the intent; return it with a new number."""
         with self._open() as db:
             (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM deployments").fetchone()
             intent = Deployment(
@@ -69,14 +69,14 @@ class Ledger:
         return intent
 
     def close(self, intent: Deployment, state: State, note: str) -> Deployment:
-        """Record how the intent ended; return that."""
+        """Record how the intent ended; return the new row."""
         end = intent.model_copy(update={"at": _now(), "state": state, "note": note})
         with self._open() as db:
             _insert(db, end)
         return end
 
     def deployments(self) -> list[Deployment]:
-        """Return all deployments in their newest state, oldest first; reading makes no file."""
+        """Return all deployments in their newest state, oldest first; reading creates no file."""
         if not self.path.exists():
             return []
         with self._open() as db:
@@ -86,13 +86,13 @@ class Ledger:
         return [newest[number] for number in sorted(newest)]
 
     def open_intent(self) -> Deployment | None:
-        """Return the deployment that was begun and neither done nor abandoned: its process died."""
+        """Return the deployment that is neither done nor abandoned, because its process died; None without one."""
         return next((d for d in self.deployments() if d.state == "intent"), None)
 
     def served(self) -> list[Deployment]:
-        """Return what a chain of rollbacks would walk, the version that serves last.
+        """Return the stack of deployments that rollbacks go down, the version that serves last.
 
-        A promotion comes on top; a rollback takes off all above the version that it went to.
+        A promotion is pushed; a rollback pops everything above the version that it restored.
         """
         chain: list[Deployment] = []
         for done in (d for d in self.deployments() if d.state == "done"):
@@ -101,7 +101,7 @@ class Ledger:
         return chain
 
     def rolled_back(self, digest: str) -> datetime | None:
-        """Return when a rollback took the bundle off; None where it never served, or still does, or does again."""
+        """Return when a rollback replaced the bundle; None if it never served, still serves, or serves again."""
         done = [d for d in self.deployments() if d.state == "done"]
         last = next((d for d in reversed(done) if d.digest == digest), None)
         if last is None or last in self.served():
@@ -109,7 +109,7 @@ class Ledger:
         return datetime.fromisoformat(next(d.at for d in done if d.number > last.number and d.action == "rollback"))
 
     def since(self, version: int) -> datetime | None:
-        """Return when the version began to serve; None where by the ledger another one serves, or none."""
+        """Return when the version began to serve; None if by the ledger it does not serve now."""
         chain = self.served()
         return datetime.fromisoformat(chain[-1].at) if chain and chain[-1].version == version else None
 
@@ -120,15 +120,13 @@ class Ledger:
             db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
             try:
                 db.executescript(TABLE)
-                db.execute("BEGIN IMMEDIATE")  # number and row in one go: nobody writes in between
+                db.execute("BEGIN IMMEDIATE")  # reads the number and writes the row in one transaction
                 yield db
                 db.execute("COMMIT")
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise ReleaseError(
-                f"{self.path.name}: {error}; look at the disk, or restore a copy of the ledger"
-            ) from error
+            raise ReleaseError(f"{self.path.name}: {error}; check the disk, or restore a copy of the ledger") from error
 
 
 def _insert(db: sqlite3.Connection, row: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""One at a time: a file lock that says who holds it, and that a dead process lets go by itself."""
+"""A file lock that names its holder and is released when the holder's process ends."""
 
 import fcntl
 import json
@@ -16,10 +16,10 @@ POLL_S = 0.1
 
 @contextmanager
 def exclusive_lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock, after wait_s at most; raises BusyError saying who holds it and since when."""
+    """Hold the lock; raises BusyError, naming the holder and since when, if it is not free within wait_s."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        if not _taken(file.fileno(), wait_s):
+        if not _acquire(file.fileno(), wait_s):
             file.seek(0)
             raise BusyError(f"{_holder(file.read())}; wait for it to end, then start {what} again") from None
         file.truncate(0)
@@ -32,7 +32,7 @@ def exclusive_lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]
             file.truncate(0)
 
 
-def _taken(handle: int, wait_s: float) -> bool:
+def _acquire(handle: int, wait_s: float) -> bool:
     deadline = time.monotonic() + wait_s
     while True:
         try:

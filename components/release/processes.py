@@ -1,7 +1,7 @@
-"""A command in a process group of its own: streamed, bounded in time, and ended with its children, or with us.
+"""Run a command in its own process group, with a timeout; the group ends with the command or with our process.
 
-Run as a script, this file is the guard: it starts the command and ends the whole group when its standard input closes,
-which happens even when the process that started it was killed with -9. So no orphan keeps a lock.
+Run as a script, this file is the guard: it starts the command and kills the whole group when its standard input closes,
+which happens even when the parent was killed by SIGKILL. So no orphaned process keeps a lock.
 """
 
 import logging
@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-KEEP_LINES = 200  # of the output, for the error message
+KEPT_LINES = 200  # last lines of the output, for the error message
 GRACE_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 
 
@@ -28,13 +28,13 @@ class ProcessResult:
     code: int
     timed_out: bool
     seconds: float
-    lines: list[str]  # the last KEEP_LINES of output and errors
+    lines: list[str]  # the last KEPT_LINES of output and errors
 
 
 def run_guarded(
     command: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float, log: logging.Logger
 ) -> ProcessResult:
-    """Return how the command ended; its lines go to the log as they come.
+    """Return how the command ended; its output is logged line by line.
 
     After timeout_s it gets SIGTERM, and after GRACE_S more SIGKILL, with its children.
     """
@@ -62,18 +62,20 @@ def run_guarded(
     timer = threading.Timer(timeout_s, expire)
     timer.daemon = True
     timer.start()
-    lines: deque[str] = deque(maxlen=KEEP_LINES)
+    lines: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         for line in stdout:
             if text := line.rstrip():
                 lines.append(text)
                 log.info("%s", text)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and its id not yet given to another
+        os.waitid(
+            os.P_PID, process.pid, os.WEXITED | os.WNOWAIT
+        )  # waits without reaping: the process id stays reserved
     finally:
         timer.cancel()
         stdin.close()
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # whatever the command left behind
+            os.killpg(process.pid, signal.SIGKILL)  # children that the command left running
         process.wait()
         stdout.close()
     return ProcessResult(process.returncode, timed_out.is_set(), time.monotonic() - started, list(lines))
@@ -81,8 +83,8 @@ def run_guarded(
 
 def guard(command: Sequence[str]) -> int:
     """Run the command in this process's group; return its exit code. The group ends when standard input closes."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the guard outlives the polite signal that it sends
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_mind_sigterm)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the guard must survive the SIGTERM that it sends to its group
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_restore_sigterm)
 
     def watch() -> None:
         while os.read(0, 4096):
@@ -97,7 +99,7 @@ def guard(command: Sequence[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _mind_sigterm() -> None:
+def _restore_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

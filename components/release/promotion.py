@@ -1,7 +1,7 @@
-"""Promotion and rollback: one at a time, checked against the moment, resumable wherever the process dies.
+"""Promotion and rollback: one at a time, checked against the registry and the ledger, resumable after a crash.
 
-lock -> settle what a dead process left -> check -> intent -> bundle fetched, verified, answering -> aliases -> done.
-The ledger's intent and the alias together say how far it came: the next call ends it or takes it back.
+lock -> recover what was interrupted -> check -> intent -> fetch, verify and smoke-test the bundle -> aliases -> done.
+The ledger's intent and the alias together show how far it got: the next call completes it or abandons it.
 """
 
 import logging
@@ -26,10 +26,10 @@ LOCK_S = 120.0  # longest wait for another promotion: it fetches and checks a bu
 
 
 def promote(decision_file: Path, registry: Registry, settings: Settings) -> Deployment:
-    """Let the challenger of the decision serve; return the deployment. The same decision again changes nothing.
+    """Promote the challenger of the decision; return the deployment. The same decision again changes nothing.
 
-    Raises StaleDecisionError when another champion serves than the one compared, TamperedError for a bundle that is
-    not the one judged, ReleaseError for any other reason not to; the champion that serves then goes on serving.
+    Raises StaleDecisionError when another champion serves than the one compared, TamperedError for another bundle than
+    the one that was evaluated, ReleaseError for any other reason; the champion that serves is then unchanged.
     """
     decision, digest = read_decision(decision_file)
     with exclusive_lock(settings.home / "promotion.lock", "a promotion", LOCK_S):
@@ -46,9 +46,9 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
 
 
 def rollback(registry: Registry, settings: Settings, to: int | None = None) -> Deployment:
-    """Let serve again what served before the champion, by the ledger, or the version `to`, which must have served.
+    """Restore the version that served before the champion, by the ledger, or the version `to`, which must have served.
 
-    A second rollback goes further back. Versions that the registry no longer holds are passed over.
+    A second rollback goes further back. Versions that are no longer in the registry are skipped.
     Raises ReleaseError when there is nothing to go back to.
     """
     with exclusive_lock(settings.home / "promotion.lock", "a rollback", LOCK_S):
@@ -56,7 +56,7 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         ledger = Ledger(settings.shop(registry.name))
         recover_interrupted(ledger, registry)
         current = registry.alias("champion")
-        chain = _alive(ledger.served(), registry)
+        chain = _registered(ledger.served(), registry)
         number = current.number if current else None
         target = _target(chain, number, to, ledger)
         at = next((i for i in reversed(range(len(chain))) if chain[i].version == target), len(chain))
@@ -65,19 +65,19 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
 
 
 def recover_interrupted(ledger: Ledger, registry: Registry) -> None:
-    """End what a dead process began: done where the champion alias has moved, else taken back."""
+    """Close a deployment whose process died: as done if the champion alias has moved, else as abandoned."""
     intent = ledger.open_intent()
     if intent is None:
         return
     current = registry.alias("champion")
     if current and (current.number, current.lineage.bundle_digest) == (intent.version, intent.digest):
         _point_previous(registry, intent.previous)
-        ledger.close(intent, "done", "ended by the next call: the process died after the alias had moved")
+        ledger.close(intent, "done", "completed by the next call: the process died after the alias had moved")
     else:
-        chain = _alive(ledger.served(), registry)
+        chain = _registered(ledger.served(), registry)
         _point_previous(registry, chain[-2].version if len(chain) > 1 else None)
-        ledger.close(intent, "abandoned", "taken back by the next call: the process died before the alias moved")
-    log.warning("deployment %d was interrupted and is settled", intent.number)
+        ledger.close(intent, "abandoned", "abandoned by the next call: the process died before the alias moved")
+    log.warning("deployment %d was interrupted; it is closed now", intent.number)
 
 
 def read_decision(file: Path) -> tuple[Decision, str]:
@@ -93,11 +93,11 @@ def read_decision(file: Path) -> tuple[Decision, str]:
 
 
 def _checked(decision: Decision, file: Path, current: Version | None, ledger: Ledger, registry: Registry) -> Version:
-    """Return the challenger; raises the reason why it must not serve."""
+    """Return the challenger; raises ReleaseError with the reason if it must not serve."""
     if decision.verdict != "promote":
         raise ReleaseError(f"the verdict is {decision.verdict}: {'; '.join(decision.reasons)}")
     if decision.mode != "enabled":
-        raise ReleaseError(f"gate.mode was {decision.mode} when the decision was taken; decide again with `enabled`")
+        raise ReleaseError(f"gate.mode was {decision.mode} when the decision was made; decide again with `enabled`")
     _check_numbers(decision)
     _check_current(decision, current, ledger, registry)
     challenger = registry.version(decision.challenger_version)
@@ -109,20 +109,20 @@ def _checked(decision: Decision, file: Path, current: Version | None, ledger: Le
     rolled_back = ledger.rolled_back(decision.challenger_digest)
     if rolled_back is not None:
         raise ReleaseError(
-            f"version {challenger.number} was rolled back at {rolled_back.isoformat()}; if it is to serve again, "
+            f"version {challenger.number} was rolled back at {rolled_back.isoformat()}; to let it serve again, "
             f"`carousel rollback --to {challenger.number}`"
         )
-    beside = file.parent / "evaluate/evaluation.json"
+    evaluation = file.parent / "evaluate/evaluation.json"
     known = {challenger.evaluation_digest} if challenger.evaluation_digest else set()
-    if beside.exists():
-        known.add(io.sha256_file(beside))
+    if evaluation.exists():
+        known.add(io.sha256_file(evaluation))
     if known - {decision.evaluation_digest}:
-        raise StaleDecisionError("the evaluation is not the one that the decision was taken on; decide again")
+        raise StaleDecisionError("the evaluation is not the one that the decision was made on; decide again")
     return challenger
 
 
 def _check_numbers(decision: Decision) -> None:
-    """Raise ReleaseError unless every check that binds has passed on finite numbers."""
+    """Raise ReleaseError unless every required check has passed on finite numbers."""
     bad = [c.name for c in required_checks(decision) if not c.passed or c.value is None or not math.isfinite(c.value)]
     if bad or not decision.checks:
         raise ReleaseError(f"the decision says promote, but these checks do not hold: {bad or 'it has none'}")
@@ -141,12 +141,12 @@ def _check_current(decision: Decision, current: Version | None, ledger: Ledger, 
             f"compared with {_name(compared)}, but {_name(now)} serves now; run `carousel retrain` to compare anew"
         )
     if now is None and not decision.bootstrap:
-        raise ReleaseError("nothing serves yet; the first promotion is asked for with --bootstrap")
-    chain = _alive(ledger.served(), registry)
+        raise ReleaseError("nothing serves yet; the first promotion needs --bootstrap")
+    chain = _registered(ledger.served(), registry)
     if chain and (chain[-1].version, chain[-1].digest) != now:
         raise ReleaseError(
             f"the alias champion says {_name(now)}, the ledger says that version {chain[-1].version} serves: the alias "
-            f"was moved by hand; settle it with `carousel rollback --to VERSION`"
+            f"was moved by hand; repair it with `carousel rollback --to VERSION`"
         )
 
 
@@ -168,8 +168,8 @@ def _target(chain: list[Deployment], current: int | None, to: int | None, ledger
     return to
 
 
-def _alive(chain: list[Deployment], registry: Registry) -> list[Deployment]:
-    """Return the deployments whose version the registry still holds."""
+def _registered(chain: list[Deployment], registry: Registry) -> list[Deployment]:
+    """Return the deployments whose version is still in the registry."""
     known = registry.digests()
     return [d for d in chain if known.get(d.version) == d.digest]
 

@@ -22,7 +22,7 @@ NOT_UPLOADED = (".parquet",)  # row-level tables stay in the workspace and the D
 
 
 class Version(Record):
-    """A registered version: one challenger that was judged."""
+    """A registered version: a challenger that was evaluated."""
 
     number: int
     lineage: Lineage
@@ -71,18 +71,16 @@ def _flat(tree: Any, at: str) -> Iterator[tuple[str, str]]:
 
 
 def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics that are finite. MLflow stores an infinity as 1.8e308, and a diverged model wins by it.
+    """Return the finite metrics. MLflow stores infinity as 1.8e308, which a comparison would take for the best value.
 
     Raises ReleaseError naming a metric of DECIDING that is not; others are left out, with a warning.
     """
     bad = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     stops = [name for name in bad if name.startswith(DECIDING)]
     if stops:
-        raise ReleaseError(
-            f"not registered: {', '.join(stops)} not finite; look at that model's training and evaluation"
-        )
+        raise ReleaseError(f"not registered: {', '.join(stops)} not finite; check that model's training and evaluation")
     if bad:
-        log.warning("metrics that are not finite are left out of the registry: %s", ", ".join(bad))
+        log.warning("metrics that are not finite are not registered: %s", ", ".join(bad))
     return {name: float(value) for name, value in metrics.items() if name not in bad}
 
 

@@ -1,5 +1,6 @@
-"""A version built again: its revision, parameters and data in a clean workspace, its champion beside it, all stages
-from `split` on run anew, no cache asked. Then the metrics are compared, to the last digit.
+"""Build a version again, and compare its metrics to the last digit.
+
+Its revision, parameters, data and champion go to a clean workspace; all stages from `split` on run without cache.
 """
 
 import json
@@ -19,27 +20,27 @@ from components.settings import Settings
 log = logging.getLogger(__name__)
 TOLERANCE = 0.0  # largest difference in a metric: the same code, data and seeds give the same number
 METRICS = "reports/evaluate/metrics.json"
-GIVEN = ("resolve", "ingest")  # stages whose outputs come from the registry and the data remote
+RESTORED = ("resolve", "ingest")  # stages whose outputs come from the registry and the data remote
 
 
 class Reproduction(Record):
-    """What came out, beside what was registered."""
+    """The metrics of the reproduction and the registered ones."""
 
     version: int
     equal: bool  # every metric within TOLERANCE
-    same_bundle: bool  # the bundle has the same bytes, too
+    same_bundle: bool  # the bundle has the same bytes
     then: dict[str, float]
     now: dict[str, float]
-    different: list[str]  # metrics that differ by more than TOLERANCE, or that only one of them has
+    different: list[str]  # metrics that differ by more than TOLERANCE or are only on one side
     tolerance: float
     notes: list[str]
-    workspace: str  # below home, left there to look at
+    workspace: str  # relative to home; it is not removed
 
 
 def reproduce(version: int, registry: Registry, settings: Settings, root: Path) -> Reproduction:
     """Return the version's metrics then and now. Code comes from git, data from the DVC cache or remote.
 
-    Python and its packages are those installed now. Raises ReleaseError when revision, data or record are gone,
+    Python and its packages are those installed now. Raises ReleaseError when revision, data or record are missing,
     TamperedError when they are not what the version's tags say.
     """
     wanted = registry.version(version)
@@ -51,7 +52,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
     timeout_s = float(yaml.safe_load((folder / "run/params.yaml").read_bytes())["flows"]["stage_timeout_s"])
     env = {"CAROUSEL_HOME": str(settings.home)}
     for stage in versioning.stage_order(folder):
-        if stage not in GIVEN:
+        if stage not in RESTORED:
             versioning.rerun_stage(folder, stage, timeout_s, env)
     now = _read(folder / METRICS)
     different = sorted(name for name in then.keys() | now.keys() if not _same(then.get(name), now.get(name)))
@@ -70,15 +71,15 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
 
 
 def _prepare(wanted: Version, registry: Registry, folder: Path) -> dict[str, float]:
-    """Put parameters, lock file and champion of that time into the workspace; return the metrics of that time."""
+    """Put the registered parameters, lock file and champion into the workspace; return the registered metrics."""
     number, record = wanted.number, folder / ".record"
     (folder / "run").mkdir(exist_ok=True)
     shutil.copyfile(registry.artifact(number, "run/params.yaml", record), folder / "run/params.yaml")
     shutil.copyfile(registry.artifact(number, "run/dvc.lock", record), folder / versioning.LOCK)
-    came = io.sha256_file(folder / "run/params.yaml"), versioning.data_version(folder)
+    actual = io.sha256_file(folder / "run/params.yaml"), versioning.data_version(folder)
     expected = wanted.lineage.params_digest, wanted.lineage.data_version
-    if came != expected:
-        raise TamperedError(f"version {number}: parameters and data are {came}, its tags say {expected}")
+    if actual != expected:
+        raise TamperedError(f"version {number}: parameters and data are {actual}, its tags say {expected}")
     then = _read(registry.artifact(number, METRICS, record))
     evaluation = registry.artifact(number, "reports/evaluate/evaluation.json", record)
     compared = io.read_record(evaluation, Evaluation, "evaluation").champion
@@ -102,7 +103,7 @@ def _notes(wanted: Version) -> list[str]:
         return []
     note = (
         f"version {wanted.number} was made in a checkout with changes that revision {wanted.lineage.git_revision[:12]} "
-        "does not hold: where metrics differ, that may be why"
+        "does not hold: differing metrics may come from them"
     )
     log.warning(note)
     return [note]

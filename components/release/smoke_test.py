@@ -1,4 +1,4 @@
-"""Does it answer? A bundle before it is promoted, and the live service afterwards."""
+"""Test requests: to a bundle before it is promoted, and to the live service afterwards."""
 
 import json
 import time
@@ -13,12 +13,12 @@ from components.ragged import Ragged
 from components.release.bundle import Bundle
 
 LIST_LENGTH = 10
-PROOF_S = 20.0  # longest wait until the live service serves the version; it polls every serving.poll_s
-ASK_EVERY_S = 1.0
+WAIT_S = 20.0  # longest wait until the live service serves the version; it polls every serving.poll_s
+POLL_S = 1.0
 
 
 def smoke_test(bundle: Bundle) -> None:
-    """Raise ReleaseError unless model and fallback list products for a stranger and for a user with a history."""
+    """Raise ReleaseError unless model and fallback recommend items to an unknown user and to one with a history."""
     n_items = len(bundle.item_ids) - 1
     if (bundle.info.n_items, bundle.info.model) != (n_items, bundle.model.name):
         raise ReleaseError(
@@ -41,7 +41,7 @@ def _check(model: Recommender, users: Users, n_items: int, bundle: Bundle) -> No
 
 
 def _test_users(n_items: int, now: int) -> Users:
-    """Return a stranger, and a user who bought the first three products."""
+    """Return an unknown user, and a user who bought the first three products."""
     items = np.arange(1, min(3, n_items) + 1, dtype=np.int32)
     n = len(items)
     history = Ragged(
@@ -55,22 +55,22 @@ def _test_users(n_items: int, now: int) -> Users:
 
 
 def wait_until_serving(url: str, version: int) -> str:
-    """Return what the live service says: that it serves the version, or what it says instead after PROOF_S."""
+    """Return a sentence on whether the live service serves the version within WAIT_S."""
     if not url:
         return "live service not asked: CAROUSEL_SERVICE_URL is not set"
     if urlsplit(url).scheme not in ("http", "https"):
         return f"live service not asked: CAROUSEL_SERVICE_URL {url!r} is not an http address"
-    deadline = time.monotonic() + PROOF_S
+    deadline = time.monotonic() + WAIT_S
     while True:
-        said = _ask(f"{url.rstrip('/')}/readyz")
-        if said == version:
+        served = _served_version(f"{url.rstrip('/')}/readyz")
+        if served == version:
             return f"live service serves version {version}"
         if time.monotonic() >= deadline:
-            return f"live service does NOT serve version {version} after {PROOF_S:g} s: it says {said!r}"
-        time.sleep(ASK_EVERY_S)
+            return f"live service does NOT serve version {version} after {WAIT_S:g} s: it says {served!r}"
+        time.sleep(POLL_S)
 
 
-def _ask(url: str) -> object:
+def _served_version(url: str) -> object:
     try:
         with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310  the scheme is checked above
             return json.loads(reply.read(65_536)).get("version")

@@ -19,12 +19,12 @@ class Status(Record):
     champion: dict[str, Any] | None  # version, model, digest
     since: str | None  # ISO, UTC
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
-    verdict: dict[str, Any] | None  # of the last decision: verdict, reasons, as_of, decided_at
-    drift: dict[str, Any] | None  # of the last look: drifted, computable, reasons
+    verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
+    drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
 
 
 def status(settings: Settings, release: ReleaseParams) -> Status:
-    """Return the state of the loop; None where there is nothing yet. Raises ReleaseError without registry."""
+    """Return the state of the loop; None for what does not exist yet. Raises ReleaseError without registry."""
     champion = since = data = None
     shop = settings.shop(release.name)
     if (settings.home / "mlflow.db").exists() or not settings.tracking_uri.startswith("sqlite"):
@@ -47,8 +47,8 @@ def status(settings: Settings, release: ReleaseParams) -> Status:
     )
 
 
-def keep_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
-    """Keep copies of the newest decision and drift verdict of a shop: deployed runs leave no checkout behind."""
+def store_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
+    """Copy the newest decision and drift verdict to the shop's folder: the workspace of a deployed run is removed."""
     for source, name in ((decision, "decision.json"), (drift, "drift.json")):
         if source is not None and source.exists():
             io.write_bytes(shop / name, source.read_bytes())

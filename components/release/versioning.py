@@ -1,4 +1,4 @@
-"""The only door to DVC, and to git: stages in their order, digests of data, restored bytes checked, workspaces."""
+"""The only module that calls DVC: stages in order, digests of data, restores with checked bytes, workspaces."""
 
 import json
 import logging
@@ -21,34 +21,24 @@ from components.release.digests import dvc_digest, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
 
-__all__ = [
-    "StageRun",
-    "data_version",
-    "git",
-    "is_changed",
-    "is_dirty",
-    "lineage",
-    "push",
-    "remote_url",
-    "reproduce_stage",
-]
-__all__ += ["rerun_stage", "restore", "stage_order", "workspace"]
+__all__ = ["StageRun", "data_version", "git", "is_changed", "is_dirty", "lineage", "push", "remote_url"]
+__all__ += ["reproduce_stage", "rerun_stage", "restore", "stage_order", "workspace"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
 LOCK = "dvc.lock"
 
 
 class StageRun(Record):
-    """What became of one stage."""
+    """The result of one stage."""
 
     name: str
-    ran: bool  # False: nothing had changed, or its outputs came out of the cache
-    seconds: float  # all of it: DVC, imports, work
-    work_s: float  # the stage's own work, as it measured itself; 0 where it did not run
+    ran: bool  # False: nothing had changed, or its outputs came from the cache
+    seconds: float  # total: DVC, imports, work
+    work_s: float  # work alone, measured by the stage; 0 if it did not run
 
 
 def stage_order(root: Path) -> list[str]:
-    """Return the names of dvc.yaml's stages, each after those that it needs."""
+    """Return the names of dvc.yaml's stages in topological order."""
     with _repo(root) as repo:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
@@ -56,16 +46,18 @@ def stage_order(root: Path) -> list[str]:
 
 
 def is_changed(root: Path, stage: str) -> bool:
-    """Return whether DVC would run the stage or restore its outputs: False means that all is in its place."""
+    """Return whether DVC would run the stage or restore its outputs; False: everything is up to date."""
     with _repo(root) as repo:
-        found = next((s for s in repo.index.stages if s.name == stage), None)  # DVC's own look-up goes by the cwd
+        found = next(
+            (s for s in repo.index.stages if s.name == stage), None
+        )  # DVC's own look-up depends on the working directory
         if found is None:
             raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(s.name for s in repo.index.stages)}")
         return bool(found.changed())
 
 
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
-    """Bring one stage up to date: nothing, restored from the cache and checked, or run in a process group of its own.
+    """Bring one stage up to date: skip it, restore its outputs from the cache and check them, or run it.
 
     Raises BusyError when another run holds DVC's lock, ReleaseError when the stage fails or runs out of time.
     """
@@ -75,8 +67,8 @@ def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, 
     timing = root / "run/timings" / f"{stage}.json"
     timing.unlink(missing_ok=True)
     _repro(root, stage, timeout_s, env or {}, ())
-    if not timing.exists() and damaged(root, stage):
-        log.warning("stage %s: the cache held damaged files; they are gone, and the stage runs", stage)
+    if not timing.exists() and drop_damaged(root, stage):
+        log.warning("stage %s: damaged files in the cache were removed; the stage runs", stage)
         _repro(root, stage, timeout_s, env or {}, ("--force",))
     work_s = float(json.loads(timing.read_bytes())["work_s"]) if timing.exists() else 0.0
     seconds = round(time.monotonic() - started, 3)
@@ -84,14 +76,14 @@ def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, 
 
 
 def rerun_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> None:
-    """Run the stage whatever the cache holds, and leave the cache as it is: what `reproduce` compares."""
+    """Run the stage without reading or writing the cache, for `reproduce`."""
     _repro(root, stage, timeout_s, env or {}, ("--force", "--no-run-cache", "--no-commit"))
 
 
-def damaged(root: Path, stage: str) -> list[str]:
-    """Return the stage's outputs whose bytes are not those that dvc.lock names; drop them and their cache objects.
+def drop_damaged(root: Path, stage: str) -> list[str]:
+    """Return the stage's outputs whose bytes differ from dvc.lock, after removing them and their cache objects.
 
-    DVC believes a file that it has just checked out; this reads it.
+    DVC does not read again a file that it has just checked out; this function does.
     """
     bad = []
     for out in _lock(root)["stages"].get(stage, {}).get("outs", []):
@@ -103,18 +95,18 @@ def damaged(root: Path, stage: str) -> list[str]:
 
 
 def restore(root: Path, target: str) -> None:
-    """Bring an output (such as data/snapshot) back as dvc.lock names it: from the cache, else from the remote.
+    """Restore an output (such as data/snapshot) of dvc.lock from the cache, else from the remote.
 
     Raises TamperedError naming the files when neither holds the right bytes.
     """
-    digest = _recorded(root, target)
+    digest = _locked_digest(root, target)
     path = root / target
     if path.exists() and dvc_digest(path) == digest:
         return
     for source in ("cache", "remote"):
         with suppress(ReleaseError), _repo(root) as repo:
             if source == "remote":
-                repo.fetch([str(path)])  # DVC takes relative targets from the cwd
+                repo.fetch([str(path)])  # DVC takes relative targets from the working directory
             repo.checkout([str(path)], force=True)
         if path.exists() and dvc_digest(path) == digest:
             return
@@ -122,13 +114,13 @@ def restore(root: Path, target: str) -> None:
         log.warning("%s: %s of %s is missing or damaged %s", target, digest, source, names)
     raise TamperedError(
         f"{target}: expected the bytes of {digest}; neither the DVC cache nor the remote holds them "
-        f"{names or ''}. Run `dvc push` on the machine that made them, or take a new snapshot"
+        f"{names or ''}. Run `dvc push` on the machine that has them, or take a new snapshot"
     )
 
 
 def data_version(root: Path) -> str:
     """Return DVC's digest of data/snapshot, from dvc.lock."""
-    return _recorded(root, SNAPSHOT)
+    return _locked_digest(root, SNAPSHOT)
 
 
 def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
@@ -145,7 +137,7 @@ def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
 
 
 def push(root: Path) -> int:
-    """Send the outputs and the run cache to the default remote; return how many files went. Raises ReleaseError."""
+    """Push outputs and run cache to the default remote; return the number of files. Raises ReleaseError."""
     try:
         with _repo(root) as repo:
             return int(repo.push(run_cache=True))
@@ -154,7 +146,7 @@ def push(root: Path) -> int:
 
 
 def remote_url(root: Path) -> str:
-    """Return where the default remote is; a folder as an absolute path. Raises ReleaseError when there is none."""
+    """Return the URL of the default remote, or its absolute path. Raises ReleaseError when there is none."""
     with _repo(root) as repo:
         name, url = _remote(repo, root)
     if not name:
@@ -165,8 +157,8 @@ def remote_url(root: Path) -> str:
 def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
     """Return a clean checkout of the revision (the source's HEAD by default) on the source's DVC cache and remote.
 
-    A folder that is there already is brought to the revision; what stages wrote in it stays, so that it need not be
-    made again. Files are copied out of the cache (reflink where the disk can): a stage cannot write into it.
+    An existing folder is updated to the revision; what stages wrote in it stays, so that it need not be built again.
+    Files are copied out of the cache (reflink where the disk supports it): a stage cannot write into the cache.
     """
     clone(source, folder, revision)
     _share_cache(source, folder)
@@ -175,7 +167,7 @@ def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
 
 @contextmanager
 def _repo(root: Path) -> Iterator[Any]:
-    """Yield DVC's view of root under its lock; DVC's errors become ours."""
+    """Yield DVC's repository at root under its lock; DVC's errors become ours."""
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -198,7 +190,7 @@ def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], fla
     outcome = run_guarded(command, root, {**os.environ, **own, **env}, timeout_s, log)
     if outcome.timed_out:
         raise ReleaseError(
-            f"stage {stage}: not done after {timeout_s:g} s, ended with its children; see flows.stage_timeout_s"
+            f"stage {stage}: not done after {timeout_s:g} s, killed with its children; see flows.stage_timeout_s"
         )
     if outcome.code:
         raise _failure(stage, outcome)
@@ -209,19 +201,19 @@ def _failure(stage: str, outcome: ProcessResult) -> Exception:
     if "is busy, it is being blocked by" in text or "Unable to acquire lock" in text:
         return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")
     own = [line for line in outcome.lines if not line.startswith(("ERROR: failed to reproduce", ">", "Running stage"))]
-    told = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
-    if told:  # what stages.run prints for a fault that a person can act on
-        return StageError("\n".join(own[told[-1] :]))
+    starts = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
+    if starts:  # stages.run prints a CarouselError so
+        return StageError("\n".join(own[starts[-1] :]))
     found = re.search(r"exited with (-?\d+)", text)
     code = int(found[1]) if found else outcome.code
-    kind = StageError if 0 < code < 128 else ReleaseError  # a negative one, or one above 128: it was killed
+    kind = StageError if 0 < code < 128 else ReleaseError  # negative or above 128: killed by a signal
     return kind(f"stage {stage} failed (exit code {code}): " + "\n".join(own[-8:]))
 
 
 def _share_cache(source: Path, folder: Path) -> None:
     """Write folder's .dvc/config.local: the source's cache and default remote."""
     with _repo(source) as repo:
-        cache = Path(repo.cache.local.path).parents[1]  # below it lie files/md5 and runs
+        cache = Path(repo.cache.local.path).parents[1]  # contains files/md5 and runs
         name, url = _remote(repo, source)
     lines = ["[cache]", f"    dir = {cache}", "    type = reflink,copy"]
     if name:
@@ -230,7 +222,7 @@ def _share_cache(source: Path, folder: Path) -> None:
 
 
 def _remote(repo: Any, root: Path) -> tuple[str, str]:
-    """Return name and address of the default remote, a folder as an absolute path; empty where there is none."""
+    """Return name and URL (or absolute path) of the default remote; empty strings where there is none."""
     name = repo.config["core"].get("remote")
     if not name:
         return "", ""
@@ -250,20 +242,20 @@ def _lock(root: Path) -> dict[str, Any]:
     return dict(lock)
 
 
-def _recorded(root: Path, target: str) -> str:
+def _locked_digest(root: Path, target: str) -> str:
     for stage in _lock(root)["stages"].values():
         for out in stage.get("outs", []):
             if out["path"] == target:
                 return str(out["md5"])
-    raise ReleaseError(f"{LOCK} names no output {target}; run the stage that makes it")
+    raise ReleaseError(f"{LOCK} names no output {target}; run the stage that writes it")
 
 
 def _drop(root: Path, path: Path, digest: str) -> list[str]:
-    """Remove the output and those of its cache objects whose bytes are wrong; return the names of the wrong files."""
+    """Remove the output and its damaged cache objects; return the names of the damaged files."""
     with _repo(root) as repo:
         store = repo.cache.local
 
-        def sound(oid: str) -> bool:
+        def is_intact(oid: str) -> bool:
             file = Path(store.oid_to_path(oid))
             if file.exists() and file_md5(file) == oid.removesuffix(".dir"):
                 return True
@@ -271,11 +263,11 @@ def _drop(root: Path, path: Path, digest: str) -> list[str]:
             return False
 
         names = []
-        if not sound(digest):
+        if not is_intact(digest):
             names.append(path.name)
         elif digest.endswith(".dir"):
             listing = json.loads(Path(store.oid_to_path(digest)).read_bytes())
-            names = [entry["relpath"] for entry in listing if not sound(entry["md5"])]
+            names = [entry["relpath"] for entry in listing if not is_intact(entry["md5"])]
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -31,7 +31,7 @@ def test_a_flipped_byte_is_found(tmp_path: Path) -> None:
 
 def test_no_room_is_said(tmp_path: Path) -> None:
     (tmp_path / "state.safetensors").mkdir()  # no file can replace a folder
-    with pytest.raises(ContractError, match="make room"):
+    with pytest.raises(ContractError, match="free disk space"):
         write_tensors(tmp_path / "state.safetensors", {"a": torch.ones(1)})
 
 

@@ -27,7 +27,7 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("components.release.smoke_test.ASK_EVERY_S", 0.05)
+    monkeypatch.setattr("components.release.smoke_test.POLL_S", 0.05)
     server = HTTPServer(("127.0.0.1", 0), Service)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -53,7 +53,7 @@ def test_the_live_service_is_asked_for_proof(
     note: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("components.release.smoke_test.PROOF_S", 0.5)
+    monkeypatch.setattr("components.release.smoke_test.WAIT_S", 0.5)
     Service.answers = list(answers)
     registry, settings = registered
     done = promote(decide(1), registry, settings.model_copy(update={"service_url": service}))
@@ -65,6 +65,6 @@ def test_the_live_service_is_asked_for_proof(
 def test_a_service_that_does_not_answer_is_said(
     registered: Registered, decide: Decide, url: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.release.smoke_test.PROOF_S", 0.1)
+    monkeypatch.setattr("components.release.smoke_test.WAIT_S", 0.1)
     registry, settings = registered
     assert note in promote(decide(1), registry, settings.model_copy(update={"service_url": url})).note

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Decision, DriftVerdict
-from components.release.status import keep_last, last_decision, last_drift, status
+from components.release.status import last_decision, last_drift, status, store_last
 from components.settings import Settings
 
 RELEASE = params.load(Path(__file__).parents[3] / "params.yaml").release
@@ -32,9 +32,9 @@ def test_the_newest_verdicts_are_kept_in_home(tmp_path: Path) -> None:
     shop = Settings(home=home).shop(RELEASE.name)
     (tmp_path / "decision.json").write_text(DECISION.model_dump_json())
     (tmp_path / "drift.json").write_text(DRIFT.model_dump_json())
-    keep_last(shop, tmp_path / "decision.json", tmp_path / "drift.json")
+    store_last(shop, tmp_path / "decision.json", tmp_path / "drift.json")
     (tmp_path / "decision.json").unlink()
-    keep_last(shop, tmp_path / "decision.json", None)  # nothing new: the old one stays
+    store_last(shop, tmp_path / "decision.json", None)  # nothing new: the old one stays
     assert last_decision(shop) == DECISION
     assert last_drift(shop) == DRIFT
     found = status(Settings(home=home).resolved(tmp_path), RELEASE)
