@@ -78,7 +78,6 @@ class PostgresEventStore(EventStore):
     def _commit(self, parts: list[list[Row]]) -> list[int]:
         """See EventStore; rows are sorted by key, so that two writers of the same rows take locks in one order."""
         rows = sorted({row[:3]: row for row in chain(*parts)}.values(), key=lambda row: row[:3])
-
         columns = [list(column) for column in zip(*rows, strict=True)]
 
         def work(cursor: Cursor) -> set[Row]:

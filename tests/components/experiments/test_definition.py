@@ -7,7 +7,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from components.io import write_record
 
 
 @given(st.text(max_size=30), st.text(max_size=10))
+@settings(deadline=None)
 def test_the_hash_is_stable_and_in_range(unit: str, salt: str) -> None:
     assert hash_to_unit(unit, salt) == hash_to_unit(unit, salt)
     assert 0 <= hash_to_unit(unit, salt) < 1

@@ -43,7 +43,7 @@ WORD = st.text("abct", max_size=9)
 
 
 @given(one=WORD | st.text(max_size=12), other=WORD | st.text(max_size=12), most=st.integers(0, 3))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_the_library_gives_the_distance_of_the_definition(one: str, other: str, most: int) -> None:
     assert module.OSA.distance(one, other, score_cutoff=most) == osa_distance(one, other, most)
 
@@ -53,7 +53,7 @@ def test_the_library_gives_the_distance_of_the_definition(one: str, other: str, 
     word=st.text("abct", min_size=1, max_size=10),
     data=st.data(),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_corrections_are_those_of_an_exhaustive_search(words: list[str], word: str, data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(1, 5), min_size=len(words), max_size=len(words)))
     most = 0 if len(word) < 3 else 1 if len(word) < 8 else 2

@@ -1,7 +1,7 @@
 """Exposures: complete files in the columns of events, a bounded queue, nothing left in memory after a stop."""
 
-import time
 from pathlib import Path
+from threading import Event
 
 import pyarrow.parquet as pq
 import pytest
@@ -46,21 +46,20 @@ def test_lists_beyond_the_bound_are_dropped_whole_and_counted(tmp_path: Path) ->
 
 
 def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, refused = module.write_exposures, []
+    real, refused, written = module.write_exposures, [], Event()
 
     def refuse_twice(path: Path, rows: list[Exposure]) -> None:
         if len(refused) < 2:
             refused.append(path)
             raise OSError(28, "No space left on device")
         real(path, rows)
+        written.set()
 
     monkeypatch.setattr(module, "write_exposures", refuse_twice)
     log = ExposureLog(tmp_path / "shown", 2, 0.02, 100, ServiceMetrics())
     log.start()
     log.add(make_exposure(5))
-    for _ in range(500):
-        if len(refused) == 2 and len(read(tmp_path / "shown")) == 5:
-            break
-        time.sleep(0.02)
+    assert written.wait(60)
     log.stop()
+    assert len(refused) == 2
     assert [r["position"] for r in sorted(read(tmp_path / "shown"), key=lambda r: r["position"])] == [1, 2, 3, 4, 5]
