@@ -10,7 +10,7 @@ class ContractError(CarouselError):
 
 
 class ParamsError(CarouselError):
-    """params.yaml, an overlay or a `--set` names an unknown knob or a value out of bounds."""
+    """params.yaml, an overlay or a `--set` names an unknown parameter or a value out of bounds."""
 
 
 class QualityError(CarouselError):

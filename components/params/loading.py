@@ -114,10 +114,10 @@ def _yaml(text: str, where: str) -> Any:
 def _lay_over(tree: Tree, patch: Tree, where: str, at: str = "") -> None:
     for key, value in patch.items():
         if key not in tree:
-            raise ParamsError(f"{where}: unknown knob {at}{key}; {_suggestion(key, tree)}")
+            raise ParamsError(f"{where}: unknown parameter {at}{key}; {_suggestion(key, tree)}")
         if isinstance(tree[key], dict) and key not in _REPLACED_WHOLE:
             if not isinstance(value, dict):
-                raise ParamsError(f"{where}: {at}{key} is a section; expected knobs below it, got {value!r}")
+                raise ParamsError(f"{where}: {at}{key} is a section; expected parameters below it, got {value!r}")
             _lay_over(tree[key], value, where, f"{at}{key}.")
         else:
             tree[key] = value
@@ -131,7 +131,7 @@ def _message(error: Any, tree: Tree) -> str:
     siblings: Any = with_defaults(Params, tree)
     for part in path:
         siblings = siblings[part]
-    return f"unknown knob; {_suggestion(str(name), siblings)}"
+    return f"unknown parameter; {_suggestion(str(name), siblings)}"
 
 
 def _suggestion(name: str, tree: Tree) -> str:

@@ -45,7 +45,7 @@ class Params(Section):
             section, leaf = section_of(self, name)
             searchable = name.startswith(("trainer.", "models.")) and not name.startswith("models.hybrid.")
             if not searchable or leaf not in type(section).model_fields:
-                raise ValueError(f"tune.space: {name} is no knob of trainer, or of a model's section but the hybrid's")
+                raise ValueError(f"tune.space: {name} is no parameter of trainer or of a model except the hybrid")
             for end in (bounds.low, bounds.high):
                 try:
                     type(section).model_validate(section.model_dump() | {leaf: end})

@@ -68,12 +68,12 @@ class TuneParams(Section):
     def of(self, model: str) -> dict[str, SearchRange]:
         """Return the searched parameters of one model; those of `trainer` belong to the sequence model."""
         own = (f"models.{model}.", "trainer." if model == "sequence" else f"models.{model}.")
-        return {name: knob for name, knob in self.space.items() if name.startswith(own)}
+        return {name: bounds for name, bounds in self.space.items() if name.startswith(own)}
 
     @model_validator(mode="after")
     def every_model_has_a_range(self) -> "TuneParams":
         """Require each model once, with something to search."""
         bare = [name for name in self.models if not self.of(name)]
         if bare or len(set(self.models)) < len(self.models):
-            raise ValueError(f"tune.models {self.models}: each once, and tune.space needs knobs for {bare or 'each'}")
+            raise ValueError(f"tune.models {self.models}: each once, and tune.space needs a range for {bare or 'each'}")
         return self

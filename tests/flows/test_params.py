@@ -73,4 +73,4 @@ def test_a_table_on_a_terminal(
 
 def test_an_unknown_name_is_a_fault(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["params", "--set", "gate.gain=1"]) == 1
-    assert "unknown knob gate.gain; did you mean min_gain?" in capsys.readouterr().err
+    assert "unknown parameter gate.gain; did you mean min_gain?" in capsys.readouterr().err

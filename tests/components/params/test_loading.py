@@ -70,8 +70,8 @@ def test_the_merged_tree_holds_every_value_and_loads_as_it_is(file: Path, tmp_pa
 @pytest.mark.parametrize(
     ("override", "named"),
     [
-        ("trainer.epochs=3", "unknown knob trainer.epochs; did you mean max_epochs?"),
-        ("ann.connections=3", "unknown knob ann.connections; did you mean connectivity?"),
+        ("trainer.epochs=3", "unknown parameter trainer.epochs; did you mean max_epochs?"),
+        ("ann.connections=3", "unknown parameter ann.connections; did you mean connectivity?"),
         ("serving.exposures.zzz=3", "expected one of ['flush_s', 'max_queue_rows', 'rows_per_file']"),
         ("trainer=3", "trainer is a section"),
         ("trainer.max_epochs", "expected `a.b=c`"),
@@ -87,7 +87,7 @@ def test_an_unknown_name_in_the_file_is_refused_with_a_near_one(file: Path, tmp_
     tree["language"]["compress"] = {"variant": ["int8"]}
     wrong = tmp_path / "params.yaml"
     wrong.write_text(yaml.safe_dump(tree))
-    with pytest.raises(ParamsError, match=r"language\.compress\.variant: unknown knob; did you mean variants\?"):
+    with pytest.raises(ParamsError, match=r"language\.compress\.variant: unknown parameter; did you mean variants\?"):
         params.load(wrong)
 
 

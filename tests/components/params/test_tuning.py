@@ -14,7 +14,7 @@ from components.params import SearchRange, TuneParams
         ("tune.models=[hybrid]", "tune.models"),
         ("tune.models=[ease, ease]", "each once"),
         ("tune.label_shares=[0, 1]", "tune.label_shares"),
-        ("tune.space={models.als.alpha: {low: 1, high: 2}}", "needs knobs for ['ease', 'sequence']"),
+        ("tune.space={models.als.alpha: {low: 1, high: 2}}", "needs a range for ['ease', 'sequence']"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(refusal: Callable[[str], str], override: str, named: str) -> None:

@@ -51,7 +51,7 @@ def test_a_source_that_changes_is_seen(checkout: Path) -> None:
 
 
 def test_faults_are_named(checkout: Path) -> None:
-    with pytest.raises(ParamsError, match=r"unknown knob trainer\.epoch"):
+    with pytest.raises(ParamsError, match=r"unknown parameter trainer\.epoch"):
         stage.resolve(checkout, [], ["trainer.epoch=3"])
     missing = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"
     with pytest.raises(ContractError, match=r"nowhere\.csv.*found none"):
