@@ -1,4 +1,4 @@
-"""What earlier stages leave on disk, written for the tiny world."""
+"""Outputs of earlier stages, written for the tiny world."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ World = tuple[Interactions, Catalogue, Users]
 
 
 def write_split(folder: Path, world: World) -> None:
-    """Write what `split` and `encode` would leave of the checkerboard."""
+    """Write the outputs of `split` and `encode` for the checkerboard."""
     events, catalogue, users = world
     split, features = folder / "data/split", folder / "features"
     split.mkdir(parents=True)
@@ -52,7 +52,7 @@ def write_split(folder: Path, world: World) -> None:
 
 
 def no_reviews(features: Path) -> None:
-    """Write what `encode` leaves where every review has stars."""
+    """Write the output of `encode` for a shop in which every review has stars."""
     features.mkdir(exist_ok=True)
     said = pa.table({"text": pa.array([], pa.string()), "sentiment": pa.array([], pa.float64())})
     pq.write_table(said, features / "reviews.parquet", write_page_checksum=True)

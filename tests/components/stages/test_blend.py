@@ -1,4 +1,4 @@
-"""Stage `blend` on models made by hand: the blend is there, loads, says its weights, and is the same again."""
+"""Stage `blend` on fitted models: the hybrid is saved with its weights, loads, and is deterministic."""
 
 import json
 from pathlib import Path
@@ -40,14 +40,14 @@ def test_the_blend_is_saved_with_its_weights(workspace: Path) -> None:
     assert 0 < metrics["validation/ndcg_at_10"] <= 1
 
 
-def test_again_it_is_the_same(workspace: Path) -> None:
+def test_a_second_run_gives_the_same_bytes(workspace: Path) -> None:
     blend.main()
     before = digest(workspace / "models/hybrid") | digest(workspace / "reports/blend")
     blend.main()
     assert digest(workspace / "models/hybrid") | digest(workspace / "reports/blend") == before
 
 
-def test_a_part_that_was_not_fitted_is_named(workspace: Path) -> None:
+def test_a_missing_part_is_an_error_with_its_name(workspace: Path) -> None:
     (workspace / "models/simple/ease/model.json").unlink()
     with pytest.raises((ContractError, SystemExit), match="ease"):
         blend.main()

@@ -1,4 +1,4 @@
-"""kill -9 before and after every stage, and inside training: the next run ends with the digests of a straight one."""
+"""kill -9 before and after every stage, and inside training: the next run gives the digests of an undisturbed one."""
 
 import subprocess
 from pathlib import Path
@@ -39,7 +39,7 @@ def digests(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_anywhere_ends_with_the_same_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = {
         "CAROUSEL_HOME": str(tmp_path / "home"),
         "CAROUSEL_PARAMS": "",

@@ -1,4 +1,4 @@
-"""The stage on a whole checkout: its files, whose reference it takes, equal bytes, and the simulated shop's shift."""
+"""Stage `drift`: its files, its reference, determinism, and the shift of the simulated shop."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def params() -> Params:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a checkout whose shop changes its taste on SHIFT; nothing serves yet."""
+    """Return a checkout whose shop changes its preferences on SHIFT, without a champion."""
     write_snapshot(tmp_path / "data/snapshot", visits(1, shift_share=0.4), catalogue())
     (tmp_path / "champion").mkdir()
     (tmp_path / "champion/champion.json").write_text("null\n")
@@ -50,8 +50,8 @@ def run(root: Path, params: Params) -> tuple[DriftVerdict, dict[str, bytes]]:
     return verdict, {name: (root / "reports/drift" / name).read_bytes() for name in FILES}
 
 
-def crown(root: Path, reference: bytes | None) -> None:
-    """Let version 3 serve, with this reference in its bundle."""
+def set_champion(root: Path, reference: bytes | None) -> None:
+    """Make version 3 the champion, with this reference in its bundle."""
     ref = ChampionRef(version=3, digest="d" * 64, model="als")
     (root / "champion/champion.json").write_text(ref.model_dump_json())
     (root / "champion/bundle").mkdir()
@@ -76,12 +76,12 @@ def test_same_inputs_give_the_same_bytes(checkout: Path, params: Params) -> None
     assert run(checkout, at(params, 14))[1] == run(checkout, at(params, 14))[1]
 
 
-def test_champion_is_judged_by_its_own_time(checkout: Path, params: Params) -> None:
+def test_the_champions_reference_is_used(checkout: Path, params: Params) -> None:
     before, files = run(checkout, at(params, 0))
     assert not before.drifted
     own = run(checkout, at(params, 14))[1]["reference.parquet"]
     assert own != files["reference.parquet"]
-    crown(checkout, files["reference.parquet"])
+    set_champion(checkout, files["reference.parquet"])
     verdict, after = run(checkout, at(params, 14))
     assert verdict.reference == "champion 3"
     assert verdict.drifted
@@ -89,7 +89,7 @@ def test_champion_is_judged_by_its_own_time(checkout: Path, params: Params) -> N
 
 
 def test_champion_without_a_reference_is_not_computable(checkout: Path, params: Params) -> None:
-    crown(checkout, None)
+    set_champion(checkout, None)
     verdict, files = run(checkout, at(params, 14))
     assert (verdict.drifted, verdict.computable) == (False, False)
     assert b"Not computable" in files["drift.html"]
@@ -103,7 +103,7 @@ def test_no_events_at_all_are_not_computable(checkout: Path, params: Params) -> 
 
 
 def test_damaged_reference_stops_the_stage(checkout: Path, params: Params) -> None:
-    crown(checkout, b"PAR1 is not enough")
+    set_champion(checkout, b"PAR1 is not enough")
     with pytest.raises(ContractError, match=r"drift_reference\.parquet"):
         run(checkout, at(params, 14))
 
@@ -118,7 +118,7 @@ def test_missing_champion_file_stops_the_stage(checkout: Path, params: Params) -
     ("protocol", "window_days", "days_before"),
     [("global_time", 28, 28), ("global_time", 7, 14), ("global_time", 40, 40), ("leave_one_out", 28, 28)],
 )
-def test_training_ends_before_what_is_held_out_and_before_the_current_window(
+def test_training_ends_before_the_held_out_windows_and_the_current_window(
     params: Params, protocol: str, window_days: float, days_before: float
 ) -> None:
     small = at(params, 0)
@@ -133,8 +133,8 @@ def test_training_ends_before_what_is_held_out_and_before_the_current_window(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # ibis, while the snapshot is taken
-def test_the_simulated_shop_drifts_on_its_day_and_not_before(tmp_path: Path, params: Params) -> None:
-    """By the defaults of params.yaml: as of day 90 nothing has moved; as of the end the shift shows."""
+def test_drift_of_the_simulated_shop_is_found_after_its_shift_day_only(tmp_path: Path, params: Params) -> None:
+    """With the defaults: no drift as of day 90, drift as of the end."""
     write_shop(params.shop, params.seed, tmp_path / "data/raw")
     take_snapshot(params.data, tmp_path, tmp_path / "data/snapshot", tmp_path / "data/quarantine")
     (tmp_path / "champion").mkdir()
@@ -143,7 +143,7 @@ def test_the_simulated_shop_drifts_on_its_day_and_not_before(tmp_path: Path, par
     early = params.model_copy(update={"data": params.data.model_copy(update={"as_of": day_90})})
     before, files = run(tmp_path, early)
     assert (before.drifted, before.computable) == (False, True), before.reasons
-    crown(tmp_path, files["reference.parquet"])
+    set_champion(tmp_path, files["reference.parquet"])
     after, _ = run(tmp_path, params)
     assert (after.drifted, after.computable) == (True, True), after.reasons
     over = {name for name, value in after.columns.items() if value > after.thresholds[name]}

@@ -1,4 +1,4 @@
-"""Stages ingest, split, pretrain (none) and encode on a tiny simulated shop, in the order of dvc.yaml, and twice."""
+"""Stages ingest, split, pretrain (none) and encode on a tiny simulated shop, in the order of dvc.yaml, run twice."""
 
 import hashlib
 import json

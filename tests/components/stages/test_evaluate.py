@@ -1,4 +1,4 @@
-"""The stage on a whole checkout: files, champion, determinism, and that it stops rather than guesses."""
+"""Stage `evaluate`: its files, the champion, determinism, and errors for missing or leaking input."""
 
 import json
 import shutil
@@ -37,8 +37,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def crown(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -> list[tuple[Path, str]]:
-    """Let a champion serve, whose bundle has these ends; returns what was opened."""
+def set_champion(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -> list[tuple[Path, str]]:
+    """Make a champion whose bundle info has these values; return the folders that are opened."""
     opened: list[tuple[Path, str]] = []
     ends = json.loads((checkout / "data/split/split.json").read_text())
     about = SimpleNamespace(train_end=ends["train_end"], validation_end=ends["validation_end"])
@@ -83,7 +83,7 @@ def test_first_run_without_a_champion(checkout: Path, params: Params) -> None:
 
 
 def test_twice_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    crown(checkout, monkeypatch)
+    set_champion(checkout, monkeypatch)
     stage.evaluate(checkout, params)
     first = files(checkout / "reports/evaluate")
     shutil.rmtree(checkout / "reports/evaluate")
@@ -95,7 +95,7 @@ def test_twice_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytes
 def test_champion_is_opened_by_its_digest_and_measured(
     checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = crown(checkout, monkeypatch)
+    opened = set_champion(checkout, monkeypatch)
     evaluation = stage.evaluate(checkout, params)
     assert opened == [(checkout / "champion/bundle", REF.digest)]
     assert evaluation.champion == REF
@@ -108,11 +108,11 @@ def test_champion_is_opened_by_its_digest_and_measured(
 
 
 @pytest.mark.parametrize("end", ["train_end", "validation_end"])
-def test_a_champion_that_was_trained_or_tuned_in_the_window_is_known(
+def test_a_champion_that_was_trained_or_tuned_on_the_test_window_is_flagged(
     checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     start = json.loads((checkout / "data/split/split.json").read_text())["validation_end"]
-    crown(checkout, monkeypatch, **{end: start + 1})
+    set_champion(checkout, monkeypatch, **{end: start + 1})
     assert stage.evaluate(checkout, params).champion_saw_test
 
 
@@ -133,7 +133,7 @@ def test_a_missing_champion_file_is_an_error_not_a_first_run(checkout: Path, par
         stage.evaluate(checkout, params)
 
 
-def test_models_are_looked_for_where_the_stages_write_them(checkout: Path, params: Params) -> None:
+def test_models_are_loaded_from_where_the_stages_write_them(checkout: Path, params: Params) -> None:
     section = params.evaluation.model_copy(update={"candidates": ["ease", "sequence"]})
     found = stage.loaders(checkout, params.model_copy(update={"evaluation": section}))
     assert {name: load.args[0] for name, load in found.items()} == {
@@ -163,7 +163,7 @@ def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message
 
 
 def test_real_models_from_their_folders(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fitted, saved, loaded and measured for real: EASE learns the colours, popularity cannot."""
+    """Fitted, saved, loaded and measured for real: EASE learns which colour a user buys, popularity cannot."""
     monkeypatch.undo()  # the true library
     from components.recommenders.factory import create
 

@@ -1,4 +1,4 @@
-"""Stage `finetune` on a split made by hand: what it leaves, alone, killed, ended politely, or in two processes."""
+"""Stage `finetune` on a small split: its outputs, after SIGKILL, after SIGTERM, and in two processes."""
 
 import json
 import os
@@ -49,27 +49,27 @@ def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
 
 
 def run(folder: Path, crash_at: str = "") -> tuple[int, str]:
-    """Run the stage; return its exit code and what it said."""
+    """Run the stage; return its exit code and output."""
     process = start(folder, crash_at)
     _, said = process.communicate(timeout=200)
     return process.returncode, said
 
 
 def outs(folder: Path) -> dict[str, bytes]:
-    """Return every file that the stage leaves, but for TensorBoard's."""
+    """Return every file that the stage writes, except TensorBoard's."""
     found = [p for name in finetune.OUTS for p in sorted((folder / name).rglob("*")) if p.is_file()]
     return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
 @pytest.fixture
 def straight(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Return the outs of a run that nothing disturbed."""
+    """Return the outputs of an undisturbed run."""
     monkeypatch.chdir(workspace(tmp_path / "straight", world))
     finetune.main()
     return outs(tmp_path / "straight")
 
 
-def test_the_model_its_curves_and_its_metrics_are_left(straight: dict[str, bytes], tmp_path: Path) -> None:
+def test_model_curves_and_metrics_are_written(straight: dict[str, bytes], tmp_path: Path) -> None:
     assert sorted(straight) == [
         "models/sequence/arrays.safetensors",
         "models/sequence/model.json",
@@ -89,10 +89,8 @@ def test_the_model_its_curves_and_its_metrics_are_left(straight: dict[str, bytes
 
 
 @pytest.mark.usefixtures("straight")
-def test_a_further_process_of_several_writes_nothing(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The outs belong to the first one: here the other's training is skipped, and its end looked at."""
+def test_processes_of_other_ranks_write_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only rank 0 writes the outputs; training is skipped here."""
     folder = workspace(tmp_path / "further", world)
     (folder / "models/sequence").mkdir(parents=True)
     (folder / "models/sequence/theirs").touch()
@@ -107,7 +105,7 @@ def test_a_further_process_of_several_writes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
-def test_kill_9_then_again_gives_the_bytes_of_a_straight_run(
+def test_resuming_after_sigkill_gives_the_bytes_of_an_undisturbed_run(
     straight: dict[str, bytes], world: World, tmp_path: Path, point: str
 ) -> None:
     folder = workspace(tmp_path / "killed", world)
@@ -121,10 +119,10 @@ def test_kill_9_then_again_gives_the_bytes_of_a_straight_run(
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_still_ends_the_same(
+def test_resuming_after_several_kills_gives_the_same_bytes(
     straight: dict[str, bytes], world: World, tmp_path: Path
 ) -> None:
-    """Each try gets one epoch further; the last one finds the training done."""
+    """Each attempt trains one more epoch; the last one finds the training complete."""
     folder = workspace(tmp_path / "killed", world)
     for _ in range(4):
         assert run(folder, crash_at="finetune:epoch")[0] == -signal.SIGKILL
@@ -133,7 +131,7 @@ def test_killed_again_and_again_it_still_ends_the_same(
 
 
 @pytest.mark.slow
-def test_sigterm_is_no_success(world: World, tmp_path: Path) -> None:
+def test_sigterm_is_a_failure(world: World, tmp_path: Path) -> None:
     folder = workspace(tmp_path, world, "trainer.max_epochs=100000", "trainer.patience=100000")
     process = start(folder)
     deadline = time.monotonic() + 150
@@ -149,7 +147,7 @@ def test_sigterm_is_no_success(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_state_is_refused_by_name(world: World, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_by_name(world: World, tmp_path: Path) -> None:
     folder = workspace(tmp_path, world)
     run(folder, crash_at="finetune:step")
     state = next((folder / finetune.WORK).glob("state-*.safetensors"))

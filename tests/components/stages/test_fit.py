@@ -1,4 +1,4 @@
-"""Stage `fit` on a split made by hand: every simple model is there, loads, and is the same again."""
+"""Stage `fit` on a small split: every simple model is saved, loads, and is deterministic."""
 
 import json
 from pathlib import Path

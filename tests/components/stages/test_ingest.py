@@ -17,7 +17,7 @@ OWN = (
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a folder that has params.yaml alone."""
+    """Enter a folder that contains params.yaml only."""
     (tmp_path / "here").mkdir()
     (tmp_path / "here/params.yaml").write_bytes((CHECKOUT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path / "here")
@@ -26,7 +26,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
-def test_the_simulated_shop_goes_all_the_way(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_simulated_shop_to_a_split(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAROUSEL_OVERRIDES", SMALL)
     resolve.main()
     ingest.main()
@@ -58,7 +58,7 @@ def test_relative_sources_start_at_data_root(checkout: Path, monkeypatch: pytest
     assert json.loads((checkout / "reports/ingest/metrics.json").read_text())["events/valid"] == 1
 
 
-def test_a_bad_source_ends_with_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_source_ends_the_stage_with_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / "in").mkdir()
     (checkout / "in/p.csv").write_text("item_id\ni1\n")
     (checkout / "in/e.csv").write_text("user_id,item_id,timestamp,event\nu1,i1,yesterday,view\n")

@@ -1,4 +1,4 @@
-"""No stage that learns begins on a split in which a later window leaked into an earlier one, and tuning neither."""
+"""No stage that trains, and no tuning trial, starts on a split in which a window leaked into an earlier one."""
 
 import importlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.support import ROOT
 
 World = tuple[Interactions, Catalogue, Users]
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-LEARN = [name for name, stage in DAG.items() if any(str(out).startswith("models/") for out in stage["outs"])]
+TRAINING = [name for name, stage in DAG.items() if any(str(out).startswith("models/") for out in stage["outs"])]
 PROTOCOLS = ("global_time", "leave_one_out")
 
 
@@ -39,8 +39,8 @@ def workspace(tmp_path: Path, world: World, params: Params, monkeypatch: pytest.
     return tmp_path
 
 
-def under(split: Path, protocol: str) -> None:
-    """Make it a split of that protocol."""
+def set_protocol(split: Path, protocol: str) -> None:
+    """Write the protocol into split.json."""
     info = SplitInfo.model_validate_json((split / "split.json").read_text()).model_copy(update={"protocol": protocol})
     (split / "split.json").write_text(info.model_dump_json())
 
@@ -53,7 +53,7 @@ def copied(split: Path, source: str) -> None:
 
 
 def delayed(split: Path, _: str) -> None:
-    """Move the first known user's last training event behind all that is known."""
+    """Move the first known user's last training event after all other events."""
     table = pq.read_table(split / "train.parquet")
     users, times = table["user_idx"].to_numpy(), table["timestamp"].to_numpy().copy()
     times[np.flatnonzero(users == users[users > 0].min())[-1]] = 4 * 10**15
@@ -61,17 +61,17 @@ def delayed(split: Path, _: str) -> None:
     pq.write_table(table, split / "train.parquet", write_page_checksum=True)
 
 
-def test_the_stages_that_learn_are_these() -> None:
-    assert LEARN == ["pretrain", "fit", "finetune", "rank", "blend"]
+def test_the_stages_that_train_are_these() -> None:
+    assert TRAINING == ["pretrain", "fit", "finetune", "rank", "blend"]
 
 
-@pytest.mark.parametrize("name", LEARN)
+@pytest.mark.parametrize("name", TRAINING)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("plant", "source"), [(copied, "validation"), (copied, "test"), (delayed, "")])
-def test_no_stage_learns_from_what_is_asked_for(
+def test_no_stage_trains_on_a_leaking_split(
     workspace: Path, name: str, protocol: str, plant: Callable[[Path, str], None], source: str
 ) -> None:
-    under(workspace / "data/split", protocol)
+    set_protocol(workspace / "data/split", protocol)
     plant(workspace / "data/split", source)
     with pytest.raises(SystemExit, match=rf"^{name}: leakage: data/split/\w+\.parquet h(as|olds) \d+ event"):
         importlib.import_module(f"components.stages.{name}").main()
@@ -80,8 +80,8 @@ def test_no_stage_learns_from_what_is_asked_for(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_no_trial_learns_from_what_is_asked_for(workspace: Path, protocol: str, params: Params) -> None:
-    under(workspace / "data/split", protocol)
+def test_no_trial_trains_on_a_leaking_split(workspace: Path, protocol: str, params: Params) -> None:
+    set_protocol(workspace / "data/split", protocol)
     (workspace / "data/split/test.parquet").unlink()
     read_world(workspace, params)
     copied(workspace / "data/split", "validation")

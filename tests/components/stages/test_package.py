@@ -108,11 +108,11 @@ def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[
 
 
 def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..., Path]) -> None:
-    knobs = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
+    large = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
     root = evaluated("a", "content")
     interactions, catalogue, users = checkerboard()
-    create("content", knobs).fit(interactions, catalogue, users).save(root / "models/simple/content")
-    bundle = open_bundle(root / "bundle", package(root, knobs))
+    create("content", large).fit(interactions, catalogue, users).save(root / "models/simple/content")
+    bundle = open_bundle(root / "bundle", package(root, large))
     small = replace(bundle, info=bundle.info.model_copy(update={"ann": None}))
     assert bundle.ann is not None
     assert isinstance(bundle.model, ContentRecommender)
@@ -124,7 +124,7 @@ def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..
     assert len(walked) == 5
     nothing = request.model_copy(update={"filters": Filters(brand="nobody's")})
     assert similar(ServedModel(1, bundle), nothing, frozenset()).items == []
-    search_service = SearchService(bundle, knobs.language)
+    search_service = SearchService(bundle, large.language)
     user = user_of(bundle, [Row(catalogue.item_id[2], "view", None), Row(catalogue.item_id[4], "view", None)])
     one, other = (search_service.find("thing", who, 8, None) for who in (None, user))
     assert one is not None
@@ -133,13 +133,13 @@ def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..
     assert other.items == sorted(other.items, key=lambda i: -i.score)
 
 
-def test_the_bytes_do_not_depend_on_who_the_champion_is(evaluated: Callable[..., Path], params: Params) -> None:
+def test_the_bytes_do_not_depend_on_the_champion(evaluated: Callable[..., Path], params: Params) -> None:
     champion = ChampionRef(version=7, digest="c" * 64, model="als")
     first, second = evaluated("a"), evaluated("b", champion=champion)
     assert package(first, params) == package(second, params)
 
 
-def test_the_encoder_comes_along_where_it_is_wanted(evaluated: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_encoder_is_included_on_request(evaluated: Callable[..., Path], tmp_path: Path) -> None:
     encoder = tmp_path / "encoder"
     encoder.mkdir()
     for name in ("model.safetensors", "config.json", "tokenizer.json", "pytorch_model.bin"):
@@ -161,7 +161,7 @@ def test_a_challenger_that_was_not_fitted_is_named(evaluated: Callable[..., Path
         package(evaluated("a", challenger="als"), params)
 
 
-def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[..., Path], tmp_path: Path) -> None:
+def test_an_accepted_adapted_encoder_is_included(evaluated: Callable[..., Path], tmp_path: Path) -> None:
     with_encoder = load(ROOT / "params.yaml", overrides=OVERRIDES[:1])
     root = evaluated("adapted")
     with pytest.raises(ContractError, match="run the stage `pretrain`"):
@@ -174,7 +174,7 @@ def test_the_adapted_encoder_travels_where_it_was_accepted(evaluated: Callable[.
     assert not (root / "bundle/encoder/language.json").exists()
 
 
-def test_a_sentiment_head_is_in_it(evaluated: Callable[..., Path], params: Params) -> None:
+def test_a_sentiment_head_is_included(evaluated: Callable[..., Path], params: Params) -> None:
     root = evaluated("heard")
     SentimentHead(np.ones(3), 0.0, 1.0, 0.0, "digest").save(root / "features/sentiment")
     package(root, params)
@@ -187,9 +187,9 @@ def test_a_sentiment_head_is_in_it(evaluated: Callable[..., Path], params: Param
     assert not (none / "bundle/sentiment").exists()
 
 
-def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], params: Params) -> None:
-    """What the stage `rank` left: a ranker, the article's network, or a note that there is none."""
-    knobs = params.ranking
+def test_a_ranker_that_can_be_served_is_included(evaluated: Callable[..., Path], params: Params) -> None:
+    """For each output of the stage `rank`: a ranker, the article's network, or a note that there is none."""
+    section = params.ranking
     items = np.zeros((21, 3), np.float32)
     nobody = Cares.told(np.zeros(21, np.int32), history_matrix(NOBODY, 20, 1.0))
     for name, configuration in (("served", "three_branches"), ("faithful", "seed_faithful"), ("none", "")):
@@ -197,7 +197,7 @@ def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], pa
         (root / "models/ranker").mkdir(parents=True)
         (root / "models/ranker/note.txt").write_text("no ranker\n")
         if configuration:
-            ranker = Ranker(knobs.model_copy(update={"configuration": configuration}))
+            ranker = Ranker(section.model_copy(update={"configuration": configuration}))
             ranker.known = Known(items[:1], items, items[:1], items, nobody, nobody)
             ranker.net = make_net(ranker.known.sizes, ranker.params)
             ranker.calibration = np.array([[1.0, 0.0]] * len(ranker.tasks))
@@ -210,8 +210,8 @@ def test_a_ranker_that_can_be_served_is_in_it(evaluated: Callable[..., Path], pa
             assert bundled.probabilities(*pair).shape == (1, 3)
 
 
-def test_a_ranker_says_the_same_from_the_bundle(evaluated: Callable[..., Path], params: Params) -> None:
-    """To every user told by history and profile, to nobody, of every product: sold, never sold, and unknown."""
+def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[..., Path], params: Params) -> None:
+    """For known and unknown users, and for items with events, without events and unknown."""
     events, catalogue, users = checkerboard()
     rng = np.random.default_rng(0)
     profiles = [rng.normal(size=(n, 3)).astype(np.float32) for n in (41, 21)]
@@ -231,10 +231,10 @@ def test_a_ranker_says_the_same_from_the_bundle(evaluated: Callable[..., Path], 
     assert (events.item_idx != 20).all()  # never sold
     assert users.history.offsets[1] == 0  # user 0 did nothing
     who, what = (index.ravel().astype(np.int32) for index in np.meshgrid(np.arange(41), np.arange(21)))
-    wanted, came = fitted.probabilities(who, what), bundled.for_users(users, profiles[0]).probabilities(who, what)
-    np.testing.assert_allclose(came, wanted, rtol=0, atol=1e-6)
-    assert np.ptp(wanted[:, 0]) > 0.1
+    expected, actual = fitted.probabilities(who, what), bundled.for_users(users, profiles[0]).probabilities(who, what)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+    assert np.ptp(expected[:, 0]) > 0.1
     strangers = who == 0
     np.testing.assert_allclose(
-        bundled.probabilities(who[strangers], what[strangers]), wanted[strangers], rtol=0, atol=1e-6
+        bundled.probabilities(who[strangers], what[strangers]), expected[strangers], rtol=0, atol=1e-6
     )

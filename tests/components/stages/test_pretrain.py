@@ -1,4 +1,4 @@
-"""Stage pretrain on a tiny shop and a tiny model: its gate decides, `encode` obeys, twice the same."""
+"""Stage `pretrain` on a tiny shop and model: its choice, its use by `encode`, and determinism."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ language.pretrain.min_token_count=1"""
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout in which the stages before `pretrain` have run; made once, to copy."""
+    """Return a checkout in which the stages before `pretrain` have run; copied by the tests."""
     with pytest.MonkeyPatch.context() as patch:
         folder = enter_checkout(tmp_path_factory.mktemp("made"), TINY, patch)
         tiny_bert(Path("tiny"))
@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(made: Path, enter: Callable[[str], Path]) -> Path:
-    """Stand in a copy."""
+    """Enter a copy."""
     return Path(shutil.copytree(made, enter(TINY), dirs_exist_ok=True))
 
 
@@ -51,7 +51,7 @@ def digests(*folders: str) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def test_the_gate_decides_and_encode_obeys(checkout: Path) -> None:
+def test_encode_uses_the_model_that_retrieves_better(checkout: Path) -> None:
     pretrain.main()
     encode.main()
     choice = ModelChoice.model_validate_json(Path("models/language/language.json").read_bytes())
@@ -60,7 +60,7 @@ def test_the_gate_decides_and_encode_obeys(checkout: Path) -> None:
     assert choice.accepted == (after > before) == bool(metrics["accepted"])
     assert f"{after:.4f}" in choice.reason
     assert metrics["unknown/zh/before"] > 0.5
-    assert metrics["unknown/zh/after"] < 0.01  # a word of held-out texts alone is not learned
+    assert metrics["unknown/zh/after"] < 0.01  # a word of held-out texts alone is not added
     assert metrics["perplexity/after"] < metrics["perplexity/before"]
     language = params.load(Path("run/params.yaml")).language
     chosen = Encoder.load(chosen_model(Path("models/language"), "tiny"), language)
@@ -107,7 +107,7 @@ def test_the_fastest_encoder_within_the_allowed_loss_wins(changes: dict[str, flo
     assert ("no encoder is within 1 ms" in reason) == (section.max_latency_ms == 1)
 
 
-def test_smaller_encoders_enter_the_contest_and_the_winner_encodes(enter: Callable[[str], Path]) -> None:
+def test_smaller_encoders_are_compared_and_the_winner_encodes(enter: Callable[[str], Path]) -> None:
     overrides = "\nlanguage.compress.variants=[int8, distilled_int8]\nlanguage.compress.max_ndcg_loss=1"
     overrides += "\nlanguage.compress.steps=3"
     enter(TINY.replace("pretrain.max_steps=30", "pretrain.max_steps=2") + overrides + "\nlanguage.compress.layers=1")

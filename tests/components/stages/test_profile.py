@@ -1,4 +1,4 @@
-"""The stage `profile` on a tiny simulated shop: its files, its metrics, and what models read of them."""
+"""The stage `profile` on a tiny simulated shop: its files, its metrics, and the features that models read."""
 
 import hashlib
 import json

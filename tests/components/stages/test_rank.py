@@ -1,4 +1,4 @@
-"""Stage `rank` on a small simulated shop: from impressions to calibrated chances, without a look ahead."""
+"""Stage `rank` on a small simulated shop: from impressions to calibrated probabilities, without later data."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout in which the stages before `rank` have run; made once, to copy."""
+    """Return a checkout in which the stages before `rank` have run; copied by the tests."""
     with pytest.MonkeyPatch.context() as patch:
         folder = enter_checkout(tmp_path_factory.mktemp("made"), SMALL, patch)
         no_reviews(Path("features"))
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(made: Path, enter: Callable[[str], Path]) -> Path:
-    """Stand in a copy."""
+    """Enter a copy."""
     return Path(shutil.copytree(made, enter(SMALL), dirs_exist_ok=True))
 
 
@@ -54,7 +54,7 @@ def digest(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
-def test_from_impressions_to_chances(checkout: Path) -> None:
+def test_from_impressions_to_probabilities(checkout: Path) -> None:
     rank.main()
     metrics = json.loads((checkout / "reports/rank/metrics.json").read_text())
     assert metrics["examples/test"] > 1000
@@ -69,7 +69,7 @@ def test_from_impressions_to_chances(checkout: Path) -> None:
     assert digest(checkout / "models/ranker") == before
 
 
-def test_labels_are_what_the_user_did_to_what_was_shown(checkout: Path) -> None:
+def test_labels_are_the_actions_on_shown_items(checkout: Path) -> None:
     params = load(RESOLVED)
     _, learned, test = rank.inputs(checkout, params)
     info = read_info(checkout / "data/split")
@@ -83,13 +83,13 @@ def test_labels_are_what_the_user_did_to_what_was_shown(checkout: Path) -> None:
 
 
 def user_ids(checkout: Path) -> dict[str, int]:
-    """Return the place of each user in the split."""
+    """Return the user_idx of each user of the split."""
     rows = pq.read_table(checkout / "data/split/users.parquet")
     return dict(zip(rows["user_id"].to_pylist(), rows["user_idx"].to_pylist(), strict=True))
 
 
 def later_rows_changed(snapshot: Path, cut: int) -> int:
-    """Turn round who did what to which product after the cut, in all tables; return how many rows that are."""
+    """Change users and products of all rows after the cut, in all tables; return the number of rows."""
     changed = 0
     for table in ("events", "reviews", "searches"):
         for path in partitions(snapshot, table):
@@ -104,8 +104,8 @@ def later_rows_changed(snapshot: Path, cut: int) -> int:
     return changed
 
 
-def test_nothing_after_the_cut_is_known(checkout: Path) -> None:
-    """Other days after the cut: all that is told of users and products stays the same to the bit, labels do not."""
+def test_features_do_not_depend_on_rows_after_the_cut(checkout: Path) -> None:
+    """With other rows after the cut, features stay equal to the bit and labels change."""
     params = load(RESOLVED)
     before, labelled, _ = rank.inputs(checkout, params)
     texts, who = user_texts(checkout / "data/snapshot", checkout / "data/split"), user_ids(checkout)
@@ -113,7 +113,7 @@ def test_nothing_after_the_cut_is_known(checkout: Path) -> None:
     for stage in (split, profile):
         stage.main()
     after, relabelled, _ = rank.inputs(checkout, params)
-    again = user_ids(checkout)  # who comes later only has another place, or none
+    again = user_ids(checkout)  # users who first appear later have another index, or none
     both = sorted(set(who) & set(again))
     assert len(both) > 100
     one, two = ([ids[user] for user in both] for ids in (who, again))
@@ -128,8 +128,8 @@ def test_nothing_after_the_cut_is_known(checkout: Path) -> None:
     assert not np.array_equal(labelled.item, relabelled.item)
 
 
-def test_what_came_before_the_cut_is_known(checkout: Path) -> None:
-    """The same change of the days before the cut is seen: the test above can fail."""
+def test_features_depend_on_rows_before_the_cut(checkout: Path) -> None:
+    """The same change before the cut changes the features, so the test above can fail."""
     params = load(RESOLVED)
     before, *_ = rank.inputs(checkout, params)
     who = user_ids(checkout)
@@ -145,7 +145,7 @@ def test_what_came_before_the_cut_is_known(checkout: Path) -> None:
 
 
 def test_the_articles_network_reads_texts_of_users(checkout: Path) -> None:
-    """Titles of what each took before the cut, newest first, and their last queries; the encoder reads them."""
+    """A user's text has the titles of taken items before the cut, newest first, and the last queries."""
     tiny_bert(Path("tiny"))
     Path("models/language").mkdir(parents=True)
     write_choice(Path("models/language"), ModelChoice(accepted=False, reason="none was asked for", original="tiny"))
@@ -172,7 +172,7 @@ def test_a_leave_one_out_split_gets_a_note(enter: Callable[[str], Path]) -> None
     assert "leave-one-out" in (folder / "models/ranker/note.txt").read_text()
 
 
-def test_a_shop_with_too_little_gets_a_note_and_no_fault(checkout: Path) -> None:
+def test_a_shop_with_too_few_examples_gets_a_note(checkout: Path) -> None:
     users = pq.read_table(checkout / "data/split/users.parquet")
     few = users.set_column(1, "user_id", [[f"nobody {i}" for i in range(users.num_rows)]])
     pq.write_table(few, checkout / "data/split/users.parquet", write_page_checksum=True)  # nobody was shown anything

@@ -1,4 +1,4 @@
-"""run/params.yaml is params.yaml with everything laid on top; equal input leaves equal bytes and times."""
+"""run/params.yaml holds params.yaml, overlays and overrides; with equal input no file is written again."""
 
 import json
 from pathlib import Path
@@ -32,14 +32,14 @@ def test_overlays_and_overrides_come_from_the_environment(checkout: Path, monkey
     assert json.loads((checkout / "run/sources.json").read_text()) == {"simulated": True}
 
 
-def test_nothing_is_touched_when_nothing_changes(checkout: Path) -> None:
+def test_unchanged_files_are_not_written_again(checkout: Path) -> None:
     stage.main()
     before = {p: p.stat().st_mtime_ns for p in checkout.rglob("*") if p.is_file()}
     stage.main()
     assert {p: p.stat().st_mtime_ns for p in checkout.rglob("*") if p.is_file()} == before
 
 
-def test_a_source_that_changes_is_seen(checkout: Path) -> None:
+def test_a_changed_source_changes_its_fingerprint(checkout: Path) -> None:
     (checkout / "p.csv").write_text("item_id\na\n")
     (checkout / "e.csv").write_text("user_id\n")
     own = ["data.simulated=false", "data.sources={products: [{path: p.csv}], events: [{path: e.csv}]}"]
@@ -50,7 +50,7 @@ def test_a_source_that_changes_is_seen(checkout: Path) -> None:
     assert (checkout / "run/sources.json").read_text() != before
 
 
-def test_faults_are_named(checkout: Path) -> None:
+def test_errors_name_the_parameter_or_file(checkout: Path) -> None:
     with pytest.raises(ParamsError, match=r"unknown parameter trainer\.epoch"):
         stage.resolve(checkout, [], ["trainer.epoch=3"])
     missing = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"

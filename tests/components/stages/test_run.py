@@ -1,4 +1,4 @@
-"""What every stage shares: clean outputs, an exit code with the message alone, its own working time."""
+"""What every stage shares: empty output folders, errors as one message, and timing."""
 
 import json
 from pathlib import Path

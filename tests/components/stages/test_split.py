@@ -1,4 +1,4 @@
-"""The stage split says what it wrote, or ends with one line."""
+"""Stage `split`: its metrics, and one line for an empty window."""
 
 import json
 from pathlib import Path
@@ -21,9 +21,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.csv").write_text("item_id\ni0\ni1\ni2\ni3\n")
     (tmp_path / "e.csv").write_text(EVENTS)
-    knobs = ["data.simulated=false", "data.as_of=2026-03-01T00:00:00Z", "split.validation_days=14",
+    overrides = ["data.simulated=false", "data.as_of=2026-03-01T00:00:00Z", "split.validation_days=14",
              "split.test_days=14", "data.sources={products: [{path: p.csv}], events: [{path: e.csv}]}"]  # fmt: skip
-    chosen = params.load(CHECKOUT / "params.yaml", [], knobs)
+    chosen = params.load(CHECKOUT / "params.yaml", [], overrides)
     (tmp_path / "run").mkdir()
     (tmp_path / "run/params.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json")))
     (tmp_path / "data/snapshot").mkdir(parents=True)
