@@ -93,6 +93,15 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 @pages
+def test_options_of_benchmarks_exist(page: Path) -> None:
+    wrong = []
+    for script, options in re.findall(r"python (tests/benchmarks/\w+\.py)([^`\n]*)", page.read_text(encoding="utf-8")):
+        known = (ROOT / script).read_text(encoding="utf-8")
+        wrong += [f"{script} {name}" for name in re.findall(r"--[\w-]+", options) if f'"{name}"' not in known]
+    assert wrong == []
+
+
+@pages
 def test_parameters_exist(page: Path) -> None:
     params = load(ROOT / "params.yaml")
     unknown = []
@@ -144,12 +153,12 @@ def test_the_checks_see_what_is_wrong(tmp_path: Path) -> None:
     page = tmp_path / "wrong.md"
     page.write_text(
         "[a](missing.md) `components/no_such.py` `carousel retrain --nothing` `make nothing` `gate.nothing` "
-        "`POST /nothing` `carousel_nothing` CAROUSEL_NOTHING\n"
+        "`POST /nothing` `carousel_nothing` CAROUSEL_NOTHING `python tests/benchmarks/bench_shop.py --nothing`\n"
     )
     checks = [
         test_relative_links_and_anchors_exist, test_files_and_functions_exist, test_verbs_and_options_exist,
-        test_make_targets_exist, test_parameters_exist, test_routes_exist, test_metrics_exist,
-        test_environment_variables_exist,
+        test_make_targets_exist, test_options_of_benchmarks_exist, test_parameters_exist, test_routes_exist,
+        test_metrics_exist, test_environment_variables_exist,
     ]  # fmt: skip
     for check in checks:
         with pytest.raises(AssertionError):
