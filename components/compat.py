@@ -16,7 +16,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "nearest/from_items": "min_items",
         "nearest": "ann",
     },
-    "canary": {},  # stopped.json of the service
+    "canary": {},  # canary.json and stopped.json of the service
     "champion": {},  # champion.json, current.json
     "decision": {},  # decision.json of the gate
     "deployment": {},  # a row of ledger.db

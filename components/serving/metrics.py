@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics. Labels hold routes, statuses and reasons, never a user or a product."""
+"""The metrics at /metrics, for Prometheus. Labels hold routes, statuses and reasons, never a user or a product."""
 
 import os
 from pathlib import Path
@@ -12,60 +12,66 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class ServiceMetrics:
-    """One set of meters for one app."""
+    """The metrics of one app."""
 
     def __init__(self) -> None:
-        """Where PROMETHEUS_MULTIPROC_DIR is set, the processes of the service add up what they count."""
+        """Where PROMETHEUS_MULTIPROC_DIR is set, the metrics of all processes of the service are aggregated."""
         own = self.registry = CollectorRegistry()
         self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        add: dict[str, Any] = {"registry": own, "multiprocess_mode": "livesum"}  # of several processes: the sum
-        low: dict[str, Any] = {"registry": own, "multiprocess_mode": "livemin"}  # the lowest
+        add: dict[str, Any] = {"registry": own, "multiprocess_mode": "livesum"}  # the sum over processes
+        low: dict[str, Any] = {"registry": own, "multiprocess_mode": "livemin"}  # the lowest of the processes
         self.requests = Counter("carousel_requests", "Requests answered", ["route", "status"], registry=own)
         self.seconds = Histogram("carousel_request_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=own)
-        self.fallbacks = Counter("carousel_fallbacks", "Lists by the fallback, and why", ["reason"], registry=own)
-        self.running = Gauge("carousel_running", "Requests that wait for or hold a scoring thread", **add)
-        self.version = Gauge("carousel_champion_version", "Version that serves; 0: none", **low)
-        self.changes = Counter("carousel_champion_changes", "Bundles that began to serve", registry=own)
-        self.follow_errors = Counter(
-            "carousel_follow_errors", "Polls that failed; the last good one serves", registry=own
+        self.fallbacks = Counter("carousel_fallbacks", "Lists made by a fallback, by reason", ["reason"], registry=own)
+        self.worker_requests = Gauge(
+            "carousel_worker_requests", "Requests that wait for or hold a worker thread", **add
         )
-        self.reload_seconds = Gauge("carousel_reload_seconds", "Time that the last change of bundle took", **low)
-        self.events = Counter("carousel_events", "Events taken, by kind", ["event"], registry=own)
-        self.exposures = Counter("carousel_exposures", "Products shown, that were written down", registry=own)
+        self.champion_version = Gauge("carousel_champion_version", "Version that serves; 0: none", **low)
+        self.champion_changes = Counter("carousel_champion_changes", "Swaps of the model that serves", registry=own)
+        self.model_poll_errors = Counter(
+            "carousel_model_poll_errors", "Polls for a new model that failed; the last good one serves", registry=own
+        )
+        self.reload_seconds = Gauge("carousel_reload_seconds", "Time that the last swap of the model took", **low)
+        self.events = Counter("carousel_events", "Events stored, by kind", ["event"], registry=own)
+        self.exposures = Counter("carousel_exposures", "Products shown and logged", registry=own)
         self.exposures_dropped = Counter(
-            "carousel_exposures_dropped", "Products shown, that were not: too many waited", registry=own
+            "carousel_exposures_dropped", "Products shown and not logged: the queue was full", registry=own
         )
-        self.shed = Counter("carousel_shed", "Requests sent away because too many waited", registry=own)
+        self.requests_shed = Counter(
+            "carousel_requests_shed", "Requests refused because the queue was full", registry=own
+        )
         self.shadow_overlap = Histogram(
             "carousel_shadow_overlap", "Share of a list that the challenger lists too", buckets=SHARES, registry=own
         )
         self.canary_share = Gauge("carousel_canary_share", "Share of users whom the challenger answers", **low)
-        self.canary_stops = Counter("carousel_canary_stops", "Canaries that were stopped", ["reason"], registry=own)
-        self.registry_reached = Gauge("carousel_registry_reached_seconds", "Unix time of the last answer", **low)
+        self.canary_stops = Counter("carousel_canary_stops", "Canaries stopped, by reason", ["reason"], registry=own)
+        self.registry_last_success = Gauge(
+            "carousel_registry_last_success_timestamp_seconds", "Unix time of the registry's last answer", **low
+        )
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request; looking a label up is dear, so it is done once."""
-        counted = self._routes.get((route, status))
-        if counted is None:
-            counted = self._routes[route, status] = (
+    def record_request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; its labelled counters are cached, for a look-up of labels takes microseconds."""
+        labelled = self._routes.get((route, status))
+        if labelled is None:
+            labelled = self._routes[route, status] = (
                 self.requests.labels(route, str(status)),
                 self.seconds.labels(route),
             )
-        counted[0].inc()
-        counted[1].observe(seconds)
+        labelled[0].inc()
+        labelled[1].observe(seconds)
 
-    def text(self) -> bytes:
-        """Return all meters as Prometheus reads them."""
+    def render(self) -> bytes:
+        """Return all metrics in the text format of Prometheus."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
-        _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        _remove_dead_processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+        aggregated = CollectorRegistry()
+        MultiProcessCollector(aggregated)  # type: ignore[no-untyped-call]
+        return generate_latest(aggregated)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Let go of the gauges of processes that ended without a word; what they counted stays."""
+def _remove_dead_processes(folder: Path) -> None:
+    """Remove the gauges of processes that were killed; their counters stay."""
     for pid in {int(file.stem.rsplit("_", 1)[1]) for file in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)

@@ -1,16 +1,18 @@
-"""What goes in and out over HTTP. Unknown fields are refused: a misspelt `histroy` must not be an empty one."""
+"""Bodies of requests and answers. Unknown fields are refused: a misspelt `histroy` must not mean an empty history."""
 
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from components.params import EventName
-from components.serving.inference.rules import LONGEST
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-KeptId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]  # as any store takes it
+StoredId = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")
+]  # PostgreSQL has no NUL
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # serving.max_k is the other bound
-USUAL_K = 10  # list length where a request names none
+DEFAULT_K = 10
+MAX_RULE_LENGTH = 500  # characters
 
 
 class Body(BaseModel):
@@ -19,30 +21,30 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Event(Body):
-    """Something that the user did with a product."""
+class HistoryEvent(Body):
+    """One event of a user's history."""
 
     item_id: Id
-    event: EventName | None = None  # None: as good as the strongest event that the model learned from
+    event: EventName | None = None  # None: counts as the strongest event that the model learned from
     timestamp: AwareDatetime | None = None
 
 
 class EventIn(Body):
-    """One event of a user, told as it happens. The same one told twice counts once."""
+    """One event of a user. The same event sent twice counts once."""
 
-    user_id: KeptId
-    item_id: KeptId
+    user_id: StoredId
+    item_id: StoredId
     event: EventName
     timestamp: AwareDatetime | None = None  # None: now
     quantity: Annotated[float, Field(ge=0, le=1e9)] | None = None
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    session_id: KeptId | None = None
+    session_id: StoredId | None = None
     position: Annotated[int, Field(ge=0, le=100_000)] | None = None  # in the list that showed it, from 1
-    request_id: KeptId | None = None  # of the answer that showed it: what was shown and what came of it belong together
+    request_id: StoredId | None = None  # of the answer that showed the product: it links the event to the exposure
 
 
 class EventsRequest(Body):
-    """What happened; all of it is taken, or nothing."""
+    """Events, which are stored all or none."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}]}
@@ -51,46 +53,46 @@ class EventsRequest(Body):
 
 
 class UserOrHistory(Body):
-    """About whom: a history in the request, or a user whose events the service was told."""
+    """A user by a history in the request, or by an id under which the service stored events."""
 
     user_id: Id | None = None
-    history: list[Event] = Field(default_factory=list, max_length=2000)
+    history: list[HistoryEvent] = Field(default_factory=list, max_length=2000)
 
     @model_validator(mode="after")
     def all_or_no_timestamps(self) -> Self:
-        """Refuse a history that is only partly in time: its order would be a guess."""
+        """Refuse a history of which only some events have a timestamp: its order would be a guess."""
         if len({event.timestamp is None for event in self.history}) == 2:
             raise ValueError("either all events of the history have a timestamp, or none has")
         return self
 
 
 class Filters(Body):
-    """Which products may be listed. A category names itself and all below it; an unknown price passes no bound."""
+    """Which products may be listed. A category matches itself and all below it; an unknown price passes no bound."""
 
     category: Annotated[str, Field(max_length=400)] | None = None
     brand: Annotated[str, Field(max_length=400)] | None = None
     language: Annotated[str, Field(max_length=16)] | None = None
     min_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     max_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    in_stock: bool = False  # True: products whose stock is known to be 0 stay out
-    rules: list[Annotated[str, Field(max_length=LONGEST)]] = Field(default_factory=list, max_length=20)
+    in_stock: bool = False  # True: without products whose stock is known to be 0
+    rules: list[Annotated[str, Field(max_length=MAX_RULE_LENGTH)]] = Field(default_factory=list, max_length=20)
 
 
 class Context(Body):
-    """Where the list will stand."""
+    """The page on which the list will stand."""
 
-    item_id: Id | None = None  # the product whose page it is: it counts as just viewed, and is not listed
+    item_id: Id | None = None  # the product that the page is about: it counts as just viewed, and is not listed
     session_id: Id | None = None
 
 
-NO_FILTERS, NO_CONTEXT = Filters(), Context()  # made once: most requests name none
+NO_FILTERS, NO_CONTEXT = Filters(), Context()  # shared: most requests have neither
 
 
 class RecommendRequest(UserOrHistory):
-    """Whom to recommend to, and what may be listed.
+    """A user, and which products may be listed.
 
-    A history in the request counts alone, oldest event first unless all events have timestamps; without one it is what
-    the service was told of user_id.
+    A history in the request counts alone, oldest event first unless all events have timestamps; without one, the stored
+    events of user_id count.
     """
 
     model_config = ConfigDict(
@@ -101,29 +103,39 @@ class RecommendRequest(UserOrHistory):
             ]
         }
     )
-    k: ListLength = USUAL_K
+    k: ListLength = DEFAULT_K
     exclude: list[Id] = Field(default_factory=list, max_length=2000)
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     context: Context = Field(default_factory=lambda: NO_CONTEXT)
-    diversity: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: by score alone; 1: as different in text as can be
-    explain: bool = False  # True: each product says why it is there
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: by score alone; 1: by difference in text alone
+    explain: bool = False  # True: each product has contributions and explained_by
+
+    @property
+    def excluded(self) -> list[str]:
+        """Return the item_ids that must not be listed."""
+        return [*self.exclude, self.context.item_id] if self.context.item_id else self.exclude
 
 
 class SimilarRequest(Body):
-    """A product to find others like it, or to go with it."""
+    """A product, to find similar ones or those bought together with it."""
 
     item_id: Id
-    k: ListLength = USUAL_K
+    k: ListLength = DEFAULT_K
     exclude: list[Id] = Field(default_factory=list, max_length=2000)
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
 
+    @property
+    def excluded(self) -> list[str]:
+        """Return the item_ids that must not be listed."""
+        return [*self.exclude, self.item_id]
+
 
 class SearchRequest(UserOrHistory):
-    """A query as somebody typed it, and by whom."""
+    """A query as typed, and the user who typed it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"query": "red tea pot", "user_id": "u-1", "k": 10}]})
     query: Annotated[str, Field(max_length=200)]
-    k: ListLength = USUAL_K
+    k: ListLength = DEFAULT_K
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     personal: bool = True  # False: the same list for everybody
 
@@ -146,8 +158,8 @@ class Item(BaseModel):
     item_id: str
     title: str
     score: float
-    why: dict[str, float] | None = None  # where asked for: what each part of the model adds to the score
-    because: str | None = None  # and which product of the history reads most like it
+    contributions: dict[str, float] | None = None  # with `explain`: what each part of the model adds to the score
+    explained_by: str | None = None  # with `explain`: the product of the history with the most similar text
 
 
 class Answer(BaseModel):
@@ -158,20 +170,20 @@ class Answer(BaseModel):
     experiment: str | None = None
     arm: str | None = None  # of the experiment, or "canary"
     model: str
-    reason: str | None  # why another than the champion's model answered; None: it was the champion's
+    reason: str | None  # why a fallback answered; None: the version's own model did
     items: list[Item]
 
 
 class Accepted(BaseModel):
-    """Events that are on disk."""
+    """Events that are stored durably."""
 
     request_id: str
     accepted: int
-    new: int  # the others had been told before
+    new: int  # the others were stored before
 
 
-class Chances(BaseModel):
-    """What comes of a product if it is shown in the first place of a list."""
+class ItemProbabilities(BaseModel):
+    """The probabilities of events for a product shown at the first position of a list."""
 
     item_id: str
     click: float | None
@@ -180,24 +192,24 @@ class Chances(BaseModel):
 
 
 class RankAnswer(BaseModel):
-    """The products of the request, the most probably bought ones first; those that the model does not know are last."""
+    """The products of the request by the sum of their probabilities; those that the model does not know are last."""
 
     request_id: str
     version: int
-    items: list[Chances]
+    items: list[ItemProbabilities]
 
 
 class ProfileAnswer(BaseModel):
-    """What is known of a user, of what the service was told."""
+    """The stored history of a user, and the profile that it makes."""
 
     request_id: str
     user_id: str
-    history: list[Event]  # newest last
-    profile: dict[str, Any] | None  # None: nothing yet
+    history: list[HistoryEvent]  # newest last
+    profile: dict[str, Any] | None  # None: no events yet
 
 
 class ArmAnswer(BaseModel):
-    """In which arm of the running experiment a user is."""
+    """The arm of the running experiment that a user is in, and the version that answers there."""
 
     request_id: str
     experiment: str | None
@@ -206,11 +218,11 @@ class ArmAnswer(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 has it, application/problem+json."""
+    """An error in the form of RFC 9457, application/problem+json."""
 
     type: str
     title: str
     status: int
     detail: str
     request_id: str
-    errors: list[dict[str, str]] = []  # where in the request, and what is wrong there
+    errors: list[dict[str, str]] = []  # `where` in the request, and `what` is wrong there

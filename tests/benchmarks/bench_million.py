@@ -36,7 +36,7 @@ from components.recommenders.content import ContentRecommender, unit_rows
 from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
 from components.release.bundle import Bundle, BundleInfo, BundleSources, EncoderInfo, build_bundle, open_bundle
-from components.serving.inference.recommendations import Row, user_of
+from components.serving.inference.histories import HistoryRow, build_user
 from components.times import DAY_US
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +143,9 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
     assert bundle.ann is not None
     rng = np.random.default_rng(2)
     products = rng.integers(1, bundle.info.n_items + 1, ASKED)
-    users = Users.concat([user_of(bundle, [Row(str(i), "view", None) for i in h]) for h in histories(bundle, ASKED, 3)])
+    users = Users.concat(
+        [build_user(bundle, [HistoryRow(str(i), "view", None) for i in h]) for h in histories(bundle, ASKED, 3)]
+    )
     means = unit_rows(history_matrix(users, bundle.info.n_items, params.models.content.recency) @ model.vectors)
     found = {}
     for name, queries in (("products", vectors[products]), ("histories", means)):

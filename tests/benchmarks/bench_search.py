@@ -28,7 +28,7 @@ from components.params import load
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle, open_bundle
 from components.search.index import SearchIndex
-from components.serving.inference.recommendations import user_of
+from components.serving.inference.histories import build_user
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 K = 10
@@ -131,7 +131,7 @@ def main() -> int:
     start, end = (split.train_end, split.validation_end) if tries else (split.validation_end, 2**62)
     rows = asked(run, bundle, start, end)
     vectors = encoder.encode([row[0] for row in rows])
-    popular = bundle.fallback.score(user_of(bundle, []))[0]
+    popular = bundle.fallback.score(build_user(bundle, []))[0]
     people, nobody = personal_scores(run, bundle, window, rows), [None] * len(rows)
     known = sum(scores is not None for scores in people)
     print(f"{len(rows)} queries with a click in the {window} window, {known} by known users")

@@ -24,7 +24,7 @@ from components.release.records import parse_version
 from components.release.smoke_test import smoke_test
 from components.release.status import last_decision, last_drift
 from components.serving.inference.online_features import OnlineFeatures
-from components.serving.models.router import Stopped
+from components.serving.models.canary import CanaryStop
 from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.tuning.search import read_trials
@@ -91,8 +91,8 @@ def test_profiles_the_ranker_and_the_sentiment_head_give_the_same_numbers(bundle
     numbers = {name: value for name, value in profile.items() if isinstance(value, int | float)}
     assert sorted(numbers) == sorted(EXPECTED["profile"])
     close([numbers[name] for name in sorted(numbers)], [EXPECTED["profile"][name] for name in sorted(numbers)])
-    chances = features.chances(users_of([[1, 3]]), profile, np.arange(1, 21, dtype=np.int32))
-    close(chances, EXPECTED["chances"])
+    probabilities = features.predict_proba(users_of([[1, 3]]), profile, np.arange(1, 21, dtype=np.int32))
+    close(probabilities, EXPECTED["chances"])
     assert bundle.catalogue.embedding is not None
     head = SentimentHead.load(V0_1 / "bundle/sentiment")
     close(head.score(bundle.catalogue.embedding), EXPECTED["sentiment"])
@@ -173,7 +173,7 @@ def test_trials_and_the_choice_of_the_language_model_are_read() -> None:
 def test_what_the_service_wrote_of_its_models_is_read() -> None:
     bundles = SHOP / "serving/bundles"
     assert io.read_record(bundles / "current.json", ChampionRef, "champion").digest == DIGEST
-    assert io.read_record(bundles / "stopped.json", Stopped, "canary").version == 4
+    assert io.read_record(bundles / "stopped.json", CanaryStop, "canary").version == 4
 
 
 def test_the_store_of_events_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""HTTP: routes, admin, page, middleware and the server."""
+"""HTTP: the app and its server, routes, admin, page, middleware, and errors as problems."""

@@ -1,4 +1,4 @@
-"""Routes for those who run the service, behind a token; each call leaves a line in audit.jsonl, refused ones too."""
+"""Routes for operators, behind a bearer token; each call is logged in audit.jsonl, refused ones too."""
 
 import hmac
 import json
@@ -11,10 +11,9 @@ from fastapi import FastAPI, Request
 from pydantic import Field
 
 from components.errors import ContractError
-from components.serving.http.problems import ProblemError
-from components.serving.http.routes import ERRORS, Responses
+from components.serving.http.problems import ERRORS, ProblemError, Responses
 from components.serving.inference.service import RecommendationService
-from components.serving.schemas import Body, KeptId, UserRequest
+from components.serving.schemas import Body, StoredId, UserRequest
 from components.times import now_micros
 
 log = logging.getLogger("serving")
@@ -22,36 +21,36 @@ PROBLEMS: Responses = {**ERRORS, 401: ERRORS[422], 409: ERRORS[422]}
 
 
 class CanaryRequest(Body):
-    """Share of users whom the challenger answers from now on."""
+    """The share of users whom the challenger answers from now on."""
 
     share: Annotated[float, Field(ge=0, le=1)]
 
 
 class StockRequest(Body):
-    """How many pieces there are."""
+    """Quantities in stock, by item_id."""
 
-    quantities: Annotated[dict[KeptId, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
+    quantities: Annotated[dict[StoredId, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
 
 
 class Admin:
-    """Checks the token, and writes the audit."""
+    """Checks the token, and writes the audit log."""
 
     def __init__(self, service: RecommendationService, token: str | None, audit: Path) -> None:
-        """token: None keeps every admin route closed. audit: the file; other processes append to it, too."""
+        """token: None refuses every call. audit: the log; other processes append to it, too."""
         self.service, self.token, self.audit = service, token, audit
 
-    def enter(self, request: Request) -> None:
-        """Let the call in, or raise ProblemError; either way there is a line."""
+    def authorize(self, request: Request) -> None:
+        """Raise ProblemError without the token; either way the call is logged."""
         sent = request.headers.get("authorization", "")
-        good = self.token is not None and hmac.compare_digest(sent.encode(), f"Bearer {self.token}".encode())
-        self.write(request.url.path, "allowed" if good else "refused", request.state.request_id)
-        if not good:
+        is_allowed = self.token is not None and hmac.compare_digest(sent.encode(), f"Bearer {self.token}".encode())
+        self.write(request.url.path, "allowed" if is_allowed else "refused", request.state.request_id)
+        if not is_allowed:
             raise ProblemError(
-                401, "admin routes ask for CAROUSEL_ADMIN_TOKEN as a bearer token", {"WWW-Authenticate": "Bearer"}
+                401, "admin routes need CAROUSEL_ADMIN_TOKEN as a bearer token", {"WWW-Authenticate": "Bearer"}
             )
 
     def write(self, what: str, outcome: str, request_id: str = "") -> None:
-        """Append a line: when, what, with which outcome. No user, no token."""
+        """Append a line: time, route or change, outcome. No user, no token."""
         line = {"time": round(time.time(), 3), "what": what, "outcome": outcome, "request_id": request_id}
         log.warning("admin: %s %s", what, outcome)
         self.audit.parent.mkdir(parents=True, exist_ok=True)
@@ -65,15 +64,16 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
 
     @app.post("/admin/reload", responses=PROBLEMS)
     async def reload(request: Request) -> dict[str, Any]:
-        """Look the champion up now."""
-        admin.enter(request)
-        await service.apart(service.watcher.poll)
+        """Look the champion's alias up now, in this process."""
+        admin.authorize(request)
+        await service.workers.run_in_worker(service.watcher.poll)
         return {"version": service.champion().version}
 
-    @app.post("/admin/back", responses=PROBLEMS)
+    @app.post("/admin/revert", responses=PROBLEMS)
+    @app.post("/admin/back", include_in_schema=False)  # its name in version 0.1
     async def revert(request: Request) -> dict[str, Any]:
-        """Let the version before serve again in this process, at once; `carousel rollback` moves the alias for all."""
-        admin.enter(request)
+        """Serve the previous version again in this process, at once; `carousel rollback` moves the alias for all."""
+        admin.authorize(request)
         try:
             return {"version": service.watcher.revert().version}
         except ContractError as error:
@@ -81,20 +81,20 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
 
     @app.post("/admin/canary", responses=PROBLEMS)
     async def canary(body: CanaryRequest, request: Request) -> dict[str, Any]:
-        """Let the challenger answer a share of users; 0 ends it."""
-        admin.enter(request)
-        service.challenger.set_share(body.share)
+        """Let the challenger answer a share of users, in all processes of the machine within a second; 0 ends it."""
+        admin.authorize(request)
+        service.router.set_canary_share(body.share)
         return {"share": body.share}
 
     @app.post("/admin/stock", responses=PROBLEMS)
     async def stock(body: StockRequest, request: Request) -> dict[str, Any]:
-        """Tell how many pieces of products there are."""
-        admin.enter(request)
-        await service.apart(lambda: service.state.set_stock(body.quantities, now_micros()))
+        """Set the quantities in stock."""
+        admin.authorize(request)
+        await service.workers.run_in_worker(lambda: service.store.set_stock(body.quantities, now_micros()))
         return {"products": len(body.quantities)}
 
     @app.post("/admin/forget", responses=PROBLEMS)
     async def forget(body: UserRequest, request: Request) -> dict[str, Any]:
-        """Remove everything that a user did from the store; say how many events that was."""
-        admin.enter(request)
-        return {"events": await service.apart(lambda: service.state.delete_user(body.user_id))}
+        """Delete all events of a user from the store; return how many there were."""
+        admin.authorize(request)
+        return {"events": await service.workers.run_in_worker(lambda: service.store.delete_user(body.user_id))}

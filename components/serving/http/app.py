@@ -1,4 +1,4 @@
-"""The app, and `serve`, which `carousel serve` calls."""
+"""The app of one process, and `serve`, which `carousel serve` calls."""
 
 import logging
 import os
@@ -21,18 +21,11 @@ from components.serving.http.admin import Admin, add_admin
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import RequestGuard
 from components.serving.http.page import add_page
-from components.serving.http.routes import (
-    ERRORS,
-    add_events,
-    add_explain,
-    add_lists,
-    add_rank,
-    add_similar,
-    add_users,
-)
+from components.serving.http.routes import add_routes
 from components.serving.http.status import StatusReader
 from components.serving.inference.service import RecommendationService
 from components.serving.metrics import ServiceMetrics
+from components.serving.models.canary import reset_share
 from components.serving.models.router import TrafficRouter
 from components.serving.models.watcher import ModelWatcher, freeze_gc
 from components.serving.storage.exposures import ExposureLog
@@ -41,12 +34,12 @@ from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
 
 log = logging.getLogger("serving")
-MAX_CONNECTIONS = 1000  # sockets of a process; beyond, uvicorn answers 503
-SHUTDOWN_S = 10  # for the requests in flight when the service is told to end
+MAX_CONNECTIONS = 1000  # sockets of a process; beyond them, uvicorn answers 503
+SHUTDOWN_S = 10  # for the requests in flight when the service is stopped
 
 
-def make_app(service: RecommendationService, admin: Admin, loop: Callable[[], dict[str, Any]]) -> FastAPI:
-    """Return the app; its lifespan starts and stops the desk. loop: tells the state of the loop."""
+def make_app(service: RecommendationService, admin: Admin, status: Callable[[], dict[str, Any]]) -> FastAPI:
+    """Return the app; its lifespan starts and stops the service. status: what /status adds to the service's own."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +47,7 @@ def make_app(service: RecommendationService, admin: Admin, loop: Callable[[], di
         yield
         await anyio.to_thread.run_sync(service.stop)
 
-    serving = service.serving
+    serving = service.params
     app = FastAPI(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(
         RequestGuard,
@@ -63,33 +56,27 @@ def make_app(service: RecommendationService, admin: Admin, loop: Callable[[], di
         hosts=serving.allowed_hosts,
         metrics=service.metrics,
     )
-    problems.install(app)
-    add_events(app, service)
-    add_lists(app, service)
-    add_similar(app, service)
-    add_explain(app, service)
-    add_rank(app, service)
-    add_users(app, service)
+    problems.install(app, service.metrics)
+    add_routes(app, service)
     add_admin(app, admin)
     _add_probes(app, service)
     if serving.page:
-        add_page(app, service, loop)
+        add_page(app, service, status)
     return app
 
 
-def make_service(watcher: ModelWatcher, params: Params, state_url: str | None = None) -> RecommendationService:
-    """Return a desk. Beside the champions' bundles are the state and what was shown; all of it outlives the process.
+def make_service(watcher: ModelWatcher, params: Params, store_url: str | None = None) -> RecommendationService:
+    """Return the service. Event store and exposures are beside the watcher's bundles, and outlive the process.
 
-    state_url: of the database that holds the state instead.
+    store_url: of a PostgreSQL database that holds the events instead.
     """
     folder, metrics = watcher.folder, watcher.metrics
-    rival = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
-    state = open_event_store(state_url, folder, params.release.name, params.serving.store_connections)
-    knobs = params.serving.exposures
-    exposures = ExposureLog(folder / "exposures", knobs.rows_per_file, knobs.flush_s, knobs.max_queue_rows, metrics)
-    return RecommendationService(
-        watcher, TrafficRouter(rival, params.serving.challenger, metrics), state, exposures, params, metrics
-    )
+    challenger = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
+    store = open_event_store(store_url, folder, params.release.name, params.serving.store_connections)
+    bounds = params.serving.exposures
+    exposures = ExposureLog(folder / "exposures", bounds.rows_per_file, bounds.flush_s, bounds.max_queue_rows, metrics)
+    router = TrafficRouter(challenger, params.serving.challenger, metrics)
+    return RecommendationService(watcher, router, store, exposures, params, metrics)
 
 
 def from_settings(settings: Settings, params: Params) -> FastAPI:
@@ -106,15 +93,15 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     service = make_service(watcher, params, settings.event_store_address)
     token = settings.admin_token.get_secret_value() if settings.admin_token else None
     admin = Admin(service, token, shop / "audit.jsonl")
-    watcher.on_swap = service.challenger.watcher.on_swap = freeze_gc
-    service.challenger.audit = partial(admin.write, outcome="stopped")
+    watcher.on_swap = service.router.watcher.on_swap = freeze_gc
+    service.router.canary.audit = partial(admin.write, outcome="stopped")
     return make_app(service, admin, StatusReader(settings, params.release).read)
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: whose histories are taken in, where it is there.
+    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: whose events are imported, where it exists.
 
-    Raises ParamsError when the address cannot be had.
+    Raises ParamsError when it cannot listen on the address.
     """
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -122,14 +109,14 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
     from components.serving.http.protocol import BoundedProtocol
 
     serving = params.serving
-    _prepare_state(settings, params, snapshot)
+    _prepare_store(settings, params, snapshot)
     loop = choose_loop()
     config = uvicorn.Config(
         partial(from_settings, settings, params),
         factory=True,
         http=BoundedProtocol,
         ws="none",
-        access_log=False,  # its lines would hold what users looked at
+        access_log=False,  # its lines would name users and products
         log_config=None,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
@@ -143,21 +130,23 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
         if serving.workers == 1:
             uvicorn.Server(config).run([listener])
         else:
-            with tempfile.TemporaryDirectory(prefix="carousel-meters-") as folder:
-                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
+            with tempfile.TemporaryDirectory(prefix="carousel-metrics-") as folder:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes share their metrics
                 Multiprocess(config, [listener]).run()
 
 
-def _prepare_state(settings: Settings, params: Params, snapshot: Path | None) -> None:
-    """Make the store, fill it, and let go of events that are too old; once, before processes share it."""
+def _prepare_store(settings: Settings, params: Params, snapshot: Path | None) -> None:
+    """Create the store, import the snapshot, and delete events that are too old; once, before the processes start."""
     shop = params.release.name
-    state = open_event_store(settings.event_store_address, settings.shop(shop) / "serving", shop)
+    folder = settings.shop(shop) / "serving"
+    reset_share(folder / "challenger")
+    store = open_event_store(settings.event_store_address, folder, shop)
     if snapshot is not None:
-        import_snapshot(state, snapshot)
-    gone = state.prune(params.serving.event_retention_days)
-    state.close()
-    if gone:
-        log.info("%d events older than serving.event_retention_days were removed", gone)
+        import_snapshot(store, snapshot)
+    removed = store.prune(params.serving.event_retention_days)
+    store.close()
+    if removed:
+        log.info("%d events older than serving.event_retention_days were removed", removed)
 
 
 def _add_probes(app: FastAPI, service: RecommendationService) -> None:
@@ -167,14 +156,14 @@ def _add_probes(app: FastAPI, service: RecommendationService) -> None:
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", responses={503: ERRORS[503]})
+    @app.get("/readyz", responses={503: problems.ERRORS[503]})
     async def readyz() -> dict[str, str | int]:
         now = service.champion()
         return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _listening(host: str, port: int) -> Listener:

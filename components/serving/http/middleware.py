@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, the bound on bodies, the clock, and the promise that nothing ends in silence."""
+"""The outermost layer of the app: request ids, allowed hosts, bounds on bodies, and an answer to every failure."""
 
 import asyncio
 import logging
@@ -18,8 +18,8 @@ from components.serving.http.problems import problem
 from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
-ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-PROCESS, NUMBERS = secrets.token_hex(8), count()  # a forked process would share them: workers are spawned
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PROCESS, NUMBERS = secrets.token_hex(8), count()  # unique to this process, for workers are spawned and not forked
 PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
@@ -30,7 +30,7 @@ class RequestGuard:
     def __init__(
         self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], metrics: ServiceMetrics
     ) -> None:
-        """hosts: names by which the service is called, "*" is any; probes are answered under every name."""
+        """hosts: allowed in the Host header, "*" is any; probes are answered under every name."""
         self.app = app
         self.hosts = frozenset(hosts)
         self.max_body_bytes = max_body_bytes
@@ -46,7 +46,7 @@ class RequestGuard:
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        sender = _Sender(send, request_id)
         refusal = _reject_foreign_host(scope["path"], headers, self.hosts, request_id)
         body = b""
         try:
@@ -57,24 +57,24 @@ class RequestGuard:
             refusal = problem(408, f"the body did not arrive within {self.timeout_s:g} s", request_id)
         except _TooLargeError:
             refusal = problem(413, f"the body is over {self.max_body_bytes // 1024} KiB", request_id)
-        except _GoneError:
+        except _DisconnectError:
             return
         if refusal:
             refusal.headers["connection"] = "close"
-            await refusal(scope, receive, answer)
+            await refusal(scope, receive, sender)
         else:
-            await self._run(scope, _Replay(body, receive), answer, request_id)
+            await self._run(scope, _Replay(body, receive), sender, request_id)
         route = getattr(scope.get("route"), "path", "other")
-        self.metrics.answered(route, answer.status, time.perf_counter() - started)
+        self.metrics.record_request(route, sender.status, time.perf_counter() - started)
 
-    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", request_id: str) -> None:
+    async def _run(self, scope: Scope, receive: Receive, sender: "_Sender", request_id: str) -> None:
         try:
-            await self.app(scope, receive, answer)
-        except Exception:
+            await self.app(scope, receive, sender)
+        except Exception:  # of any kind: a client gets an answer, and the log the reason
             log.exception("request %s failed", request_id)
-            if not answer.status:
+            if not sender.status:
                 failed: Response = problem(500, "the service failed; its log has the reason", request_id)
-                await failed(scope, receive, answer)
+                await failed(scope, receive, sender)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         length = dict(scope["headers"]).get(b"content-length", b"0")
@@ -85,7 +85,7 @@ class RequestGuard:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _GoneError
+                raise _DisconnectError
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.max_body_bytes:
@@ -97,12 +97,12 @@ class _TooLargeError(Exception):
     pass
 
 
-class _GoneError(Exception):
+class _DisconnectError(Exception):
     pass
 
 
 class _Replay:
-    """Hand the body that was read to the app; after it, whatever the connection says."""
+    """Passes the body that was read to the app, then whatever the connection receives."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self.body: bytes | None = body
@@ -115,8 +115,8 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-class _Answer:
-    """Send on, with our headers, and remember the status; 0: nothing was sent yet."""
+class _Sender:
+    """Sends the app's answer with further headers; `status` is the answer's, 0 before it was sent."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.send = send
@@ -133,21 +133,21 @@ class _Answer:
 def _reject_foreign_host(
     path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str
 ) -> Response | None:
-    """Return 403 for a request under a foreign name, or from a page of another place, which must not act for us."""
+    """Return 403 for a Host that is not allowed (DNS rebinding), or an Origin other than the Host (cross-site)."""
     if "*" in hosts or path in PROBES:
         return None
     host = headers.get(b"host", b"")
-    if _place(b"//" + host)[1] not in hosts:
+    if _host(b"//" + host)[1] not in hosts:
         return problem(403, "the Host header is none of serving.allowed_hosts", request_id)
     origin = headers.get(b"origin")
-    if origin is not None and _place(origin)[0] != host.decode("latin-1"):
-        return problem(403, "the Origin is another place than this service", request_id)
+    if origin is not None and _host(origin)[0] != host.decode("latin-1"):
+        return problem(403, "the Origin is another host than the Host header", request_id)
     return None
 
 
 @lru_cache(maxsize=1000)
-def _place(address: bytes) -> tuple[str, str | None]:
-    """Return host and port, and the host alone; the same few come again and again."""
+def _host(address: bytes) -> tuple[str, str | None]:
+    """Return host and port, and the host alone."""
     try:
         parts = urlsplit(address.decode("latin-1"))
         return parts.netloc, parts.hostname
@@ -156,6 +156,6 @@ def _place(address: bytes) -> tuple[str, str | None]:
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    """Return the caller's X-Request-ID where it is a plain one, else a new one: this process and a running number."""
+    """Return the caller's X-Request-ID where it matches REQUEST_ID, else this process and a running number."""
     sent = headers.get(b"x-request-id")
-    return sent.decode() if sent and ID.fullmatch(sent) else f"{PROCESS}{next(NUMBERS):x}"
+    return sent.decode() if sent and REQUEST_ID.fullmatch(sent) else f"{PROCESS}{next(NUMBERS):x}"

@@ -1,4 +1,4 @@
-"""What the page at `/` asks beside the shop's routes; `serving.page: false` closes all of it."""
+"""The page at `/`, and the routes that only it calls; `serving.page: false` removes all of them."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from components.serving.http.routes import ERRORS
-from components.serving.inference import recommendations as answers
-from components.serving.inference.scorer import best_of
+from components.serving.http.problems import ERRORS, check_list_length
+from components.serving.inference.histories import build_user, to_rows
+from components.serving.inference.recommendations import recommend
+from components.serving.inference.scorer import score_users
 from components.serving.inference.service import RecommendationService
 from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
 from components.serving.storage.event_store import StoredEvent
 from components.times import to_datetime
 
-HERE = Path(__file__).parent
-SECURITY = {
+FOLDER = Path(__file__).parent
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-SHOWN = 50  # events of a history
+MAX_HISTORY = 50  # events that the page shows
+MAX_USERS = 20  # ids that the page suggests
 
 
 class CompareRequest(Body):
-    """A user, and how long the lists shall be."""
+    """A user, and the length of the lists."""
 
     user_id: Id
     k: ListLength = 10
 
 
-class Listed(BaseModel):
-    """A list on the page."""
+class ModelList(BaseModel):
+    """The list of one model."""
 
     version: int
     model: str
@@ -45,8 +47,8 @@ class Listed(BaseModel):
     items: list[Item]
 
 
-class Past(BaseModel):
-    """One event of the history."""
+class PastEvent(BaseModel):
+    """One event of the history, with the product's title."""
 
     item_id: str
     title: str
@@ -54,75 +56,78 @@ class Past(BaseModel):
     time: datetime
 
 
-class Compared(BaseModel):
-    """One user, seen by both."""
+class ModelComparison(BaseModel):
+    """A user's history, and the lists of both models."""
 
-    history: Annotated[list[Past], Field(description="newest first")]
-    champion: Listed
-    challenger: Listed | None  # None: there is none, or it is being loaded
+    history: Annotated[list[PastEvent], Field(description="newest first")]
+    champion: ModelList
+    challenger: ModelList | None  # None: there is none, or it is being loaded
 
 
-def add_page(app: FastAPI, service: RecommendationService, loop: Callable[[], dict[str, Any]]) -> None:
-    """Add the page and its own routes; none of them leaves a trace in what was shown."""
-    files = {name: (HERE / name).read_bytes() for name in ("page.html", "page.js")}
+def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], dict[str, Any]]) -> None:
+    """Add the page and its own routes; none of them logs an exposure."""
+    files = {name: (FOLDER / name).read_bytes() for name in ("page.html", "page.js")}
 
     @app.get("/", include_in_schema=False)
-    async def home() -> Response:
-        return Response(files["page.html"], media_type="text/html", headers=SECURITY)
+    async def page() -> Response:
+        return Response(files["page.html"], media_type="text/html", headers=SECURITY_HEADERS)
 
     @app.get("/page.js", include_in_schema=False)
     async def script() -> Response:
-        return Response(files["page.js"], media_type="text/javascript", headers=SECURITY)
+        return Response(files["page.js"], media_type="text/javascript", headers=SECURITY_HEADERS)
 
     @app.get("/page/users", responses=ERRORS)
     async def users(prefix: Annotated[str, Query(max_length=256)] = "") -> list[str]:
-        """Return some ids that begin so."""
-        return await service.apart(lambda: service.state.find_users(prefix, 20))
+        """Return some user ids with this prefix."""
+        return await service.workers.run_in_worker(lambda: service.store.find_users(prefix, MAX_USERS))
 
     @app.post("/page/compare", responses=ERRORS)
-    async def compare(body: CompareRequest, request: Request) -> Compared:
-        """Return a user's history, and the lists of champion and challenger with their reasons."""
-        service.check_k(body.k)
+    async def compare(body: CompareRequest) -> ModelComparison:
+        """Return a user's history, and the lists of champion and challenger with explanations."""
+        check_list_length(body.k, service.params.max_k)
         champion = service.champion()
-        service.challenger.look()
-        other = service.challenger.watcher.current
-        return await service.apart(lambda: _compared(service, champion, other, body))
+        service.router.follow()
+        challenger = service.router.watcher.current
+        return await service.workers.run_in_worker(lambda: compare_models(service, champion, challenger, body))
 
-    @app.get("/loop", responses=ERRORS)
-    async def state_of_the_loop() -> dict[str, Any]:
-        """Return who serves, what was deployed, the last verdict with its checks, and drift."""
-        told = dict(await service.apart(loop))
-        stopped = service.challenger.stopped()
-        told["serving"] = service.champion().version
-        told["canary"] = {
-            "share": service.challenger.canary_share,
-            "stopped": stopped.model_dump() if stopped else None,
-        }
-        return told
+    @app.get("/status", responses=ERRORS)
+    async def show_status() -> dict[str, Any]:
+        """Return who serves, the canary, deployments, the last decision with its checks, and drift."""
+        found = dict(await service.workers.run_in_worker(status))
+        canary = service.router.canary
+        stop = canary.stopped()
+        found["serving"] = service.champion().version
+        found["canary"] = {"share": canary.share, "stopped": stop.model_dump() if stop else None}
+        return found
+
+    @app.get("/loop", include_in_schema=False)  # its name in version 0.1
+    async def redirect_to_status() -> Response:
+        return RedirectResponse("/status", 308)
 
 
-def _compared(
-    service: RecommendationService, champion: ServedModel, other: ServedModel | None, body: CompareRequest
-) -> Compared:
+def compare_models(
+    service: RecommendationService, champion: ServedModel, challenger: ServedModel | None, body: CompareRequest
+) -> ModelComparison:
+    """Return what both models recommend to a user by the same stored history."""
     bundle = champion.bundle
-    sides = [champion] if other is None or other.bundle.digest == bundle.digest else [champion, other]
-    most = max(SHOWN, *(side.bundle.info.max_history for side in sides))
-    past = service.state.history(body.user_id, most)
-    seen = [
-        Past(
+    models = [champion] if challenger is None or challenger.bundle.digest == bundle.digest else [champion, challenger]
+    n_newest = max(MAX_HISTORY, *(model.bundle.info.max_history for model in models))
+    events = service.store.history(body.user_id, n_newest)
+    history = [
+        PastEvent(
             item_id=e.item_id,
             title=bundle.titles[bundle.index.get(e.item_id, 0)],
             event=e.event,
             time=to_datetime(e.at),
         )
-        for e in reversed(past[-SHOWN:])
+        for e in reversed(events[-MAX_HISTORY:])
     ]
-    lists = [_listed(side, past[-side.bundle.info.max_history :], body) for side in sides]
-    return Compared(history=seen, champion=lists[0], challenger=lists[1] if len(lists) > 1 else None)
+    lists = [_list_of(model, events[-model.bundle.info.max_history :], body) for model in models]
+    return ModelComparison(history=history, champion=lists[0], challenger=lists[1] if len(lists) > 1 else None)
 
 
-def _listed(side: ServedModel, past: Sequence[StoredEvent], body: CompareRequest) -> Listed:
-    asked = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
-    user = answers.user_of(side.bundle, answers.rows_of(past))
-    found = answers.recommend(side, user, best_of(side.bundle, [user], body.k)[0], asked, frozenset())
-    return Listed(version=side.version, model=found.model, reason=found.reason, items=found.items)
+def _list_of(served: ServedModel, events: Sequence[StoredEvent], body: CompareRequest) -> ModelList:
+    request = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
+    user = build_user(served.bundle, to_rows(events))
+    found = recommend(served.bundle, user, score_users(served.bundle, [user], body.k)[0], request, None)
+    return ModelList(version=served.version, model=found.model, reason=found.reason, items=found.items)

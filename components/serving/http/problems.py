@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457). No answer repeats what the request held: only where it was wrong."""
+"""Errors as application/problem+json (RFC 9457). An answer says where a request is wrong, and never repeats it."""
 
 import json
 import logging
@@ -11,11 +11,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
+from components.serving.inference.rules import RuleError
+from components.serving.metrics import ServiceMetrics
 from components.serving.schemas import Problem
 from components.serving.storage.event_store import StoreError
 
 log = logging.getLogger("serving")
 MAX_ERRORS = 10  # that one answer lists
+Responses = dict[int | str, dict[str, Any]]
+ERRORS: Responses = {
+    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
+}
 
 
 class ProblemError(Exception):
@@ -24,6 +31,18 @@ class ProblemError(Exception):
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, headers
+
+
+def check_list_length(k: int, max_k: int) -> None:
+    """Raise ProblemError for a list length out of bounds."""
+    if not 1 <= k <= max_k:
+        raise ProblemError(422, f"k is a list length from 1 to {max_k}")
+
+
+def event_not_stored(error: Exception) -> ProblemError:
+    """Return the error for events that could not be written."""
+    what = "the store is unavailable, busy or full" if isinstance(error, StoreError) else "the store failed"
+    return ProblemError(503, f"the events were not stored: {what}; send them again", {"Retry-After": "1"})
 
 
 def problem(
@@ -45,19 +64,22 @@ def problem(
     return Response(json.dumps(body.model_dump()), status, headers, "application/problem+json")
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of the app, its router and its validation be a problem."""
+def install(app: FastAPI, metrics: ServiceMetrics) -> None:
+    """Answer every error of the app, its router, its validation and the domain with a problem."""
 
     @app.exception_handler(ProblemError)
     async def _own(request: Request, error: ProblemError) -> Response:
         return problem(error.status, error.detail, request.state.request_id, headers=error.headers)
 
-    @app.exception_handler(StoreError)
-    async def _store(request: Request, error: StoreError) -> Response:
-        log.warning("%s", error)
-        return problem(
-            503, "the store of histories is away; try again", request.state.request_id, headers={"Retry-After": "1"}
-        )
+    for kind in (OverloadError, NoModelError, UnknownItemError, MissingPartError, RuleError, StoreError):
+
+        @app.exception_handler(kind)
+        async def _domain(request: Request, error: Exception) -> Response:
+            if isinstance(error, OverloadError):
+                metrics.requests_shed.inc()
+            if isinstance(error, StoreError):
+                log.warning("%s", error)
+            return await _own(request, to_problem(error))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -70,8 +92,22 @@ def install(app: FastAPI) -> None:
         return problem(422, f"{len(found)} error(s) in the request", request.state.request_id, shown)
 
 
+def to_problem(error: Exception) -> ProblemError:
+    """Return what a client is told of an error of the domain."""
+    match error:
+        case OverloadError():
+            return ProblemError(503, str(error), {"Retry-After": "1"})
+        case NoModelError():
+            return ProblemError(503, str(error), {"Retry-After": "5"})
+        case StoreError():  # its own text names hosts and paths
+            return ProblemError(503, "the event store is unavailable; try again", {"Retry-After": "1"})
+        case RuleError():
+            return ProblemError(422, f"filters.rules: {error}")
+    return ProblemError(404, str(error))
+
+
 def _where(error: Mapping[str, Any]) -> str:
-    """Return such as "body.history.3.item_id"; a name that the request made up stays out."""
+    """Return such as "body.history.3.item_id"; a field name that the request made up stays out."""
     parts = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
         parts[-1] = "(unknown field)"

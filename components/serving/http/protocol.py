@@ -5,22 +5,22 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_S = 10.0  # seconds from the first moment of a request until its head is complete
+HEAD_S = 10.0  # from the first byte of a request, or the connect, until its head is complete
 
 
 class BoundedProtocol(H11Protocol):
-    """Closes a connection whose request head does not arrive in time: uvicorn itself waits for ever."""
+    """Closes a connection whose request head does not arrive in time; uvicorn itself has no such timeout."""
 
     head_s = HEAD_S
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock of the first request."""
+        """Start the timer of the first head."""
         super().connection_made(transport)
         self._set_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Let the clock run while a head is incomplete, and stop it while a request is being answered."""
+        """Run the timer while a head is incomplete, not while a request is being answered."""
         super().data_received(data)
         if self._is_busy():
             self._clear_timer()
@@ -28,12 +28,12 @@ class BoundedProtocol(H11Protocol):
             self._set_timer()
 
     def on_response_complete(self) -> None:
-        """Start the clock again where the next request is already on its way; else keep-alive has its own."""
+        """Stop the timer; the next data starts it, and uvicorn's keep-alive timeout covers the time until then."""
         super().on_response_complete()
         self._clear_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the timer."""
         self._clear_timer()
         super().connection_lost(exc)
 
@@ -41,14 +41,14 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _set_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_s, self._give_up)
+        self._head_timer = self.loop.call_later(self.head_s, self._close_late)
 
     def _clear_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _give_up(self) -> None:
+    def _close_late(self) -> None:
         self._head_timer = None
         if not self._is_busy() and not self.transport.is_closing():
             self.transport.close()

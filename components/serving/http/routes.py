@@ -1,34 +1,24 @@
-"""The routes that a shop's pages call: events in, lists and what is known of users and products out."""
+"""The routes that a shop's pages call: events in; lists, and what is known of users and products, out."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
-from components.contracts import IntArray
-from components.serving.http.problems import ProblemError
-from components.serving.inference import recommendations as answers
-from components.serving.inference.recommendations import Out, Recommendation
-from components.serving.inference.scorer import NO_HISTORY
-from components.serving.inference.service import AWAY, RecommendationService, as_listed, unsafe
-from components.serving.models.watcher import ServedModel
+from components.serving.http.answers import build_answer, log_and_respond
+from components.serving.http.problems import ERRORS, ProblemError, Responses, check_list_length, event_not_stored
+from components.serving.inference.service import CLOCK_SKEW_US, RecommendationService
 from components.serving.schemas import (
-    USUAL_K,
+    DEFAULT_K,
     Accepted,
     Answer,
     ArmAnswer,
-    Chances,
-    Event,
     EventIn,
     EventsRequest,
+    HistoryEvent,
     Id,
-    Item,
     ItemsRequest,
-    Problem,
     ProfileAnswer,
     RankAnswer,
     RecommendRequest,
@@ -36,158 +26,101 @@ from components.serving.schemas import (
     SimilarRequest,
     UserRequest,
 )
-from components.serving.storage.event_store import StoredEvent, StoreError
-from components.times import HOUR_US, now_micros, to_datetime, to_micros
+from components.serving.storage.event_store import StoredEvent
+from components.times import now_micros, to_datetime, to_micros
 
-AHEAD_US = HOUR_US  # an event may be so far ahead of the service's clock, and no more
-Responses = dict[int | str, dict[str, Any]]
-ERRORS: Responses = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
-}
-Find = Callable[[ServedModel, SimilarRequest, Out], Recommendation]
 LIST: Responses = {200: {"model": Answer}, **ERRORS}
 Ids = Annotated[list[Id], Query(max_length=200, default_factory=list)]
 
 
+def add_routes(app: FastAPI, service: RecommendationService) -> None:
+    """Add all routes of this module."""
+    add_events(app, service)
+    add_lists(app, service)
+    add_similar(app, service)
+    add_items(app, service)
+    add_users(app, service)
+
+
 def add_events(app: FastAPI, service: RecommendationService) -> None:
-    """Add where events come in."""
+    """Add the route that takes events."""
 
     @app.post("/events", responses=ERRORS)
     async def events(body: EventsRequest, request: Request) -> Accepted:
-        """Take events; when this answers, they are on disk, and the user's next list knows them."""
+        """Store events; once this answers, they are on disk, and count in the user's next list."""
         now = now_micros()
-        happened = [_happened(event, now, n) for n, event in enumerate(body.events)]
+        stored = [to_stored_event(event, now, n) for n, event in enumerate(body.events)]
         try:
-            new = await asyncio.wrap_future(service.state.put(happened))
-        except Exception as error:
-            raise unsafe(error) from None
+            new = await asyncio.wrap_future(service.store.put(stored))
+        except Exception as error:  # whatever the store raises: no client may take the events for stored
+            raise event_not_stored(error) from None
         for event in body.events:
             service.metrics.events.labels(event.event).inc()
-        return Accepted(request_id=request.state.request_id, accepted=len(happened), new=new)
+        return Accepted(request_id=request.state.request_id, accepted=len(stored), new=new)
 
 
 def add_lists(app: FastAPI, service: RecommendationService) -> None:
-    """Add the routes that answer with a list for a user, of themselves or for a query."""
+    """Add the routes that answer with a list for a user or a query."""
+    max_k = service.params.max_k
 
     @app.post("/recommend", responses=LIST, response_class=Response)
     async def recommend(body: RecommendRequest, request: Request) -> Response:
         """Return products for a user, or for a history."""
-        return await service.recommend(request, body)
+        check_list_length(body.k, max_k)
+        return log_and_respond(service, request, await service.recommend(body), body.user_id, body.context.session_id)
 
     @app.get("/recommend", responses=LIST, response_class=Response)
     async def recommend_by_items(
-        request: Request, item_id: Ids, user_id: Annotated[Id | None, Query()] = None, k: int = USUAL_K
+        request: Request, item_id: Ids, user_id: Annotated[Id | None, Query()] = None, k: int = DEFAULT_K
     ) -> Response:
-        """Return products for a user, or for who looked at these items."""
-        service.check_k(k)
-        return await service.recommend(
-            request, RecommendRequest(user_id=user_id, history=[Event(item_id=i) for i in item_id], k=k)
-        )
+        """Return products for a user, or for views of these products."""
+        check_list_length(k, max_k)
+        body = RecommendRequest(user_id=user_id, history=[HistoryEvent(item_id=i) for i in item_id], k=k)
+        return log_and_respond(service, request, await service.recommend(body), user_id)
 
     @app.post("/search", responses=LIST, response_class=Response)
     async def search(body: SearchRequest, request: Request) -> Response:
-        """Return products for a query, in the order of who asks."""
-        service.check_k(body.k)
-        side = service.side(body.user_id)
-        bundle = side.champion.bundle
-        user, away = None, None
-        if body.personal:
-            try:
-                user = answers.user_of(bundle, await service.rows(body, bundle.info.max_history))
-            except StoreError:
-                away = AWAY  # the same list for everybody
-        out = await service.out(body.filters)
-
-        def work() -> Recommendation | None:
-            mask = answers.allowed(side.champion, body.filters, [], out)
-            return service.search_service(side.champion).find(body.query, user, body.k, mask)
-
-        found = await service.apart(work)
-        if found is None:
-            raise ProblemError(404, "the champion was packaged before there was search; run `carousel retrain`")
-        return service.shown(request, side, as_listed(found._replace(reason=found.reason or away)), body.user_id)
+        """Return products for a query, ranked for the user."""
+        check_list_length(body.k, max_k)
+        return log_and_respond(service, request, await service.search(body), body.user_id)
 
 
 def add_similar(app: FastAPI, service: RecommendationService) -> None:
-    """Add the routes that answer with what goes with a product."""
+    """Add the routes that answer with products related to one."""
+    max_k = service.params.max_k
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
         """Return products whose text is like that of one."""
-        return await _beside(service, request, body, answers.similar)
+        check_list_length(body.k, max_k)
+        return log_and_respond(service, request, await service.similar(body), None)
 
     @app.get("/similar", responses=LIST, response_class=Response)
-    async def similar_to_item(request: Request, item_id: Annotated[Id, Query()], k: int = USUAL_K) -> Response:
+    async def similar_to_item(request: Request, item_id: Annotated[Id, Query()], k: int = DEFAULT_K) -> Response:
         """Return products whose text is like that of one."""
-        service.check_k(k)
-        return await _beside(service, request, SimilarRequest(item_id=item_id, k=k), answers.similar)
+        check_list_length(k, max_k)
+        return log_and_respond(service, request, await service.similar(SimilarRequest(item_id=item_id, k=k)), None)
 
     @app.post("/bundle", responses=LIST, response_class=Response)
     async def bundle(body: SimilarRequest, request: Request) -> Response:
         """Return products that are bought together with one."""
-        return await _beside(service, request, body, answers.bought_together)
+        check_list_length(body.k, max_k)
+        return log_and_respond(service, request, await service.bought_together(body), None)
 
 
-def add_explain(app: FastAPI, service: RecommendationService) -> None:
-    """Add the route that tells why given products would be listed."""
+def add_items(app: FastAPI, service: RecommendationService) -> None:
+    """Add the routes that tell how given products suit a user."""
 
     @app.post("/explain", responses=LIST, response_class=Response)
     async def explain(body: ItemsRequest, request: Request) -> Response:
-        """Return the products' scores for a user, what each part of the model adds, and what they read like."""
-        side = service.side(body.user_id)
-        bundle = side.champion.bundle
-        user = answers.user_of(bundle, await service.rows(body, bundle.info.max_history))
-
-        def work() -> list[Item]:
-            order = _known(body, bundle.index)
-            if not len(order):
-                return []
-            items = answers.as_items(bundle, order, bundle.model.score(user, order)[0])
-            return answers.explained(bundle, user, order, items)
-
-        answer = Answer(
-            request_id=request.state.request_id,
-            version=side.champion.version,
-            experiment=side.experiment,
-            arm=side.arm,
-            model=bundle.info.model,
-            reason=None if len(user.history.item_idx) else NO_HISTORY,
-            items=await service.apart(work),
-        )
-        return Response(answer.model_dump_json(), media_type="application/json")
-
-
-def add_rank(app: FastAPI, service: RecommendationService) -> None:
-    """Add the route that tells what a user may do with given products."""
+        """Return the products' scores for a user, what each part of the model adds, and the nearest past product."""
+        return build_answer(request.state.request_id, *await service.explain(body))
 
     @app.post("/rank", responses=ERRORS)
     async def rank(body: ItemsRequest, request: Request) -> RankAnswer:
-        """Return the chances of a click, a cart and a purchase of these products, best first."""
-        side = service.side(body.user_id)
-        bundle, online_features = side.champion.bundle, side.champion.online_features
-        most = bundle.info.max_history
-        known = await service.told(partial(service.state.history, body.user_id, most)) if body.user_id else []
-        user = answers.user_of(bundle, answers.rows_of(body.history or known))
-        now = now_micros()
-
-        def work() -> list[Chances] | None:
-            order = _known(body, bundle.index)
-            told = online_features.chances(user, online_features.profile(known, now + AHEAD_US), order)
-            if told is None:
-                return None
-            by = np.argsort(-np.nan_to_num(told).sum(axis=1), kind="stable")
-            cells = [[None if np.isnan(x) else float(x) for x in told[n]] for n in by]
-            rest = [i for i in dict.fromkeys(body.item_ids) if i not in bundle.index]
-            names = [bundle.item_ids[order[n]] for n in by]
-            found = [
-                Chances(item_id=i, click=c[0], cart=c[1], purchase=c[2]) for i, c in zip(names, cells, strict=True)
-            ]
-            return found + [Chances(item_id=i, click=None, cart=None, purchase=None) for i in rest]
-
-        items = await service.apart(work)
-        if items is None:
-            raise ProblemError(404, "the champion has no ranker: the shop shows no impressions to learn from")
-        return RankAnswer(request_id=request.state.request_id, version=side.champion.version, items=items)
+        """Return the probabilities of a click, a cart and a purchase of these products, best first."""
+        variant, items = await service.rank(body)
+        return RankAnswer(request_id=request.state.request_id, version=variant.served.version, items=items)
 
 
 def add_users(app: FastAPI, service: RecommendationService) -> None:
@@ -195,44 +128,33 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
 
     @app.post("/profile", responses=ERRORS)
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:
-        """Return what the service was told of a user, and the profile that it makes."""
-        champion = service.champion()
-        rows = await service.told(partial(service.state.history, body.user_id, champion.bundle.info.max_history))
-        now = max([now_micros(), *(row.at + 1 for row in rows)])
-        told = await service.apart(lambda: champion.online_features.profile(rows, now))
+        """Return the stored history of a user, and the profile that it makes."""
+        rows, found = await service.profile(body.user_id)
         history = [
-            Event.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)}) for r in rows
+            HistoryEvent.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)})
+            for r in rows
         ]
-        return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=told)
+        return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=found)
 
     @app.post("/experiment", responses=ERRORS)
     async def experiment(body: UserRequest, request: Request) -> ArmAnswer:
-        """Return in which arm a user is, and which version answers there."""
-        side = service.side(body.user_id)
+        """Return the arm that a user is in, and the version that answers there."""
+        variant = service.assign(body.user_id)
         return ArmAnswer(
             request_id=request.state.request_id,
-            experiment=side.experiment,
-            arm=side.arm,
-            version=side.champion.version,
+            experiment=variant.experiment,
+            arm=variant.arm,
+            version=variant.served.version,
         )
 
 
-async def _beside(service: RecommendationService, request: Request, body: SimilarRequest, find: Find) -> Response:
-    service.check_k(body.k)
-    side = service.side(None)
-    out = await service.out(body.filters)
-    found = await service.apart(lambda: find(side.champion, body, out))
-    return service.shown(request, side, as_listed(found), None)
+def to_stored_event(event: EventIn, now: int, n: int) -> StoredEvent:
+    """Return the event as it is stored; the n-th of a request without a timestamp happened n us after `now`.
 
-
-def _known(body: ItemsRequest, index: dict[str, int]) -> IntArray:
-    """Return (n,) the item_idx of the products that the bundle knows, each once, in the order of the request."""
-    return np.array([index[i] for i in dict.fromkeys(body.item_ids) if i in index], np.int32)
-
-
-def _happened(event: EventIn, now: int, n: int) -> StoredEvent:
+    Raises ProblemError for a timestamp in the future.
+    """
     at = now + n if event.timestamp is None else to_micros(event.timestamp)
-    if at > now + AHEAD_US:
+    if at > now + CLOCK_SKEW_US:
         raise ProblemError(
             422, f"events.{n}.timestamp is in the future by the service's clock; expected the past (UTC)"
         )

@@ -1,1 +1,1 @@
-"""What makes an answer: scoring, rules, search, features of users."""
+"""From a request to a list: histories, scores, filters, explanations, search, and features of users."""

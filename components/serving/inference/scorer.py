@@ -1,4 +1,4 @@
-"""Lists for whoever waits: requests that wait together are scored together, and the same history is scored once."""
+"""Scoring in batches: requests that wait together are scored together, and the same history is scored once."""
 
 from __future__ import annotations
 
@@ -6,152 +6,165 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from components.contracts import BoolArray, FloatArray, IntArray, Ranked, Recommender, Users
 from components.release.bundle import Bundle
+from components.serving.inference.errors import OverloadError
 
 log = logging.getLogger("serving")
 FAILED, NO_HISTORY = "the model failed", "no history"
-Key = tuple[str, bytes, bytes, bytes]
-Rendered = tuple[bytes, tuple[str, ...]]  # a list as JSON, and the item_ids in it
+T = TypeVar("T")
+CacheKey = tuple[str, bytes, bytes, bytes]  # digest of the bundle, and the history
+
+
+class RenderedItems(NamedTuple):
+    """The products of a list as they are sent."""
+
+    json: bytes
+    item_ids: Sequence[str]
 
 
 @dataclass(frozen=True)
 class ScoredList:
-    """The best products for one user, best first; and which model said so."""
+    """The best products for one user, best first, and the model that scored them."""
 
-    items: IntArray  # (n,)
+    items: IntArray  # (n,) item_idx
     scores: FloatArray  # (n,)
     model: str
-    reason: str | None  # why it was the fallback
-    whole: bool  # whether no further product could be listed
-    rendered: dict[int, Rendered] = field(default_factory=dict, compare=False)  # by list length, as it was sent
+    reason: str | None  # why the fallback scored them; None: it did not
+    exhaustive: bool  # whether no further product could be listed
+    rendered: dict[int, RenderedItems] = field(default_factory=dict, compare=False)  # list length -> what was sent
 
-    def within(self, mask: BoolArray) -> ScoredList:
-        """Return the same list without what the (n_items + 1,) mask bars."""
-        kept = mask[self.items]
-        return ScoredList(self.items[kept], self.scores[kept], self.model, self.reason, self.whole)
-
-
-Waiting = tuple[Key, Bundle, Users, Future[ScoredList]]
+    def filter(self, mask: BoolArray) -> ScoredList:
+        """Return the same list without the products that the (n_items + 1,) mask excludes."""
+        allowed = mask[self.items]
+        return ScoredList(self.items[allowed], self.scores[allowed], self.model, self.reason, self.exhaustive)
 
 
-class OverloadError(Exception):
-    """Too many wait already."""
+Job = tuple[CacheKey, Bundle, Users, Future[ScoredList]]
 
 
 class Scorer:
-    """One thread that scores all who wait, at most `together` at once; one process has one."""
+    """One thread that scores all requests that wait, at most `max_batch_size` at once; a process has one scorer."""
 
-    def __init__(self, keep: int, together: int, max_waiting: int, remembered: int) -> None:
-        """keep: length of the lists; remembered: lists that are kept, newest use first (8 bytes x keep each)."""
-        self.keep, self.together, self.max_waiting, self.remembered = keep, together, max_waiting, remembered
-        self._known: OrderedDict[Key, ScoredList] = OrderedDict()
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._waiting: dict[Key, Future[ScoredList]] = {}
+    def __init__(self, list_length: int, max_batch_size: int, max_queue: int, cache_size: int) -> None:
+        """list_length: of the lists; cache_size: most lists in the LRU cache, of 8 bytes x list_length each."""
+        self.list_length, self.max_batch_size = list_length, max_batch_size
+        self.max_queue, self.cache_size = max_queue, cache_size
+        self._cache: OrderedDict[CacheKey, ScoredList] = OrderedDict()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._pending: dict[CacheKey, Future[ScoredList]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to score."""
-        self._thread = threading.Thread(target=self._score, name="scorer", daemon=True)
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End when all who wait have their lists."""
+        """Score all that waits, then end the thread."""
         self._queue.put(None)
         if self._thread:
             self._thread.join()
 
-    def best(self, bundle: Bundle, user: Users) -> ScoredList | Future[ScoredList]:
-        """Return the list of one user if it is known, else what will be it; raises OverloadError."""
+    def submit(self, bundle: Bundle, user: Users) -> ScoredList | Future[ScoredList]:
+        """Return the list of one user from the cache, else its future; raises OverloadError where the queue is full."""
         rows = user.history
         key = (bundle.digest, rows.item_idx.tobytes(), rows.event.tobytes(), rows.timestamp.tobytes())
         with self._lock:
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-                return known
-            same = self._waiting.get(key)
-            if same is not None:
-                return same
-            if len(self._waiting) >= self.max_waiting:
+            cached = self._cache.get(key)
+            if cached is not None:
+                self._cache.move_to_end(key)
+                return cached
+            pending = self._pending.get(key)
+            if pending is not None:
+                return pending
+            if len(self._pending) >= self.max_queue:
                 raise OverloadError
-            coming = self._waiting[key] = Future[ScoredList]()
-        self._queue.put((key, bundle, user, coming))
-        return coming
+            future = self._pending[key] = Future[ScoredList]()
+        self._queue.put((key, bundle, user, future))
+        return future
 
-    def _score(self) -> None:
-        going = True
-        while going:
+    def _run(self) -> None:
+        is_running = True
+        while is_running:
             batch = [self._queue.get()]
-            while len(batch) < self.together and not self._queue.empty():
+            while len(batch) < self.max_batch_size and not self._queue.empty():
                 batch.append(self._queue.get())
-            going = None not in batch
-            asked = [one for one in batch if one is not None]
-            for bundle in {id(one[1]): one[1] for one in asked}.values():
-                self._serve(bundle, [one for one in asked if one[1] is bundle])
+            is_running = None not in batch
+            jobs = [job for job in batch if job is not None]
+            for bundle in {id(job[1]): job[1] for job in jobs}.values():
+                self._score(bundle, [job for job in jobs if job[1] is bundle])
 
-    def _serve(self, bundle: Bundle, asked: list[Waiting]) -> None:
-        """Give each who waits for this bundle a list, or the error that even the fallback raised."""
-        lists: Sequence[ScoredList | Exception]
-        try:
-            lists = best_of(bundle, [user for _, _, user, _ in asked], self.keep)
-        except Exception as error:
-            lists = [error] * len(asked)
+    def _score(self, bundle: Bundle, jobs: list[Job]) -> None:
+        """Give each job of this bundle its list, or the error that even the fallback raised."""
+        outcome = _attempt(lambda: score_users(bundle, [user for _, _, user, _ in jobs], self.list_length))
+        lists: Sequence[ScoredList | Exception] = [outcome] * len(jobs) if isinstance(outcome, Exception) else outcome
         with self._lock:
-            for (key, _, _, _), found in zip(asked, lists, strict=True):
-                self._waiting.pop(key, None)
-                if isinstance(found, ScoredList) and found.reason != FAILED:
-                    self._known[key] = found
-            while len(self._known) > self.remembered:
-                self._known.popitem(last=False)
-        for (_, _, _, coming), found in zip(asked, lists, strict=True):
-            if isinstance(found, ScoredList):
-                coming.set_result(found)
+            for (key, _, _, _), scored in zip(jobs, lists, strict=True):
+                self._pending.pop(key, None)
+                if isinstance(scored, ScoredList) and scored.reason != FAILED:
+                    self._cache[key] = scored
+            while len(self._cache) > self.cache_size:
+                self._cache.popitem(last=False)
+        for (_, _, _, future), scored in zip(jobs, lists, strict=True):
+            if isinstance(scored, ScoredList):
+                future.set_result(scored)
             else:
-                coming.set_exception(found)
+                future.set_exception(scored)
 
 
-def best_of(bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None = None) -> list[ScoredList]:
-    """Return each user's list by the bundle's model; by the fallback for who has no history, or where the model fails.
+def score_users(
+    bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None = None
+) -> list[ScoredList]:
+    """Return each user's list by the bundle's model; by the fallback without a history, or where the model fails.
 
-    Each element of `users` is one user. A user on whom the model fails does not take the others along.
+    Each element of `users` is one user. A user on whom the model fails does not affect the others of the batch.
     """
-    own = [n for n, user in enumerate(users) if len(user.history.item_idx)]
-    found: list[ScoredList | None] = [None] * len(users)
-    if own:
-        try:
-            for n, best in zip(own, _lists(bundle.model, bundle, [users[n] for n in own], k, candidates), strict=True):
-                found[n] = best
-        except Exception:  # whatever a model raises, the visitor gets a list
-            if len(own) > 1:
-                for n in own:
-                    found[n] = best_of(bundle, [users[n]], k, candidates)[0]
-            else:
-                log.exception("the model of bundle %s failed; the fallback answers", bundle.digest[:12])
-    left = [n for n, best in enumerate(found) if best is None]
+    warm = [n for n, user in enumerate(users) if len(user.history.item_idx)]
+    lists: list[ScoredList | None] = [None] * len(users)
+    if warm:
+        outcome = _attempt(lambda: _recommend(bundle.model, bundle, [users[n] for n in warm], k, candidates))
+        if not isinstance(outcome, Exception):
+            for n, scored in zip(warm, outcome, strict=True):
+                lists[n] = scored
+        elif len(warm) > 1:
+            for n in warm:
+                lists[n] = score_users(bundle, [users[n]], k, candidates)[0]
+        else:
+            digest = bundle.digest[:12]
+            log.error("the model of bundle %s failed; the fallback answers", digest, exc_info=outcome)
+    left = [n for n, scored in enumerate(lists) if scored is None]
     if left:
-        for n, best in zip(left, _lists(bundle.fallback, bundle, [users[n] for n in left], k, candidates), strict=True):
-            reason = FAILED if len(users[n].history.item_idx) else NO_HISTORY
-            found[n] = ScoredList(best.items, best.scores, best.model, reason, best.whole)
-    return [best for best in found if best is not None]
+        scored_lists = _recommend(bundle.fallback, bundle, [users[n] for n in left], k, candidates)
+        for n, scored in zip(left, scored_lists, strict=True):
+            lists[n] = replace(scored, reason=FAILED if len(users[n].history.item_idx) else NO_HISTORY)
+    return [scored for scored in lists if scored is not None]
 
 
-def _lists(
+def _attempt(work: Callable[[], T]) -> T | Exception:
+    """Return what the work returns or raises."""
+    try:
+        return work()
+    except Exception as error:  # a model may raise anything; the scoring thread and the other users must go on
+        return error
+
+
+def _recommend(
     model: Recommender, bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None
 ) -> list[ScoredList]:
-    everybody, k_known = Users.concat(users), min(k, bundle.info.n_items)
-    ranked: Ranked = model.recommend(everybody, k_known, bundle.info.exclude_seen, candidates)
+    batch, k_known = Users.concat(users), min(k, bundle.info.n_items)
+    ranked: Ranked = model.recommend(batch, k_known, bundle.info.exclude_seen, candidates)
     lists = []
     for items, scores in zip(ranked.items, ranked.scores, strict=True):
         n = int(np.count_nonzero(items))
-        lists.append(
-            ScoredList(items[:n].copy(), scores[:n].copy(), model.name, None, n < len(items) or k > len(items))
-        )
+        exhaustive = n < len(items) or k > len(items)
+        lists.append(ScoredList(items[:n].copy(), scores[:n].copy(), model.name, None, exhaustive))
     return lists

@@ -1,4 +1,4 @@
-"""A query as typed -> products: the bundle's words, its encoder, what is popular, and what the user likes."""
+"""Search by one bundle: the index of words, the encoder, popularity, and the user's own scores."""
 
 from __future__ import annotations
 
@@ -13,72 +13,74 @@ from components.params import LanguageParams
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle
 from components.search.index import Hits
-from components.serving.inference.recommendations import Recommendation, as_items, user_of
+from components.serving.inference.histories import build_user
+from components.serving.inference.recommendations import Recommendation, to_items
 
-REMEMBERED = 2000  # vectors of queries: the same ones come again
-POOL = 500  # products of a large catalogue that are put in the order of who asks
+CACHED_VECTORS = 2000  # of queries: visitors repeat them
+PERSONAL_POOL = 500  # best products of a large catalogue that are ranked for the user
 
 
 class SearchService:
-    """Search by one bundle."""
+    """Search in the products of one bundle."""
 
     def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
-        """language: how texts are read; the bundle says how many tokens of them."""
+        """language: how texts are encoded; max_tokens is the bundle's."""
         self.bundle = bundle
         self.language = language.model_copy(update={"max_tokens": bundle.info.encoder.max_tokens, "threads": 1})
-        self._reading = threading.Lock()  # a tokenizer serves one at a time
-        self.vector = lru_cache(maxsize=REMEMBERED)(self._vector)
+        self._encoder_lock = threading.Lock()  # a tokenizer is not thread-safe
+        self.encode_query = lru_cache(maxsize=CACHED_VECTORS)(self._encode_query)
 
     @cached_property
     def encoder(self) -> Encoder | None:
-        """Return what made the products' vectors; None where the bundle does not hold it: words alone count then."""
+        """Return the encoder of the products' vectors; None where the bundle lacks it: then words alone count."""
         folder = self.bundle.folder / "encoder"
         return Encoder.load(folder, self.language) if folder.is_dir() else None
 
     @cached_property
-    def popular(self) -> FloatArray:
-        """Return (n_items + 1,) the fallback's scores for a stranger."""
-        popular: FloatArray = self.bundle.fallback.score(user_of(self.bundle, []))[0]
-        return popular
+    def popularity(self) -> FloatArray:
+        """Return (n_items + 1,) the fallback's scores for a user without a history."""
+        popularity: FloatArray = self.bundle.fallback.score(build_user(self.bundle, []))[0]
+        return popularity
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         """Load index and encoder, so that no visitor waits for it."""
         if self.bundle.search is not None:
-            self.find("a", None, 1, None)
+            self.search("a", None, 1, None)
 
-    def find(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Recommendation | None:
+    def search(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Recommendation | None:
         """Return the best k products for a query; None where the bundle holds no index.
 
-        user: whose likes count, None for nobody's.
+        user: whose scores count; None: the same list for everybody.
         """
         index, vectors = self.bundle.search, self.bundle.catalogue.embedding
         if index is None:
             return None
-        vector = self.vector(query.strip()) if vectors is not None else None
-        both = None if vector is None or vectors is None else (vector, vectors)
-        knows = user is not None and len(user.history.item_idx)
-        ann = self.bundle.ann
-        if ann is None:
-            personal = scaled(self.bundle.model.score(user))[0] if user is not None and knows else None
-            hits = index.search(query, k, both, personal, self.popular, mask)
-        else:  # too many products to score all of them for each who asks: the best are put in the user's order
-            hits = index.search(query, max(k, POOL) if knows else k, both, None, self.popular, mask, ann)
-            if user is not None and knows:
-                hits = self._in_order_of(user, hits, k, index.params.personal_weight)
-        return Recommendation(as_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
+        vector = self.encode_query(query.strip()) if vectors is not None else None
+        semantic = None if vector is None or vectors is None else (vector, vectors)
+        has_history = user is not None and len(user.history.item_idx)
+        ann_index = self.bundle.ann
+        if ann_index is None:
+            personal = scaled(self.bundle.model.score(user))[0] if user is not None and has_history else None
+            hits = index.search(query, k, semantic, personal, self.popularity, mask)
+        else:  # too many products to score all of them in each request: the best ones are reranked for the user
+            n = max(k, PERSONAL_POOL) if has_history else k
+            hits = index.search(query, n, semantic, None, self.popularity, mask, ann_index)
+            if user is not None and has_history:
+                hits = self._rerank_for(user, hits, k, index.params.personal_weight)
+        return Recommendation(to_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
 
-    def _in_order_of(self, user: Users, hits: Hits, k: int, weight: float) -> Hits:
-        """Return the best k of the hits, in the order of a user."""
+    def _rerank_for(self, user: Users, hits: Hits, k: int, weight: float) -> Hits:
+        """Return the best k of the hits for a user."""
         if not len(hits.items):
             return hits
-        liked = np.insert(self.bundle.model.score(user, hits.items), 0, 0, axis=1)  # (1, 1 + n), no product first
-        scores = hits.scores * (1 + weight * np.clip(scaled(liked)[0, 1:], 0, 1))
+        personal = np.insert(self.bundle.model.score(user, hits.items), 0, 0, axis=1)  # (1, 1 + n), padding first
+        scores = hits.scores * (1 + weight * np.clip(scaled(personal)[0, 1:], 0, 1))
         order = np.argsort(-scores, kind="stable")[:k]
         return Hits(hits.items[order], scores[order], hits.reason)
 
-    def _vector(self, query: str) -> FloatArray | None:
+    def _encode_query(self, query: str) -> FloatArray | None:
         if self.encoder is None or not query:
             return None
-        with self._reading:
+        with self._encoder_lock:
             vector: FloatArray = self.encoder.encode([query])[0]
         return vector if np.isfinite(vector).all() else None

@@ -1,277 +1,250 @@
-"""What all routes share: who answers, whose history it is, room for some requests at once, a note of what was shown."""
+"""The service behind the routes: assigns a model to each request, and answers with it from history and stock."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import NamedTuple, TypeVar
+from typing import Any
 
-import anyio
-import anyio.to_thread
-from fastapi import Request
-from pydantic import TypeAdapter
-from starlette.responses import Response
-
-from components.contracts import Users
+from components.contracts import BoolArray, Users
 from components.params import Params
 from components.release.bundle import Bundle
-from components.serving.http.problems import ProblemError
-from components.serving.inference import recommendations as answers
-from components.serving.inference.recommendations import Out, Recommendation, Row
-from components.serving.inference.rules import RuleError
-from components.serving.inference.scorer import FAILED, OverloadError, Rendered, ScoredList, Scorer
-from components.serving.inference.search_service import SearchService
+from components.serving.inference.errors import MissingPartError, NoModelError
+from components.serving.inference.histories import HistoryRow, build_user, to_rows
+from components.serving.inference.model_context import ModelContext, ModelContexts
+from components.serving.inference.recommendations import (
+    Recommendation,
+    RenderedList,
+    explain_items,
+    fallback_reason,
+    find_bought_together,
+    find_similar,
+    item_idx_of,
+    recommend,
+    render_items,
+    render_scored,
+    to_items,
+)
+from components.serving.inference.scorer import FAILED, NO_HISTORY, ScoredList, Scorer
+from components.serving.inference.shadow import Shadow
+from components.serving.inference.store_reader import STORE_UNAVAILABLE, StoreReader
+from components.serving.inference.worker_pool import WorkerPool
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.router import TrafficRouter, Variant
 from components.serving.models.watcher import ModelWatcher, ServedModel
-from components.serving.schemas import NO_FILTERS, Filters, Item, RecommendRequest, UserOrHistory
-from components.serving.storage.event_store import EventStore, StoreError
-from components.serving.storage.exposures import Exposure, ExposureLog
-from components.serving.storage.ttl_cache import TtlCached
-from components.times import now_micros
+from components.serving.schemas import (
+    NO_FILTERS,
+    ItemProbabilities,
+    ItemsRequest,
+    RecommendRequest,
+    SearchRequest,
+    SimilarRequest,
+)
+from components.serving.storage.event_store import EventStore, StoredEvent, StoreError
+from components.serving.storage.exposures import ExposureLog
+from components.times import HOUR_US, now_micros
 
-T = TypeVar("T")
-ITEMS = TypeAdapter(list[Item])
-TOLD = (b"experiment", b"arm", b"model", b"reason")
-REPLAYED = 32  # newest requests with which a new bundle is warmed
-STOCK_S = 2.0  # the stock is read again after this
-AWAY = "the store of histories is away"
+WARM_UP_HISTORIES = 32  # newest requests that a new model answers before it serves
+CLOCK_SKEW_US = HOUR_US  # how far ahead of this clock the timestamp of an event may be
+Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
+CachedList = tuple[int, Users, ScoredList]  # made from this version of the user's history
 
 
 class RecommendationService:
-    """Everything that a request needs, made once for a process."""
+    """What the requests of one process share: models, scorer, store, exposure log, worker threads."""
 
     def __init__(
         self,
         watcher: ModelWatcher,
-        challenger: TrafficRouter,
-        state: EventStore,
+        router: TrafficRouter,
+        store: EventStore,
         exposures: ExposureLog,
         params: Params,
         metrics: ServiceMetrics,
     ) -> None:
+        """watcher: of the champion; router: follows the challenger."""
         serving = params.serving
-        self.watcher, self.challenger = watcher, challenger
-        self.language = params.language
-        self._finders: dict[str, SearchService] = {}  # by digest of the bundle
-        self.state, self.exposures = state, exposures
-        self.serving, self.metrics = serving, metrics
+        self.watcher, self.router, self.store, self.exposures = watcher, router, store, exposures
+        self.params, self.metrics = serving, metrics
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
-        self.limiter = anyio.CapacityLimiter(serving.threads)
-        self.readers = anyio.CapacityLimiter(serving.store_connections)
-        self.recent: deque[list[Row]] = deque(maxlen=REPLAYED)
-        self.running = 0
-        self._kept: dict[
-            tuple[str, str], tuple[int, Users, ScoredList]
-        ] = {}  # (bundle, user) -> mark of the history, list
-        self.out_of_stock = TtlCached(STOCK_S, self._out_of_stock)  # item_ids of which nothing is left
-        watcher.warm = challenger.watcher.warm = self._warm
+        self.shadow = Shadow(router.watcher, serving.challenger.shadow_share, self.scorer, metrics)
+        self.reader = StoreReader(store, serving.store_connections, serving.max_queue)
+        self.workers = WorkerPool(serving.threads, serving.max_queue, metrics)
+        self.contexts = ModelContexts(
+            params.language, lambda: (watcher.current, watcher.previous, router.watcher.current)
+        )
+        self._recent: deque[list[HistoryRow]] = deque(maxlen=WARM_UP_HISTORIES)
+        self._user_lists: dict[tuple[str, str], CachedList] = {}  # by digest of the bundle and user_id
+        watcher.warm_up = router.watcher.warm_up = self.warm_up
 
     def start(self) -> None:
-        """Begin to serve; the last good bundle is loaded before this returns."""
+        """Start all threads; the last good bundle on disk serves when this returns."""
         self.scorer.start()
         self.exposures.start()
         self.watcher.start()
-        self.challenger.start()
+        self.router.start()
 
     def stop(self) -> None:
-        """End: lists that are under way are made, and what was shown and told is on disk."""
-        self.challenger.stop()
+        """End all threads: lists that wait are made, exposures and events that wait are written."""
+        self.router.stop()
         self.watcher.stop()
         self.scorer.stop()
         self.exposures.stop()
-        self.state.close()
+        self.store.close()
 
     def champion(self) -> ServedModel:
-        """Return the champion; raises ProblemError where there is none yet."""
+        """Return the champion; raises NoModelError."""
         champion = self.watcher.current
         if champion is None:
-            raise ProblemError(
-                503, "no champion serves yet; `carousel retrain --bootstrap` makes one", {"Retry-After": "5"}
-            )
+            raise NoModelError
         return champion
 
-    def side(self, user_id: str | None) -> Variant:
-        """Return who answers this user, and in which arm."""
-        return self.challenger.side(user_id, self.champion())
+    def assign(self, user_id: str | None) -> Variant:
+        """Return which model answers this user, and in which arm; raises NoModelError."""
+        return self.router.assign(user_id, self.champion())
 
-    async def recommend(self, request: Request, body: RecommendRequest) -> Response:
-        """Answer with a list for a user, and note what was shown."""
-        self.check_k(body.k)
+    def warm_up(self, served: ServedModel) -> None:
+        """Let a new model answer the newest histories before it serves; raises whatever the model raises."""
+        self.contexts.get(served).warm_up(list(self._recent))
+
+    async def recommend(self, body: RecommendRequest) -> tuple[Variant, RenderedList]:
+        """Return products for a user or a history. Raises NoModelError, OverloadError, RuleError."""
         started = time.perf_counter()
-        side = self.side(body.user_id)
-        bundle = side.champion.bundle
-        user, best = await self._best(bundle, body)
+        variant = self.assign(body.user_id)
+        bundle = variant.served.bundle
+        user, scored = await self._score(bundle, body)
         filters = body.filters
         if filters is NO_FILTERS and not (body.exclude or body.explain or body.diversity or body.context.item_id):
-            text, item_ids = rendered(bundle, best, body.k)
-            listed = Listed(text, item_ids, best.model, answers.reason_of(best, body))
+            rendered = RenderedList(render_scored(bundle, scored, body.k), scored.model, fallback_reason(scored, body))
         else:
-            out = await self.out(filters)
-            listed = as_listed(await self.apart(lambda: answers.recommend(side.champion, user, best, body, out)))
-        self.challenger.compare(side, user, listed, time.perf_counter() - started, self.scorer)
-        return self.shown(request, side, listed, body.user_id, body.context.session_id)
+            out_of_stock = await self.reader.out_of_stock(filters)
+            catalogue_filter = self.contexts.get(variant.served).catalogue_filter
 
-    async def _best(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, ScoredList]:
-        """Return the user and the best products; of a user of whom nothing new was told, what was found before."""
-        here, user_id = body.context.item_id, None if body.history else body.user_id
-        key, mark, keeps = (bundle.digest, user_id or ""), 0, user_id is not None and here is None
-        kept = self._kept.get(key) if keeps else None
+            def rerank() -> Recommendation:
+                mask = catalogue_filter.allowed(filters, body.excluded, out_of_stock)
+                return recommend(bundle, user, scored, body, mask)
+
+            rendered = _render(await self.workers.run_in_worker(rerank))
+        self.router.record(variant, rendered.reason == FAILED, time.perf_counter() - started)
+        self.shadow.compare(variant, user, rendered.items.item_ids)
+        return variant, rendered
+
+    async def _score(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, ScoredList]:
+        """Return the user and the scored list; from the cache while no event of the user was added."""
+        context_item, user_id = body.context.item_id, None if body.history else body.user_id
+        is_cacheable = user_id is not None and context_item is None
+        key, version, is_store_available = (bundle.digest, user_id or ""), 0, True
+        cached = self._user_lists.get(key) if is_cacheable else None
         try:
-            if user_id is not None and keeps:
+            if user_id is not None and is_cacheable:
                 # read before the history: an event that is written in between changes the version seen next time
-                mark = await self.told(partial(self.state.history_version, user_id))
-                if kept is not None and kept[0] == mark:
-                    return kept[1], kept[2]
-            rows, away = await self.rows(body, bundle.info.max_history, here), False
-        except StoreError:  # what is known of the user, and be it old, else what a stranger gets
-            if kept is not None:
-                return kept[1], replace(kept[2], reason=AWAY)
-            rows, away = answers.rows_of([], here), True
-        user = answers.user_of(bundle, rows)
-        self.recent.append(rows)
-        try:
-            best = self.scorer.best(bundle, user)
-            if isinstance(best, Future):
-                best = await asyncio.wrap_future(best)
-        except OverloadError:
-            raise self._overload() from None
-        if away:
-            return user, replace(best, reason=AWAY)
-        if keeps and best.reason != FAILED and self.serving.list_cache_size:
-            if len(self._kept) >= self.serving.list_cache_size:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = mark, user, best
-        return user, best
+                version = await self.reader.history_version(user_id)
+                if cached is not None and cached[0] == version:
+                    return cached[1], cached[2]
+            rows = await self.reader.rows(body, bundle.info.max_history, context_item)
+        except StoreError:  # the last list that was made for the user, else the one for an unknown user
+            if cached is not None:
+                return cached[1], replace(cached[2], reason=STORE_UNAVAILABLE)
+            rows, is_store_available = to_rows([], context_item), False
+        user = build_user(bundle, rows)
+        self._recent.append(rows)
+        scored = self.scorer.submit(bundle, user)
+        if isinstance(scored, Future):
+            scored = await asyncio.wrap_future(scored)
+        if not is_store_available:
+            return user, replace(scored, reason=STORE_UNAVAILABLE)
+        if is_cacheable and scored.reason != FAILED and self.params.list_cache_size:
+            if len(self._user_lists) >= self.params.list_cache_size:
+                self._user_lists.pop(next(iter(self._user_lists)))
+            self._user_lists[key] = version, user, scored
+        return user, scored
 
-    async def rows(self, body: UserOrHistory, newest: int, here: str | None = None) -> list[Row]:
-        """Return the history that counts: the request's, else what was told of the user. Raises StoreError."""
-        if body.history:
-            return answers.rows_of(body.history, here)
-        if body.user_id is None:
-            return answers.rows_of([], here)
-        return answers.rows_of(await self.told(partial(self.state.history, body.user_id, newest)), here)
+    async def search(self, body: SearchRequest) -> tuple[Variant, RenderedList]:
+        """Return products for a query. Raises NoModelError, OverloadError, RuleError, MissingPartError."""
+        variant, context = self._assign_context(body.user_id)
+        user, reason = None, None
+        if body.personal:
+            try:
+                rows = await self.reader.rows(body, context.bundle.info.max_history)
+                user = build_user(context.bundle, rows)
+            except StoreError:
+                reason = STORE_UNAVAILABLE  # the same list for everybody
+        out_of_stock = await self.reader.out_of_stock(body.filters)
 
-    async def told(self, read: Callable[[], T]) -> T:
-        """Return what the store says; one that is over the network is asked in a thread. Raises StoreError."""
-        if self.state.is_local:
-            return read()
-        if self.readers.statistics().tasks_waiting >= self.serving.max_queue:
-            raise self._overload()
-        return await anyio.to_thread.run_sync(read, limiter=self.readers)
+        def search() -> Recommendation | None:
+            mask = context.catalogue_filter.allowed(body.filters, [], out_of_stock)
+            return context.search.search(body.query, user, body.k, mask)
 
-    async def apart(self, work: Callable[[], T]) -> T:
-        """Return what the work gives, done in a thread; raises ProblemError for overload and for what it was asked."""
-        if self.running >= self.serving.threads + self.serving.max_queue:
-            raise self._overload()
-        self.running += 1
-        self.metrics.running.set(self.running)
-        try:
-            return await anyio.to_thread.run_sync(work, limiter=self.limiter)
-        except answers.UnknownItemError:
-            raise ProblemError(404, "the champion does not know this product") from None
-        except RuleError as error:
-            raise ProblemError(422, f"filters.rules: {error}") from None
-        finally:
-            self.running -= 1
-            self.metrics.running.set(self.running)
+        found = await self.workers.run_in_worker(search)
+        if found is None:
+            raise MissingPartError("the champion was packaged before there was search; run `carousel retrain`")
+        return variant, _render(found._replace(reason=found.reason or reason))
 
-    def shown(
-        self, request: Request, side: Variant, listed: Listed, user_id: str | None, session_id: str | None = None
-    ) -> Response:
-        """Return the answer (schemas.Answer), and leave a note of what it shows."""
-        if listed.reason:
-            self.metrics.fallbacks.labels(listed.reason).inc()
-        request_id, version = request.state.request_id, side.champion.version
-        about = (request_id, request.scope["path"], version, side.experiment, side.arm)
-        self.exposures.add(Exposure(user_id, listed.item_ids, now_micros(), session_id, *about))
-        told = (side.experiment, side.arm, listed.model, listed.reason)
-        words = b",".join(b'"%s":%s' % pair for pair in zip(TOLD, map(_json, told), strict=True))
-        head = b'{"request_id":"%s","version":%d,' % (request_id.encode(), version)
-        return Response(head + words + b',"items":' + listed.text + b"}", media_type="application/json")
+    async def similar(self, body: SimilarRequest) -> tuple[Variant, RenderedList]:
+        """Return products with a text like that of one. Raises as `search`, and UnknownItemError."""
+        return await self._find(body, find_similar)
 
-    async def out(self, filters: Filters) -> Out:
-        """Return the item_ids that the stock bars; none where the filters do not ask for it.
+    async def bought_together(self, body: SimilarRequest) -> tuple[Variant, RenderedList]:
+        """Return products that are bought together with one. Raises as `search`, and UnknownItemError."""
+        return await self._find(body, find_bought_together)
 
-        Raises StoreError where the stock was never read; what was read last counts while the store is away.
-        """
-        if not filters.in_stock:
-            return frozenset()
-        try:
-            return await self.told(self.out_of_stock)
-        except StoreError:
-            if self.out_of_stock.stale is None:
-                raise
-            return self.out_of_stock.stale
+    async def _find(self, body: SimilarRequest, find: Find) -> tuple[Variant, RenderedList]:
+        variant, context = self._assign_context(None)
+        out_of_stock = await self.reader.out_of_stock(body.filters)
 
-    def _out_of_stock(self) -> Out:
-        return frozenset(item_id for item_id, pieces in self.state.stock().items() if pieces <= 0)
+        def work() -> Recommendation:
+            return find(
+                context.bundle, body, context.catalogue_filter.allowed(body.filters, body.excluded, out_of_stock)
+            )
 
-    def search_service(self, champion: ServedModel) -> SearchService:
-        """Return what searches in a bundle; of bundles that serve no more nothing is kept."""
-        digest = champion.bundle.digest
-        search_service = self._finders.get(digest)
-        if search_service is None:
-            held = (self.watcher.current, self.watcher.previous, self.challenger.watcher.current)
-            kept = {c.bundle.digest for c in held if c is not None}
-            search_service = SearchService(champion.bundle, self.language)
-            self._finders = {d: f for d, f in self._finders.items() if d in kept} | {digest: search_service}
-        return search_service
+        return variant, _render(await self.workers.run_in_worker(work))
 
-    def check_k(self, k: int) -> None:
-        """Raise ProblemError for a list length out of bounds."""
-        if not 1 <= k <= self.serving.max_k:
-            raise ProblemError(422, f"k is a list length from 1 to {self.serving.max_k}")
+    async def explain(self, body: ItemsRequest) -> tuple[Variant, RenderedList]:
+        """Return scores, contributions and explanations of given products, those that the model knows."""
+        variant, context = self._assign_context(body.user_id)
+        bundle = context.bundle
+        user = build_user(bundle, await self.reader.rows(body, bundle.info.max_history))
 
-    def _warm(self, champion: ServedModel) -> None:
-        """Let a new bundle answer what was asked last; raises what it raises."""
-        champion.catalogue_filter.equal("brand", "")
-        self.search_service(champion).warm()
-        for rows in list(self.recent):
-            user = answers.user_of(champion.bundle, rows)
-            if len(user.history.item_idx):
-                champion.bundle.model.recommend(user, 1, champion.bundle.info.exclude_seen)
+        def work() -> Recommendation:
+            order = item_idx_of(bundle, body.item_ids)
+            items = to_items(bundle, order, bundle.model.score(user, order)[0]) if len(order) else []
+            reason = None if len(user.history.item_idx) else NO_HISTORY
+            return Recommendation(explain_items(bundle, user, order, items), bundle.info.model, reason)
 
-    def _overload(self) -> ProblemError:
-        self.metrics.shed.inc()
-        return ProblemError(503, "too many requests at once; try again in a second", {"Retry-After": "1"})
+        return variant, _render(await self.workers.run_in_worker(work))
+
+    async def rank(self, body: ItemsRequest) -> tuple[Variant, list[ItemProbabilities]]:
+        """Return the probabilities of events for given products, best first. Raises MissingPartError."""
+        variant, context = self._assign_context(body.user_id)
+        n_newest = context.bundle.info.max_history
+        stored = await self.reader.history(body.user_id, n_newest) if body.user_id else []
+        user = build_user(context.bundle, to_rows(body.history or stored))
+        now = now_micros() + CLOCK_SKEW_US
+
+        def work() -> list[ItemProbabilities] | None:
+            features = context.online_features
+            return features.rank_items(user, features.profile(stored, now), body.item_ids)
+
+        items = await self.workers.run_in_worker(work)
+        if items is None:
+            raise MissingPartError("the champion has no ranker: the shop's data has no impressions to train one")
+        return variant, items
+
+    async def profile(self, user_id: str) -> tuple[list[StoredEvent], dict[str, Any] | None]:
+        """Return the stored history of a user, oldest first, and the profile that it makes."""
+        context = self.contexts.get(self.champion())
+        rows = await self.reader.history(user_id, context.bundle.info.max_history)
+        now = max([now_micros(), *(row.at + 1 for row in rows)])
+        return rows, await self.workers.run_in_worker(lambda: context.online_features.profile(rows, now))
+
+    def _assign_context(self, user_id: str | None) -> tuple[Variant, ModelContext]:
+        variant = self.assign(user_id)
+        return variant, self.contexts.get(variant.served)
 
 
-class Listed(NamedTuple):
-    """A list as it is sent."""
-
-    text: bytes  # JSON
-    item_ids: Sequence[str]
-    model: str
-    reason: str | None
-
-
-def as_listed(found: Recommendation) -> Listed:
-    """Return a list as it is sent."""
-    return Listed(ITEMS.dump_json(found.items), [i.item_id for i in found.items], found.model, found.reason)
-
-
-def rendered(bundle: Bundle, best: ScoredList, k: int) -> Rendered:
-    """Return the first k of a list as JSON and ids; the same list is rendered once."""
-    done = best.rendered.get(k)
-    if done is None:
-        items = answers.as_items(bundle, best.items[:k], best.scores[:k])
-        done = best.rendered[k] = ITEMS.dump_json(items), tuple(item.item_id for item in items)
-    return done
-
-
-@lru_cache(maxsize=1000)
-def _json(value: str | None) -> bytes:
-    return json.dumps(value).encode()
-
-
-def unsafe(error: Exception) -> ProblemError:
-    """Return the answer to events that could not be written: nobody is told that they are safe."""
-    what = "the store is away, busy or full" if isinstance(error, StoreError) else "the store failed"
-    return ProblemError(503, f"the events were not taken: {what}; send them again", {"Retry-After": "1"})
+def _render(found: Recommendation) -> RenderedList:
+    return RenderedList(render_items(found.items), found.model, found.reason)

@@ -1,1 +1,1 @@
-"""Which models serve: following the registry, sharing out traffic."""
+"""The models that serve: which bundles are loaded, and which of them answers which user."""

@@ -1,10 +1,9 @@
-"""Bundles of the tiny world, and a shelf that plays the registry: an alias, and folders to copy."""
+"""Fixtures of the tests of serving: a bundle of the checkerboard, a registry that holds it, and a client of the app."""
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,71 +14,15 @@ import pytest
 from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
-from components.contracts import Catalogue, Interactions, Lineage, Users
-from components.errors import ReleaseError
 from components.params import Params, load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
-from components.release.manifest import check_files
-from components.release.registry import Version
 from components.search.index import SearchIndex
-from components.serving.http.admin import Admin
-from components.serving.http.app import make_app, make_service
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.postgres import Postgres, find_programs
+from tests.components.serving.support import N_ITEMS, ROOT, FakeRegistry, Remake, serving_client
 from tests.support import checkerboard
-
-from .postgres import Postgres, find_programs
-
-ROOT = Path(__file__).parents[3]
-World = tuple[Interactions, Catalogue, Users]
-N_ITEMS = 20
-
-
-class FakeRegistry:
-    """A registry in a folder: versions are bundles; `down` makes it unreachable."""
-
-    def __init__(self) -> None:
-        self.bundles: dict[int, Path] = {}
-        self.champion: int | None = None
-        self.challenger: int | None = None
-        self.down = False
-        self.fetches = 0
-
-    def put(self, folder: Path) -> int:
-        number = len(self.bundles) + 1
-        self.bundles[number] = folder
-        self.champion = number
-        return number
-
-    def alias(self, name: str) -> Version | None:
-        if self.down:
-            raise ReleaseError("registry at http://gone: unreachable")
-        number = {"champion": self.champion, "challenger": self.challenger}[name]
-        if number is None:
-            return None
-        digest = sha256((self.bundles[number] / "manifest.json").read_bytes()).hexdigest()
-        return version(number, digest)
-
-    def fetch(self, number: int, folder: Path) -> Path:
-        self.fetches += 1
-        if not folder.exists():
-            shutil.copytree(self.bundles[number], folder)
-        check_files(folder)
-        return folder
-
-
-def version(number: int, digest: str) -> Version:
-    lineage = Lineage(
-        git_revision="0" * 40,
-        git_dirty=False,
-        data_version="d",
-        params_digest="p",
-        bundle_digest=digest,
-        as_of="2026-03-01T00:00:00+00:00",
-        model="ease",
-    )
-    return Version(number=number, lineage=lineage, metrics={}, run_id="r", created_at="", evaluation_digest="")
 
 
 @pytest.fixture(scope="session")
@@ -135,9 +78,6 @@ def bundle(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "bundle"))
 
 
-Remake = Callable[..., Path]
-
-
 @pytest.fixture
 def remake(bundle: Path, tmp_path: Path) -> Remake:
     """Return a function that makes another bundle: files replaced, the manifest honest about them."""
@@ -174,23 +114,7 @@ def watcher(registry: FakeRegistry, params: Params, tmp_path: Path) -> ModelWatc
 
 @pytest.fixture
 def client(watcher: ModelWatcher, params: Params) -> Iterator[TestClient]:
-    with served(watcher, params) as client:
-        yield client
-
-
-TOKEN = "t0ken"
-
-
-@contextmanager
-def served(
-    watcher: ModelWatcher, params: Params, state_url: str | None = None, **serving: object
-) -> Iterator[TestClient]:
-    """Yield a client of the whole app; `serving` changes knobs."""
-    params = params.model_copy(update={"serving": params.serving.model_copy(update=serving)})
-    service = make_service(watcher, params, state_url)
-    app = make_app(service, Admin(service, TOKEN, watcher.folder.parent / "audit.jsonl"), dict)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        client.service = service  # type: ignore[attr-defined]
+    with serving_client(watcher, params) as client:
         yield client
 
 

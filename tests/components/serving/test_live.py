@@ -27,8 +27,7 @@ from components.release.bundle import open_bundle
 from components.release.registry import Registry
 from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
-
-from .conftest import ROOT, Remake
+from tests.components.serving.support import ROOT, Remake
 
 pytestmark = pytest.mark.slow
 START = """

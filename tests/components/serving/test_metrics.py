@@ -1,4 +1,4 @@
-"""What Prometheus reads: it counts, and names nobody."""
+"""Metrics: they count, name no user, and are aggregated over processes."""
 
 import os
 import subprocess
@@ -8,22 +8,21 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 
 from components.serving.metrics import ServiceMetrics
-
-from .conftest import ROOT
+from tests.components.serving.support import ROOT
 
 WORKER = """
 import os, signal, sys
 from components.serving.metrics import ServiceMetrics
 metrics = ServiceMetrics()
-metrics.version.set(int(sys.argv[1]))
+metrics.champion_version.set(int(sys.argv[1]))
 metrics.events.labels("view").inc()
 if sys.argv[2] == "die":
     os.kill(os.getpid(), signal.SIGKILL)
-print(metrics.text().decode())
+print(metrics.render().decode())
 """
 
 
-def test_metrics_count_and_name_nobody(client: TestClient) -> None:
+def test_metrics_count_and_name_no_user(client: TestClient) -> None:
     client.post("/recommend", json={"user_id": "ann-the-user"})
     client.get("/nothing/ann-the-user")
     text = client.get("/metrics").text
@@ -42,13 +41,13 @@ def test_each_app_counts_for_itself() -> None:
     assert other.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) is None
 
 
-def test_a_worker_that_was_killed_is_not_asked_for_its_version_any_more(tmp_path: Path) -> None:
+def test_gauges_of_a_killed_worker_are_removed(tmp_path: Path) -> None:
     def worker(version: int, end: str) -> str:
         command = [sys.executable, "-c", WORKER, str(version), end]
         environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
     worker(1, "die")
-    told = worker(2, "live")
-    assert "carousel_champion_version 2.0" in told
-    assert 'carousel_events_total{event="view"} 2.0' in told  # what the dead one counted stays
+    text = worker(2, "live")
+    assert "carousel_champion_version 2.0" in text
+    assert 'carousel_events_total{event="view"} 2.0' in text  # the counters of the killed one stay

@@ -23,10 +23,11 @@ from components.ranking.ranker import Ranker
 from components.recommenders.content import ContentRecommender
 from components.recommenders.factory import create
 from components.recommenders.histories import history_matrix
-from components.release.bundle import open_bundle
-from components.serving.inference.recommendations import Row, similar, user_of
+from components.release.bundle import Bundle, open_bundle
+from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.recommendations import Recommendation, find_similar
+from components.serving.inference.rules import CatalogueFilter
 from components.serving.inference.search_service import SearchService
-from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from tests.components.language.tiny import tiny_bert
@@ -107,6 +108,11 @@ def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[
     assert not (root / "bundle/encoder").exists()
 
 
+def similar(bundle: Bundle, request: SimilarRequest) -> Recommendation:
+    mask = CatalogueFilter(bundle.catalogue, bundle.index).allowed(request.filters, request.excluded, [])
+    return find_similar(bundle, request, mask)
+
+
 def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..., Path]) -> None:
     large = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
     root = evaluated("a", "content")
@@ -118,15 +124,17 @@ def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..
     assert isinstance(bundle.model, ContentRecommender)
     assert bundle.model.ann is bundle.ann
     request = SimilarRequest(item_id=catalogue.item_id[1], k=5)
-    walked, compared = (similar(ServedModel(1, b), request, frozenset()).items for b in (bundle, small))
+    walked, compared = (similar(b, request).items for b in (bundle, small))
     assert [i.item_id for i in walked] == [i.item_id for i in compared]
     assert [i.score for i in walked] == pytest.approx([i.score for i in compared], abs=1e-6)
     assert len(walked) == 5
     nothing = request.model_copy(update={"filters": Filters(brand="nobody's")})
-    assert similar(ServedModel(1, bundle), nothing, frozenset()).items == []
+    assert similar(bundle, nothing).items == []
     search_service = SearchService(bundle, large.language)
-    user = user_of(bundle, [Row(catalogue.item_id[2], "view", None), Row(catalogue.item_id[4], "view", None)])
-    one, other = (search_service.find("thing", who, 8, None) for who in (None, user))
+    user = build_user(
+        bundle, [HistoryRow(catalogue.item_id[2], "view", None), HistoryRow(catalogue.item_id[4], "view", None)]
+    )
+    one, other = (search_service.search("thing", who, 8, None) for who in (None, user))
     assert one is not None
     assert other is not None
     assert [i.item_id for i in one.items] != [i.item_id for i in other.items]

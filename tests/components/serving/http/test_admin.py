@@ -1,4 +1,4 @@
-"""Those who run the service: a token opens, everything is written down, strangers stay outside."""
+"""Admin routes need the token and are logged; foreign hosts and origins are refused."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.conftest import TOKEN, FakeRegistry, Remake, served
+from tests.components.serving.support import TOKEN, FakeRegistry, Remake, serving_client
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -19,8 +19,8 @@ def audit(watcher: ModelWatcher) -> list[dict]:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
-@pytest.mark.parametrize("path", ["/admin/reload", "/admin/back", "/admin/forget", "/admin/canary", "/admin/stock"])
-def test_nobody_without_the_token(client: TestClient, watcher: ModelWatcher, path: str, headers: dict) -> None:
+@pytest.mark.parametrize("path", ["/admin/reload", "/admin/revert", "/admin/forget", "/admin/canary", "/admin/stock"])
+def test_admin_routes_need_the_token(client: TestClient, watcher: ModelWatcher, path: str, headers: dict) -> None:
     bodies = {
         "/admin/forget": {"user_id": "ann"},
         "/admin/canary": {"share": 1},
@@ -31,18 +31,18 @@ def test_nobody_without_the_token(client: TestClient, watcher: ModelWatcher, pat
     assert (audit(watcher)[-1]["what"], audit(watcher)[-1]["outcome"]) == (path, "refused")
 
 
-def test_a_service_without_a_token_keeps_them_closed(watcher: ModelWatcher, params: Params) -> None:
+def test_without_a_configured_token_every_admin_call_is_refused(watcher: ModelWatcher, params: Params) -> None:
     from components.serving.http.admin import Admin
     from components.serving.http.app import make_app, make_service
 
     service = make_service(watcher, params)
     app = make_app(service, Admin(service, None, watcher.folder / "audit.jsonl"), dict)
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        for sent in ("Bearer ", "Bearer None"):
-            assert client.post("/admin/reload", headers={"Authorization": sent}).status_code == 401
+        for header in ("Bearer ", "Bearer None"):
+            assert client.post("/admin/reload", headers={"Authorization": header}).status_code == 401
 
 
-def test_what_is_allowed_is_written_down_without_names(client: TestClient, watcher: ModelWatcher) -> None:
+def test_the_audit_log_names_no_user_and_no_token(client: TestClient, watcher: ModelWatcher) -> None:
     client.post("/events", json={"events": [{"user_id": "ann", "item_id": "sku-1", "event": "view"}]})
     assert client.post("/admin/forget", json={"user_id": "ann"}, headers=BEARER).json() == {"events": 1}
     assert client.post("/recommend", json={"user_id": "ann"}).json()["reason"] == "no history"
@@ -53,11 +53,11 @@ def test_what_is_allowed_is_written_down_without_names(client: TestClient, watch
     assert TOKEN not in text
 
 
-def test_back_to_the_version_before(client: TestClient, registry: FakeRegistry, remake: Remake) -> None:
-    assert client.post("/admin/back", headers=BEARER).status_code == 409
+def test_revert_to_the_previous_version(client: TestClient, registry: FakeRegistry, remake: Remake) -> None:
+    assert client.post("/admin/back", headers=BEARER).status_code == 409  # the route's name in version 0.1
     registry.put(remake("second"))
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 2}
-    assert client.post("/admin/back", headers=BEARER).json() == {"version": 1}
+    assert client.post("/admin/revert", headers=BEARER).json() == {"version": 1}
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 1}  # the alias still names the other
     assert client.get("/readyz").json()["version"] == 1
     registry.put(remake("third"))
@@ -74,16 +74,16 @@ def test_back_to_the_version_before(client: TestClient, registry: FakeRegistry, 
         ({"Origin": "http://127.0.0.1"}, 200),
     ],
 )
-def test_other_names_and_other_places(client: TestClient, headers: dict, status: int) -> None:
+def test_foreign_hosts_and_origins_are_refused(client: TestClient, headers: dict, status: int) -> None:
     reply = client.post("/recommend", json={}, headers=headers)
     assert reply.status_code == status
-    assert client.get("/livez", headers=headers).status_code == 200  # probes come under any name
+    assert client.get("/livez", headers=headers).status_code == 200  # probes are answered under any name
 
 
-def test_any_name_where_that_is_wanted(watcher: ModelWatcher, params: Params) -> None:
-    with served(watcher, params, allowed_hosts=["*"]) as client:
+def test_any_host_is_allowed_by_a_star(watcher: ModelWatcher, params: Params) -> None:
+    with serving_client(watcher, params, allowed_hosts=["*"]) as client:
         assert client.post("/recommend", json={}, headers={"Host": "shop.example"}).status_code == 200
 
 
-def test_the_audit_is_beside_the_bundles(watcher: ModelWatcher, tmp_path: Path) -> None:
+def test_the_audit_log_is_beside_the_bundles(watcher: ModelWatcher, tmp_path: Path) -> None:
     assert watcher.folder.parent == tmp_path

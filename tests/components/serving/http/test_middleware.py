@@ -1,15 +1,15 @@
-"""The outermost layer: ids, bounds, and failures."""
+"""Request ids, bounds on bodies, and failures."""
 
 from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
-from components.serving.inference import recommendations as answers
+from components.serving.inference import service as module
 from components.serving.models.watcher import ModelWatcher
 
 
-def test_request_id_of_the_caller(client: TestClient) -> None:
+def test_the_request_id_of_the_caller_is_returned(client: TestClient) -> None:
     assert client.get("/livez", headers={"x-request-id": "a-1"}).headers["x-request-id"] == "a-1"
     assert client.get("/livez", headers={"x-request-id": "a b\x7f"}).headers["x-request-id"] != "a b\x7f"
 
@@ -28,7 +28,7 @@ def test_a_failure_is_a_problem(client: TestClient, watcher: ModelWatcher, monke
     def fail(*args: object) -> None:
         raise ZeroDivisionError("user ann")
 
-    monkeypatch.setattr(answers, "similar", fail)
+    monkeypatch.setattr(module, "find_similar", fail)
     reply = client.get("/similar", params={"item_id": "sku-1"})
     assert (reply.status_code, reply.headers["content-type"]) == (500, "application/problem+json")
     assert "ann" not in reply.text

@@ -1,4 +1,4 @@
-"""What a shop's pages see: an event changes the next list, answers say who made them, errors what was wrong."""
+"""The shop's routes end to end: an event changes the next list, answers name their model, errors their cause."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,38 +10,29 @@ from fastapi.testclient import TestClient
 
 from components.contracts import Users
 from components.params import Params
-from components.serving.inference.recommendations import Row, user_of
+from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.conftest import FakeRegistry, Remake, World, served
-
-
-def tell(client: TestClient, user: str, *items: int, event: str = "view", **more: object) -> dict:
-    events = [{"user_id": user, "item_id": f"sku-{i}", "event": event, **more} for i in items]
-    reply = client.post("/events", json={"events": events})
-    assert reply.status_code == 200, reply.text
-    return reply.json()
-
-
-def recommend(client: TestClient, **body: object) -> dict:
-    reply = client.post("/recommend", json=body)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
-
-
-def ids(answer: dict) -> list[str]:
-    return [item["item_id"] for item in answer["items"]]
+from tests.components.serving.support import (
+    FakeRegistry,
+    Remake,
+    World,
+    ids,
+    post_events,
+    recommend,
+    serving_client,
+)
 
 
 def test_an_event_changes_the_same_users_next_list(client: TestClient) -> None:
     before = recommend(client, user_id="ann", k=4)
     assert (before["model"], before["reason"]) == ("popularity", "no history")
-    said = tell(client, "ann", 1, 3)
-    assert (said["accepted"], said["new"]) == (2, 2)
+    stored = post_events(client, "ann", 1, 3)
+    assert (stored["accepted"], stored["new"]) == (2, 2)
     after = recommend(client, user_id="ann", k=4)
     assert (after["model"], after["reason"]) == ("ease", None)
     assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(after))
     assert not {"sku-1", "sku-3"} & set(ids(after))
-    tell(client, "ann", 2, 4, 6, 8, 10, event="purchase")
+    post_events(client, "ann", 2, 4, 6, 8, 10, event="purchase")
     assert ids(recommend(client, user_id="ann", k=4)) != ids(after)
     assert recommend(client, user_id="bob", k=4)["model"] == "popularity"
     assert ids(client.get("/recommend", params={"user_id": "ann", "k": 4}).json()) == ids(
@@ -49,23 +40,23 @@ def test_an_event_changes_the_same_users_next_list(client: TestClient) -> None:
     )
 
 
-def test_a_history_in_the_request_counts_alone(client: TestClient) -> None:
-    tell(client, "ann", 2, 4, 6)
+def test_a_history_in_the_request_replaces_the_stored_one(client: TestClient) -> None:
+    post_events(client, "ann", 2, 4, 6)
     answer = recommend(client, user_id="ann", history=[{"item_id": "sku-1"}, {"item_id": "sku-3"}], k=3)
     assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(answer))
 
 
-def test_events_outlive_the_service(watcher: ModelWatcher, params: Params) -> None:
-    with served(watcher, params) as client:
-        tell(client, "ann", 1, 3)
-    with served(watcher, params) as client:
+def test_events_survive_a_restart(watcher: ModelWatcher, params: Params) -> None:
+    with serving_client(watcher, params) as client:
+        post_events(client, "ann", 1, 3)
+    with serving_client(watcher, params) as client:
         assert recommend(client, user_id="ann")["model"] == "ease"
 
 
-def test_an_event_told_again_is_one(client: TestClient) -> None:
-    then = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-    assert tell(client, "ann", 1, timestamp=then)["new"] == 1
-    assert tell(client, "ann", 1, timestamp=then)["new"] == 0
+def test_an_event_sent_twice_is_stored_once(client: TestClient) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    assert post_events(client, "ann", 1, timestamp=at)["new"] == 1
+    assert post_events(client, "ann", 1, timestamp=at)["new"] == 0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +72,7 @@ def test_an_event_told_again_is_one(client: TestClient) -> None:
         {"colour": "red"},
     ],
 )
-def test_a_bad_event_is_refused_and_none_of_the_others_taken(client: TestClient, change: dict) -> None:
+def test_a_bad_event_is_refused_with_all_events_of_its_request(client: TestClient, change: dict) -> None:
     good = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
     reply = client.post("/events", json={"events": [good, good | change]})
     assert (reply.status_code, reply.headers["content-type"]) == (422, "application/problem+json")
@@ -89,60 +80,60 @@ def test_a_bad_event_is_refused_and_none_of_the_others_taken(client: TestClient,
 
 
 def test_filters_rules_and_stock(client: TestClient) -> None:
-    tell(client, "ann", 1, 3)
-    usual = ids(recommend(client, user_id="ann", k=18))
+    post_events(client, "ann", 1, 3)
+    unfiltered = ids(recommend(client, user_id="ann", k=18))
     rule = 'price < 8 and "red" in title'
-    some = ids(recommend(client, user_id="ann", k=18, filters={"rules": [rule]}))
-    assert some
-    assert some == [i for i in usual if i in some]
+    filtered = ids(recommend(client, user_id="ann", k=18, filters={"rules": [rule]}))
+    assert filtered
+    assert filtered == [i for i in unfiltered if i in filtered]
     reply = client.post("/recommend", json={"filters": {"rules": ["price <"]}})
     assert reply.status_code == 422
     assert "rules" in reply.json()["detail"]
     bearer = {"Authorization": "Bearer t0ken"}
-    assert client.post("/admin/stock", json={"quantities": {usual[0]: 0}}, headers=bearer).status_code == 200
-    assert ids(recommend(client, user_id="ann", k=5, filters={"in_stock": True})) == usual[1:6]
-    assert ids(recommend(client, user_id="ann", k=5)) == usual[:5]
+    assert client.post("/admin/stock", json={"quantities": {unfiltered[0]: 0}}, headers=bearer).status_code == 200
+    assert ids(recommend(client, user_id="ann", k=5, filters={"in_stock": True})) == unfiltered[1:6]
+    assert ids(recommend(client, user_id="ann", k=5)) == unfiltered[:5]
 
 
-def test_explanations(client: TestClient) -> None:
-    tell(client, "ann", 1, 3)
+def test_explanations_of_a_list_and_of_given_products(client: TestClient) -> None:
+    post_events(client, "ann", 1, 3)
     answer = recommend(client, user_id="ann", k=3, explain=True)
     for item in answer["items"]:
-        assert sum(item["why"].values()) == pytest.approx(item["score"], abs=1e-5)
-        assert item["because"] in ("sku-1", "sku-3")
-    asked = {"user_id": "ann", "item_ids": ["sku-2", "gone", *ids(answer)]}
-    told = client.post("/explain", json=asked).json()
-    assert ids(told) == ["sku-2", *ids(answer)]
+        assert sum(item["contributions"].values()) == pytest.approx(item["score"], abs=1e-5)
+        assert item["explained_by"] in ("sku-1", "sku-3")
+    body = {"user_id": "ann", "item_ids": ["sku-2", "gone", *ids(answer)]}
+    explained = client.post("/explain", json=body).json()
+    assert ids(explained) == ["sku-2", *ids(answer)]
     scores = {item["item_id"]: item["score"] for item in answer["items"]}
-    assert {i["item_id"]: i["score"] for i in told["items"][1:]} == pytest.approx(scores, abs=1e-5)
+    assert {i["item_id"]: i["score"] for i in explained["items"][1:]} == pytest.approx(scores, abs=1e-5)
 
 
-def test_search_is_in_the_order_of_who_asks(client: TestClient) -> None:
-    def find(query: str = "thing", **more: object) -> dict:
+def test_search_results_are_ranked_for_the_user(client: TestClient) -> None:
+    def search(query: str = "thing", **more: object) -> dict:
         reply = client.post("/search", json={"query": query, "k": 6} | more)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
-    tell(client, "ann", 1, 3, 5)
-    tell(client, "bob", 2, 4, 6)
-    assert ids(find(user_id="ann")) != ids(find(user_id="bob"))
-    assert ids(find(user_id="ann", personal=False)) == ids(find(user_id="bob", personal=False)) == ids(find())
-    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(find("red")))
-    assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(find("bleu", user_id="ann")))
-    assert find("bleu")["reason"] == "read as blue"
-    assert "nothing matches" in find("zzzz")["reason"]
-    assert len(find("zzzz")["items"]) == 6
-    assert ids(find("red", filters={"rules": ['item_id == "sku-7"']})) == ["sku-7"]
+    post_events(client, "ann", 1, 3, 5)
+    post_events(client, "bob", 2, 4, 6)
+    assert ids(search(user_id="ann")) != ids(search(user_id="bob"))
+    assert ids(search(user_id="ann", personal=False)) == ids(search(user_id="bob", personal=False)) == ids(search())
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(search("red")))
+    assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(search("bleu", user_id="ann")))
+    assert search("bleu")["reason"] == "read as blue"
+    assert "nothing matches" in search("zzzz")["reason"]
+    assert len(search("zzzz")["items"]) == 6
+    assert ids(search("red", filters={"rules": ['item_id == "sku-7"']})) == ["sku-7"]
     assert client.post("/search", json={"query": "x" * 201}).status_code == 422
 
 
-def test_what_goes_with_a_product(client: TestClient) -> None:
+def test_products_bought_together(client: TestClient) -> None:
     answer = client.post("/bundle", json={"item_id": "sku-2", "k": 4}).json()
     assert all(int(i.split("-")[1]) % 2 == 0 for i in ids(answer))
     assert client.post("/bundle", json={"item_id": "gone"}).status_code == 404
 
 
-def test_a_bundle_without_a_ranker_says_so(client: TestClient) -> None:
+def test_rank_without_a_ranker_says_so(client: TestClient) -> None:
     reply = client.post("/rank", json={"user_id": "ann", "item_ids": ["sku-1"]})
     assert reply.status_code == 404
     assert "no ranker" in reply.json()["detail"]
@@ -150,15 +141,15 @@ def test_a_bundle_without_a_ranker_says_so(client: TestClient) -> None:
 
 def test_the_profile_of_a_user(client: TestClient) -> None:
     assert client.post("/profile", json={"user_id": "ann"}).json()["profile"] is None
-    tell(client, "ann", 1, 3)
-    tell(client, "ann", 3, event="purchase", price=4.0, quantity=2)
-    told = client.post("/profile", json={"user_id": "ann"}).json()
-    assert [e["item_id"] for e in told["history"]] == ["sku-1", "sku-3", "sku-3"]
-    assert told["profile"]["frequency"] == 1
+    post_events(client, "ann", 1, 3)
+    post_events(client, "ann", 3, event="purchase", price=4.0, quantity=2)
+    answer = client.post("/profile", json={"user_id": "ann"}).json()
+    assert [e["item_id"] for e in answer["history"]] == ["sku-1", "sku-3", "sku-3"]
+    assert answer["profile"]["frequency"] == 1
 
 
-def test_each_list_leaves_a_row_for_each_product(watcher: ModelWatcher, params: Params) -> None:
-    with served(watcher, params) as client:
+def test_each_list_is_logged_with_a_row_for_each_product(watcher: ModelWatcher, params: Params) -> None:
+    with serving_client(watcher, params) as client:
         answer = recommend(client, user_id="ann", k=3, context={"session_id": "s1"})
         client.get("/similar", params={"item_id": "sku-1", "k": 2})
     files = sorted((watcher.folder / "exposures").glob("*.parquet"))
@@ -172,10 +163,10 @@ def test_each_list_leaves_a_row_for_each_product(watcher: ModelWatcher, params: 
     assert len(rows) == 5
 
 
-def test_a_new_champion_answers_with_the_same_history(
+def test_a_new_champion_answers_from_the_same_history(
     client: TestClient, registry: FakeRegistry, remake: Remake
 ) -> None:
-    tell(client, "ann", 1, 3)
+    post_events(client, "ann", 1, 3)
     first = recommend(client, user_id="ann", k=5)
     registry.put(remake("next"))
     watcher = client.service.watcher  # type: ignore[attr-defined]
@@ -185,22 +176,22 @@ def test_a_new_champion_answers_with_the_same_history(
     assert ids(first) == ids(again)
 
 
-def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_scores(
-    client: TestClient, world: World
-) -> None:
-    """What evaluation would have ranked for these histories, all at once."""
+def test_a_thousand_requests_have_the_scores_of_batch_evaluation(client: TestClient, world: World) -> None:
+    """The model ranks all histories in one batch, as evaluation does."""
     rng = np.random.default_rng(0)
     bundle = client.service.champion().bundle  # type: ignore[attr-defined]
     histories = [rng.choice(np.arange(1, 20), size=rng.integers(1, 9)).tolist() for _ in range(1000)]
     answered = []
     for n, items in enumerate(histories):
         if n % 2:
-            tell(client, f"user-{n}", *items)
+            post_events(client, f"user-{n}", *items)
             answered.append(recommend(client, user_id=f"user-{n}", k=10))
         else:
             history = [{"item_id": f"sku-{i}", "event": "view"} for i in items]
             answered.append(recommend(client, history=history, k=10))
-    users = Users.concat([user_of(bundle, [Row(f"sku-{i}", "view", None) for i in items]) for items in histories])
+    users = Users.concat(
+        [build_user(bundle, [HistoryRow(f"sku-{i}", "view", None) for i in items]) for items in histories]
+    )
     ranked = bundle.model.recommend(users, 10, True)
     for n, answer in enumerate(answered):
         expected = {bundle.item_ids[i]: s for i, s in zip(ranked.items[n], ranked.scores[n], strict=True) if i}
@@ -208,13 +199,13 @@ def test_a_thousand_requests_replayed_through_the_batch_path_have_the_same_score
         assert got == pytest.approx(expected, abs=1e-5), n
 
 
-def test_a_store_that_cannot_write_promises_nothing(client: TestClient, tmp_path: Path) -> None:
+def test_events_that_cannot_be_written_get_503(client: TestClient, tmp_path: Path) -> None:
     import sqlite3
 
     def refuse(parts: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    client.service.state._commit = refuse  # type: ignore[attr-defined]
+    client.service.store._commit = refuse  # type: ignore[attr-defined]
     event = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
     reply = client.post("/events", json={"events": [event]})
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")

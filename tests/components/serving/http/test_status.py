@@ -1,4 +1,4 @@
-"""The state of the loop, with and without a registry."""
+"""The release status, with and without a registry."""
 
 from pathlib import Path
 
@@ -16,25 +16,25 @@ def settings(home: Path) -> Settings:
     return Settings(home=home).resolved(home)
 
 
-def test_before_the_first_run_there_is_nothing(params: Params, tmp_path: Path) -> None:
-    told = StatusReader(settings(tmp_path), params.release).read()
-    assert (told["champion"], told["verdict"], told["checks"], told["deployments"]) == (None, None, [], [])
-    assert told["registry"] is None
+def test_before_the_first_run_the_status_is_empty(params: Params, tmp_path: Path) -> None:
+    found = StatusReader(settings(tmp_path), params.release).read()
+    assert (found["champion"], found["verdict"], found["checks"], found["deployments"]) == (None, None, [], [])
+    assert found["registry"] is None
 
 
-def test_what_was_deployed_is_there_when_the_registry_is_away(
+def test_deployments_are_listed_while_the_registry_is_unreachable(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*args: object) -> None:
+    def unreachable(*args: object) -> None:
         raise ReleaseError("registry at http://gone: unreachable")
 
-    monkeypatch.setattr(module, "status", away)
+    monkeypatch.setattr(module, "status", unreachable)
     shop = tmp_path / "shops" / params.release.name
     shop.mkdir(parents=True)
     ledger = Ledger(shop)
     ledger.close(ledger.begin("promote", 3, None, "d" * 64, None), "done", "it serves")
-    loop = StatusReader(settings(tmp_path), params.release)
-    told = loop.read()
-    assert "unreachable" in told["registry"]
-    assert [(d["version"], d["state"]) for d in told["deployments"]] == [(3, "done")]
-    assert loop.read() is told  # kept for some seconds
+    reader = StatusReader(settings(tmp_path), params.release)
+    found = reader.read()
+    assert "unreachable" in found["registry"]
+    assert [(d["version"], d["state"]) for d in found["deployments"]] == [(3, "done")]
+    assert reader.read() is found  # cached

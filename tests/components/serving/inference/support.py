@@ -1,22 +1,22 @@
-"""What a service answers while its event store is away."""
+"""What a service answers while its event store is unavailable."""
 
 import time
 from typing import Any
 
 from fastapi.testclient import TestClient
 
-from components.serving.inference.service import AWAY
-from tests.components.serving.http.test_routes import ids, recommend
+from components.serving.inference.store_reader import STORE_UNAVAILABLE
+from tests.components.serving.support import ids, recommend
 
 
 def check_answers_without_store(one: TestClient, other: TestClient, last: dict[str, Any]) -> None:
     """Check all routes. last: what `one` answered to ann before; it knows the stock, too."""
     cached = recommend(one, user_id="ann", k=4)
-    assert (ids(cached), cached["model"], cached["reason"]) == (ids(last), "ease", AWAY)
+    assert (ids(cached), cached["model"], cached["reason"]) == (ids(last), "ease", STORE_UNAVAILABLE)
     unknown = recommend(other, user_id="bob", k=4)
-    assert (unknown["model"], unknown["reason"], len(ids(unknown))) == ("popularity", AWAY, 4)
+    assert (unknown["model"], unknown["reason"], len(ids(unknown))) == ("popularity", STORE_UNAVAILABLE, 4)
     in_stock = recommend(one, user_id="ann", k=4, filters={"in_stock": True})
-    assert in_stock["reason"] == AWAY  # by the stock that was read last
+    assert in_stock["reason"] == STORE_UNAVAILABLE  # by the stock that was read last
     found = other.post("/search", json={"query": "shoe", "user_id": "ann", "k": 3})
     assert found.status_code == 200, found.text
     event = {"user_id": "ann", "item_id": "sku-5", "event": "view"}

@@ -1,4 +1,4 @@
-"""Rules over products: what they let through, and that nothing else than a rule is ever read."""
+"""Rules over products: what they match, and that any other text is refused with a reason."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,8 @@ def catalogue_filter() -> CatalogueFilter:
             category=["", "Home", "Home > Kitchen", "Homeware", "Home > Kitchen > Pots", ""],
             language=["", "en", "en", "zh", "en", ""],
             price=np.array([NAN, 10, 50, 49.5, NAN, 0], np.float32),
-        )
+        ),
+        {},
     )
 
 
@@ -33,7 +34,7 @@ def catalogue_filter() -> CatalogueFilter:
         ("price < 50", [1, 3, 5]),
         ("50 > price", [1, 3, 5]),
         ("10 <= price <= 49.5", [1, 3]),
-        ("price != 10", [2, 3, 5]),  # an unknown price fulfils nothing
+        ("price != 10", [2, 3, 5]),  # an unknown price fulfils no comparison
         ("not price < 50", [2, 4]),
         ("price in (10, 0)", [1, 5]),
         ("price > -1", [1, 2, 3, 5]),
@@ -52,8 +53,8 @@ def catalogue_filter() -> CatalogueFilter:
         ('(item_id == "p1" or item_id == "p2") and not (price > 20)', [1]),
     ],
 )
-def test_what_a_rule_lets_through(catalogue_filter: CatalogueFilter, rule: str, listed: list[int]) -> None:
-    assert np.flatnonzero(catalogue_filter.mask(rule)).tolist() == listed
+def test_a_rule_matches_products(catalogue_filter: CatalogueFilter, rule: str, listed: list[int]) -> None:
+    assert np.flatnonzero(catalogue_filter.rule_mask(rule)).tolist() == listed
 
 
 @pytest.mark.parametrize(
@@ -79,26 +80,28 @@ def test_what_a_rule_lets_through(catalogue_filter: CatalogueFilter, rule: str, 
         ("(" * 240 + "price < 1" + ")" * 240, "could not be read"),
     ],
 )
-def test_what_is_no_rule_says_where_and_why(catalogue_filter: CatalogueFilter, rule: str, says: str | None) -> None:
+def test_a_text_that_is_no_rule_is_refused_with_the_place_and_the_reason(
+    catalogue_filter: CatalogueFilter, rule: str, says: str | None
+) -> None:
     if says is None:
-        assert catalogue_filter.mask(rule) is not None
+        assert catalogue_filter.rule_mask(rule) is not None
         return
     with pytest.raises(RuleError, match=says.replace("(", r"\(")):
-        catalogue_filter.mask(rule)
+        catalogue_filter.rule_mask(rule)
 
 
 @given(st.text(max_size=60) | st.text("price brandcategory()<>=!\"'inotd1. ,", max_size=60))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_a_rule_or_a_rule_error(text: str) -> None:
-    empty = CatalogueFilter(Catalogue([""], [""], [""], [""], [""], [""], np.array([NAN], np.float32)))
+    empty = CatalogueFilter(Catalogue([""], [""], [""], [""], [""], [""], np.array([NAN], np.float32)), {})
     try:
-        mask = empty.mask(text)
+        mask = empty.rule_mask(text)
     except RuleError:
         return
     assert mask.tolist() == [False]
 
 
-def test_diversity_takes_the_best_first_and_avoids_the_same_again() -> None:
+def test_mmr_takes_the_best_first_and_avoids_similar_ones() -> None:
     vectors = np.array([[0, 0], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
     order, scores = np.array([1, 2, 4, 3], np.int32), np.array([4, 3, 2, 1], np.float32)
     assert order[mmr_rerank(order, scores, vectors, 4, 0.0)].tolist() == [1, 2, 4, 3]

@@ -1,7 +1,6 @@
-"""Lists for whoever waits: scored together, remembered, bounded, and never a wait without end."""
+"""Batches, the cache, the bounded queue, and failures: every request that waits gets a list or an error."""
 
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pytest
 
 from components.release.bundle import Bundle, open_bundle
 from components.serving.inference import scorer as scoring
-from components.serving.inference.recommendations import Row, user_of
-from components.serving.inference.scorer import FAILED, OverloadError, ScoredList, Scorer, best_of
+from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.scorer import FAILED, OverloadError, ScoredList, Scorer, score_users
 
 
 @pytest.fixture
@@ -18,52 +17,56 @@ def opened(bundle: Path) -> Bundle:
     return open_bundle(bundle)
 
 
-def rows(*items: int) -> list[Row]:
-    return [Row(f"sku-{i}", "view", None) for i in items]
+def rows(*items: int) -> list[HistoryRow]:
+    return [HistoryRow(f"sku-{i}", "view", None) for i in items]
 
 
-def now(best: ScoredList | Future[ScoredList]) -> ScoredList:
-    return best.result(10) if isinstance(best, Future) else best
+def wait_for(scored: ScoredList | Future[ScoredList]) -> ScoredList:
+    return scored.result(60) if isinstance(scored, Future) else scored
 
 
 def test_a_history_is_scored_once(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    real = scoring.best_of
+    batch_sizes: list[int] = []
+    may_score = threading.Event()
+    real = scoring.score_users
 
     def count(bundle: Bundle, users: list, k: int) -> list[ScoredList]:
-        asked.append(len(users))
-        time.sleep(0.05)
+        assert may_score.wait(60)
+        batch_sizes.append(len(users))
         return real(bundle, users, k)
 
-    monkeypatch.setattr(scoring, "best_of", count)
+    monkeypatch.setattr(scoring, "score_users", count)
     scorer = Scorer(5, 8, 100, 2)
     scorer.start()
-    coming = [scorer.best(opened, user_of(opened, rows(i))) for i in (1, 2, 1, 3, 3, 3)]
-    lists = [now(best) for best in coming]
-    assert sum(asked) == 3
-    assert len(asked) <= 2  # those who waited went together
+    pending = [scorer.submit(opened, build_user(opened, rows(i))) for i in (1, 2, 1, 3, 3, 3)]
+    may_score.set()
+    lists = [wait_for(scored) for scored in pending]
+    assert sum(batch_sizes) == 3
+    assert len(batch_sizes) <= 2  # those that waited were one batch
     assert lists[0].items.tolist() == lists[2].items.tolist()
-    assert isinstance(scorer.best(opened, user_of(opened, rows(3))), ScoredList)
-    assert isinstance(scorer.best(opened, user_of(opened, rows(1))), Future)  # two are remembered
+    assert isinstance(scorer.submit(opened, build_user(opened, rows(3))), ScoredList)
+    assert isinstance(scorer.submit(opened, build_user(opened, rows(1))), Future)  # the cache holds two lists
     scorer.stop()
 
 
-def test_too_many_who_wait_are_sent_away(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    go = threading.Event()
-    real = scoring.best_of
-    monkeypatch.setattr(scoring, "best_of", lambda *args: go.wait(10) and real(*args))
+def test_a_full_queue_raises_overload(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_score = threading.Event()
+    real = scoring.score_users
+    monkeypatch.setattr(scoring, "score_users", lambda *args: may_score.wait(60) and real(*args))
     scorer = Scorer(5, 1, 2, 10)
     scorer.start()
-    coming = [scorer.best(opened, user_of(opened, rows(i))) for i in (1, 2)]
+    pending = [scorer.submit(opened, build_user(opened, rows(i))) for i in (1, 2)]
     with pytest.raises(OverloadError):
-        scorer.best(opened, user_of(opened, rows(3)))
-    go.set()
-    assert [now(best).model for best in coming] == ["ease", "ease"]
-    assert now(scorer.best(opened, user_of(opened, rows(3)))).model == "ease"
+        scorer.submit(opened, build_user(opened, rows(3)))
+    may_score.set()
+    assert [wait_for(scored).model for scored in pending] == ["ease", "ease"]
+    assert wait_for(scorer.submit(opened, build_user(opened, rows(3)))).model == "ease"
     scorer.stop()
 
 
-def test_a_user_on_whom_the_model_fails_takes_nobody_along(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_on_whom_the_model_fails_does_not_affect_the_batch(
+    opened: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = opened.model.recommend
 
     def fail(users: object, *args: object) -> object:
@@ -72,25 +75,29 @@ def test_a_user_on_whom_the_model_fails_takes_nobody_along(opened: Bundle, monke
         return real(users, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(opened.model, "recommend", fail)
-    found = best_of(opened, [user_of(opened, rows(i)) for i in (1, 7, 3)], 5)
-    assert [(best.model, best.reason) for best in found] == [("ease", None), ("popularity", FAILED), ("ease", None)]
+    lists = score_users(opened, [build_user(opened, rows(i)) for i in (1, 7, 3)], 5)
+    assert [(scored.model, scored.reason) for scored in lists] == [
+        ("ease", None),
+        ("popularity", FAILED),
+        ("ease", None),
+    ]
     scorer = Scorer(5, 8, 10, 10)
     scorer.start()
-    for _ in range(2):  # a failure is not remembered
-        best = scorer.best(opened, user_of(opened, rows(7)))
-        assert isinstance(best, Future)
-        assert best.result(10).reason == FAILED
+    for _ in range(2):  # a failure is not cached
+        scored = scorer.submit(opened, build_user(opened, rows(7)))
+        assert isinstance(scored, Future)
+        assert scored.result(60).reason == FAILED
     scorer.stop()
 
 
-def test_when_all_fails_who_waits_is_told(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_fallback_reaches_the_caller(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(scoring, "best_of", fail)
+    monkeypatch.setattr(scoring, "score_users", fail)
     scorer = Scorer(5, 8, 10, 10)
     scorer.start()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            now(scorer.best(opened, user_of(opened, rows(1))))
+            wait_for(scorer.submit(opened, build_user(opened, rows(1))))
     scorer.stop()

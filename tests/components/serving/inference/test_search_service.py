@@ -1,4 +1,4 @@
-"""A query by one bundle: with and without an encoder, for somebody and for nobody."""
+"""Search by one bundle: with and without an encoder, with and without a user."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from components.params import Params
 from components.release.bundle import open_bundle
-from components.serving.inference.recommendations import Row, user_of
+from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.inference.search_service import SearchService
 
 
@@ -16,42 +16,42 @@ def search_service(bundle: Path, params: Params) -> SearchService:
     return SearchService(open_bundle(bundle), params.language)
 
 
-def ids(search_service: SearchService, query: str, user: object = None) -> list[str]:
-    return [item.item_id for item in search_service.find(query, user, 6, None).items]  # type: ignore[arg-type]
+def search_ids(search_service: SearchService, query: str, user: object = None) -> list[str]:
+    return [item.item_id for item in search_service.search(query, user, 6, None).items]  # type: ignore[arg-type]
 
 
-def test_words_alone_where_the_bundle_holds_no_encoder(search_service: SearchService) -> None:
+def test_without_an_encoder_words_alone_count(search_service: SearchService) -> None:
     assert search_service.encoder is None
-    assert all(int(i.split("-")[1]) % 2 == 1 for i in ids(search_service, "red"))
+    assert all(int(i.split("-")[1]) % 2 == 1 for i in search_ids(search_service, "red"))
 
 
-class Fake:
-    """An encoder that reads everything as red, and counts."""
+class FakeEncoder:
+    """An encoder that returns the same vector for every text, and counts its calls."""
 
     def __init__(self, vector: np.ndarray) -> None:
-        self.vector, self.asked = vector, 0
+        self.vector, self.calls = vector, 0
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        self.asked += 1
+        self.calls += 1
         return np.stack([self.vector] * len(texts))
 
 
-def test_meaning_finds_what_no_word_does_and_the_same_query_is_read_once(search_service: SearchService) -> None:
+def test_vectors_find_what_no_word_matches_and_are_cached(search_service: SearchService) -> None:
     vectors = search_service.bundle.catalogue.embedding
     assert vectors is not None
-    fake = Fake(vectors[1])
+    fake = FakeEncoder(vectors[1])
     search_service.__dict__["encoder"] = fake
-    found = search_service.find("crimson", None, 5, None)
+    found = search_service.search("crimson", None, 5, None)
     assert all(int(item.item_id.split("-")[1]) % 2 == 1 for item in found.items)
     assert "read like them" in (found.reason or "")
-    ids(search_service, "crimson")
-    assert fake.asked == 1
-    search_service.__dict__["encoder"] = Fake(np.full_like(vectors[1], np.nan))
-    assert ids(search_service, "another") == ids(search_service, "another")  # a broken vector is no vector
+    search_ids(search_service, "crimson")
+    assert fake.calls == 1
+    search_service.__dict__["encoder"] = FakeEncoder(np.full_like(vectors[1], np.nan))
+    assert search_ids(search_service, "another") == search_ids(search_service, "another")  # a vector of NaN is ignored
 
 
-def test_who_asks_counts(search_service: SearchService) -> None:
-    user = user_of(search_service.bundle, [Row(f"sku-{i}", "view", None) for i in (1, 3, 5)])
-    stranger = user_of(search_service.bundle, [])
-    assert ids(search_service, "thing", user) != ids(search_service, "thing")
-    assert ids(search_service, "thing", stranger) == ids(search_service, "thing")
+def test_the_history_of_the_user_counts(search_service: SearchService) -> None:
+    user = build_user(search_service.bundle, [HistoryRow(f"sku-{i}", "view", None) for i in (1, 3, 5)])
+    cold_user = build_user(search_service.bundle, [])
+    assert search_ids(search_service, "thing", user) != search_ids(search_service, "thing")
+    assert search_ids(search_service, "thing", cold_user) == search_ids(search_service, "thing")

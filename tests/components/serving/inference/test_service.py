@@ -1,4 +1,4 @@
-"""Two services with one database: what one is told, both know; while the database is away, both go on answering."""
+"""The service end to end: histories, the list cache, and answers while the event store is unavailable."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,11 +10,9 @@ from fastapi.testclient import TestClient
 from components.params import Params
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.conftest import TOKEN, FakeRegistry, served
-from tests.components.serving.http.test_routes import ids, recommend, tell
+from tests.components.serving.inference.support import check_answers_without_store, wait_until_store_answers
 from tests.components.serving.postgres import Postgres
-
-from .support import check_answers_without_store, wait_until_store_answers
+from tests.components.serving.support import TOKEN, FakeRegistry, ids, post_events, recommend, serving_client
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -28,15 +26,15 @@ def replicas(registry: FakeRegistry, params: Params, postgres: Postgres, tmp_pat
             watcher = ModelWatcher(registry, tmp_path / name / "serving", params.serving.poll_s, ServiceMetrics())
             watcher.folder.mkdir(parents=True)
             watcher.poll()
-            clients.append(stack.enter_context(served(watcher, params, url)))
+            clients.append(stack.enter_context(serving_client(watcher, params, url)))
         yield clients
 
 
-def test_what_one_is_told_changes_the_next_list_of_the_other(replicas: list[TestClient]) -> None:
+def test_an_event_sent_to_one_replica_changes_the_next_list_of_the_other(replicas: list[TestClient]) -> None:
     one, other = replicas
     assert recommend(other, user_id="ann", k=4)["reason"] == "no history"
-    for n in range(1, 12, 2):  # lists are kept by both, and none is out of date
-        tell(one if n % 4 == 1 else other, "ann", n)
+    for n in range(1, 12, 2):  # both cache lists, and neither answers with an outdated one
+        post_events(one if n % 4 == 1 else other, "ann", n)
         lists = [ids(recommend(client, user_id="ann", k=4)) for client in replicas]
         assert lists[0] == lists[1]
         assert f"sku-{n}" not in lists[0]
@@ -52,7 +50,7 @@ def test_without_the_database_there_are_lists_and_nothing_is_acknowledged(
     replicas: list[TestClient], postgres: Postgres
 ) -> None:
     one, other = replicas
-    tell(one, "ann", 1, 3)
+    post_events(one, "ann", 1, 3)
     last = recommend(one, user_id="ann", k=4)
     recommend(one, user_id="ann", k=4, filters={"in_stock": True})
     postgres.kill()
@@ -62,7 +60,21 @@ def test_without_the_database_there_are_lists_and_nothing_is_acknowledged(
         postgres.start()
     wait_until_store_answers(one)
     wait_until_store_answers(other)
-    tell(other, "ann", 5)
+    post_events(other, "ann", 5)
     after = recommend(one, user_id="ann", k=4)
     assert (after["model"], after["reason"]) == ("ease", None)
     assert "sku-5" not in ids(after)
+
+
+def test_a_list_is_made_once_until_an_event_of_the_user(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = client.service  # type: ignore[attr-defined]
+    submitted: list[object] = []
+    real = service.scorer.submit
+    monkeypatch.setattr(service.scorer, "submit", lambda *args: submitted.append(args) or real(*args))
+    post_events(client, "ann", 1)
+    first, second = (recommend(client, user_id="ann", k=4) for _ in range(2))
+    assert ids(first) == ids(second)
+    assert len(submitted) == 1
+    post_events(client, "ann", 3)
+    recommend(client, user_id="ann", k=4)
+    assert len(submitted) == 2

@@ -1,11 +1,11 @@
-"""Following: the new champion serves once it is good; whatever is broken, the last good one goes on."""
+"""A new champion serves once it is validated; whatever fails, the last good one goes on serving."""
 
 import gc
 import json
-import time
 import weakref
 from hashlib import sha256
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,11 +17,11 @@ from components.params import Params
 from components.serving.metrics import ServiceMetrics
 from components.serving.models import watcher as module
 from components.serving.models.watcher import ModelWatcher, freeze_gc, validate_bundle
-from tests.components.serving.conftest import FakeRegistry, Remake, version
+from tests.components.serving.support import FakeRegistry, Remake, version
 
 
-def again(watcher: ModelWatcher) -> ModelWatcher:
-    """Return what a restart of the service would hold, before it has asked the registry."""
+def restart(watcher: ModelWatcher) -> ModelWatcher:
+    """Return the watcher of a restarted service, before its first poll."""
     other = ModelWatcher(watcher.source, watcher.folder, watcher.poll_s, ServiceMetrics())
     other.load_last()
     return other
@@ -35,7 +35,7 @@ def test_first_poll_serves_the_champion(watcher: ModelWatcher, registry: FakeReg
     assert registry.fetches == 1
 
 
-def test_another_champion_replaces_it_and_old_bundles_go(
+def test_a_new_champion_replaces_the_old_and_old_bundles_are_deleted(
     watcher: ModelWatcher, registry: FakeRegistry, remake: Remake
 ) -> None:
     for number in (2, 3, 4):
@@ -43,9 +43,9 @@ def test_another_champion_replaces_it_and_old_bundles_go(
         watcher.poll()
         assert watcher.current is not None
         assert watcher.current.version == number
-    kept = {p.name for p in watcher.folder.iterdir() if p.is_dir()}
-    assert watcher.current.bundle.digest in kept
-    assert len(kept) == module.KEPT
+    on_disk = {p.name for p in watcher.folder.iterdir() if p.is_dir()}
+    assert watcher.current.bundle.digest in on_disk
+    assert len(on_disk) == module.BUNDLES_ON_DISK
 
 
 def test_rollback_is_followed(watcher: ModelWatcher, registry: FakeRegistry, remake: Remake) -> None:
@@ -57,7 +57,7 @@ def test_rollback_is_followed(watcher: ModelWatcher, registry: FakeRegistry, rem
     assert watcher.current.version == 1
 
 
-def test_unreachable_registry_and_deleted_champion_change_nothing(
+def test_an_unreachable_registry_and_a_deleted_champion_change_nothing(
     watcher: ModelWatcher, registry: FakeRegistry
 ) -> None:
     before = watcher.current
@@ -66,7 +66,7 @@ def test_unreachable_registry_and_deleted_champion_change_nothing(
     registry.down, registry.champion = False, None
     watcher.poll()
     assert watcher.current is before
-    assert watcher.metrics.follow_errors._value.get() == 1
+    assert watcher.metrics.model_poll_errors._value.get() == 1
 
 
 def nan_model(bundle: Path) -> bytes:
@@ -98,7 +98,7 @@ def test_a_bad_bundle_never_replaces_a_good_one(
     registry.put(remake("bad", {file: content(bundle)}))  # type: ignore[operator]
     watcher.poll()
     assert watcher.current is before
-    assert again(watcher).current is not None
+    assert restart(watcher).current is not None
     registry.put(remake("good"))
     watcher.poll()
     assert watcher.current is not None
@@ -130,21 +130,21 @@ def test_a_digest_that_is_a_path_is_refused(
 def test_a_refused_bundle_is_not_fetched_at_every_poll(
     watcher: ModelWatcher, registry: FakeRegistry, remake: Remake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [1000.0]
+    now = [0.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     watcher.poll_s = 0.05
     registry.put(remake("bad", {"model/model.json": b"{"}))
     for _ in range(5):
         watcher.poll()
     assert registry.fetches == 2
-    now[0] += 0.11
+    now[0] = 0.11
     watcher.poll()
     assert registry.fetches == 3
 
 
 def test_starts_without_the_registry(watcher: ModelWatcher, registry: FakeRegistry) -> None:
     registry.down = True
-    other = again(watcher)
+    other = restart(watcher)
     assert other.current is not None
     assert other.current.version == 1
 
@@ -165,70 +165,67 @@ def test_starts_empty_where_the_disk_is_damaged(watcher: ModelWatcher, registry:
             file.write_text(file.read_text().replace(digest, "0" * 64))
         case "path":
             file.write_text(json.dumps({"version": 1, "digest": "../bundle", "model": "ease"}))
-    other = again(watcher)
+    other = restart(watcher)
     assert other.current is None
     other.poll()
     assert other.current is not None or damage == "no bundle"  # Shelf.fetch keeps what is there, the registry does not
 
 
-def test_follows_in_the_background_and_stops(
+def test_polls_in_the_background_and_stops(
     registry: FakeRegistry, tmp_path: Path, remake: Remake, params: Params
 ) -> None:
     watcher = ModelWatcher(registry, tmp_path / "followed", params.serving.poll_s, ServiceMetrics())
+    versions: SimpleQueue[int] = SimpleQueue()
+    watcher.on_swap = lambda: versions.put(watcher.current.version if watcher.current else 0)
     watcher.start()
     try:
-        _wait(watcher, 1)
+        assert versions.get(timeout=60) == 1
         registry.put(remake("b2"))
-        _wait(watcher, 2)
+        assert versions.get(timeout=60) == 2
     finally:
         watcher.stop()
     assert watcher._thread is not None
     assert not watcher._thread.is_alive()
 
 
-def test_tried_names_the_fault(remake: Remake) -> None:
+def test_validation_names_the_fault(remake: Remake) -> None:
     with pytest.raises(CarouselError, match="digest"):
         validate_bundle(remake("b2"), "0" * 64)
     folder = remake("b3", weights={})
-    with pytest.raises(ContractError, match="no event that teaches"):
+    with pytest.raises(ContractError, match="gives no event a weight"):
         validate_bundle(folder, sha256((folder / "manifest.json").read_bytes()).hexdigest())
 
 
-def _wait(watcher: ModelWatcher, number: int) -> None:
-    deadline = time.monotonic() + 10
-    while watcher.current is None or watcher.current.version != number:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_each_bundle_is_warmed_before_it_serves(watcher: ModelWatcher, registry: FakeRegistry, remake: Remake) -> None:
+def test_each_model_is_warmed_up_before_it_serves(
+    watcher: ModelWatcher, registry: FakeRegistry, remake: Remake
+) -> None:
     seen: list[tuple[int, int | None]] = []
-    watcher.warm = lambda new: seen.append((new.version, watcher.current.version if watcher.current else None))
+    watcher.warm_up = lambda new: seen.append((new.version, watcher.current.version if watcher.current else None))
     registry.put(remake("next"))
     watcher.poll()
     assert seen == [(2, 1)]
 
 
-def test_so_is_the_last_one_on_disk(watcher: ModelWatcher, registry: FakeRegistry) -> None:
+def test_the_last_bundle_on_disk_is_warmed_up_too(watcher: ModelWatcher, registry: FakeRegistry) -> None:
     seen: list[tuple[int, bool]] = []
     other = ModelWatcher(registry, watcher.folder, watcher.poll_s, ServiceMetrics())
-    other.warm = lambda new: seen.append((new.version, other.current is None))
+    other.warm_up = lambda new: seen.append((new.version, other.current is None))
     other.load_last()
     assert seen == [(1, True)]
 
 
-def test_what_lives_long_is_out_of_the_collectors_sight_and_goes_when_nothing_holds_it(
+def test_models_are_frozen_for_the_garbage_collector_and_freed_when_replaced(
     watcher: ModelWatcher, registry: FakeRegistry, remake: Remake
 ) -> None:
     watcher.on_swap = freeze_gc
     assert watcher.current is not None
     first = watcher.current.bundle
-    first.__dict__["circle"] = [first]  # such as a cache of a method
-    gone = weakref.ref(first)
+    first.__dict__["cycle"] = [first]  # such as an lru_cache of a method
+    reference = weakref.ref(first)
     del first
-    for name in ("b2", "b3"):  # the one before stays for a rollback
+    for name in ("b2", "b3"):  # the previous one stays for `revert`
         registry.put(remake(name))
         watcher.poll()
         assert gc.get_freeze_count() > 0
-    assert gone() is None
+    assert reference() is None
     gc.unfreeze()

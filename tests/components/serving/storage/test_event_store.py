@@ -17,7 +17,7 @@ from components.serving.storage.event_store import EventStore, StoredEvent
 from components.serving.storage.open_event_store import open_event_store
 from components.serving.storage.user_hash import tombstone
 from components.times import DAY_US
-from tests.components.serving.conftest import ROOT
+from tests.components.serving.support import ROOT
 
 from .support import WRITER, make_events, make_postgres_0_1, make_sqlite_0_1
 

@@ -10,8 +10,8 @@ import pytest
 from components.errors import ContractError
 from components.serving.storage.event_store import StoreError
 from components.serving.storage.event_store_postgres import PostgresEventStore
-from tests.components.serving.conftest import ROOT
 from tests.components.serving.postgres import Postgres
+from tests.components.serving.support import ROOT
 
 from .support import WRITER, make_events, until_available
 

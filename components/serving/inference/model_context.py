@@ -1,0 +1,64 @@
+"""What requests derive from a bundle once and use many times: masks of rules, profiles, search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+
+from components.params import LanguageParams
+from components.release.bundle import Bundle
+from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.online_features import OnlineFeatures
+from components.serving.inference.rules import CatalogueFilter
+from components.serving.inference.search_service import SearchService
+from components.serving.models.watcher import ServedModel
+
+
+class ModelContext:
+    """A bundle and what is derived from it, each part on first use."""
+
+    def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
+        self.bundle, self.language = bundle, language
+
+    @cached_property
+    def catalogue_filter(self) -> CatalogueFilter:
+        """Return the filter of its products."""
+        return CatalogueFilter(self.bundle.catalogue, self.bundle.index)
+
+    @cached_property
+    def online_features(self) -> OnlineFeatures:
+        """Return what computes profiles and probabilities."""
+        return OnlineFeatures(self.bundle)
+
+    @cached_property
+    def search(self) -> SearchService:
+        """Return the search in its products."""
+        return SearchService(self.bundle, self.language)
+
+    def warm_up(self, histories: Iterable[Sequence[HistoryRow]]) -> None:
+        """Load filter, search and model by using each, so that no visitor waits for it; raises whatever they raise."""
+        self.catalogue_filter.equal_mask("brand", "")
+        self.search.warm_up()
+        for rows in histories:
+            user = build_user(self.bundle, rows)
+            if len(user.history.item_idx):
+                self.bundle.model.recommend(user, 1, self.bundle.info.exclude_seen)
+
+
+class ModelContexts:
+    """The contexts of the models that serve, by digest of the bundle."""
+
+    def __init__(self, language: LanguageParams, active: Callable[[], Iterable[ServedModel | None]]) -> None:
+        """active: returns the models whose contexts are worth their memory."""
+        self.language, self.active = language, active
+        self._contexts: dict[str, ModelContext] = {}
+
+    def get(self, served: ServedModel) -> ModelContext:
+        """Return the context of a model; making one drops those of models that are no longer active."""
+        digest = served.bundle.digest
+        context = self._contexts.get(digest)
+        if context is None:
+            active = {model.bundle.digest for model in self.active() if model is not None}
+            context = ModelContext(served.bundle, self.language)
+            self._contexts = {d: c for d, c in self._contexts.items() if d in active} | {digest: context}
+        return context
