@@ -1,6 +1,6 @@
 """What all sections share: a frozen class that refuses unknown names, and the types of single values."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,3 +21,12 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def from_saved(cls, content: Any) -> Self:
+        """Return the section of a saved model; raises ValueError where a value is missing: no default replaces it."""
+        section = cls.model_validate(content)
+        missing = set(cls.model_fields) - section.model_fields_set
+        if missing:
+            raise ValueError(f"no value for {sorted(missing)}")
+        return section

@@ -100,7 +100,7 @@ class Ranker:
             about = translate("ranker", json.loads((folder / ABOUT).read_bytes()))
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
-            ranker = cls(RankingParams.model_validate(about["params"]))
+            ranker = cls(RankingParams.from_saved(about["params"]))
             arrays = translate("ranker_arrays", load_file(folder / ARRAYS))
             ranker.known = Known.of_items(*(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *CARES)))
             ranker.net = make_net(ranker.known.sizes, ranker.params).eval()

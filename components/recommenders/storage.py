@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from scipy.sparse import csr_matrix
@@ -69,8 +68,8 @@ class Stored:
     def section(self, key: str, kind: type[SectionT]) -> SectionT:
         """Return the parameters that the model was fitted with."""
         try:
-            return kind.model_validate(self.settings.get(key))
-        except ValidationError as error:
+            return kind.from_saved(self.settings.get(key))
+        except ValueError as error:  # pydantic's ValidationError is one
             raise ContractError(f"{self.folder}/model.json: {key!r} is not {kind.__name__} ({error})") from None
 
     def array(self, key: str, shape: tuple[int | None, ...], dtype: type = np.float32) -> Array:

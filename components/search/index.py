@@ -134,7 +134,7 @@ class SearchIndex:
                 raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
             if not np.isfinite(weights).all() or (np.diff(starts) < 0).any():
                 raise ValueError("weights are not finite, or the starts of words do not ascend")
-            params = SearchParams.model_validate(info["params"])
+            params = SearchParams.from_saved(info["params"])
             return cls(LexicalIndex(vocabulary, starts, items, weights), n_items, params)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None

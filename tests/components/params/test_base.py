@@ -21,3 +21,11 @@ def test_a_section_is_frozen_and_knows_its_names() -> None:
         Sample().minutes = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="Extra inputs"):
         Sample.model_validate({"hours": 1})
+
+
+def test_a_saved_section_holds_every_value() -> None:
+    assert Sample.from_saved({"minutes": 3}) == Sample(minutes=3)
+    with pytest.raises(ValueError, match=r"no value for \['minutes'\]"):
+        Sample.from_saved({})
+    with pytest.raises(ValueError, match="Sample"):
+        Sample.from_saved(None)
