@@ -21,7 +21,7 @@ retrain: install  ## one whole loop: data, training, evaluation, verdict; the fi
 	@$(BIN)/carousel retrain --bootstrap; code=$$?; \
 	case $$code in 0|2|3) exit 0;; *) exit $$code;; esac
 
-test: install  ## one process per core; more memory than 1.5 GB each is not needed
+test: install  ## a process per core, side by side
 	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 test-slow: install  ## whole pipelines, real servers, kill -9 sweeps: up to minutes each

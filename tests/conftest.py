@@ -1,16 +1,19 @@
 """Fixtures that the tests of every package may use, and how tests are shared out among processes."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.process_state import list_leaks, read_state, restore_state
+
 if TYPE_CHECKING:
     from components.contracts import Catalogue, Interactions, Users
     from components.experiments.definition import Experiment
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ |= {"HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is imported: each core has a worker of its own
 SHARED = ("tests/flows/", "tests/components/release/", "tests/components/serving/storage/")  # costly session fixtures
 
@@ -25,6 +28,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _process_state_unchanged() -> Iterator[None]:
+    """Fail the test that leaves another current directory, environment, thread count, log level, ...; put it back."""
+    before = read_state()
+    yield
+    leaks = list_leaks(before, read_state())
+    if leaks:
+        restore_state(before)
+        pytest.fail(f"the test left behind: {'; '.join(leaks)}", pytrace=False)
 
 
 @pytest.fixture

@@ -98,6 +98,15 @@ def rate(encoder: Encoder, texts: list[str]) -> float:
     return len(texts) / (time.perf_counter() - started)
 
 
+def print_row(name: str, cells: list[str], ndcg: dict[str, FloatArray], base: dict[str, FloatArray], seed: int) -> None:
+    """Print the cells, then NDCG and its gain over the original in each window."""
+    for window in WINDOWS:
+        gain = paired_bootstrap(ndcg[window], base[window], 0.95, 2000, seed)
+        cells.append("{:.4f} ± {:.4f}".format(*mean_and_margin(ndcg[window])))
+        cells.append(f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
 def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Path) -> None:
     """Make and measure one model after the other, and print its row."""
     params, texts = world.params, world.catalogue.text
@@ -108,13 +117,6 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
     first.encode(few)
     base = world.ndcg(encode_cached(first, texts, cache))
 
-    def told(name: str, ndcg: dict[str, FloatArray], cells: list[str]) -> None:
-        for window in WINDOWS:
-            cells.append("{:.4f} ± {:.4f}".format(*mean_and_margin(ndcg[window])))
-            gain = paired_bootstrap(ndcg[window], base[window], 0.95, 2000, params.seed)
-            cells.append(f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-
     def show(name: str, make: Callable[[], Path]) -> Path:
         folder = make()
         encoder = Encoder.load(folder, language)
@@ -122,7 +124,8 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
         ours, theirs = median_encode_ms(encoder, few), median_encode_ms(first, few)
         faster = rate(encoder, many) / rate(first, many)
         size = (folder / "model.safetensors").stat().st_size / 2**20
-        told(name, ndcg, [f"{size:.0f}", f"{ours:.1f} ({ours / theirs:.2f})", f"{faster:.2f}"])
+        cells = [f"{size:.0f}", f"{ours:.1f} ({ours / theirs:.2f})", f"{faster:.2f}"]
+        print_row(name, cells, ndcg, base, params.seed)
         return folder
 
     def adapt(model: Path, n: int, out: str, texts_per_step: int) -> Path:
@@ -149,7 +152,7 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
     show("distilled, 3 layers, int8", lambda: write_int8(distilled, language, work / "student8"))
     show("distilled, 1 layer", lambda: student(1))
     show(f"decoder, {steps[-1]} steps", lambda: adapt(decoder(work / "gpt", params.seed), steps[-1], "gpt-adapted", 16))
-    told("words", world.ndcg(by_words(texts, first.dim, params.seed)), ["", "", ""])
+    print_row("words", [""] * 3, world.ndcg(by_words(texts, first.dim, params.seed)), base, params.seed)
 
 
 def main() -> int:

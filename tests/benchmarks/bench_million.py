@@ -1,4 +1,4 @@
-"""A million products: how much of the exact lists the graph finds, and how fast the service answers from it.
+"""A million products: how much of the exact lists the ANN index finds, and how fast the service answers from it.
 
     python tests/benchmarks/bench_million.py [--items 1000000] [--dim 384] [--seconds 20] [--keep FOLDER]
 
@@ -60,40 +60,9 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
     """Make a bundle of synthetic products in folder/bundle."""
     sources, vectors = folder / "sources", vectors_of(n, dim)
     rng = np.random.default_rng(1)
-    events = 2 * n
-    interactions = Interactions(
-        user_idx=rng.integers(1, 1000, events).astype(np.int32),
-        item_idx=(n * rng.random(events) ** 2).astype(np.int32) + 1,
-        timestamp=np.sort(rng.integers(0, 90 * DAY_US, events)),
-        event=np.zeros(events, np.int8),
-        weight=np.ones(events, np.float32),
-        n_users=1000,
-        n_items=n,
-        now=90 * DAY_US,
-    )
-    (sources / "split").mkdir(parents=True)
-    (sources / "features").mkdir()
-    numbers = [str(i) for i in range(1, n + 1)]
-    columns = {
-        "item_id": numbers,
-        "item_idx": np.arange(1, n + 1, dtype=np.int32),
-        "title": [f"Product {i}" for i in numbers],
-        "brand": [f"brand {i % 500}" for i in range(n)],
-        "category": [f"group {i % 200}" for i in range(n)],
-        "language": ["en"] * n,
-        "price": rng.lognormal(3, 1, n),
-        "description": [""] * n,
-    }
-    pq.write_table(pa.table(columns), sources / "split/items.parquet", write_page_checksum=True)
-    save_file({"embedding": vectors.astype(np.float16)}, sources / "features/items.safetensors")
-    pq.write_table(pa.table({"price": [1.0]}), sources / "reference.parquet", write_page_checksum=True)
-    create("popularity", params).fit(interactions, None, None).save(sources / "popularity")  # type: ignore[arg-type]
-    content = ContentRecommender(params.models.content, params.models.popularity, params.ann.min_items)
-    content.fit(interactions, _Catalogue(vectors), None)  # type: ignore[arg-type]
-    content.save(sources / "content")
-    started = time.perf_counter()
-    AnnIndex.build(content.vectors, params.ann).save(sources / "ann")
-    print(f"graph of {n} products x {dim}: built in {time.perf_counter() - started:.0f} s by one thread", flush=True)
+    interactions = draw_events(n, rng)
+    write_items(sources, vectors, rng)
+    fit_models(sources, interactions, vectors, params)
     info = BundleInfo(
         model="content",
         as_of="2026-03-01T00:00:00+00:00",
@@ -116,6 +85,54 @@ def build(folder: Path, n: int, dim: int, params: Params) -> None:
         ann=sources / "ann",
     )
     build_bundle(folder / "bundle", parts, info)
+
+
+def draw_events(n: int, rng: np.random.Generator) -> Interactions:
+    """Return two views per product on average; the first products get most of them."""
+    events = 2 * n
+    return Interactions(
+        user_idx=rng.integers(1, 1000, events).astype(np.int32),
+        item_idx=(n * rng.random(events) ** 2).astype(np.int32) + 1,
+        timestamp=np.sort(rng.integers(0, 90 * DAY_US, events)),
+        event=np.zeros(events, np.int8),
+        weight=np.ones(events, np.float32),
+        n_users=1000,
+        n_items=n,
+        now=90 * DAY_US,
+    )
+
+
+def write_items(sources: Path, vectors: np.ndarray, rng: np.random.Generator) -> None:
+    """Write the products, their embeddings and a drift reference."""
+    n = len(vectors) - 1
+    (sources / "split").mkdir(parents=True)
+    (sources / "features").mkdir()
+    numbers = [str(i) for i in range(1, n + 1)]
+    columns = {
+        "item_id": numbers,
+        "item_idx": np.arange(1, n + 1, dtype=np.int32),
+        "title": [f"Product {i}" for i in numbers],
+        "brand": [f"brand {i % 500}" for i in range(n)],
+        "category": [f"group {i % 200}" for i in range(n)],
+        "language": ["en"] * n,
+        "price": rng.lognormal(3, 1, n),
+        "description": [""] * n,
+    }
+    pq.write_table(pa.table(columns), sources / "split/items.parquet", write_page_checksum=True)
+    save_file({"embedding": vectors.astype(np.float16)}, sources / "features/items.safetensors")
+    pq.write_table(pa.table({"price": [1.0]}), sources / "reference.parquet", write_page_checksum=True)
+
+
+def fit_models(sources: Path, interactions: Interactions, vectors: np.ndarray, params: Params) -> None:
+    """Fit the model and its fallback, and build the ANN index."""
+    create("popularity", params).fit(interactions, None, None).save(sources / "popularity")  # type: ignore[arg-type]
+    content = ContentRecommender(params.models.content, params.models.popularity, params.ann.min_items)
+    content.fit(interactions, _Catalogue(vectors), None)  # type: ignore[arg-type]
+    content.save(sources / "content")
+    started = time.perf_counter()
+    AnnIndex.build(content.vectors, params.ann).save(sources / "ann")
+    shape = f"{len(vectors) - 1} products x {vectors.shape[1]}"
+    print(f"ANN index of {shape}: built in {time.perf_counter() - started:.0f} s by one thread", flush=True)
 
 
 class _Catalogue:

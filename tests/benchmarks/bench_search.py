@@ -111,6 +111,27 @@ def tune(index: SearchIndex, judge: Callable[[bool], float]) -> None:
     index.params = best
 
 
+def print_table(table: dict[str, FloatArray], chinese: np.ndarray, seed: int) -> None:
+    """Print a row per search: NDCG over all queries and by language, and the gain over the row above."""
+    above = next(iter(table.values()))
+    for name, values in table.items():
+        gain = paired_bootstrap(values, above, 0.95, 2000, seed)
+        more = f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+        halves = " | ".join(f"{values[half].mean():.4f}" for half in (~chinese, chinese))
+        print(f"| {name} | {values.mean():.4f} | {halves} | {more if values is not above else ''} |")
+        above = values
+
+
+def print_times(index: SearchIndex, rows: list[Row]) -> None:
+    """Print how long a query takes by words alone."""
+    times = []
+    for query, _, _ in rows[:300]:
+        started = time.perf_counter()
+        index.search(query, K)
+        times.append(1000 * (time.perf_counter() - started))
+    print(f"words alone, ms a query: median {np.median(times):.2f}, 99th percentile {np.percentile(times, 99):.2f}")
+
+
 def main() -> int:
     """Print the table; return 1 where a check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,25 +165,14 @@ def main() -> int:
     fused, personal = (judged(index, rows, vectors, items, who, popular) for who in (nobody, people))
     chinese = np.array([is_chinese(row[0]) for row in rows])
     print("| search | NDCG@10 | English | Chinese | gain over the one above (95 %) |\n|---|---|---|---|---|")
-    above = meaning
     table = {"likeness": meaning, "words": words, "both": both, "and popularity": fused, "and the user": personal}
-    for name, values in table.items():
-        gain = paired_bootstrap(values, above, 0.95, 2000, params.seed)
-        more = f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-        halves = " | ".join(f"{values[half].mean():.4f}" for half in (~chinese, chinese))
-        print(f"| {name} | {values.mean():.4f} | {halves} | {more if values is not above else ''} |")
-        above = values
+    print_table(table, chinese, params.seed)
     wrong = [(misspelt(query, params.seed), item, user) for query, item, user in rows]
     changed = np.array([a[0] != b[0] for a, b in zip(wrong, rows, strict=True)])
     again = judged(index, wrong, encoder.encode([row[0] for row in wrong]), items, people, popular)
     kept, whole = again[changed].mean(), personal[changed].mean()
     print(f"one letter wrong in {changed.sum()} queries: {kept:.4f}, spelt right {whole:.4f}")
-    times = []
-    for query, _, _ in rows[:300]:
-        started = time.perf_counter()
-        index.search(query, K)
-        times.append(1000 * (time.perf_counter() - started))
-    print(f"words alone, ms a query: median {np.median(times):.2f}, 99th percentile {np.percentile(times, 99):.2f}")
+    print_times(index, rows)
     good = fused.mean() > max(words.mean(), meaning.mean()) and personal.mean() > fused.mean()
     return 0 if good else 1
 

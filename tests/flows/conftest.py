@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.flows.toy import ROOT, make_template, make_toy, stand_in
+from tests.process_state import read_state, restore_state
 
 STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
 
@@ -24,12 +25,11 @@ def _own_environment() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _environment_restored() -> Iterator[None]:
-    """Take back what the command line sets for the rest of its process."""
-    before = dict(os.environ)
+def _process_state_restored() -> Iterator[None]:
+    """Take back what the command line and Prefect set for the rest of their process: environment and logging."""
+    before = read_state()
     yield
-    os.environ.clear()
-    os.environ.update(before)
+    restore_state(before)
 
 
 @pytest.fixture(scope="session")
