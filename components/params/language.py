@@ -38,7 +38,9 @@ class PretrainParams(Section):
         default=0.05, description="share of texts left out of training, on which perplexity is measured"
     )
     held_out_texts: Count = Field(default=300, description="held-out texts that are read, at most; bounds time")
-    checkpoint_every_steps: Count = Field(default=25, description="a killed run resumes from the newest checkpoint")
+    checkpoint_every_steps: Count = Field(
+        default=25, description="steps between checkpoints; a killed run resumes from the newest"
+    )
 
     @model_validator(mode="after")
     def has_a_loss(self) -> "PretrainParams":

@@ -56,7 +56,8 @@ class ContentParams(Section):
 
     recency: Share
     dims: Size = Field(
-        default=128, description="principal components of the embeddings that are compared; fewer: faster; 0: all"
+        default=128,
+        description="leading singular directions of the embeddings that are compared; fewer: faster; 0: all",
     )
 
 

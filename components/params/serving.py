@@ -90,7 +90,7 @@ class ServingParams(Section):
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
     max_k: Count
-    poll_s: Positive = Field(default=5.0, description="seconds between two looks at the champion alias")
+    poll_s: Positive = Field(default=5.0, description="seconds between two reads of the champion alias")
     max_body_kib: Count = Field(default=64, description="KiB of a request body; larger ones get 413")
     timeout_s: Positive = Field(default=10, description="seconds in which a request body must arrive")
     threads: Count = Field(

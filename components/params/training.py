@@ -24,7 +24,9 @@ class TrainerParams(Section):
     warmup_share: Share = Field(default=0.05, description="share of steps in which the learning rate rises")
     gradient_clip: Positive = Field(default=1.0, description="global norm at which gradients are clipped")
     max_minutes: Positive
-    checkpoint_every_steps: Count = Field(default=200, description="a killed run resumes from the newest checkpoint")
+    checkpoint_every_steps: Count = Field(
+        default=200, description="steps between checkpoints; a killed run resumes from the newest"
+    )
 
 
 class RankingParams(Section):
@@ -40,7 +42,8 @@ class RankingParams(Section):
         default=0.0, description="of the focal loss; above 0: examples that are already right weigh less"
     )
     recency: Share = Field(
-        default=0.9, description="factor on the weight of a user's event for each later one, in the user's text vector"
+        default=0.9,
+        description="weight of an event in the user's text vector is multiplied by this for each later event",
     )
     attribution_hours: Positive
     negatives: Count = Field(
