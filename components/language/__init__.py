@@ -1,1 +1,1 @@
-"""Texts: normalisation, and the language model that reads them."""
+"""Text normalisation, and the language model that encodes texts."""

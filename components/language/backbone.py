@@ -1,4 +1,4 @@
-"""Any Hugging Face model in a local folder, with its head for language modelling: read, asked, written."""
+"""Reads, runs and writes a Hugging Face model in a local folder, with its language-modelling head."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ OFFLINE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 @dataclass
 class Backbone:
-    """A tokenizer and its model; `kind` says how the model learns language: masked words, or the next word."""
+    """A tokenizer and its model; `kind`: an encoder learns masked tokens, a decoder the next token."""
 
     tokenizer: Any
     model: Any  # with a language-modelling head
     kind: Literal["encoder", "decoder"]
-    head_is_new: bool  # True: the folder held no head (MiniLM does not), it starts random
+    head_is_new: bool  # True: the folder has no head (as MiniLM), it is initialised at random
 
 
 def model_kind(folder: Path) -> Literal["encoder", "decoder"]:
-    """Return how the model in `folder` learns; raises ContractError for one that does neither."""
+    """Return the kind of the model in `folder`; raises ContractError for one that is neither."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -38,13 +38,13 @@ def model_kind(folder: Path) -> Literal["encoder", "decoder"]:
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return "decoder"
     raise ContractError(
-        f"language.model {folder.name}: a {kind} learns neither masked nor next words; "
-        "set language.pretrain.method to none, or choose an encoder or a decoder"
+        f"language.model {folder.name}: expected an encoder or a decoder, got a {kind}; choose another model, or set "
+        "language.pretrain.method to none"
     )
 
 
 def read_backbone(folder: Path, seed: int) -> Backbone:
-    """Return the model in `folder`; what it lacks of a head is drawn from `seed`."""
+    """Return the model in `folder`; missing weights of its head are drawn from `seed`."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
@@ -60,7 +60,7 @@ def read_backbone(folder: Path, seed: int) -> Backbone:
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """Return the tokenizer in `folder`; one without a padding token pads with its end of text."""
+    """Return the tokenizer in `folder`; without a padding token it pads with its end-of-text token."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), **OFFLINE)
@@ -70,28 +70,28 @@ def read_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def states(model: Any, ids: Any, mask: Any) -> Any:
+def hidden_states(model: Any, ids: Any, mask: Any) -> Any:
     """Return the last hidden states, (texts, tokens, dim)."""
     return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
 
 
-def logits(model: Any, hidden: Any) -> Any:
-    """Return the head's (n, words) logits of (n, dim) states: only of those that are asked for, it is the dear part."""
+def head_logits(model: Any, hidden: Any) -> Any:
+    """Return the head's (n, vocabulary) logits of (n, dim) hidden states; costly, so pass only those with a label."""
     for name in ("cls", "lm_head", "vocab_projector"):
         head = getattr(model, name, None)
         if head is None:
             continue
-        if name == "vocab_projector":  # DistilBERT keeps its head in three parts
+        if name == "vocab_projector":  # the head of DistilBERT has three parts
             hidden = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
         return head(hidden)
     raise ContractError(
-        f"{type(model).__name__}: its language-modelling head has none of the known names (cls, lm_head); "
-        "set language.pretrain.texts_per_step to 0 to learn from pairs alone"
+        f"{type(model).__name__}: expected a language-modelling head named cls, lm_head or vocab_projector, got none; "
+        "set language.pretrain.texts_per_step to 0 to train on pairs alone"
     )
 
 
 def mean_pool(hidden: Any, mask: Any) -> Any:
-    """Return (texts, dim) unit rows: the mean of the states of real tokens."""
+    """Return (texts, dim) unit rows: the mean of the hidden states of tokens that are not padding."""
     import torch
 
     weight = mask.unsqueeze(-1).to(hidden.dtype)
@@ -99,29 +99,31 @@ def mean_pool(hidden: Any, mask: Any) -> Any:
 
 
 def write_backbone(backbone: Backbone, original: Path, folder: Path) -> None:
-    """Write what an encoder needs, without the head: safetensors, JSON and words."""
+    """Write the encoder without its head: safetensors, JSON and vocabulary."""
     from transformers import AutoModel
 
     with _quiet():
-        whole = AutoModel.from_pretrained(str(original), use_safetensors=True, **OFFLINE)  # parts that heads lack, too
-        if len(backbone.tokenizer) > whole.get_input_embeddings().weight.shape[0]:
-            whole.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
-        strange = whole.load_state_dict(backbone.model.base_model.state_dict(), strict=False).unexpected_keys
-        if strange:
-            raise ContractError(f"{original.name}: the encoder has no place for {strange[:3]}; choose another model")
-        whole.save_pretrained(str(folder), safe_serialization=True)
+        encoder = AutoModel.from_pretrained(str(original), use_safetensors=True, **OFFLINE)  # has the pooler too
+        if len(backbone.tokenizer) > encoder.get_input_embeddings().weight.shape[0]:
+            encoder.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
+        unexpected = encoder.load_state_dict(backbone.model.base_model.state_dict(), strict=False).unexpected_keys
+        if unexpected:
+            raise ContractError(
+                f"{original.name}: expected the weights of its encoder, got also {unexpected[:3]}; choose another model"
+            )
+        encoder.save_pretrained(str(folder), safe_serialization=True)
         backbone.tokenizer.save_pretrained(str(folder))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence reports of missing heads: `head_is_new` says so."""
-    from transformers.utils import logging as theirs
+    """Silence the warnings of transformers about missing heads; `head_is_new` reports them."""
+    from transformers.utils import logging as transformers_logging
 
-    before = theirs.get_verbosity()
-    theirs.set_verbosity(logging.ERROR)
-    theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        theirs.set_verbosity(before)
+        transformers_logging.set_verbosity(before)

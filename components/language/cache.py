@@ -1,4 +1,4 @@
-"""Vectors of texts that were read before, kept by content: only what is new is encoded."""
+"""Cache of text embeddings by content: only new texts are encoded."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from components.language.encoder import Encoder
 from components.language.text import normalise
 
 log = logging.getLogger("encode")
-CHUNK = 2_048  # texts encoded between two writes: a killed run keeps what it had
-LOOKUP = 500  # keys in one query
+CHUNK = 2_048  # texts encoded between two writes: a killed run loses at most these
+LOOKUP = 500  # keys per query
 
 
 def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatArray:
-    """Return what encoder.encode returns, in float16 precision; known texts come from cache/<digest>.db.
+    """Return encoder.encode(texts) in float16 precision; cached texts are read from cache/<digest>.db.
 
-    Runs at the same time may share the cache: SQLite keeps it whole. A vector whose checksum is wrong is made anew.
+    Concurrent runs may share the cache (SQLite locks it). A vector with a wrong checksum is computed again.
     Raises ContractError where the file is no cache, or cannot be written.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatA
             return _encode(encoder, texts, database)
     except sqlite3.Error as error:
         raise ContractError(
-            f"embedding cache {path}: expected SQLite, got {error}; where it is damaged, remove it: it is made again"
+            f"embedding cache {path}: expected a writable SQLite file, got: {error}; if it is damaged, remove it"
         ) from error
 
 
@@ -68,8 +68,8 @@ def _read(database: sqlite3.Connection, keys: list[bytes], dim: int) -> dict[byt
     known: dict[bytes, bytes] = {}
     for start in range(0, len(keys), LOOKUP):
         part = keys[start : start + LOOKUP]
-        marks = ",".join("?" * len(part))
-        rows = database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part)  # noqa: S608
+        parameters = ",".join("?" * len(part))
+        rows = database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({parameters})", part)  # noqa: S608
         for key, stored in rows:
             vector = stored[: 2 * dim]
             if stored[2 * dim :] == _checksum(key, vector):

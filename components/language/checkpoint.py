@@ -1,4 +1,4 @@
-"""Where a pretraining stands, as one safetensors file: weights that learn, their moments, and the curves so far."""
+"""Checkpoint of a pretraining in one safetensors file: trained weights, optimizer moments, and the curves so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "state.safetensors"
 
 @dataclass
 class PretrainProgress:
-    """How far a run has come; `key` is a digest of everything that it depends on: another key is another run."""
+    """State of a pretraining run; `key` is a digest of everything that the run depends on."""
 
     key: str
     step: int = 0
@@ -28,13 +28,13 @@ class PretrainProgress:
 
 
 def write_checkpoint(folder: Path, weights: dict[str, Tensor], optimizer: Any, progress: PretrainProgress) -> None:
-    """Write the state whole or not at all, with a digest of its bytes."""
+    """Write the checkpoint atomically, with a digest of its bytes."""
     tensors = {f"weight.{name}": weight for name, weight in weights.items()} | moments(optimizer, "moment")
     write_tensors(folder / FILE, tensors, {"progress": json.dumps(asdict(progress))})
 
 
 def read_checkpoint(folder: Path, key: str, weights: dict[str, Tensor], optimizer: Any) -> PretrainProgress:
-    """Load the state of this very run into weights and optimizer; return where it stands, or a fresh start.
+    """Load the checkpoint of the run `key` into weights and optimizer; return its progress, or that of a new run.
 
     Raises ContractError when the file is damaged.
     """
@@ -51,5 +51,7 @@ def read_checkpoint(folder: Path, key: str, weights: dict[str, Tensor], optimize
                 weight.copy_(tensors[f"weight.{name}"])
         load_moments(optimizer, "moment", tensors)
     except DAMAGE as error:
-        raise ContractError(f"{path}: damaged ({error}); remove {folder} to begin again") from None
+        raise ContractError(
+            f"{path}: expected a checkpoint, got a damaged file ({error}); remove {folder} to start again"
+        ) from None
     return progress

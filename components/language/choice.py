@@ -1,4 +1,4 @@
-"""Which language model reads the shop's texts: the original, or the one that the stage `pretrain` adapted."""
+"""The decision which language model encodes the shop's texts: the original, or the one that `pretrain` adapted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "language.json"
 
 
 class ModelChoice(Record):
-    """models/language/language.json; where it was accepted, the adapted model lies beside it."""
+    """models/language/language.json; if accepted, the adapted model is in the same folder."""
 
     accepted: bool
     reason: str  # one sentence with the numbers
@@ -26,9 +26,9 @@ def write_choice(folder: Path, choice: ModelChoice) -> None:
 
 
 def chosen_model(folder: Path, name: str) -> Path:
-    """Return the folder of the model to encode with; `folder` is what `pretrain` left, `name` is language.model.
+    """Return the folder of the model to encode with; `folder`: output of `pretrain`, `name`: language.model.
 
-    Raises ContractError when the stage has not run, or has run for another original.
+    Raises ContractError when the stage has not run, or ran for another original.
     """
     try:
         choice = ModelChoice.model_validate_json((folder / FILE).read_bytes())

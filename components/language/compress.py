@@ -1,6 +1,6 @@
-"""Smaller encoders for the same texts: fewer layers, taught by the whole model; and whole numbers of eight bits.
+"""Smaller and faster encoders: distillation into fewer layers, and 8-bit quantisation.
 
-A folder holds the weights as they were, and config.json says so (`encoder.INT8`): they are rounded when they are read.
+An int8 folder holds the original weights and the key `encoder.INT8` in config.json: weights are quantised when loaded.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch
 
 from components.contracts import FloatArray
 from components.errors import ContractError
-from components.language.backbone import OFFLINE, mean_pool, read_tokenizer, states
+from components.language.backbone import OFFLINE, hidden_states, mean_pool, read_tokenizer
 from components.language.encoder import INT8, Encoder
-from components.language.objectives import padded, tokenise
+from components.language.objectives import pad, tokenise
 from components.language.text import normalise
 from components.params import CompressParams, LanguageParams
 
@@ -28,7 +28,7 @@ LOG_EVERY = 20  # steps
 
 
 def write_int8(original: Path, language: LanguageParams, out: Path) -> Path:
-    """Write the same model, to be read in eight bits: on a CPU, linear layers only. Source: torch.ao.quantization."""
+    """Write the model for int8 on CPUs (linear layers only), and return `out`. Source: torch.ao.quantization."""
     Encoder.load(original, language).save(out)
     path = out / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {INT8: True}
@@ -45,17 +45,17 @@ def distil(
     seed: int,
     out: Path,
 ) -> list[float]:
-    """Write a model of fewer layers that gives the texts (n) nearly the vectors (n, dim); return its loss by step.
+    """Distil the model into params.layers layers, with the vectors (n, dim) as targets; return the loss by step.
 
-    It begins with layers of the original, evenly apart, and learns by the cosine. Texts that say nothing teach nothing.
-    Raises ContractError where the model has no list of layers, or not more of them. Source: Sanh et al. 2019.
+    It starts from evenly spaced layers of the original and minimises the cosine distance; empty texts are left out.
+    Raises ContractError where the model has no list of layers, or no more than params.layers. Source: Sanh et al. 2019.
     """
     from transformers import AutoModel
 
     torch.manual_seed(seed)
     model: Any = AutoModel.from_pretrained(str(original), use_safetensors=True, dtype=torch.float32, **OFFLINE)
-    _thin(model, params.layers)
-    model.config.use_cache = False  # of keys and values: layers still count as in the original
+    _drop_layers(model, params.layers)
+    model.config.use_cache = False  # layers still have the indices of the original in the cache of keys and values
     tokenizer = read_tokenizer(original)
     clean = [normalise(text) for text in texts]
     known = np.array([i for i, text in enumerate(clean) if text and vectors[i].any()], np.int64)
@@ -64,12 +64,13 @@ def distil(
     optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate)
     model.train()
     for step in range(params.steps):
-        some = rng.integers(0, len(known), language.batch_size)
-        ids, mask = padded([rows[i] for i in some], tokenizer.pad_token_id, "cpu")
-        loss = (1 - (mean_pool(states(model, ids, mask), mask) * wanted[some]).sum(dim=1)).mean()
+        drawn = rng.integers(0, len(known), language.batch_size)
+        ids, mask = pad([rows[i] for i in drawn], tokenizer.pad_token_id, "cpu")
+        loss = (1 - (mean_pool(hidden_states(model, ids, mask), mask) * wanted[drawn]).sum(dim=1)).mean()
         if not torch.isfinite(loss):
             raise ContractError(
-                f"distilling: loss is {loss.item()} at step {step}; lower language.compress.learning_rate"
+                f"distilling: expected a finite loss, got {loss.item()} at step {step}; lower "
+                "language.compress.learning_rate"
             )
         for group in optimizer.param_groups:
             group["lr"] = params.learning_rate * (1 - step / params.steps)
@@ -85,7 +86,7 @@ def distil(
 
 
 def median_encode_ms(encoder: Encoder, texts: Sequence[str]) -> float:
-    """Return the median time of reading one text, as when serving, on one thread."""
+    """Return the median time of encoding one text, in milliseconds, on one thread, as in serving."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -100,22 +101,24 @@ def median_encode_ms(encoder: Encoder, texts: Sequence[str]) -> float:
     return float(np.median(times))
 
 
-def _thin(model: Any, layers: int) -> None:
-    """Leave so many of the model's layers, the last among them."""
+def _drop_layers(model: Any, layers: int) -> None:
+    """Keep `layers` evenly spaced layers of the model, including the last, in place."""
     for holder, name in ((getattr(model, "encoder", None), "layer"), (getattr(model, "transformer", None), "layer"),
                          (model, "h"), (model, "layers")):  # fmt: skip
-        every = getattr(holder, name, None)
-        if isinstance(every, torch.nn.ModuleList):
+        blocks = getattr(holder, name, None)
+        if isinstance(blocks, torch.nn.ModuleList):
             break
     else:
-        raise ContractError(f"{type(model).__name__}: no list of layers was found; take `distilled` off the variants")
-    if layers >= len(every):
         raise ContractError(
-            f"language.compress.layers is {layers}, the model has {len(every)}; lower it, or take `distilled` off the "
-            "variants"
+            f"{type(model).__name__}: expected a list of layers, found none; remove `distilled` from the variants"
         )
-    kept = np.linspace(0, len(every) - 1, layers + 1).round().astype(int)[1:]
-    setattr(holder, name, torch.nn.ModuleList(every[i] for i in kept))
+    if layers >= len(blocks):
+        raise ContractError(
+            f"language.compress.layers is {layers}, the model has {len(blocks)}; lower it, or remove "
+            "`distilled` from the variants"
+        )
+    chosen = np.linspace(0, len(blocks) - 1, layers + 1).round().astype(int)[1:]
+    setattr(holder, name, torch.nn.ModuleList(blocks[i] for i in chosen))
     for size in ("num_hidden_layers", "n_layers", "n_layer"):
         if hasattr(model.config, size):
             setattr(model.config, size, layers)

@@ -1,7 +1,7 @@
-"""What a language model may learn from: the shop's texts, and pairs of texts that belong together.
+"""Training data of the language model: the shop's texts, and pairs of related texts.
 
-The catalogue is known to everybody. Of reviews, searches and purchases only what lies before the end of the training
-window is read; where windows are cut per user (leave_one_out), reviews and searches are left out altogether.
+The whole catalogue is used, but only reviews, searches and purchases before the end of the training window. With
+leave_one_out, where windows differ per user, reviews and searches are not used.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Pairs = NDArray[np.int64]  # (n, 2) indices of texts
 
 @dataclass(frozen=True)
 class Corpus:
-    """Distinct normalised texts in the order of the alphabet, and how they belong together."""
+    """Distinct normalised texts, sorted, and pairs of them."""
 
     texts: list[str]
-    language: Pairs  # (n,) indices of the texts that language modelling reads: items, reviews, searches
-    held_out: Pairs  # (m,) further ones that nothing is learned from, in an order drawn by the seed
-    pairs: dict[str, Pairs]  # "title-description", "query-click", "bought-together"; none of them is empty
+    language: Pairs  # (n,) indices of the texts for language modelling: items, reviews, searches
+    held_out: Pairs  # (m,) indices of texts left out of training, in an order drawn by the seed
+    pairs: dict[str, Pairs]  # "title-description", "query-click", "bought-together"; none is empty
 
 
 def read_corpus(snapshot: Path, split: Path, target_events: Sequence[str], held_out_share: float, seed: int) -> Corpus:
-    """Return the corpus of a split; which texts are held out depends on each text and the seed alone."""
+    """Return the corpus of a split; whether a text is held out depends on the text and the seed alone."""
     items, interactions = tables.read_catalogue(split), tables.read_interactions(split)
-    reviews, searches = _written(snapshot, tables.read_info(split))
+    reviews, searches = _read_reviews_and_searches(snapshot, tables.read_info(split))
     index = {item_id: i for i, item_id in enumerate(items.item_id) if i}
     clicks = [(query, items.text[index[item]]) for query, item in searches if item in index]
-    told = pq.read_table(split / "items.parquet", columns=["description"], page_checksum_verification=True)
-    descriptions = ["", *(d or "" for d in told["description"].to_pylist())]
+    products = pq.read_table(split / "items.parquet", columns=["description"], page_checksum_verification=True)
+    descriptions = ["", *(d or "" for d in products["description"].to_pylist())]
     pairs = {
         "title-description": list(zip(items.title, descriptions, strict=True)),
         "query-click": clicks,
@@ -54,27 +54,31 @@ def build_corpus(
     language: Sequence[str], pairs: dict[str, list[tuple[str, str]]], held_out_share: float, seed: int
 ) -> Corpus:
     """Return the corpus of raw texts and pairs; pairs with an empty or held-out side, or of one text, are left out."""
-    spoken = {normalise(t) for t in language} - {""}
+    lm_texts = {normalise(t) for t in language} - {""}
     clean = {kind: [(normalise(a), normalise(b)) for a, b in rows] for kind, rows in pairs.items()}
-    texts = sorted(spoken.union(*(t for rows in clean.values() for t in rows)) - {""}) if clean else sorted(spoken)
-    held = {t for t in spoken if _draw(t, seed) < held_out_share}
-    place = {t: i for i, t in enumerate(texts)}
-    kept = {
-        kind: [(place[a], place[b]) for a, b in rows if a and b and a != b and a not in held and b not in held]
+    texts = sorted(lm_texts.union(*(t for rows in clean.values() for t in rows)) - {""}) if clean else sorted(lm_texts)
+    held_out = {t for t in lm_texts if _hash_to_unit(t, seed) < held_out_share}
+    index_of = {t: i for i, t in enumerate(texts)}
+    indexed = {
+        kind: [
+            (index_of[a], index_of[b])
+            for a, b in rows
+            if a and b and a != b and a not in held_out and b not in held_out
+        ]
         for kind, rows in clean.items()
     }
     return Corpus(
         texts,
-        np.array(sorted(place[t] for t in spoken - held), np.int64),
-        np.array([place[t] for t in sorted(held, key=lambda t: _draw(t, seed))], np.int64),
-        {kind: np.array(rows, np.int64) for kind, rows in kept.items() if rows},
+        np.array(sorted(index_of[t] for t in lm_texts - held_out), np.int64),
+        np.array([index_of[t] for t in sorted(held_out, key=lambda t: _hash_to_unit(t, seed))], np.int64),
+        {kind: np.array(rows, np.int64) for kind, rows in indexed.items() if rows},
     )
 
 
 def bought_together(
     interactions: Interactions, items: Catalogue, target_events: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return the texts of each two products that one user bought one after the other."""
+    """Return the texts of each two products that a user bought in succession."""
     codes = [EVENTS.index(e) for e in target_events]
     rows = np.isin(interactions.event, codes) & (interactions.user_idx > 0)
     user, item = interactions.user_idx[rows], interactions.item_idx[rows]
@@ -83,8 +87,10 @@ def bought_together(
     return [(items.text[a], items.text[b]) for a, b in zip(first, second, strict=True)]
 
 
-def _written(snapshot: Path, info: tables.SplitInfo) -> tuple[list[str], list[tuple[str, str | None]]]:
-    """Return the reviews, and the searches with what was clicked, from before the end of training."""
+def _read_reviews_and_searches(
+    snapshot: Path, info: tables.SplitInfo
+) -> tuple[list[str], list[tuple[str, str | None]]]:
+    """Return review texts, and (query, clicked item_id) of searches, from before the end of the training window."""
     if info.protocol != "global_time":
         return [], []
     end = to_datetime(info.train_end)
@@ -94,8 +100,8 @@ def _written(snapshot: Path, info: tables.SplitInfo) -> tuple[list[str], list[tu
     return [t for t in reviews if t], [(q, item) for q, item in rows if q]
 
 
-def _draw(text: str, seed: int) -> float:
-    """Return a number in [0, 1) that depends on the text and the seed alone: tomorrow's run holds out the same."""
+def _hash_to_unit(text: str, seed: int) -> float:
+    """Return a number in [0, 1) that depends on the text and the seed alone: each run holds out the same texts."""
     digest = hashlib.sha256(f"{seed}:{text}".encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 

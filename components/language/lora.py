@@ -1,4 +1,4 @@
-"""Low-rank adaptation: a frozen weight plus a learned product of two thin matrices. Source: Hu et al. 2021."""
+"""Low-rank adaptation: a frozen weight plus a trained product of two low-rank matrices. Source: Hu et al. 2021."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LAYERS = ("Linear", "Conv1D")  # transformers' Conv1D is GPT-2's linear layer
 
 
 class LowRank(nn.Module):
-    """weight + (alpha / rank) up @ down; `up` starts at zero, so that at first nothing changes."""
+    """weight + (alpha / rank) up @ down; `up` starts at zero, so that the initial weight is unchanged."""
 
     def __init__(self, weight: Tensor, rank: int, alpha: float, generator: torch.Generator) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class LowRank(nn.Module):
 
 
 def add_lora(model: nn.Module, rank: int, alpha: float, seed: int) -> int:
-    """Freeze the model and adapt each of its linear layers, in place; return how many layers."""
+    """Freeze the model and add LowRank to each of its linear layers, in place; return the number of layers."""
     generator = torch.Generator().manual_seed(seed)
     for weight in model.parameters():
         weight.requires_grad_(False)
@@ -37,7 +37,7 @@ def add_lora(model: nn.Module, rank: int, alpha: float, seed: int) -> int:
 
 
 def merge_lora(model: nn.Module) -> None:
-    """Put the learned products into the weights: the model is again one of its own kind."""
+    """Add the trained products to the weights, in place, and remove LowRank."""
     for layer in list(model.modules()):
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

@@ -1,4 +1,4 @@
-"""What pretraining minimises, and what it is measured by: masked or next tokens, and pairs that belong together."""
+"""Losses and the metric of pretraining: masked or next tokens, and pairs of related texts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from components.language.backbone import Backbone, logits, mean_pool, states
+from components.language.backbone import Backbone, head_logits, hidden_states, mean_pool
 
-IGNORE = -100  # a token that is not asked for
+IGNORE = -100  # label of a token that does not count
 Rows = list[list[int]]  # token ids of each text
 
 
 @dataclass(frozen=True)
 class LmBatch:
-    """A batch of texts as the model sees them, and the tokens that it is asked for."""
+    """A batch for language modelling: the input tokens, and the tokens to predict."""
 
     ids: Tensor  # (texts, tokens)
     mask: Tensor  # (texts, tokens), 1 where there is a token
-    labels: Tensor  # (texts, tokens), IGNORE where nothing is asked
+    labels: Tensor  # (texts, tokens), IGNORE where nothing is predicted
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Rows:
@@ -35,7 +35,7 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Rows:
     return rows
 
 
-def padded(rows: Rows, padding: int, device: str) -> tuple[Tensor, Tensor]:
+def pad(rows: Rows, padding: int, device: str) -> tuple[Tensor, Tensor]:
     """Return (texts, tokens) ids and mask."""
     width = max(1, *(len(r) for r in rows))
     ids = torch.full((len(rows), width), padding, dtype=torch.long)
@@ -47,38 +47,40 @@ def padded(rows: Rows, padding: int, device: str) -> tuple[Tensor, Tensor]:
 
 
 def make_lm_batch(backbone: Backbone, rows: Rows, mask_share: float, rng: np.random.Generator, device: str) -> LmBatch:
-    """Return masked texts for an encoder: mask_share of each text's tokens, at least one; whole texts for a decoder."""
-    ids, mask = padded(rows, backbone.tokenizer.pad_token_id, device)
+    """Return a batch for an encoder (mask_share of each text's tokens masked, at least one) or a decoder (no masks)."""
+    ids, mask = pad(rows, backbone.tokenizer.pad_token_id, device)
     labels = ids.masked_fill(mask == 0, IGNORE)
     if backbone.kind == "decoder":
-        labels[:, 0] = IGNORE  # nothing stands before the first token
+        labels[:, 0] = IGNORE  # the first token has no context
         return LmBatch(ids, mask, labels)
     special = set(backbone.tokenizer.all_special_ids)
-    asked = torch.zeros(ids.shape, dtype=torch.bool)
+    masked = torch.zeros(ids.shape, dtype=torch.bool)
     for i, row in enumerate(rows):
-        places = [j for j, token in enumerate(row) if token not in special]
-        n = min(len(places), max(1, round(mask_share * len(places))))
-        asked[i, torch.from_numpy(_pick(places, n, rng))] = True
-    asked = asked.to(device)
-    return LmBatch(ids.masked_fill(asked, backbone.tokenizer.mask_token_id), mask, labels.masked_fill(~asked, IGNORE))
+        positions = [j for j, token in enumerate(row) if token not in special]
+        n = min(len(positions), max(1, round(mask_share * len(positions))))
+        masked[i, torch.from_numpy(_draw_positions(positions, n, rng))] = True
+    masked = masked.to(device)
+    return LmBatch(ids.masked_fill(masked, backbone.tokenizer.mask_token_id), mask, labels.masked_fill(~masked, IGNORE))
 
 
 def language_loss(backbone: Backbone, batch: LmBatch) -> tuple[Tensor, int]:
-    """Return the summed cross-entropy of the tokens that are asked for, in nats, and how many they are."""
-    hidden, labels = states(backbone.model, batch.ids, batch.mask), batch.labels
+    """Return the summed cross-entropy of the predicted tokens, in nats, and their number."""
+    hidden, labels = hidden_states(backbone.model, batch.ids, batch.mask), batch.labels
     if backbone.kind == "decoder":
         hidden, labels = hidden[:, :-1], labels[:, 1:]
     where = labels != IGNORE
     n = int(where.sum())
     if not n:
         return hidden.sum() * 0, 0
-    return functional.cross_entropy(logits(backbone.model, hidden[where]).float(), labels[where], reduction="sum"), n
+    return functional.cross_entropy(
+        head_logits(backbone.model, hidden[where]).float(), labels[where], reduction="sum"
+    ), n
 
 
 def pair_loss(left: Tensor, right: Tensor, same: Tensor, temperature: float) -> Tensor:
-    """Return InfoNCE in both directions over a batch of (n, dim) unit rows; row i of left belongs to row i of right.
+    """Return InfoNCE in both directions over a batch of (n, dim) unit rows; rows i of left and right are a pair.
 
-    same: (n, n) True where two pairs share a text: such a pair is no counter-example, and is left out.
+    same: (n, n) True where two pairs share a text: they are not used as negatives.
     Source: van den Oord et al. 2018; in-batch negatives of Henderson et al. 2017.
     """
     scores = (left @ right.T) / temperature
@@ -88,34 +90,34 @@ def pair_loss(left: Tensor, right: Tensor, same: Tensor, temperature: float) -> 
 
 
 def shared_texts(pairs: NDArray[np.int64]) -> Tensor:
-    """Return (n, n) True where two of the (n, 2) pairs have a text in common."""
+    """Return (n, n) True where two of the (n, 2) pairs share a text."""
     left, right = pairs[:, 0], pairs[:, 1]
     same = (left[:, None] == left) | (right[:, None] == right) | (left[:, None] == right) | (right[:, None] == left)
     return torch.from_numpy(same)
 
 
 def embed(backbone: Backbone, rows: Rows, device: str) -> Tensor:
-    """Return (texts, dim) unit rows, as the encoder makes them."""
-    ids, mask = padded(rows, backbone.tokenizer.pad_token_id, device)
-    pooled: Tensor = mean_pool(states(backbone.model, ids, mask), mask)
+    """Return (texts, dim) unit rows, as Encoder.encode does."""
+    ids, mask = pad(rows, backbone.tokenizer.pad_token_id, device)
+    pooled: Tensor = mean_pool(hidden_states(backbone.model, ids, mask), mask)
     return pooled
 
 
 def perplexity(backbone: Backbone, rows: Rows, mask_share: float, seed: int, size: int, device: str) -> float:
-    """Return exp of the mean cross-entropy of tokens asked for: pseudo-perplexity for an encoder (masks fixed by seed).
+    """Return exp of the mean cross-entropy of predicted tokens; for an encoder the pseudo-perplexity, with fixed masks.
 
-    NaN without any text. Source: Salazar et al. 2020, with 15 % masked at once in place of one by one.
+    NaN without texts. Source: Salazar et al. 2020, with mask_share of the tokens masked at once instead of one by one.
     """
     rng, total, n = np.random.default_rng([seed, 15]), 0.0, 0
     backbone.model.eval()
     with torch.inference_mode():
         for start in range(0, len(rows), size):
-            loss, asked = language_loss(
+            loss, masked = language_loss(
                 backbone, make_lm_batch(backbone, rows[start : start + size], mask_share, rng, device)
             )
-            total, n = total + float(loss), n + asked
+            total, n = total + float(loss), n + masked
     return float(np.exp(total / n)) if n else float("nan")
 
 
-def _pick(places: list[int], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(rng.permutation(np.array(places, np.int64))[:n])
+def _draw_positions(positions: list[int], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(rng.permutation(np.array(positions, np.int64))[:n])

@@ -1,4 +1,4 @@
-"""Continued pretraining on a shop's own texts: new words, masked or next tokens, and pairs that belong together."""
+"""Continued pretraining on the shop's texts: new words, masked or next tokens, and pairs of related texts."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ LOG_EVERY = 20  # steps
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What happened: flat metrics, and curves by step."""
+    """The result of a pretraining: flat metrics, and curves by step."""
 
     metrics: dict[str, float]
     curves: dict[str, list[float]]
 
 
 def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int, out: Path, work: Path) -> Pretrained:
-    """Write the adapted model to the folder `out`; what a killed run left in `work` is taken up, to the same bytes.
+    """Write the adapted model to the folder `out`; a run resumed from the checkpoint in `work` gives the same bytes.
 
-    Raises ContractError when the loss is no number, or the device's memory does not do.
+    Raises ContractError when the loss is not finite, or the device's memory is too small.
     """
     with reproducible(language.threads):
         return _pretrain(original, corpus, language, seed, out, work)
@@ -63,15 +63,17 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
     params = language.pretrain
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = read_backbone(original, seed)
-    metrics = _vocabulary(backbone, corpus, params, seed)
+    metrics = _extend_vocabulary(backbone, corpus, params, seed)
     run = PretrainRun(backbone, corpus, language, seed, device)
-    learned = run.trainable(int(metrics["vocabulary/new"]))
+    learned = run.prepare_weights(int(metrics["vocabulary/new"]))
     try:
         progress = run.train(learned, work, _run_key(original, corpus, language, seed))
     except torch.OutOfMemoryError as error:
-        raise ContractError(f"out of memory; lower language.pretrain.pairs_per_step ({error})") from None
+        raise ContractError(
+            f"pretraining: out of memory on the device; lower language.pretrain.pairs_per_step ({error})"
+        ) from None
     merge_lora(backbone.model)
-    after = run.held_out()
+    after = run.held_out_perplexity()
     backbone.model.to("cpu")
     write_backbone(backbone, original, out)
     metrics |= {"perplexity/before": progress.before, "perplexity/after": after, "steps": float(progress.step)}
@@ -81,7 +83,7 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
 
 
 class PretrainRun:
-    """The steps of one pretraining: what is drawn at a step depends on (seed, step) alone."""
+    """The training loop; what is drawn at a step depends on (seed, step) alone."""
 
     def __init__(self, backbone: Backbone, corpus: Corpus, language: LanguageParams, seed: int, device: str) -> None:
         self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
@@ -89,8 +91,8 @@ class PretrainRun:
         self.rows: Rows = tokenise(backbone.tokenizer, corpus.texts, language.max_tokens)
         backbone.model.to(device)
 
-    def trainable(self, added: int) -> dict[str, Tensor]:
-        """Return the weights that learn, by name: all, or with LoRA thin matrices, the head and the new words' rows."""
+    def prepare_weights(self, added: int) -> dict[str, Tensor]:
+        """Return the weights to train: all, or with LoRA the low-rank matrices, the head and the rows of new words."""
         model = self.backbone.model
         if self.params.method == "lora":
             layers = add_lora(model.base_model, self.params.lora_rank, self.params.lora_alpha, self.seed)
@@ -99,27 +101,29 @@ class PretrainRun:
             words = model.get_input_embeddings().weight
             if added:
                 words.requires_grad_(True)
-                words.register_hook(lambda gradient: _only_from(gradient, len(self.backbone.tokenizer) - added))
+                words.register_hook(lambda gradient: _zero_before(gradient, len(self.backbone.tokenizer) - added))
         return {name: w for name, w in model.named_parameters() if w.requires_grad}
 
     def train(self, learned: dict[str, Tensor], work: Path, key: str) -> PretrainProgress:
-        """Take all steps that are left, and keep the state every so many."""
+        """Run the remaining steps, with a checkpoint every checkpoint_every_steps."""
         params, started = self.params, time.monotonic()
-        decay = params.weight_decay if params.method == "full" else 0.0  # it would move rows that must not learn
+        decay = (
+            params.weight_decay if params.method == "full" else 0.0
+        )  # it would change embedding rows that are not trained
         optimizer = torch.optim.AdamW(learned.values(), lr=params.learning_rate, weight_decay=decay)
         progress = read_checkpoint(work, key, learned, optimizer)
         if progress.step:
             log.info("resumed at step %d", progress.step)
         else:
-            progress.before = self.held_out()
+            progress.before = self.held_out_perplexity()
         steps = range(progress.step, 0 if progress.done else params.max_steps)
         for step in _with_progress(steps):
             self._step(step, learned, optimizer, progress)
             progress.step = step + 1
-            late = time.monotonic() - started > params.max_minutes * 60
-            if late:
-                log.warning("language.pretrain.max_minutes %g is over after step %d", params.max_minutes, step + 1)
-            progress.done = late or progress.step == params.max_steps
+            out_of_time = time.monotonic() - started > params.max_minutes * 60
+            if out_of_time:
+                log.warning("language.pretrain.max_minutes %g reached after step %d", params.max_minutes, step + 1)
+            progress.done = out_of_time or progress.step == params.max_steps
             if progress.done or progress.step % params.checkpoint_every_steps == 0:
                 write_checkpoint(work, learned, optimizer, progress)
                 crash_point("pretrain:step")
@@ -127,8 +131,8 @@ class PretrainRun:
                 break
         return progress
 
-    def held_out(self) -> float:
-        """Return the (pseudo-)perplexity of the held-out texts; NaN where there is none."""
+    def held_out_perplexity(self) -> float:
+        """Return the (pseudo-)perplexity of the held-out texts; NaN without any."""
         rows = [self.rows[i] for i in self.corpus.held_out[: self.params.held_out_texts]]
         size = max(1, self.params.texts_per_step)
         return perplexity(self.backbone, rows, self.params.mask_share, self.seed, size, self.device)
@@ -137,10 +141,13 @@ class PretrainRun:
         rng = np.random.default_rng([self.seed, step])
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # dropout
         self.backbone.model.train()
-        losses = {"train/language": self._language(rng), "train/pairs": self._pairs(rng)}
+        losses = {"train/language": self._language_loss(rng), "train/pairs": self._pair_loss(rng)}
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
-            raise ContractError(f"loss is {loss.item()} at step {step}; lower language.pretrain.learning_rate")
+            raise ContractError(
+                f"pretraining: expected a finite loss, got {loss.item()} at step {step}; lower "
+                "language.pretrain.learning_rate"
+            )
         for group in optimizer.param_groups:
             group["lr"] = self.params.learning_rate * _lr_multiplier(step, self.params)
         optimizer.zero_grad(set_to_none=True)
@@ -153,8 +160,8 @@ class PretrainRun:
             means = ", ".join(f"{n} {np.mean(v[-LOG_EVERY:]):.3f}" for n, v in progress.curves.items())
             log.info("step %d of %d: %s", step + 1, self.params.max_steps, means)
 
-    def _language(self, rng: np.random.Generator) -> Tensor:
-        """Return the mean cross-entropy of the tokens asked for in texts_per_step texts."""
+    def _language_loss(self, rng: np.random.Generator) -> Tensor:
+        """Return the mean cross-entropy of the predicted tokens of texts_per_step texts."""
         if not self.params.texts_per_step or not len(self.corpus.language):
             return torch.zeros((), device=self.device)
         drawn = rng.choice(self.corpus.language, self.params.texts_per_step)
@@ -162,8 +169,8 @@ class PretrainRun:
         total, n = language_loss(self.backbone, batch)
         return total / max(1, n)
 
-    def _pairs(self, rng: np.random.Generator) -> Tensor:
-        """Return InfoNCE over pairs_per_step pairs, each kind as often as the others."""
+    def _pair_loss(self, rng: np.random.Generator) -> Tensor:
+        """Return InfoNCE over pairs_per_step pairs; all kinds have the same chance."""
         kinds = sorted(self.corpus.pairs)
         if not self.params.pairs_per_step or not kinds:
             return torch.zeros((), device=self.device)
@@ -174,8 +181,8 @@ class PretrainRun:
         return pair_loss(left, right, shared_texts(drawn).to(self.device), self.params.temperature)
 
 
-def _vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed: int) -> dict[str, float]:
-    """Add the words that the tokenizer does not know; return what it could not read before and after."""
+def _extend_vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed: int) -> dict[str, float]:
+    """Add unknown words to the tokenizer; return the shares of unknown tokens before and after."""
     chinese = [t for t in corpus.texts if is_chinese(t)]
     samples = {"all": corpus.texts} | ({"zh": chinese} if chinese else {})
     metrics = {f"unknown/{name}/before": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
@@ -188,17 +195,17 @@ def _vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed
 
 
 def _lr_multiplier(step: int, params: PretrainParams) -> float:
-    """Return the share of the learning rate at a step: rising over warmup_share of all, then a cosine to zero."""
+    """Return the factor of the learning rate at a step: linear warm-up over warmup_share, then cosine decay to zero."""
     warm = max(1, int(params.warmup_share * params.max_steps))
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, params.max_steps - warm)))
 
 
-def _only_from(gradient: Tensor, start: int) -> Tensor:
-    kept = gradient.clone()
-    kept[:start] = 0
-    return kept
+def _zero_before(gradient: Tensor, start: int) -> Tensor:
+    masked = gradient.clone()
+    masked[:start] = 0
+    return masked
 
 
 def _run_key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:

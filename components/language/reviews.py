@@ -1,4 +1,4 @@
-"""Reviews of the training window: a head learns from those with stars, and says how those without stars sound."""
+"""Sentiment of the training window's reviews: a head is trained on rated reviews and applied to unrated ones."""
 
 from __future__ import annotations
 
@@ -26,47 +26,46 @@ log = logging.getLogger("encode")
 
 @dataclass(frozen=True)
 class ReviewSentiment:
-    """What came of the reviews."""
+    """The sentiment head, and what it predicts for unrated reviews."""
 
     head: SentimentHead | None
-    said: pa.Table  # text, sentiment in [0, 1]: the distinct texts of reviews without stars
+    unrated: pa.Table  # text, sentiment in [0, 1]: distinct texts of reviews without a rating
     metrics: dict[str, float]
-    note: str  # why there is no head; "" where there is one
+    reason: str  # why there is no head; "" where there is one
 
 
 def score_reviews(
     snapshot: Path, split: Path, encoder: Encoder, params: SentimentParams, cache: Path
 ) -> ReviewSentiment:
-    """Learn from the newest `max_reviews` with stars, and read those without; texts are read once each.
+    """Train a head on the newest `max_reviews` rated reviews and apply it to the unrated ones; encode each text once.
 
-    Where windows are cut per user (leave_one_out) nobody can say which reviews were written before: there is no head,
-    nor where there is too little to learn from.
+    There is no head with leave_one_out, where the windows of reviews are not defined, or with too few reviews.
     """
     info = tables.read_info(split)
     if info.protocol != "global_time":
-        return _nothing("windows are cut per user")
+        return _no_head("windows are cut per user")
     names = ["text", "rating", "timestamp"]
     rows = read_table(snapshot, "reviews", names, end=to_datetime(info.train_end)).sort_by("timestamp")
     texts = np.array([text or "" for text in rows["text"].to_pylist()], object)
     stars = rows["rating"].to_numpy(zero_copy_only=False).astype(np.float64)
     times = rows["timestamp"].cast("int64").to_numpy()
-    learn = np.flatnonzero((texts != "") & ~np.isnan(stars))[-params.max_reviews :]
-    silent = sorted(set(texts[(texts != "") & np.isnan(stars)]))
-    distinct, place = np.unique(texts[learn].astype(str), return_inverse=True)
-    vectors = encode_cached(encoder, [*distinct.tolist(), *silent], cache)
+    rated = np.flatnonzero((texts != "") & ~np.isnan(stars))[-params.max_reviews :]
+    unrated = sorted(set(texts[(texts != "") & np.isnan(stars)]))
+    distinct, text_row = np.unique(texts[rated].astype(str), return_inverse=True)
+    vectors = encode_cached(encoder, [*distinct.tolist(), *unrated], cache)
     try:
-        head, metrics = train_sentiment(vectors[place], stars[learn], times[learn], params, encoder.digest)
+        head, metrics = train_sentiment(vectors[text_row], stars[rated], times[rated], params, encoder.digest)
     except ContractError as error:
-        return _nothing(str(error))
-    told = {f"sentiment/{name}": value for name, value in metrics.items()}
+        return _no_head(str(error))
+    prefixed = {f"sentiment/{name}": value for name, value in metrics.items()}
     log.info("sentiment of %d reviews: AUC %.3f on the newest", metrics["reviews"], metrics["auc"])
-    said = _table(silent, head.score(vectors[len(distinct) :]))
-    return ReviewSentiment(head, said, told | {"sentiment/without_stars": float(len(silent))}, "")
+    scored = _table(unrated, head.score(vectors[len(distinct) :]))
+    return ReviewSentiment(head, scored, prefixed | {"sentiment/without_stars": float(len(unrated))}, "")
 
 
-def _nothing(note: str) -> ReviewSentiment:
-    log.info("no sentiment head: %s", note)
-    return ReviewSentiment(None, _table([], np.zeros(0, np.float32)), {}, note)
+def _no_head(reason: str) -> ReviewSentiment:
+    log.info("no sentiment head: %s", reason)
+    return ReviewSentiment(None, _table([], np.zeros(0, np.float32)), {}, reason)
 
 
 def _table(texts: list[str], sentiment: np.ndarray) -> pa.Table:

@@ -1,4 +1,4 @@
-"""How a review sounds: a linear head on the encoder's vectors, learned from the shop's own ratings, calibrated."""
+"""Sentiment of reviews: a calibrated linear head on the encoder's vectors, trained on the shop's own ratings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEIGHTS, ABOUT = "sentiment.safetensors", "sentiment.json"
 
 @dataclass(frozen=True)
 class SentimentHead:
-    """P(positive) = sigmoid(slope * (vector @ weight + bias) + shift); slope and shift calibrate (Platt 1999)."""
+    """P(positive) = sigmoid(slope * (vector @ weight + bias) + shift); slope and shift calibrate it (Platt 1999)."""
 
     weight: NDArray[np.float64]  # (dim,)
     bias: float
@@ -33,7 +33,7 @@ class SentimentHead:
     def score(self, vectors: FloatArray) -> FloatArray:
         """Return the probability in [0, 1] that each of the (n, dim) vectors is of a positive review."""
         if vectors.ndim != 2 or vectors.shape[1] != len(self.weight):
-            raise ContractError(f"sentiment: expected vectors of {len(self.weight)} numbers, came {vectors.shape}")
+            raise ContractError(f"sentiment: expected vectors of length {len(self.weight)}, got shape {vectors.shape}")
         margin = vectors @ self.weight + self.bias
         return np.asarray(0.5 * (1 + np.tanh((self.slope * margin + self.shift) / 2)), np.float32)
 
@@ -67,10 +67,11 @@ class SentimentHead:
 def train_sentiment(
     vectors: FloatArray, ratings: Sequence[float], timestamps: TimeArray, params: SentimentParams, encoder: str
 ) -> tuple[SentimentHead, dict[str, float]]:
-    """Return the head and how it does on the newest reviews: auc, ece (calibration error), reviews.
+    """Return the head and its metrics on the newest reviews: auc, ece (calibration error), reviews, positive_share.
 
-    The oldest reviews teach, later ones calibrate, the newest measure. Reviews between `negative` and `positive` stars,
-    and those without words (zero vectors), teach nothing. Raises ContractError when a part lacks one of the two sides.
+    The oldest reviews are for training, later ones for calibration, the newest for the metrics. Reviews with more than
+    `negative` and less than `positive` stars, or without text (zero vectors), are left out.
+    Raises ContractError when a part has only positive or only negative reviews.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -90,7 +91,7 @@ def train_sentiment(
 
 
 def auc(chances: FloatArray, positive: BoolArray) -> float:
-    """Return how often a positive review scores above a negative one, ties counting half."""
+    """Return the area under the ROC curve; ties count half."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(positive, chances))
@@ -105,11 +106,11 @@ def calibration_error(chances: FloatArray, positive: BoolArray) -> float:
 
 
 def _parts(positive: BoolArray, params: SentimentParams) -> tuple[slice, slice, slice]:
-    """Return the rows, in the order of time, that teach, calibrate and measure."""
+    """Return the rows, in time order, for training, calibration and metrics."""
     n = len(positive)
     if n < params.min_reviews:
         raise ContractError(
-            f"sentiment: expected {params.min_reviews} reviews with a clear rating, came {n}; "
+            f"sentiment: expected {params.min_reviews} reviews with a clear rating, got {n}; "
             "lower language.sentiment.min_reviews, or do without"
         )
     size = max(1, round(n * params.held_out_share))

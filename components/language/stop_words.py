@@ -1,4 +1,4 @@
-"""Words that say nothing about a product, in both languages; what product names need, such as "can", is not here."""
+"""Stop words in English and Chinese; words that occur in product names, such as "can", are not among them."""
 
 from functools import cache
 

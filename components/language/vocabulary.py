@@ -1,4 +1,4 @@
-"""What a tokenizer cannot read of a shop's texts: found, counted, added, and given first embeddings."""
+"""Words unknown to a tokenizer: counts them in the shop's texts, adds them, and initialises their embeddings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from components.language.text import HAN, normalise
 
-_ALONE = re.compile(f"[{HAN}]")  # Chinese: one token a character
-NOISE = 1.0  # of new rows, in standard deviations of the old ones: below it, new characters all look alike at first
+_CHARACTER = re.compile(f"[{HAN}]")  # Chinese: one token per character
+NOISE = 1.0  # of new rows, in standard deviations of the old ones; with less, new characters start almost equal
 
 
 def unknown_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:
-    """Return how often each word or Chinese character occurs that the tokenizer reads as unknown.
+    """Return the counts of words and Chinese characters that the tokenizer maps to its unknown token.
 
     Empty for a tokenizer without an unknown token, such as one that falls back to bytes.
     """
@@ -27,43 +27,43 @@ def unknown_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:
 
 
 def split_words(tokenizer: Any, text: str) -> list[str]:
-    """Return the words that the tokenizer would look up, normalised its way; each Chinese character is one."""
+    """Return the words that the tokenizer would look up, normalised by it; each Chinese character is a word."""
     backend = tokenizer.backend_tokenizer
     clean = backend.normalizer.normalize_str(text) if backend.normalizer else text
     pieces = backend.pre_tokenizer.pre_tokenize_str(clean) if backend.pre_tokenizer else [(clean, (0, len(clean)))]
     words = []
     for piece, _ in pieces:
-        words += [w for w in re.split(f"({_ALONE.pattern})", piece) if w.strip()]
+        words += [w for w in re.split(f"({_CHARACTER.pattern})", piece) if w.strip()]
     return words
 
 
 def new_words(counts: Counter[str], max_words: int, min_count: int) -> list[str]:
-    """Return the most frequent words that occur often enough, at most max_words; ties in the order of the alphabet."""
+    """Return the max_words most frequent words with at least min_count occurrences; ties in alphabetical order."""
     often = sorted((-n, w) for w, n in counts.items() if n >= min_count)
     return [w for _, w in often[:max_words]]
 
 
 def add_words(tokenizer: Any, model: Any, words: Sequence[str], seed: int) -> int:
-    """Add the words to the tokenizer and rows to the model's embeddings, in place; return how many are new.
+    """Add the words to the tokenizer and rows to the model's embeddings, in place; return the number of new words.
 
-    A row is the mean of the old ones plus noise drawn from `seed`. A Chinese character is found inside of any text,
-    another word only where it stands alone.
+    A new row is the mean of the old ones plus noise drawn from `seed`. A Chinese character is matched anywhere in a
+    text, another word only as a whole word.
     """
     from tokenizers import AddedToken
 
     before = len(tokenizer)
-    tokenizer.add_tokens([AddedToken(w, single_word=not _ALONE.fullmatch(w), normalized=True) for w in words])
+    tokenizer.add_tokens([AddedToken(w, single_word=not _CHARACTER.fullmatch(w), normalized=True) for w in words])
     added = len(tokenizer) - before
     rows = model.get_input_embeddings().weight.shape[0]
     if added and len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     if added:
-        _first_rows(model, before, added, seed)
+        _init_rows(model, before, added, seed)
     return added
 
 
 def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
-    """Return the share of the texts' tokens that are unknown, in [0, 1]; 0 where there is no token."""
+    """Return the share of unknown tokens in the texts, in [0, 1]; 0 without tokens."""
     clean = [normalise(t) for t in texts]
     rows = tokenizer(clean, add_special_tokens=False)["input_ids"] if clean else []
     tokens = sum(len(r) for r in rows)
@@ -71,7 +71,7 @@ def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
     return sum(r.count(unknown) for r in rows) / tokens if tokens and unknown is not None else 0.0
 
 
-def _first_rows(model: Any, start: int, n: int, seed: int) -> None:
+def _init_rows(model: Any, start: int, n: int, seed: int) -> None:
     import torch
 
     with torch.no_grad():

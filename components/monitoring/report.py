@@ -1,7 +1,7 @@
-"""One HTML page about drift: our verdict on top, Evidently's pictures of the same samples below it.
+"""One HTML page about drift: Carousel's verdict, and below it Evidently's plots of the same samples.
 
-Evidently judges nothing here: it gets our methods and our limits, and only the columns that our verdict judged, since
-it calls a column that is missing "no drift". Its ids are random; `stable` gives the page the same bytes each time.
+Evidently decides nothing: it gets Carousel's methods and limits, and only the columns of the verdict, because it
+reports a missing column as "no drift". Its ids are random; `replace_ids` makes the bytes of the page reproducible.
 """
 
 import html
@@ -21,17 +21,17 @@ STYLE = "font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 24px au
 
 
 def write_report(path: Path, verdict: DriftVerdict, reference: Sample | None, current: Sample) -> None:
-    """Write the page; without columns that could be compared it holds the verdict alone."""
+    """Write the page; without compared columns it has the verdict alone."""
     page = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"></head><body></body></html>\n'
     if reference is not None and verdict.columns:
-        page = stable(_evidently(verdict, reference, current))
+        page = replace_ids(_evidently(verdict, reference, current))
     opening = re.search(r"<body[^>]*>", page)
     at = opening.end() if opening else 0
     path.write_text(page[:at] + _summary(verdict) + page[at:], encoding="utf-8")
 
 
-def stable(page: str) -> str:
-    """Return the page with every random id replaced by its number of appearance, in 32 digits."""
+def replace_ids(page: str) -> str:
+    """Return the page with each random id replaced by a number in order of appearance, with 32 digits."""
     seen: dict[str, str] = {}
     return ID.sub(lambda m: seen.setdefault(m.group(), f"{len(seen) + 1:032d}"), page)
 
@@ -39,7 +39,7 @@ def stable(page: str) -> str:
 def _evidently(verdict: DriftVerdict, reference: Sample, current: Sample) -> str:
     names = list(verdict.columns)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # third-party, at import and while drawing
+        warnings.simplefilter("ignore")  # of third-party code, at import and while plotting
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
@@ -64,7 +64,7 @@ def _evidently(verdict: DriftVerdict, reference: Sample, current: Sample) -> str
 def _frame(sample: Sample, names: list[str]) -> Any:
     frame = sample.rows.select(names).to_pandas()
     for name in set(names) & set(CATEGORIES):
-        # Evidently writes values into a script as they are: none may end it
+        # Evidently does not escape values inside of a script: "</script>" would end it
         frame[name] = frame[name].fillna("(none)").str.replace("<", "‹")
     return frame
 

@@ -1,19 +1,19 @@
-"""A window of the shop's events as a sample of columns that can be compared with another window.
+"""A sample of the events of a window, with columns that can be compared with those of another window.
 
-Each row is an event of a person (impressions, which the shop itself makes, are left out):
+Each row is an event of a user; impressions, which the shop creates, are left out:
 
-    event          what was done
+    event          type of the event
     category       top level of the item's category
     language       of the item
     price_log      log(1 + price) of the item
     hour, weekday  of the event, UTC
-    user_activity  log of the user's events in the window, less that of the mean user: volume has an alarm of its own
+    user_activity  log of the user's number of events in the window over the mean; volume has a separate alarm
     item_new       "new" where the item had no event in the look-back, else "known"
-    taste          share of the user's look-back events that were in this category; null where there were none
+    taste          share of the user's look-back events in this category; null without look-back events
 
-The look-back is as long as the window and lies just before it, so that the columns mean the same in every window.
-How popular an item was is no column: near-equal items change places by chance, all users of a window share that chance,
-and comparing users with users cannot see it.
+The look-back has the length of the window and ends where it starts, so columns have the same meaning in every window.
+The popularity of an item is no column: the ranks of near-equal items change by chance, and since all users of a window
+share this effect, comparing halves of users does not estimate it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 CATEGORIES = ("event", "category", "language", "hour", "weekday", "item_new")
 NUMBERS = ("price_log", "user_activity", "taste")
 COLUMNS = (*CATEGORIES, *NUMBERS)
-LOOK_BACK = ("item_new", "taste")  # need a whole look-back
-LENGTH = ("user_activity", *LOOK_BACK)  # mean something else where the window has another length
-WHOLE = 0.9  # share of a span that the history must cover
+LOOK_BACK = ("item_new", "taste")  # need a look-back that the history covers
+LENGTH = ("user_activity", *LOOK_BACK)  # depend on the length of the window
+MIN_COVERAGE = 0.9  # share of a window or look-back that the history must cover
 META = b"carousel.window"
 
 QUERY = """
@@ -69,7 +69,7 @@ ORDER BY row
 
 
 class Window(Record):
-    """What a sample was drawn from; it travels in the metadata of its Parquet file."""
+    """The window of a sample; stored in the metadata of its Parquet file."""
 
     start: str  # ISO
     end: str  # ISO; the window ends before it
@@ -78,28 +78,28 @@ class Window(Record):
     events_per_day: float
     history_days: float  # from the first event in look-back or window to the end
 
-    def whole(self) -> bool:
+    def is_covered(self) -> bool:
         """Return whether the history covers the window."""
-        return self.history_days >= WHOLE * self.days
+        return self.history_days >= MIN_COVERAGE * self.days
 
-    def has_look_back(self) -> bool:
-        """Return whether the history covers the look-back, too."""
-        return self.history_days >= (1 + WHOLE) * self.days
+    def covers_look_back(self) -> bool:
+        """Return whether the history covers the window and the look-back."""
+        return self.history_days >= (1 + MIN_COVERAGE) * self.days
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Sampled rows in the order of time, without user ids."""
+    """Sampled rows in time order, without user ids."""
 
     rows: pa.Table  # COLUMNS; categories are strings, numbers float64
     window: Window
-    newest: datetime | None = None  # the window's last event; None where it is empty or was not looked at
-    user: IntArray | None = None  # (n_rows,) which rows are one user's; a number without meaning, never saved
-    day: IntArray | None = None  # (n_rows,) which rows are of one day, likewise
+    newest: datetime | None = None  # time of the window's last event; None where it is empty or was loaded from a file
+    user: IntArray | None = None  # (n_rows,) an arbitrary number per user, to group rows; never saved
+    day: IntArray | None = None  # (n_rows,) an arbitrary number per day, likewise
 
 
 def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int, memory_gib: float) -> Sample:
-    """Return at most n events of the `days` before `end`, drawn without replacement by `seed`."""
+    """Return at most n events of the `days` before `end`, drawn without replacement."""
     import duckdb
     import pyarrow as pa
 
@@ -123,7 +123,7 @@ def sample_window(snapshot: Path, end: datetime, days: float, n: int, seed: int,
 
 
 def save(sample: Sample, path: Path) -> None:
-    """Write the rows and what they were drawn from; the same sample gives the same bytes."""
+    """Write the rows and their window; the same sample gives the same bytes."""
     import pyarrow.parquet as pq
 
     table = sample.rows.replace_schema_metadata({META: sample.window.model_dump_json().encode()})
@@ -131,7 +131,7 @@ def save(sample: Sample, path: Path) -> None:
 
 
 def load(path: Path) -> Sample:
-    """Return what `save` wrote, whatever columns it has; raises ContractError for a file that is damaged or alien."""
+    """Return what `save` wrote, whatever its columns; raises ContractError for a damaged or other file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -179,7 +179,7 @@ def _window(times: np.ndarray, n: int, start: datetime, end: datetime, days: flo
 
 
 def _groups(values: pa.ChunkedArray) -> IntArray:
-    """Return a number for each user, or day; every anonymous event stands alone."""
+    """Return a number for each user or day; each anonymous event gets its own."""
     import pyarrow.compute as pc
 
     codes = pc.dictionary_encode(values.combine_chunks()).indices.fill_null(-1).to_numpy(zero_copy_only=False)

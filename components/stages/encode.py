@@ -33,15 +33,15 @@ def main() -> None:
         Path("features/encoder.json").write_text(json.dumps(about, indent=1) + "\n")
         empty = float((~vectors[1:].any(axis=1)).sum())
         snapshot, split, sentiment = Path("data/snapshot"), Path("data/split"), Path("features/sentiment")
-        judged = score_reviews(snapshot, split, encoder, params.language.sentiment, cache)
-        pq.write_table(judged.said, "features/reviews.parquet", compression="zstd", write_page_checksum=True)
-        if judged.head is None:
+        result = score_reviews(snapshot, split, encoder, params.language.sentiment, cache)
+        pq.write_table(result.unrated, "features/reviews.parquet", compression="zstd", write_page_checksum=True)
+        if result.head is None:
             sentiment.mkdir()
-            (sentiment / "note.txt").write_text(f"no sentiment head: {judged.note}\n")
+            (sentiment / "note.txt").write_text(f"no sentiment head: {result.reason}\n")
         else:
-            judged.head.save(sentiment)
+            result.head.save(sentiment)
         metrics = {"texts": float(len(texts) - 1), "texts/empty": empty}
-        write_metrics(Path("reports/encode"), metrics | judged.metrics)
+        write_metrics(Path("reports/encode"), metrics | result.metrics)
 
 
 if __name__ == "__main__":

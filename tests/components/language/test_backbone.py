@@ -1,4 +1,4 @@
-"""Encoders and decoders are told apart, read with their head, and written for the encoder."""
+"""Models are read as encoder or decoder, with their head, and written as encoders."""
 
 import json
 from pathlib import Path
@@ -20,11 +20,11 @@ def test_kinds(tmp_path: Path) -> None:
     assert backbone.model_kind(tiny_bert(tmp_path / "b")) == "encoder"
     assert backbone.model_kind(tiny_gpt2(tmp_path / "g")) == "decoder"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
-    with pytest.raises(ContractError, match="a vit learns neither"):
+    with pytest.raises(ContractError, match="expected an encoder or a decoder, got a vit"):
         backbone.model_kind(tmp_path)
 
 
-def test_a_missing_head_is_told_and_drawn_from_the_seed(tmp_path: Path) -> None:
+def test_a_missing_head_is_reported_and_drawn_from_the_seed(tmp_path: Path) -> None:
     assert not backbone.read_backbone(tiny_bert(tmp_path / "with", head=True), 1).head_is_new
     folder = tiny_bert(tmp_path / "without")
     heads = [backbone.read_backbone(folder, seed).model.cls.predictions.transform.dense.weight for seed in (1, 1, 2)]
@@ -34,7 +34,7 @@ def test_a_missing_head_is_told_and_drawn_from_the_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
-def test_written_it_encodes_as_it_was(make: object, tmp_path: Path) -> None:
+def test_a_written_model_gives_the_same_vectors(make: object, tmp_path: Path) -> None:
     folder = make(tmp_path / "original")  # type: ignore[operator]
     read = backbone.read_backbone(folder, 1)
     backbone.write_backbone(read, folder, tmp_path / "again")
@@ -47,14 +47,14 @@ def test_written_it_encodes_as_it_was(make: object, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
-def test_logits_of_states_are_the_models_own(make: object, tmp_path: Path) -> None:
+def test_head_logits_equal_those_of_the_model(make: object, tmp_path: Path) -> None:
     model = backbone.read_backbone(make(tmp_path), 1).model.eval()  # type: ignore[operator]
     ids = torch.tensor([[2, 7, 9, 3]])
-    hidden = backbone.states(model, ids, torch.ones_like(ids))
-    torch.testing.assert_close(backbone.logits(model, hidden[0]), model(input_ids=ids).logits[0])
+    hidden = backbone.hidden_states(model, ids, torch.ones_like(ids))
+    torch.testing.assert_close(backbone.head_logits(model, hidden[0]), model(input_ids=ids).logits[0])
 
 
-def test_mean_pool_leaves_padding_out() -> None:
+def test_mean_pool_ignores_padding() -> None:
     hidden = torch.tensor([[[3.0, 0.0], [0.0, 4.0], [9.0, 9.0]]])
     pooled = backbone.mean_pool(hidden, torch.tensor([[1, 1, 0]]))
     torch.testing.assert_close(pooled, torch.tensor([[0.6, 0.8]]))

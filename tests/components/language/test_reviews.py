@@ -62,7 +62,7 @@ def test_what_has_no_stars_is_heard_in_both_languages(checkout: Path, chinese: b
     came = judged()
     assert came.head is not None
     assert came.metrics["sentiment/auc"] > 0.8
-    said = dict(zip(came.said["text"].to_pylist(), came.said["sentiment"].to_pylist(), strict=True))
+    said = dict(zip(came.unrated["text"].to_pylist(), came.unrated["sentiment"].to_pylist(), strict=True))
     end = to_naive_utc(to_datetime(tables.read_info(Path("data/split")).train_end))
     rows = pq.read_table("stars.parquet").to_pylist()
     rows = [r for r in rows if r["text"] and is_chinese(r["text"]) == chinese]
@@ -88,16 +88,16 @@ def test_later_reviews_are_neither_learned_from_nor_read(checkout: Path) -> None
         pq.write_table(rows, path, write_page_checksum=True)
     assert changed > 5
     after = judged()
-    assert after.said.equals(before.said)
+    assert after.unrated.equals(before.unrated)
     assert after.metrics == before.metrics
 
 
 def test_too_little_gives_a_note_and_no_fault(checkout: Path) -> None:
     came = judged(min_reviews=10_000)
     assert came.head is None
-    assert "expected 10000 reviews" in came.note
-    assert len(came.said) == 0
+    assert "expected 10000 reviews" in came.reason
+    assert len(came.unrated) == 0
     path = Path("data/split/split.json")
     info = tables.SplitInfo.model_validate_json(path.read_text())
     path.write_text(info.model_copy(update={"protocol": "leave_one_out"}).model_dump_json())
-    assert "cut per user" in judged().note
+    assert "cut per user" in judged().reason

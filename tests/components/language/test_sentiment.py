@@ -60,7 +60,7 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
     again = SentimentHead.load(tmp_path)
     np.testing.assert_array_equal(again.score(vectors), head.score(vectors))
     assert again.encoder == "digest"
-    with pytest.raises(ContractError, match="expected vectors of 6 numbers"):
+    with pytest.raises(ContractError, match="expected vectors of length 6"):
         again.score(np.zeros((1, 3), np.float32))
     (tmp_path / "sentiment.json").write_text("{}")
     with pytest.raises(ContractError, match="train it again"):
@@ -69,7 +69,7 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
 
 def test_too_few_or_one_sided_reviews_are_refused() -> None:
     vectors, _, times = world()
-    with pytest.raises(ContractError, match="expected 100 reviews with a clear rating, came 9"):
+    with pytest.raises(ContractError, match="expected 100 reviews with a clear rating, got 9"):
         train_sentiment(vectors[:9], [5.0] * 9, times[:9], KNOBS, "d")
     with pytest.raises(ContractError, match="all on one side"):
         train_sentiment(vectors, [5.0] * len(vectors), times, KNOBS, "d")

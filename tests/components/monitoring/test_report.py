@@ -1,4 +1,4 @@
-"""The page: our numbers and Evidently's are the same, its bytes are stable, and nothing of the shop's runs in it."""
+"""The page has the same numbers as Evidently's report, reproducible bytes, and runs no script from the shop's data."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from components.contracts import DriftVerdict
 from components.monitoring.drift import judge
-from components.monitoring.report import stable, write_report
+from components.monitoring.report import replace_ids, write_report
 from components.monitoring.windows import Sample, sample_window
 from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
 
@@ -89,7 +89,7 @@ def test_without_comparable_columns_the_page_says_so(steady: Path, tmp_path: Pat
 def test_stable_numbers_ids_by_appearance() -> None:
     one, two = "0190c2a4-7b1e-7c3d-8a2b-0123456789ab", "0190c2a4-7b1e-7c3d-9a2b-0123456789ab"
     hexed = "b8a1a1f0c3d24e6f8a9b0c1d2e3f4a5b"
-    text = stable(f"{one} {two} {one} metric_{hexed} {'a' * 64}")
+    text = replace_ids(f"{one} {two} {one} metric_{hexed} {'a' * 64}")
     assert text == f"{1:032d} {2:032d} {1:032d} metric_{3:032d} {'a' * 64}"
 
 

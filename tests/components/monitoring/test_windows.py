@@ -66,8 +66,8 @@ def test_window_is_half_open_and_counted(tiny: Path) -> None:
     assert sample.window.n_events == 6
     assert sample.window.events_per_day == pytest.approx(6 / 7)
     assert sample.newest == datetime(2026, 1, 18, 18, tzinfo=UTC)
-    assert sample.window.whole()
-    assert sample.window.has_look_back()
+    assert sample.window.is_covered()
+    assert sample.window.covers_look_back()
 
 
 def test_anonymous_events_stand_alone(tiny: Path) -> None:
@@ -78,9 +78,9 @@ def test_anonymous_events_stand_alone(tiny: Path) -> None:
 
 
 def test_short_history_is_said(tiny: Path) -> None:
-    assert not draw(tiny, days=10).window.has_look_back()
+    assert not draw(tiny, days=10).window.covers_look_back()
     long = draw(tiny, days=30)
-    assert not long.window.whole()
+    assert not long.window.is_covered()
     assert long.window.events_per_day == pytest.approx(13 / 14)  # over the days that there are
 
 
