@@ -18,14 +18,21 @@ MAX_RULE_LENGTH = 500  # characters
 class Body(BaseModel):
     """A request body or a part of one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Reply(BaseModel):
+    """The body of an answer or a part of one."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class HistoryEvent(Body):
     """One event of a user's history."""
 
     item_id: Id
-    event: EventName | None = None  # None: counts as the strongest event that the model learned from
+    event: EventName | None = None
+    """Null: counts as the strongest event that the model learned from."""
     timestamp: AwareDatetime | None = None
 
 
@@ -35,12 +42,15 @@ class EventIn(Body):
     user_id: StoredId
     item_id: StoredId
     event: EventName
-    timestamp: AwareDatetime | None = None  # None: now
+    timestamp: AwareDatetime | None = None
+    """With a time zone. Null: now."""
     quantity: Annotated[float, Field(ge=0, le=1e9)] | None = None
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     session_id: StoredId | None = None
-    position: Annotated[int, Field(ge=0, le=100_000)] | None = None  # in the list that showed it, from 1
-    request_id: StoredId | None = None  # of the answer that showed the product: it links the event to the exposure
+    position: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Of the product in the list that showed it, from 1."""
+    request_id: StoredId | None = None
+    """Of the answer that showed the product; it links the event to the exposure."""
 
 
 class EventsRequest(Body):
@@ -56,7 +66,9 @@ class UserOrHistory(Body):
     """A user by a history in the request, or by an id under which the service stored events."""
 
     user_id: Id | None = None
+    """Whose stored events count, if the request has no history."""
     history: list[HistoryEvent] = Field(default_factory=list, max_length=2000)
+    """Counts instead of stored events. Oldest first, unless all events have timestamps."""
 
     @model_validator(mode="after")
     def all_or_no_timestamps(self) -> Self:
@@ -70,18 +82,22 @@ class Filters(Body):
     """Which products may be listed. A category matches itself and all below it; an unknown price passes no bound."""
 
     category: Annotated[str, Field(max_length=400)] | None = None
+    """Levels joined by " > "; matches the category and all below it."""
     brand: Annotated[str, Field(max_length=400)] | None = None
     language: Annotated[str, Field(max_length=16)] | None = None
     min_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     max_price: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    in_stock: bool = False  # True: without products whose stock is known to be 0
+    in_stock: bool = False
+    """True: without products whose stock is known to be 0."""
     rules: list[Annotated[str, Field(max_length=MAX_RULE_LENGTH)]] = Field(default_factory=list, max_length=20)
+    """Expressions over product columns, all of which must hold."""
 
 
 class Context(Body):
     """The page on which the list will stand."""
 
-    item_id: Id | None = None  # the product that the page is about: it counts as just viewed, and is not listed
+    item_id: Id | None = None
+    """The product that the page is about: it counts as just viewed, and is not listed."""
     session_id: Id | None = None
 
 
@@ -104,11 +120,15 @@ class RecommendRequest(UserOrHistory):
         }
     )
     k: ListLength = DEFAULT_K
+    """Length of the list, at most serving.max_k."""
     exclude: list[Id] = Field(default_factory=list, max_length=2000)
+    """Products that must not be listed."""
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     context: Context = Field(default_factory=lambda: NO_CONTEXT)
-    diversity: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: by score alone; 1: by difference in text alone
-    explain: bool = False  # True: each product has contributions and explained_by
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Maximal marginal relevance: 0 orders by score alone, 1 by difference in text alone."""
+    explain: bool = False
+    """True: each product has contributions and explained_by."""
 
     @property
     def excluded(self) -> list[str]:
@@ -137,7 +157,8 @@ class SearchRequest(UserOrHistory):
     query: Annotated[str, Field(max_length=200)]
     k: ListLength = DEFAULT_K
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
-    personal: bool = True  # False: the same list for everybody
+    personal: bool = True
+    """False: the same list for all users."""
 
 
 class ItemsRequest(UserOrHistory):
@@ -152,37 +173,43 @@ class UserRequest(Body):
     user_id: Id
 
 
-class Item(BaseModel):
+class Item(Reply):
     """A product in a list; the score's scale is the model's own, higher is better."""
 
     item_id: str
     title: str
     score: float
-    contributions: dict[str, float] | None = None  # with `explain`: what each part of the model adds to the score
-    explained_by: str | None = None  # with `explain`: the product of the history with the most similar text
+    contributions: dict[str, float] | None = None
+    """With explain: what each part of the model adds to the score."""
+    explained_by: str | None = None
+    """With explain: the product of the history with the most similar text."""
 
 
-class Answer(BaseModel):
+class Answer(Reply):
     """A list of products, best first, and which model made it. Fewer than k where the shop has no more."""
 
     request_id: str
-    version: int  # in the registry, of the model that answered
+    version: int
+    """In the registry, of the model that answered."""
     experiment: str | None = None
-    arm: str | None = None  # of the experiment, or "canary"
+    arm: str | None = None
+    """Of the experiment, or "canary"."""
     model: str
-    reason: str | None  # why a fallback answered; None: the version's own model did
+    reason: str | None
+    """Why a fallback answered; null: the version's own model did."""
     items: list[Item]
 
 
-class Accepted(BaseModel):
+class Accepted(Reply):
     """Events that are stored durably."""
 
     request_id: str
     accepted: int
-    new: int  # the others were stored before
+    new: int
+    """The other ones were stored before."""
 
 
-class ItemProbabilities(BaseModel):
+class ItemProbabilities(Reply):
     """The probabilities of events for a product shown at the first position of a list."""
 
     item_id: str
@@ -191,7 +218,7 @@ class ItemProbabilities(BaseModel):
     purchase: float | None
 
 
-class RankAnswer(BaseModel):
+class RankAnswer(Reply):
     """The products of the request by the sum of their probabilities; those that the model does not know are last."""
 
     request_id: str
@@ -199,16 +226,18 @@ class RankAnswer(BaseModel):
     items: list[ItemProbabilities]
 
 
-class ProfileAnswer(BaseModel):
+class ProfileAnswer(Reply):
     """The stored history of a user, and the profile that it makes."""
 
     request_id: str
     user_id: str
-    history: list[HistoryEvent]  # newest last
-    profile: dict[str, Any] | None  # None: no events yet
+    history: list[HistoryEvent]
+    """Newest last."""
+    profile: dict[str, Any] | None
+    """Null: no events yet."""
 
 
-class ArmAnswer(BaseModel):
+class ArmAnswer(Reply):
     """The arm of the running experiment that a user is in, and the version that answers there."""
 
     request_id: str
@@ -217,7 +246,7 @@ class ArmAnswer(BaseModel):
     version: int
 
 
-class Problem(BaseModel):
+class Problem(Reply):
     """An error in the form of RFC 9457, application/problem+json."""
 
     type: str
@@ -225,4 +254,5 @@ class Problem(BaseModel):
     status: int
     detail: str
     request_id: str
-    errors: list[dict[str, str]] = []  # `where` in the request, and `what` is wrong there
+    errors: list[dict[str, str]] = []
+    """Where in the request, and what is wrong there."""

@@ -148,6 +148,19 @@ def test_environment_variables_exist(page: Path) -> None:
     assert set(re.findall(r"\bCAROUSEL_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= own
 
 
+def test_what_an_upgrade_renames_is_gone_and_its_new_name_exists() -> None:
+    text = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
+    renamed = re.findall(r"^\| `([^`]+)`[^|]* \| `([^`]+)` \|$", text, re.MULTILINE)
+    metrics = {family.name for family in ServiceMetrics().registry.collect()}
+    known = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
+    checked = [(old, new) for old, new in renamed if old.startswith(("GET ", "POST ", "carousel_", "why", "because"))]
+    for old, new in checked:
+        assert new in metrics or f"`{new}`" in known, new
+        assert old not in metrics, old
+        assert f"`{old}`" not in known, old
+    assert len(checked) >= 8
+
+
 def test_the_checks_see_what_is_wrong(tmp_path: Path) -> None:
     """Each check fails on a page that is wrong in every way, so that none passes by seeing nothing."""
     page = tmp_path / "wrong.md"

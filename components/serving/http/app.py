@@ -154,10 +154,12 @@ def _add_probes(app: FastAPI, service: RecommendationService) -> None:
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
+        """Return that the process runs."""
         return {"status": "alive"}
 
     @app.get("/readyz", responses={503: problems.ERRORS[503]})
     async def readyz() -> dict[str, str | int]:
+        """Return which version serves; 503 while there is none."""
         now = service.champion()
         return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
 
