@@ -43,6 +43,14 @@ def test_both_call_the_one_script_and_no_secret_is_printed() -> None:
         assert not [line for line in text.splitlines() if "TOKEN" in line and "echo" in line]
 
 
+def test_both_gate_a_change_by_lint_all_tests_and_one_loop() -> None:
+    gate = (ROOT / ".ci/run").read_text().splitlines()
+    assert gate[-5:] == ["make lint", "make test", "make test-slow", "make retrain", ".venv/bin/carousel status"]
+    steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["test"]["steps"]
+    assert ".ci/run" in [step.get("run") for step in steps]
+    assert yaml.safe_load(GITLAB.read_text())["test"]["script"] == [".ci/run"]
+
+
 def test_actions_are_pinned() -> None:
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
     used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]

@@ -1,4 +1,4 @@
-"""The door: what is known before the cut, and in what amounts."""
+"""What is known before the cut, and in what amounts."""
 
 from datetime import timedelta
 
