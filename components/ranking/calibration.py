@@ -1,4 +1,4 @@
-"""Chances that come as often as they say: a slope and a shift for each step of the funnel, on examples of their own."""
+"""Calibration (Platt scaling): a slope and a shift of the logits for each step of the funnel, on held-out examples."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,24 +7,25 @@ from components.contracts import FloatArray
 
 
 def fit_calibration(steps: FloatArray, labels: FloatArray) -> NDArray[np.float64]:
-    """Return (tasks, 2) slopes above 0 and shifts of logits (n, tasks), each given the step before; labels (n, tasks).
+    """Return (tasks, 2) positive slopes and shifts of logits (n, tasks) of each step given the one before.
 
-    A step is fitted on those who took the one before it. Few of them move it little: it costs a whole unit of
-    log-likelihood to change a slope e-fold, or a shift by one. Source: Platt 1999, with a prior.
+    labels: (n, tasks). A step is fitted on the examples that took the previous step. A Gaussian prior keeps it near
+    the identity where these are few: one unit of log-likelihood for an e-fold slope or a shift by 1.
+    Source: Platt 1999.
     """
     from scipy.optimize import minimize
 
-    found, taken = [], np.ones(len(labels), bool)
+    found, reached = [], np.ones(len(labels), bool)
     for column in range(steps.shape[1]):
-        logits, wanted = steps[taken, column].astype(np.float64), labels[taken, column] > 0.5
+        logits, wanted = steps[reached, column].astype(np.float64), labels[reached, column] > 0.5
 
         def cost(
             at: NDArray[np.float64], logits: NDArray[np.float64] = logits, wanted: NDArray[np.bool_] = wanted
         ) -> float:
-            told = np.exp(at[0]) * logits + at[1]
-            return float(np.logaddexp(0, np.where(wanted, -told, told)).sum() + at @ at)
+            scaled = np.exp(at[0]) * logits + at[1]
+            return float(np.logaddexp(0, np.where(wanted, -scaled, scaled)).sum() + at @ at)
 
         log_slope, shift = minimize(cost, np.zeros(2)).x
         found.append((np.exp(log_slope), shift))
-        taken = labels[:, column] > 0.5
+        reached = labels[:, column] > 0.5
     return np.array(found, np.float64).reshape(-1, 2)

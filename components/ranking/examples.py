@@ -1,4 +1,4 @@
-"""Labelled examples: what a user was shown, and what came of it."""
+"""Labelled examples: products that a user was shown, and whether a click, cart and purchase followed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from components.params import RankingParams
 from components.times import HOUR_US
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
-LEAST = 5  # examples of each task that a ranker takes
-MEANS = {  # events that say so
+MIN_POSITIVES = 5  # examples of each task that a ranker needs
+POSITIVE_EVENTS = {  # events that make an example positive
     "click": ("click", "view", "cart", "purchase"),
     "cart": ("cart", "purchase"),
     "purchase": ("purchase",),
@@ -32,9 +32,9 @@ class Examples:
 
     user: IntArray  # (n,) index in the split
     item: IntArray  # (n,)
-    place: FloatArray  # (n,) in the list that was shown, 0 first; 0 where the shop does not say
+    position: FloatArray  # (n,) in the list that was shown, from 0; 0 where the shop does not log it
     timestamp: TimeArray  # (n,)
-    labels: Labels  # (n, len(TASKS)) 1 where it came to that
+    labels: Labels  # (n, len(TASKS)) 1 where it happened
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -43,7 +43,7 @@ class Examples:
     def take(self, rows: NDArray[np.int64] | BoolArray) -> Examples:
         """Return some of the rows."""
         labels = self.labels[rows]
-        return Examples(self.user[rows], self.item[rows], self.place[rows], self.timestamp[rows], labels)
+        return Examples(self.user[rows], self.item[rows], self.position[rows], self.timestamp[rows], labels)
 
 
 def read_examples(
@@ -51,13 +51,13 @@ def read_examples(
 ) -> Examples:
     """Return the examples of the window "validation" or "test", at most `max_examples`, drawn evenly.
 
-    A shop that logs impressions gives what it showed. Any other gives what its users took, each beside
-    `negatives` products that were drawn in proportion to sales^0.75 among those the user did not take.
-    Raises ContractError where the split is leave-one-out, or nobody known did anything.
+    With logged impressions an example is an impression. Without, it is an event of a user, followed by `negatives`
+    products drawn in proportion to sales^0.75 among those that the user did not take.
+    Raises ContractError where the split is leave-one-out, or no known user has an event.
     """
     info = read_info(split)
     if info.protocol != "global_time":
-        raise ContractError("ranker: expected split.protocol global_time; what was shown has no place in leave_one_out")
+        raise ContractError("ranker: expected split.protocol global_time; impressions have no window in leave_one_out")
     found = _shown(snapshot, split, info, window, params, memory_gib)
     if not len(found):
         found = _drawn(read_interactions(split, (window,)), read_interactions(split), params, seed)
@@ -67,22 +67,23 @@ def read_examples(
     return found
 
 
-def cut(examples: Examples, holdout_share: float) -> tuple[Examples, Examples, Examples]:
-    """Return three parts by time: to learn from; of the newest share, a half to stop on and a half to calibrate on."""
+def split_by_time(examples: Examples, holdout_share: float) -> tuple[Examples, Examples, Examples]:
+    """Return three parts by time: for training; and halves of the newest share, for early stopping and calibration."""
     size = round(len(examples) * holdout_share / 2)
     ends = (len(examples) - 2 * size, len(examples) - size, len(examples))
     learn, stop, calibrate = (examples.take(np.arange(*part)) for part in ((0, ends[0]), ends[:2], ends[1:]))
     return learn, stop, calibrate
 
 
-def lacking(learned: Examples, test: Examples, params: RankingParams) -> str:
+def missing_data_reason(learned: Examples, test: Examples, params: RankingParams) -> str:
     """Return why a ranker cannot be fitted and measured on these; "" where it can."""
-    learn, stop, calibrate = cut(learned, params.holdout_share)
+    learn, stop, calibrate = split_by_time(learned, params.holdout_share)
     needs = {"learn from": (learn, TASKS), "stop on": (stop, TASKS[:1]), "calibrate on": (calibrate, TASKS[:1])}
     for purpose, (part, tasks) in (needs | {"measure on": (test, TASKS)}).items():
         for task, positives in zip(tasks, part.labels.sum(axis=0).astype(int), strict=False):
-            if not LEAST <= positives < len(part):
-                return f"{positives} of {len(part)} examples to {purpose} are a {task}; expected {LEAST} or more"
+            if not MIN_POSITIVES <= positives < len(part):
+                counts = f"{positives} of {len(part)} examples to {purpose}"
+                return f"{counts} are a {task}; expected {MIN_POSITIVES} or more"
     return ""
 
 
@@ -98,32 +99,32 @@ def _shown(
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute(
             "CREATE TABLE e AS SELECT u.user_idx, i.item_idx, epoch_us(e.timestamp) AS t, e.event, "
-            "e.position - min(e.position) OVER () AS place FROM read_parquet($1) e "
+            "e.position - min(e.position) OVER () AS list_position FROM read_parquet($1) e "
             "JOIN read_parquet($2) u USING (user_id) JOIN read_parquet($3) i USING (item_id) "
             "WHERE epoch_us(e.timestamp) >= $4 AND epoch_us(e.timestamp) < $5",
             [[str(p) for p in partitions(snapshot, "events")], str(split / "users.parquet"),
              str(split / "items.parquet"), start, end],
         )  # fmt: skip
         rows = connection.execute(
-            "WITH shown AS (SELECT user_idx, item_idx, t, coalesce(min(place), 0) AS place FROM e "
+            "WITH shown AS (SELECT user_idx, item_idx, t, coalesce(min(list_position), 0) AS list_position FROM e "
             "WHERE event = 'impression' GROUP BY user_idx, item_idx, t), "
-            "came AS (SELECT s.user_idx, s.item_idx, s.t, a.event FROM (FROM e WHERE event <> 'impression') a "
+            "followed AS (SELECT s.user_idx, s.item_idx, s.t, a.event FROM (FROM e WHERE event <> 'impression') a "
             "ASOF JOIN shown s ON a.user_idx = s.user_idx AND a.item_idx = s.item_idx AND a.t >= s.t "
             "WHERE a.t < s.t + $1) "
-            "SELECT user_idx, item_idx, t, any_value(place) AS place, "
+            "SELECT user_idx, item_idx, t, any_value(list_position) AS list_position, "
             "bool_or(event IN ('click', 'view', 'cart', 'purchase')) AS click, "
             "bool_or(event IN ('cart', 'purchase')) AS cart, bool_or(event = 'purchase') AS purchase "
-            "FROM shown LEFT JOIN came USING (user_idx, item_idx, t) "
+            "FROM shown LEFT JOIN followed USING (user_idx, item_idx, t) "
             "GROUP BY user_idx, item_idx, t ORDER BY t, user_idx, item_idx",
             [round(params.attribution_hours * HOUR_US)],
         ).fetchnumpy()
     labels = np.stack([np.ma.filled(rows[task], False) for task in TASKS], axis=1).astype(np.float32)
     user, item = (np.asarray(rows[name], np.int32) for name in ("user_idx", "item_idx"))
-    return Examples(user, item, np.asarray(rows["place"], np.float32), np.asarray(rows["t"], np.int64), labels)
+    return Examples(user, item, np.asarray(rows["list_position"], np.float32), np.asarray(rows["t"], np.int64), labels)
 
 
 def _drawn(taken: Interactions, before: Interactions, params: RankingParams, seed: int) -> Examples:
-    """Return what known users took in the window, each followed by products that they did not take."""
+    """Return the events of known users in the window as positives, with drawn negatives."""
     known = np.flatnonzero(taken.user_idx > 0)
     user, item, event = taken.user_idx[known], taken.item_idx[known], taken.event[known]
     sales = np.bincount(before.item_idx, minlength=before.n_items + 1).astype(np.float64) ** 0.75
@@ -135,13 +136,14 @@ def _drawn(taken: Interactions, before: Interactions, params: RankingParams, see
     width = before.n_items + 1
     had = np.unique(user.astype(np.int64) * width + item)
     fresh = ~np.isin(user[:, None].astype(np.int64) * width + drawn, had)
-    own = np.stack([np.isin(event, [EVENTS.index(name) for name in MEANS[task]]) for task in TASKS], axis=1)
+    codes = [[EVENTS.index(name) for name in POSITIVE_EVENTS[task]] for task in TASKS]
+    positives = np.stack([np.isin(event, row) for row in codes], axis=1)
     row = np.repeat(np.arange(len(known)), params.negatives)[fresh.ravel()]
     time = taken.timestamp[known]
     users: IntArray = np.concatenate([user, user[row]])
     items: IntArray = np.concatenate([item, drawn[fresh]])
     times: TimeArray = np.concatenate([time, time[row]])
-    labels = np.concatenate([own, np.zeros((len(row), len(TASKS)), bool)]).astype(np.float32)
+    labels = np.concatenate([positives, np.zeros((len(row), len(TASKS)), bool)]).astype(np.float32)
     order = np.lexsort((items, users, times))
     every = Examples(users, items, np.zeros(len(users), np.float32), times, labels)
     return every.take(order)

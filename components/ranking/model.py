@@ -12,15 +12,15 @@ WIDTH = 64  # of each branch, as the article has it
 FAITHFUL_DROPOUT = 0.5
 
 
-class Inputs(NamedTuple):
-    """What is known of n pairs of a user and a product."""
+class PairBatch(NamedTuple):
+    """Features of n pairs of a user and a product."""
 
-    user_text: Tensor  # (n, d) what the user took, as text
+    user_text: Tensor  # (n, d) mean text of the user's history
     item_text: Tensor  # (n, d)
     user: Tensor  # (n, u)
-    match: Tensor  # (n, MATCHES) how much the user cares for what the product is
+    match: Tensor  # (n, MATCHES) affinities of the user to the product
     item: Tensor  # (n, v)
-    place: Tensor  # (n, 1) log(1 + place in the list that was shown); 0 when serving
+    position: Tensor  # (n, 1) log(1 + position in the list that was shown); 0 when serving
 
 
 MATCHES = 3  # category, brand, text
@@ -35,9 +35,9 @@ class Sizes(NamedTuple):
 
 
 class ThreeBranches(nn.Module):
-    """Language model, user profile, item features; a head per task. Branches that are left out see nothing.
+    """Branches for text, user profile and item features; a head per task.
 
-    Heads follow the funnel: of a cart given a click, of a purchase given a cart; so the rare learn from the frequent.
+    Heads follow the funnel (a cart given a click, a purchase given a cart): rare tasks learn from frequent ones.
     Source: Ma et al. 2018 (ESMM).
     """
 
@@ -47,27 +47,27 @@ class ThreeBranches(nn.Module):
         self.branches = nn.ModuleDict({name: _dense(widths[name], params.dropout) for name in params.branches})
         self.mixed = _dense(WIDTH * len(params.branches), params.dropout)
         self.heads = nn.Linear(WIDTH, len(TASKS))
-        self.seen = nn.Linear(1, len(TASKS), bias=False)  # what stands further down is looked at less
+        self.seen = nn.Linear(1, len(TASKS), bias=False)  # position bias: lower positions are seen less
 
     def start_at(self, rates: Tensor) -> None:
-        """Begin with what happens on average, (tasks,): training then learns differences only."""
+        """Initialise the biases with the mean rates (tasks,), so that training learns differences only."""
         steps = (rates / torch.cat([rates.new_ones(1), rates[:-1]])).clamp(1e-4, 1 - 1e-4)
         with torch.no_grad():
             self.heads.bias.copy_(torch.logit(steps))
 
-    def steps(self, inputs: Inputs) -> Tensor:
+    def steps(self, inputs: PairBatch) -> Tensor:
         """Return (n, tasks) logits of each step, given the one before."""
         text = torch.cat([inputs.user_text, inputs.item_text, inputs.user_text * inputs.item_text], dim=1)
         user = torch.cat([inputs.user, inputs.match], dim=1)
-        told = {"text": text, "user": user, "item": inputs.item}
-        mixed = self.mixed(torch.cat([branch(told[name]) for name, branch in self.branches.items()], dim=1))
-        logits: Tensor = self.heads(mixed) + self.seen(inputs.place)
+        branch_inputs = {"text": text, "user": user, "item": inputs.item}
+        mixed = self.mixed(torch.cat([branch(branch_inputs[name]) for name, branch in self.branches.items()], dim=1))
+        logits: Tensor = self.heads(mixed) + self.seen(inputs.position)
         return logits
 
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Return (n, tasks) logits of the whole way to each task."""
-        log_chance = nn.functional.logsigmoid(self.steps(inputs)).cumsum(dim=1).clamp(max=-1e-6)
-        logits: Tensor = log_chance - torch.log(-torch.expm1(log_chance))
+    def forward(self, inputs: PairBatch) -> Tensor:
+        """Return (n, tasks) logits of each task, all steps before it included."""
+        log_probability = nn.functional.logsigmoid(self.steps(inputs)).cumsum(dim=1).clamp(max=-1e-6)
+        logits: Tensor = log_probability - torch.log(-torch.expm1(log_probability))
         return logits
 
 
@@ -79,12 +79,12 @@ class SeedFaithful(nn.Module):
         self.user, self.item = _dense(sizes.text, FAITHFUL_DROPOUT), _dense(sizes.text, FAITHFUL_DROPOUT)
         self.head = nn.Linear(2 * WIDTH, 1)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: PairBatch) -> Tensor:
         """Return (n, 1) logits."""
         return self.steps(inputs)
 
-    def steps(self, inputs: Inputs) -> Tensor:
-        """Return the same: one step is all."""
+    def steps(self, inputs: PairBatch) -> Tensor:
+        """Return the same: there is only one step."""
         logits: Tensor = self.head(torch.cat([self.user(inputs.user_text), self.item(inputs.item_text)], dim=1))
         return logits
 
@@ -97,7 +97,7 @@ def make_net(sizes: Sizes, params: RankingParams) -> nn.Module:
 def loss(logits: Tensor, labels: Tensor, params: RankingParams) -> Tensor:
     """Return the mean over examples of the weighted sum over tasks of binary cross-entropy.
 
-    With `focal_gamma` above 0, examples that are right already count less. Source: Lin et al. 2017.
+    With `focal_gamma` above 0, well-classified examples weigh less (focal loss). Source: Lin et al. 2017.
     """
     wanted = labels[:, : logits.shape[1]]
     each = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")

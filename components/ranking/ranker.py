@@ -1,4 +1,4 @@
-"""The ranker: fitted on what was shown, calibrated on later examples, saved as safetensors and JSON."""
+"""The ranker: fitted on exposures, calibrated on later ones, saved as safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -19,74 +19,74 @@ from components.errors import ContractError
 from components.io import write_bytes, write_json
 from components.params import RankingParams
 from components.ranking.calibration import fit_calibration
-from components.ranking.examples import TASKS, Examples, cut, lacking
-from components.ranking.features import Known
-from components.ranking.model import Inputs, ThreeBranches, make_net
+from components.ranking.examples import TASKS, Examples, missing_data_reason, split_by_time
+from components.ranking.features import RankerInputs
+from components.ranking.model import PairBatch, ThreeBranches, make_net
 from components.reproducible import reproducible
 
 BATCH = 8192  # pairs scored at once
-DENSE, CARES = ("item_text", "item"), ("category", "brand")  # fields of Known
+DENSE, AFFINITIES = ("item_text", "item"), ("category", "brand")  # fields of RankerInputs that are saved
 ARRAYS, ABOUT, FORMAT = "arrays.safetensors", "ranker.json", 2
 
 
 class Ranker:
-    """Chances of a click, a cart and a purchase if a user is shown a product in the first place of a list."""
+    """Probabilities of a click, a cart and a purchase if a user is shown a product in the first position of a list."""
 
     def __init__(self, params: RankingParams) -> None:
-        """`board` may be set to a folder for TensorBoard."""
+        """Set `board` to a folder for TensorBoard."""
         self.params = params
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Return what it tells the chances of: the article's network tells one."""
+        """Return the predicted tasks; the article's network has one."""
         return TASKS[:1] if self.params.configuration == "seed_faithful" else TASKS
 
     @reproducible()
-    def fit(self, examples: Examples, known: Known, seed: int) -> Self:
-        """Learn from the earlier examples; stop, then calibrate, on the newest `holdout_share` of them.
+    def fit(self, examples: Examples, inputs: RankerInputs, seed: int) -> Self:
+        """Train on the earlier examples; stop early and calibrate on the newest `holdout_share` of them.
 
-        No example may be earlier than what `known` was made of. Raises ContractError where too few are left to check.
+        No example may be earlier than the events of `inputs`. Raises ContractError where a part has too few positives.
         """
         from components.ranking.training import train
 
-        learn, stop, calibrate = cut(examples, self.params.holdout_share)
-        reason = lacking(examples, examples, self.params)
+        learn, stop, calibrate = split_by_time(examples, self.params.holdout_share)
+        reason = missing_data_reason(examples, examples, self.params)
         if reason:
             raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.holdout_share")
         torch.manual_seed(seed)
-        self.known = known
-        self.net = make_net(known.sizes, self.params)
+        self.inputs = inputs
+        self.net = make_net(inputs.sizes, self.params)
         if isinstance(self.net, ThreeBranches):
             self.net.start_at(torch.from_numpy(learn.labels.mean(axis=0)))
-        self.curves = train(self.net, learn, stop, known, self.params, seed, self.board)
-        steps = self._steps(calibrate.user, calibrate.item, calibrate.place)
+        self.curves = train(self.net, learn, stop, inputs, self.params, seed, self.board)
+        steps = self._steps(calibrate.user, calibrate.item, calibrate.position)
         self.calibration = fit_calibration(steps, calibrate.labels)
         return self
 
-    def probabilities(self, user: IntArray, item: IntArray, calibrated: bool = True) -> FloatArray:
-        """Return (n, len(tasks)) chances for n pairs; 0 is somebody or something unknown."""
-        return self._chances(self._steps(user, item, np.zeros(len(user), np.float32)), calibrated)
+    def predict_proba(self, user: IntArray, item: IntArray, calibrated: bool = True) -> FloatArray:
+        """Return (n, len(tasks)) probabilities of n pairs in the first position; index 0 is unknown."""
+        return self._probabilities(self._steps(user, item, np.zeros(len(user), np.float32)), calibrated)
 
     def for_users(self, users: Users, profiles: FloatArray) -> Self:
         """Return the same ranker for these users: user_idx i then means history i and profile i (n, u), 0 the first."""
         other = copy(self)
-        other.known = self.known.of_users(users, profiles, self.params.recency)
+        other.inputs = self.inputs.of_users(users, profiles, self.params.recency)
         return other
 
-    def told(self, examples: Examples, calibrated: bool = True) -> FloatArray:
-        """Return (n, len(tasks)) chances of the examples, each in the place where it was shown."""
-        return self._chances(self._steps(examples.user, examples.item, examples.place), calibrated)
+    def predict_examples(self, examples: Examples, calibrated: bool = True) -> FloatArray:
+        """Return (n, len(tasks)) probabilities of the examples, each in the position where it was shown."""
+        return self._probabilities(self._steps(examples.user, examples.item, examples.position), calibrated)
 
     def save(self, folder: Path) -> None:
         """Write arrays.safetensors, then ranker.json; the same ranker gives the same bytes.
 
-        Of users nothing is kept: `for_users` says who is asked about.
+        Features of users are not saved: `for_users` sets them.
         """
-        arrays: dict[str, NDArray[Any]] = {f"known.{name}": getattr(self.known, name) for name in DENSE}
-        arrays |= {f"known.{name}": getattr(self.known, name).value for name in CARES}
-        arrays["known.nobody"] = self.known.user[:1]
+        arrays: dict[str, NDArray[Any]] = {f"known.{name}": getattr(self.inputs, name) for name in DENSE}
+        arrays |= {f"known.{name}": getattr(self.inputs, name).value for name in AFFINITIES}
+        arrays["known.nobody"] = self.inputs.user[:1]
         arrays |= {f"net.{name}": weights.numpy() for name, weights in self.net.state_dict().items()}
         arrays["calibration"] = self.calibration
         write_bytes(folder / ARRAYS, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
@@ -102,8 +102,10 @@ class Ranker:
                 raise ValueError(f"format {about['format']}, expected {FORMAT}")
             ranker = cls(RankingParams.from_saved(about["params"]))
             arrays = translate("ranker_arrays", load_file(folder / ARRAYS))
-            ranker.known = Known.of_items(*(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *CARES)))
-            ranker.net = make_net(ranker.known.sizes, ranker.params).eval()
+            ranker.inputs = RankerInputs.of_items(
+                *(arrays[f"known.{name}"] for name in (*DENSE, "nobody", *AFFINITIES))
+            )
+            ranker.net = make_net(ranker.inputs.sizes, ranker.params).eval()
             weights = {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
             ranker.net.load_state_dict(weights)
             ranker.calibration = arrays["calibration"]
@@ -113,19 +115,19 @@ class Ranker:
             raise ContractError(f"{folder}: no ranker ({error}); run the stage `rank` again") from None
         return ranker
 
-    def _steps(self, user: IntArray, item: IntArray, place: FloatArray) -> FloatArray:
-        """Return (n, len(tasks)) logits: of a click, of a cart given a click, of a purchase given a cart."""
+    def _steps(self, user: IntArray, item: IntArray, position: FloatArray) -> FloatArray:
+        """Return (n, len(tasks)) logits of each step: a click, a cart given a click, a purchase given a cart."""
         out = np.zeros((len(user), len(self.tasks)), np.float32)
         with torch.inference_mode():
             for at in range(0, len(user), BATCH):
                 rows = slice(at, at + BATCH)
-                inputs: Inputs = self.known.inputs(user[rows], item[rows], place[rows])
+                inputs: PairBatch = self.inputs.batch(user[rows], item[rows], position[rows])
                 out[rows] = self.net.steps(inputs).numpy()  # type: ignore[operator]
         return out
 
-    def _chances(self, steps: FloatArray, calibrated: bool) -> FloatArray:
-        """Return the products of the steps' chances: no cart without a click, no purchase without a cart."""
+    def _probabilities(self, steps: FloatArray, calibrated: bool) -> FloatArray:
+        """Return the products of the steps' probabilities: no cart without a click, no purchase without a cart."""
         if calibrated:
             steps = (steps * self.calibration[:, 0] + self.calibration[:, 1]).astype(np.float32)
-        chances: FloatArray = np.cumprod(0.5 * (1 + np.tanh(steps / 2)), axis=1).astype(np.float32)
-        return chances
+        probabilities: FloatArray = np.cumprod(0.5 * (1 + np.tanh(steps / 2)), axis=1).astype(np.float32)
+        return probabilities

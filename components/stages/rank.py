@@ -12,28 +12,28 @@ from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params
 from components.profiles.features import read_features
-from components.ranking.examples import Examples, lacking, read_examples
+from components.ranking.examples import Examples, missing_data_reason, read_examples
 from components.ranking.user_text import user_texts
 from components.recommenders.popularity import decayed_popularity
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
 
 if TYPE_CHECKING:
-    from components.ranking.features import Known
+    from components.ranking.features import RankerInputs
 
 log = logging.getLogger("rank")
 
 
-def inputs(root: Path, params: Params) -> tuple[Known, Examples, Examples]:
+def inputs(root: Path, params: Params) -> tuple[RankerInputs, Examples, Examples]:
     """Return the features at the end of the training window, and the examples of the validation and test windows.
 
     The profiles end where the examples begin, so they contain no label.
     """
-    from components.ranking.features import known
+    from components.ranking.features import ranker_inputs
 
     split = root / "data/split"
     profiles = read_features(root / "profiles", split)
-    features = known(
+    features = ranker_inputs(
         read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency
     )
     if params.ranking.configuration == "seed_faithful":
@@ -62,7 +62,7 @@ def rank(root: Path, params: Params) -> str:
     if read_info(split).protocol == "leave_one_out":
         return "a leave-one-out split has no impressions in time order"
     features, train, test = inputs(root, params)
-    reason = lacking(train, test, params.ranking)
+    reason = missing_data_reason(train, test, params.ranking)
     if reason:
         return reason
     from components.ranking.measure import measure

@@ -30,7 +30,7 @@ from components.data.tables import read_catalogue, read_info, read_interactions
 from components.params import Params, load
 from components.profiles.features import read_features
 from components.ranking.examples import TASKS, Examples
-from components.ranking.features import Known, known
+from components.ranking.features import RankerInputs, ranker_inputs
 from components.ranking.measure import measure
 from components.ranking.ranker import Ranker
 from components.recommenders.popularity import decayed_popularity
@@ -119,14 +119,14 @@ class Table:
     raw: np.ndarray | None = None  # (tasks, 1 + draws) of the first ranker, before calibration
     found: dict[str, np.ndarray] = field(default_factory=dict)  # row -> (tasks, 1 + draws)
 
-    def row(self, name: str, params: Params, told: Known, learned: Examples | None = None) -> None:
+    def row(self, name: str, params: Params, told: RankerInputs, learned: Examples | None = None) -> None:
         """Fit, measure and print one row."""
         learned = self.learned if learned is None else learned
         scores, raw, metrics = [], [], []
         for seed in self.seeds:
             ranker = Ranker(params.ranking).fit(learned, told, seed)
-            scores.append(ranker.probabilities(self.test.user, self.test.item))
-            raw.append(ranker.probabilities(self.test.user, self.test.item, calibrated=False))
+            scores.append(ranker.predict_proba(self.test.user, self.test.item))
+            raw.append(ranker.predict_proba(self.test.user, self.test.item, calibrated=False))
             metrics.append(measure(ranker, learned, self.test, self.popularity))
         loss, error = (
             float(np.mean([m[f"click/{name}"] for m in metrics])) for name in ("log_loss", "calibration_error")
@@ -159,7 +159,7 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
     return world.click_log_odds(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
 
 
-def known_rows(table: Table, folder: Path, overrides: list[str], told: Known, only: list[str]) -> None:
+def known_rows(table: Table, folder: Path, overrides: list[str], told: RankerInputs, only: list[str]) -> None:
     """Print what is told by ROWS, or by the first of them and those named."""
     for name, changes in ROWS.items():
         if only and name not in (FULL, *only):
@@ -190,7 +190,7 @@ def report(folder: Path, asked: argparse.Namespace) -> int:
             table.row(name, params, told, learned.take(rows))
     for other in asked.other:
         name, features = other.split("=", 1)
-        again = known(
+        again = ranker_inputs(
             train,
             read_catalogue(split, Path(features)),
             read_features(folder / "profiles", split),

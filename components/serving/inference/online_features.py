@@ -56,7 +56,7 @@ class OnlineFeatures:
         examples = ranker.for_users(user, self.scaling.vector(profile)[None])
         probabilities = np.full((len(items), len(TASKS)), np.nan, np.float32)
         columns = [TASKS.index(task) for task in ranker.tasks]
-        probabilities[:, columns] = examples.probabilities(np.zeros(len(items), np.int32), items)
+        probabilities[:, columns] = examples.predict_proba(np.zeros(len(items), np.int32), items)
         return probabilities
 
     def rank_items(

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 
 from components.params import Params, RankingParams, load
 from components.ranking.examples import Examples
-from components.ranking.features import Cares, Known
+from components.ranking.features import AttributeAffinity, RankerInputs
 from tests.components.ranking.support import DIM, N_ITEMS, N_USERS, shown
 from tests.support import ROOT
 
@@ -22,7 +22,7 @@ def knobs(params: Params) -> RankingParams:
 
 
 @pytest.fixture(scope="session")
-def known() -> Known:
+def known() -> RankerInputs:
     """Texts point to the parity; profiles are noise; half of what a user cares for is the right category."""
     rng = np.random.default_rng(0)
     text = {}
@@ -35,9 +35,9 @@ def known() -> Known:
     parity = (np.arange(N_ITEMS + 1) % 2).astype(np.int32)
     weight = np.zeros((N_USERS + 1, 2), np.float32)
     weight[np.arange(1, N_USERS + 1), np.arange(1, N_USERS + 1) % 2] = 3
-    cares = Cares(parity, csr_matrix(weight))
-    nothing = Cares(np.zeros(N_ITEMS + 1, np.int32), csr_matrix(np.zeros((N_USERS + 1, 1), np.float32)))
-    return Known(text["user"], text["item"], *profiles, cares, nothing)
+    cares = AttributeAffinity(parity, csr_matrix(weight))
+    nothing = AttributeAffinity(np.zeros(N_ITEMS + 1, np.int32), csr_matrix(np.zeros((N_USERS + 1, 1), np.float32)))
+    return RankerInputs(text["user"], text["item"], *profiles, cares, nothing)
 
 
 @pytest.fixture(scope="session")

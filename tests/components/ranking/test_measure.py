@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from components.params import RankingParams
-from components.ranking.examples import Examples, cut
-from components.ranking.features import Known
+from components.ranking.examples import Examples, split_by_time
+from components.ranking.features import RankerInputs
 from components.ranking.measure import log_loss, measure
 from components.ranking.ranker import Ranker
 from tests.components.ranking.support import N_ITEMS, shown
@@ -21,9 +21,9 @@ class Told(Ranker):
 
 
 @pytest.fixture
-def told(knobs: RankingParams, known: Known) -> Ranker:
+def ranker(knobs: RankingParams, known: RankerInputs) -> Ranker:
     ranker = Told(knobs)
-    ranker.known, ranker.calibration = known, np.array([[1.0, 0.0]] * 3)
+    ranker.inputs, ranker.calibration = known, np.array([[1.0, 0.0]] * 3)
     return ranker
 
 
@@ -32,20 +32,20 @@ def test_log_loss_by_hand() -> None:
     assert log_loss(chances, wanted) == pytest.approx(-(np.log(0.9) + np.log(0.8) + np.log(1e-7)) / 3, rel=1e-5)
 
 
-def test_order_size_and_gap_by_hand(told: Ranker, examples: Examples) -> None:
+def test_order_size_and_gap_by_hand(ranker: Ranker, examples: Examples) -> None:
     test = shown(500, seed=9)
     popularity = np.arange(N_ITEMS + 1, dtype=np.float32)
-    metrics = measure(told, examples, test, popularity)
+    metrics = measure(ranker, examples, test, popularity)
     clicked = test.labels[:, 0] > 0.5
     first = test.item <= N_ITEMS // 2
     pairs = first[clicked][:, None].astype(float) - first[~clicked][None].astype(float)
     assert metrics["click/auc"] == pytest.approx((pairs > 0).mean() + (pairs == 0).mean() / 2)
-    chances = 1 / (1 + np.exp(-(np.where(first, 1.0, -1.0) - test.place)))
+    chances = 1 / (1 + np.exp(-(np.where(first, 1.0, -1.0) - test.position)))
     assert metrics["click/log_loss"] == pytest.approx(log_loss(chances.astype(np.float32), clicked), rel=1e-4)
     assert metrics["cart/log_loss"] == pytest.approx(
         log_loss((chances / 2).astype(np.float32), test.labels[:, 1] > 0.5), rel=1e-4
     )
     assert metrics["click/accuracy"] == pytest.approx(((chances > 0.5) == clicked).mean())
-    taught, *_ = cut(examples, told.params.holdout_share)
-    before = log_loss(told.told(taught)[:, 0], taught.labels[:, 0] > 0.5)
+    taught, *_ = split_by_time(examples, ranker.params.holdout_share)
+    before = log_loss(ranker.predict_examples(taught)[:, 0], taught.labels[:, 0] > 0.5)
     assert metrics["click/log_loss_gap"] == pytest.approx(metrics["click/log_loss"] - before)

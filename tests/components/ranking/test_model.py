@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from components.params import RankingParams
-from components.ranking.features import Known
+from components.ranking.features import RankerInputs
 from components.ranking.model import SeedFaithful, Sizes, ThreeBranches, loss, make_net
 
 SIZES = Sizes(text=6, user=4, item=4)
@@ -26,30 +26,30 @@ def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: Ranking
     assert {m.p for m in layers if isinstance(m, nn.Dropout)} == {0.5}
 
 
-def test_chances_fall_along_the_funnel(knobs: RankingParams, known: Known) -> None:
+def test_chances_fall_along_the_funnel(knobs: RankingParams, known: RankerInputs) -> None:
     torch.manual_seed(0)
     net = ThreeBranches(SIZES, knobs).eval()
     pairs = np.arange(1, 25, dtype=np.int32)
-    logits = net(known.inputs(pairs, pairs, np.zeros(24, np.float32)))
+    logits = net(known.batch(pairs, pairs, np.zeros(24, np.float32)))
     assert (logits[:, 1:] <= logits[:, :-1]).all()
 
 
-def test_a_net_starts_with_the_mean_rates(knobs: RankingParams, known: Known) -> None:
+def test_a_net_starts_with_the_mean_rates(knobs: RankingParams, known: RankerInputs) -> None:
     net = ThreeBranches(SIZES, knobs).eval()
     rates = torch.tensor([0.2, 0.05, 0.01])
     net.start_at(rates)
     with torch.no_grad():
         net.heads.weight.zero_()
         pair = np.array([1], np.int32)
-        chances = torch.sigmoid(net(known.inputs(pair, pair, np.zeros(1, np.float32))))
+        chances = torch.sigmoid(net(known.batch(pair, pair, np.zeros(1, np.float32))))
     torch.testing.assert_close(chances[0], rates, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("left_out", ["text", "user", "item"])
-def test_a_branch_that_is_left_out_sees_nothing(knobs: RankingParams, known: Known, left_out: str) -> None:
+def test_a_branch_that_is_left_out_sees_nothing(knobs: RankingParams, known: RankerInputs, left_out: str) -> None:
     net = ThreeBranches(SIZES, of(knobs, branches=[b for b in knobs.branches if b != left_out])).eval()
     pair = np.array([1, 2], np.int32)
-    inputs = known.inputs(pair, pair, np.zeros(2, np.float32))
+    inputs = known.batch(pair, pair, np.zeros(2, np.float32))
     names = {"text": ("user_text", "item_text"), "user": ("user", "match"), "item": ("item",)}[left_out]
     other = inputs._replace(**{name: getattr(inputs, name) + 1 for name in names})
     assert torch.equal(net(inputs), net(other))

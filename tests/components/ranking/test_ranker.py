@@ -14,8 +14,8 @@ from components.errors import ContractError
 from components.language.sentiment import auc
 from components.params import RankingParams
 from components.ranking.calibration import fit_calibration
-from components.ranking.examples import Examples, cut
-from components.ranking.features import Known
+from components.ranking.examples import Examples, split_by_time
+from components.ranking.features import RankerInputs
 from components.ranking.measure import measure
 from components.ranking.model import loss
 from components.ranking.ranker import Ranker
@@ -28,7 +28,7 @@ _fitted: list[Ranker] = []
 
 
 @pytest.fixture
-def ranker(knobs: RankingParams, examples: Examples, known: Known) -> Ranker:
+def ranker(knobs: RankingParams, examples: Examples, known: RankerInputs) -> Ranker:
     """Return the ranker, fitted once; no test may change it."""
     if not _fitted:
         _fitted.append(Ranker(knobs).fit(examples, known, 0))
@@ -38,14 +38,14 @@ def ranker(knobs: RankingParams, examples: Examples, known: Known) -> Ranker:
 def test_a_planted_taste_is_learned_and_its_chances_are_right(ranker: Ranker) -> None:
     test = shown(3000, seed=2)
     right = test.user % 2 == test.item % 2
-    chances = ranker.probabilities(test.user, test.item)
+    chances = ranker.predict_proba(test.user, test.item)
     assert chances[right, 0].mean() == pytest.approx(0.6, abs=0.1)  # in the first place
     assert chances[~right, 0].mean() < 0.25  # 0.1 in truth
     for column in range(3):
         assert auc(chances[:, column], test.labels[:, column] > 0.5) > 0.65
-    told = ranker.told(test)[:, 0]
+    told = ranker.predict_examples(test)[:, 0]
     assert abs(told.mean() - test.labels[:, 0].mean()) < 0.05  # 400 examples calibrate: 2.5 standard errors
-    assert told[test.place == 9].mean() < 0.6 * told[test.place == 0].mean()
+    assert told[test.position == 9].mean() < 0.6 * told[test.position == 0].mean()
 
 
 def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Examples) -> None:
@@ -57,7 +57,7 @@ def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Example
 
 
 def test_the_ranker_is_the_same_after_other_work(
-    ranker: Ranker, knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
+    ranker: Ranker, knobs: RankingParams, examples: Examples, known: RankerInputs, tmp_path: Path
 ) -> None:
     ranker.save(tmp_path / "fresh")
     with used_process():
@@ -66,18 +66,22 @@ def test_the_ranker_is_the_same_after_other_work(
         assert (tmp_path / "used" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
 
 
-def test_shuffled_labels_bring_it_to_chance(knobs: RankingParams, examples: Examples, known: Known) -> None:
+def test_shuffled_labels_bring_it_to_chance(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
     mixed = np.random.default_rng(3).permutation(len(examples))
     shuffled = Examples(
-        examples.user, examples.item, examples.place, examples.timestamp, np.ascontiguousarray(examples.labels[mixed])
+        examples.user,
+        examples.item,
+        examples.position,
+        examples.timestamp,
+        np.ascontiguousarray(examples.labels[mixed]),
     )
     ranker = Ranker(knobs).fit(shuffled, known, 0)
     test = shown(3000, seed=2)
-    assert auc(ranker.probabilities(test.user, test.item)[:, 0], test.labels[:, 0] > 0.5) == pytest.approx(0.5, abs=0.1)
+    assert auc(ranker.predict_proba(test.user, test.item)[:, 0], test.labels[:, 0] > 0.5) == pytest.approx(0.5, abs=0.1)
 
 
 def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
-    ranker: Ranker, knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
+    ranker: Ranker, knobs: RankingParams, examples: Examples, known: RankerInputs, tmp_path: Path
 ) -> None:
     ranker.save(tmp_path / "one")
     Ranker(knobs).fit(examples, known, 0).save(tmp_path / "two")
@@ -90,9 +94,9 @@ def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
     items = np.arange(N_ITEMS + 1, dtype=np.int32)
     nobody = np.zeros(N_ITEMS + 1, np.int32)
     loaded = Ranker.load(tmp_path / "one")
-    np.testing.assert_array_equal(loaded.probabilities(nobody, items), ranker.probabilities(nobody, items))
+    np.testing.assert_array_equal(loaded.predict_proba(nobody, items), ranker.predict_proba(nobody, items))
     with pytest.raises(ContractError, match=r"user_idx 1\.\.1"):
-        loaded.probabilities(nobody + 1, items)  # it holds nothing of users
+        loaded.predict_proba(nobody + 1, items)  # it holds nothing of users
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again/arrays.safetensors").read_bytes() == (tmp_path / "one/arrays.safetensors").read_bytes()
 
@@ -103,14 +107,14 @@ def test_it_answers_for_anybody_whose_history_and_profile_are_told(ranker: Ranke
     profiles = np.zeros((3, 4), np.float32)
     ranker.save(tmp_path / "saved")
     asked, items = np.repeat(np.arange(3, dtype=np.int32), 2), np.array([8, 9] * 3, np.int32)
-    told = ranker.for_users(users, profiles).probabilities(asked, items)
+    told = ranker.for_users(users, profiles).predict_proba(asked, items)
     np.testing.assert_array_equal(
-        Ranker.load(tmp_path / "saved").for_users(users, profiles).probabilities(asked, items), told
+        Ranker.load(tmp_path / "saved").for_users(users, profiles).predict_proba(asked, items), told
     )
     chances = told[:, 0].reshape(3, 2)
     assert chances[0, 0] > chances[0, 1] + 0.1
     assert chances[1, 1] > chances[1, 0] + 0.1
-    assert len(ranker.known.user) == N_USERS + 1  # the ranker itself still speaks of its own users
+    assert len(ranker.inputs.user) == N_USERS + 1  # the ranker itself still speaks of its own users
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -126,26 +130,26 @@ def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(
     ranker = Ranker(knobs)
     ranker.calibration = fit_calibration(steps[:n], labels)
     for calibrated in (True, False):
-        chances = ranker._chances(steps, calibrated)
+        chances = ranker._probabilities(steps, calibrated)
         assert (chances[:, 1:] <= chances[:, :-1]).all()
         assert ((chances >= 0) & (chances <= 1)).all()
 
 
-def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: Known) -> None:
+def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: RankerInputs) -> None:
     few = shown(400, seed=4)
     ranker = Ranker(knobs.model_copy(update={"configuration": "seed_faithful"})).fit(few, known, 0)
     assert len(ranker.curves["train/loss"]) == len(ranker.curves["validation/accuracy"]) == 10
     losses = ranker.curves["validation/loss"]
-    _, stop, _ = cut(few, knobs.holdout_share)
-    inputs = known.inputs(stop.user, stop.item, stop.place)
+    _, stop, _ = split_by_time(few, knobs.holdout_share)
+    inputs = known.batch(stop.user, stop.item, stop.position)
     with torch.inference_mode():
         last = float(loss(ranker.net(inputs), torch.from_numpy(stop.labels), ranker.params))
     assert last == pytest.approx(losses[-1], rel=1e-5)  # the tenth epoch is what is kept
-    assert ranker.probabilities(few.user, few.item).shape == (400, 1)
+    assert ranker.predict_proba(few.user, few.item).shape == (400, 1)
 
 
 def test_curves_and_histograms_are_written_every_epoch(
-    knobs: RankingParams, examples: Examples, known: Known, tmp_path: Path
+    knobs: RankingParams, examples: Examples, known: RankerInputs, tmp_path: Path
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -157,11 +161,13 @@ def test_curves_and_histograms_are_written_every_epoch(
     assert len(board.Histograms("heads.weight")) == 2
 
 
-def test_what_cannot_be_known_is_refused(ranker: Ranker, knobs: RankingParams, known: Known, tmp_path: Path) -> None:
+def test_what_cannot_be_known_is_refused(
+    ranker: Ranker, knobs: RankingParams, known: RankerInputs, tmp_path: Path
+) -> None:
     one = np.array([1], np.int32)
     with pytest.raises(ContractError, match=r"item_idx 31\.\.31"):
-        ranker.probabilities(one, np.array([31], np.int32))
-    assert np.isfinite(ranker.probabilities(np.zeros(1, np.int32), np.zeros(1, np.int32))).all()  # nobody, nothing
+        ranker.predict_proba(one, np.array([31], np.int32))
+    assert np.isfinite(ranker.predict_proba(np.zeros(1, np.int32), np.zeros(1, np.int32))).all()  # nobody, nothing
     none = shown(50, seed=5)
     none.labels[:] = 0
     with pytest.raises(ContractError, match="0 of 40 examples to learn from are a click"):

@@ -8,33 +8,35 @@ import torch
 
 from components.errors import ContractError
 from components.params import RankingParams
-from components.ranking.examples import Examples, cut
-from components.ranking.features import Known
+from components.ranking.examples import Examples, split_by_time
+from components.ranking.features import RankerInputs
 from components.ranking.model import loss, make_net
-from components.ranking.training import FAITHFUL_BATCH, Loader, Module, batch_of, train
+from components.ranking.training import FAITHFUL_BATCH, ExampleLoader, RankingModule, batch_of, train
 from tests.components.ranking.support import shown
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 
 
-def order_of(loader: Loader) -> list[float]:
+def order_of(loader: ExampleLoader) -> list[float]:
     return [float(label) for _, labels in loader for label in labels[:, 0]]
 
 
-def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: Known) -> None:
+def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: RankerInputs) -> None:
     few = examples.take(np.arange(100))
     few.labels[:, 0] = np.arange(100)
-    one, two = Loader(few, known, 32, 0), Loader(few, known, 32, 0)
+    one, two = ExampleLoader(few, known, 32, 0), ExampleLoader(few, known, 32, 0)
     first = order_of(one)
     assert sorted(first) == list(range(100))
     assert len(one) == 4
     assert order_of(two) == first != order_of(two)
-    assert order_of(Loader(few, known, 32, 1)) != first
+    assert order_of(ExampleLoader(few, known, 32, 1)) != first
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_it(knobs: RankingParams, examples: Examples, known: Known) -> None:
+def test_the_best_epoch_is_kept_and_patience_ends_it(
+    knobs: RankingParams, examples: Examples, known: RankerInputs
+) -> None:
     own = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
-    learn, stop, _ = cut(examples, 0.2)
+    learn, stop, _ = split_by_time(examples, 0.2)
     torch.manual_seed(0)
     net = make_net(known.sizes, own)
     losses = train(net, learn, stop, known, own, 0, None)["validation/loss"]
@@ -45,11 +47,11 @@ def test_the_best_epoch_is_kept_and_patience_ends_it(knobs: RankingParams, examp
         assert float(loss(net(inputs), labels, own)) == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_the_articles_batches_and_rate(knobs: RankingParams, known: Known, tmp_path: Path) -> None:
+def test_the_articles_batches_and_rate(knobs: RankingParams, known: RankerInputs, tmp_path: Path) -> None:
     own = knobs.model_copy(update={"configuration": "seed_faithful", "learning_rate": 1e9, "batch_size": 7})
     few = shown(100, seed=3)
     assert FAITHFUL_BATCH == 32
-    optimiser = Module(make_net(known.sizes, own), own, batch_of(few, known)).configure_optimizers()
+    optimiser = RankingModule(make_net(known.sizes, own), own, batch_of(few, known)).configure_optimizers()
     assert type(optimiser) is torch.optim.Adam
     assert [(group["lr"], group["weight_decay"]) for group in optimiser.param_groups] == [(0.001, 0)]
     curves = train(make_net(known.sizes, own), few, few, known, own, 0, None)  # our own knobs are not the article's
@@ -57,9 +59,9 @@ def test_the_articles_batches_and_rate(knobs: RankingParams, known: Known, tmp_p
     assert curves["train/loss"][-1] < 1
 
 
-def test_a_loss_that_is_no_number_is_a_fault(knobs: RankingParams, examples: Examples, known: Known) -> None:
+def test_a_loss_that_is_no_number_is_a_fault(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
     own = knobs.model_copy(update={"learning_rate": 1e30})
-    learn, stop, _ = cut(examples, 0.2)
+    learn, stop, _ = split_by_time(examples, 0.2)
     with pytest.raises(ContractError, match=r"lower ranking\.learning_rate"):
         train(make_net(known.sizes, own), learn, stop, known, own, 0, None)
     article = knobs.model_copy(update={"configuration": "seed_faithful", "seed_learning_rate": 1e30})

@@ -17,7 +17,7 @@ from components.language.sentiment import SentimentHead
 from components.params import Params, load
 from components.profiles.features import Features
 from components.ranking.examples import Examples
-from components.ranking.features import NOBODY, Cares, Known, known
+from components.ranking.features import EMPTY_USER, AttributeAffinity, RankerInputs, ranker_inputs
 from components.ranking.model import make_net
 from components.ranking.ranker import Ranker
 from components.recommenders.content import ContentRecommender
@@ -199,15 +199,15 @@ def test_a_ranker_that_can_be_served_is_included(evaluated: Callable[..., Path],
     """For each output of the stage `rank`: a ranker, the article's network, or a note that there is none."""
     section = params.ranking
     items = np.zeros((21, 3), np.float32)
-    nobody = Cares.told(np.zeros(21, np.int32), history_matrix(NOBODY, 20, 1.0))
+    nobody = AttributeAffinity.from_histories(np.zeros(21, np.int32), history_matrix(EMPTY_USER, 20, 1.0))
     for name, configuration in (("served", "three_branches"), ("faithful", "seed_faithful"), ("none", "")):
         root = evaluated(name)
         (root / "models/ranker").mkdir(parents=True)
         (root / "models/ranker/note.txt").write_text("no ranker\n")
         if configuration:
             ranker = Ranker(section.model_copy(update={"configuration": configuration}))
-            ranker.known = Known(items[:1], items, items[:1], items, nobody, nobody)
-            ranker.net = make_net(ranker.known.sizes, ranker.params)
+            ranker.inputs = RankerInputs(items[:1], items, items[:1], items, nobody, nobody)
+            ranker.net = make_net(ranker.inputs.sizes, ranker.params)
             ranker.calibration = np.array([[1.0, 0.0]] * len(ranker.tasks))
             ranker.save(root / "models/ranker")
         package(root, params)
@@ -215,7 +215,7 @@ def test_a_ranker_that_can_be_served_is_included(evaluated: Callable[..., Path],
         assert (bundled is not None) == (configuration == "three_branches")
         if bundled is not None:
             pair = np.zeros(1, np.int32), np.ones(1, np.int32)
-            assert bundled.probabilities(*pair).shape == (1, 3)
+            assert bundled.predict_proba(*pair).shape == (1, 3)
 
 
 def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[..., Path], params: Params) -> None:
@@ -223,7 +223,9 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     events, catalogue, users = checkerboard()
     rng = np.random.default_rng(0)
     profiles = [rng.normal(size=(n, 3)).astype(np.float32) for n in (41, 21)]
-    told = known(events, catalogue, Features(*profiles, ("a", "b", "c"), ("a", "b", "c")), params.ranking.recency)
+    told = ranker_inputs(
+        events, catalogue, Features(*profiles, ("a", "b", "c"), ("a", "b", "c")), params.ranking.recency
+    )
     user, item = (rng.integers(1, n, 600).astype(np.int32) for n in (41, 21))
     labels = np.logical_and.accumulate(rng.random((600, 3)) < (user % 2 == item % 2)[:, None], axis=1)
     labels &= np.logical_and.accumulate(rng.random((600, 3)) < 0.6, axis=1)
@@ -239,10 +241,10 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     assert (events.item_idx != 20).all()  # never sold
     assert users.history.offsets[1] == 0  # user 0 did nothing
     who, what = (index.ravel().astype(np.int32) for index in np.meshgrid(np.arange(41), np.arange(21)))
-    expected, actual = fitted.probabilities(who, what), bundled.for_users(users, profiles[0]).probabilities(who, what)
+    expected, actual = fitted.predict_proba(who, what), bundled.for_users(users, profiles[0]).predict_proba(who, what)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
     assert np.ptp(expected[:, 0]) > 0.1
     strangers = who == 0
     np.testing.assert_allclose(
-        bundled.probabilities(who[strangers], what[strangers]), expected[strangers], rtol=0, atol=1e-6
+        bundled.predict_proba(who[strangers], what[strangers]), expected[strangers], rtol=0, atol=1e-6
     )

@@ -62,7 +62,7 @@ def test_from_impressions_to_probabilities(checkout: Path) -> None:
     assert (checkout / "models/ranker/profiles.json").read_bytes() == (checkout / "profiles/profiles.json").read_bytes()
     assert (checkout / "reports/rank/plots/metrics/validation/loss.tsv").exists()
     ranker = Ranker.load(checkout / "models/ranker")
-    chances = ranker.probabilities(np.array([0, 0], np.int32), np.array([1, 0], np.int32))
+    chances = ranker.predict_proba(np.array([0, 0], np.int32), np.array([1, 0], np.int32))
     assert ((chances > 0) & (chances < 1)).all()
     before = digest(checkout / "models/ranker")
     rank.main()
@@ -76,7 +76,7 @@ def test_labels_are_the_actions_on_shown_items(checkout: Path) -> None:
     assert info.train_end <= learned.timestamp.min() <= learned.timestamp.max() < info.validation_end
     assert info.validation_end <= test.timestamp.min() <= test.timestamp.max() < info.test_end
     assert (learned.labels[:, 1:] <= learned.labels[:, :-1]).all()
-    assert learned.place.min() == 0
+    assert learned.position.min() == 0
     rows = pq.read_table(checkout / "data/split/validation.parquet")
     bought = rows.filter(np.equal(rows["event"].to_numpy(), EVENTS.index("purchase"))).num_rows
     assert 0.8 * bought <= learned.labels[:, 2].sum() <= 1.2 * bought
