@@ -16,17 +16,17 @@ from components.io import atomic_file
 DAMAGE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)  # what reading a damaged file raises
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write the file with a digest and further metadata; raises ContractError when it cannot be written."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_file(path) as temporary:
-            save_file(contiguous, temporary, metadata={"sha256": _digest(contiguous), **(about or {})})
+            save_file(contiguous, temporary, metadata={"sha256": _digest(contiguous), **(metadata or {})})
     except (OSError, SafetensorError) as error:
         raise ContractError(f"{path}: cannot be written ({error}); free disk space, then run again to resume") from None
 
 
-def read_about(path: Path) -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata; raises one of DAMAGE."""
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})

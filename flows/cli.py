@@ -188,12 +188,12 @@ def params(sets: Sets = None, files: Files = None, json: Json = False, every: Al
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Show the champion, since when it serves, its data, the last verdict and drift."""
     _prepare()
-    from components.release.status import status as look
+    from components.release.status import read_status
     from flows import terminal
     from flows.workspace import open_workspace
 
     workspace = open_workspace(_texts(files), sets or [], None)
-    terminal.show(look(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
+    terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
 
 
 @experiments.command("start")

@@ -114,7 +114,7 @@ def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRu
 
 def judge(workspace: Workspace, bootstrap: bool) -> tuple[int | None, Decision | None]:
     """Register and decide; return version and decision (None where the champion is this bundle or the gate is off)."""
-    serving = champion.serving_here(workspace.root, workspace.registry())
+    serving = champion.find_own_champion(workspace.root, workspace.registry())
     if serving is not None:
         return serving.version, None
     version = call_task(with_retries(tasks.register, workspace), workspace)

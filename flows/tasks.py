@@ -95,7 +95,7 @@ def resolve_params(workspace: Workspace) -> StageRun:
 @task(cache_policy=NO_CACHE)
 def sync_champion(workspace: Workspace) -> ChampionRef | None:
     """Fetch the serving champion into champion/, unless it was made here and no comparing stage has changed."""
-    own = champion.serving_here(workspace.root, workspace.registry())
+    own = champion.find_own_champion(workspace.root, workspace.registry())
     if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.CHAMPION_STAGES):
         return own
     return champion.sync_champion(workspace.root, workspace.registry())
@@ -108,7 +108,7 @@ def register(workspace: Workspace) -> int:
     (root / DECISION).unlink(missing_ok=True)  # left by an earlier run; not part of this version's record
     digest = champion.bundle_digest(root / "bundle") or ""
     evaluation = Evaluation.model_validate_json((root / EVALUATION).read_bytes())
-    lineage = versioning.lineage(root, digest, evaluation.as_of, evaluation.challenger)
+    lineage = versioning.read_lineage(root, digest, evaluation.as_of, evaluation.challenger)
     metrics = {
         f"{file.parent.name}/{name}": value
         for file in sorted((root / "reports").glob("*/metrics.json"))
@@ -148,7 +148,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     contenders = gate.Contenders(
         challenger=challenger,
         champion=registry.ref(serving.number) if serving else None,
-        rolled_back=Ledger(workspace.shop).rolled_back(challenger.digest),
+        rolled_back=Ledger(workspace.shop).rollback_time(challenger.digest),
         losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
     )
     decision = gate.decide(measured, contenders, workspace.params, bootstrap, datetime.now(UTC))

@@ -36,7 +36,7 @@ def unchanged_outcome(
         stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
         if any(versioning.is_changed(workspace.root, stage) for stage in stages):
             return None
-        own = champion.serving_here(workspace.root, workspace.registry())
+        own = champion.find_own_champion(workspace.root, workspace.registry())
         decision = None if own else valid_decision(workspace.root, workspace.registry())
         if own is None and decision is None:
             return None

@@ -102,7 +102,7 @@ def locked_workspace(
     with exclusive_lock(workspace.settings.home / "retrain.lock", what):
         if run_id is not None:
             folder = workspace.settings.home / "workspaces" / f"run-{run_id}"
-            workspace = replace(workspace, root=versioning.workspace(workspace.root, folder), deployed=True)
+            workspace = replace(workspace, root=versioning.make_workspace(workspace.root, folder), deployed=True)
             _prune(folder)
         yield workspace
 

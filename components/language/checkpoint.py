@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from components.errors import ContractError
-from components.tensors import DAMAGE, load_moments, moments, read_about, read_tensors, write_tensors
+from components.tensors import DAMAGE, load_moments, moments, read_metadata, read_tensors, write_tensors
 
 FILE = "state.safetensors"
 
@@ -42,7 +42,7 @@ def read_checkpoint(folder: Path, key: str, weights: dict[str, Tensor], optimize
     if not path.exists():
         return PretrainProgress(key)
     try:
-        progress = PretrainProgress(**json.loads(read_about(path)["progress"]))
+        progress = PretrainProgress(**json.loads(read_metadata(path)["progress"]))
         if progress.key != key:
             return PretrainProgress(key)
         tensors = read_tensors(path)

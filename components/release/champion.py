@@ -30,7 +30,7 @@ def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
     return ref
 
 
-def serving_here(root: Path, registry: Registry) -> ChampionRef | None:
+def find_own_champion(root: Path, registry: Registry) -> ChampionRef | None:
     """Return the champion if its bundle is the one in this checkout; None if another bundle, or none, serves."""
     serving = registry.alias("champion")
     if serving is None or bundle_digest(root / "bundle") != serving.lineage.bundle_digest:

@@ -89,7 +89,7 @@ class Ledger:
         """Return the deployment that is neither done nor abandoned, because its process died; None without one."""
         return next((d for d in self.deployments() if d.state == "intent"), None)
 
-    def served(self) -> list[Deployment]:
+    def serving_stack(self) -> list[Deployment]:
         """Return the stack of deployments that rollbacks go down, the version that serves last.
 
         A promotion is pushed; a rollback pops everything above the version that it restored.
@@ -100,17 +100,17 @@ class Ledger:
             chain = [*chain, done] if done.action == "promote" or at is None else [*chain[:at], done]
         return chain
 
-    def rolled_back(self, digest: str) -> datetime | None:
+    def rollback_time(self, digest: str) -> datetime | None:
         """Return when a rollback replaced the bundle; None if it never served, still serves, or serves again."""
         done = [d for d in self.deployments() if d.state == "done"]
         last = next((d for d in reversed(done) if d.digest == digest), None)
-        if last is None or last in self.served():
+        if last is None or last in self.serving_stack():
             return None
         return datetime.fromisoformat(next(d.at for d in done if d.number > last.number and d.action == "rollback"))
 
-    def since(self, version: int) -> datetime | None:
+    def serving_since(self, version: int) -> datetime | None:
         """Return when the version began to serve; None if by the ledger it does not serve now."""
-        chain = self.served()
+        chain = self.serving_stack()
         return datetime.fromisoformat(chain[-1].at) if chain and chain[-1].version == version else None
 
     @contextmanager

@@ -37,10 +37,10 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
         ledger = Ledger(settings.shop(registry.name))
         recover_interrupted(ledger, registry)
         current = registry.alias("champion")
-        last = ledger.served()[-1:]
+        last = ledger.serving_stack()[-1:]
         if last and last[0].decision_digest == digest and current and current.number == last[0].version:
             return last[0]
-        challenger = _checked(decision, decision_file, current, ledger, registry)
+        challenger = _check_challenger(decision, decision_file, current, ledger, registry)
         previous = current.number if current else None
         return _deploy("promote", challenger, previous, digest, ledger, registry, settings)
 
@@ -56,9 +56,9 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         ledger = Ledger(settings.shop(registry.name))
         recover_interrupted(ledger, registry)
         current = registry.alias("champion")
-        chain = _registered(ledger.served(), registry)
+        chain = _keep_registered(ledger.serving_stack(), registry)
         number = current.number if current else None
-        target = _target(chain, number, to, ledger)
+        target = _choose_target(chain, number, to, ledger)
         at = next((i for i in reversed(range(len(chain))) if chain[i].version == target), len(chain))
         previous = chain[at - 1].version if at else None
         return _deploy("rollback", registry.version(target), previous, None, ledger, registry, settings)
@@ -74,7 +74,7 @@ def recover_interrupted(ledger: Ledger, registry: Registry) -> None:
         _point_previous(registry, intent.previous)
         ledger.close(intent, "done", "completed by the next call: the process died after the alias had moved")
     else:
-        chain = _registered(ledger.served(), registry)
+        chain = _keep_registered(ledger.serving_stack(), registry)
         _point_previous(registry, chain[-2].version if len(chain) > 1 else None)
         ledger.close(intent, "abandoned", "abandoned by the next call: the process died before the alias moved")
     log.warning("deployment %d was interrupted; it is closed now", intent.number)
@@ -92,7 +92,9 @@ def read_decision(file: Path) -> tuple[Decision, str]:
         raise ReleaseError(f"decision {file.name} is not a decision file: {error}") from None
 
 
-def _checked(decision: Decision, file: Path, current: Version | None, ledger: Ledger, registry: Registry) -> Version:
+def _check_challenger(
+    decision: Decision, file: Path, current: Version | None, ledger: Ledger, registry: Registry
+) -> Version:
     """Return the challenger; raises ReleaseError with the reason if it must not serve."""
     if decision.verdict != "promote":
         raise ReleaseError(f"the verdict is {decision.verdict}: {'; '.join(decision.reasons)}")
@@ -106,7 +108,7 @@ def _checked(decision: Decision, file: Path, current: Version | None, ledger: Le
             f"version {challenger.number} has bundle {challenger.lineage.bundle_digest}, the decision was about "
             f"{decision.challenger_digest}; decide again"
         )
-    rolled_back = ledger.rolled_back(decision.challenger_digest)
+    rolled_back = ledger.rollback_time(decision.challenger_digest)
     if rolled_back is not None:
         raise ReleaseError(
             f"version {challenger.number} was rolled back at {rolled_back.isoformat()}; to let it serve again, "
@@ -142,7 +144,7 @@ def _check_current(decision: Decision, current: Version | None, ledger: Ledger, 
         )
     if now is None and not decision.bootstrap:
         raise ReleaseError("nothing serves yet; the first promotion needs --bootstrap")
-    chain = _registered(ledger.served(), registry)
+    chain = _keep_registered(ledger.serving_stack(), registry)
     if chain and (chain[-1].version, chain[-1].digest) != now:
         raise ReleaseError(
             f"the alias champion says {_name(now)}, the ledger says that version {chain[-1].version} serves: the alias "
@@ -154,7 +156,7 @@ def _name(champion: tuple[int, str] | None) -> str:
     return f"version {champion[0]} ({champion[1][:12]})" if champion else "no champion"
 
 
-def _target(chain: list[Deployment], current: int | None, to: int | None, ledger: Ledger) -> int:
+def _choose_target(chain: list[Deployment], current: int | None, to: int | None, ledger: Ledger) -> int:
     on_top = chain[-1].version if chain else None
     if to is None:
         before = [d.version for d in chain if d.version != current]
@@ -168,7 +170,7 @@ def _target(chain: list[Deployment], current: int | None, to: int | None, ledger
     return to
 
 
-def _registered(chain: list[Deployment], registry: Registry) -> list[Deployment]:
+def _keep_registered(chain: list[Deployment], registry: Registry) -> list[Deployment]:
     """Return the deployments whose version is still in the registry."""
     known = registry.digests()
     return [d for d in chain if known.get(d.version) == d.digest]

@@ -32,7 +32,7 @@ class Version(Record):
     evaluation_digest: str  # sha256 of the evaluation.json that was registered last
 
 
-def lineage_tags(lineage: Lineage) -> dict[str, str]:
+def make_tags(lineage: Lineage) -> dict[str, str]:
     """Return the lineage as tags."""
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
 
@@ -54,7 +54,7 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
     )
 
 
-def flat_params(run_params: Path) -> dict[str, str]:
+def flatten_params(run_params: Path) -> dict[str, str]:
     """Return the resolved parameters as "trainer.max_epochs" -> "12"; lists and sources are JSON."""
     return dict(_flat(yaml.safe_load(run_params.read_text(encoding="utf-8")), ""))
 
@@ -70,7 +70,7 @@ def _flat(tree: Any, at: str) -> Iterator[tuple[str, str]]:
             yield name, str(value)
 
 
-def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+def select_finite(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the finite metrics. MLflow stores infinity as 1.8e308, which a comparison would take for the best value.
 
     Raises ReleaseError naming a metric of DECIDING that is not; others are left out, with a warning.
@@ -84,7 +84,7 @@ def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if name not in bad}
 
 
-def curves(reports: Path) -> dict[str, list[float]]:
+def read_curves(reports: Path) -> dict[str, list[float]]:
     """Return "train/loss" -> values by step, from reports/*/plots/metrics; a value that is not finite is left out."""
     found: dict[str, list[float]] = {}
     for path in sorted(reports.glob(f"*/{CURVES}/**/*.tsv")):
@@ -95,7 +95,7 @@ def curves(reports: Path) -> dict[str, list[float]]:
     return found
 
 
-def report_files(reports: Path) -> list[str]:
+def list_reports(reports: Path) -> list[str]:
     """Return the relative paths of the reports to upload: pages, pictures, JSON."""
     return [
         path.relative_to(reports).as_posix()

@@ -124,7 +124,7 @@ class Registry:
         TamperedError when the bundle is not the one of the lineage.
         """
         check_files(bundle, lineage.bundle_digest)
-        numbers = records.finite_metrics(metrics)
+        numbers = records.select_finite(metrics)
         evaluation = reports / EVALUATION
         digest = io.sha256_file(evaluation) if evaluation.exists() else ""
         with self._lock("registering a version"), self.connection.translate_errors():
@@ -240,7 +240,7 @@ class Registry:
         with self.connection.translate_errors():
             self._client.set_model_version_tag(self.name, str(number), key, value[:MAX_TAG_LENGTH])
 
-    def artifact(self, number: int, name: str, folder: Path) -> Path:
+    def download_artifact(self, number: int, name: str, folder: Path) -> Path:
         """Return a file of the version's record, such as run/params.yaml, copied below folder."""
         run_id = self.version(number).run_id
         folder.mkdir(parents=True, exist_ok=True)
@@ -274,7 +274,7 @@ class Registry:
         except Exception as error:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
-        tags = records.lineage_tags(lineage) | {"evaluation_digest": evaluation_digest}
+        tags = records.make_tags(lineage) | {"evaluation_digest": evaluation_digest}
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
 
 

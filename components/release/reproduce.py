@@ -46,7 +46,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
     wanted = registry.version(version)
     folder = settings.home / "workspaces" / f"reproduce-{version}"
     shutil.rmtree(folder, ignore_errors=True)
-    versioning.workspace(root, folder, wanted.lineage.git_revision)
+    versioning.make_workspace(root, folder, wanted.lineage.git_revision)
     then = _prepare(wanted, registry, folder)
     versioning.restore(folder, versioning.SNAPSHOT)
     timeout_s = float(yaml.safe_load((folder / "run/params.yaml").read_bytes())["flows"]["stage_timeout_s"])
@@ -74,14 +74,14 @@ def _prepare(wanted: Version, registry: Registry, folder: Path) -> dict[str, flo
     """Put the registered parameters, lock file and champion into the workspace; return the registered metrics."""
     number, record = wanted.number, folder / ".record"
     (folder / "run").mkdir(exist_ok=True)
-    shutil.copyfile(registry.artifact(number, "run/params.yaml", record), folder / "run/params.yaml")
-    shutil.copyfile(registry.artifact(number, "run/dvc.lock", record), folder / versioning.LOCK)
-    actual = io.sha256_file(folder / "run/params.yaml"), versioning.data_version(folder)
+    shutil.copyfile(registry.download_artifact(number, "run/params.yaml", record), folder / "run/params.yaml")
+    shutil.copyfile(registry.download_artifact(number, "run/dvc.lock", record), folder / versioning.LOCK)
+    actual = io.sha256_file(folder / "run/params.yaml"), versioning.read_data_version(folder)
     expected = wanted.lineage.params_digest, wanted.lineage.data_version
     if actual != expected:
         raise TamperedError(f"version {number}: parameters and data are {actual}, its tags say {expected}")
-    then = _read(registry.artifact(number, METRICS, record))
-    evaluation = registry.artifact(number, "reports/evaluate/evaluation.json", record)
+    then = _read(registry.download_artifact(number, METRICS, record))
+    evaluation = registry.download_artifact(number, "reports/evaluate/evaluation.json", record)
     compared = io.read_record(evaluation, Evaluation, "evaluation").champion
     if compared:
         registry.fetch(compared.version, folder / "champion/bundle")

@@ -84,7 +84,7 @@ class RunRecorder:
         unfinished = self._find({"bundle_digest": lineage.bundle_digest, "release": self.release})
         if unfinished:
             return unfinished
-        tags = records.lineage_tags(lineage) | {"release": self.release}
+        tags = records.make_tags(lineage) | {"release": self.release}
         name = f"{lineage.model} {lineage.as_of[:10]}"
         run = self.connection.client.create_run(self.experiment_id(), tags=tags, run_name=name)
         return str(run.info.run_id)
@@ -96,7 +96,7 @@ class RunRecorder:
         run/params.yaml beside it is the newest.
         """
         client = self.connection.client
-        curves = {name: values for name, values in records.curves(reports).items() if values}
+        curves = {name: values for name, values in records.read_curves(reports).items() if values}
         points: list[Point] = [(name, value, 0) for name, value in metrics.items() if name not in curves]
         earlier = client.get_run(run_id).data
         for name, values in curves.items():
@@ -104,11 +104,11 @@ class RunRecorder:
                 points += [(name, value, step) for step, value in enumerate(values)]
         for start in range(0, len(points), MAX_METRICS):
             self.connection.log_batch(run_id, points[start : start + MAX_METRICS], {})
-        flat = records.flat_params(run_params)
+        flat = records.flatten_params(run_params)
         params = [(name, value[:MAX_PARAM_LENGTH]) for name, value in flat.items() if name not in earlier.params]
         for start in range(0, len(params), MAX_PARAMS):
             self.connection.log_batch(run_id, [], dict(params[start : start + MAX_PARAMS]))
-        for name in records.report_files(reports):
+        for name in records.list_reports(reports):
             client.log_artifact(run_id, str(reports / name), (Path("reports") / name).parent.as_posix())
         for file in (run_params, dvc_lock):
             client.log_artifact(run_id, str(file), "run")

@@ -23,7 +23,7 @@ class Status(Record):
     drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
 
 
-def status(settings: Settings, release: ReleaseParams) -> Status:
+def read_status(settings: Settings, release: ReleaseParams) -> Status:
     """Return the state of the loop; None for what does not exist yet. Raises ReleaseError without registry."""
     champion = since = data = None
     shop = settings.shop(release.name)
@@ -36,7 +36,7 @@ def status(settings: Settings, release: ReleaseParams) -> Status:
             origin = version.lineage
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
-            since = _iso(Ledger(shop).since(version.number))
+            since = _iso(Ledger(shop).serving_since(version.number))
     decision, drift = last_decision(shop), last_drift(shop)
     return Status(
         champion=champion,

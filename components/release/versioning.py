@@ -21,8 +21,8 @@ from components.release.digests import dvc_digest, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
 
-__all__ = ["StageRun", "data_version", "git", "is_changed", "is_dirty", "lineage", "push", "remote_url"]
-__all__ += ["reproduce_stage", "rerun_stage", "restore", "stage_order", "workspace"]
+__all__ = ["StageRun", "git", "is_changed", "is_dirty", "push", "read_data_version", "read_lineage", "remote_url"]
+__all__ += ["make_workspace", "reproduce_stage", "rerun_stage", "restore", "stage_order"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
 LOCK = "dvc.lock"
@@ -118,17 +118,17 @@ def restore(root: Path, target: str) -> None:
     )
 
 
-def data_version(root: Path) -> str:
+def read_data_version(root: Path) -> str:
     """Return DVC's digest of data/snapshot, from dvc.lock."""
     return _locked_digest(root, SNAPSHOT)
 
 
-def lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
+def read_lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
     """Return where the bundle comes from: revision, data, parameters."""
     return Lineage(
         git_revision=git(root, "rev-parse", "HEAD"),
         git_dirty=is_dirty(root),
-        data_version=data_version(root),
+        data_version=read_data_version(root),
         params_digest=sha256_file(root / "run/params.yaml"),
         bundle_digest=bundle_digest,
         as_of=as_of,
@@ -154,7 +154,7 @@ def remote_url(root: Path) -> str:
     return url
 
 
-def workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
+def make_workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
     """Return a clean checkout of the revision (the source's HEAD by default) on the source's DVC cache and remote.
 
     An existing folder is updated to the revision; what stages wrote in it stays, so that it need not be built again.

@@ -113,12 +113,12 @@ def test_the_ledger_goes_on_where_it_was(tmp_path: Path) -> None:
         (4, 4, "abandoned"),
         (5, 2, "done"),
     ]
-    assert [d.version for d in ledger.served()] == [1, 2]
-    assert ledger.rolled_back("c" * 64) is not None
-    assert ledger.rolled_back(DIGEST) is None
+    assert [d.version for d in ledger.serving_stack()] == [1, 2]
+    assert ledger.rollback_time("c" * 64) is not None
+    assert ledger.rollback_time(DIGEST) is None
     intent = ledger.begin("rollback", 1, None, "b" * 64, None)
     ledger.close(intent, "done", "")
-    assert [d.version for d in ledger.served()] == [1]
+    assert [d.version for d in ledger.serving_stack()] == [1]
 
 
 def test_verdicts_are_read(tmp_path: Path) -> None:

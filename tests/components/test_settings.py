@@ -15,7 +15,7 @@ def test_home_is_below_the_checkout_unless_said_otherwise(tmp_path: Path, monkey
     assert settings.tracking_uri == f"sqlite:///{tmp_path}/.carousel/mlflow.db"
 
 
-def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("CAROUSEL_TRACKING_URI", "http://127.0.0.1:5000")
     settings = Settings().resolved(Path("/checkout"))

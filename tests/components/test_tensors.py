@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from components.errors import ContractError
-from components.tensors import DAMAGE, load_moments, moments, read_about, read_tensors, write_tensors
+from components.tensors import DAMAGE, load_moments, moments, read_metadata, read_tensors, write_tensors
 
 
-def test_tensors_and_what_is_said_of_them_come_back(tmp_path: Path) -> None:
+def test_tensors_and_metadata_are_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "new/state.safetensors"
     write_tensors(path, {"a": torch.arange(3.0), "b": torch.ones(2, 2).T}, {"step": "4"})
     read = read_tensors(path)
     assert torch.equal(read["a"], torch.arange(3.0))
     assert read["b"].shape == (2, 2)
-    assert read_about(path)["step"] == "4"
+    assert read_metadata(path)["step"] == "4"
     assert [p.name for p in path.parent.iterdir()] == ["state.safetensors"]
 
 
@@ -29,13 +29,13 @@ def test_a_flipped_byte_is_found(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_no_room_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state.safetensors").mkdir()  # no file can replace a folder
     with pytest.raises(ContractError, match="free disk space"):
         write_tensors(tmp_path / "state.safetensors", {"a": torch.ones(1)})
 
 
-def test_an_optimizer_goes_on_where_it_was() -> None:
+def test_an_optimizer_continues_from_its_stored_moments() -> None:
     def stepped(weight: torch.Tensor, optimizer: torch.optim.Optimizer) -> torch.Tensor:
         weight.grad = torch.ones_like(weight)
         optimizer.step()

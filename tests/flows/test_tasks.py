@@ -76,7 +76,7 @@ def test_a_skipped_stage_is_still_in_the_record(promoted: Path) -> None:
 def test_the_decision_is_kept_beside_the_version_and_in_home(promoted: Path, tmp_path: Path) -> None:
     registry = open_workspace([], [], None).registry()
     here = json.loads((promoted / "reports/decision.json").read_bytes())
-    kept = registry.artifact(1, "reports/decision.json", tmp_path / "record")
+    kept = registry.download_artifact(1, "reports/decision.json", tmp_path / "record")
     assert json.loads(kept.read_bytes()) == here
     assert json.loads((promoted / ".carousel/shops/carousel/decision.json").read_bytes()) == here
 

@@ -7,7 +7,7 @@ from typing import Any
 from components.errors import CarouselError
 from components.params import ReleaseParams
 from components.release.ledger import Ledger
-from components.release.status import last_decision, last_drift, status
+from components.release.status import last_decision, last_drift, read_status
 from components.serving.storage.ttl_cache import TtlCached
 from components.settings import Settings
 
@@ -29,7 +29,7 @@ class StatusReader:
         decision = last_decision(shop)
         found: dict[str, Any] = {"registry": None}
         try:
-            found |= status(self.settings, self.release).model_dump(mode="json")
+            found |= read_status(self.settings, self.release).model_dump(mode="json")
         except CarouselError as error:
             drift = last_drift(shop)
             found |= {"registry": str(error), "champion": None, "since": None, "data": None}

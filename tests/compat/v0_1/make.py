@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,10 @@ import pyarrow.parquet as pq
 from components.recommenders.library import create
 from components.recommenders.nearest import Nearest
 from components.recommenders.newcomers import Newcomers
-from components.serving.challenger import Stopped
 from components.serving.state import Happened
-from components.serving.state_sqlite import SqliteState
+from make_shop import AS_OF, NOW_US, write_shop  # the folder of a script is on the path
 from scipy.sparse import csr_matrix
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval, Lineage, SliceRow
-from components.experiments import definition
-from components.experiments.decision import ArmResult, ExperimentDecision
-from components.experiments.definition import Arm, Experiment
-from components.language.choice import Choice, write_choice
 from components.language.sentiment import SentimentHead
 from components.monitoring import windows
 from components.params import load
@@ -32,10 +26,7 @@ from components.ranking.examples import Examples
 from components.ranking.features import Cares, Known
 from components.ranking.ranker import Ranker
 from components.release.bundle import BundleInfo, EncoderInfo, build_bundle, open_bundle
-from components.release.ledger import Ledger
-from components.release.records import lineage_tags
 from components.search.index import SearchIndex
-from components.tuning.search import Trial
 from tests.conftest import checkerboard, ragged
 
 ROOT = Path("/") if len(sys.argv) < 2 else Path(sys.argv[1])  # a checkout of version 0.1
@@ -59,8 +50,6 @@ OVERRIDES = [
     "nearest.expansion_add=16",
     "nearest.expansion_search=16",
 ]
-AS_OF = "2026-03-01T00:00:00+00:00"
-NOW_US = 1_772_323_200_000_000  # the same moment
 HISTORIES = [[], [1, 3], [2, 4, 6, 8]]  # items of the users that the test asks about
 
 
@@ -163,166 +152,6 @@ def write_reference(path: Path) -> None:
     rows |= {c: pa.array([0.0, 0.5, 1.0]) for c in windows.NUMBERS}
     window = windows.Window(start=AS_OF, end=AS_OF, days=14.0, n_events=3, events_per_day=0.2, history_days=30.0)
     windows.save(windows.Sample(pa.table(rows), window), path)
-
-
-def write_shop(shop: Path, digest: str) -> None:
-    """Write what a home keeps of a shop: ledger, verdicts, experiments, trials, and the service's files."""
-    started = datetime.fromisoformat(AS_OF)
-    other = "b" * 64
-    ref, champion = (
-        ChampionRef(version=n, digest=d, model=m) for n, d, m in ((2, digest, "hybrid"), (1, other, "als"))
-    )
-    ledger = Ledger(shop)
-    for version, previous, bundle in ((1, None, other), (2, 1, digest), (3, 2, "c" * 64)):
-        intent = ledger.begin("promote", version, previous, bundle, "d" * 64)
-        ledger.close(intent, "done", "live service not asked")
-    ledger.close(ledger.begin("promote", 4, 3, "e" * 64, "d" * 64), "abandoned", "ReleaseError: no answer")
-    ledger.close(ledger.begin("rollback", 2, 1, digest, None), "done", "live service serves version 2")
-    gain = Interval(gain=0.02, low=0.01, high=0.03, n_users=500)
-    decision = Decision(
-        verdict="promote",
-        mode="enabled",
-        bootstrap=False,
-        reasons=["gain over champion: +0.0200"],
-        checks=[Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")],
-        gain=gain,
-        users_needed=None,
-        challenger_version=2,
-        challenger_digest=digest,
-        champion=champion,
-        primary="ndcg_at_10",
-        as_of=AS_OF,
-        evaluation_digest="f" * 64,
-        decided_at=AS_OF,
-    )
-    write(shop / "decision.json", decision)
-    drift = DriftVerdict(
-        drifted=True,
-        computable=True,
-        reasons=["category moved"],
-        columns={"category": 0.3},
-        thresholds={"category": 0.1},
-        n_reference=3,
-        n_current=3,
-        reference="champion 1",
-    )
-    write(shop / "drift.json", drift)
-    metrics = {"ndcg_at_10": 0.25, "coverage_at_10": 0.5}
-    evaluation = Evaluation(
-        as_of=AS_OF,
-        protocol="global_time",
-        window=(AS_OF, AS_OF),
-        simulated=True,
-        n_users=500,
-        n_items=20,
-        primary="ndcg_at_10",
-        challenger="hybrid",
-        baselines=["popularity"],
-        champion=champion,
-        champion_saw_test=False,
-        validation={"hybrid": metrics},
-        test={"hybrid": metrics, "champion": metrics},
-        slices=[SliceRow(slice="user:cold", model="hybrid", n_users=9, metrics=metrics)],
-        overfit_gap={"hybrid": 0.0},
-    )
-    write(shop / "evaluation.json", evaluation)
-    lineage = Lineage(
-        git_revision="0" * 40,
-        git_dirty=False,
-        data_version="d.dir",
-        params_digest="p" * 64,
-        bundle_digest=digest,
-        as_of=AS_OF,
-        model="hybrid",
-    )
-    (shop / "tags.json").write_text(json.dumps(lineage_tags(lineage), indent=1) + "\n")
-    experiment = Experiment(
-        name="spring",
-        salt="s",
-        arms=[Arm(name="control", role="champion", share=0.5), Arm(name="new", role="challenger", share=0.5)],
-        metric="conversion",
-        window_hours=24,
-        alpha=0.05,
-        min_users=50,
-        tightest_at=1000,
-        started=started,
-        versions={"control": 1, "new": 2},
-        bundles={"control": other, "new": digest},
-    )
-    winter = experiment.model_copy(update={"name": "winter"})
-    definition.begin(shop / "experiments", winter)
-    arms = [
-        ArmResult(name=a, version=v, bundle=b, users=60, mean=0.1, gain=g, low=g, high=g)
-        for a, v, b, g in (("control", 1, other, None), ("new", 5, "9" * 64, -0.05))
-    ]
-    for name, verdict in (("winter", "worse"), ("autumn", "broken ratio")):
-        found = ExperimentDecision(
-            experiment=name,
-            metric="conversion",
-            alpha=0.05,
-            verdict=verdict,
-            reasons=["-0.0500"],
-            arms=arms,
-            ratio_evidence=1.0,
-            waiting=2,
-            mixed=1,
-            started=started,
-            as_of=started + timedelta(days=7),
-        )
-        definition.write(shop / f"experiments/{name}.decision.json", found)
-    definition.end(shop / "experiments", winter)
-    definition.begin(shop / "experiments", experiment)
-    trial = Trial(
-        model="ease",
-        number=0,
-        values={"models.ease.l2": 5.0},
-        state="complete",
-        value=0.25,
-        epochs=[],
-        seconds=1.5,
-        why="",
-    )
-    write(shop / "tune/ease/000.json", trial)
-    write_choice_in(shop / "language")
-    serving = shop / "serving"
-    (serving / "bundles").mkdir(parents=True)
-    (serving / "bundles/current.json").write_text(ref.model_dump_json() + "\n")
-    definition.write(serving / "bundles/stopped.json", Stopped(version=4, reason="2.0% more of its answers failed"))
-    store = SqliteState(serving / "state.db")
-    events = [
-        Happened("ann", NOW_US - 3, "sku-1", "view", None, None, "session", 1, "request"),
-        Happened("ann", NOW_US - 2, "sku-3", "purchase", 1.0, 2.5, "session", None, None),
-        Happened("bob", NOW_US - 1, "sku-2", "cart"),
-        Happened("eve", NOW_US - 1, "sku-2", "view"),
-    ]
-    store.put(events).result()
-    store.set_stock({"sku-1": 0.0, "sku-2": 7.0}, NOW_US)
-    store.tell("snapshot", "0123abc")
-    store.forget("eve")
-    store.close()
-    checkpoint(serving)
-
-
-def checkpoint(serving: Path) -> None:
-    """Leave one file: SQLite's journal goes into it, and the marks are memory."""
-    import sqlite3
-
-    database = sqlite3.connect(serving / "state.db")
-    database.execute("VACUUM INTO ?", (str(serving / "copy.db"),))
-    database.close()
-    for left in serving.glob("state.db*"):
-        left.unlink()
-    (serving / "copy.db").rename(serving / "state.db")
-
-
-def write_choice_in(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    write_choice(folder, Choice(accepted=False, reason="perplexity did not fall", original="minilm"))
-
-
-def write(path: Path, record: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(record.model_dump_json(indent=1) + "\n")
 
 
 def expected(digest: str) -> dict[str, Any]:

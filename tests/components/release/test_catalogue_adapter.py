@@ -8,7 +8,7 @@ from components.release.bundle import adapt_to_catalogue, open_bundle
 World = tuple[Interactions, Catalogue, Users]
 
 
-def test_translated_speaks_the_items_of_today(bundle: Path, world: World) -> None:
+def test_scores_are_by_the_item_idx_of_the_given_catalogue(bundle: Path, world: World) -> None:
     users = world[2]
     opened = open_bundle(bundle)
     same = adapt_to_catalogue(opened, opened.item_ids)
@@ -18,7 +18,7 @@ def test_translated_speaks_the_items_of_today(bundle: Path, world: World) -> Non
     np.testing.assert_array_equal(ours.scores, theirs.scores)
 
 
-def test_translated_keeps_lists_under_a_new_numbering(bundle: Path, world: World) -> None:
+def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) -> None:
     """Reversed numbering, two newcomers in front, three products gone: known items keep their scores."""
     users, opened = world[2], open_bundle(bundle)
     today = ["", "new-1", "new-2", *reversed(opened.item_ids[4:])]
@@ -55,7 +55,7 @@ def test_translated_keeps_lists_under_a_new_numbering(bundle: Path, world: World
         assert not set(ranked.items[row].tolist()) & set(asked.row(row).tolist())
 
 
-def test_translated_answers_when_no_item_is_known(bundle: Path, world: World) -> None:
+def test_a_catalogue_without_known_items_gives_empty_lists(bundle: Path, world: World) -> None:
     opened = open_bundle(bundle)
     model = adapt_to_catalogue(opened, ["", "x", "y"])
     history = type(world[2].history)(

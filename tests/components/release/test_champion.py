@@ -14,18 +14,18 @@ def write(root: Path, content: str) -> None:
     (root / "champion/champion.json").write_text(content)
 
 
-def test_nobody(tmp_path: Path) -> None:
+def test_no_champion_is_none(tmp_path: Path) -> None:
     assert champion.checked_out_champion(tmp_path) is None
     write(tmp_path, "null\n")
     assert champion.checked_out_champion(tmp_path) is None
 
 
-def test_somebody(tmp_path: Path) -> None:
+def test_the_champion_is_read_from_champion_json(tmp_path: Path) -> None:
     write(tmp_path, json.dumps(REF.model_dump()))
     assert champion.checked_out_champion(tmp_path) == REF
 
 
-def test_a_bundle_is_known_by_its_manifest(tmp_path: Path) -> None:
+def test_the_digest_of_a_bundle_is_that_of_its_manifest(tmp_path: Path) -> None:
     assert champion.bundle_digest(tmp_path) is None
     (tmp_path / "manifest.json").write_bytes(b"{}")
     assert champion.bundle_digest(tmp_path) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

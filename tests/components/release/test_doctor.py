@@ -28,7 +28,7 @@ def look(checkout: Path, *overrides: str) -> dict[str, tuple[bool, str, str]]:
     return {f.name: (f.ok, f.found, f.advice) for f in found}
 
 
-def test_a_sound_checkout_is_ready(checkout: Path) -> None:
+def test_a_complete_checkout_is_ready(checkout: Path) -> None:
     found = look(checkout)
     assert all(ok for ok, _, _ in found.values()), found
     assert {

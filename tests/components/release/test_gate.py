@@ -88,7 +88,7 @@ def test_a_shown_gain_with_all_guardrails_is_promoted(case: Case) -> None:
     assert "slice language:zh" not in {c.name for c in decision.checks}  # 5 users: shown, never judged
 
 
-def test_what_was_rolled_back_is_kept_off(case: Case) -> None:
+def test_a_version_that_was_rolled_back_is_not_promoted(case: Case) -> None:
     case.rolled_back = datetime(2026, 2, 28, 9, tzinfo=UTC)
     decision = case.decide()
     assert decision.verdict == "keep"
@@ -114,7 +114,7 @@ def test_the_verdict_of_each_case(case: Case, change: Callable[[Case], None], ve
     assert all(c.passed for c in required_checks(decision)) or verdict != "promote"
 
 
-def test_not_enough_evidence_says_how_many_users_are_lacking(case: Case) -> None:
+def test_not_enough_evidence_says_how_many_more_users_are_needed(case: Case) -> None:
     unsure(case)
     more = case.decide().users_needed
     assert more is not None
@@ -123,12 +123,12 @@ def test_not_enough_evidence_says_how_many_users_are_lacking(case: Case) -> None
     assert (case.decide().users_needed or 0) >= 40
 
 
-def test_a_settled_question_needs_no_more_users(case: Case) -> None:
+def test_a_conclusive_result_needs_no_more_users(case: Case) -> None:
     worse(case)
     assert case.decide().users_needed is None
 
 
-def test_the_first_champion_needs_to_be_asked_for(case: Case) -> None:
+def test_the_first_champion_needs_bootstrap(case: Case) -> None:
     nothing_serves(case)
     decision = case.decide()
     assert "needs --bootstrap" in decision.reasons[0]
@@ -137,7 +137,7 @@ def test_the_first_champion_needs_to_be_asked_for(case: Case) -> None:
     assert case.decide().bootstrap is True
 
 
-def test_a_first_champion_that_beats_nobody_says_so(case: Case) -> None:
+def test_reasons_name_the_baselines_that_a_first_champion_does_not_beat(case: Case) -> None:
     first_but_beaten(case)
     decision = case.decide()
     assert any(r.startswith("not shown: gain over neighbours") for r in decision.reasons)
@@ -145,26 +145,26 @@ def test_a_first_champion_that_beats_nobody_says_so(case: Case) -> None:
     assert decision.gain.high < 0  # over the best baseline
 
 
-def test_bootstrap_does_not_count_where_something_serves(case: Case) -> None:
+def test_bootstrap_is_ignored_when_a_champion_serves(case: Case) -> None:
     bootstrap_with_a_champion(case)
     assert case.decide().bootstrap is False
 
 
-def test_the_champions_own_bundle_is_kept(case: Case) -> None:
+def test_the_champions_own_bundle_is_not_promoted_again(case: Case) -> None:
     decision = case.decide(challenger=CHALLENGER.model_copy(update={"digest": CHAMPION.digest}))
     assert decision.verdict == "keep"
     assert any("this very bundle" in r for r in decision.reasons)
 
 
 @pytest.mark.parametrize(("mode", "verdict"), [("enabled", "promote"), ("dry_run", "promote"), ("disabled", "keep")])
-def test_modes(case: Case, mode: str, verdict: str) -> None:
+def test_the_mode_limits_the_verdict(case: Case, mode: str, verdict: str) -> None:
     case.set(f"gate.mode={mode}")
     decision = case.decide()
     assert (decision.mode, decision.verdict) == (mode, verdict)
 
 
 @pytest.mark.slow
-def test_chance_alone_is_seldom_promoted(case: Case) -> None:
+def test_noise_alone_is_rarely_promoted(case: Case) -> None:
     """Labels shuffled, 100 times: challenger and champion differ by noise only."""
     case.values["popularity"] = case.values["neighbours"] = np.full(N, -1.0)
     promoted = 0

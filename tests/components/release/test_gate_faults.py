@@ -71,7 +71,7 @@ def test_a_user_without_a_value_is_a_fault(case: Case, model: str) -> None:
         case.decide()
 
 
-def test_a_slice_that_lost_its_users_is_a_fault(case: Case) -> None:
+def test_a_slice_without_users_is_a_fault(case: Case) -> None:
     case.edit = lambda tree: tree["slices"].append(
         {"slice": "item:cold", "model": "ease", "n_users": 0, "metrics": {METRIC: 0.1}}
     )
@@ -102,7 +102,7 @@ def test_a_damaged_per_user_file_is_a_fault(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("latency", [math.nan, math.inf, 0.0, -1.0])
-def test_a_latency_that_is_no_time_is_a_fault(case: Case, latency: float) -> None:
+def test_a_latency_that_is_not_a_positive_number_is_a_fault(case: Case, latency: float) -> None:
     case.latency_ms = latency
     with pytest.raises(ReleaseError, match="latency"):
         case.decide()

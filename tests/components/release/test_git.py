@@ -29,14 +29,14 @@ def repo(tmp_path: Path) -> Path:
         ("notes.txt", False),
     ],
 )
-def test_what_counts_as_a_change(repo: Path, name: str, dirty: bool) -> None:
+def test_which_changes_make_a_checkout_dirty(repo: Path, name: str, dirty: bool) -> None:
     assert not is_dirty(repo)
     (repo / name).parent.mkdir(exist_ok=True)
     (repo / name).write_text("second")
     assert is_dirty(repo) is dirty
 
 
-def test_git_speaks_for_itself(repo: Path, tmp_path: Path) -> None:
+def test_errors_carry_the_message_of_git(repo: Path, tmp_path: Path) -> None:
     assert len(git(repo, "rev-parse", "HEAD")) == 40
     with pytest.raises(ReleaseError, match="unknown revision"):
         git(repo, "log", "nowhere")

@@ -34,7 +34,7 @@ def verdicts(found: Evidence, params: Params, latency_ms: float = 50.0) -> dict[
         (0.05, 0.01, 0.09, True),
     ],
 )
-def test_a_slice_fails_on_a_sure_and_large_loss(
+def test_a_slice_fails_on_a_significant_and_large_loss(
     params: Params, gain: float, low: float, high: float, passed: bool
 ) -> None:
     assert verdicts(evidence([part(gain, low, high)]), params)["slice user:cold"] is passed

@@ -37,7 +37,7 @@ def test_a_bundle_has_a_latency(bundle: Path, world: World) -> None:
     assert measure_latency(open_bundle(bundle), world[2]) > 0
 
 
-def test_it_is_the_99th_percentile_of_single_users_on_one_thread(
+def test_latency_is_p99_of_single_users_on_one_thread(
     bundle: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = SlowNowAndThen()

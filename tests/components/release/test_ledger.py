@@ -13,16 +13,17 @@ def serve(ledger: Ledger, version: int, action: str = "promote") -> Deployment:
 
 
 def chain(ledger: Ledger) -> list[int]:
-    return [d.version for d in ledger.served()]
+    return [d.version for d in ledger.serving_stack()]
 
 
 def test_reading_an_empty_ledger_makes_no_file(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "nowhere")
-    assert (ledger.deployments(), ledger.served(), ledger.open_intent(), ledger.since(1)) == ([], [], None, None)
+    assert (ledger.deployments(), ledger.serving_stack()) == ([], [])
+    assert (ledger.open_intent(), ledger.serving_since(1)) == (None, None)
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_an_intent_serves_only_when_it_is_done(tmp_path: Path) -> None:
+def test_an_intent_counts_as_serving_only_when_done(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     intent = ledger.begin("promote", 7, None, "abc", "def")
     assert ledger.open_intent() == intent
@@ -31,8 +32,8 @@ def test_an_intent_serves_only_when_it_is_done(tmp_path: Path) -> None:
     assert (done.number, done.state, done.note, done.decision_digest) == (1, "done", "service answered", "def")
     assert ledger.open_intent() is None
     assert Ledger(tmp_path).deployments() == [done]
-    assert ledger.since(7) is not None
-    assert ledger.since(8) is None
+    assert ledger.serving_since(7) is not None
+    assert ledger.serving_since(8) is None
 
 
 def test_an_abandoned_intent_never_served(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_an_abandoned_intent_never_served(tmp_path: Path) -> None:
         ("p1 p2 p1 p3 r1", [1, 2, 1]),
     ],
 )
-def test_the_chain_of_what_served(tmp_path: Path, steps: str, expected: list[int]) -> None:
+def test_the_serving_stack_after_promotions_and_rollbacks(tmp_path: Path, steps: str, expected: list[int]) -> None:
     ledger = Ledger(tmp_path)
     for step in steps.split():
         serve(ledger, int(step[1]), "promote" if step[0] == "p" else "rollback")
@@ -75,11 +76,11 @@ def test_the_chain_of_what_served(tmp_path: Path, steps: str, expected: list[int
         ("p1 p2 p1 p3 r1", "3"),
     ],
 )
-def test_what_was_rolled_back(tmp_path: Path, steps: str, expected: str) -> None:
+def test_which_bundles_count_as_rolled_back(tmp_path: Path, steps: str, expected: str) -> None:
     ledger = Ledger(tmp_path)
     for step in steps.split():
         serve(ledger, int(step[1]), "promote" if step[0] == "p" else "rollback")
-    assert "".join(v for v in "1234" if ledger.rolled_back(f"digest {v}")) == expected
+    assert "".join(v for v in "1234" if ledger.rollback_time(f"digest {v}")) == expected
 
 
 @pytest.mark.parametrize("statement", ["UPDATE deployments SET version = 9", "DELETE FROM deployments"])
@@ -95,10 +96,10 @@ def test_rows_cannot_be_changed(tmp_path: Path, statement: str) -> None:
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"no database" * 100)
     with pytest.raises(ReleaseError, match=r"ledger\.db"):
-        Ledger(tmp_path).served()
+        Ledger(tmp_path).serving_stack()
 
 
-def test_a_locked_file_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_locked_ledger_is_waited_for_and_no_row_is_lost(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     serve(ledger, 1)
     other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
@@ -111,7 +112,7 @@ def test_a_locked_file_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None
     assert chain(ledger) == [1, 2]
 
 
-def test_writers_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:
+def test_concurrent_writers_get_different_numbers(tmp_path: Path) -> None:
     serve(Ledger(tmp_path), 1)
     threads = [threading.Thread(target=serve, args=(Ledger(tmp_path), n)) for n in range(2, 10)]
     for thread in threads:

@@ -7,7 +7,7 @@ from components.errors import BusyError
 from components.release.lock import exclusive_lock
 
 
-def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_the_error_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     second = exclusive_lock(tmp_path / "x.lock", "a rollback")
     with (
         exclusive_lock(tmp_path / "x.lock", "a retrain"),
@@ -19,7 +19,7 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_it_waits_as_long_as_it_may(tmp_path: Path) -> None:
+def test_the_lock_is_waited_for_up_to_wait_s(tmp_path: Path) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:

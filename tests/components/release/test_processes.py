@@ -44,11 +44,11 @@ def test_output_and_exit_code(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert "one" in caplog.text
 
 
-def test_bytes_that_are_no_text_do_not_matter(tmp_path: Path) -> None:
+def test_output_that_is_not_utf8_is_replaced(tmp_path: Path) -> None:
     assert run("import sys; sys.stdout.buffer.write(b'\\xff\\xfe ok\\n')", tmp_path).code == 0
 
 
-def test_a_killed_command_is_no_success(tmp_path: Path) -> None:
+def test_a_killed_command_has_a_nonzero_exit_code(tmp_path: Path) -> None:
     assert run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tmp_path).code == 128 + 9
 
 
@@ -68,14 +68,14 @@ def run_until_it_speaks(code: str, cwd: Path) -> processes.ProcessResult:
     return outcome
 
 
-def test_a_hung_command_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     outcome = run_until_it_speaks(CHILD.format(3600), tmp_path)
     assert outcome.timed_out
     assert outcome.code != 0
     assert wait_until(lambda: not alive(int(outcome.lines[0])))
 
 
-def test_children_that_were_left_behind_are_ended(tmp_path: Path) -> None:
+def test_children_that_the_command_left_running_are_killed(tmp_path: Path) -> None:
     code = CHILD.format(0).replace(".Popen([", ".Popen(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, args=[")
     outcome = run(code, tmp_path)
     assert outcome.code == 0

@@ -33,8 +33,8 @@ def test_the_first_and_the_next_promotion(registered: Registered, decide: Decide
     second = promote(decide(2), registry, settings)
     assert (second.version, second.previous) == (2, 1)
     assert aliases(registry) == (2, 1)
-    assert [d.version for d in Ledger(settings.shop("carousel")).served()] == [1, 2]
-    assert Ledger(settings.shop("carousel")).since(2) is not None
+    assert [d.version for d in Ledger(settings.shop("carousel")).serving_stack()] == [1, 2]
+    assert Ledger(settings.shop("carousel")).serving_since(2) is not None
     assert "not asked" in second.note
     assert not (settings.home / "candidate").exists()
 
@@ -92,7 +92,9 @@ def one_serves(stocked: Path, params: Params, tmp_path_factory: pytest.TempPathF
         ({"champion": ChampionRef(version=1, digest="f" * 64, model="ease")}, "compared with version 1"),
     ],
 )
-def test_what_is_refused(one_serves: Registered, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_which_decisions_are_refused(
+    one_serves: Registered, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     registry, settings = one_serves
     with pytest.raises(ReleaseError, match=message):
         promote(write_decision(tmp_path / "decision.json", registry, 2, **changes), registry, settings)
@@ -100,9 +102,7 @@ def test_what_is_refused(one_serves: Registered, tmp_path: Path, changes: dict[s
     assert [d.version for d in Ledger(settings.shop("carousel")).deployments()] == [1]
 
 
-def test_a_first_champion_need_not_beat_anyone_but_must_hold_the_guardrails(
-    registered: Registered, decide: Decide
-) -> None:
+def test_a_first_champion_must_pass_the_guardrails_only(registered: Registered, decide: Decide) -> None:
     with pytest.raises(ReleaseError, match="latency"):
         promote(decide(1, checks=failing("latency")), *registered)
     beaten = [
@@ -112,13 +112,13 @@ def test_a_first_champion_need_not_beat_anyone_but_must_hold_the_guardrails(
     assert promote(decide(1, checks=beaten), *registered).version == 1
 
 
-def test_a_first_champion_must_be_asked_for(registered: Registered, decide: Decide) -> None:
+def test_a_first_champion_needs_bootstrap(registered: Registered, decide: Decide) -> None:
     with pytest.raises(ReleaseError, match="--bootstrap"):
         promote(decide(1, bootstrap=False), *registered)
 
 
 @pytest.mark.parametrize("content", ["", "null", "{}", "[1]", '{"verdict": "promote"}', "\x00\x01"])
-def test_what_is_no_decision_is_refused(registered: Registered, tmp_path: Path, content: str) -> None:
+def test_a_malformed_decision_is_refused(registered: Registered, tmp_path: Path, content: str) -> None:
     (tmp_path / "d.json").write_text(content)
     with pytest.raises(ReleaseError, match=r"d\.json is not a decision"):
         promote(tmp_path / "d.json", *registered)
@@ -126,7 +126,7 @@ def test_what_is_no_decision_is_refused(registered: Registered, tmp_path: Path, 
         promote(tmp_path / "other.json", *registered)
 
 
-def test_an_evaluation_beside_the_decision_must_be_its_own(
+def test_the_evaluation_next_to_the_decision_must_be_the_one_it_names(
     registered: Registered, decide: Decide, tmp_path: Path
 ) -> None:
     decision = decide(1)

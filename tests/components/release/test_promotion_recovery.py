@@ -83,7 +83,7 @@ def test_killed_in_any_step_of_a_promotion(
         done = promote(decision, registry, settings)
         assert (done.version, done.previous, done.state) == (3, 2, "done"), point
         assert aliases(registry) == (3, 2), point
-        assert [d.version for d in ledger.served()] == [1, 2, 3], point
+        assert [d.version for d in ledger.serving_stack()] == [1, 2, 3], point
         assert ledger.open_intent() is None
         assert len(registry.versions()) == 4
         assert rollback(registry, settings).version == 2
@@ -124,7 +124,7 @@ def test_a_promotion_after_a_killed_one_of_another_version(
     assert states == [(1, "done"), (2, "done"), (3, "abandoned"), (4, "done")]
 
 
-def test_promotions_at_once_are_serialised_and_one_wins(registered: Registered, decide: Decide, params: Params) -> None:
+def test_of_concurrent_promotions_exactly_one_succeeds(registered: Registered, decide: Decide, params: Params) -> None:
     """Each with a registry of its own, as processes would have."""
     registry, settings = registered
     promote_each(registered, decide, 1)
@@ -145,10 +145,10 @@ def test_promotions_at_once_are_serialised_and_one_wins(registered: Registered, 
     assert ends.count("stale") == 2
     (winner,) = (end for end in ends if end != "stale")
     assert aliases(registry) == (winner, 1)
-    assert [d.version for d in Ledger(settings.shop("carousel")).served()] == [1, winner]
+    assert [d.version for d in Ledger(settings.shop("carousel")).serving_stack()] == [1, winner]
 
 
-def test_a_promotion_waits_for_the_lock_but_not_for_ever(
+def test_a_promotion_waits_a_limited_time_for_the_lock(
     registered: Registered, decide: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.release.promotion.LOCK_S", 0.3)

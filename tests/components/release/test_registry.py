@@ -21,7 +21,7 @@ Register = Callable[..., int]
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_version_comes_back_as_it_went_in(
+def test_a_version_is_read_as_it_was_registered(
     registry: Registry, register: Register, bundle: Path, tmp_path: Path
 ) -> None:
     number = register(metrics={"test/ease/ndcg_at_10": 0.1 + 0.2, "fit/seconds": 3.0})
@@ -35,11 +35,11 @@ def test_a_version_comes_back_as_it_went_in(
     assert registry.alias("champion") is None
     assert registry.ref(1) == ChampionRef(version=1, digest=version.lineage.bundle_digest, model="ease")
     assert open_bundle(registry.fetch(1, tmp_path / "got"), version.lineage.bundle_digest)
-    params = registry.artifact(1, "run/params.yaml", tmp_path / "x")
+    params = registry.download_artifact(1, "run/params.yaml", tmp_path / "x")
     assert params.read_bytes() == (tmp_path / "run_folder/run/params.yaml").read_bytes()
-    assert registry.artifact(1, "reports/evaluate/report.html", tmp_path / "x").exists()
+    assert registry.download_artifact(1, "reports/evaluate/report.html", tmp_path / "x").exists()
     with pytest.raises(ReleaseError):
-        registry.artifact(1, "reports/evaluate/per_user.parquet", tmp_path / "x")
+        registry.download_artifact(1, "reports/evaluate/per_user.parquet", tmp_path / "x")
 
 
 def test_the_record_has_parameters_curves_and_tags(registry: Registry, register: Register) -> None:
@@ -72,11 +72,11 @@ def test_a_new_evaluation_of_a_known_bundle_updates_its_record(
     assert second.run_id == first.run_id
     assert second.metrics["test/ease/ndcg_at_10"] == 0.25  # the newer, not the larger
     assert second.evaluation_digest != first.evaluation_digest
-    kept = registry.artifact(1, "reports/evaluate/evaluation.json", tmp_path / "x")
+    kept = registry.download_artifact(1, "reports/evaluate/evaluation.json", tmp_path / "x")
     assert kept.read_text() == '{"again": 1}'
 
 
-def test_reading_where_nothing_is_registered_makes_nothing(tmp_path: Path, params: Params) -> None:
+def test_reading_an_empty_registry_creates_no_file(tmp_path: Path, params: Params) -> None:
     registry = Registry(Settings(home=tmp_path / "home").resolved(tmp_path), params.release)
     assert (registry.alias("champion"), registry.versions(), registry.digests()) == (None, [], {})
     with pytest.raises(ReleaseError, match="nothing is registered"):
@@ -140,7 +140,7 @@ def test_a_damaged_artifact_is_refused_and_leaves_nothing(
         registry.fetch(1, tmp_path / "got")
 
 
-def test_aliases_move_and_go(registered: Registered) -> None:
+def test_aliases_are_moved_and_removed(registered: Registered) -> None:
     registry = registered[0]
     registry.move("champion", 2)
     registry.move("previous", 1)
@@ -149,7 +149,7 @@ def test_aliases_move_and_go(registered: Registered) -> None:
     assert registry.aliases() == {"challenger": 4, "champion": 2}
 
 
-def test_a_version_that_carousel_did_not_register_is_said(registered: Registered) -> None:
+def test_a_version_that_carousel_did_not_register_is_an_error(registered: Registered) -> None:
     registry = registered[0]
     run = registry.version(1).run_id
     registry.connection.client.create_model_version(

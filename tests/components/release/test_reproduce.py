@@ -55,12 +55,12 @@ def run(repo: Path, champion: ChampionRef | None) -> None:
 def register(repo: Path, registry: Registry, bundle: Path) -> int:
     """Register the run of the repository under a real bundle."""
     digest = sha256((bundle / "manifest.json").read_bytes()).hexdigest()
-    lineage = versioning.lineage(repo, digest, "2026-03-01", "ease")
+    lineage = versioning.read_lineage(repo, digest, "2026-03-01", "ease")
     metrics = json.loads((repo / METRICS).read_bytes())
     return registry.register(bundle, lineage, metrics, repo / "reports", repo / "run/params.yaml", repo / "dvc.lock")
 
 
-def test_a_version_comes_out_the_same_whatever_happened_since(
+def test_a_version_is_reproduced_after_later_changes(
     repo: Path, registry: Registry, settings: Settings, bundle: Path
 ) -> None:
     run(repo, None)
@@ -79,7 +79,7 @@ def test_a_version_comes_out_the_same_whatever_happened_since(
     assert json.loads((repo / METRICS).read_bytes()) != then  # nothing happened to the checkout
 
 
-def test_the_champion_of_that_time_is_there_again(
+def test_the_champion_of_that_evaluation_is_fetched(
     repo: Path, registry: Registry, settings: Settings, bundle: Path, made: Path, run_folder: Path
 ) -> None:
     champion = registry.ref(register_in(registry, made / "bundle", run_folder))
@@ -108,7 +108,7 @@ def test_a_difference_is_named(repo: Path, registry: Registry, settings: Setting
     assert "changes that revision" in found.notes[0]
 
 
-def test_data_that_is_gone_comes_from_the_remote_or_not_at_all(
+def test_missing_data_is_fetched_from_the_remote_or_is_an_error(
     repo: Path, registry: Registry, settings: Settings, bundle: Path
 ) -> None:
     run(repo, None)
@@ -134,7 +134,7 @@ def test_a_record_that_contradicts_its_tags_is_refused(
         reproduce(number, registry, settings, repo)
 
 
-def test_a_revision_that_is_gone_is_said(
+def test_a_missing_revision_is_an_error(
     repo: Path, registry: Registry, settings: Settings, bundle: Path, params: Params
 ) -> None:
     run(repo, None)

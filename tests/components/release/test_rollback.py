@@ -7,7 +7,7 @@ from components.release.promotion import promote, rollback
 from tests.components.release.support import Decide, Registered, aliases, promote_each
 
 
-def test_rollback_walks_back_and_does_not_ping_pong(registered: Registered, decide: Decide) -> None:
+def test_repeated_rollbacks_go_further_back(registered: Registered, decide: Decide) -> None:
     registry, settings = registered
     promote_each(registered, decide, 1, 2, 3)
     back = rollback(registry, settings)
@@ -35,7 +35,7 @@ def test_rollback_to_a_version(registered: Registered, decide: Decide) -> None:
     assert aliases(registry) == (3, 1)
 
 
-def test_rollback_passes_over_a_deleted_version(registered: Registered, decide: Decide) -> None:
+def test_rollback_skips_a_deleted_version(registered: Registered, decide: Decide) -> None:
     registry, settings = registered
     promote_each(registered, decide, 1, 2, 3)
     registry.connection.client.delete_model_version(registry.name, "2")
@@ -50,7 +50,7 @@ def test_a_decision_taken_before_a_rollback_is_stale_after_it(registered: Regist
         promote(decision, *registered)
 
 
-def test_what_was_rolled_back_comes_back_by_name_only(registered: Registered, decide: Decide) -> None:
+def test_a_rolled_back_version_serves_again_only_by_rollback_to(registered: Registered, decide: Decide) -> None:
     registry, settings = registered
     promote_each(registered, decide, 1)
     decision = decide(2)
@@ -65,12 +65,12 @@ def test_what_was_rolled_back_comes_back_by_name_only(registered: Registered, de
     assert aliases(registry) == (3, 2)
 
 
-def test_nothing_ever_served(registered: Registered) -> None:
+def test_rollback_without_deployments_is_an_error(registered: Registered) -> None:
     with pytest.raises(ReleaseError, match="nothing to roll back to"):
         rollback(*registered)
 
 
-def test_an_alias_moved_by_hand_stops_promotions_until_it_is_settled(registered: Registered, decide: Decide) -> None:
+def test_an_alias_moved_by_hand_blocks_promotions_until_a_rollback(registered: Registered, decide: Decide) -> None:
     registry, settings = registered
     promote_each(registered, decide, 1, 2)
     registry.move("champion", 1)
@@ -81,7 +81,7 @@ def test_an_alias_moved_by_hand_stops_promotions_until_it_is_settled(registered:
     assert aliases(registry) == (3, 1)
 
 
-def test_a_champion_deleted_by_hand_is_not_a_fresh_start(registered: Registered, decide: Decide) -> None:
+def test_after_the_champion_is_deleted_no_first_promotion_is_possible(registered: Registered, decide: Decide) -> None:
     """Deleting a version deletes its alias: the ledger remembers that something served."""
     registry, settings = registered
     promote_each(registered, decide, 1, 2)
@@ -94,7 +94,7 @@ def test_a_champion_deleted_by_hand_is_not_a_fresh_start(registered: Registered,
     assert promote(decide(3), registry, settings).version == 3
 
 
-def test_all_that_served_is_deleted(registered: Registered, decide: Decide) -> None:
+def test_rollback_fails_when_all_served_versions_are_deleted(registered: Registered, decide: Decide) -> None:
     registry, settings = registered
     promote_each(registered, decide, 1)
     registry.connection.client.delete_model_version(registry.name, "1")

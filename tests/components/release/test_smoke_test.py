@@ -12,7 +12,7 @@ from components.release.bundle import Bundle, BundleInfo, BundleSources, build_b
 from components.release.smoke_test import smoke_test, wait_until_serving
 
 
-def test_an_honest_bundle_answers(bundle: Path) -> None:
+def test_a_valid_bundle_passes(bundle: Path) -> None:
     assert smoke_test(open_bundle(bundle)) is None
 
 
@@ -47,7 +47,7 @@ def test_a_model_that_does_not_answer_is_refused(
         smoke_test(open_bundle(bundle))
 
 
-def test_a_damaged_model_inside_an_honest_manifest_is_refused(bundle: Path) -> None:
+def test_a_damaged_model_with_a_matching_manifest_is_refused(bundle: Path) -> None:
     """Whoever made this bundle signed what cannot be loaded."""
     content = json.dumps({"name": "ease", "format": 1, "n_items": 20}).encode()
     (bundle / "model/model.json").write_bytes(content)
@@ -58,6 +58,6 @@ def test_a_damaged_model_inside_an_honest_manifest_is_refused(bundle: Path) -> N
         smoke_test(open_bundle(bundle))
 
 
-def test_without_an_address_nobody_is_asked() -> None:
+def test_without_an_address_no_service_is_asked() -> None:
     assert "not asked" in wait_until_serving("", 1)
     assert "not an http address" in wait_until_serving("ftp://shop", 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Decision, DriftVerdict
-from components.release.status import last_decision, last_drift, status, store_last
+from components.release.status import last_decision, last_drift, read_status, store_last
 from components.settings import Settings
 
 RELEASE = params.load(Path(__file__).parents[3] / "params.yaml").release
@@ -20,14 +20,14 @@ DRIFT = DriftVerdict(
 )  # fmt: skip
 
 
-def test_before_any_run_all_is_null_and_nothing_is_made(tmp_path: Path) -> None:
+def test_before_any_run_the_status_is_empty_and_no_file_is_created(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    found = status(Settings(home=home).resolved(tmp_path), RELEASE)
+    found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.model_dump() == dict.fromkeys(("champion", "since", "data", "verdict", "drift"))
     assert not home.exists()
 
 
-def test_the_newest_verdicts_are_kept_in_home(tmp_path: Path) -> None:
+def test_the_newest_verdicts_are_stored_in_the_home_folder(tmp_path: Path) -> None:
     home = tmp_path / "home"
     shop = Settings(home=home).shop(RELEASE.name)
     (tmp_path / "decision.json").write_text(DECISION.model_dump_json())
@@ -37,7 +37,7 @@ def test_the_newest_verdicts_are_kept_in_home(tmp_path: Path) -> None:
     store_last(shop, tmp_path / "decision.json", None)  # nothing new: the old one stays
     assert last_decision(shop) == DECISION
     assert last_drift(shop) == DRIFT
-    found = status(Settings(home=home).resolved(tmp_path), RELEASE)
+    found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.verdict == {
         "verdict": "keep", "mode": "enabled", "reasons": ["no better"], "as_of": "2026-03-01",
         "decided_at": "2026-03-02T00:00:00+00:00",

@@ -9,7 +9,7 @@ import yaml
 from components.errors import BusyError, ReleaseError, TamperedError
 from components.release import versioning
 from components.release.digests import dvc_digest
-from components.release.versioning import is_changed, reproduce_stage, restore, stage_order, workspace
+from components.release.versioning import is_changed, make_workspace, reproduce_stage, restore, stage_order
 from tests.components.release.tiny_repo import call, commit, copy, make_repo
 
 STAGES = ("ingest", "split", "evaluate", "package")
@@ -52,14 +52,14 @@ def set_knob(root: Path, knob: int) -> None:
     (root / "run/params.yaml").write_text((root / "run/params.yaml").read_text().replace("knob: 1", f"knob: {knob}"))
 
 
-def test_stages_come_in_their_order(repo: Path) -> None:
+def test_stages_are_in_topological_order(repo: Path) -> None:
     order = stage_order(repo)
     assert set(order) == {"resolve", *STAGES}
     assert order.index("ingest") < order.index("split") < order.index("evaluate") < order.index("package")
     assert order.index("resolve") < order.index("evaluate")
 
 
-def test_a_stage_that_ran_says_how_long_it_worked(tmp_path: Path) -> None:
+def test_a_stage_that_ran_has_its_work_time(tmp_path: Path) -> None:
     root = make_repo(tmp_path / "new")
     assert is_changed(root, "ingest")
     run = reproduce_stage(root, "ingest", 60, {})
@@ -68,7 +68,7 @@ def test_a_stage_that_ran_says_how_long_it_worked(tmp_path: Path) -> None:
     assert not is_changed(root, "ingest")
 
 
-def test_nothing_changed_starts_no_process(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_stage_starts_no_process(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(repo)
     started: list[object] = []
     monkeypatch.setattr(versioning, "run_guarded", lambda *arguments: started.append(arguments))
@@ -78,14 +78,14 @@ def test_nothing_changed_starts_no_process(repo: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_one_knob_changes_what_depends_on_it_only(repo: Path) -> None:
+def test_a_parameter_reruns_only_the_stages_that_depend_on_it(repo: Path) -> None:
     set_knob(repo, 2)
     assert [is_changed(repo, stage) for stage in STAGES] == [False, False, True, False]
     assert run_all(repo) == ["evaluate", "package"]
 
 
 @pytest.mark.slow
-def test_a_result_that_was_made_before_comes_from_the_cache(repo: Path) -> None:
+def test_an_earlier_result_comes_from_the_cache(repo: Path) -> None:
     before = outputs(repo)
     set_knob(repo, 2)
     run_all(repo)
@@ -95,7 +95,7 @@ def test_a_result_that_was_made_before_comes_from_the_cache(repo: Path) -> None:
     assert outputs(repo) == before
 
 
-def test_a_damaged_cache_object_is_found_and_made_again(repo: Path) -> None:
+def test_a_damaged_cache_object_is_found_and_rebuilt(repo: Path) -> None:
     """DVC would check it out, exit 0, and call the wrong bytes unchanged."""
     before = outputs(repo)
     damage(cache_file(repo, "ROWS 3"))
@@ -123,7 +123,7 @@ def test_killed_in_a_stage_and_run_again(repo: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_failing_stage_says_why(repo: Path) -> None:
+def test_a_failing_stage_is_an_error_with_its_message(repo: Path) -> None:
     set_knob(repo, 3)
     with pytest.raises(ReleaseError, match="evaluate: expected 3 rows, came 2"):
         reproduce_stage(repo, "evaluate", 60, {"FAIL_AT": "evaluate"})
@@ -131,14 +131,14 @@ def test_a_failing_stage_says_why(repo: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_hung_stage_is_ended(repo: Path) -> None:
+def test_a_stage_that_hangs_is_killed_after_its_timeout(repo: Path) -> None:
     set_knob(repo, 3)
     with pytest.raises(ReleaseError, match=r"not done after 3 s.*stage_timeout_s"):
         reproduce_stage(repo, "evaluate", 3, {"SLEEP_S": "3600"})
     assert run_all(repo) == ["evaluate", "package"]
 
 
-def test_the_second_of_two_at_once_is_busy(repo: Path, tmp_path: Path) -> None:
+def test_a_concurrent_run_is_a_busy_error(repo: Path, tmp_path: Path) -> None:
     set_knob(repo, 3)
     started = repo / "run/started/evaluate"
     started.unlink()
@@ -159,7 +159,7 @@ def test_digests_are_those_of_dvc(repo: Path) -> None:
     lock = yaml.safe_load((repo / "dvc.lock").read_text())["stages"]
     recorded = {out["path"]: out["md5"] for stage in STAGES for out in lock[stage]["outs"]}
     assert outputs(repo) == recorded
-    assert versioning.data_version(repo) == recorded["data/snapshot"]
+    assert versioning.read_data_version(repo) == recorded["data/snapshot"]
 
 
 @pytest.mark.parametrize("state", ["as it was", "gone", "changed here"])
@@ -172,7 +172,7 @@ def test_restore_from_the_cache(repo: Path, state: str) -> None:
     assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
 
 
-def test_restore_pulls_what_the_cache_has_lost_or_damaged(repo: Path) -> None:
+def test_restore_pulls_what_is_missing_or_damaged_in_the_cache(repo: Path) -> None:
     assert versioning.push(repo) > 0
     shutil.rmtree(repo / "data/snapshot")
     damage(cache_file(repo, "rows 3"))
@@ -184,7 +184,7 @@ def test_restore_pulls_what_the_cache_has_lost_or_damaged(repo: Path) -> None:
     assert (repo / "data/snapshot/month=1/b.txt").read_text() == "more"
 
 
-def test_restore_refuses_what_neither_holds(repo: Path) -> None:
+def test_restore_fails_when_neither_cache_nor_remote_has_the_bytes(repo: Path) -> None:
     versioning.push(repo)
     shutil.rmtree(repo / "data/snapshot")
     for file in (cache_file(repo, "rows 3"), *(repo / ".carousel/remote").rglob("*")):
@@ -195,15 +195,15 @@ def test_restore_refuses_what_neither_holds(repo: Path) -> None:
     assert not (repo / "data/snapshot").exists()
 
 
-def test_a_target_that_no_stage_makes(repo: Path) -> None:
+def test_an_output_that_no_stage_writes_is_an_error(repo: Path) -> None:
     with pytest.raises(ReleaseError, match="names no output data/other"):
         restore(repo, "data/other")
     (repo / "dvc.lock").unlink()
     with pytest.raises(ReleaseError, match=r"dvc\.lock is missing"):
-        versioning.data_version(repo)
+        versioning.read_data_version(repo)
     (repo / "dvc.lock").write_text("{half")
     with pytest.raises(ReleaseError, match="not YAML"):
-        versioning.data_version(repo)
+        versioning.read_data_version(repo)
 
 
 def test_the_remote_is_below_the_checkout(repo: Path) -> None:
@@ -214,7 +214,7 @@ def test_the_remote_is_below_the_checkout(repo: Path) -> None:
 def test_a_workspace_shares_the_cache_and_runs_nothing_again(repo: Path, tmp_path: Path) -> None:
     (repo / "uncommitted.py").write_text("x = 1")
     (repo / "make.py").write_text("broken here, not in the revision")
-    folder = workspace(repo, tmp_path / "spaces/one")
+    folder = make_workspace(repo, tmp_path / "spaces/one")
     assert not (folder / "uncommitted.py").exists()
     shutil.copytree(repo / "run", folder / "run")
     shutil.copytree(repo / "champion", folder / "champion")
@@ -224,7 +224,7 @@ def test_a_workspace_shares_the_cache_and_runs_nothing_again(repo: Path, tmp_pat
 
 
 def test_a_stage_in_a_workspace_cannot_write_into_the_cache(repo: Path, tmp_path: Path) -> None:
-    folder = workspace(repo, tmp_path / "one")
+    folder = make_workspace(repo, tmp_path / "one")
     shutil.copy(repo / "dvc.lock", folder / "dvc.lock")
     (folder / "run").mkdir()
     shutil.copy(repo / "run/params.yaml", folder / "run/params.yaml")
@@ -235,40 +235,40 @@ def test_a_stage_in_a_workspace_cannot_write_into_the_cache(repo: Path, tmp_path
     assert cache_file(repo, "rows 3").exists()
 
 
-def test_a_workspace_is_brought_to_a_revision_and_keeps_what_was_made(repo: Path, tmp_path: Path) -> None:
+def test_a_workspace_is_updated_to_a_revision_and_keeps_its_outputs(repo: Path, tmp_path: Path) -> None:
     first = call(repo, "git", "rev-parse", "HEAD").strip()
     (repo / "new.py").write_text("x = 1")
     commit(repo)
-    folder = workspace(repo, tmp_path / "one")
+    folder = make_workspace(repo, tmp_path / "one")
     assert (folder / "new.py").exists()
     (folder / "data").mkdir()
     (folder / "data/kept.txt").write_text("made here")
     (folder / "make.py").write_text("edited here")
-    workspace(repo, folder, first)
+    make_workspace(repo, folder, first)
     assert not (folder / "new.py").exists()
     assert (folder / "data/kept.txt").exists()
     assert (folder / "make.py").read_text() == (repo / "make.py").read_text()
     with pytest.raises(ReleaseError, match="git rev-parse"):
-        workspace(repo, folder, "no-such-revision")
+        make_workspace(repo, folder, "no-such-revision")
 
 
-def test_where_a_bundle_comes_from(repo: Path) -> None:
-    found = versioning.lineage(repo, "b" * 64, "2026-03-01", "ease")
+def test_the_lineage_of_a_bundle(repo: Path) -> None:
+    found = versioning.read_lineage(repo, "b" * 64, "2026-03-01", "ease")
     assert found.git_revision == call(repo, "git", "rev-parse", "HEAD").strip()
     assert not found.git_dirty
-    assert found.data_version == versioning.data_version(repo)
+    assert found.data_version == versioning.read_data_version(repo)
     assert len(found.params_digest) == 64
     (repo / "make.py").write_text("changed")
-    assert versioning.lineage(repo, "b" * 64, "2026-03-01", "ease").git_dirty
+    assert versioning.read_lineage(repo, "b" * 64, "2026-03-01", "ease").git_dirty
 
 
-def test_a_stage_that_is_not_there_is_said(repo: Path) -> None:
+def test_an_unknown_stage_is_an_error(repo: Path) -> None:
     with pytest.raises(ReleaseError, match="no stage fly"):
         is_changed(repo, "fly")
 
 
-def test_what_is_no_repository_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_repository_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError):
         stage_order(tmp_path)
     with pytest.raises(ReleaseError, match="git checkout"):
-        versioning.lineage(tmp_path, "b", "2026", "ease")
+        versioning.read_lineage(tmp_path, "b", "2026", "ease")

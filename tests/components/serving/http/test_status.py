@@ -28,7 +28,7 @@ def test_deployments_are_listed_while_the_registry_is_unreachable(
     def unreachable(*args: object) -> None:
         raise ReleaseError("registry at http://gone: unreachable")
 
-    monkeypatch.setattr(module, "status", unreachable)
+    monkeypatch.setattr(module, "read_status", unreachable)
     shop = tmp_path / "shops" / params.release.name
     shop.mkdir(parents=True)
     ledger = Ledger(shop)
