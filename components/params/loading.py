@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from components.errors import ParamsError
 from components.params.base import Section
+from components.params.data import SourceParams
 from components.params.renamed import RENAMED
 from components.params.root import Params
 
@@ -130,7 +131,7 @@ def _message(error: Any, tree: Tree) -> str:
     *path, name = error["loc"]
     siblings: Any = with_defaults(Params, tree)
     for part in path:
-        siblings = siblings[part]
+        siblings = dict.fromkeys(SourceParams.model_fields) if isinstance(part, int) else siblings[part]
     return f"unknown parameter; {_suggestion(str(name), siblings)}"
 
 

@@ -73,6 +73,7 @@ def test_the_merged_tree_holds_every_value_and_loads_as_it_is(file: Path, tmp_pa
         ("trainer.epochs=3", "unknown parameter trainer.epochs; did you mean max_epochs?"),
         ("ann.connections=3", "unknown parameter ann.connections; did you mean connectivity?"),
         ("serving.exposures.zzz=3", "expected one of ['flush_s', 'max_queue_rows', 'rows_per_file']"),
+        ("data.sources={products: [{pth: p.csv}], events: [{path: e.csv}]}", "did you mean path?"),
         ("trainer=3", "trainer is a section"),
         ("trainer.max_epochs", "expected `a.b=c`"),
         ("seed=: {", "not YAML"),
