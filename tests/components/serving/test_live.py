@@ -65,9 +65,11 @@ def service(home: Path, port: int, *knobs: str, **environment: str) -> Iterator[
         process.wait(timeout=20)
 
 
-def ask(port: int, path: str, body: dict | None = None) -> tuple[int, dict]:
+def ask(port: int, path: str, body: dict | None = None, headers: dict | None = None) -> tuple[int, dict]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"} | (headers or {})
+    )
     try:
         with urllib.request.urlopen(request, timeout=10) as reply:
             return reply.status, json.load(reply)
@@ -75,15 +77,31 @@ def ask(port: int, path: str, body: dict | None = None) -> tuple[int, dict]:
         return error.code, json.load(error)
 
 
-def until_version(port: int, number: int, wait_s: float = 60) -> None:
-    deadline, said = time.monotonic() + wait_s, None
-    while said != number:
-        assert time.monotonic() < deadline, f"still {said}, not {number}"
+def wait_until_version(port: int, number: int, wait_s: float = 60) -> None:
+    deadline, answered = time.monotonic() + wait_s, None
+    while answered != number:
+        assert time.monotonic() < deadline, f"still {answered}, not {number}"
         try:
-            said = ask(port, "/readyz")[1].get("version")
+            answered = ask(port, "/readyz")[1].get("version")
         except OSError as error:
-            said = error
+            answered = error
         time.sleep(0.02)
+
+
+def wait_until(is_done: Callable[[], object], wait_s: float = 120) -> None:
+    deadline = time.monotonic() + wait_s
+    while not is_done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def both_workers_assign(port: int, version: int) -> bool:
+    """Return whether 40 requests, each on a connection of its own, reach both workers and are assigned this version."""
+    replies = [ask(port, "/experiment", {"user_id": "ann"}) for _ in range(40)]
+    if {status for status, _ in replies} != {200}:
+        return False
+    processes = {answer["request_id"][:16] for _, answer in replies}
+    return {answer["version"] for _, answer in replies} == {version} and len(processes) == 2
 
 
 def register(registry: Registry, folder: Path, run: Path) -> int:
@@ -140,37 +158,37 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
     good, other, bad = (register(registry, folder, tmp_path / "reports") for folder in folders)
     registry.move("champion", good)
     seen: Counter[tuple[int, int | None]] = Counter()
-    held: list[int] = []  # KiB, after each reload
+    used: list[int] = []  # KiB of memory, after each reload
 
-    def load_it() -> None:
+    def recommend() -> None:
         status, body = ask(port, "/recommend", {"history": [{"item_id": "sku-1"}], "k": 5})
         seen[(status, body.get("version"))] += 1
 
     with service(home, port) as process:
-        until_version(port, good)
-        with clients(4, load_it):
+        wait_until_version(port, good)
+        with clients(4, recommend):
             for n in range(RELOADS):
                 target = (other, good)[n % 2]
                 registry.move("champion", target)
-                until_version(port, target)
-                held.append(memory(process.pid))
+                wait_until_version(port, target)
+                used.append(memory(process.pid))
             registry.move("champion", bad)
             time.sleep(1)
-            until_version(port, good, 1)  # a bad one never replaces a good one
+            wait_until_version(port, good, 1)  # a bad one never replaces a good one
             registry.move("champion", None)
             time.sleep(0.3)
             database = home / "mlflow.db"
             database.rename(home / "gone.db")  # unreachable: what was a registry is a folder
             database.mkdir()
             time.sleep(1)
-            until_version(port, good, 1)
+            wait_until_version(port, good, 1)
         assert process.poll() is None
     assert set(seen) == {(200, good), (200, other)}
     assert sum(seen.values()) > 20 * RELOADS
-    assert max(held[-10:]) < 1.1 * max(held[5:15]), held
+    assert max(used[-10:]) < 1.1 * max(used[5:15]), used
 
     with service(home, port):
-        until_version(port, good)
+        wait_until_version(port, good)
         assert ask(port, "/recommend", {"user_id": "user-4711"})[0] == 200
     assert "user-4711" not in (home / "serve.log").read_text()
 
@@ -199,87 +217,90 @@ def shop(bundle: Path, tmp_path: Path) -> tuple[Path, int]:
     return home, free_port()
 
 
-def until_told(told: list[tuple[str, int]], n: int) -> None:
-    left = time.monotonic() + 60
-    while len(told) < n:
-        assert time.monotonic() < left, f"{len(told)} events acknowledged, not {n}"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("where", ["file", "database"])
-def test_a_replica_killed_under_load_loses_no_acknowledged_event(
+def test_workers_killed_under_load_lose_no_acknowledged_event(
     shop: tuple[Path, int], where: str, request: pytest.FixtureRequest
 ) -> None:
     home, port = shop
     url = request.getfixturevalue("postgres").create_database() if where == "database" else ""
-    told: list[tuple[str, int]] = []
+    stored: list[tuple[str, int]] = []
     numbers = itertools.count(1)
 
     def send_event() -> None:
         n = next(numbers)
-        user, time_ = f"user-{n % 4}", f"2026-01-01T00:00:00.{n:06d}Z"
-        event = {"user_id": user, "item_id": f"sku-{n}", "event": "view", "timestamp": time_}
+        user, at = f"user-{n % 4}", f"2026-01-01T00:00:00.{n:06d}Z"
+        event = {"user_id": user, "item_id": f"sku-{n}", "event": "view", "timestamp": at}
         try:
             status, _ = ask(port, "/events", {"events": [event]})
-        except OSError:  # the process died under this request: nothing was promised
+        except OSError:  # the process died under this request: nothing was acknowledged
             return
         if status == 200:
-            told.append((user, n))
+            stored.append((user, n))
+
+    def wait_until_stored(n_more: int) -> None:
+        before = len(stored)
+        wait_until(lambda: len(stored) >= before + n_more)
 
     with service(home, port, "serving.workers=2", CAROUSEL_EVENT_STORE_URL=url) as process:
-        until_version(port, 1)
+        wait_until_version(port, 1)
         killed: list[int] = []
         with clients(4, send_event):
             for _ in range(3):
-                until_told(told, len(told) + 50)
-                left = time.monotonic() + 60
-                while not (fresh := [pid for pid in workers(process) if pid not in killed]):  # another is on its way
-                    assert time.monotonic() < left
-                    time.sleep(0.1)
-                os.kill(fresh[0], signal.SIGKILL)
-                killed.append(fresh[0])
-            until_told(told, len(told) + 50)
-        until_version(port, 1)
+                wait_until_stored(50)
+                wait_until(lambda: set(workers(process)) - set(killed))  # the replacement is started
+                killed.append(min(set(workers(process)) - set(killed)))
+                os.kill(killed[-1], signal.SIGKILL)
+            wait_until_stored(50)
+        wait_until_version(port, 1)
         assert process.poll() is None
-    assert len(told) > 100
-    state = open_event_store(url or None, home / "shops/carousel/serving", "carousel")
-    kept = {(user, event.item_id) for user in state.find_users("", 9) for event in state.history(user, 10**6)}
-    state.close()
-    assert {(user, f"sku-{n}") for user, n in told} <= kept
+    assert len(stored) > 100
+    store = open_event_store(url or None, home / "shops/carousel/serving", "carousel")
+    found = {(user, event.item_id) for user in store.find_users("", 9) for event in store.history(user, 10**6)}
+    store.close()
+    assert {(user, f"sku-{n}") for user, n in stored} <= found
 
 
-def test_twice_the_load_is_shed_and_leaves_nothing_behind(shop: tuple[Path, int]) -> None:
+def test_an_overloaded_service_sheds_and_recovers(shop: tuple[Path, int]) -> None:
     """Every history is another one, so that each list has to be made; two may wait."""
     home, port = shop
     statuses: Counter[int] = Counter()
     numbers = itertools.count()
 
-    def load_it() -> None:
+    def recommend() -> None:
         history = [{"item_id": f"sku-{1 + n % 20}"} for n in divmod(next(numbers), 20)]
         history += [{"item_id": f"sku-{1 + n % 20}"} for n in range(next(numbers) % 7)]
         statuses[ask(port, "/recommend", {"history": history, "k": 5})[0]] += 1
 
     with service(home, port, "serving.max_queue=2", "serving.list_cache_size=0") as process:
-        until_version(port, 1)
+        wait_until_version(port, 1)
         before = memory(process.pid)
-        with clients(24, load_it):
-            left = time.monotonic() + 120
-            while statuses.total() < 2000 or statuses[200] <= 100 or not statuses[503]:
-                assert time.monotonic() < left, statuses
-                time.sleep(0.1)
+        with clients(24, recommend):
+            wait_until(lambda: statuses.total() >= 2000 and statuses[200] > 100 and statuses[503])
         assert set(statuses) == {200, 503}
         assert statuses[200] > 100
-        left = time.monotonic() + 30
-        while ask(port, "/recommend", {"history": [{"item_id": "sku-1"}]})[0] != 200:
-            assert time.monotonic() < left
+        wait_until(lambda: ask(port, "/recommend", {"history": [{"item_id": "sku-1"}]})[0] == 200)
         assert memory(process.pid) < 1.3 * before + 20_000
 
 
-def test_what_was_shown_is_on_disk_after_a_stop(shop: tuple[Path, int]) -> None:
+def test_a_canary_share_reaches_all_worker_processes(shop: tuple[Path, int], remake: Remake, tmp_path: Path) -> None:
+    home, port = shop
+    registry = Registry(Settings(home=home).resolved(tmp_path), load(ROOT / "params.yaml").release)
+    registry.move("challenger", register(registry, remake("challenger"), tmp_path / "reports"))
+    token = {"authorization": "Bearer t0ken"}
+    with service(home, port, "serving.workers=2", CAROUSEL_ADMIN_TOKEN="t0ken"):
+        wait_until_version(port, 1)
+        wait_until(lambda: both_workers_assign(port, 1))
+        assert ask(port, "/admin/canary", {"share": 1.0}, token) == (200, {"share": 1.0})
+        wait_until(lambda: both_workers_assign(port, 2))
+        assert ask(port, "/admin/canary", {"share": 0.0}, token) == (200, {"share": 0.0})
+        wait_until(lambda: both_workers_assign(port, 1))
+
+
+def test_exposures_are_on_disk_after_a_stop(shop: tuple[Path, int]) -> None:
     home, port = shop
     with service(home, port, "serving.workers=2"):
-        for _ in range(30):  # both processes have their champion, whichever takes the connection
-            until_version(port, 1)
+        wait_until_version(port, 1)
+        wait_until(lambda: both_workers_assign(port, 1))
         replies = [ask(port, "/recommend", {"user_id": f"u{n}", "k": 5}) for n in range(40)]
     assert {status for status, _ in replies} == {200}
     answers = [body for _, body in replies]

@@ -1,4 +1,4 @@
-"""The page in a real browser: lists, reasons, an event that changes them, search, the loop, languages, keyboard."""
+"""The page in a real browser: lists, explanations, an event that changes them, search, status, languages, keyboard."""
 
 import shutil
 import socket
@@ -18,7 +18,7 @@ from components.serving.models.watcher import ModelWatcher
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LOOP = {
+STATUS = {
     "registry": None,
     "champion": {"version": 1, "model": "ease", "digest": "d"},
     "since": "2026-03-01T00:00:00+00:00",
@@ -43,14 +43,13 @@ LOOP = {
 def address(watcher: ModelWatcher, params: Params, tmp_path: Path) -> Iterator[str]:
     """Return where the service listens."""
     service = make_service(watcher, params)
-    app = make_app(service, Admin(service, None, tmp_path / "audit.jsonl"), lambda: LOOP)
+    app = make_app(service, Admin(service, None, tmp_path / "audit.jsonl"), lambda: STATUS)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
-    deadline = time.monotonic() + 20
     while not server.started:
-        assert time.monotonic() < deadline
+        assert thread.is_alive()
         time.sleep(0.02)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
@@ -69,7 +68,7 @@ def page(address: str) -> Iterator[Page]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
-            lambda said: errors.append(said.text) if said.type == "error" and "503" not in said.text else None,
+            lambda entry: errors.append(entry.text) if entry.type == "error" and "503" not in entry.text else None,
         )
         page.goto(address)
         yield page
@@ -78,54 +77,54 @@ def page(address: str) -> Iterator[Page]:
 
 
 def first(page: Page) -> str:
-    return page.locator("#c li").first.inner_text()
+    return page.locator("#champion-list li").first.inner_text()
 
 
 def test_an_event_changes_the_list_and_search_is_for_the_user(page: Page, tmp_path: Path) -> None:
-    expect(page.locator("#champion")).to_contain_text("version 1 serves")
+    expect(page.locator("#champion")).to_contain_text("serving version 1")
     page.get_by_label("User", exact=True).fill("ann")
     page.get_by_role("button", name="Show").click()
-    expect(page.locator("#past p")).to_have_text("nothing is known of this user yet")
-    expect(page.locator("#c li")).to_have_count(10)
+    expect(page.locator("#history p")).to_have_text("no events of this user yet")
+    expect(page.locator("#champion-list li")).to_have_count(10)
     before = first(page)
-    page.locator("#c li").first.get_by_role("button", name="View").click()
-    expect(page.locator("#said")).to_contain_text("was taken")
-    expect(page.locator("#past li")).to_have_count(1)
-    expect(page.locator("#c p")).to_contain_text("by ease")
+    page.locator("#champion-list li").first.get_by_role("button", name="View").click()
+    expect(page.locator("#message")).to_contain_text("stored")
+    expect(page.locator("#history li")).to_have_count(1)
+    expect(page.locator("#champion-list p")).to_contain_text("model ease")
     assert first(page) != before
-    expect(page.locator("#c li").first).to_contain_text("reads like")
+    expect(page.locator("#champion-list li").first).to_contain_text("similar to")
     page.get_by_label("Search as this user").fill("bleu")
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("#found p")).to_contain_text("read as blue")
-    assert page.locator("#found li").count() > 3
+    expect(page.locator("#results p")).to_contain_text("read as blue")
+    assert page.locator("#results li").count() > 3
     page.screenshot(path=tmp_path / "lists.png", full_page=True)
 
 
-def test_the_loop_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
+def test_the_status_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Lists").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("tab", name="Loop")).to_be_focused()
+    expect(page.get_by_role("tab", name="Status")).to_be_focused()
     expect(page.get_by_role("heading", name="Last verdict")).to_be_visible()
-    expect(page.locator("#loop")).to_contain_text("better than <b>all</b>")  # text, not markup
-    expect(page.locator("#loop")).to_contain_text("nothing moved")
+    expect(page.locator("#status")).to_contain_text("better than <b>all</b>")  # text, not markup
+    expect(page.locator("#status")).to_contain_text("nothing moved")
     page.get_by_label("Language").select_option("zh")
-    expect(page.get_by_role("heading", name="最近的裁决")).to_be_visible()
+    expect(page.get_by_role("heading", name="最近的发布决定")).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "zh"
-    page.screenshot(path=tmp_path / "loop.png", full_page=True)
+    page.screenshot(path=tmp_path / "status.png", full_page=True)
 
 
-def test_a_fault_is_said(page: Page) -> None:
+def test_an_error_is_shown(page: Page) -> None:
     page.route("**/page/compare", lambda route: route.fulfill(status=503, json={"detail": "too many requests at once"}))
     page.get_by_label("User", exact=True).fill("ann")
     page.keyboard.press("Enter")
-    expect(page.locator("#said")).to_have_text("too many requests at once")
+    expect(page.locator("#message")).to_have_text("too many requests at once")
     page.unroute_all()
 
 
-def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
+def test_every_control_has_a_name_for_screen_readers(page: Page) -> None:
     page.get_by_label("User", exact=True).fill("ann")
     page.keyboard.press("Enter")
-    expect(page.locator("#c li")).to_have_count(10)
+    expect(page.locator("#champion-list li")).to_have_count(10)
     nameless = page.evaluate(
         "[...document.querySelectorAll('button,input,select')].filter(n => !(n.getAttribute('aria-label') || "
         "n.textContent.trim() || (n.labels && [...n.labels].some(l => l.textContent.trim())))).map(n => n.outerHTML)"
