@@ -11,7 +11,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalEstimate:
     """A value with its interval; from a confidence sequence, the interval holds at all times together."""
 
     value: float
@@ -24,7 +24,7 @@ class Estimate:
         return (self.low > 0) - (self.high < 0)
 
 
-def estimate_difference(control: Numbers, treatment: Numbers, alpha: float, target_users: int) -> Estimate:
+def estimate_difference(control: Numbers, treatment: Numbers, alpha: float, target_users: int) -> IntervalEstimate:
     """Return the difference of two means, treatment minus control, with an always-valid interval of level 1 - alpha.
 
     One number per user, each counted once. Asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and
@@ -32,13 +32,13 @@ def estimate_difference(control: Numbers, treatment: Numbers, alpha: float, targ
     """
     n0, n1 = len(control), len(treatment)
     if min(n0, n1) < 2:
-        return Estimate(float("nan"), -np.inf, np.inf)
+        return IntervalEstimate(float("nan"), -np.inf, np.inf)
     value = float(treatment.mean() - control.mean())
     variance = float(control.var(ddof=1) / n0 + treatment.var(ddof=1) / n1)
     half = float(np.sqrt(variance) * boundary(n0 + n1, alpha, target_users))
     if half == 0:  # no variance yet: nothing can be inferred
-        return Estimate(value, -np.inf, np.inf)
-    return Estimate(value, value - half, value + half)
+        return IntervalEstimate(value, -np.inf, np.inf)
+    return IntervalEstimate(value, value - half, value + half)
 
 
 def boundary(n: int, alpha: float, target_users: int) -> float:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from components.contracts import Record
-from components.experiments.confidence_sequence import Estimate, cuped, estimate_difference
+from components.experiments.confidence_sequence import IntervalEstimate, cuped, estimate_difference
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
 from components.experiments.sample_ratio import sample_ratio_evidence
@@ -91,7 +91,7 @@ def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> Exper
     )
 
 
-def compare_arms(experiment: Experiment, outcomes: Outcomes) -> list[Estimate]:
+def compare_arms(experiment: Experiment, outcomes: Outcomes) -> list[IntervalEstimate]:
     """Return the difference of each treatment arm from the control, with variance reduced by CUPED."""
     adjusted = cuped(outcomes.outcome, outcomes.covariate)
     level = experiment.alpha / (len(experiment.arms) - 1)
@@ -108,7 +108,7 @@ def losing_experiment(folder: Path, digest: str) -> str | None:
     return None
 
 
-def estimates_by_day(experiment: Experiment, outcomes: Outcomes) -> list[tuple[int, list[Estimate]]]:
+def estimates_by_day(experiment: Experiment, outcomes: Outcomes) -> list[tuple[int, list[IntervalEstimate]]]:
     """Return (us, differences) at the end of each day, from the first to the last on which a window ended."""
     if not len(outcomes.ended_at):
         return []
@@ -118,7 +118,7 @@ def estimates_by_day(experiment: Experiment, outcomes: Outcomes) -> list[tuple[i
 
 
 def _verdict(
-    experiment: Experiment, counts: list[int], ratio: float, estimates: list[Estimate]
+    experiment: Experiment, counts: list[int], ratio: float, estimates: list[IntervalEstimate]
 ) -> tuple[Verdict, list[str]]:
     if ratio >= 1 / SAMPLE_RATIO_ALPHA:
         shares = ", ".join(f"{arm.name} {n}" for arm, n in zip(experiment.arms, counts, strict=True))

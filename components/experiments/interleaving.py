@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from components.experiments.confidence_sequence import Estimate, Numbers, boundary
+from components.experiments.confidence_sequence import IntervalEstimate, Numbers, boundary
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def team_draft(one: Sequence[str], other: Sequence[str], k: int, seed: str) -> I
     return Interleaved(items, team)
 
 
-def estimate_preference(votes: Numbers, alpha: float, target_users: int) -> Estimate:
+def estimate_preference(votes: Numbers, alpha: float, target_users: int) -> IntervalEstimate:
     """Return how much the other list is preferred, in [-1, 1], with an always-valid interval.
 
     votes: (n_users,) each (clicks on products of the other list - clicks on those of the one) / all clicks of the user.
     """
     n = len(votes)
     if n < 2 or votes.var() == 0:
-        return Estimate(float(votes.mean()) if n else float("nan"), -np.inf, np.inf)
+        return IntervalEstimate(float(votes.mean()) if n else float("nan"), -np.inf, np.inf)
     half = float(votes.std(ddof=1) / np.sqrt(n) * boundary(n, alpha, target_users))
-    return Estimate(float(votes.mean()), float(votes.mean()) - half, float(votes.mean()) + half)
+    return IntervalEstimate(float(votes.mean()), float(votes.mean()) - half, float(votes.mean()) + half)

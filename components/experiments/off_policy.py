@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from components.errors import ContractError
-from components.experiments.confidence_sequence import Estimate, Numbers
+from components.experiments.confidence_sequence import IntervalEstimate, Numbers
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class PolicyLog:
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
 
-def ips(log: PolicyLog, alpha: float) -> Estimate:
+def ips(log: PolicyLog, alpha: float) -> IntervalEstimate:
     """Return the inverse propensity estimate: unbiased, large variance (Horvitz and Thompson 1952)."""
     return _mean(log.weights * log.reward, log, alpha)
 
 
-def snips(log: PolicyLog, alpha: float) -> Estimate:
+def snips(log: PolicyLog, alpha: float) -> IntervalEstimate:
     """Return the self-normalised estimate: slightly biased, far smaller variance (Swaminathan and Joachims 2015)."""
     weights = log.weights
     value = float((weights * log.reward).sum() / weights.sum())
@@ -64,7 +64,7 @@ def snips(log: PolicyLog, alpha: float) -> Estimate:
     return _mean(influence + value, log, alpha)
 
 
-def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> Estimate:
+def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> IntervalEstimate:
     """Return the doubly robust estimate: consistent if the reward model or the propensities are right.
 
     predicted: (n,) the model's reward of the logged decision. target_value: (n,) its mean reward under the target
@@ -74,7 +74,7 @@ def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value
     return _mean(target_value + log.weights * (log.reward - predicted), log, alpha)
 
 
-def _mean(values: Numbers, log: PolicyLog, alpha: float) -> Estimate:
+def _mean(values: Numbers, log: PolicyLog, alpha: float) -> IntervalEstimate:
     """Return the mean with a normal interval; with a cluster-robust standard error where the log has clusters."""
     n, mean = len(values), float(values.mean())
     centred = values - mean
@@ -84,4 +84,4 @@ def _mean(values: Numbers, log: PolicyLog, alpha: float) -> Estimate:
     groups = len(centred)
     error = np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / n
     half = float(NormalDist().inv_cdf(1 - alpha / 2) * error)
-    return Estimate(mean, mean - half, mean + half)
+    return IntervalEstimate(mean, mean - half, mean + half)
