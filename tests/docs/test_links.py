@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from components.params import load
+from components.release import bundle
 from components.serving.metrics import ServiceMetrics
 from components.settings import Settings
 from flows.cli import app
@@ -146,6 +147,14 @@ def test_environment_variables_exist(page: Path) -> None:
     files = [*ROOT.glob("infra/**/*.sh"), ROOT / "tests/conftest.py", ROOT / ".gitlab-ci.yml"]
     own |= {name for file in files for name in re.findall(r"\bCAROUSEL_[A-Z_]+\b", file.read_text())}
     assert set(re.findall(r"\bCAROUSEL_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= own
+
+
+def test_the_layout_of_a_bundle_is_the_one_in_the_code() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text.partition("## The bundle")[2].partition("## ")[0], re.MULTILINE)
+    layout = (bundle.__doc__ or "").partition("Layout:\n")[2].partition("\n\n")[0]
+    names = {name for line in layout.splitlines() for name in line.split("  ")[2].split(", ")}
+    assert {name for row in rows for name in SPAN.findall(row)} == names
 
 
 def test_what_an_upgrade_renames_is_gone_and_its_new_name_exists() -> None:
