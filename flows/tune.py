@@ -20,8 +20,8 @@ from components.io import sha256_bytes
 from components.recommenders.factory import PARTS
 from components.tuning import overlay, report, search, winner
 from components.tuning.curve import Point, point
-from components.tuning.measure import read_world
-from components.tuning.winner import Found
+from components.tuning.measure import read_tuning_data
+from components.tuning.winner import BestTrial
 from flows import artifacts, retrain, terminal
 from flows.tasks import call_task, in_flow_run, log, with_retries
 from flows.workspace import Workspace, locked_workspace
@@ -36,7 +36,7 @@ Minutes = Annotated[float, Field(gt=0)]
 class SearchOutcome(Record):
     """The result of `carousel tune`."""
 
-    models: list[Found]
+    models: list[BestTrial]
     overlay: str | None  # overlay that later runs start from; None where no trial was better
     run: str  # MLflow run of the search
     complete: bool  # False: tune.max_minutes was reached; the next call continues
@@ -85,7 +85,12 @@ def run_search(workspace: Workspace) -> SearchOutcome:
             log.warning("tune.max_minutes %g reached; run `carousel tune` again to continue", section.max_minutes)
             break
         trial = call_task(with_retries(run_trial, workspace), workspace, model, number, run)
-        log.info("[%d/%d] %s", progress.done + 1, len(rounds), search.told(trial, workspace.params.evaluation.primary))
+        log.info(
+            "[%d/%d] %s",
+            progress.done + 1,
+            len(rounds),
+            search.format_trial(trial, workspace.params.evaluation.primary),
+        )
         progress.advance()
     found = [winner.judge(folder, model, workspace.params) for model in section.models]
     winners = {row.model: row for row in found if row.wins}
@@ -113,7 +118,7 @@ def run_trial(workspace: Workspace, model: str, number: int, run: str) -> Any:
     primary = workspace.params.evaluation.primary
     curves = {"epoch/ndcg_at_10": trial.epochs, f"validation/{primary}": [] if trial.value is None else [trial.value]}
     workspace.registry().runs.record_child(run, f"{model} {number}", trial.values, curves, trial.state)
-    return Completed(message=search.told(trial, primary), data=trial) if in_flow_run() else trial
+    return Completed(message=search.format_trial(trial, primary), data=trial) if in_flow_run() else trial
 
 
 def begin(workspace: Workspace) -> str:
@@ -133,7 +138,7 @@ def completed_state(workspace: Workspace, result: SearchOutcome) -> Any:
     content = result.model_dump(mode="json")
     if not in_flow_run():
         return content
-    create_table_artifact(report.found_table(result.models), key="tune", description="Best trials on validation")
+    create_table_artifact(report.best_trials_table(result.models), key="tune", description="Best trials on validation")
     better = [row.model for row in result.models if row.wins]
     message = f"better: {', '.join(better)}" if better else "no trial is better than the present values"
     return Completed(message=message, data=content)
@@ -173,13 +178,13 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
 @task(task_run_name="{model} at {share}", cache_policy=NO_CACHE)
 def run_point(workspace: Workspace, model: str, share: float) -> Point:
     """Measure one model at one share of the labels."""
-    return point(read_world(workspace.root, workspace.params), model, share, workspace.params)
+    return point(read_tuning_data(workspace.root, workspace.params), model, share, workspace.params)
 
 
 def show(done: dict[str, Any]) -> None:
     """Print the result of a search on standard output."""
     result = SearchOutcome.model_validate(done)
-    rows = report.found_table(result.models)
+    rows = report.best_trials_table(result.models)
     terminal.table([tuple(rows[0])[:-1], *(tuple(row.values())[:-1] for row in rows)])
     terminal.table([(f"best {row['model']}", row["changes"] or "the present values") for row in rows])
     terminal.table(

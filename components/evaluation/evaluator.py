@@ -1,4 +1,4 @@
-"""Measures every model on the same users of the same windows, and names the challenger. Decides nothing."""
+"""Measures every model on the same users of the same windows, and names the challenger. The gate decides."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,8 @@ CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model that serves now, able to speak of the current split's items, and whether it knows this test window."""
+class ServingChampion:
+    """The serving model, adapted to the items of the current split, and whether it saw this test window."""
 
     ref: ChampionRef
     model: Recommender
@@ -42,7 +42,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Windows:
-    """What all models are asked: validation and test users, and the slices of the test users."""
+    """The input of all models: validation and test users, and the slices of the test users."""
 
     info: SplitInfo
     catalogue: Catalogue
@@ -54,7 +54,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came out: means by model, slices, and the test lists of the largest k."""
+    """The results: means by model, slices, and the test lists of the largest k."""
 
     validation: dict[str, Metrics]
     test: dict[str, Metrics]
@@ -63,7 +63,7 @@ class Measured:
 
 
 def read_windows(split: Path, params: Params) -> Windows:
-    """Return both windows of the split; raises ContractError on leakage or when nobody is left to ask."""
+    """Return both windows of the split; raises ContractError on leakage, or for a window without users."""
     check_leakage(split)
     info, catalogue, train = read_info(split), read_catalogue(split), read_interactions(split)
     validation, test = (window_users(split, w, params.recommend.exclude_seen) for w in ("validation", "test"))
@@ -75,13 +75,13 @@ def read_windows(split: Path, params: Params) -> Windows:
 def measure(
     windows: Windows,
     loaders: Mapping[str, Callable[[], Recommender]],
-    champion: Champion | None,
+    champion: ServingChampion | None,
     params: Params,
     per_user_file: Path,
 ) -> Measured:
     """Return every model's metrics and write per_user.parquet, a row group for each model and slice.
 
-    Models are loaded one at a time. The champion answers for the test window only: it was chosen long ago.
+    Models are loaded one at a time. The champion is measured on the test window only: it is no candidate any more.
     """
     measured = Measured({}, {}, [], {})
     with pq.ParquetWriter(
@@ -96,7 +96,7 @@ def measure(
     return measured
 
 
-def summarise(windows: Windows, measured: Measured, champion: Champion | None, params: Params) -> Evaluation:
+def summarise(windows: Windows, measured: Measured, champion: ServingChampion | None, params: Params) -> Evaluation:
     """Return evaluation.json; the challenger is the best candidate on validation, the first named among equals."""
     section, info = params.evaluation, windows.info
     challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
@@ -127,8 +127,8 @@ def _rank(model: Recommender, users: Users, windows: Windows, params: Params) ->
     return rank(model, users, k, section.exclude_seen, windows.info.n_items, section.batch_users)
 
 
-def _of_all(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
-    """Return what is no mean over users, but of all their lists together."""
+def _list_metrics(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
+    """Return the metrics of all lists together, which are no means over users."""
     n_items = windows.info.n_items
     return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, users.ground_truth, n_items, ks)
 
@@ -137,7 +137,7 @@ def _validate(name: str, model: Recommender, windows: Windows, params: Params) -
     ks = params.evaluation.ks
     lists = _rank(model, windows.validation, windows, params)
     found = means(per_user(lists, windows.validation.ground_truth, ks))
-    found |= _of_all(lists, windows.validation, windows, ks)
+    found |= _list_metrics(lists, windows.validation, windows, ks)
     check_finite(found, f"{name} on validation")
     log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
     return found
@@ -153,9 +153,9 @@ def _test(
         writer.write_table(table)
         row = slice_row(table)
         if row.slice == "all":
-            whole = _of_all(lists, windows.test, windows, ks)
-            check_finite(whole, f"{name} on test")
-            measured.test[name] = row.metrics | whole
+            joint = _list_metrics(lists, windows.test, windows, ks)
+            check_finite(joint, f"{name} on test")
+            measured.test[name] = row.metrics | joint
         else:
             measured.slices.append(row)
     log.info("%s: %s %.4f on test", name, params.evaluation.primary, measured.test[name][params.evaluation.primary])

@@ -16,19 +16,19 @@ from components.ragged import Ragged
 
 
 def relevance(ranked: IntArray, targets: Ragged) -> BoolArray:
-    """Return (n_users, k), True at the places that hold a target; each distinct target counts once.
+    """Return (n_users, k), True at the positions that hold a target; each distinct target counts once.
 
     ranked: (n_users, k) item indices, best first; 0 fills a list that ran out and is never relevant.
-    targets: (n_users) rows. Raises ContractError when the two speak of different numbers of users.
+    targets: (n_users) rows. Raises ContractError when the two have different numbers of users.
     """
     if ranked.ndim != 2 or len(ranked) != len(targets):
         raise ContractError(f"ranked lists of shape {ranked.shape} for {len(targets)} users; expected one row a user")
     keys, width = _target_keys(targets, int(ranked.max(initial=0)))
-    asked = np.arange(len(ranked), dtype=np.int64)[:, None] * width + ranked  # (n_users, k)
-    place = np.searchsorted(keys, asked)
+    listed = np.arange(len(ranked), dtype=np.int64)[:, None] * width + ranked  # (n_users, k)
+    index = np.searchsorted(keys, listed)
     found = np.zeros(ranked.shape, dtype=np.bool_)
-    inside = place < len(keys)
-    found[inside] = keys[place[inside]] == asked[inside]
+    inside = index < len(keys)
+    found[inside] = keys[index[inside]] == listed[inside]
     return found & (ranked > 0) & ~_repeated(ranked)
 
 
@@ -85,7 +85,7 @@ def per_user(ranked: IntArray, targets: Ragged, ks: Sequence[int]) -> dict[str, 
 
 
 def coverage_at_k(ranked: IntArray, n_items: int, k: int) -> float:
-    """Return the share of the catalogue that stands in the first k of anybody's list, in [0, 1].
+    """Return the share of the catalogue that is in the first k of anybody's list, in [0, 1].
 
     One list for everybody gives k / n_items. Source: catalogue coverage, Ge, Delgado-Battenfeld & Jannach 2010.
     """
@@ -127,9 +127,9 @@ def _first(relevant: BoolArray, k: int) -> BoolArray:
     return relevant[:, :k]
 
 
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic], n_targets: NDArray[np.generic]) -> FloatArray:
+def _ratio(part: NDArray[np.generic], total: NDArray[np.generic], n_targets: NDArray[np.generic]) -> FloatArray:
     out = np.full(len(part), np.nan)
-    np.divide(part, whole, out=out, where=n_targets.astype(np.int64) > 0)
+    np.divide(part, total, out=out, where=n_targets.astype(np.int64) > 0)
     return out.astype(np.float32)
 
 
@@ -141,7 +141,7 @@ def _target_keys(targets: Ragged, at_least: int) -> tuple[NDArray[np.int64], int
 
 
 def _repeated(ranked: IntArray) -> BoolArray:
-    """Return True at each place whose item already stood further up in the same list."""
+    """Return True at each position whose item is further up in the same list already."""
     order = np.argsort(ranked, axis=1, kind="stable")
     ordered = np.take_along_axis(ranked, order, axis=1)
     again = np.zeros(ranked.shape, dtype=np.bool_)

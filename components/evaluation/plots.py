@@ -17,7 +17,7 @@ STYLE = Path(__file__).parent / "templates" / "plots.css"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PlotRow:
     """One line of a picture: a value with its interval. role: challenger, champion, candidate or baseline."""
 
     label: str
@@ -41,7 +41,7 @@ class At:
     high: float
 
 
-def bars(rows: Sequence[Estimate], title: str, description: str) -> str:
+def bars(rows: Sequence[PlotRow], title: str, description: str) -> str:
     """Return horizontal bars from zero with their intervals, and a diamond at `other`."""
     top = max(max(r.high, r.other or 0) for r in rows)
     ticks = nice_ticks(0, top)
@@ -61,7 +61,7 @@ def bars(rows: Sequence[Estimate], title: str, description: str) -> str:
     return _svg(parts, len(rows) * ROW + AXIS, title, description)
 
 
-def forest(rows: Sequence[Estimate], title: str, description: str) -> str:
+def forest(rows: Sequence[PlotRow], title: str, description: str) -> str:
     """Return differences as dots with intervals around a line at zero; "" without rows."""
     if not rows:
         return ""
@@ -100,7 +100,7 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
         f"{100 * x:g} %</text>"
         for x in xs
     ]
-    free = _apart([down(points[-1].y) for points in series.values()], 16)
+    free = _spread([down(points[-1].y) for points in series.values()], 16)
     for number, ((name, points), label) in enumerate(zip(series.items(), free, strict=True)):
         role, dashed = colours[number % 4], " dashed" if number >= 4 else ""
         shift = 3.0 * (number - (len(series) - 1) / 2)  # so that whiskers stand beside each other
@@ -115,8 +115,8 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
 
 def gains(differences: FloatArray, title: str, description: str) -> str:
     """Return the histogram of the per-user differences that are not zero, in twentieths from -1 to 1."""
-    moved = differences[differences != 0]
-    counts, edges = np.histogram(moved, bins=40, range=(-1, 1))
+    nonzero = differences[differences != 0]
+    counts, edges = np.histogram(nonzero, bins=40, range=(-1, 1))
     height, top = 170, max(int(counts.max(initial=0)), 1)
     x = _Scale(-1, 1, left=30, right=20)
     parts = [
@@ -176,13 +176,13 @@ def _grid(ticks: Sequence[float], x: _Scale, n_rows: int, show_sign: bool = Fals
     )
 
 
-def _scale(rows: Sequence[Estimate], low: float, high: float) -> _Scale:
+def _scale(rows: Sequence[PlotRow], low: float, high: float) -> _Scale:
     """Leave room for the longest label at the left and the longest numbers at the right."""
     left, right = max(len(r.label) for r in rows), max(len(r.text) for r in rows)
     return _Scale(low, high, left * CHARACTER + 22, right * CHARACTER + 22)
 
 
-def _label(row: Estimate, x: _Scale, y: float) -> str:
+def _label(row: PlotRow, x: _Scale, y: float) -> str:
     weight, low = (" strong" if row.strong else "") + _faint(row), y + 4.5
     return (
         f'<text class="label{weight}" x="{x.left - 12:.1f}" y="{low:.1f}" text-anchor="end">{escape(row.label)}</text>'
@@ -190,18 +190,18 @@ def _label(row: Estimate, x: _Scale, y: float) -> str:
     )
 
 
-def _whisker(row: Estimate, x: _Scale, y: float) -> str:
+def _whisker(row: PlotRow, x: _Scale, y: float) -> str:
     low, high = x(row.low), x(row.high)
     path = f"M{low:.1f} {y:.1f} H{high:.1f} M{low:.1f} {y - 5:.1f} v10 M{high:.1f} {y - 5:.1f} v10"
     return f'<path class="whisker{_faint(row)}" d="{path}"/>'
 
 
-def _faint(row: Estimate) -> str:
+def _faint(row: PlotRow) -> str:
     return " faint" if row.faint else ""
 
 
-def _apart(places: Sequence[float], gap: float) -> list[float]:
-    """Return the places, in their order, moved down where two are closer than the gap."""
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """Return the positions, in their order, moved down where two are closer than the gap."""
     out, last = list(places), -np.inf
     for i in np.argsort(places, kind="stable"):
         out[i] = last = max(places[i], last + gap)

@@ -1,4 +1,4 @@
-"""Who is asked what: leak-free windows, users with a ground truth, and ranked lists that keep their contract."""
+"""The evaluation protocol: windows without leaks, users with a ground truth, and checked ranked lists."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -23,9 +23,9 @@ from components.times import to_iso
 
 
 def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
-    """Raise ContractError("leakage: ...") when a window of the split holds what belongs to a later one.
+    """Raise ContractError("leakage: ...") when a window of the split holds events of a later one.
 
-    names: the windows that are looked at, oldest first; the files of others are not opened.
+    names: the windows to check, oldest first; the files of others are not opened.
     global_time: every event of a window lies between its ends. leave_one_out: no event of a user is later than one of
     the same user in a later window (ties keep the source's order), and none is in two windows.
     """
@@ -48,10 +48,10 @@ def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
 
 
 def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
-    """Return the users of "validation" or "test" who have something to be found.
+    """Return the users of "validation" or "test" who have targets.
 
-    With exclude_seen, no list can hold what a user had before: those targets leave the ground truth, and users
-    without any other leave the window. Raises ContractError when nobody is left, or a history reaches into the window.
+    With exclude_seen, no list can hold what is in the history: those targets are dropped, and users without any other
+    too. Raises ContractError when no user is left, or a history reaches into the window.
     """
     users = read_users(split, window)
     info = read_info(split)
@@ -63,20 +63,20 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
             f"{window} window starts, one of them at {to_iso(int(users.history.timestamp[late][0]))}; run the stage "
             "`split` again"
         )
-    kept = users.without_seen() if exclude_seen else users
-    if not len(kept):
+    remaining = users.without_seen() if exclude_seen else users
+    if not len(remaining):
         raise ContractError(
             f"{window} window from {to_iso(users.now)} has 0 users with a target left (of {len(users)}); "
             "widen split.test_days or split.validation_days, or set recommend.exclude_seen to false"
         )
-    return kept
+    return remaining
 
 
 def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> IntArray:
-    """Return (n_users, k) the model's lists, made in batches. The model is not shown the targets.
+    """Return (n_users, k) the model's lists, made in batches. The model does not get the targets.
 
     Raises ContractError when a list breaks its contract: an unknown, repeated or seen item, a NaN score, or no item
-    for anybody.
+    for any user.
     """
     lists = np.zeros((len(users), k), dtype=np.int32)
     for start, batch in users.batches(batch_users):
@@ -91,9 +91,9 @@ def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: 
 def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:
     """Return whether a champion with these ends (us) may have learned or been tuned on this test window.
 
-    global_time: it was trained and tuned strictly before the window starts, or it saw it. (That it was promoted on
-    some of these days flatters the champion a little: the safe side.) leave_one_out: ends say nothing about single
-    users, so only a champion of this very split (same ends, same catalogue) counts as unseeing.
+    global_time: it was trained and tuned strictly before the window starts, or it saw it. (Promotion on
+    some of these days favours the champion a little, which is the safe side.) leave_one_out: ends say nothing about
+    single users, so only a champion of this very split (same ends, same catalogue) counts as one that did not.
     """
     if info.protocol == "leave_one_out":
         return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)
@@ -116,25 +116,25 @@ def _check_order(windows: dict[str, Interactions], split: Path) -> None:
         if twins:
             raise ContractError(
                 f"leakage: {split}/{earlier}.parquet holds {twins} event(s) of {later}.parquet: same user, "
-                "item, time and kind; what is asked for must not be trained on. Run the stage `split` again"
+                "item, time and kind; targets must not be trained on. Run the stage `split` again"
             )
 
 
 def _twins(one: Interactions, other: Interactions) -> int:
-    """Return how many events of known users stand in both: same user, item, time and kind."""
+    """Return how many events of known users are in both: same user, item, time and kind."""
     mine, theirs = _pairs(one), _pairs(other)
-    shared = np.intersect1d(mine[mine > 0], theirs[theirs > 0])  # few: only these are looked at one by one
-    return len(_marks(one, np.isin(mine, shared)) & _marks(other, np.isin(theirs, shared)))
+    shared = np.intersect1d(mine[mine > 0], theirs[theirs > 0])  # few: only these are compared one by one
+    return len(_identities(one, np.isin(mine, shared)) & _identities(other, np.isin(theirs, shared)))
 
 
 def _pairs(events: Interactions) -> TimeArray:
-    """Return (n,) a number for each pair of a known user and an item; 0 for strangers."""
+    """Return (n,) a number for each pair of a known user and an item; 0 for unknown users."""
     pairs = events.user_idx.astype(np.int64) * (events.n_items + 1) + events.item_idx
     return np.where(events.user_idx > 0, pairs, 0)
 
 
-def _marks(events: Interactions, rows: BoolArray) -> set[tuple[int, ...]]:
-    """Return what each of these events is told from others by."""
+def _identities(events: Interactions, rows: BoolArray) -> set[tuple[int, ...]]:
+    """Return the identity of each of these events."""
     columns = (getattr(events, c)[rows].tolist() for c in ("user_idx", "item_idx", "timestamp", "event"))
     return set(zip(*columns, strict=True))
 

@@ -1,7 +1,7 @@
-"""One HTML page about an evaluation, for people: self-contained, escaped, without a script or a user id.
+"""One HTML page about an evaluation, self-contained, escaped, without a script or a user id.
 
-It reads what the stage measured and adds intervals. It takes no side: whether the challenger ships is the gate's to
-decide. Titles are shown only in counts over all users, so that no one's basket can be read from it.
+It adds intervals to what the stage measured, and gives no verdict: the gate decides whether the challenger ships.
+Titles are shown only as counts over all users, so that nobody's basket can be read from it.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from components.contracts import Catalogue, Evaluation, IntArray, Interval
-from components.evaluation import plots
-from components.evaluation import report_data as views
+from components.evaluation import plots, report_data
 from components.evaluation.metrics import METRICS
 from components.evaluation.results import read_values
 
@@ -22,7 +21,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Protocol:
-    """What the page tells about how things were measured."""
+    """How things were measured, as the page describes it."""
 
     ks: list[int]
     exclude_seen: bool
@@ -46,29 +45,33 @@ def write_report(
     evaluation: Evaluation,
     favourites: Mapping[str, list[Favourite]],
     protocol: Protocol,
-    bootstrap: views.Bootstrap,
+    bootstrap: report_data.Bootstrap,
 ) -> dict[str, Interval]:
     """Write out/report.html and out/plots/*.svg from out/per_user.parquet; return the gain over each other model."""
     values = read_values(out / "per_user.parquet", evaluation.primary, "all")
-    against = views.reference(evaluation)
-    rows = views.differences(evaluation, values, bootstrap, protocol.min_gain)
-    slices = views.slice_views(evaluation, out / "per_user.parquet", bootstrap, protocol.min_slice_users)
+    against = report_data.reference(evaluation)
+    rows = report_data.differences(evaluation, values, bootstrap, protocol.min_gain)
+    slices = report_data.slice_views(evaluation, out / "per_user.parquet", bootstrap, protocol.min_slice_users)
     ours, theirs = values[evaluation.challenger], values[against]
-    metric = views.metric_label(evaluation.primary)
+    metric = report_data.metric_label(evaluation.primary)
     pictures = {
         "models": plots.bars(
-            views.model_lines(evaluation, values, bootstrap),
+            report_data.model_lines(evaluation, values, bootstrap),
             f"{metric} by model",
             "Exact numbers stand beside the bars.",
         ),
         "differences": plots.forest(
-            views.difference_lines(rows), "Challenger minus each other model", "Exact numbers stand beside the dots."
+            report_data.difference_lines(rows),
+            "Challenger minus each other model",
+            "Exact numbers stand beside the dots.",
         ),
         "gains": plots.gains(
             ours - theirs, "Per-user differences that are not zero", "The counts of users stand above the picture."
         ),
         "slices": plots.forest(
-            views.slice_lines(slices), "Challenger minus reference by slice", "Exact numbers are in the table below."
+            report_data.slice_lines(slices),
+            "Challenger minus reference by slice",
+            "Exact numbers are in the table below.",
         ),
     }
     (out / "plots").mkdir(exist_ok=True)
@@ -77,11 +80,11 @@ def write_report(
             (out / "plots" / f"{name}.svg").write_text(plots.standalone(svg), encoding="utf-8")
     page = render(
         e=evaluation,
-        models=views.ranked_models(evaluation),
+        models=report_data.ranked_models(evaluation),
         against=against,
         differences=rows,
         slices=slices,
-        moved=views.moved(ours, theirs),
+        win_loss=report_data.win_loss(ours, theirs),
         pictures=pictures,
         favourites=favourites,
         protocol=protocol,
@@ -93,13 +96,13 @@ def write_report(
 
 
 def favourites_of(lists: IntArray, catalogue: Catalogue, k: int, n: int) -> list[Favourite]:
-    """Return the n products that stand in the first k of most users' lists; equals in order of item_idx."""
+    """Return the n products in the first k of most users' lists; equals in order of item_idx."""
     counts = np.bincount(lists[:, :k].ravel(), minlength=len(catalogue) + 1)
     counts[0] = 0
     best = np.argsort(-counts, kind="stable")[:n]
     return [
         Favourite(
-            views.clean_title(catalogue.title[i]) or views.clean_title(catalogue.item_id[i]),
+            report_data.clean_title(catalogue.title[i]) or report_data.clean_title(catalogue.item_id[i]),
             float(counts[i] / len(lists)),
         )
         for i in best.tolist()
@@ -120,14 +123,17 @@ def render(e: Evaluation, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "metric": views.metric_label,
-        "day": views.day,
+        "metric": report_data.metric_label,
+        "day": report_data.day,
         "signed": plots.signed,
         "num": lambda value: f"{value:.4f}",
         "percent": lambda value, digits=1: f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%",
-        "people": views.people,
+        "approximate": report_data.approximate_count,
     }
-    environment.globals |= {"long_label": lambda m: views.long_label(e, m), "role": lambda m: views.role(e, m)}
+    environment.globals |= {
+        "long_label": lambda m: report_data.long_label(e, m),
+        "role": lambda m: report_data.role(e, m),
+    }
     pictures = {name: Markup(svg) for name, svg in context.pop("pictures").items()}  # noqa: S704 (our own SVG, escaped)
     style = Markup("".join((TEMPLATES / f).read_text(encoding="utf-8") for f in ("report.css", "plots.css")))  # noqa: S704
     return environment.get_template("report.html").render(e=e, pictures=pictures, style=style, **context) + "\n"

@@ -1,4 +1,4 @@
-"""What the report's page shows, worked out from an evaluation: words, numbers and lines of pictures."""
+"""The content of the report, computed from an evaluation: labels, numbers and rows of plots."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from components.contracts import Evaluation, FloatArray, Interval
 from components.evaluation.comparison import paired_bootstrap, users_needed
-from components.evaluation.plots import Estimate, signed
+from components.evaluation.plots import PlotRow, signed
 from components.evaluation.results import read_values
 
 MAX_TITLE = 90  # characters shown of a product's title
@@ -76,7 +76,7 @@ class SliceView:
 
 
 @dataclass(frozen=True)
-class Moved:
+class WinLoss:
     """How many users are better, equally and worse served than by the reference."""
 
     better: int
@@ -92,14 +92,14 @@ def role(evaluation: Evaluation, model: str) -> str:
 
 
 def long_label(evaluation: Evaluation, model: str) -> str:
-    """Return a model as prose names it: "als", or "champion (ease, version 3)"."""
+    """Return the label of a model: "als", or "champion (ease, version 3)"."""
     if model == "champion" and evaluation.champion:
         return f"champion ({evaluation.champion.model}, version {evaluation.champion.version})"
     return model
 
 
 def reference(evaluation: Evaluation) -> str:
-    """Return whom the challenger is shown against: the champion, or where there is none the best simple baseline."""
+    """Return the reference of the challenger: the champion, or without one the best simple baseline."""
     if evaluation.champion:
         return "champion"
     return max(evaluation.baselines, key=lambda name: evaluation.test[name][evaluation.primary])
@@ -150,14 +150,14 @@ def slice_views(
     return views
 
 
-def moved(challenger: FloatArray, other: FloatArray) -> Moved:
+def win_loss(challenger: FloatArray, other: FloatArray) -> WinLoss:
     """Count the users by the sign of their difference."""
     difference = challenger - other
     better, worse = int((difference > 0).sum()), int((difference < 0).sum())
-    return Moved(better, len(difference) - better - worse, worse)
+    return WinLoss(better, len(difference) - better - worse, worse)
 
 
-def model_lines(evaluation: Evaluation, values: Mapping[str, FloatArray], bootstrap: Bootstrap) -> list[Estimate]:
+def model_lines(evaluation: Evaluation, values: Mapping[str, FloatArray], bootstrap: Bootstrap) -> list[PlotRow]:
     """Return a bar for each model: test mean, its interval, and the validation mean as the second mark."""
     lines = []
     for name in ranked_models(evaluation):
@@ -165,7 +165,7 @@ def model_lines(evaluation: Evaluation, values: Mapping[str, FloatArray], bootst
         text = f"{interval.gain:.4f}  ±{(interval.high - interval.low) / 2:.4f}"
         validation = evaluation.validation.get(name, {}).get(evaluation.primary)
         lines.append(
-            Estimate(
+            PlotRow(
                 name,
                 role(evaluation, name),
                 interval.gain,
@@ -179,20 +179,20 @@ def model_lines(evaluation: Evaluation, values: Mapping[str, FloatArray], bootst
     return lines
 
 
-def difference_lines(rows: list[Difference]) -> list[Estimate]:
+def difference_lines(rows: list[Difference]) -> list[PlotRow]:
     """Return a dot for each difference, the reference in bold."""
     return [
-        Estimate(
+        PlotRow(
             f"over {r.other}", r.role, r.interval.gain, r.interval.low, r.interval.high, span(r.interval), strong=i == 0
         )
         for i, r in enumerate(rows)
     ]
 
 
-def slice_lines(views: list[SliceView]) -> list[Estimate]:
+def slice_lines(views: list[SliceView]) -> list[PlotRow]:
     """Return a dot for each slice that has an interval."""
     return [
-        Estimate(v.label, "challenger", v.interval.gain, v.interval.low, v.interval.high, f"{v.n_users:,} users",
+        PlotRow(v.label, "challenger", v.interval.gain, v.interval.low, v.interval.high, f"{v.n_users:,} users",
                  faint=not v.judged)
         for v in views
         if v.interval
@@ -204,8 +204,8 @@ def span(interval: Interval) -> str:
     return f"{signed(interval.gain)} ({signed(interval.low)} to {signed(interval.high)})"
 
 
-def people(n: int) -> str:
-    """Return a number of users in words: "about 1,600", two digits being all that such an estimate holds."""
+def approximate_count(n: int) -> str:
+    """Return a number of users in words: "about 1,600", with two significant digits."""
     if n >= 10_000_000:
         return "more than 10 million"
     digits = max(0, len(str(n)) - 2)
@@ -232,7 +232,7 @@ def day(iso: str) -> str:
 
 def clean_title(title: str) -> str:
     """Return a title fit to lay out: no control or format characters, one line, at most MAX_TITLE characters."""
-    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in title)
-    kept = "".join(c for c in kept if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
-    line = " ".join(kept.split())
+    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in title)
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    line = " ".join(text.split())
     return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1] + "…"

@@ -1,4 +1,4 @@
-"""The tables that leave the room: per user, per slice, per model. A value that is missing stops the run."""
+"""Tables of results per user, slice and model. A missing value is an error."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ def user_rows(
 
 
 def list_metrics(lists: IntArray, n_items: int, popularity: FloatArray, ks: Sequence[int]) -> Metrics:
-    """Return what is true of all lists together: coverage_at_k and mean novelty_at_k (users with a list) for each k."""
+    """Return the metrics of all lists together: coverage_at_k and mean novelty_at_k (users with a list) for each k."""
     coverage = {f"coverage_at_{k}": coverage_at_k(lists, n_items, k) for k in ks}
     novelty = {f"novelty_at_{k}": float(np.nanmean(novelty_at_k(lists, popularity, k), dtype=np.float64)) for k in ks}
     return coverage | novelty
@@ -65,7 +65,7 @@ def check_finite(metrics: Metrics, where: str) -> None:
 def read_values(per_user_file: Path, metric: str, slice_name: str) -> dict[str, FloatArray]:
     """Return model -> (n_users,) values of one metric on one slice of per_user.parquet; row i is the same user for all.
 
-    Raises ContractError when the file is damaged, or the models were not asked the same users.
+    Raises ContractError when the file is damaged, or the models were measured on different users.
     """
     columns = ["user_row", "model", metric]
     try:

@@ -1,6 +1,6 @@
-"""Parts of the test users and target items where an average may hide a loss.
+"""Slices of the test users and target items, where an average may hide a loss.
 
-A slice is a mask over the targets, whatever it is about: a user outside of it has no targets left, and so no value.
+A slice is always a mask over the targets: a user outside of it has no targets left, and so no value.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_use
 
     all         every target
     user:cold   fewer than cold_user_events events in the user's history at the start of the window; user:warm the rest
-    item:cold   targets that no training event names ((n_items + 1,) `trained` is False); item:warm the rest
-    language:xx targets whose product speaks xx; language:unknown where the shop does not say
+    item:cold   targets without a training event ((n_items + 1,) `trained` is False); item:warm the rest
+    language:xx targets whose product is in language xx; language:unknown where the shop does not say
     """
     targets = users.ground_truth
     items = targets.item_idx

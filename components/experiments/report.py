@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.evaluation.plots import Estimate, forest, standalone
+from components.evaluation.plots import PlotRow, forest, standalone
 from components.experiments.decision import estimates_by_day
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import Outcomes
@@ -22,7 +22,7 @@ def draw_differences(experiment: Experiment, outcomes: Outcomes) -> str:
                 label = day if len(experiment.arms) == 2 else f"{day} {arm.name}"
                 role = "challenger" if estimate.sign > 0 else "champion" if estimate.sign < 0 else "candidate"
                 interval = (estimate.value, estimate.low, estimate.high)
-                rows.append(Estimate(label, role, *interval, text, strong=bool(estimate.sign)))
+                rows.append(PlotRow(label, role, *interval, text, strong=bool(estimate.sign)))
     if not rows:
         return ""
     control = experiment.arms[0].name

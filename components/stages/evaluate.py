@@ -7,8 +7,7 @@ from pathlib import Path
 from components.contracts import ChampionRef, Evaluation, Interval, Recommender
 from components.data.tables import SplitInfo
 from components.errors import ContractError
-from components.evaluation import evaluator, report
-from components.evaluation import report_data as views
+from components.evaluation import evaluator, report, report_data
 from components.evaluation.protocol import champion_saw_test
 from components.io import write_record
 from components.params import Params
@@ -42,7 +41,7 @@ def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
     return {name: partial(load_model, model_folder(root / "models", name)) for name in names}
 
 
-def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.Champion | None:
+def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:
     """Return the champion in the folder, adapted to the items of this split; None where champion.json is null.
 
     Raises TamperedError when its bundle is not the one that champion.json names.
@@ -58,7 +57,7 @@ def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluat
     ref = ChampionRef.model_validate_json(text)
     bundle = open_bundle(folder / "bundle", ref.digest)
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
-    return evaluator.Champion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)
+    return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)
 
 
 def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:
@@ -77,7 +76,7 @@ def _report(
     out: Path, windows: evaluator.Windows, measured: evaluator.Measured, evaluation: Evaluation, params: Params
 ) -> dict[str, Interval]:
     section, k = params.evaluation, int(params.evaluation.primary.rsplit("_", 1)[1])
-    shown = (evaluation.challenger, views.reference(evaluation))
+    shown = (evaluation.challenger, report_data.reference(evaluation))
     return report.write_report(
         out,
         evaluation,
@@ -91,7 +90,7 @@ def _report(
             n_validation_users=len(windows.validation),
             min_gain=params.gate.min_gain,
         ),
-        views.Bootstrap(params.gate.confidence, params.gate.resamples, params.seed),
+        report_data.Bootstrap(params.gate.confidence, params.gate.resamples, params.seed),
     )
 
 

@@ -1,1 +1,1 @@
-"""A search over the knobs of each model, judged on the validation window alone; learning curves."""
+"""Search over the parameters of each model on the validation window; learning curves."""

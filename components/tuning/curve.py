@@ -1,8 +1,8 @@
-"""The learning curve: the validation metric of models that learned from a share of the training users.
+"""The learning curve: the validation metric of models fitted on a share of the training users.
 
-A share of users, not of events: what a user did in a row is the label of a sequence model and the co-occurrence of a
-collaborative one; thinned by event, both would vanish with the square of the share. The smaller share is part of the
-larger one. Who is asked, and with what history, never changes.
+A share of users, not of events: consecutive events are the labels of a sequence model and the co-occurrences of a
+collaborative one; thinned by event, both would fall with the square of the share. A smaller share is a subset of a
+larger one. The validation users and their histories are always the same.
 """
 
 from dataclasses import replace
@@ -13,33 +13,33 @@ from components.contracts import Interactions, Record
 from components.errors import ContractError
 from components.evaluation.comparison import paired_bootstrap
 from components.params import Params
-from components.tuning.measure import World, measure
+from components.tuning.measure import TuningData, measure
 
 
 class Point(Record):
-    """One model at one share of the labels."""
+    """One model fitted on one share of the users."""
 
     model: str
     share: float  # of the training users
-    n_users: int  # that it learned from
+    n_users: int  # that it was fitted on
     n_events: int
     value: float  # mean of the primary metric over validation users, and its bootstrap interval
     low: float
     high: float
 
 
-def thinned(interactions: Interactions, share: float, seed: int) -> Interactions:
+def subsample_training(interactions: Interactions, share: float, seed: int) -> Interactions:
     """Return the events of the first ceil(share * n) of the known users in an order drawn by seed.
 
-    Anonymous events are thinned one by one. Raises ContractError where no event is left.
+    Anonymous events are sampled one by one. Raises ContractError where no event is left.
     """
     rng = np.random.default_rng(seed)
     users = np.unique(interactions.user_idx[interactions.user_idx > 0])
     order = rng.permutation(users)
     n = int(np.ceil(share * len(users)))
-    kept = np.zeros(interactions.n_users + 1, np.bool_)
-    kept[order[:n]] = True
-    mask = kept[interactions.user_idx]
+    chosen = np.zeros(interactions.n_users + 1, np.bool_)
+    chosen[order[:n]] = True
+    mask = chosen[interactions.user_idx]
     anonymous = interactions.user_idx == 0
     mask[anonymous] = rng.random(int(anonymous.sum())) < share
     if not mask.any():
@@ -48,10 +48,10 @@ def thinned(interactions: Interactions, share: float, seed: int) -> Interactions
     return replace(interactions, **{name: getattr(interactions, name)[mask] for name in columns})
 
 
-def point(world: World, model: str, share: float, params: Params) -> Point:
+def point(data: TuningData, model: str, share: float, params: Params) -> Point:
     """Fit the model on the share and return its metric on the validation users."""
-    events = thinned(world.interactions, share, params.seed)
-    values = measure(world, model, params, events)
+    events = subsample_training(data.interactions, share, params.seed)
+    values = measure(data, model, params, events)
     gate = params.gate
     mean = paired_bootstrap(values, np.zeros_like(values), gate.confidence, gate.resamples, params.seed)
     return Point(

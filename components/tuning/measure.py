@@ -1,4 +1,4 @@
-"""One model with given parameters on the validation window. Nothing here opens the test window."""
+"""One model with given parameters, measured on the validation window. Nothing here opens the test window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ READ = ("train.parquet", "validation.parquet", "items.parquet")  # of the split;
 
 
 @dataclass(frozen=True)
-class World:
-    """What a trial learns from, and whom it is asked about."""
+class TuningData:
+    """The training events, the catalogue and the validation users of a trial."""
 
     interactions: Interactions
     catalogue: Catalogue
-    tuning: Users  # the validation window, as models are given it when they are fitted
-    asked: Users  # its users with something to be found
+    fit_users: Users  # the validation window, as models get it when they are fitted
+    eval_users: Users  # its users with a target left
 
 
 def digest(root: Path) -> str:
-    """Return a digest of all that a trial reads, and of the models' code."""
+    """Return a digest of all files that a trial reads, and of the models' code."""
     split = root / "data/split"
     info = read_info(split)
     found = sha256(f"{info.protocol} {info.train_end} {info.max_history}".encode())
@@ -39,8 +39,8 @@ def digest(root: Path) -> str:
     return found.hexdigest()
 
 
-def read_world(root: Path, params: Params) -> World:
-    """Return the split and features below root; kept until they change, for the next trial asks for the same.
+def read_tuning_data(root: Path, params: Params) -> TuningData:
+    """Return the split and features below root; cached until they change, as the next trial reads the same.
 
     Raises ContractError where validation data leaked into training data.
     """
@@ -48,10 +48,10 @@ def read_world(root: Path, params: Params) -> World:
 
 
 @lru_cache(maxsize=1)
-def _read(root: Path, _: str, exclude_seen: bool) -> World:
+def _read(root: Path, _: str, exclude_seen: bool) -> TuningData:
     split = root / "data/split"
     check_leakage(split, ("train", "validation"))
-    return World(
+    return TuningData(
         read_interactions(split),
         read_catalogue(split, root / "features"),
         read_users(split, "validation"),
@@ -60,7 +60,7 @@ def _read(root: Path, _: str, exclude_seen: bool) -> World:
 
 
 def measure(
-    world: World,
+    data: TuningData,
     model: str,
     params: Params,
     interactions: Interactions | None = None,
@@ -68,14 +68,14 @@ def measure(
 ) -> FloatArray:
     """Fit the model on the interactions (default: all) and return the primary metric of each validation user.
 
-    A trial is this one process, whatever trainer.devices a retrain has.
-    after_epoch is told the validation NDCG of a model that is trained by epochs; what it raises ends the training.
+    A trial runs in this process alone, whatever trainer.devices is.
+    after_epoch is called with the validation NDCG by models trained in epochs; an exception from it ends the training.
     """
     trainer = params.trainer.model_copy(update={"devices": 1, "strategy": "auto"})
     recommender = create(model, params.model_copy(update={"trainer": trainer}))
     recommender.after_epoch = after_epoch
-    recommender.fit(interactions or world.interactions, world.catalogue, world.tuning)
+    recommender.fit(interactions or data.interactions, data.catalogue, data.fit_users)
     k = int(params.evaluation.primary.rsplit("_", 1)[1])
-    section, n_items = params.recommend, world.interactions.n_items
-    lists = rank(recommender, world.asked, k, section.exclude_seen, n_items, section.batch_users)
-    return per_user(lists, world.asked.ground_truth, [k])[params.evaluation.primary]
+    section, n_items = params.recommend, data.interactions.n_items
+    lists = rank(recommender, data.eval_users, k, section.exclude_seen, n_items, section.batch_users)
+    return per_user(lists, data.eval_users.ground_truth, [k])[params.evaluation.primary]

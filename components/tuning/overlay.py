@@ -1,4 +1,4 @@
-"""tuned.yaml: what a search found, as the overlay that the next runs of the shop start from. It says where from."""
+"""tuned.yaml: the result of a search, as the overlay that later runs of the shop start from, with its origin."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ AS_OF = re.compile(r"^# Found by `carousel tune` as of (\S+);")
 def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[str, str]) -> Path:
     """Write the values over those of an earlier search, with a line for each model on where they come from.
 
-    The file is of the later moment of the two.
+    The moment in the file is the later of the two.
     """
     file = shop / FILE
     text = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -34,13 +34,13 @@ def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[st
 
 
 def find(shop: Path, as_of: datetime) -> Path | None:
-    """Return the shop's overlay; None where there is none, or where it was found later than as_of: nobody knew it."""
+    """Return the shop's overlay; None without one, or with one found after as_of."""
     file = shop / FILE
     if not file.exists():
         return None
     found = _as_of(file.read_text(encoding="utf-8"))
     if found is not None and found > as_of:
-        log.info("%s was found as of %s, later than what this run sees: left out", file, found.isoformat())
+        log.info("%s was found as of %s, later than the moment of this run: ignored", file, found.isoformat())
         return None
     return file
 

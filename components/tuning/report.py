@@ -6,11 +6,11 @@ from pathlib import Path
 from components.evaluation import plots
 from components.io import write_json
 from components.tuning.curve import Point
-from components.tuning.winner import Found
+from components.tuning.winner import BestTrial
 
 
-def found_table(found: Sequence[Found]) -> list[dict[str, str]]:
-    """Return a row for each model: metric now and at its best, the gain's interval, the verdict, the values."""
+def best_trials_table(rows: Sequence[BestTrial]) -> list[dict[str, str]]:
+    """Return a row for each model: metric now and of the best trial, the gain's interval, the verdict, the values."""
     return [
         {
             "model": row.model,
@@ -18,10 +18,10 @@ def found_table(found: Sequence[Found]) -> list[dict[str, str]]:
             "best": f"{row.best:.4f}",
             "gain": f"{row.gain.low:+.4f} to {row.gain.high:+.4f}" if row.gain else "-",
             "better": "yes" if row.wins else "no",
-            "trials": f"{row.n_trials} ({row.n_pruned} cut short, {row.n_failed} failed)",
+            "trials": f"{row.n_trials} ({row.n_pruned} pruned, {row.n_failed} failed)",
             "changes": row.changes(),
         }
-        for row in found
+        for row in rows
     ]
 
 

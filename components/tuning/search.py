@@ -1,7 +1,7 @@
-"""The search: Optuna proposes, a trial measures, a file keeps. The only door to Optuna.
+"""The search: Optuna proposes values, a trial measures them, a file stores the result. Only this module imports Optuna.
 
-A trial is a function of the seed, its number and the trials before it; so a search that was killed goes on as if it
-had not been, and the same seed makes the same trials. Trial 0 is the present knobs.
+A trial is a function of the seed, its number and the trials before it; so a killed search resumes to the same result,
+and the same seed gives the same trials. Trial 0 has the current parameters.
 """
 
 import json
@@ -18,13 +18,13 @@ from components.errors import ContractError, ParamsError
 from components.io import read_record, sha256_bytes, write_record
 from components.params import Params, section_of
 from components.tuning import space
-from components.tuning.measure import digest, measure, read_world
+from components.tuning.measure import digest, measure, read_tuning_data
 
 log = logging.getLogger(__name__)
 
 
 class Trial(Record):
-    """One set of values, and what came of it."""
+    """One set of values and its result."""
 
     model: str
     number: int
@@ -36,28 +36,28 @@ class Trial(Record):
     why: str  # of a failed trial
 
 
-class _CutShort(Exception):
-    """No fault, but the pruner's answer: the trial is below the median of the others."""
+class _PrunedError(Exception):
+    """Raised when the pruner stops a trial that is below the median of the others."""
 
 
 def key_of(root: Path, params: Params, model: str) -> str:
-    """Return a digest of all that a model's trials depend on; trials of anything else are not gone on with."""
+    """Return a digest of all that a model's trials depend on; trials with another key are not continued."""
     tune, models = params.tune, params.models
     sections: dict[str, Any] = {"model": getattr(models, model), "prior": models.popularity, "lists": params.recommend}
     sections |= tune.of(model) | ({"trainer": params.trainer} if model == "sequence" else {})
-    told = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    contents = {name: section.model_dump(mode="json") for name, section in sections.items()}
     numbers = [params.seed, params.evaluation.primary, tune.startup_trials, tune.max_epochs, tune.min_epochs]
-    return sha256_bytes(f"{digest(root)}{json.dumps(told, sort_keys=True)}{numbers}".encode())
+    return sha256_bytes(f"{digest(root)}{json.dumps(contents, sort_keys=True)}{numbers}".encode())
 
 
 def run_trial(root: Path, folder: Path, params: Params, model: str, number: int) -> Trial:
-    """Return trial `number` of the model: as it was kept in folder, or measured now on the split and features in root.
+    """Return trial `number` of the model: read from folder, or measured now on the split and features in root.
 
-    The trials before it are there already. Values that do not work, such as a learning rate that diverges, make a
-    failed trial; present knobs that do not work raise what the model says.
+    The trials before it must be there. Values that fail, such as a learning rate that diverges, make a failed trial;
+    for the current parameters (trial 0) the error is raised.
     """
-    kept = _opened(folder / model, key_of(root, params, model))
-    file = kept / f"{number:03d}.json"
+    trials = _prepared_folder(folder / model, key_of(root, params, model))
+    file = trials / f"{number:03d}.json"
     if file.exists():
         return read_record(file, Trial, "trial")
     trial, values = _measured(root, params, model, number, read_trials(folder, model)[:number])
@@ -70,7 +70,7 @@ def run_trial(root: Path, folder: Path, params: Params, model: str, number: int)
 
 
 def read_trials(folder: Path, model: str) -> list[Trial]:
-    """Return the trials of a model that are kept in folder, in their order."""
+    """Return the trials of a model that are stored in folder, in their order."""
     return [read_record(file, Trial, "trial") for file in sorted((folder / model).glob("*.json"))]
 
 
@@ -82,14 +82,14 @@ def read_values(folder: Path, trial: Trial) -> FloatArray:
     return values
 
 
-def told(trial: Trial, primary: str) -> str:
-    """Return what came of a trial, in one line."""
-    came = f"{primary} {trial.value:.4f}" if trial.value is not None else trial.state
-    name = "present knobs" if trial.number == 0 else f"trial {trial.number}"
-    return f"{trial.model}, {name}: {came} with {space.told(trial.values)}"
+def format_trial(trial: Trial, primary: str) -> str:
+    """Return the result of a trial in one line."""
+    result = f"{primary} {trial.value:.4f}" if trial.value is not None else trial.state
+    name = "current parameters" if trial.number == 0 else f"trial {trial.number}"
+    return f"{trial.model}, {name}: {result} with {space.format_values(trial.values)}"
 
 
-def _opened(folder: Path, key: str) -> Path:
+def _prepared_folder(folder: Path, key: str) -> Path:
     """Return the folder, empty where it held trials of another search."""
     mark = folder / "search.txt"
     if not mark.exists() or mark.read_text(encoding="utf-8") != key:
@@ -103,23 +103,23 @@ def _measured(
     root: Path, params: Params, model: str, number: int, earlier: list[Trial]
 ) -> tuple[Trial, FloatArray | None]:
     started = time.monotonic()
-    asked = _ask(params, model, number, earlier) if number else None
-    values = _rounded(params, model, asked.params) if asked else space.present(params, model)
+    proposed = _propose(params, model, number, earlier) if number else None
+    values = _rounded(params, model, proposed.params) if proposed else space.current_values(params, model)
     bound = _bound(params, values)
     epochs: list[float] = []
 
     def after_epoch(value: float) -> None:
         epochs.append(value)
-        if asked and len(epochs) < bound["trainer.max_epochs"]:  # after the last epoch there is nothing to save
-            asked.report(value, len(epochs))
-            if asked.should_prune():
-                raise _CutShort
+        if proposed and len(epochs) < bound["trainer.max_epochs"]:  # pruning after the last epoch saves nothing
+            proposed.report(value, len(epochs))
+            if proposed.should_prune():
+                raise _PrunedError
 
     state, why, found = "complete", "", None
     try:
         own = space.with_values(params, {**values, **bound})
-        found = measure(read_world(root, params), model, own, after_epoch=after_epoch)
-    except _CutShort:
+        found = measure(read_tuning_data(root, params), model, own, after_epoch=after_epoch)
+    except _PrunedError:
         state = "pruned"
     except (ContractError, ParamsError) as error:
         if number == 0:
@@ -132,12 +132,12 @@ def _measured(
 
 
 def _bound(params: Params, values: space.Values) -> dict[str, float]:
-    asked = values.get("trainer.max_epochs", params.trainer.max_epochs)
-    return {"trainer.max_epochs": min(asked, params.tune.max_epochs)}
+    epochs = values.get("trainer.max_epochs", params.trainer.max_epochs)
+    return {"trainer.max_epochs": min(epochs, params.tune.max_epochs)}
 
 
-def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
-    """Return Optuna's next trial, after the earlier ones."""
+def _propose(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
+    """Return Optuna's next trial given the earlier ones."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -156,7 +156,7 @@ def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
         )
         for name, knob in tune.of(model).items()
     }
-    # The present knobs are in it where they lie within the ranges.
+    # The current parameters count where they lie within the ranges.
     states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
     for trial in earlier:
         inside = all(knob.low <= trial.values[name] <= knob.high for name, knob in tune.of(model).items())
@@ -174,7 +174,7 @@ def _ask(params: Params, model: str, number: int, earlier: list[Trial]) -> Any:
 
 
 def _rounded(params: Params, model: str, values: dict[str, float]) -> dict[str, float]:
-    """Return the values to four digits, which people can read, within their ranges."""
+    """Return the values rounded to four significant digits, within their ranges."""
     ranges = params.tune.of(model)
     return {
         name: value if _is_whole(params, name) else min(max(float(f"{value:.4g}"), ranges[name].low), ranges[name].high)

@@ -1,4 +1,4 @@
-"""The knobs that a search may turn: what they are now, and the parameters with other values."""
+"""The searched parameters: their current values, and the parameters with other values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,13 +9,13 @@ from components.params import Params, section_of
 Values = Mapping[str, float]  # "models.ease.l2" -> value
 
 
-def present(params: Params, model: str) -> dict[str, float]:
-    """Return the values that the searched knobs of a model have now."""
+def current_values(params: Params, model: str) -> dict[str, float]:
+    """Return the current values of the searched parameters of a model."""
     return {name: getattr(*section_of(params, name)) for name in params.tune.of(model)}
 
 
 def with_values(params: Params, values: Values) -> Params:
-    """Return the parameters with the values; raises ParamsError where they do not go together."""
+    """Return the parameters with the values; raises ParamsError where they contradict each other."""
     tree = params.model_dump(mode="json")
     for name, value in values.items():
         *path, leaf = name.split(".")
@@ -46,6 +46,6 @@ def flat(tree: Mapping[str, Any], at: str = "") -> dict[str, float]:
     return out
 
 
-def told(values: Values) -> str:
+def format_values(values: Values) -> str:
     """Return the values in one line."""
     return ", ".join(f"{name} {value:g}" for name, value in values.items())

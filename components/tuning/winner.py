@@ -1,4 +1,4 @@
-"""What a search found: the best trial of a model against its present knobs, on the same validation users."""
+"""The result of a search: the best trial of a model against its current parameters, on the same validation users."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from components.params import Params
 from components.tuning.search import read_trials, read_values
 
 
-class Found(Record):
-    """The best trial of a model, and whether it beats the present knobs."""
+class BestTrial(Record):
+    """The best trial of a model, and whether it beats the current parameters."""
 
     model: str
-    n_trials: int  # beside the present knobs
+    n_trials: int  # without trial 0
     n_pruned: int
     n_failed: int
     present: float  # primary metric on validation
     best: float
-    number: int  # of the best trial; 0: the present knobs are the best
+    number: int  # of the best trial; 0: the current parameters are the best
     before: dict[str, int | float]
     values: dict[str, int | float]
     gain: Interval | None  # best minus present, its interval widened for so many trials; None where none is better
     wins: bool
 
     def changes(self) -> str:
-        """Return the knobs of the best trial before and after; "" where the present ones are the best."""
+        """Return the values before and after; "" where the current ones are the best."""
         values = self.values if self.number else {}
         return ", ".join(f"{name} {self.before[name]:g} -> {value:g}" for name, value in values.items())
 
@@ -35,10 +35,10 @@ class Found(Record):
         return f"MLflow run {run_id}; {self.changes()}; {metric}; best of {self.n_trials} trials"
 
 
-def judge(folder: Path, model: str, params: Params) -> Found:
-    """Return the best trial that is kept in folder; it wins where the lower bound of its gain is above 0.
+def judge(folder: Path, model: str, params: Params) -> BestTrial:
+    """Return the best trial that is stored in folder; it wins where the lower bound of its gain is above 0.
 
-    The best of n trials is flattered by chance, so the interval is that of one of n comparisons: its confidence is
+    The best of n trials is biased upwards, so the interval is that of one of n comparisons: its confidence is
     1 - (1 - gate.confidence) / n (Bonferroni).
     """
     trials = read_trials(folder, model)
@@ -49,7 +49,7 @@ def judge(folder: Path, model: str, params: Params) -> Found:
         own, other = read_values(folder, best), read_values(folder, present)
         confidence = 1 - (1 - params.gate.confidence) / n
         gain = paired_bootstrap(own, other, confidence, params.gate.resamples, params.seed)
-    return Found(
+    return BestTrial(
         model=model,
         n_trials=n,
         n_pruned=sum(trial.state == "pruned" for trial in trials),

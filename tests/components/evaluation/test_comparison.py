@@ -1,6 +1,5 @@
 """The paired interval: known answers, calibration under no difference, and the number of users."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -143,13 +142,30 @@ def test_users_needed_at_the_edges() -> None:
     assert stricter > loose
 
 
-def test_beauty_sized_comparison_is_fast_and_bounded() -> None:
+class CountingGenerator:
+    """Draws as NumPy's generator does, and counts the cells of each draw."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.cells: list[int] = []
+
+    def multinomial(self, n: int, shares: np.ndarray, size: int) -> np.ndarray:
+        self.cells.append(size * len(shares))
+        return self.rng.multinomial(n, shares, size=size)
+
+
+def test_a_resample_draws_distinct_differences_not_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 22,363 users (the Beauty data set) a few hundred differ: time and memory are bounded by those."""
     rng = np.random.default_rng(0)
     a, b = ndcg_like(rng, 22_363), ndcg_like(rng, 22_363)
+    counting = CountingGenerator(np.random.default_rng(0))
+    monkeypatch.setattr(np.random, "default_rng", lambda _: counting)
     tracemalloc.start()
-    started = time.perf_counter()
     paired_bootstrap(a, b, 0.95, 2000, seed=0)
-    seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 2
+    distinct = len(np.unique(a.astype(np.float64) - b))
+    assert distinct < 500
+    assert sum(counting.cells) == 2000 * distinct
+    assert max(counting.cells) <= comparison.MAX_CELLS
     assert peak < 100 * 2**20

@@ -9,7 +9,7 @@ import pytest
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
-from components.evaluation.evaluator import Champion, Measured, Windows, measure, read_windows, summarise
+from components.evaluation.evaluator import Measured, ServingChampion, Windows, measure, read_windows, summarise
 from components.evaluation.results import read_values
 from components.params import Params
 from tests.components.evaluation.support import N_ITEMS, Fake, one_list, oracle
@@ -18,7 +18,7 @@ REF = ChampionRef(version=3, digest="d" * 64, model="als")
 
 
 def run(
-    split: Path, params: Params, champion: Champion | None = None, **models: Fake
+    split: Path, params: Params, champion: ServingChampion | None = None, **models: Fake
 ) -> tuple[Windows, Measured, Evaluation]:
     fakes = {
         "ease": Fake("ease", oracle()),
@@ -57,7 +57,7 @@ def test_the_challenger_is_chosen_on_validation_alone_and_ties_go_to_the_first_n
 
 
 def test_champion_answers_the_test_window_only_and_is_paired(split: Path, params: Params) -> None:
-    champion = Champion(REF, Fake("champion", oracle(hits=0.7)), saw_test=True)
+    champion = ServingChampion(REF, Fake("champion", oracle(hits=0.7)), saw_test=True)
     _, _, evaluation = run(split, params, champion)
     assert evaluation.champion == REF
     assert evaluation.champion_saw_test

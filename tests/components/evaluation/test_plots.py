@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.evaluation.plots import At, Estimate, bars, curves, forest, gains, nice_ticks, signed, standalone
+from components.evaluation.plots import At, PlotRow, bars, curves, forest, gains, nice_ticks, signed, standalone
 
 SVG = "{http://www.w3.org/2000/svg}"
-LINE = Estimate("ease", "challenger", 0.04, 0.03, 0.05, "0.0400", other=0.06, strong=True)
-LINES = [LINE, Estimate("popularity", "baseline", 0.01, 0.0, 0.02, "0.0100")]
+LINE = PlotRow("ease", "challenger", 0.04, 0.03, 0.05, "0.0400", other=0.06, strong=True)
+LINES = [LINE, PlotRow("popularity", "baseline", 0.01, 0.0, 0.02, "0.0100")]
 
 
 def numbers(svg: str, tag: str, attribute: str, css: str) -> list[float]:

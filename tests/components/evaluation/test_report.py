@@ -11,7 +11,7 @@ import pytest
 
 from components.contracts import ChampionRef
 from components.evaluation import report
-from components.evaluation.evaluator import Champion, measure, read_windows, summarise
+from components.evaluation.evaluator import ServingChampion, measure, read_windows, summarise
 from components.evaluation.report import Favourite, Protocol, favourites_of, write_report
 from components.evaluation.report_data import Bootstrap
 from components.params import Params
@@ -57,7 +57,9 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def make(split: Path, params: Params, titles: list[str], champion: Champion | None = None, **change: object) -> Page:
+def make(
+    split: Path, params: Params, titles: list[str], champion: ServingChampion | None = None, **change: object
+) -> Page:
     windows = read_windows(split, params)
     models = {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}
     loaders = {name: lambda name=name, score=score: Fake(name, score) for name, score in models.items()}
@@ -69,8 +71,8 @@ def make(split: Path, params: Params, titles: list[str], champion: Champion | No
 
 
 @pytest.fixture
-def champion() -> Champion:
-    return Champion(REF, Fake("champion", oracle(0.7)), saw_test=False)
+def champion() -> ServingChampion:
+    return ServingChampion(REF, Fake("champion", oracle(0.7)), saw_test=False)
 
 
 def test_nothing_from_outside_is_markup(split: Path, params: Params) -> None:
@@ -93,7 +95,7 @@ def test_the_page_is_self_contained(split: Path, params: Params) -> None:
     assert len(html.encode()) < 1_500_000
 
 
-def test_the_page_is_accessible(split: Path, params: Params, champion: Champion) -> None:
+def test_the_page_is_accessible(split: Path, params: Params, champion: ServingChampion) -> None:
     page = make(split, params, ["a title"], champion)
     assert page.open == []  # every element is closed
     assert ("html", {"lang": "en"}) in page.tags
@@ -134,7 +136,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_it_says_what_its_numbers_are(split: Path, params: Params, champion: Champion) -> None:
+def test_it_says_what_its_numbers_are(split: Path, params: Params, champion: ServingChampion) -> None:
     plain = make(split, params, [], champion, simulated=False).text
     assert "Simulated shop." not in plain
     assert "Leave-one-out, for comparison" not in plain
@@ -155,13 +157,13 @@ def test_first_run_is_shown_against_the_best_baseline(split: Path, params: Param
 
 
 def test_equal_models_cannot_be_told_apart(split: Path, params: Params) -> None:
-    same = Champion(REF, Fake("champion", oracle()), saw_test=False)
+    same = ServingChampion(REF, Fake("champion", oracle()), saw_test=False)
     text = make(split, params, [], same).text
     assert "ease cannot be told apart from the champion" in text
     assert "The interval holds zero." in text
 
 
-def test_same_numbers_same_bytes(split: Path, params: Params, champion: Champion) -> None:
+def test_same_numbers_same_bytes(split: Path, params: Params, champion: ServingChampion) -> None:
     def written() -> dict[str, bytes]:
         make(split, params, ["红色 连衣裙"], champion)
         return {f.name: f.read_bytes() for f in [split / "report.html", *sorted((split / "plots").iterdir())]}
@@ -171,7 +173,7 @@ def test_same_numbers_same_bytes(split: Path, params: Params, champion: Champion
     assert written() == first
 
 
-def test_gains_are_returned_for_every_other_model(split: Path, params: Params, champion: Champion) -> None:
+def test_gains_are_returned_for_every_other_model(split: Path, params: Params, champion: ServingChampion) -> None:
     windows = read_windows(split, params)
     loaders = {
         n: lambda n=n, s=s: Fake(n, s)

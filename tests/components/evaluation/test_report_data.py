@@ -67,7 +67,7 @@ def test_reading(low: float, high: float, reading: str) -> None:
 
 
 def test_moved_counts_add_up() -> None:
-    counts = views.moved(np.array([1, 0, 0.5, 0], np.float32), np.array([0, 0, 1, 0], np.float32))
+    counts = views.win_loss(np.array([1, 0, 0.5, 0], np.float32), np.array([0, 0, 1, 0], np.float32))
     assert (counts.better, counts.same, counts.worse) == (1, 2, 1)
 
 
@@ -96,7 +96,7 @@ def test_slices_of_one_user_have_no_interval_and_small_ones_are_not_judged(tmp_p
     [(7, "about 7"), (1643, "about 1,600"), (190_723, "about 190,000"), (10**15, "more than 10 million")],
 )
 def test_people_shows_two_digits(n: int, text: str) -> None:
-    assert views.people(n) == text
+    assert views.approximate_count(n) == text
 
 
 def test_words() -> None:

@@ -44,5 +44,5 @@ def keep_row(users: Users, row: int) -> Users:
     return Users(users.user_idx[[row]], ragged([list(users.history.row(row))]), 9, ragged([[10]]))
 
 
-def test_trained_items_marks_the_events_items() -> None:
+def test_trained_items_identities_the_events_items() -> None:
     assert trained_items(np.array([2, 2, 4], np.int32), 5).tolist() == [False, False, True, False, True, False]

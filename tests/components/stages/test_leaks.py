@@ -15,7 +15,7 @@ from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.params import Params, load
-from components.tuning.measure import read_world
+from components.tuning.measure import read_tuning_data
 from tests.components.stages.support import write_split
 from tests.support import ROOT
 
@@ -83,7 +83,7 @@ def test_no_stage_trains_on_a_leaking_split(
 def test_no_trial_trains_on_a_leaking_split(workspace: Path, protocol: str, params: Params) -> None:
     set_protocol(workspace / "data/split", protocol)
     (workspace / "data/split/test.parquet").unlink()
-    read_world(workspace, params)
+    read_tuning_data(workspace, params)
     copied(workspace / "data/split", "validation")
     with pytest.raises(ContractError, match=r"leakage: .*train\.parquet h(as|olds) 1 event"):
-        read_world(workspace, params)
+        read_tuning_data(workspace, params)

@@ -11,8 +11,8 @@ import pytest
 from components.contracts import Interactions
 from components.errors import ContractError
 from components.params import Params
-from components.tuning.curve import point, thinned
-from components.tuning.measure import read_world
+from components.tuning.curve import point, subsample_training
+from components.tuning.measure import read_tuning_data
 from tests.support import checkerboard
 
 
@@ -27,7 +27,7 @@ def users(events: Interactions) -> set[int]:
 
 @pytest.mark.parametrize(("share", "n"), [(0.01, 1), (0.1, 4), (0.26, 11), (1.0, 40)])
 def test_a_share_of_users_with_all_that_they_did(events: Interactions, share: float, n: int) -> None:
-    part = thinned(events, share, seed=1)
+    part = subsample_training(events, share, seed=1)
     assert len(users(part)) == n
     assert len(part) == 6 * n
     assert (part.n_users, part.n_items, part.now) == (events.n_users, events.n_items, events.now)
@@ -35,22 +35,22 @@ def test_a_share_of_users_with_all_that_they_did(events: Interactions, share: fl
 
 
 def test_the_smaller_share_is_part_of_the_larger_one(events: Interactions) -> None:
-    shares = [users(thinned(events, share, seed=1)) for share in (0.05, 0.1, 0.5, 1.0)]
+    shares = [users(subsample_training(events, share, seed=1)) for share in (0.05, 0.1, 0.5, 1.0)]
     assert all(small < large for small, large in pairwise(shares))
-    assert users(thinned(events, 0.5, seed=1)) == shares[2] != users(thinned(events, 0.5, seed=2))
+    assert users(subsample_training(events, 0.5, seed=1)) == shares[2] != users(subsample_training(events, 0.5, seed=2))
 
 
 def test_visitors_without_a_name_are_thinned_one_by_one(events: Interactions) -> None:
     nobody = replace(events, user_idx=np.zeros(len(events), np.int32))
-    assert 0.3 * len(events) < len(thinned(nobody, 0.5, seed=1)) < 0.7 * len(events)
-    assert len(thinned(nobody, 1.0, seed=1)) == len(events)
+    assert 0.3 * len(events) < len(subsample_training(nobody, 0.5, seed=1)) < 0.7 * len(events)
+    assert len(subsample_training(nobody, 1.0, seed=1)) == len(events)
     with pytest.raises(ContractError, match=r"tune\.label_shares"):
-        thinned(nobody, 1e-9, seed=1)
+        subsample_training(nobody, 1e-9, seed=1)
 
 
 def test_more_labels_more_accuracy(made: Path, params_of: Callable[..., Params]) -> None:
     params = params_of("models.ease.l2=5")
-    world = read_world(made, params)
+    world = read_tuning_data(made, params)
     few, all_ = (point(world, "ease", share, params) for share in (0.02, 1.0))
     assert (few.n_users, all_.n_users) == (2, 59)
     assert few.value < all_.low <= all_.value <= all_.high

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from components.contracts import Interval
 from components.tuning.curve import Point
-from components.tuning.report import found_table, write_curve
-from components.tuning.winner import Found
+from components.tuning.report import best_trials_table, write_curve
+from components.tuning.winner import BestTrial
 
 POINTS = [
     Point(model=model, share=share, n_users=int(100 * share), n_events=int(900 * share), value=value, low=0, high=0.1)
@@ -32,18 +32,18 @@ def test_a_curve_as_table_json_and_picture(tmp_path: Path) -> None:
 
 def test_a_row_a_model() -> None:
     gain = Interval(gain=0.01, low=0.004, high=0.02, n_users=9)
-    row = Found(
+    row = BestTrial(
         model="ease", n_trials=3, n_pruned=1, n_failed=0, present=0.1, best=0.11, number=2,
         before={"models.ease.l2": 5.0}, values={"models.ease.l2": 7.0}, gain=gain, wins=True,
     )  # fmt: skip
-    assert found_table([row]) == [
+    assert best_trials_table([row]) == [
         {
             "model": "ease",
             "now": "0.1000",
             "best": "0.1100",
             "gain": "+0.0040 to +0.0200",
             "better": "yes",
-            "trials": "3 (1 cut short, 0 failed)",
+            "trials": "3 (1 pruned, 0 failed)",
             "changes": "models.ease.l2 5 -> 7",
         }
     ]

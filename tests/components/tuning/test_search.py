@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import ContractError
 from components.params import Params
-from components.tuning.search import Trial, key_of, read_trials, read_values, run_trial, told
+from components.tuning.search import Trial, format_trial, key_of, read_trials, read_values, run_trial
 from tests.components.evaluation.support import edit
 
 Make = Callable[..., Params]
@@ -41,7 +41,9 @@ def test_a_trials_value_is_the_mean_of_its_users(made: Path, params: Params, tmp
     values = read_values(tmp_path, trial)
     assert values.shape == (59,)
     assert trial.value == pytest.approx(float(values.mean(dtype=np.float64)))
-    assert told(trial, "ndcg_at_5").startswith(f"ease, present knobs: ndcg_at_5 {trial.value:.4f} with models.ease.l2")
+    assert format_trial(trial, "ndcg_at_5").startswith(
+        f"ease, current parameters: ndcg_at_5 {trial.value:.4f} with models.ease.l2"
+    )
 
 
 def test_a_killed_search_goes_on_as_if_it_had_not_been(

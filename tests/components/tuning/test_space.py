@@ -8,9 +8,9 @@ from components.tuning import space
 
 
 def test_present_values_are_those_of_the_parameters(params: Params) -> None:
-    assert space.present(params, "ease") == {"models.ease.l2": 100000, "models.ease.max_items": 15000}
-    assert space.present(params, "sequence") == {"trainer.learning_rate": 0.001}
-    assert space.present(params, "content") == {}
+    assert space.current_values(params, "ease") == {"models.ease.l2": 100000, "models.ease.max_items": 15000}
+    assert space.current_values(params, "sequence") == {"trainer.learning_rate": 0.001}
+    assert space.current_values(params, "content") == {}
 
 
 def test_other_values_change_nothing_else(params: Params) -> None:
@@ -31,4 +31,4 @@ def test_a_tree_and_back() -> None:
     tree = space.nested(values)
     assert tree == {"models": {"als": {"factors": 16}, "ease": {"l2": 3.0}}, "trainer": {"learning_rate": 0.01}}
     assert space.flat(tree) == values
-    assert space.told(values) == "models.ease.l2 3, models.als.factors 16, trainer.learning_rate 0.01"
+    assert space.format_values(values) == "models.ease.l2 3, models.als.factors 16, trainer.learning_rate 0.01"

@@ -15,7 +15,7 @@ NOISE -= NOISE.mean()
 
 
 def write(folder: Path, gains: list[float | None]) -> None:
-    """Write a trial for each gain over 0.3 (the present knobs have none); None: a trial cut short."""
+    """Write a trial for each gain over 0.3 (the present knobs have none); None: a trial pruned."""
     (folder / "ease").mkdir(parents=True)
     for number, gain in enumerate(gains):
         values = (0.3 + (NOISE * (number > 0) + gain if gain is not None else 0)) * np.ones(USERS, np.float32)
