@@ -1,7 +1,7 @@
-"""The simulated shop: events, products, reviews and searches drawn from a known truth, in the form a shop exports.
+"""The simulated shop: products, events, reviews and searches drawn from a known truth, as files that a shop exports.
 
-Each visit is about one kind of product; a page of products is shown (impressions, with the probability that the page
-maker showed them), some are looked at, clicked, viewed, put in the cart, bought, and a few sent back.
+Each visit is about one kind of product. A page of products is shown (impressions, with their propensities); some are
+clicked, viewed, put into the cart and bought, and a few are returned.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from components.data.shop_world import N_BATCHES, N_LEAVES, World
 from components.params import ShopParams
 from components.times import DAY_S
 
-VIEW, CART, PURCHASE, RETURN, REVIEW, SEARCH = 0.9, 0.35, 0.55, 0.06, 0.4, 0.3  # chances of each further step
+VIEW, CART, PURCHASE, RETURN, REVIEW, SEARCH = 0.9, 0.35, 0.55, 0.06, 0.4, 0.3  # probability of each further step
 Columns = dict[str, NDArray[Any]]
 
 
 def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
     """Write products, events, reviews and searches below `folder`; the same arguments give the same bytes.
 
-    folder/truth is for tests and benchmarks: it says what nobody in a real shop knows.
+    folder/truth is for tests and benchmarks: it holds what is unknown in a real shop.
     """
     world = shop_world.make_world(shop, seed)
     rng = np.random.default_rng([seed, 2])
-    pages = _pages(world, shop, rng, _visits(world, shop, rng))
-    events = _funnel(world, shop, rng, pages)
+    pages = _draw_pages(world, shop, rng, _draw_visits(world, shop, rng))
+    events = _draw_events(world, shop, rng, pages)
     folder.mkdir(parents=True, exist_ok=True)
     _write_products(world, shop, folder / "products.jsonl.gz")
-    _write_events(_broken(events, shop.bad_share, rng), shop, folder / "events")
+    _write_events(_add_faults(events, shop.bad_share, rng), shop, folder / "events")
     _write_reviews(world, shop, rng, events, folder / "reviews.jsonl.gz")
     _write_searches(world, shop, rng, pages, folder / "searches.csv.gz")
     shop_world.save_truth(world, folder / "truth")
@@ -47,14 +47,14 @@ def read_truth(folder: Path) -> World:
     return shop_world.read_truth(folder)
 
 
-def _visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns:
-    """Return the visits of all users, by user and time: user, second since the start, what it is about, language."""
+def _draw_visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns:
+    """Return the visits of all users, by user and time: user, second since the start, kind, phase of tastes."""
     share = (shop.days - world.first_day) / shop.days
     counts = rng.poisson(shop.sessions_per_user * share * rng.gamma(2.0, 0.5, len(share)))
     counts = np.maximum(counts, 1)
     user = np.repeat(np.arange(len(counts)), counts)
     day = world.first_day[user] + rng.random(len(user)) * (shop.days - world.first_day[user])
-    busy = 1 + 0.35 * np.sin(2 * np.pi * (day / 120 + 0.25))  # the season: most visits at the end of the year
+    busy = 1 + 0.35 * np.sin(2 * np.pi * (day / 120 + 0.25))  # seasonality: most visits at the end of the year
     keep = rng.random(len(user)) < busy / 1.35
     keep[np.r_[0, np.cumsum(counts)[:-1]]] = True
     user, day = user[keep], day[keep]
@@ -69,8 +69,8 @@ def _visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns
     return {"user": user.astype(np.int32), "second": second, "about": about.astype(np.int32), "phase": phase}
 
 
-def _pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Columns) -> Columns:
-    """Return every product shown: visit, user, second, item, position, propensity, liked (chance of a click)."""
+def _draw_pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Columns) -> Columns:
+    """Return all impressions: visit, user, second, item, position, propensity, click_chance, kind of the visit."""
     n = shop.impressions_per_session
     visit = np.repeat(np.arange(len(visits["user"])), n)
     user, phase = visits["user"][visit], visits["phase"][visit]
@@ -82,35 +82,35 @@ def _pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Col
     leaf = np.where(source >= shop_world.FOCUS + shop_world.TASTE, crowd, leaf)
     other = rng.random(len(visit)) < shop_world.OTHER_LANGUAGE
     language = world.user_language[user] ^ other
-    regime = _listed(visits["second"][visit] / DAY_S, shop.days)
-    item, within = _choose(world, rng, leaf, language, regime)
+    regime = _listed_batches(visits["second"][visit] / DAY_S, shop.days)
+    item, within = _draw_items(world, rng, leaf, language, regime)
     page = shop_world.FOCUS * (leaf == visits["about"][visit]) + shop_world.CROWD * world.crowd[leaf]
     page = page + shop_world.TASTE * world.taste_leaf[phase, user, leaf]
-    speech = np.where(other, shop_world.OTHER_LANGUAGE, 1 - shop_world.OTHER_LANGUAGE)
+    language_share = np.where(other, shop_world.OTHER_LANGUAGE, 1 - shop_world.OTHER_LANGUAGE)
     after = visits["second"][visit] >= shop.shift_day * DAY_S
-    looked = (position + 1.0) ** -shop_world.POSITION_BIAS
+    examination = (position + 1.0) ** -shop_world.POSITION_BIAS
     return {
         "visit": visit,
         "user": user,
         "second": visits["second"][visit],
         "item": item,
         "position": position,
-        "propensity": np.clip(page * within * speech, 1e-9, 1.0),
-        "liked": looked / (1 + np.exp(-world.click_log_odds(user, item, after))),
+        "propensity": np.clip(page * within * language_share, 1e-9, 1.0),
+        "click_chance": examination / (1 + np.exp(-world.click_log_odds(user, item, after))),
         "about": visits["about"][visit],
     }
 
 
-def _listed(day: NDArray[Any], days: int) -> NDArray[np.int64]:
-    """Return how many batches of new products are listed on a day, 0..N_BATCHES."""
+def _listed_batches(day: NDArray[Any], days: int) -> NDArray[np.int64]:
+    """Return the number of batches of new products that are listed on a day, 0..N_BATCHES."""
     step = 0.25 * days / (N_BATCHES + 1)
     return np.clip(np.floor((day - 0.75 * days) / step), 0, N_BATCHES).astype(np.int64)
 
 
-def _choose(
+def _draw_items(
     world: World, rng: np.random.Generator, leaf: NDArray[Any], language: NDArray[Any], regime: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return an item of each kind and language among those listed, and its chance among them."""
+    """Return an item of each given kind and language among those listed, and its probability."""
     group = world.leaf * 2 + world.item_language
     order = np.argsort(group, kind="stable")
     edges = np.searchsorted(group[order], np.arange(2 * N_LEAVES + 1))
@@ -121,7 +121,7 @@ def _choose(
         total = np.concatenate([[0.0], np.cumsum(weight)])
         rows = np.flatnonzero(regime == listed)
         low, high = total[edges[wanted[rows]]], total[edges[wanted[rows] + 1]]
-        empty = high <= low  # a tiny shop may have no such product: any that is listed
+        empty = high <= low  # a tiny shop may have no such product: then any listed one
         low, high = np.where(empty, 0, low), np.where(empty, total[-1], high)
         at = np.searchsorted(total, low + dice[rows] * (high - low), side="right") - 1
         at = np.minimum(at, len(order) - 1)
@@ -129,13 +129,13 @@ def _choose(
     return item, chance
 
 
-def _funnel(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns) -> Columns:
-    """Return all events in the order of time: impressions and what follows from them."""
+def _draw_events(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns) -> Columns:
+    """Return all events in time order: impressions and the events that follow from them."""
     n = len(pages["item"])
-    clicked = np.flatnonzero(rng.random(n) < pages["liked"])
+    clicked = np.flatnonzero(rng.random(n) < pages["click_chance"])
     viewed = clicked[rng.random(len(clicked)) < VIEW]
-    keen = np.clip(pages["liked"][viewed] * 2.5, 0, 1)
-    carted = viewed[rng.random(len(viewed)) < CART * (0.5 + keen)]
+    interest = np.clip(pages["click_chance"][viewed] * 2.5, 0, 1)
+    carted = viewed[rng.random(len(viewed)) < CART * (0.5 + interest)]
     bought = carted[rng.random(len(carted)) < PURCHASE]
     returned = bought[rng.random(len(bought)) < RETURN]
     steps = [("impression", np.arange(n), 0), ("click", clicked, 5), ("view", viewed, 6), ("cart", carted, 60),
@@ -161,16 +161,16 @@ def _funnel(world: World, shop: ShopParams, rng: np.random.Generator, pages: Col
     }
 
 
-def _broken(events: Columns, share: float, rng: np.random.Generator) -> Columns:
-    """Return the events as text, a share of them with a fault that quarantine must find."""
+def _add_faults(events: Columns, share: float, rng: np.random.Generator) -> Columns:
+    """Return the events as text, a share of them with an error that validation must find."""
     text = {
-        "user_id": _ids("U", events["user"]),
-        "item_id": _ids("P", events["item"]),
+        "user_id": _format_ids("U", events["user"]),
+        "item_id": _format_ids("P", events["item"]),
         "second": events["second"],
         "event": events["event"].astype("U12"),
         "quantity": events["quantity"].astype("U8"),
         "price": events["price"].astype("U12"),
-        "session_id": _ids("S", events["visit"]),
+        "session_id": _format_ids("S", events["visit"]),
         "position": events["position"].astype("U8"),
         "propensity": events["propensity"].astype("U12"),
     }
@@ -188,7 +188,7 @@ def _write_events(text: Columns, shop: ShopParams, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.glob("events_*.csv.gz"):
         old.unlink()
-    time = _times(shop, text["second"])
+    time = _to_datetime64(shop, text["second"])
     month = np.datetime_as_string(time, unit="M")
     columns = {n: c for n, c in text.items() if n != "second"}
     columns = {"user_id": columns.pop("user_id"), "item_id": columns.pop("item_id"), "timestamp": time, **columns}
@@ -199,7 +199,7 @@ def _write_events(text: Columns, shop: ShopParams, folder: Path) -> None:
 
 def _write_products(world: World, shop: ShopParams, path: Path) -> None:
     start = _start(shop)
-    ids = _ids("P", np.arange(shop.n_items))
+    ids = _format_ids("P", np.arange(shop.n_items))
     step = 0.25 * shop.days / (N_BATCHES + 1)
     listed = np.where(world.batch > 0, 0.75 * shop.days + step * world.batch, 0.0)
     time = np.datetime_as_string((start + np.floor(listed * DAY_S).astype("timedelta64[s]")), unit="s")
@@ -225,8 +225,8 @@ def _write_reviews(world: World, shop: ShopParams, rng: np.random.Generator, eve
     user, item, second = events["user"][rows], events["item"][rows], events["second"][rows] + 3 * DAY_S
     liking = world.click_log_odds(user, item, second >= shop.shift_day * DAY_S) + rng.normal(0, 1.0, len(rows))
     rating = np.clip(np.round(3.6 + 0.8 * liking), 1, 5).astype(int)
-    pick, time = rng.integers(10, size=len(rows)), np.datetime_as_string(_times(shop, second), unit="s")
-    ids = (_ids("U", user), _ids("P", item))
+    pick, time = rng.integers(10, size=len(rows)), np.datetime_as_string(_to_datetime64(shop, second), unit="s")
+    ids = (_format_ids("U", user), _format_ids("P", item))
     written = [
         {"user_id": str(ids[0][i]), "item_id": str(ids[1][i]), "timestamp": f"{time[i]}Z", "rating": int(rating[i]),
          "text": shop_texts.review(int(rating[i]), int(pick[i]), int(world.user_language[user[i]]))}
@@ -239,7 +239,7 @@ def _write_searches(world: World, shop: ShopParams, rng: np.random.Generator, pa
     first = np.flatnonzero(pages["position"] == 0)
     rows = first[rng.random(len(first)) < SEARCH]
     fitting = world.leaf[pages["item"]] == pages["about"]
-    clicked = np.flatnonzero((rng.random(len(fitting)) < pages["liked"]) & fitting)
+    clicked = np.flatnonzero((rng.random(len(fitting)) < pages["click_chance"]) & fitting)
     click_of = np.full(int(pages["visit"].max(initial=0)) + 1, -1)
     click_of[pages["visit"][clicked[::-1]]] = pages["item"][clicked[::-1]]
     item = click_of[pages["visit"][rows]]
@@ -250,10 +250,10 @@ def _write_searches(world: World, shop: ShopParams, rng: np.random.Generator, pa
         for a, s, w, u in zip(about, style, with_style, user, strict=True)
     ]
     columns = {
-        "user_id": _ids("U", user),
-        "timestamp": _times(shop, pages["second"][rows]),
+        "user_id": _format_ids("U", user),
+        "timestamp": _to_datetime64(shop, pages["second"][rows]),
         "query": np.array(texts, dtype=object),
-        "clicked_item_id": np.where(item >= 0, _ids("P", np.maximum(item, 0)), ""),
+        "clicked_item_id": np.where(item >= 0, _format_ids("P", np.maximum(item, 0)), ""),
     }
     _write_csv(columns, path)
 
@@ -266,7 +266,7 @@ def _draw(rng: np.random.Generator, chances: NDArray[np.float32], n: int = 1) ->
     return drawn[:, 0] if n == 1 else drawn
 
 
-def _ids(letter: str, index: NDArray[Any]) -> NDArray[Any]:
+def _format_ids(letter: str, index: NDArray[Any]) -> NDArray[Any]:
     return np.char.add(letter, np.char.zfill((np.asarray(index) + 1).astype("U8"), 5))
 
 
@@ -274,7 +274,7 @@ def _start(shop: ShopParams) -> np.datetime64:
     return np.datetime64(shop.start, "s")
 
 
-def _times(shop: ShopParams, second: NDArray[Any]) -> NDArray[Any]:
+def _to_datetime64(shop: ShopParams, second: NDArray[Any]) -> NDArray[Any]:
     return _start(shop) + second.astype("timedelta64[s]")
 
 

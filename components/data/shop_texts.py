@@ -1,4 +1,4 @@
-"""Words of the simulated shop, in English and Chinese: what its products are called and what its users write."""
+"""Texts of the simulated shop in English and Chinese: product titles, descriptions, queries and reviews."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def category(leaf: int, language: int) -> str:
 
 
 def title(leaf: int, style: int, colour: int, brand: int, model: int, language: int) -> str:
-    """Return a product's title; `model` tells products of the same make apart."""
+    """Return a product's title; `model` distinguishes products that are otherwise equal."""
     words = (BRANDS[brand], STYLES[style], COLOURS[colour], KINDS[leaf][1])
     if LANGUAGES[language] == "en":
         return " ".join([*(w[0] for w in words), f"No. {model}"])
@@ -80,13 +80,13 @@ def description(leaf: int, style: int, use: int, language: int) -> str:
 
 
 def query(leaf: int, style: int, with_style: bool, language: int) -> str:
-    """Return what somebody types who looks for a kind of product."""
+    """Return the search query for a kind of product."""
     kind, look = KINDS[leaf][1][language], STYLES[style][language]
     joint = " " if LANGUAGES[language] == "en" else ""
     return f"{look}{joint}{kind}" if with_style else kind
 
 
 def review(rating: int, pick: int, language: int) -> str:
-    """Return a review whose words agree with its rating."""
+    """Return a review text that agrees with the rating."""
     texts = REVIEWS[rating]
     return texts[pick % len(texts)][language]

@@ -1,4 +1,4 @@
-"""The truth of the simulated shop: who likes what, what is listed when, how likely a click is."""
+"""The truth of the simulated shop: tastes of users, listing times of products, and click probabilities."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from components.params import ShopParams
 
 N_LEAVES = len(KINDS)
 N_BATCHES = 4  # new products are listed in this many batches over the last quarter
-POSITION_BIAS = 0.6  # a place p (from 0) is looked at with (p + 1) ** -POSITION_BIAS
-FOCUS, TASTE, CROWD = 0.55, 0.25, 0.2  # shares of a page: what the visit is about, the user's taste, what sells
-COMPLEMENT = 0.4  # chance that a visit is about what goes with the last visit's kind of product
+POSITION_BIAS = 0.6  # position p (from 0) is examined with probability (p + 1) ** -POSITION_BIAS
+FOCUS, TASTE, CROWD = 0.55, 0.25, 0.2  # shares of a page: the visit's kind, the user's taste, popular kinds
+COMPLEMENT = 0.4  # probability that a visit is about the complement of the last visit's kind
 OTHER_LANGUAGE = 0.05  # share of a page in the other language
 
 
 @dataclass(frozen=True)
 class World:
-    """Arrays that say everything; items are 0..n_items-1 and users 0..n_users-1 here."""
+    """All parameters of the simulation as arrays; items are 0..n_items-1 and users 0..n_users-1 here."""
 
     leaf: IntArray  # (n_items,) kind of product, index in shop_texts.KINDS
     style: IntArray  # (n_items,)
@@ -32,34 +32,36 @@ class World:
     use: IntArray
     item_language: IntArray  # (n_items,) 0 English, 1 Chinese
     price: FloatArray
-    appeal: FloatArray  # (n_items,) share of the choice within a kind and language; long-tailed
+    appeal: FloatArray  # (n_items,) popularity within a kind and language; long-tailed
     batch: IntArray  # (n_items,) 0: listed from the start; 1..N_BATCHES: listed in that batch
     user_language: IntArray  # (n_users,)
     first_day: FloatArray  # (n_users,) day of the first visit
-    shifts: IntArray  # (n_users,) 1: taste moves on shift_day
-    taste_leaf: FloatArray  # (2, n_users, N_LEAVES) chance that a visit is about a kind; before and after the shift
+    shifts: IntArray  # (n_users,) 1: the taste changes on shift_day
+    taste_leaf: FloatArray  # (2, n_users, N_LEAVES) probability of a visit's kind; before and after the shift
     taste_style: FloatArray  # (2, n_users, n_styles) added to the log-odds of a click
     taste_brand: FloatArray  # (n_users, n_brands)
     taste_price: FloatArray  # (n_users,) preferred log price, in standard deviations of its kind
     price_level: FloatArray  # (n_items,) log price, in standard deviations of its kind
-    complement: IntArray  # (N_LEAVES,) what people look for next
-    crowd: FloatArray  # (N_LEAVES,) how much each kind sells
+    complement: IntArray  # (N_LEAVES,) the kind that users look for next
+    crowd: FloatArray  # (N_LEAVES,) popularity of each kind
     shift_day: IntArray  # (1,)
 
     def click_log_odds(self, users: IntArray, items: IntArray, after: NDArray[np.bool_]) -> FloatArray:
-        """Return the log-odds of a click by users[i] on items[i] that is looked at; `after` the shift or before."""
+        """Return the log-odds of a click by users[i] on an examined items[i]; `after`: after the shift."""
         phase = np.where(after & (self.shifts[users] > 0), 1, 0)
         style = self.taste_style[phase, users, self.style[items]]
         brand = self.taste_brand[users, self.brand[items]]
         price = -0.5 * (self.taste_price[users] - self.price_level[items]) ** 2
-        home = np.take_along_axis(self.taste_leaf[phase, users], self.leaf[items][:, None].astype(np.int64), 1)[:, 0]
-        liking: FloatArray = (style + brand + price + np.log1p(40 * home) - 2.6).astype(np.float32)
-        return liking
+        share_of_kind = np.take_along_axis(
+            self.taste_leaf[phase, users], self.leaf[items][:, None].astype(np.int64), 1
+        )[:, 0]
+        log_odds: FloatArray = (style + brand + price + np.log1p(40 * share_of_kind) - 2.6).astype(np.float32)
+        return log_odds
 
     def expected_demand(self, user: int, day: float) -> FloatArray:
-        """Return how much each item would be wanted by a user on a day, (n_items,), any scale: the best ranking.
+        """Return the user's demand for each item on a day, (n_items,), up to a factor: the best possible ranking.
 
-        The chance to see an item, times the chance to click. Visits are taken at their long-run mix of kinds.
+        The probability of an impression times that of a click, with the long-run mix of kinds of visits.
         """
         after = day >= self.shift_day[0]
         phase = int(after and self.shifts[user] > 0)
@@ -72,15 +74,15 @@ class World:
         items = np.arange(len(self.leaf), dtype=np.int32)
         users = np.full(len(items), user, np.int32)
         click = 1 / (1 + np.exp(-self.click_log_odds(users, items, np.full(len(items), after))))
-        wanted: FloatArray = (seen * click).astype(np.float32)
-        return wanted
+        demand: FloatArray = (seen * click).astype(np.float32)
+        return demand
 
 
 def make_world(shop: ShopParams, seed: int) -> World:
     """Return the truth for these parameters; the same seed gives the same world."""
     rng = np.random.default_rng([seed, 1])
-    items = _items(shop, rng)
-    users = _users(shop, rng)
+    items = _draw_item_columns(shop, rng)
+    users = _draw_user_columns(shop, rng)
     kinds = np.arange(N_LEAVES).reshape(len(CATEGORIES), -1)
     crowd = rng.dirichlet(np.full(N_LEAVES, 2.0))
     return World(
@@ -108,7 +110,7 @@ def read_truth(folder: Path) -> World:
     return World(**load_file(folder / "truth" / "truth.safetensors"))
 
 
-def _items(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def _draw_item_columns(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     n = shop.n_items
     leaf = rng.integers(N_LEAVES, size=n)
     language = (rng.random(n) < shop.chinese_share).astype(np.int32)
@@ -132,12 +134,12 @@ def _items(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]
     }
 
 
-def _users(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def _draw_user_columns(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     n = shop.n_users
     new = rng.random(n) < shop.new_share
     outdoor = [i for i, (top, _) in enumerate(KINDS) if top[0] in ("Outdoor", "Sports", "Garden")]
-    before = _taste(rng, n, np.arange(N_LEAVES))
-    after = _taste(rng, n, np.array(outdoor))  # spring: those whose taste moves go outdoors
+    before = _draw_tastes(rng, n, np.arange(N_LEAVES))
+    after = _draw_tastes(rng, n, np.array(outdoor))  # new tastes are of outdoor kinds
     style = rng.normal(0, 1.2, (2, n, len(STYLES)))
     return {
         "user_language": (rng.random(n) < shop.chinese_share).astype(np.int32),
@@ -150,8 +152,8 @@ def _users(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]
     }
 
 
-def _taste(rng: np.random.Generator, n: int, leaves: NDArray[np.int64]) -> FloatArray:
-    """Return (n, N_LEAVES): each user mostly cares for four kinds of product out of `leaves`."""
+def _draw_tastes(rng: np.random.Generator, n: int, leaves: NDArray[np.int64]) -> FloatArray:
+    """Return (n, N_LEAVES) probabilities, mostly on four kinds of product out of `leaves` per user."""
     taste = np.full((n, N_LEAVES), 0.1 / N_LEAVES)
     for weight in (0.4, 0.25, 0.15, 0.1):
         np.add.at(taste, (np.arange(n), rng.choice(leaves, n)), weight)

@@ -1,4 +1,4 @@
-"""Files of events as they come: with bad rows, and such as cannot be read at all."""
+"""Event files with invalid rows, and event files that cannot be read."""
 
 import gzip
 import json
@@ -10,11 +10,11 @@ G, G2 = good(), b"u2,i2,2026-01-02 10:00:00,purchase,1,2.5\n"
 
 
 class Bad(NamedTuple):
-    """A file of events, how many of its rows are good, and the rules that the others break, by row."""
+    """A file of events, the number of its valid rows, and the rules that the others break: row -> rule."""
 
     name: str
     content: bytes
-    kept: int
+    n_valid: int
     rules: dict[int, str]
     file: str = "in/events.csv"
 

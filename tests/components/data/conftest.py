@@ -16,7 +16,7 @@ from tests.support import ROOT
 
 @pytest.fixture
 def settings() -> Callable[..., params.Params]:
-    """Return a function that makes parameters: data knobs by name, sections as dictionaries."""
+    """Return a function that makes Params: values of the section data by name, other sections as dictionaries."""
 
     def make(sections: dict[str, Any] | None = None, **data: Any) -> params.Params:
         tree = params.merge(ROOT / "params.yaml", [], [])

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def load(**values: Any) -> Params:
-    """Return params.yaml with `section__knob` values replaced."""
+    """Return params.yaml with `section__name` values replaced."""
     return params.load(ROOT / "params.yaml", overrides=[f"{k.replace('__', '.')}={v}" for k, v in values.items()])
 
 

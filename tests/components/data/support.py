@@ -1,4 +1,4 @@
-"""Small input files, and readers of what ingest made of them."""
+"""Small input files, and readers of the outputs of ingest."""
 
 import gzip
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
 
 
 def good(n: int = 1, user: int = 1) -> bytes:
-    """Return n good event lines, all different."""
+    """Return n valid event lines, all different."""
     return b"".join(b"u%d,i1,2026-01-01 10:%02d:%02d,view,1,2.5\n" % (user, i // 60 % 60, i % 60) for i in range(n))
 
 
 @dataclass
 class Ingested:
-    """Where a snapshot was taken."""
+    """The folder of a snapshot and its quarantine, with readers."""
 
     folder: Path
     rules: dict[str, dict[str, int]]

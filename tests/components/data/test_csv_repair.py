@@ -1,4 +1,4 @@
-"""Every line of a broken file is a record or a broken line, once."""
+"""Every line of a broken file is part of exactly one record or broken line."""
 
 import random
 from pathlib import Path
@@ -33,28 +33,30 @@ def records(tmp_path: Path, text: str, n_columns: int = 2) -> list[tuple[list[st
         ('1,"a\n2,"b\n3,c\n', [(None, "line: unclosed quote"), (None, "line: unclosed quote"), (["3", "c"], None)]),
     ],
 )
-def test_records(tmp_path: Path, text: str, wanted: list[tuple[list[str | None] | None, str | None]]) -> None:
+def test_csv_records_and_broken_lines(
+    tmp_path: Path, text: str, wanted: list[tuple[list[str | None] | None, str | None]]
+) -> None:
     assert records(tmp_path, text) == wanted
 
 
-def test_a_quote_reaches_only_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quoted_value_spans_a_bounded_number_of_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_repair, "MAX_RECORD", 3)
     found = records(tmp_path, '1,"a\n' + "2,b\n" * 5 + '3,"c"\n')
     assert [r[1] for r in found] == ["line: unclosed quote", *[None] * 6]
 
 
-def test_no_line_is_lost_whatever_comes(tmp_path: Path) -> None:
-    """Lines of noise: each has a mark of its own, and each mark is found in exactly one record."""
+def test_no_line_of_random_text_is_lost(tmp_path: Path) -> None:
+    """Each line of random text has a unique marker, and each marker is in exactly one record."""
     rng = random.Random(7)
     for _ in range(30):
         text = [f"<{n}>" + "".join(rng.choice('",ab ') for _ in range(rng.randrange(8))) for n in range(40)]
         (tmp_path / "a.csv").write_text("h1,h2\n" + "\n".join(text) + "\n")
         found = list(read_csv_records(File(tmp_path / "a.csv", "a.csv"), 2, ","))
-        whole = "|".join((r.line or "") + "".join(v or "" for v in r.values or []) for r in found)
-        assert [whole.count(f"<{n}>") for n in range(40)] == [1] * 40
+        text = "|".join((r.line or "") + "".join(v or "" for v in r.values or []) for r in found)
+        assert [text.count(f"<{n}>") for n in range(40)] == [1] * 40
 
 
-def test_mended_file_numbers_its_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repaired_file_numbers_its_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_repair, "BATCH", 2)
     (tmp_path / "a.csv").write_bytes(b"x,y\n1,2\n\n\xff,2\n3\n4,5\n")
     rows = pq.read_table(

@@ -1,4 +1,4 @@
-"""Databases end in the same tables as files, and their passwords nowhere."""
+"""Databases give the same tables as files; passwords are never shown."""
 
 import sqlite3
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_missing_database_and_variable_are_named(ingest: Ingest) -> None:
             ingest({}, sources=events_from(attach=attach, type="sqlite", query="SELECT 1"))
 
 
-def test_server_that_cannot_be_attached_keeps_its_password(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_about_a_server_does_not_show_its_password(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DSN", "postgresql://shop:secret@127.0.0.1:1/shop")
     source = {"attach": "${SHOP_DSN}", "type": "postgres", "query": "SELECT * FROM $db.events"}
     with pytest.raises(ContractError, match=r"cannot attach \$\{SHOP_DSN\}") as error:

@@ -1,4 +1,4 @@
-"""The examples read the real data sets as their papers and provenance count them."""
+"""The examples read the real data sets with the counts of their papers and sources."""
 
 import gzip
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_gift_shop_counts_add_up(run: Run, real_data: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_gift_shop_of_june_knows_june(run: Run) -> None:
+def test_gift_shop_as_of_june_has_no_later_rows(run: Run) -> None:
     snapshot, split = run("online_retail", "online_retail_uci", 'data.as_of="2011-06-01T00:00:00Z"')
     counts = read_snapshot_info(snapshot).counts
     assert counts["events"].after_as_of > 300_000

@@ -23,7 +23,7 @@ def test_partitions_carry_page_checksums(ingest: Ingest) -> None:
         read_table(taken.snapshot, "events")
 
 
-def test_read_table_takes_columns_and_a_span(ingest: Ingest) -> None:
+def test_read_table_selects_columns_and_a_time_range(ingest: Ingest) -> None:
     taken = ingest({"in/events.csv": MONTHS})
     start, end = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 2, 15, tzinfo=UTC)
     rows = read_table(taken.snapshot, "events", ["user_id"], start, end)

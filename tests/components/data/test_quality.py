@@ -1,4 +1,4 @@
-"""Counts add up, or the run stops and says where to look."""
+"""Counts of rows add up, and too many bad rows are an error that names them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The contract that pandera checks and the rules of quarantine are one."""
+"""The rules of the quarantine and the contract that pandera checks are the same."""
 
 from typing import Any
 
@@ -45,13 +45,13 @@ def rule_of(rows: ibis.Table) -> str | None:
     return found[0]
 
 
-def test_a_good_row_breaks_nothing() -> None:
+def test_a_valid_row_breaks_no_rule() -> None:
     assert rule_of(events()) is None
     schema("events").validate(events())
 
 
 @pytest.mark.parametrize(("column", "value", "rule"), BREAK, ids=[r for _, _, r in BREAK])
-def test_what_breaks_a_rule_breaks_the_contract(column: str, value: Any, rule: str) -> None:
+def test_pandera_refuses_what_breaks_a_rule(column: str, value: Any, rule: str) -> None:
     rows = events(**{column: value})
     assert rule_of(rows) == rule
     with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors), match=column):

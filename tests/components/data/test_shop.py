@@ -55,7 +55,7 @@ def test_same_seed_same_bytes(shop: Path, tmp_path: Path) -> None:
     assert digests(tmp_path / "other")["products.jsonl.gz"] != digests(shop)["products.jsonl.gz"]
 
 
-def test_columns_and_values_keep_the_contract(shop: Path, events: list[dict[str, str]]) -> None:
+def test_columns_and_values_satisfy_the_contract(shop: Path, events: list[dict[str, str]]) -> None:
     assert set(events[0]) == set(EVENT_COLUMNS)
     assert {e["event"] for e in events} == set(EVENTS)
     times = [datetime.fromisoformat(e["timestamp"]) for e in events]
@@ -68,13 +68,13 @@ def test_columns_and_values_keep_the_contract(shop: Path, events: list[dict[str,
     assert {p["language"] for p in products} == {"en", "zh"}
 
 
-def test_nothing_is_shown_before_it_is_listed(shop: Path, events: list[dict[str, str]]) -> None:
+def test_items_have_no_event_before_they_are_listed(shop: Path, events: list[dict[str, str]]) -> None:
     with gzip.open(shop / "products.jsonl.gz", "rt", encoding="utf-8") as file:
         listed = {p["item_id"]: datetime.fromisoformat(p["timestamp"][:-1]) for p in map(json.loads, file)}
     assert all(datetime.fromisoformat(e["timestamp"]) >= listed[e["item_id"]] for e in events)
 
 
-def test_places_at_the_top_are_clicked_more(events: list[dict[str, str]]) -> None:
+def test_top_positions_are_clicked_more(events: list[dict[str, str]]) -> None:
     def clicks(places: set[str]) -> float:
         shown = sum(e["event"] == "impression" and e["position"] in places for e in events)
         clicked = sum(e["event"] == "click" and e["position"] in places for e in events)
@@ -83,7 +83,7 @@ def test_places_at_the_top_are_clicked_more(events: list[dict[str, str]]) -> Non
     assert clicks({"1", "2", "3"}) > 1.5 * clicks({"10", "11", "12"})
 
 
-def test_the_funnel_narrows(events: list[dict[str, str]]) -> None:
+def test_each_step_of_the_funnel_has_fewer_events(events: list[dict[str, str]]) -> None:
     n = {name: sum(e["event"] == name for e in events) for name in EVENTS}
     assert n["impression"] > n["click"] > n["cart"] > n["purchase"] > n["return"] > 0
 
@@ -113,7 +113,7 @@ def test_the_best_ranking_by_the_truth_beats_popularity(shop: Path, events: list
     assert np.median(ranks["truth"]) < SHOP.n_items * 0.1
 
 
-def test_taste_moves_outdoors_on_the_day(shop: Path, events: list[dict[str, str]]) -> None:
+def test_tastes_shift_to_outdoor_categories_on_shift_day(shop: Path, events: list[dict[str, str]]) -> None:
     truth = read_truth(shop)
     outdoor = np.isin(truth.leaf // 6, [1, 7, 8])  # Garden, Sports, Outdoor in shop_texts.CATEGORIES
     shift = datetime.fromisoformat("2026-01-30")
@@ -140,7 +140,7 @@ def test_reviews_agree_with_their_rating(shop: Path) -> None:
     assert all(r["rating"] == 5 for r in reviews if "love it" in r["text"] or "非常喜欢" in r["text"])
 
 
-def test_bad_rows_are_written_on_purpose(tmp_path: Path) -> None:
+def test_a_share_of_rows_is_faulty(tmp_path: Path) -> None:
     write_shop(SHOP.model_copy(update={"bad_share": 0.01}), 1, tmp_path)
     rows = read_events(tmp_path)
     bad = sum(

@@ -1,4 +1,4 @@
-"""Texts of the simulated shop: both languages say the same."""
+"""Texts of the simulated shop: both languages describe the same product."""
 
 import re
 
@@ -26,7 +26,7 @@ def test_title_and_query(language: int, title: str, query: str) -> None:
 
 
 def test_reviews_differ_by_rating() -> None:
-    said = {
+    reviews = {
         shop_texts.review(rating, pick, language) for rating in range(1, 6) for pick in (0, 1) for language in (0, 1)
     }
-    assert len(said) == 20
+    assert len(reviews) == 20

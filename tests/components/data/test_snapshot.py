@@ -1,4 +1,4 @@
-"""What a snapshot holds, what waits, and which bytes stay."""
+"""The rows of a snapshot, rows that are left for later, and reproducible bytes."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def files_of(taken: Ingested) -> dict[str, bytes]:
     return {str(p.relative_to(taken.snapshot)): p.read_bytes() for p in sorted(taken.snapshot.rglob("*.parquet"))}
 
 
-def test_events_lie_in_months_in_the_order_of_time_and_source(ingest: Ingest) -> None:
+def test_events_are_partitioned_by_month_and_sorted_by_time_and_source_order(ingest: Ingest) -> None:
     rows = b"u1,i3,2026-02-01,view,1,1\nu1,i2,2026-01-31 23:59:59,view,1,1\nu1,i1,2026-02-01,cart,1,1\n"
     taken = ingest({"in/events.csv": HEADER + rows})
     assert [p.parent.name for p in partitions(taken.snapshot, "events")] == ["month=2026-01", "month=2026-02"]
@@ -40,7 +40,7 @@ def test_a_month_that_did_not_change_keeps_its_bytes(ingest: Ingest) -> None:
     assert changed == {"events/month=2025-12/part-0.parquet", "events/month=2026-02/part-0.parquet"}
 
 
-def test_rows_at_as_of_wait(ingest: Ingest) -> None:
+def test_rows_at_or_after_as_of_are_left_out(ingest: Ingest) -> None:
     rows = b"u1,i1,2026-01-31 23:59:59.999999,view,1,1\nu1,i1,2026-02-01,view,1,1\nu1,i1,2026-02-02,view,1,1\n"
     taken = ingest({"in/events.csv": HEADER + rows}, as_of="2026-02-01T00:00:00Z")
     counts = taken.counts()
@@ -60,14 +60,14 @@ def test_the_newest_version_of_a_product_before_as_of_counts(ingest: Ingest) -> 
     assert (counts.read, counts.valid, counts.superseded, counts.after_as_of) == (4, 1, 2, 1)
 
 
-def test_a_product_of_the_future_is_unknown_today(ingest: Ingest) -> None:
+def test_a_product_listed_after_as_of_is_unknown(ingest: Ingest) -> None:
     products = b"item_id,title,timestamp\ni1,here,2026-01-01\ni2,not yet,2026-05-01\n"
     taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + good() + b"u2,i2,2026-01-02,view,1,1\n"},
                    max_unknown_share=1.0)  # fmt: skip
     assert [b["rule"] for b in taken.bad()] == ["item_id: not in products"]
 
 
-def test_of_equal_rows_the_first_counts(ingest: Ingest) -> None:
+def test_of_equal_rows_the_first_is_valid(ingest: Ingest) -> None:
     other = b"u1,i1,2026-01-01 10:00:00,cart,1,2.5\n"
     taken = ingest({"in/events.csv": HEADER + good(3) + other + good(3)}, max_bad_share=0.0)
     counts = taken.counts()
@@ -75,7 +75,7 @@ def test_of_equal_rows_the_first_counts(ingest: Ingest) -> None:
     assert [(b["row"], b["rule"]) for b in taken.bad()] == [(5, "duplicate"), (6, "duplicate"), (7, "duplicate")]
 
 
-def test_tables_hold_their_contract(ingest: Ingest) -> None:
+def test_tables_of_the_snapshot_satisfy_their_contract(ingest: Ingest) -> None:
     import ibis
 
     reviews = b"user_id,item_id,timestamp,rating,text\nu1,i1,2026-01-02,5,good\nu1,i1,2026-01-03,6,too good\n"
@@ -91,7 +91,7 @@ def test_tables_hold_their_contract(ingest: Ingest) -> None:
         schema(table).validate(rows)
 
 
-def test_snapshot_says_what_it_is(ingest: Ingest) -> None:
+def test_snapshot_info_is_written(ingest: Ingest) -> None:
     info = read_snapshot_info(ingest({"in/events.csv": HEADER + good()}).snapshot)
     assert (info.as_of, info.simulated) == ("2026-03-01T00:00:00+00:00", False)
     assert info.counts["products"].valid == 9
@@ -106,12 +106,12 @@ def test_counts_of_version_0_1_are_read_under_the_new_names(tmp_path: Path) -> N
     assert (events.valid, events.after_as_of) == (7, 4)
 
 
-def test_nothing_before_as_of_is_an_error(ingest: Ingest) -> None:
+def test_a_table_without_rows_before_as_of_is_an_error(ingest: Ingest) -> None:
     with pytest.raises(ContractError, match=r"data\.sources\.events: expected rows before data\.as_of 2020-01-01"):
         ingest({"in/events.csv": HEADER + good()}, as_of="2020-01-01T00:00:00Z")
 
 
-def test_nothing_is_left_behind(ingest: Ingest, tmp_path: Path) -> None:
+def test_no_temporary_file_remains(ingest: Ingest, tmp_path: Path) -> None:
     ingest({"in/events.csv": HEADER + b"u1\n" + good()})
     assert list((tmp_path / "run").iterdir()) == []
     assert pq.read_metadata(tmp_path / "data/quarantine/events.parquet").num_rows == 1

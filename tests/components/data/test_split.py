@@ -1,4 +1,4 @@
-"""What each window holds, and what must never enter training."""
+"""The content of each window, and protection against leakage."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
     return [(user, f"i{n}", f"2026-{day}", "purchase") for n, day in enumerate(days, 1)]
 
 
-def test_windows_lie_in_the_order_of_time(cut: Cut) -> None:
+def test_windows_are_ordered_in_time(cut: Cut) -> None:
     out, info = cut(purchases("a", "01-10", "02-14", "02-15", "02-21", "02-22", "02-28"))
     end = to_micros(AS_OF)
     assert (info.train_end, info.validation_end, info.test_end) == (end - 14 * DAY_US, end - 7 * DAY_US, end)
@@ -73,7 +73,7 @@ def test_users_have_history_before_the_window_and_targets_in_it(cut: Cut) -> Non
     assert [test.targets.row(i).tolist() for i in (0, 1)] == [[3], [1]]
 
 
-def test_only_events_with_a_weight_are_kept(cut: Cut) -> None:
+def test_only_events_with_a_weight_are_in_the_split(cut: Cut) -> None:
     extra = [("a", "i3", "2026-01-11", "impression"), ("only clicks", "i3", "2026-01-11", "click")]
     out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *extra, ("a", "i4", "2026-01-12", "view")])
     train = read_interactions(out)
@@ -99,7 +99,7 @@ def test_equal_times_keep_the_order_of_the_source(cut: Cut) -> None:
     assert read_interactions(out).item_idx.tolist() == order
 
 
-def test_every_product_is_in_the_catalogue_and_an_unknown_item_does_no_harm(cut: Cut) -> None:
+def test_every_product_is_in_the_catalogue_and_events_of_unknown_items_are_left_out(cut: Cut) -> None:
     events = [*purchases("a", "01-10", "02-15", "02-22"), ("a", "dropped", "2026-01-09", "purchase")]
     out, info = cut(events, max_unknown_share=0.5)
     catalogue = read_catalogue(out)
@@ -121,7 +121,7 @@ def test_leave_one_out_takes_the_last_two_targets(cut: Cut) -> None:
     assert info.train_end == info.test_end == to_micros(AS_OF)
 
 
-def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) -> None:
+def test_leave_one_out_counts_targets_and_views_stay_in_the_history_before_them(cut: Cut) -> None:
     kinds = ["purchase", "view", "purchase", "view", "purchase", "view"]
     rows = [("a", f"i{n}", f"2026-01-{n:02d}", kind) for n, kind in enumerate(kinds, 1)]
     out, _ = cut(rows, ONE_OUT)
@@ -132,8 +132,8 @@ def test_leave_one_out_counts_targets_and_keeps_views_where_they_were(cut: Cut) 
     assert test.targets.row(0).tolist() == [5]
 
 
-def test_leave_one_out_counts_what_was_done_twice_at_a_moment_once(cut: Cut) -> None:
-    """Two lines of one basket, say: else the second one is asked for while the first is known."""
+def test_leave_one_out_counts_equal_events_at_one_time_once(cut: Cut) -> None:
+    """As with two lines of one basket: otherwise one would be the target and the other in the history."""
     rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in (4, 2, 8)]
     twice = [(*row, quantity) for row in rows for quantity in ("1", "2")]
     out, _ = cut([*twice, ("a", "i8", "2026-01-11", "purchase", "1")], ONE_OUT)
@@ -143,7 +143,7 @@ def test_leave_one_out_counts_what_was_done_twice_at_a_moment_once(cut: Cut) -> 
     assert test.targets.row(0).tolist() == [8]  # on another day it is another event
 
 
-def test_planted_future_events_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
+def test_events_after_as_of_in_the_snapshot_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:
     cut(purchases("a", "01-10", "02-15", "02-22"))
     path = tmp_path / "data/snapshot/events/month=2026-01/part-0.parquet"
     rows = pq.read_table(path)
@@ -160,7 +160,7 @@ def test_a_later_snapshot_is_refused(cut: Cut, tmp_path: Path, settings: Callabl
         make_split(tmp_path / "data/snapshot", tmp_path / "data/split", settings({"split": TIME}).split, earlier, 1.0)
 
 
-def test_future_rows_of_the_source_wait(cut: Cut, tmp_path: Path) -> None:
+def test_rows_of_the_source_after_as_of_are_not_in_the_split(cut: Cut, tmp_path: Path) -> None:
     rows = purchases("a", "01-10", "02-15", "02-22", "03-01", "03-02")
     out, _ = cut(rows)
     counts = read_snapshot_info(tmp_path / "data/snapshot").counts["events"]
@@ -205,5 +205,5 @@ def test_amazon_beauty_is_split_as_papers_do(real_data: Path, tmp_path: Path) ->
     assert len(users) == 22_363
     assert users.targets is not None
     for row in range(0, len(users), 7):
-        came = [*item_ids[users.history.row(row)], *item_ids[users.targets.row(row)]]
-        assert came == lines[user_ids[users.user_idx[row] - 1]][-len(came) :]
+        events = [*item_ids[users.history.row(row)], *item_ids[users.targets.row(row)]]
+        assert events == lines[user_ids[users.user_idx[row] - 1]][-len(events) :]

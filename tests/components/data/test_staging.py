@@ -1,4 +1,4 @@
-"""Numbers of rows, and what DuckDB's errors may say."""
+"""Row numbers, and errors of DuckDB without personal data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,9 @@ def test_months_and_their_rows(tmp_path: Path, settings: Callable[..., Any]) -> 
     assert staging.valid_rows(area, "events").count().execute() == 3
 
 
-def test_little_memory_is_said_and_no_path_of_the_machine(tmp_path: Path, settings: Callable[..., Any]) -> None:
+def test_an_out_of_memory_error_says_what_to_do_without_paths_of_the_machine(
+    tmp_path: Path, settings: Callable[..., Any]
+) -> None:
     with pytest.raises(ContractError, match=r"raise data\.memory_gib") as error:
         staged(tmp_path, settings, {"e/1.csv": HEADER + good(100_000)}, memory_gib=0.001)
     assert str(tmp_path) not in str(error.value)

@@ -1,4 +1,4 @@
-"""What `split` wrote, as the records that models read."""
+"""The files of `split` are read into the types that models use."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ def split(snapshot: Path, tmp_path: Path) -> Path:
     return tmp_path / "split"
 
 
-def test_windows_together_are_sorted_by_user_and_time(split: Path) -> None:
+def test_several_windows_are_sorted_by_user_and_time(split: Path) -> None:
     both = tables.read_interactions(split, ("train", "validation"))
     order = np.lexsort((both.timestamp, both.user_idx))
     np.testing.assert_array_equal(order, np.arange(len(both)))
@@ -59,5 +59,5 @@ def test_embeddings_of_another_catalogue_are_refused(split: Path, tmp_path: Path
         (["", "", "", ""], ""),
     ],
 )
-def test_a_text_says_nothing_twice(parts: list[str], text: str) -> None:
+def test_a_text_repeats_no_part(parts: list[str], text: str) -> None:
     assert tables._join_without_repeats(parts) == text

@@ -1,4 +1,4 @@
-"""Values are typed as people write them, and each row gets one state."""
+"""Values are cast from common notations, and each row gets one state."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,17 +10,17 @@ import pytest
 from components.contracts import EVENT_COLUMNS, TABLES
 from components.data.validation import AFTER_AS_OF, FILTERED, INVALID, VALID, empty_sql, validated_sql
 
-Judge = Callable[..., dict[str, Any]]
+Validate = Callable[..., dict[str, Any]]
 EVENT = {"user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "view"}
 
 
 @pytest.fixture
-def judge(settings: Callable[..., Any]) -> Judge:
-    """Return a function that judges one row given as strings, and gives it back as it is staged."""
+def validate(settings: Callable[..., Any]) -> Validate:
+    """Return a function that validates one row of strings and returns the staged row."""
     backend = ibis.duckdb.connect()
     backend.raw_sql("SET TimeZone = 'UTC'")
 
-    def run(kept: bool = True, broken: str | None = None, **values: str | None) -> dict[str, Any]:
+    def run(selected: bool = True, broken: str | None = None, **values: str | None) -> dict[str, Any]:
         names = EVENT_COLUMNS
         row = {**dict.fromkeys(names), **EVENT, **values}
         backend.con.execute(f"CREATE OR REPLACE TABLE e ({', '.join(f'{n} VARCHAR' for n in names)})")
@@ -28,7 +28,7 @@ def judge(settings: Callable[..., Any]) -> Judge:
         backend.con.execute("CREATE OR REPLACE TABLE b (_broken VARCHAR)")
         backend.con.execute("INSERT INTO b VALUES (?)", [broken])
         sql = (
-            f"SELECT e.*, 0 AS _file, NULL::BIGINT AS _row, {kept} AS _selected, {{'user': user_id}} AS _raw, "
+            f"SELECT e.*, 0 AS _file, NULL::BIGINT AS _row, {selected} AS _selected, {{'user': user_id}} AS _raw, "
             "NULL::VARCHAR AS _line, _broken FROM e, b"
         )
         data = settings().data
@@ -37,8 +37,8 @@ def judge(settings: Callable[..., Any]) -> Judge:
     return run
 
 
-def test_a_good_row_is_kept_and_stripped(judge: Judge) -> None:
-    row = judge(user_id="  u ", price=" 2.5 ", quantity="3", position="4", session_id=" ", timestamp=" 2026-01-02 ")
+def test_a_valid_row_is_stripped_of_blanks(validate: Validate) -> None:
+    row = validate(user_id="  u ", price=" 2.5 ", quantity="3", position="4", session_id=" ", timestamp=" 2026-01-02 ")
     assert (row["user_id"], row["price"], row["quantity"], row["position"]) == ("u", 2.5, 3.0, 4)
     assert (row["session_id"], row["timestamp"]) == (None, datetime(2026, 1, 2))
     assert (row["_state"], row["_rule"], row["_raw"]) == (VALID, None, None)
@@ -50,13 +50,13 @@ def test_a_good_row_is_kept_and_stripped(judge: Judge) -> None:
         ({"timestamp": "2026-03-01"}, AFTER_AS_OF, None),
         ({"price": "x"}, INVALID, "price: not a float64"),
         ({"price": "x", "timestamp": "2026-03-01"}, INVALID, "price: not a float64"),
-        ({"price": "x", "kept": False}, FILTERED, None),
+        ({"price": "x", "selected": False}, FILTERED, None),
         ({"broken": "line: not UTF-8"}, INVALID, "line: not UTF-8"),
         ({"price": "  "}, VALID, None),
     ],
 )
-def test_every_row_has_one_state(judge: Judge, changes: dict[str, Any], state: int, rule: str | None) -> None:
-    row = judge(**changes)
+def test_every_row_has_one_state(validate: Validate, changes: dict[str, Any], state: int, rule: str | None) -> None:
+    row = validate(**changes)
     assert (row["_state"], row["_rule"]) == (state, rule)
     assert (row["_raw"] is not None) == (state == INVALID)
 
@@ -70,12 +70,12 @@ def test_every_row_has_one_state(judge: Judge, changes: dict[str, Any], state: i
         ("2026-01-01T10:00:00Z", 10),
     ],
 )
-def test_offsets_count(judge: Judge, text: str, hour: int) -> None:
-    assert judge(timestamp=text)["timestamp"] == datetime(2026, 1, 1, hour)
+def test_time_zone_offsets_are_converted_to_utc(validate: Validate, text: str, hour: int) -> None:
+    assert validate(timestamp=text)["timestamp"] == datetime(2026, 1, 1, hour)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_no_rows_have_the_same_columns(table: str, settings: Callable[..., Any]) -> None:
+def test_an_empty_table_has_the_same_columns(table: str, settings: Callable[..., Any]) -> None:
     backend = ibis.duckdb.connect()
     source = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
     source = (

@@ -1,4 +1,4 @@
-"""Only what is new is encoded, and what is old comes back as it was."""
+"""Only new texts are encoded; cached vectors are returned unchanged."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def test_known_texts_are_not_encoded_again(tmp_path: Path) -> None:
     assert not first[3].any()
 
 
-def test_what_was_written_before_a_crash_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_written_before_a_crash_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "CHUNK", 2)
 
     class Dying(Counting):
@@ -73,7 +73,7 @@ def test_two_writers_share_one_file(tmp_path: Path) -> None:
         assert reader.execute("SELECT count(*) FROM vectors").fetchone() == (2,)
 
 
-def test_a_vector_with_a_flipped_bit_is_made_anew(tmp_path: Path) -> None:
+def test_a_vector_with_a_flipped_bit_is_computed_again(tmp_path: Path) -> None:
     right = encode_cached(Counting(), ["tea", "pot"], tmp_path)  # type: ignore[arg-type]
     (file,) = tmp_path.glob("*.db")
     with sqlite3.connect(file) as database:

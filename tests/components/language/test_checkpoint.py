@@ -1,4 +1,4 @@
-"""A state comes back whole, to its own run only, or not at all."""
+"""A checkpoint is restored completely and by its own run only, or refused."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def step(weights: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> 
 
 
 def trained(folder: Path) -> torch.Tensor:
-    """Return the weight three steps on; the state was kept after the second."""
+    """Return the weight after three steps; the checkpoint is written after the second."""
     weights, optimizer = make(1.0)
     step(weights, optimizer)
     step(weights, optimizer)
@@ -32,7 +32,7 @@ def trained(folder: Path) -> torch.Tensor:
     return weights["a.b"]
 
 
-def test_the_next_step_is_the_same(tmp_path: Path) -> None:
+def test_a_restored_checkpoint_gives_the_same_next_step(tmp_path: Path) -> None:
     straight = trained(tmp_path)
     weights, optimizer = make(9.0)
     progress = read_checkpoint(tmp_path, "key", weights, optimizer)
@@ -41,7 +41,7 @@ def test_the_next_step_is_the_same(tmp_path: Path) -> None:
     torch.testing.assert_close(weights["a.b"], straight, rtol=0, atol=0)
 
 
-def test_another_run_begins_afresh(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_ignored(tmp_path: Path) -> None:
     trained(tmp_path)
     weights, optimizer = make(9.0)
     assert read_checkpoint(tmp_path, "other", weights, optimizer).step == 0
@@ -50,7 +50,7 @@ def test_another_run_begins_afresh(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [-1, 3])
-def test_damage_is_told(tmp_path: Path, at: int) -> None:
+def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, at: int) -> None:
     trained(tmp_path)
     content = bytearray((tmp_path / FILE).read_bytes())
     content[at] ^= 1

@@ -1,4 +1,4 @@
-"""Smaller encoders: fewer layers that say nearly the same, and eight bits; both load like any other."""
+"""Smaller encoders: fewer layers with nearly the same vectors, and int8; both load like any other."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def loud(folder: Path) -> Path:
-    """Make the layers of a model drawn at random say something: as they come, they change next to nothing."""
+    """Scale up the layers of a random model, which otherwise hardly change their input."""
     weights = load_file(folder / "model.safetensors")
     for name, values in weights.items():
         if values.ndim == 2 and "embed" not in name and "wte" not in name and "wpe" not in name:
@@ -43,14 +43,14 @@ def loud(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
-def test_a_student_of_fewer_layers_learns_what_the_teacher_says(
+def test_a_student_of_fewer_layers_learns_the_teachers_vectors(
     make: object, language: LanguageParams, texts: list[str], tmp_path: Path
 ) -> None:
     teacher = Encoder.load(loud(make(tmp_path / "teacher", layers=3)), language)  # type: ignore[operator]
     wanted = teacher.encode(texts)
-    knobs = language.compress
-    losses = distil(teacher.folder, texts, wanted, knobs, language, 0, tmp_path / "student")
-    none = knobs.model_copy(update={"steps": 1, "learning_rate": 1e-9})
+    params = language.compress
+    losses = distil(teacher.folder, texts, wanted, params, language, 0, tmp_path / "student")
+    none = params.model_copy(update={"steps": 1, "learning_rate": 1e-9})
     distil(teacher.folder, texts, wanted, none, language, 0, tmp_path / "untaught")
     student, untaught = (Encoder.load(tmp_path / name, language) for name in ("student", "untaught"))
     taught = likeness(student.encode(texts), wanted)
@@ -60,19 +60,17 @@ def test_a_student_of_fewer_layers_learns_what_the_teacher_says(
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("student", "teacher")]
     assert sizes[0] < sizes[1]
     again = tmp_path / "again"
-    distil(teacher.folder, texts, wanted, knobs, language, 0, again)
+    distil(teacher.folder, texts, wanted, params, language, 0, again)
     assert Encoder.load(again, language).digest == student.digest
 
 
-def test_more_layers_than_there_are_is_refused(language: LanguageParams, texts: list[str], tmp_path: Path) -> None:
+def test_more_layers_than_the_model_has_are_refused(language: LanguageParams, texts: list[str], tmp_path: Path) -> None:
     folder = tiny_bert(tmp_path / "teacher")
     with pytest.raises(ContractError, match=r"language\.compress\.layers is 1, the model has 1"):
         distil(folder, texts, np.ones((201, 32), np.float32), language.compress, language, 0, tmp_path / "out")
 
 
-def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(
-    language: LanguageParams, tmp_path: Path
-) -> None:
+def test_int8_gives_nearly_the_same_vectors_and_is_another_encoder(language: LanguageParams, tmp_path: Path) -> None:
     full = Encoder.load(resolve_model("minilm"), language)
     small = Encoder.load(write_int8(full.folder, language, tmp_path / "int8"), language)
     texts = ["", "ceramic tea pot", "kettle for tea", "running shoes", "复古红色茶壶"]
@@ -86,11 +84,11 @@ def test_eight_bits_say_nearly_the_same_faster_and_are_another_encoder(
     np.testing.assert_array_equal(Encoder.load(tmp_path / "copy", language).encode(texts), rows)
 
 
-def test_time_is_of_one_text(language: LanguageParams, tmp_path: Path) -> None:
+def test_the_encoding_time_of_one_text_is_measured(language: LanguageParams, tmp_path: Path) -> None:
     encoder = Encoder.load(tiny_bert(tmp_path), language)
     assert 0 < median_encode_ms(encoder, ["red tea", "blue shoe"]) < 1000
 
 
-def test_knobs_are_bounded() -> None:
+def test_params_are_bounded() -> None:
     with pytest.raises(ValueError, match="variants"):
         CompressParams.model_validate({"variants": ["int4"]})

@@ -1,4 +1,4 @@
-"""Only what was known is learned from; what is held out is nowhere else."""
+"""The corpus has only texts from before the cut; held-out texts are nowhere else."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ def write_world(root: Path, protocol: str = "global_time") -> None:
     (root / "split/split.json").write_text(info.model_dump_json())
 
 
-def test_nothing_from_after_the_training_window(tmp_path: Path) -> None:
+def test_the_corpus_has_no_text_after_the_training_window(tmp_path: Path) -> None:
     write_world(tmp_path)
     corpus = read_corpus(tmp_path / "snapshot", tmp_path / "split", ["purchase"], 0.0, 1)
     pot = "red tea pot. holds tea"
@@ -64,14 +64,14 @@ def test_nothing_from_after_the_training_window(tmp_path: Path) -> None:
     assert words_of(corpus, "bought-together") == {(pot, "红茶壶")}  # the sock was only looked at
 
 
-def test_leave_one_out_knows_no_such_window(tmp_path: Path) -> None:
+def test_leave_one_out_uses_no_reviews_and_searches(tmp_path: Path) -> None:
     write_world(tmp_path, "leave_one_out")
     corpus = read_corpus(tmp_path / "snapshot", tmp_path / "split", ["purchase"], 0.0, 1)
     assert not {"early", "late", "pot for tea", "future"} & set(corpus.texts)
     assert set(corpus.pairs) == {"title-description", "bought-together"}
 
 
-def test_held_out_texts_are_in_nothing_that_is_learned() -> None:
+def test_held_out_texts_are_not_in_the_training_data() -> None:
     texts = [f"text {i}" for i in range(400)]
     pairs = {"title-description": [(f"text {i}", f"text {i + 1}") for i in range(399)]}
     corpus = build_corpus(texts, pairs, 0.1, seed=1)
@@ -93,7 +93,7 @@ def test_texts_are_normalised_and_empty_sides_left_out() -> None:
     assert build_corpus(["a"], {}, 0.0, 1).pairs == {}
 
 
-def test_bought_together_stays_with_one_user() -> None:
+def test_bought_together_pairs_are_of_one_user() -> None:
     n = 5
     items = Catalogue([""], [""], ["", "one", "two", "three"], [""], [""], [""], np.zeros(4, np.float32))
     interactions = Interactions(

@@ -1,4 +1,4 @@
-"""The encoder on the model that ships in a package: meaning, unit rows, independence of the batch."""
+"""The encoder with the packaged model: similarity, unit rows, independence of the batch."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def encoder() -> Encoder:
     return Encoder.load(resolve_model("minilm"), LANGUAGE)
 
 
-def test_unit_rows_and_zero_for_nothing(encoder: Encoder) -> None:
+def test_rows_have_unit_length_and_empty_texts_are_zero(encoder: Encoder) -> None:
     rows = encoder.encode(["red tea pot", "", "  \u200b ", "茶壶"])
     np.testing.assert_allclose(np.linalg.norm(rows[[0, 3]], axis=1), 1.0, atol=1e-5)
     assert not rows[1].any()
@@ -25,12 +25,12 @@ def test_unit_rows_and_zero_for_nothing(encoder: Encoder) -> None:
     assert rows.shape == (4, encoder.dim)
 
 
-def test_like_is_near_like(encoder: Encoder) -> None:
+def test_similar_texts_have_similar_vectors(encoder: Encoder) -> None:
     pot, kettle, shoes = encoder.encode(["ceramic tea pot", "kettle for tea", "running shoes"])
     assert pot @ kettle > pot @ shoes + 0.2
 
 
-def test_order_and_company_do_not_matter(encoder: Encoder) -> None:
+def test_order_and_batch_of_a_text_do_not_matter(encoder: Encoder) -> None:
     texts = [f"thing number {i} " + "long " * (i % 7) for i in range(70)]
     alone = encoder.encode(texts[:1])
     together = encoder.encode(texts)

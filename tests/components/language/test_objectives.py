@@ -1,4 +1,4 @@
-"""Losses with known values, masks that are fixed and never special, and what a model that knows nothing scores."""
+"""Losses with known values, reproducible masks, and the perplexity of an untrained model."""
 
 import math
 from pathlib import Path
@@ -22,7 +22,7 @@ def ignorant(backbone: Backbone) -> Backbone:
 
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
-def test_who_knows_nothing_is_as_perplexed_as_there_are_words(make: object, tmp_path: Path) -> None:
+def test_the_perplexity_of_an_untrained_model_is_about_the_vocabulary_size(make: object, tmp_path: Path) -> None:
     backbone = ignorant(read_backbone(make(tmp_path), 1))  # type: ignore[operator]
     rows = objectives.tokenise(backbone.tokenizer, TEXTS, 16)
     value = objectives.perplexity(backbone, rows, 0.15, seed=1, size=2, device="cpu")
@@ -30,21 +30,21 @@ def test_who_knows_nothing_is_as_perplexed_as_there_are_words(make: object, tmp_
     assert math.isnan(objectives.perplexity(backbone, [], 0.15, seed=1, size=2, device="cpu"))
 
 
-def test_masks_are_fixed_and_at_least_one_and_never_special(tmp_path: Path) -> None:
+def test_masks_are_reproducible_at_least_one_and_never_special_tokens(tmp_path: Path) -> None:
     backbone = read_backbone(tiny_bert(tmp_path), 1)
     rows = objectives.tokenise(backbone.tokenizer, TEXTS, 16)
     one, again = (objectives.make_lm_batch(backbone, rows, 0.4, np.random.default_rng(1), "cpu") for _ in range(2))
     torch.testing.assert_close(one.ids, again.ids)
-    asked = one.labels != objectives.IGNORE
-    assert asked.sum(1).tolist() == [1, 3, 1]  # of 3, 7 and 1 words
-    assert (one.ids[asked] == backbone.tokenizer.mask_token_id).all()
-    assert not set(one.labels[asked].tolist()) & set(backbone.tokenizer.all_special_ids)
-    assert one.labels[1, 1:8][asked[1, 1:8]].tolist() == [
-        t for t, a in zip(rows[1][1:8], asked[1, 1:8].tolist(), strict=True) if a
+    masked = one.labels != objectives.IGNORE
+    assert masked.sum(1).tolist() == [1, 3, 1]  # of 3, 7 and 1 words
+    assert (one.ids[masked] == backbone.tokenizer.mask_token_id).all()
+    assert not set(one.labels[masked].tolist()) & set(backbone.tokenizer.all_special_ids)
+    assert one.labels[1, 1:8][masked[1, 1:8]].tolist() == [
+        t for t, a in zip(rows[1][1:8], masked[1, 1:8].tolist(), strict=True) if a
     ]
 
 
-def test_a_decoder_is_asked_for_every_token_but_the_first(tmp_path: Path) -> None:
+def test_a_decoder_predicts_every_token_but_the_first(tmp_path: Path) -> None:
     backbone = read_backbone(tiny_gpt2(tmp_path), 1)
     batch = objectives.make_lm_batch(backbone, [[5, 6, 7], [8]], 0.15, np.random.default_rng(1), "cpu")
     assert batch.labels.tolist() == [[-100, 6, 7], [-100, -100, -100]]
@@ -55,10 +55,12 @@ def test_a_decoder_is_asked_for_every_token_but_the_first(tmp_path: Path) -> Non
 
 def test_pair_loss_by_hand() -> None:
     rows = torch.eye(2)
-    nothing = torch.zeros(2, 2, dtype=torch.bool)
-    assert float(objectives.pair_loss(rows, rows, nothing, 1.0)) == pytest.approx(math.log(1 + math.exp(-1)))
-    assert float(objectives.pair_loss(rows, rows.flip(0), nothing, 1.0)) == pytest.approx(math.log(1 + math.exp(1)))
-    assert float(objectives.pair_loss(rows, rows.flip(0), ~nothing, 1.0)) == 0  # the other one is no counter-example
+    none_shared = torch.zeros(2, 2, dtype=torch.bool)
+    assert float(objectives.pair_loss(rows, rows, none_shared, 1.0)) == pytest.approx(math.log(1 + math.exp(-1)))
+    assert float(objectives.pair_loss(rows, rows.flip(0), none_shared, 1.0)) == pytest.approx(math.log(1 + math.exp(1)))
+    assert (
+        float(objectives.pair_loss(rows, rows.flip(0), ~none_shared, 1.0)) == 0
+    )  # the other one is no counter-example
 
 
 def test_pairs_with_a_text_in_common() -> None:

@@ -32,7 +32,7 @@ def alike(folder: Path) -> float:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_it_learns_what_belongs_together(method: str, tmp_path: Path) -> None:
+def test_pretraining_learns_related_texts(method: str, tmp_path: Path) -> None:
     result = run(tmp_path, f"pretrain.method={method}", "pretrain.max_steps=60")
     pairs = result.curves["train/pairs"]
     assert len(pairs) == 60
@@ -54,7 +54,7 @@ def test_a_decoder_learns_the_next_token(tmp_path: Path) -> None:
     assert np.isfinite(Encoder.load(tmp_path / "out", language()).encode(["红杯", "red cup"])).all()
 
 
-def test_lora_keeps_old_words_as_they_were(tmp_path: Path) -> None:
+def test_lora_does_not_change_old_words(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     run(tmp_path, "pretrain.method=lora")
@@ -71,7 +71,7 @@ def test_the_model_is_the_same_after_other_work(tmp_path: Path) -> None:
     assert digests(tmp_path / "used") == digests(tmp_path / "fresh")
 
 
-def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     straight = run(tmp_path, name="straight")
     code = (
         "import sys; from pathlib import Path; from tests.components.language.pretraining import run\n"
@@ -88,18 +88,18 @@ def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     assert again.metrics == straight.metrics
 
 
-def test_another_corpus_or_knob_does_not_take_up_the_old_run(tmp_path: Path) -> None:
+def test_another_corpus_or_parameter_does_not_resume_the_old_run(tmp_path: Path) -> None:
     run(tmp_path)
     assert run(tmp_path, "pretrain.max_steps=3").metrics["steps"] == 3
 
 
-def test_time_is_bounded(tmp_path: Path) -> None:
+def test_max_minutes_ends_the_run(tmp_path: Path) -> None:
     result = run(tmp_path, "pretrain.max_steps=100000", "pretrain.max_minutes=0.00001")
     assert result.metrics["steps"] == 1
     assert (tmp_path / "out/model.safetensors").exists()
 
 
-def test_a_loss_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"lower language\.pretrain\.learning_rate"):
         run(tmp_path, "pretrain.learning_rate=1", "pretrain.temperature=1e-42")
 

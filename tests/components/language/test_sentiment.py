@@ -1,4 +1,4 @@
-"""Sentiment learned from ratings: right, calibrated, by time, and honest about what it cannot do."""
+"""The sentiment head: accuracy, calibration, parts by time, and errors with too few reviews."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ KNOBS = LANGUAGE.sentiment
 
 
 def world(n: int = 600, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make unit vectors whose first number says the rating, in a shop where three of four reviews are positive."""
+    """Make unit vectors whose first number depends on the rating, where three of four reviews are positive."""
     rng = np.random.default_rng(4)
     ratings = rng.choice([1, 2, 3, 4, 5], n, p=[0.1, 0.1, 0.1, 0.3, 0.4]).astype(float)
     vectors = rng.normal(0, noise, (n, 6)).astype(np.float32)
@@ -27,7 +27,7 @@ def world(n: int = 600, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), ratings, np.arange(n, dtype=np.int64)
 
 
-def test_it_learns_and_is_calibrated() -> None:
+def test_the_head_learns_and_is_calibrated() -> None:
     head, metrics = train_sentiment(*world(), KNOBS, "d")
     assert metrics["auc"] > 0.98
     assert metrics["ece"] < 0.06
@@ -36,7 +36,7 @@ def test_it_learns_and_is_calibrated() -> None:
     assert bad < 0.1
 
 
-def test_noise_is_told_as_such() -> None:
+def test_random_ratings_give_an_auc_of_one_half() -> None:
     vectors, ratings, times = world()
     shuffled = np.random.default_rng(1).permutation(ratings)
     _, metrics = train_sentiment(vectors, shuffled, times, KNOBS, "d")
@@ -44,7 +44,7 @@ def test_noise_is_told_as_such() -> None:
     assert metrics["ece"] < 0.15  # it does not boast, though `balanced` weights alone would say 0.5 for all
 
 
-def test_the_newest_reviews_measure_whatever_their_order() -> None:
+def test_metrics_are_of_the_newest_reviews_in_any_row_order() -> None:
     vectors, ratings, times = world()
     ratings[-120:] = 6 - ratings[-120:]  # at the end the meaning turns round
     order = np.random.default_rng(2).permutation(len(ratings))
@@ -52,7 +52,7 @@ def test_the_newest_reviews_measure_whatever_their_order() -> None:
     assert metrics["auc"] < 0.05
 
 
-def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
+def test_a_saved_head_scores_the_same(tmp_path: Path) -> None:
     vectors, ratings, times = world()
     head, _ = train_sentiment(vectors, ratings, times, KNOBS, "digest")
     head.save(tmp_path)
@@ -75,7 +75,7 @@ def test_too_few_or_one_sided_reviews_are_refused() -> None:
         train_sentiment(vectors, [5.0] * len(vectors), times, KNOBS, "d")
 
 
-def test_figures_by_hand() -> None:
+def test_metrics_by_hand() -> None:
     chances = np.array([0.9, 0.8, 0.2, 0.1], np.float32)
     assert auc(chances, np.array([True, True, False, False])) == 1
     assert auc(chances, np.array([True, False, True, False])) == 0.75
@@ -84,7 +84,7 @@ def test_figures_by_hand() -> None:
 
 
 @pytest.mark.parametrize("language", [0, 1])
-def test_the_simulated_shop_sounds_as_it_rates(language: int) -> None:
+def test_texts_of_the_simulated_shop_agree_with_its_ratings(language: int) -> None:
     rng = np.random.default_rng(5)
     ratings = rng.integers(1, 6, 400).astype(float)
     texts = [shop_texts.review(int(r), int(rng.integers(10)), language) for r in ratings]

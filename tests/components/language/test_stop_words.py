@@ -3,7 +3,7 @@
 from components.language.stop_words import stop_words
 
 
-def test_both_languages_are_there_and_products_are_not() -> None:
+def test_stop_words_are_of_both_languages_without_product_words() -> None:
     assert {"the", "and", "with", "的", "我们", "可以"} <= stop_words()
     assert not {"can", "down", "over", "no", "茶", "地毯", "目的"} & stop_words()
 

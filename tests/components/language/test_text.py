@@ -1,4 +1,4 @@
-"""Texts that mean the same become the same."""
+"""Different notations of a text are normalised to the same text."""
 
 import pytest
 from hypothesis import given
@@ -50,12 +50,12 @@ def test_words(text: str, expected: list[str]) -> None:
     assert [w for w in words(text) if w not in ("们了", "个价")] == expected
 
 
-def test_a_part_finds_the_whole() -> None:
+def test_words_of_a_part_are_among_those_of_the_text() -> None:
     for query, title in (("红茶", "红茶壶"), ("茶壶", "红茶壶"), ("tea pot", "Red Tea Pot No. 5")):
         assert set(words(query)) <= set(words(title))
 
 
-def test_no_word_of_a_product_is_lost() -> None:
+def test_no_word_of_a_product_is_a_stop_word() -> None:
     for _, (english, chinese) in shop_texts.KINDS:
         assert words(english) == english.split()
         assert words(chinese)

@@ -1,4 +1,4 @@
-"""Words that the tokenizer cannot read are found, counted, added and told apart."""
+"""Words that the tokenizer does not know are found, counted and added."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_characters_and_words_are_counted(backbone: Backbone) -> None:
     assert vocabulary.new_words(Counter(), 10, 1) == []
 
 
-def test_what_was_added_is_read_and_the_rest_as_before(backbone: Backbone) -> None:
+def test_added_words_are_known_and_others_tokenised_as_before(backbone: Backbone) -> None:
     tokenizer, model = backbone.tokenizer, backbone.model
     known = tokenizer("red tea pot 12")["input_ids"]
     rows = model.get_input_embeddings().weight.detach().clone()
@@ -40,13 +40,13 @@ def test_what_was_added_is_read_and_the_rest_as_before(backbone: Backbone) -> No
     assert vocabulary.add_words(tokenizer, model, ["红"], seed=1) == 0
 
 
-def test_a_word_is_not_found_inside_of_another(backbone: Backbone) -> None:
+def test_an_added_word_is_not_matched_inside_another(backbone: Backbone) -> None:
     vocabulary.add_words(backbone.tokenizer, backbone.model, ["loffel", "茶"], seed=1)
     assert vocabulary.unknown_share(backbone.tokenizer, ["loffel 茶茶"]) == 0
     assert vocabulary.unknown_share(backbone.tokenizer, ["loffels"]) == 1
 
 
-def test_new_rows_are_apart_of_the_old_ones_size_and_the_seeds(tmp_path: Path) -> None:
+def test_new_rows_differ_have_the_scale_of_the_old_ones_and_follow_the_seed(tmp_path: Path) -> None:
     folder = tiny_bert(tmp_path)
     rows = []
     for seed in (1, 1, 2):
@@ -61,7 +61,7 @@ def test_new_rows_are_apart_of_the_old_ones_size_and_the_seeds(tmp_path: Path) -
     assert (rows[0][0] != rows[0][1]).any()
 
 
-def test_a_tokenizer_of_bytes_knows_everything(tmp_path: Path) -> None:
+def test_a_byte_tokenizer_has_no_unknown_words(tmp_path: Path) -> None:
     tokenizer = read_backbone(tiny_gpt2(tmp_path), seed=1).tokenizer
     assert vocabulary.unknown_words(tokenizer, TEXTS) == {}
     assert vocabulary.unknown_share(tokenizer, TEXTS) == 0

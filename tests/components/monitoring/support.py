@@ -26,7 +26,7 @@ ITEM_SCHEMA = pa.schema(
 
 
 def write_snapshot(folder: Path, events: list[dict[str, Any]], products: list[dict[str, Any]]) -> Path:
-    """Write events and products as `ingest` does; what a row does not name is null."""
+    """Write events and products as `ingest` does; missing values are null."""
     table = pa.Table.from_pylist(events, EVENT_SCHEMA).sort_by("timestamp")
     months = np.array([t.strftime("%Y-%m") for t in table["timestamp"].to_pylist()])
     for month in np.unique(months):

@@ -1,4 +1,4 @@
-"""Distances by hand; the verdict on a steady and on a changed shop; what cannot be judged is never "no drift"."""
+"""Distances by hand; the verdict on a steady and on a changed shop; what cannot be computed is never "no drift"."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ def emptied(sample: Sample, name: str) -> Sample:
     return replace(sample, rows=sample.rows.set_column(at, name, nulls))
 
 
-def test_distance_of_numbers_is_in_reference_deviations() -> None:
+def test_distance_of_numbers_is_in_standard_deviations_of_the_reference() -> None:
     a = pa.chunked_array([[0.0, 2.0, 0.0, 2.0]])  # standard deviation 1
     b = pa.chunked_array([[3.0, 5.0, 3.0, 5.0]])
     assert distance(a, b, "price_log") == pytest.approx(3.0)
@@ -66,7 +66,7 @@ def test_distance_of_categories_by_hand() -> None:
     assert distance(a, c, "category") == pytest.approx(np.sqrt(divergence))
 
 
-def test_nulls_that_come_up_are_a_distance() -> None:
+def test_a_change_in_nulls_is_a_distance() -> None:
     a, b = pa.chunked_array([[1.0, 2.0] * 50]), pa.chunked_array([[1.0, 2.0] * 20 + [None] * 60])
     assert distance(a, b, "price_log") > 0.4
     texts = pa.chunked_array([["x"] * 100]), pa.chunked_array([["x"] * 40 + [None] * 60])
@@ -88,8 +88,8 @@ def test_two_halves_of_one_period_do_not_drift(seed: int, tmp_path: Path) -> Non
     assert not found.drifted, found.reasons
 
 
-def test_days_that_differ_among_themselves_are_no_drift(steady: Path) -> None:
-    """Each day's events lie in one hour of its own: two windows differ by which hours their days had."""
+def test_variation_between_days_is_no_drift(steady: Path) -> None:
+    """All events of a day are in one random hour, so the hours of two windows differ by chance."""
     odd = []
     for sample, seed in ((draw(steady, SHIFT), 1), (draw(steady, AS_OF, 2), 2)):
         assert sample.day is not None
@@ -105,7 +105,7 @@ def test_days_that_differ_among_themselves_are_no_drift(steady: Path) -> None:
     assert blind.columns["hour"] > blind.thresholds["hour"]
 
 
-def test_a_change_of_taste_drifts_and_says_where(shifted: Path) -> None:
+def test_a_change_of_taste_is_drift_and_the_column_is_named(shifted: Path) -> None:
     found = verdict(draw(shifted, SHIFT), draw(shifted, SHIFT + timedelta(days=14), 2))
     assert (found.drifted, found.computable) == (True, True)
     assert found.columns["category"] > found.thresholds["category"]
@@ -131,7 +131,7 @@ def test_a_column_missing_on_one_side_is_not_computable(steady: Path, name: str,
     assert any(r.startswith(f"{name}: not computable") for r in found.reasons)
 
 
-def test_a_column_that_the_shop_does_not_have_is_left_out_and_said(steady: Path) -> None:
+def test_a_column_that_the_shop_does_not_have_is_left_out_with_a_reason(steady: Path) -> None:
     found = verdict(emptied(draw(steady, SHIFT), "language"), emptied(draw(steady, AS_OF), "language"))
     assert found.computable
     assert "language" not in found.columns
@@ -153,7 +153,7 @@ def test_no_reference_is_not_computable(steady: Path) -> None:
         assert "nothing to compare with" in found.reasons[0]
 
 
-def test_stale_data_are_not_the_shop_of_now(steady: Path) -> None:
+def test_stale_data_are_not_computable(steady: Path) -> None:
     current = draw(steady, AS_OF)
     assert verdict(draw(steady, SHIFT), current).computable
     found = verdict(draw(steady, SHIFT), current, as_of=AS_OF + timedelta(hours=72))
@@ -172,14 +172,14 @@ def test_volume_has_its_own_alarm(steady: Path, share: float, drifted: bool) -> 
     assert any(r.startswith("volume:") for r in found.reasons) == drifted
 
 
-def test_short_history_leaves_columns_out_and_says_so(steady: Path) -> None:
+def test_a_short_history_leaves_columns_out_with_a_reason(steady: Path) -> None:
     found = verdict(draw(steady, START + timedelta(days=14)), draw(steady, SHIFT))
     assert found.computable
     assert {"taste", "item_new"}.isdisjoint(found.columns)
     assert "taste: left out, the history is shorter than two windows" in found.reasons
 
 
-def test_windows_of_other_lengths_leave_out_what_depends_on_it(steady: Path) -> None:
+def test_windows_of_other_lengths_leave_out_columns_that_depend_on_it(steady: Path) -> None:
     found = verdict(draw(steady, SHIFT, days=10), draw(steady, AS_OF))
     assert {"user_activity", "weekday", "taste"}.isdisjoint(found.columns)
     assert {"category", "event", "price_log"} <= set(found.columns)

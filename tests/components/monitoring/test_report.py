@@ -47,7 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, DriftVerdict]:
     return first, verdict
 
 
-def test_verdict_stands_on_top_and_is_escaped(page: tuple[str, DriftVerdict]) -> None:
+def test_the_verdict_is_at_the_top_and_escaped(page: tuple[str, DriftVerdict]) -> None:
     html, verdict = page
     top = html[html.index("<body") : html.index("</section>")]
     assert "<h1>Drifted</h1>" in top
@@ -69,7 +69,7 @@ def test_evidently_shows_the_same_distances(page: tuple[str, DriftVerdict]) -> N
     assert shown == pytest.approx(ours, abs=1e-6)
 
 
-def test_the_page_is_self_contained_and_runs_nothing_of_the_shop(page: tuple[str, DriftVerdict]) -> None:
+def test_the_page_is_self_contained_and_runs_no_script_from_the_data(page: tuple[str, DriftVerdict]) -> None:
     html, _ = page
     assert EVIL not in html
     assert "\\u2039/script onload=alert(1)" in html
@@ -86,7 +86,7 @@ def test_without_comparable_columns_the_page_says_so(steady: Path, tmp_path: Pat
     assert "nothing to compare with" in html
 
 
-def test_stable_numbers_ids_by_appearance() -> None:
+def test_ids_are_replaced_by_their_order_of_appearance() -> None:
     one, two = "0190c2a4-7b1e-7c3d-8a2b-0123456789ab", "0190c2a4-7b1e-7c3d-9a2b-0123456789ab"
     hexed = "b8a1a1f0c3d24e6f8a9b0c1d2e3f4a5b"
     text = replace_ids(f"{one} {two} {one} metric_{hexed} {'a' * 64}")

@@ -70,14 +70,14 @@ def test_window_is_half_open_and_counted(tiny: Path) -> None:
     assert sample.window.covers_look_back()
 
 
-def test_anonymous_events_stand_alone(tiny: Path) -> None:
+def test_each_anonymous_event_is_its_own_group(tiny: Path) -> None:
     user = draw(tiny).user
     assert user is not None
     assert user[0] == user[1] == user[5]
     assert len(set(user.tolist())) == 4
 
 
-def test_short_history_is_said(tiny: Path) -> None:
+def test_a_short_history_is_reported(tiny: Path) -> None:
     assert not draw(tiny, days=10).window.covers_look_back()
     long = draw(tiny, days=30)
     assert not long.window.is_covered()
@@ -100,7 +100,7 @@ def test_sample_follows_the_seed(steady: Path) -> None:
     assert not first.rows.equals(other.rows)
 
 
-def test_file_comes_back_with_equal_bytes_and_without_users(steady: Path, tmp_path: Path) -> None:
+def test_a_saved_sample_loads_with_equal_bytes_and_without_users(steady: Path, tmp_path: Path) -> None:
     sample = draw(steady, 200, 1, 14, SHIFT)
     for name in ("a", "b"):
         windows.save(sample, tmp_path / name)

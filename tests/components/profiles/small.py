@@ -1,4 +1,4 @@
-"""A shop of a few rows, in memory, and what was known of it at a moment."""
+"""A shop of a few rows, in memory, and its tables before the cut."""
 
 import io
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ NUMBERS = ("quantity", "price", "propensity", "rating", "sentiment")
 Rows = Sequence[dict[str, Any]]
 
 
-def knobs(**values: Any) -> ProfilesParams:
-    """Return the section of params.yaml with knobs replaced."""
+def profile_params(**values: Any) -> ProfilesParams:
+    """Return the section profiles of params.yaml with values replaced."""
     overrides = [f"profiles.{k}={v}" for k, v in values.items()]
     return params.load(ROOT / "params.yaml", overrides=overrides).profiles
 

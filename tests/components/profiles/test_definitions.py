@@ -4,7 +4,7 @@ import pytest
 
 from components.profiles import definitions
 from components.times import DAY_US
-from tests.components.profiles.small import knobs
+from tests.components.profiles.small import profile_params
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_formulas() -> None:
     assert definitions.window_start(DAY_US * 9, 7) == DAY_US * 2
 
 
-def test_names_are_unique_and_windows_follow_the_knob() -> None:
-    few, many = knobs(windows_days="[7]"), knobs(windows_days="[7, 30, 90]")
+def test_names_are_unique_and_windows_follow_windows_days() -> None:
+    few, many = profile_params(windows_days="[7]"), profile_params(windows_days="[7, 30, 90]")
     for numbers in (definitions.user_aggregates, definitions.item_aggregates):
         names = [n.name for n in numbers(many)]
         assert len(set(names)) == len(names)
@@ -38,7 +38,8 @@ def test_names_are_unique_and_windows_follow_the_knob() -> None:
 
 def test_counts_are_never_null_and_means_are() -> None:
     nullable = {
-        n.name: n.nullable for n in [*definitions.user_aggregates(knobs()), *definitions.item_aggregates(knobs())]
+        n.name: n.nullable
+        for n in [*definitions.user_aggregates(profile_params()), *definitions.item_aggregates(profile_params())]
     }
     assert not nullable["view_7d"]
     assert not nullable["popularity_7d"]

@@ -21,8 +21,8 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     profiles.mkdir()
     split.mkdir()
     for kind, key in (("users", "user_id"), ("items", "item_id")):
-        told = {key: ["a", "c", "外"], "n": [0, 3, 0], "level": [0.25, None, 0.75]}
-        pq.write_table(pa.table(told), profiles / f"{kind}.parquet", write_page_checksum=True)
+        columns = {key: ["a", "c", "外"], "n": [0, 3, 0], "level": [0.25, None, 0.75]}
+        pq.write_table(pa.table(columns), profiles / f"{kind}.parquet", write_page_checksum=True)
         pq.write_table(pa.table({key: ["外", "b", "a"]}), split / f"{kind}.parquet", write_page_checksum=True)
     scaling = fit_scaling(profiles / "users.parquet", COLUMNS)
     info = ProfileInfo(cut=1, users=scaling, items=scaling)
@@ -30,7 +30,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return profiles, split
 
 
-def test_rows_stand_where_the_split_says(folders: tuple[Path, Path]) -> None:
+def test_rows_follow_the_index_of_the_split(folders: tuple[Path, Path]) -> None:
     features = read_features(*folders)
     assert features.user_columns == features.item_columns == NAMES
     low = -1 / np.sqrt(2)  # log(1 + n) is 0, log 4, 0; level is .25, null, .75: one deviation from .5
@@ -47,7 +47,7 @@ def test_a_live_profile_is_the_same_row(folders: tuple[Path, Path]) -> None:
     np.testing.assert_array_equal(scaling.vector(None), features.users[0])
 
 
-def test_losses_keep_their_sign_and_equal_numbers_do_not_divide_by_zero() -> None:
+def test_negative_values_keep_their_sign_and_constant_columns_do_not_divide_by_zero() -> None:
     scaling = Scaling(columns=["value"], nullable=[True], log=[True], mean=[0.0], std=[1.0])
     np.testing.assert_allclose(scaling.vector({"value": -3.0}), [-np.log(4), 0, 1], rtol=1e-6)
 
@@ -59,6 +59,6 @@ def test_a_column_without_spread_or_rows_is_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scaling.vector({"n": 5}), [0, 0, 1, 1])
 
 
-def test_no_profiles_say_what_to_run(tmp_path: Path) -> None:
+def test_missing_profiles_are_an_error_that_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="run the stage `profile` first"):
         read_features(tmp_path, tmp_path)

@@ -1,4 +1,4 @@
-"""An item's profile, worked out by hand; and that nothing of the cut or later can change it."""
+"""An item's profile computed by hand; later rows do not change it."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 
 from components.profiles.definitions import item_aggregates, item_derived_columns
 from components.profiles.items import item_profiles
-from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, knobs, product, shop
+from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, product, profile_params, shop
 
-KNOBS = knobs(windows_days="[7, 30]", horizon_days=90, prior=4)
+PARAMS = profile_params(windows_days="[7, 30]", horizon_days=90, prior=4)
 PAST: dict[str, Any] = {
     "products": [
         product("pan", 10.0, "Kitchen > Pans", timestamp=day(20)),
@@ -41,20 +41,20 @@ PAST: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def profiles() -> dict[str, dict[str, Any]]:
-    return by_id(item_profiles(shop(**PAST), CUT, KNOBS))
+    return by_id(item_profiles(shop(**PAST), CUT, PARAMS))
 
 
 def test_a_row_for_each_item_that_was_known(profiles: dict[str, Any]) -> None:
     assert set(profiles) == {"pan", "pot", "tea", "pen", "old"}
-    assert list(profiles["pan"]) == ["item_id", *(c.name for c in [*item_aggregates(KNOBS), *item_derived_columns()])]
+    assert list(profiles["pan"]) == ["item_id", *(c.name for c in [*item_aggregates(PARAMS), *item_derived_columns()])]
 
 
-def test_ages_begin_where_an_item_is_first_seen(profiles: dict[str, Any]) -> None:
+def test_the_age_of_an_item_starts_at_its_first_event_or_listing(profiles: dict[str, Any]) -> None:
     ages = {item: row["age_days"] for item, row in profiles.items()}
     assert ages == {"pan": 85.0, "pot": 60.0, "tea": None, "pen": None, "old": 98.0}
 
 
-def test_popularity_counts_everybody(profiles: dict[str, Any]) -> None:
+def test_popularity_includes_anonymous_events(profiles: dict[str, Any]) -> None:
     pan = profiles["pan"]
     assert (pan["purchase_7d"], pan["view_7d"], pan["impression_7d"], pan["click_7d"]) == (3, 3, 1, 0)
     assert pan["popularity_7d"] == pytest.approx(3 * 1.0 + 3 * 0.3, abs=1e-9)
@@ -79,11 +79,13 @@ def test_returns_sentiment_and_price(profiles: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def before() -> bytes:
-    return file(item_profiles(shop(**PAST), CUT, KNOBS))
+    return file(item_profiles(shop(**PAST), CUT, PARAMS))
 
 
 @settings(max_examples=10, deadline=None)
 @given(future=FUTURE)
-def test_no_later_row_moves_a_profile(before: bytes, future: dict[str, list[dict[str, Any]]]) -> None:
+def test_rows_at_or_after_the_cut_do_not_change_a_profile(
+    before: bytes, future: dict[str, list[dict[str, Any]]]
+) -> None:
     world = shop(**{name: [*rows, *future[name]] for name, rows in PAST.items()})
-    assert file(item_profiles(world, CUT, KNOBS)) == before
+    assert file(item_profiles(world, CUT, PARAMS)) == before

@@ -1,4 +1,4 @@
-"""Live and batch say the same of the same past; and what live alone must do."""
+"""Live profiles equal batch profiles; bounded, immutable states."""
 
 import json
 from typing import Any
@@ -23,9 +23,9 @@ from components.profiles.live import (
 )
 from components.profiles.users import user_profiles
 from components.times import DAY_US, to_micros
-from tests.components.profiles.small import CUT, START, by_id, day, event, knobs, product, shop
+from tests.components.profiles.small import CUT, START, by_id, day, event, product, profile_params, shop
 
-KNOBS = knobs(windows_days="[3, 10]", horizon_days=60, half_life_days=4, top=3)
+PARAMS = profile_params(windows_days="[3, 10]", horizon_days=60, half_life_days=4, top=3)
 PRODUCTS = [
     product("a", 10.0, "Kitchen > Pans", brand="Lumora"),
     product("b", 10.0, "Kitchen > Pots", brand="露漫"),
@@ -65,15 +65,15 @@ def replay(live: LiveProfiles, user: str, rows: list[Any]) -> ProfileState:
     return state
 
 
-def same(came: Any, wanted: Any) -> bool:
+def same(rows_by_id: Any, wanted: Any) -> bool:
     """Compare profiles: numbers to 1e-9, lists in their order."""
-    if isinstance(wanted, dict) and came is not None:
-        return list(came) == list(wanted) and all(same(came[k], v) for k, v in wanted.items())
-    if isinstance(wanted, list) and came is not None:
-        return len(came) == len(wanted) and all(map(same, came, wanted))
+    if isinstance(wanted, dict) and rows_by_id is not None:
+        return list(rows_by_id) == list(wanted) and all(same(rows_by_id[k], v) for k, v in wanted.items())
+    if isinstance(wanted, list) and rows_by_id is not None:
+        return len(rows_by_id) == len(wanted) and all(map(same, rows_by_id, wanted))
     if isinstance(wanted, float):
-        return bool(came == pytest.approx(wanted, rel=1e-9, abs=1e-9))
-    return bool(came == wanted)
+        return bool(rows_by_id == pytest.approx(wanted, rel=1e-9, abs=1e-9))
+    return bool(rows_by_id == wanted)
 
 
 @settings(max_examples=20, deadline=None)
@@ -81,14 +81,14 @@ def same(came: Any, wanted: Any) -> bool:
     events=st.lists(EVENT, max_size=25), reviews=st.lists(REVIEW, max_size=4), searches=st.lists(SEARCH, max_size=5),
     social=st.lists(SOCIAL, max_size=5), order=st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_live_says_what_batch_says(
+def test_live_profiles_equal_batch_profiles(
     events: list[Any], reviews: list[Any], searches: list[Any], social: list[Any], order: Any
 ) -> None:
     tables = shop(PRODUCTS, events, reviews, searches, social)
-    wanted = by_id(user_profiles(tables, CUT, KNOBS))
+    wanted = by_id(user_profiles(tables, CUT, PARAMS))
     known = {i: ItemAttributes(r["category"], r["brand"], r["price_percentile"])
              for i, r in by_id(facts.items(tables, CUT)).items()}  # fmt: skip
-    live = LiveProfiles(KNOBS, known)
+    live = LiveProfiles(PARAMS, known)
     rows = [live_row(ProfileEvent, r) for r in events] + [live_row(ReviewEvent, r) for r in reviews]
     rows += [live_row(SearchEvent, r) for r in searches] + [live_row(SocialEvent, r) for r in social]
     past = [row for row in rows if row.timestamp < to_micros(CUT)]
@@ -100,7 +100,7 @@ def test_live_says_what_batch_says(
 
 @pytest.fixture
 def live() -> LiveProfiles:
-    return LiveProfiles(KNOBS, PANS)
+    return LiveProfiles(PARAMS, PANS)
 
 
 def us(n: float) -> int:
@@ -111,17 +111,17 @@ def view(at: float, user: str | None = "ann", kind: str = "view") -> ProfileEven
     return ProfileEvent(user, "a", us(at), kind, price=2.0)
 
 
-def test_windows_run_out_without_an_event(live: LiveProfiles) -> None:
+def test_windows_move_on_without_an_event(live: LiveProfiles) -> None:
     state = live.update(ProfileState("ann"), view(50, kind="purchase"))
     seen = {n: live.profile(state, us(n)) for n in (50.5, 53, 53.5, 60.5, 110.5)}
-    told = [(p["purchase_3d"], p["purchase_10d"], p["frequency"], p["value"], p["recency_days"])
+    counts = [(p["purchase_3d"], p["purchase_10d"], p["frequency"], p["value"], p["recency_days"])
             for p in seen.values() if p]  # fmt: skip
-    assert told == [(1, 1, 1, 2, 0.5), (1, 1, 1, 2, 3), (0, 1, 1, 2, 3.5), (0, 0, 1, 2, 10.5), (0, 0, 0, None, 60.5)]
+    assert counts == [(1, 1, 1, 2, 0.5), (1, 1, 1, 2, 3), (0, 1, 1, 2, 3.5), (0, 0, 1, 2, 10.5), (0, 0, 0, None, 60.5)]
     assert seen[53.5] is not None
     assert seen[53.5]["categories"] == [{"name": "Pans", "share": 1.0}]
 
 
-def test_an_event_counts_after_its_moment(live: LiveProfiles) -> None:
+def test_an_event_counts_only_after_its_time(live: LiveProfiles) -> None:
     state = live.update(live.update(ProfileState("ann"), view(50)), view(51))
     assert live.profile(state, us(50)) is None
     at_51 = live.profile(state, us(51))
@@ -129,7 +129,7 @@ def test_an_event_counts_after_its_moment(live: LiveProfiles) -> None:
     assert (at_51["view_3d"], at_51["recency_days"]) == (1, 1.0)
 
 
-def test_a_state_is_a_value_and_bounded(live: LiveProfiles) -> None:
+def test_a_state_is_immutable_and_bounded(live: LiveProfiles) -> None:
     old = live.update(ProfileState("ann"), view(1))
     state = old
     for n in range(2, 400):
@@ -145,7 +145,7 @@ def test_a_state_is_a_value_and_bounded(live: LiveProfiles) -> None:
     assert live.profile(late, us(400)) == {**profile, "tenure_days": 399.5}
 
 
-def test_who_is_not_the_user_changes_nothing(live: LiveProfiles) -> None:
+def test_rows_of_others_are_ignored_or_refused(live: LiveProfiles) -> None:
     state = live.update(ProfileState("ann"), view(1))
     assert live.update(state, view(2, user=None)) is state
     with pytest.raises(ContractError, match="another user"):
@@ -158,9 +158,10 @@ def test_a_user_with_no_event_has_no_profile(live: LiveProfiles) -> None:
     state = live.update(ProfileState("ann"), SearchEvent("ann", us(3), "pan"))
     assert live.profile(state, us(4)) is None
     assert (
-        by_id(user_profiles(shop(searches=[{"user_id": "ann", "timestamp": day(3), "query": "pan"}]), CUT, KNOBS)) == {}
+        by_id(user_profiles(shop(searches=[{"user_id": "ann", "timestamp": day(3), "query": "pan"}]), CUT, PARAMS))
+        == {}
     )
-    assert list(by_id(user_profiles(shop(events=[event("ann", "a", 3)]), CUT, KNOBS))) == ["ann"]
+    assert list(by_id(user_profiles(shop(events=[event("ann", "a", 3)]), CUT, PARAMS))) == ["ann"]
 
 
 def test_price_percentiles_are_those_of_the_top_category() -> None:

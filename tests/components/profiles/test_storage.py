@@ -1,4 +1,4 @@
-"""From snapshot and split to files."""
+"""The files of profiles/ from snapshot, split and features."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from components.errors import ContractError
 from components.params import load
 from components.profiles.live import ItemAttributes, item_attributes
 from components.profiles.storage import write_profiles
-from tests.components.profiles.small import CUT, ROOT, arrow, day, event, knobs, product
+from tests.components.profiles.small import CUT, ROOT, arrow, day, event, product, profile_params
 from tests.components.stages.support import no_reviews
 
 AS_OF = CUT + timedelta(days=28)
@@ -59,19 +59,19 @@ def snapshot(tmp_path: Path) -> Path:
 
 
 def profile(
-    snapshot: Path, protocol: str = "global_time", memory_gib: float = 1, said: dict[str, float] | None = None
+    snapshot: Path, protocol: str = "global_time", memory_gib: float = 1, sentiments: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    """Split, build the profiles, and return ann's; the files are in ../profiles. `said`: how texts sound."""
+    """Split, build the profiles, and return ann's; the files are in ../profiles. `sentiments`: text -> sentiment."""
     split, out = snapshot.parent / "split", snapshot.parent / "profiles"
     no_reviews(snapshot.parent / "features")
-    if said:
-        heard = pa.table({"text": list(said), "sentiment": list(said.values())})
-        pq.write_table(heard, snapshot.parent / "features/reviews.parquet", write_page_checksum=True)
+    if sentiments:
+        scores = pa.table({"text": list(sentiments), "sentiment": list(sentiments.values())})
+        pq.write_table(scores, snapshot.parent / "features/reviews.parquet", write_page_checksum=True)
     for folder in (split, out):
         folder.mkdir(exist_ok=True)
-    knob = load(ROOT / "params.yaml", overrides=[f"split.protocol={protocol}"]).split
-    make_split(snapshot, split, knob, AS_OF, 1)
-    write_profiles(snapshot, split, snapshot.parent / "features", out, knobs(), memory_gib)
+    split_params = load(ROOT / "params.yaml", overrides=[f"split.protocol={protocol}"]).split
+    make_split(snapshot, split, split_params, AS_OF, 1)
+    write_profiles(snapshot, split, snapshot.parent / "features", out, profile_params(), memory_gib)
     rows = pq.read_table(out / "users.parquet", page_checksum_verification=True).to_pylist()
     return {row["user_id"]: row for row in rows}["ann"]
 
@@ -91,7 +91,7 @@ def test_profiles_end_with_the_train_window(snapshot: Path) -> None:
     }
 
 
-def test_leave_one_out_holds_back_what_followed_a_held_out_event(snapshot: Path) -> None:
+def test_leave_one_out_drops_rows_since_the_first_held_out_event(snapshot: Path) -> None:
     """ann's purchases of days 50 and 110 are validation and test: only day 40 and the review of day 45 stay."""
     ann = profile(snapshot, "leave_one_out")
     assert (ann["frequency"], ann["value"], ann["view_90d"]) == (1, 10.0, 0)
@@ -99,19 +99,19 @@ def test_leave_one_out_holds_back_what_followed_a_held_out_event(snapshot: Path)
     assert ann["recency_days"] == 88.0
 
 
-def test_a_review_without_stars_counts_by_its_words(snapshot: Path) -> None:
-    """One review with 5 stars, whose words are not asked; one without, heard as .2; one without stars and words."""
-    said = {"text": "fine", "user_id": "ann", "item_id": "pan"}
+def test_a_review_without_a_rating_counts_by_its_text(snapshot: Path) -> None:
+    """Three reviews: 5 stars, whose text does not count; no rating, scored 0.2; neither rating nor text."""
+    review = {"text": "fine", "user_id": "ann", "item_id": "pan"}
     reviews = [
-        said | {"timestamp": day(45), "rating": 5.0},
-        said | {"timestamp": day(46), "rating": None},
-        said | {"timestamp": day(47), "rating": None, "text": None},
+        review | {"timestamp": day(45), "rating": 5.0},
+        review | {"timestamp": day(46), "rating": None},
+        review | {"timestamp": day(47), "rating": None, "text": None},
     ]
     pq.write_table(arrow("reviews", reviews), snapshot / "reviews/part-0.parquet", write_page_checksum=True)
-    ann = profile(snapshot, said={"fine": 0.2})
+    ann = profile(snapshot, sentiments={"fine": 0.2})
     assert ann["sentiment"] == pytest.approx((1.0 + 0.2) / 2)
     assert ann["n_reviews"] == 3
-    assert profile(snapshot)["sentiment"] == 1.0  # nothing was heard
+    assert profile(snapshot)["sentiment"] == 1.0  # without scores only the rating counts
 
 
 def test_equal_inputs_give_equal_bytes(snapshot: Path) -> None:
@@ -128,13 +128,13 @@ def test_a_missing_table_is_named(snapshot: Path) -> None:
         profile(snapshot)
 
 
-def test_what_encode_has_not_left_is_named(snapshot: Path) -> None:
+def test_a_missing_output_of_encode_is_named(snapshot: Path) -> None:
     profile(snapshot)
     folders = (snapshot.parent / name for name in ("split", "nowhere", "profiles"))
     with pytest.raises(ContractError, match=r"nowhere/reviews\.parquet: not there; run the stage `encode`"):
-        write_profiles(snapshot, *folders, knobs(), 1)
+        write_profiles(snapshot, *folders, profile_params(), 1)
 
 
-def test_little_memory_is_said(snapshot: Path) -> None:
+def test_an_out_of_memory_error_says_what_to_do(snapshot: Path) -> None:
     with pytest.raises(ContractError, match=r"raise data\.memory_gib"):
         profile(snapshot, memory_gib=1e-6)

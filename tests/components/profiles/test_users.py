@@ -1,4 +1,4 @@
-"""A user's profile, worked out by hand; and that nothing of the cut or later can change it."""
+"""A user's profile computed by hand; later rows do not change it."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 
 from components.profiles.definitions import user_aggregates, user_top_names
 from components.profiles.users import user_profiles
-from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, knobs, product, shop
+from tests.components.profiles.small import CUT, FUTURE, by_id, day, event, file, product, profile_params, shop
 
-KNOBS = knobs(windows_days="[7, 30]", horizon_days=90, half_life_days=10, top=2)
+PARAMS = profile_params(windows_days="[7, 30]", horizon_days=90, half_life_days=10, top=2)
 PRODUCTS = [
     product("pan", 10.0, "Kitchen > Pans", brand="Lumora"),
     product("pot", 30.0, "Kitchen > Pots", brand="Lumora"),
@@ -44,12 +44,12 @@ SEARCHES = [
 
 @pytest.fixture(scope="module")
 def profiles() -> dict[str, dict[str, Any]]:
-    return by_id(user_profiles(shop(PRODUCTS, EVENTS, REVIEWS, SEARCHES), CUT, KNOBS))
+    return by_id(user_profiles(shop(PRODUCTS, EVENTS, REVIEWS, SEARCHES), CUT, PARAMS))
 
 
 def test_users_are_those_with_an_event_before_the_cut(profiles: dict[str, Any]) -> None:
     assert set(profiles) == {"ann", "bob"}
-    wanted = ["user_id", *(n.name for n in user_aggregates(KNOBS)), *(n.name for n in user_top_names())]
+    wanted = ["user_id", *(n.name for n in user_aggregates(PARAMS)), *(n.name for n in user_top_names())]
     assert list(profiles["ann"]) == wanted
 
 
@@ -69,7 +69,7 @@ def test_money_and_levels(profiles: dict[str, Any]) -> None:
     assert ann["sentiment"] == pytest.approx((1.0 + 0.25) / 2, abs=1e-9)
 
 
-def test_lists_fade_and_keep_the_top(profiles: dict[str, Any]) -> None:
+def test_lists_decay_and_hold_the_largest_shares(profiles: dict[str, Any]) -> None:
     """Newest fact of ann's with a category: day 99. Weights .3 for a view, 1 for a purchase, halved in ten days."""
     pans, teas = 0.3 * (1 + 0.5**0.6), 1.0 + 0.3 * 0.5**0.7
     pots = 0.5**1.0
@@ -84,16 +84,16 @@ def test_lists_fade_and_keep_the_top(profiles: dict[str, Any]) -> None:
     assert terms == [{"name": n, "share": pytest.approx(0.4, abs=1e-9)} for n in ("pan", "red")]
 
 
-def test_what_is_not_defined_is_null(profiles: dict[str, Any]) -> None:
+def test_undefined_values_are_null(profiles: dict[str, Any]) -> None:
     bob = profiles["bob"]
-    nothing = ("value", "price_level", "sentiment", "categories", "brands", "search_terms")
-    assert [bob[c] for c in nothing] == [None] * len(nothing)
+    undefined = ("value", "price_level", "sentiment", "categories", "brands", "search_terms")
+    assert [bob[c] for c in undefined] == [None] * len(undefined)
     assert (bob["frequency"], bob["view_30d"], bob["n_reviews"]) == (0, 1, 0)
 
 
-def test_the_language_models_sentiment_goes_before_the_rating() -> None:
-    said = [{**REVIEWS[0], "sentiment": 0.2}, {**REVIEWS[1], "sentiment": None}]
-    ann = by_id(user_profiles(shop(PRODUCTS, EVENTS, said), CUT, KNOBS))["ann"]
+def test_a_sentiment_column_takes_precedence_over_the_rating() -> None:
+    reviews = [{**REVIEWS[0], "sentiment": 0.2}, {**REVIEWS[1], "sentiment": None}]
+    ann = by_id(user_profiles(shop(PRODUCTS, EVENTS, reviews), CUT, PARAMS))["ann"]
     assert ann["sentiment"] == pytest.approx((0.2 + 0.25) / 2, abs=1e-9)
 
 
@@ -102,11 +102,13 @@ PAST = {"products": PRODUCTS, "events": EVENTS[:-1], "reviews": REVIEWS, "search
 
 @pytest.fixture(scope="module")
 def before() -> bytes:
-    return file(user_profiles(shop(**PAST), CUT, KNOBS))
+    return file(user_profiles(shop(**PAST), CUT, PARAMS))
 
 
 @settings(max_examples=8, deadline=None)
 @given(future=FUTURE)
-def test_no_later_row_moves_a_profile(before: bytes, future: dict[str, list[dict[str, Any]]]) -> None:
+def test_rows_at_or_after_the_cut_do_not_change_a_profile(
+    before: bytes, future: dict[str, list[dict[str, Any]]]
+) -> None:
     world = shop(**{name: [*rows, *future[name]] for name, rows in PAST.items()})
-    assert file(user_profiles(world, CUT, KNOBS)) == before
+    assert file(user_profiles(world, CUT, PARAMS)) == before
