@@ -26,7 +26,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "experiment_decision": {},  # NAME.decision.json
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
-    "profiles": {},  # profiles.json, also beside the ranker of a bundle
+    "profiles": {},  # profiles.json, also in the ranker folder of a bundle
     "ranker": {  # ranker.json
         "params/check_share": "holdout_share",
         "params/focal": "focal_gamma",

@@ -22,9 +22,12 @@ _number = count()  # makes temporary names unique between the threads of this pr
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; it replaces `path` at the end, and is removed after an exception."""
-    temporary = _temporary_path(path)
+def atomic_file(path: Path, remove_leftovers: bool = True) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; it replaces `path` at the end, and is removed after an exception.
+
+    remove_leftovers: remove what killed processes left of earlier writes of `path`, for which the folder is listed.
+    """
+    temporary = _temporary_path(path, remove_leftovers)
     try:
         yield temporary
         temporary.replace(path)
@@ -115,14 +118,14 @@ def sha256_file(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _temporary_path(path: Path) -> Path:
+def _temporary_path(path: Path, remove_leftovers: bool = True) -> Path:
     """Return a hidden path in the same folder that no other process or thread uses; makes the folder.
 
-    Removes what processes of this machine left there for the same `path` when they were killed.
+    Removes, if asked to, what processes of this machine left there for the same `path` when they were killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}-"
-    for leftover in path.parent.glob(f"{escape(prefix)}*.partial"):
+    for leftover in path.parent.glob(f"{escape(prefix)}*.partial") if remove_leftovers else ():
         pid = leftover.name.removeprefix(prefix).split("-")[0]
         if pid.isdecimal() and not _is_running(int(pid)):
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)

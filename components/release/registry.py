@@ -211,12 +211,12 @@ class Registry:
             raise ReleaseError(f"alias {alias}: set to {number}, the registry says {actual}")
 
     def fetch(self, number: int, folder: Path) -> Path:
-        """Return folder, holding the version's bundle, every byte checked; a whole bundle in it is not fetched again.
+        """Return folder, holding the version's bundle, every byte checked; an intact bundle in it is not fetched again.
 
         Raises TamperedError naming the file when the registry's copy is not what was registered.
         """
         version = self.version(number)
-        if _is_whole(folder, version.lineage.bundle_digest):
+        if _is_intact(folder, version.lineage.bundle_digest):
             return folder
         with io.temporary_folder(folder) as temporary:
             with self.connection.translate_errors():
@@ -278,7 +278,7 @@ class Registry:
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
 
 
-def _is_whole(folder: Path, digest: str) -> bool:
+def _is_intact(folder: Path, digest: str) -> bool:
     try:
         return check_files(folder, digest) == digest
     except TamperedError:

@@ -1,4 +1,4 @@
-"""Every fault that a person can act on is one CarouselError."""
+"""Every error that a user can act on is a CarouselError."""
 
 import inspect
 

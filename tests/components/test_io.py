@@ -94,6 +94,9 @@ def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path)
     left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-"))
     left.write_text("half")
     mine.write_text("of a thread of this process, still writing")
+    with io.atomic_file(path, remove_leftovers=False) as temporary:
+        temporary.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, mine, left])
     io.write_text(path, "whole")
     assert sorted(tmp_path.iterdir()) == sorted([path, mine])
 

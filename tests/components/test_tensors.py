@@ -1,4 +1,4 @@
-"""What is written comes back; a flipped byte does not."""
+"""Tensors are read as written; a flipped byte is an error."""
 
 from pathlib import Path
 

@@ -154,5 +154,5 @@ def write_exposures(path: Path, exposures: Sequence[Exposure]) -> None:
         "experiment": per_list((exposure.experiment for exposure in exposures), text),
         "arm": per_list((exposure.arm for exposure in exposures), text),
     }
-    with atomic_file(path) as temporary:
+    with atomic_file(path, remove_leftovers=False) as temporary:  # a new name each time, among many files
         pq.write_table(pa.table(columns), temporary, write_page_checksum=True)

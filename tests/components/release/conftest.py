@@ -62,7 +62,7 @@ def made(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sources(made: Path, tmp_path: Path) -> BundleSources:
-    """Return what a bundle is made from, in a folder of its own."""
+    """Return the sources of a bundle, in a folder of its own."""
     return in_folder(Path(shutil.copytree(made / "sources", tmp_path / "sources")))
 
 
@@ -124,7 +124,7 @@ def run_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def register(registry: Registry, bundle: Path, run_folder: Path, tmp_path: Path) -> Register:
-    """Return a function that registers a bundle: that of the tiny world, or another one by its mark."""
+    """Return a function that registers the bundle of the tiny world, or a variant of it named by `mark`."""
 
     def call(mark: str = "", metrics: dict[str, float] | None = None) -> int:
         folder = remade(bundle, tmp_path / f"bundle-{mark}", mark) if mark else bundle
@@ -147,5 +147,5 @@ def decide(registered: Registered, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    """Return an evaluation whose challenger shall be promote_each, for the test to change."""
+    """Return an evaluation whose challenger would be promoted, for the test to change."""
     return Case(tmp_path)

@@ -173,7 +173,7 @@ def slice_worse_within_its_share(case: Case) -> None:
 
 
 def slice_worse_within_its_noise(case: Case) -> None:
-    """20 users lose 15 % on average, but so unevenly that it says nothing."""
+    """20 users lose 15 % on average, but so unevenly that the interval contains zero."""
     case.slices["language:zh"] = np.arange(N) < 20
     change = np.where(np.arange(20) % 2, 0.5, -0.6)
     case.values["ease"][:20] = (

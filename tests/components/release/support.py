@@ -65,7 +65,7 @@ def copy_registry(folder: Path, stocked: Path, params: Params) -> tuple[Registry
 
 
 def write_run(root: Path) -> Path:
-    """Write what a run leaves beside its bundle."""
+    """Write the reports, parameters and lock file of a run."""
     (root / "reports/evaluate").mkdir(parents=True)
     (root / "reports/evaluate/evaluation.json").write_text("{}")
     (root / "reports/evaluate/report.html").write_text("<p>report</p>")
@@ -99,7 +99,7 @@ Register = Callable[..., int]
 
 
 def remade(bundle: Path, folder: Path, mark: str) -> Path:
-    """Return another honest bundle: the same files, info.json saying another as_of, a manifest of its own."""
+    """Return a valid variant of the bundle: another as_of in info.json, with the manifest updated."""
     if folder.exists():
         return folder
     shutil.copytree(bundle, folder)
@@ -113,7 +113,7 @@ def remade(bundle: Path, folder: Path, mark: str) -> Path:
 
 
 def write_decision(path: Path, registry: Registry, version: int, **changes: Any) -> Path:
-    """Write the decision to promote a version over the champion of now, with changes on top."""
+    """Write the decision to promote a version over the present champion, with changes on top."""
     serving = registry.alias("champion")
     champion = registry.ref(serving.number) if serving else None
     ok = Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")

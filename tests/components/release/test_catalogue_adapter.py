@@ -19,7 +19,7 @@ def test_scores_are_by_the_item_idx_of_the_given_catalogue(bundle: Path, world: 
 
 
 def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) -> None:
-    """Reversed numbering, two newcomers in front, three products gone: known items keep their scores."""
+    """Reversed numbering, two new items first, three items removed: known items keep their scores."""
     users, opened = world[2], open_bundle(bundle)
     today = ["", "new-1", "new-2", *reversed(opened.item_ids[4:])]
     back = np.array([opened.index.get(name, 0) for name in today])
@@ -33,7 +33,9 @@ def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) 
     )
     asked = type(history)(
         history.offsets,
-        np.array([ours.get(opened.item_ids[i], 1) for i in history.item_idx], np.int32),  # gone ones: a newcomer
+        np.array(
+            [ours.get(opened.item_ids[i], 1) for i in history.item_idx], np.int32
+        ),  # 1: removed items
         history.timestamp,
         history.event,
         history.weight,

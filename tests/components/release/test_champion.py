@@ -1,4 +1,4 @@
-"""champion/ in the checkout says who serves, or null."""
+"""champion.json in the checkout names the champion, or is null."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a verdict must not be taken on; the table of verdicts is in test_gate.py."""
+"""Which numbers are refused as evidence; the table of verdicts is in test_gate.py."""
 
 import math
 from pathlib import Path

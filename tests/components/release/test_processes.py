@@ -20,7 +20,7 @@ def run(code: str, cwd: Path, timeout_s: float = 30) -> processes.ProcessResult:
 
 
 def alive(pid: int) -> bool:
-    """A zombie that nobody has reaped counts as ended."""
+    """A zombie process counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -60,7 +60,7 @@ time.sleep({})
 
 
 def run_until_it_speaks(code: str, cwd: Path) -> processes.ProcessResult:
-    """Run code that prints a line and then hangs, under longer and longer limits until the line came in time."""
+    """Run code that prints a line and then hangs, with a growing timeout until the line is printed in time."""
     for timeout_s in (1, 5, 25, 125):
         outcome = run(code, cwd, timeout_s)
         if outcome.lines:

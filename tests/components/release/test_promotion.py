@@ -1,4 +1,4 @@
-"""A decision lets its challenger serve, once, and only against the champion that was compared."""
+"""A decision promotes its challenger once, and only while the champion that was compared serves."""
 
 import math
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_decision_from_before_the_first_champion_is_stale(registered: Register
 
 @pytest.fixture(scope="module")
 def one_serves(stocked: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Registered:
-    """Return a registered whose version 1 serves, for tests that change nothing."""
+    """Return a registry whose version 1 serves, for tests that change nothing."""
     folder = tmp_path_factory.mktemp("one_serves")
     registry, settings = copy_registry(folder, stocked, params)
     promote(write_decision(folder / "decision.json", registry, 1), registry, settings)

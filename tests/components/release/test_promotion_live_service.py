@@ -11,7 +11,7 @@ from tests.components.release.support import Decide, Registered
 
 
 class Service(BaseHTTPRequestHandler):
-    """A live service that takes a second look before it follows the alias."""
+    """A live service that follows the alias after some requests."""
 
     answers: list[bytes]
 

@@ -48,7 +48,7 @@ POINTS = ("locked", "intent", "answered", "previous", "champion", "done")
 
 
 def crash(rows: list[tuple[str, Path, Path]]) -> list[int]:
-    """Return how a process that is killed at each point ended; one process imports, its children die."""
+    """Return the exit codes of processes that are killed at each point; one process imports, its forks are killed."""
     lines = "\n".join("\t".join(map(str, row)) for row in rows)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CRASHER],
@@ -111,7 +111,7 @@ def test_killed_in_any_step_of_a_rollback(
 def test_a_promotion_after_a_killed_one_of_another_version(
     registered: Registered, decide: Decide, params: Params, tmp_path: Path
 ) -> None:
-    """The dead one had moved `previous` and not the champion: it is taken back."""
+    """The killed promotion had moved `previous` but not the champion: it is abandoned."""
     promote_each(registered, decide, 1, 2)
     three, four = decide(3), decide(4)
     assert crash([("promote:previous", registered[1].home, three)]) == [-9]
@@ -125,7 +125,7 @@ def test_a_promotion_after_a_killed_one_of_another_version(
 
 
 def test_of_concurrent_promotions_exactly_one_succeeds(registered: Registered, decide: Decide, params: Params) -> None:
-    """Each with a registry of its own, as processes would have."""
+    """Each thread has its own Registry, as processes would have."""
     registry, settings = registered
     promote_each(registered, decide, 1)
     decisions = [decide(2), decide(3), decide(4)]

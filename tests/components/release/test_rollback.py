@@ -1,4 +1,4 @@
-"""Rollbacks walk back through what served by the ledger; versions deleted or moved by hand do not confuse them."""
+"""Rollbacks restore what served before, by the ledger, also after versions were deleted or aliases moved by hand."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def test_parts_of_different_bundles_are_a_contract_error(
 
 
 class Silent:
-    """Lists nothing, or gives a score that is no number."""
+    """Recommends no item, or gives a score that is not finite."""
 
     name = "ease"
 
@@ -48,7 +48,7 @@ def test_a_model_that_does_not_answer_is_refused(
 
 
 def test_a_damaged_model_with_a_matching_manifest_is_refused(bundle: Path) -> None:
-    """Whoever made this bundle signed what cannot be loaded."""
+    """The manifest matches the files, but the model cannot be loaded."""
     content = json.dumps({"name": "ease", "format": 1, "n_items": 20}).encode()
     (bundle / "model/model.json").write_bytes(content)
     manifest = json.loads((bundle / "manifest.json").read_text())

@@ -1,4 +1,4 @@
-"""`carousel status` before and after; the newest verdicts survive the checkout that made them."""
+"""`carousel status` before and after; the newest verdicts are stored outside the checkout."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -96,7 +96,7 @@ def test_an_earlier_result_comes_from_the_cache(repo: Path) -> None:
 
 
 def test_a_damaged_cache_object_is_found_and_rebuilt(repo: Path) -> None:
-    """DVC would check it out, exit 0, and call the wrong bytes unchanged."""
+    """DVC alone would check out the wrong bytes, exit 0, and report the stage as unchanged."""
     before = outputs(repo)
     damage(cache_file(repo, "ROWS 3"))
     shutil.rmtree(repo / "data/split")
