@@ -15,6 +15,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from components.contracts import Decision, Evaluation
+from components.io import read_record
 from flows import markdown
 from flows.outcome import differences, metrics_table
 from flows.tasks import in_flow_run
@@ -46,7 +47,7 @@ class StageProgress:
 @task(cache_policy=NO_CACHE)
 def publish(workspace: Workspace, version: int | None, decision: Decision | None) -> None:
     """Put verdict, metrics, differences and links on the run page."""
-    evaluation = Evaluation.model_validate_json((workspace.root / EVALUATION).read_bytes())
+    evaluation = read_record(workspace.root / EVALUATION, Evaluation, "evaluation")
     if decision is not None:
         create_markdown_artifact(markdown.verdict(decision), key="verdict", description="Why, check by check")
     create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")

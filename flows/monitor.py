@@ -12,6 +12,7 @@ from prefect.states import Completed
 
 from components.contracts import DriftVerdict
 from components.errors import BusyError
+from components.io import read_record
 from components.release import status
 from flows import markdown, retrain
 from flows.tasks import in_flow_run
@@ -37,7 +38,7 @@ def monitor(
             overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run_info()
         ) as workspace:
             retrain.run_stages(workspace, STAGES)
-            verdict = DriftVerdict.model_validate_json((workspace.root / DRIFT).read_bytes())
+            verdict = read_record(workspace.root / DRIFT, DriftVerdict, "drift")
             status.store_last(workspace.shop, None, workspace.root / DRIFT)
     except BusyError as busy:
         return retrain.cancel_when_busy(busy)

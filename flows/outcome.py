@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
 from components.errors import ContractError
+from components.io import find_record, read_record
 from components.release.versioning import StageRun
 from flows.workspace import DRIFT, EVALUATION, REPORT, Workspace
 
@@ -55,7 +56,7 @@ def build_outcome(
     """Return the result of a run of `seconds`; without a decision the champion is this bundle, or the gate is off."""
     parts = overhead(seconds, stages, spent)
     serving = workspace.registry().alias("champion")
-    drift = workspace.root / DRIFT
+    drift = find_record(workspace.root / DRIFT, DriftVerdict, "drift")
     why = "gate.mode is disabled" if workspace.params.gate.mode == "disabled" else SAME_BUNDLE
     return Outcome(
         verdict=decision.verdict if decision else "keep",
@@ -64,7 +65,7 @@ def build_outcome(
         challenger_version=version,
         champion=serving.number if serving else None,
         report=str(workspace.root / REPORT),
-        drifted=DriftVerdict.model_validate_json(drift.read_bytes()).drifted if drift.exists() else None,
+        drifted=drift.drifted if drift else None,
         seconds=round(seconds, 1),
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
@@ -137,7 +138,7 @@ def show(outcome: Outcome, root: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     file = root / EVALUATION
     if file.exists():
-        evaluation = Evaluation.model_validate_json(file.read_bytes())
+        evaluation = read_record(file, Evaluation, "evaluation")
         rows = metrics_table(evaluation)
         label = "simulated shop, " if evaluation.simulated else ""
         title = (

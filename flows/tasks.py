@@ -20,7 +20,7 @@ from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
-from components.io import sha256_bytes, write_record
+from components.io import parse_record, read_record, sha256_bytes, write_record
 from components.release import champion, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
@@ -107,7 +107,7 @@ def register(workspace: Workspace) -> int:
     root = workspace.root
     (root / DECISION).unlink(missing_ok=True)  # left by an earlier run; not part of this version's record
     digest = champion.bundle_digest(root / "bundle") or ""
-    evaluation = Evaluation.model_validate_json((root / EVALUATION).read_bytes())
+    evaluation = read_record(root / EVALUATION, Evaluation, "evaluation")
     lineage = versioning.read_lineage(root, digest, evaluation.as_of, evaluation.challenger)
     metrics = {
         f"{file.parent.name}/{name}": value
@@ -139,10 +139,10 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     content = (root / EVALUATION).read_bytes()
     serving, challenger = registry.alias("champion"), registry.ref(version)
     measured = gate.Measurements(
-        evaluation=Evaluation.model_validate_json(content),
+        evaluation=parse_record(content, Evaluation, "evaluation", EVALUATION),
         evaluation_digest=sha256_bytes(content),
         per_user=root / "reports/evaluate/per_user.parquet",
-        drift=DriftVerdict.model_validate_json((root / DRIFT).read_bytes()),
+        drift=read_record(root / DRIFT, DriftVerdict, "drift"),
         latency_ms=latency_ms,
     )
     contenders = gate.Contenders(

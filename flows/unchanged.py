@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from components.contracts import Decision
-from components.io import sha256_file
+from components.io import read_record, sha256_file
 from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
@@ -57,7 +57,7 @@ def valid_decision(root: Path, registry: Registry) -> Decision | None:
         return None
     if json.loads((root / STAMP_FILE).read_bytes()) != digests:
         return None
-    decision = Decision.model_validate_json((root / DECISION).read_bytes())
+    decision = read_record(root / DECISION, Decision, "decision")
     serving = registry.alias("champion")
     if decision.champion != (registry.ref(serving.number) if serving else None):
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.contracts import Record
 from components.errors import ContractError
-from components.io import write_record
+from components.io import read_record, write_record
 from components.language.encoder import resolve_model
 
 FILE = "language.json"
@@ -30,10 +30,7 @@ def chosen_model(folder: Path, name: str) -> Path:
 
     Raises ContractError when the stage has not run, or ran for another original.
     """
-    try:
-        choice = ModelChoice.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ContractError(f"{folder / FILE}: cannot be read ({error}); run the stage `pretrain`") from None
+    choice = read_record(folder / FILE, ModelChoice, "language_choice", "run the stage `pretrain`")
     if choice.original != name:
         raise ContractError(
             f"{folder / FILE} is about {choice.original}, language.model is {name}; run the stage `pretrain` again"

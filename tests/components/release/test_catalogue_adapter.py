@@ -33,9 +33,7 @@ def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) 
     )
     asked = type(history)(
         history.offsets,
-        np.array(
-            [ours.get(opened.item_ids[i], 1) for i in history.item_idx], np.int32
-        ),  # 1: removed items
+        np.array([ours.get(opened.item_ids[i], 1) for i in history.item_idx], np.int32),  # 1: removed items
         history.timestamp,
         history.event,
         history.weight,
