@@ -1,6 +1,6 @@
 """What packages exchange: column names, frozen records, the Recommender protocol.
 
-An index of 0 is padding everywhere: item 0 is no item, user 0 is nobody (an anonymous visitor).
+An index of 0 is padding everywhere: item 0 is no item, user 0 is an anonymous visitor.
 Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds since 1970 (UTC).
 """
 
@@ -43,7 +43,7 @@ WINDOWS = ("train", "validation", "test")
 class Interactions:
     """Training events, sorted by (user_idx, timestamp, row order in the source)."""
 
-    user_idx: IntArray  # (n,); 0 = anonymous: counts for items, teaches nothing about users
+    user_idx: IntArray  # (n,); 0 = anonymous: counts for items, belongs to no user
     item_idx: IntArray  # (n,) 1..n_items
     timestamp: TimeArray  # (n,)
     event: NDArray[np.int8]  # (n,) code in EVENTS
@@ -284,7 +284,7 @@ class Decision(Record):
     users_needed: int | None  # further test users that would settle the question
     challenger_version: int
     challenger_digest: str
-    champion: ChampionRef | None  # who was compared; `promote` refuses when another one serves by then
+    champion: ChampionRef | None  # the one that was compared; `promote` refuses when another one serves by then
     primary: str
     as_of: str
     evaluation_digest: str  # sha256 of evaluation.json

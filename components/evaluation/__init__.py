@@ -1,15 +1,15 @@
-"""How good the models are, on the same later window, user by user.
+"""Quality of the models on the same later window, user by user.
 
-    protocol    which users are asked, which of their targets count, and whether a window leaked into another
+    protocol    the users of a window, the targets that count, and the check for leaks between windows
     metrics     recall, NDCG, MRR, hit rate, coverage, novelty: one value per user first, the mean second
-    satisfaction  the article's interest matrix, and the share of it that lists hold
-    slices      cold and warm users and items, languages: the same metrics where averages hide something
-    comparison  paired bootstrap of two models on the same users, and how many users a verdict would need
+    satisfaction  the article's interest matrix, and the share of it that lists cover
+    slices      cold and warm users and items, languages: the same metrics where averages may hide a loss
+    comparison  paired bootstrap of two models on the same users, and the sample size for a verdict
     results     values per user, means per slice, and the error where one is missing
-    evaluator   all models over both windows; who is the challenger
-    views       an evaluation in words, numbers and lines of pictures
+    evaluator   all models over both windows; names the challenger
+    report_data  labels, numbers and rows of plots of an evaluation
     plots       small SVG pictures, drawn without a clock or a random id
-    report      one HTML page for people
+    report      one HTML page
 
-Nothing here decides. The gate (`components/release/gate.py`) does, from these files.
+There is no verdict here: the gate (`components/release/gate.py`) decides from these files.
 """

@@ -1,8 +1,8 @@
 """Ranking metrics, one value per user first and the mean second; NaN for a user without relevant items.
 
-Relevance is binary. Ranks count from 1. `relevant` is (n_users, at least k), True where the item at that place of the
-list is one of the user's targets; `n_targets` is (n_users,), the number of distinct targets. NumPy only: trainings
-import this file.
+Relevance is binary. Ranks count from 1. `relevant` is (n_users, at least k), True where the item at that position
+of the list is one of the user's targets; `n_targets` is (n_users,), the number of distinct targets. NumPy only:
+trainings import this file.
 """
 
 from collections.abc import Callable, Sequence

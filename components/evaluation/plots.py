@@ -103,7 +103,7 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
     free = _spread([down(points[-1].y) for points in series.values()], 16)
     for number, ((name, points), label) in enumerate(zip(series.items(), free, strict=True)):
         role, dashed = colours[number % 4], " dashed" if number >= 4 else ""
-        shift = 3.0 * (number - (len(series) - 1) / 2)  # so that whiskers stand beside each other
+        shift = 3.0 * (number - (len(series) - 1) / 2)  # so that whiskers do not overlap
         at = [(across(float(np.log10(p.x))) + shift, p) for p in points]
         line = " L".join(f"{x:.1f} {down(p.y):.1f}" for x, p in at)
         parts.append(f'<path class="line {role}{dashed}" d="M{line} M{WIDTH - 124} {label:.1f} h22"/>')
@@ -200,11 +200,11 @@ def _faint(row: PlotRow) -> str:
     return " faint" if row.faint else ""
 
 
-def _spread(places: Sequence[float], gap: float) -> list[float]:
+def _spread(positions: Sequence[float], gap: float) -> list[float]:
     """Return the positions, in their order, moved down where two are closer than the gap."""
-    out, last = list(places), -np.inf
-    for i in np.argsort(places, kind="stable"):
-        out[i] = last = max(places[i], last + gap)
+    out, last = list(positions), -np.inf
+    for i in np.argsort(positions, kind="stable"):
+        out[i] = last = max(positions[i], last + gap)
     return out
 
 

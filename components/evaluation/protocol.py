@@ -84,7 +84,7 @@ def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: 
         _check_lists(model.name, ranked, batch, k, exclude_seen, n_items)
         lists[start : start + len(batch)] = ranked.items
     if not lists.any():
-        raise ContractError(f"model {model.name} has no item for any of {len(users)} users; look at its training")
+        raise ContractError(f"model {model.name} has no item for any of {len(users)} users; check its training")
     return lists
 
 

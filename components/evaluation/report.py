@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.contracts import Catalogue, Evaluation, IntArray, Interval
+from components.contracts import Catalogue, Evaluation, FloatArray, IntArray, Interval
 from components.evaluation import plots, report_data
 from components.evaluation.metrics import METRICS
 from components.evaluation.results import read_values
@@ -53,27 +53,7 @@ def write_report(
     rows = report_data.differences(evaluation, values, bootstrap, protocol.min_gain)
     slices = report_data.slice_views(evaluation, out / "per_user.parquet", bootstrap, protocol.min_slice_users)
     ours, theirs = values[evaluation.challenger], values[against]
-    metric = report_data.metric_label(evaluation.primary)
-    pictures = {
-        "models": plots.bars(
-            report_data.model_lines(evaluation, values, bootstrap),
-            f"{metric} by model",
-            "Exact numbers stand beside the bars.",
-        ),
-        "differences": plots.forest(
-            report_data.difference_lines(rows),
-            "Challenger minus each other model",
-            "Exact numbers stand beside the dots.",
-        ),
-        "gains": plots.gains(
-            ours - theirs, "Per-user differences that are not zero", "The counts of users stand above the picture."
-        ),
-        "slices": plots.forest(
-            report_data.slice_lines(slices),
-            "Challenger minus reference by slice",
-            "Exact numbers are in the table below.",
-        ),
-    }
+    pictures = _pictures(evaluation, values, rows, slices, bootstrap)
     (out / "plots").mkdir(exist_ok=True)
     for name, svg in pictures.items():
         if svg:
@@ -93,6 +73,38 @@ def write_report(
     )
     (out / "report.html").write_text(page, encoding="utf-8")
     return {row.other: row.interval for row in rows}
+
+
+def _pictures(
+    evaluation: Evaluation,
+    values: Mapping[str, FloatArray],
+    rows: list[report_data.Difference],
+    slices: list[report_data.SliceView],
+    bootstrap: report_data.Bootstrap,
+) -> dict[str, str]:
+    """Return the SVG of each plot by its name; "" where there is nothing to draw."""
+    gains = values[evaluation.challenger] - values[report_data.reference(evaluation)]
+    metric = report_data.metric_label(evaluation.primary)
+    return {
+        "models": plots.bars(
+            report_data.model_lines(evaluation, values, bootstrap),
+            f"{metric} by model",
+            "Exact numbers are beside the bars.",
+        ),
+        "differences": plots.forest(
+            report_data.difference_lines(rows),
+            "Challenger minus each other model",
+            "Exact numbers are beside the dots.",
+        ),
+        "gains": plots.gains(
+            gains, "Per-user differences that are not zero", "The counts of users are above the picture."
+        ),
+        "slices": plots.forest(
+            report_data.slice_lines(slices),
+            "Challenger minus reference by slice",
+            "Exact numbers are in the table below.",
+        ),
+    }
 
 
 def favourites_of(lists: IntArray, catalogue: Catalogue, k: int, n: int) -> list[Favourite]:

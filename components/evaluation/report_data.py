@@ -54,7 +54,7 @@ class Difference:
 
     @property
     def reading(self) -> str:
-        """Return "ahead", "behind" or "level": where the whole interval lies."""
+        """Return "ahead", "behind" or "level": by the position of the interval to zero."""
         return "ahead" if self.interval.low > 0 else "behind" if self.interval.high < 0 else "level"
 
     @property

@@ -59,7 +59,7 @@ def check_finite(metrics: Metrics, where: str) -> None:
     """Raise ContractError naming the metrics that are NaN or infinite: no model wins or ties by a missing number."""
     bad = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if bad:
-        raise ContractError(f"{where}: {', '.join(bad)} not finite; a missing metric is an error, look at this model")
+        raise ContractError(f"{where}: {', '.join(bad)} not finite; a missing metric is an error, check this model")
 
 
 def read_values(per_user_file: Path, metric: str, slice_name: str) -> dict[str, FloatArray]:

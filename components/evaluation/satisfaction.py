@@ -1,12 +1,12 @@
-"""The article's interest matrix: how much each user wants each product, and what a set of offers is worth by it.
+"""The article's interest matrix: the interest of each user in each product, and the total interest of a set of offers.
 
 R is (n_users, n_items + 1), every entry in [0, 1]. Offers are a matrix P of the same shape (1 where a product is in a
 user's list), or, where every user is offered the same, weights u of users and v of items: P = u v'. The total interest
 S(P) = sum of P * R = trace(P' R), and S(u, v) = u' R v, are the article's satisfaction.
 
-S is linear in P, and in u and v each: without a bound it has no maximum, for doubled offers are worth twice as much.
-The article maximises it all the same. Here weights have length 1, and then the best are known (`best_items`); lists
-hold k products, and the best list holds the k most wanted ones (`satisfaction`).
+S is linear in P, and in u and in v: without a bound it has no maximum, as doubled offers double it. The article
+maximises it without one. Here weights have length 1, for which the optimum is known (`best_items`), and lists hold k
+products, for which the best list holds the k of highest interest (`satisfaction`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ Interest = Any  # scipy.sparse.csr_matrix, or a (n_users, n_items + 1) array
 def interest_matrix(wanted: Ragged, n_items: int) -> Interest:
     """Return sparse (n_users, n_items + 1) interests in [0, 1): w / (w + 1) of the summed weights w of events.
 
-    So one event of weight 1 is an interest of a half, and no number of them makes more than a whole one.
+    So one event of weight 1 is an interest of 0.5, and the interest stays below 1 for any number of events.
     """
     from scipy.sparse import csr_matrix
 
@@ -38,17 +38,17 @@ def interest_matrix(wanted: Ragged, n_items: int) -> Interest:
 
 
 def satisfaction(lists: IntArray, wanted: Ragged, n_items: int, ks: Sequence[int]) -> dict[str, float]:
-    """Return satisfaction_at_k for each k: the interest in all lists' first k, as a share of what the best would hold.
+    """Return satisfaction_at_k for each k: the interest in all lists' first k, as a share of the best possible lists.
 
-    lists (n_users, at least k), 0 fills up. In [0, 1]; 0 where nobody wants anything.
+    lists: (n_users, at least k), padded with 0. In [0, 1]; 0 where no user has an interest.
     """
     interest = interest_matrix(wanted, n_items)
     rows = np.arange(len(lists))[:, None]
     held = np.where(lists > 0, interest[rows, lists].toarray(), 0)  # (n_users, width)
-    wishes = [np.sort(interest.data[start:end])[::-1] for start, end in pairwise(interest.indptr)]
+    interests = [np.sort(interest.data[start:end])[::-1] for start, end in pairwise(interest.indptr)]
     found = {}
     for k in ks:
-        best = sum(float(own[:k].sum()) for own in wishes)
+        best = sum(float(own[:k].sum()) for own in interests)
         found[f"satisfaction_at_{k}"] = float(held[:, :k].sum()) / best if best else 0.0
     return found
 
@@ -72,7 +72,7 @@ def gradients(interest: Interest, users: Vector, items: Vector) -> tuple[Vector,
 def best_items(interest: Interest, users: Vector) -> tuple[Vector, float]:
     """Return the item weights of length 1 that are worth most to users (n_users,), and that worth: |R' u|.
 
-    By Cauchy and Schwarz u' R v <= |R' u| |v|. Where nobody cares for anything the weights are 0.
+    By Cauchy and Schwarz u' R v <= |R' u| |v|. Where there is no interest at all the weights are 0.
     """
     towards = np.asarray(interest.T @ users, np.float64)
     worth = float(np.linalg.norm(towards))

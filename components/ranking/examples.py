@@ -58,9 +58,9 @@ def read_examples(
     info = read_info(split)
     if info.protocol != "global_time":
         raise ContractError("ranker: expected split.protocol global_time; impressions have no window in leave_one_out")
-    found = _shown(snapshot, split, info, window, params, memory_gib)
+    found = _read_impressions(snapshot, split, info, window, params, memory_gib)
     if not len(found):
-        found = _drawn(read_interactions(split, (window,)), read_interactions(split), params, seed)
+        found = _sample_negatives(read_interactions(split, (window,)), read_interactions(split), params, seed)
     if len(found) > params.max_examples:
         rng = np.random.default_rng([seed, len(found)])
         found = found.take(np.sort(rng.choice(len(found), params.max_examples, replace=False)))
@@ -87,7 +87,7 @@ def missing_data_reason(learned: Examples, test: Examples, params: RankingParams
     return ""
 
 
-def _shown(
+def _read_impressions(
     snapshot: Path, split: Path, info: SplitInfo, window: str, params: RankingParams, memory_gib: float
 ) -> Examples:
     """Return the impressions of the window; an action belongs to the item's newest one within attribution_hours."""
@@ -123,10 +123,10 @@ def _shown(
     return Examples(user, item, np.asarray(rows["list_position"], np.float32), np.asarray(rows["t"], np.int64), labels)
 
 
-def _drawn(taken: Interactions, before: Interactions, params: RankingParams, seed: int) -> Examples:
+def _sample_negatives(window: Interactions, before: Interactions, params: RankingParams, seed: int) -> Examples:
     """Return the events of known users in the window as positives, with drawn negatives."""
-    known = np.flatnonzero(taken.user_idx > 0)
-    user, item, event = taken.user_idx[known], taken.item_idx[known], taken.event[known]
+    known = np.flatnonzero(window.user_idx > 0)
+    user, item, event = window.user_idx[known], window.item_idx[known], window.event[known]
     sales = np.bincount(before.item_idx, minlength=before.n_items + 1).astype(np.float64) ** 0.75
     sales[0] = 0
     if not len(known) or not sales.any():
@@ -139,7 +139,7 @@ def _drawn(taken: Interactions, before: Interactions, params: RankingParams, see
     codes = [[EVENTS.index(name) for name in POSITIVE_EVENTS[task]] for task in TASKS]
     positives = np.stack([np.isin(event, row) for row in codes], axis=1)
     row = np.repeat(np.arange(len(known)), params.negatives)[fresh.ravel()]
-    time = taken.timestamp[known]
+    time = window.timestamp[known]
     users: IntArray = np.concatenate([user, user[row]])
     items: IntArray = np.concatenate([item, drawn[fresh]])
     times: TimeArray = np.concatenate([time, time[row]])

@@ -88,7 +88,7 @@ class RankerInputs:
         """Return the features of n pairs; raises ContractError for an index that is not in the split."""
         for name, index, n in (("user_idx", user, len(self.user)), ("item_idx", item, len(self.item))):
             if len(index) and not 0 <= index.min() <= index.max() < n:
-                raise ContractError(f"ranker: {name} {index.min()}..{index.max()}; the ranker knows 0..{n - 1}")
+                raise ContractError(f"ranker: {name} {index.min()}..{index.max()}; expected 0..{n - 1}")
         user_text, item_text = self.user_text[user], self.item_text[item]
         similarity = 10 * (user_text * item_text).sum(axis=1)  # a cosine, on the scale of the other inputs
         match = np.stack([self.category.log_share(user, item), self.brand.log_share(user, item), similarity], axis=1)

@@ -36,7 +36,7 @@ class BaseRecommender(ABC):
     name: ClassVar[str]
     scores_cold_items: ClassVar[bool] = False  # whether an item without events gets a score of its own
     parts: Mapping[str, Recommender] = {}
-    batch_users: int = 256  # users ranked at once, however many are asked for
+    batch_users: int = 256  # users ranked at once; bounds memory
     after_epoch: Callable[[float], None] | None = None  # called with the validation NDCG, by models trained in epochs
 
     @classmethod

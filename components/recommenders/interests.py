@@ -16,7 +16,7 @@ from components.recommenders.storage import Stored, write_model
 class InterestsRecommender(BaseRecommender):
     """Scores are the user's share of a category times the item's share within it.
 
-    A category is a whole path in one language; products without one are a category of their own.
+    A category is a complete path in one language; products without one form their own category.
     """
 
     name: ClassVar[str] = "interests"

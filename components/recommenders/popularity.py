@@ -57,7 +57,7 @@ class PopularityRecommender(BaseRecommender):
 def decayed_popularity(interactions: Interactions, half_life_days: float) -> FloatArray:
     """Return (n_items + 1,) in [0, 1]: decayed weights per item, returns subtracted, divided by the largest."""
     if not len(interactions):
-        raise ContractError("the training window has no events; widen it, or look at the source of `events`")
+        raise ContractError("the training window has no events; widen it, or check the source of `events`")
     check_items(interactions.item_idx, interactions.n_items, "the training window", lowest=1)
     age_days = (interactions.now - interactions.timestamp) / DAY_US
     weight = signed(interactions.event, interactions.weight) * np.exp2(-age_days / half_life_days)

@@ -113,7 +113,7 @@ def test_a_diverged_model_stops_the_run(split: Path, params: Params) -> None:
 
 
 def test_the_last_model_is_measured_like_the_first(split: Path, params: Params) -> None:
-    """Nothing that a measurement does may change what the next one is asked."""
+    """A measurement must not change the input of the next one."""
     windows, measured, _ = run(split, params, popularity=Fake("popularity", oracle()))
     assert measured.test["popularity"] == measured.test["ease"]
     assert measured.validation["popularity"] == measured.validation["ease"]

@@ -102,7 +102,7 @@ def test_popularity_share_is_smoothed_and_sums_to_one() -> None:
     assert share == pytest.approx([0, 3 / 6, 2 / 6, 1 / 6])
 
 
-def test_better_places_never_score_lower() -> None:
+def test_better_positions_never_score_lower() -> None:
     target = rows([[7]])
     for name, metric in METRICS.items():
         values = []

@@ -47,7 +47,7 @@ def test_histogram_counts_every_moved_user_once() -> None:
     assert 'class="better"' not in gains(np.zeros(5, np.float32), "t", "d")
 
 
-def test_curves_rise_to_the_right_with_a_whisker_a_point_and_labels_apart() -> None:
+def test_curves_have_a_whisker_for_each_point_and_labels_that_do_not_overlap() -> None:
     steps = [(0.01, 0.1), (0.1, 0.2), (1.0, 0.4)]
     series = {name: [At(x, y, y / 2, y * 1.5) for x, y in steps] for name in ("ease", "als & co")}
     svg = curves(series, "t", "d")

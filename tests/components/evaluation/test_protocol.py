@@ -120,7 +120,7 @@ def test_window_users_with_and_without_repeats(split: Path) -> None:
     assert len(fresh.ground_truth.item_idx) == 4 * N_USERS - repeats
 
 
-def test_nobody_left_is_an_error_that_says_what_to_do(split: Path) -> None:
+def test_a_window_without_users_is_an_error_with_advice(split: Path) -> None:
     def repeat(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         history = read_users(split, "test").history
         columns["target"] &= False

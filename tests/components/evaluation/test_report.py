@@ -136,7 +136,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_it_says_what_its_numbers_are(split: Path, params: Params, champion: ServingChampion) -> None:
+def test_the_page_explains_its_numbers(split: Path, params: Params, champion: ServingChampion) -> None:
     plain = make(split, params, [], champion, simulated=False).text
     assert "Simulated shop." not in plain
     assert "Leave-one-out, for comparison" not in plain
@@ -156,7 +156,7 @@ def test_first_run_is_shown_against_the_best_baseline(split: Path, params: Param
     assert "no champion serves yet" in text
 
 
-def test_equal_models_cannot_be_told_apart(split: Path, params: Params) -> None:
+def test_equal_models_are_level(split: Path, params: Params) -> None:
     same = ServingChampion(REF, Fake("champion", oracle()), saw_test=False)
     text = make(split, params, [], same).text
     assert "ease cannot be told apart from the champion" in text

@@ -95,7 +95,7 @@ def test_slices_of_one_user_have_no_interval_and_small_ones_are_not_judged(tmp_p
     ("n", "text"),
     [(7, "about 7"), (1643, "about 1,600"), (190_723, "about 190,000"), (10**15, "more than 10 million")],
 )
-def test_people_shows_two_digits(n: int, text: str) -> None:
+def test_approximate_counts_have_two_digits(n: int, text: str) -> None:
     assert views.approximate_count(n) == text
 
 

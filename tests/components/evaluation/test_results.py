@@ -67,7 +67,7 @@ def test_values_are_paired_across_models(tmp_path: Path) -> None:
     assert read_values(file, "hit_rate_at_1", "all")["champion"].tolist() == [0, 0, 1]
 
 
-def test_models_asked_different_users_are_not_compared(tmp_path: Path) -> None:
+def test_models_measured_on_different_users_are_not_compared(tmp_path: Path) -> None:
     file = tmp_path / "per_user.parquet"
     write(file, {"ease": LISTS, "champion": LISTS}, drop_last_of="champion")
     with pytest.raises(ContractError, match="other users"):

@@ -23,7 +23,7 @@ def test_wrong_scale_and_shift_are_found() -> None:
     np.testing.assert_allclose(steps * calibration[:, 0] + calibration[:, 1], truth, atol=0.3)
 
 
-def test_the_second_step_is_fitted_on_those_who_took_the_first() -> None:
+def test_the_second_step_is_fitted_on_examples_with_the_first() -> None:
     steps, labels, _ = drawn(2_000, 1)
     other = steps.copy()
     other[labels[:, 0] < 0.5, 1] = 99.0  # these did not take the first

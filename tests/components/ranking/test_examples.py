@@ -4,15 +4,15 @@ import numpy as np
 
 from components.contracts import EVENTS, Catalogue, Interactions, Users
 from components.params import RankingParams
-from components.ranking.examples import _drawn
+from components.ranking.examples import _sample_negatives
 
 World = tuple[Interactions, Catalogue, Users]
 
 
-def test_without_impressions_what_was_taken_stands_beside_what_was_not(world: World, knobs: RankingParams) -> None:
+def test_without_impressions_events_get_sampled_negatives(world: World, knobs: RankingParams) -> None:
     events = world[0]
-    found = _drawn(events, events, knobs, seed=0)
-    again = _drawn(events, events, knobs, seed=0)
+    found = _sample_negatives(events, events, knobs, seed=0)
+    again = _sample_negatives(events, events, knobs, seed=0)
     np.testing.assert_array_equal(found.item, again.item)
     known = events.user_idx > 0
     had = set(zip(events.user_idx[known].tolist(), events.item_idx[known].tolist(), strict=True))
@@ -27,9 +27,9 @@ def test_without_impressions_what_was_taken_stands_beside_what_was_not(world: Wo
     assert (np.diff(found.timestamp) >= 0).all()
 
 
-def test_drawn_items_follow_sales(world: World, knobs: RankingParams) -> None:
+def test_negatives_follow_sales(world: World, knobs: RankingParams) -> None:
     events = world[0]
-    many = _drawn(events, events, knobs.model_copy(update={"negatives": 200}), seed=0)
+    many = _sample_negatives(events, events, knobs.model_copy(update={"negatives": 200}), seed=0)
     drawn = np.bincount(many.item[many.labels[:, 0] == 0], minlength=events.n_items + 1)
     sold = np.bincount(events.item_idx, minlength=events.n_items + 1)
     assert not drawn[sold == 0].any()

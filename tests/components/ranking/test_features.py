@@ -19,7 +19,7 @@ def profiles(events: Interactions) -> Features:
     return Features(users, items, columns, columns)
 
 
-def test_interest_is_the_share_of_what_the_user_took(world: World) -> None:
+def test_affinity_is_the_share_of_the_history(world: World) -> None:
     events, catalogue, _ = world
     category = [("even", "odd")[i % 2] for i in range(len(catalogue.item_id))]
     inputs = ranker_inputs(events, replace(catalogue, category=category), profiles(events), recency=1.0)
@@ -32,7 +32,7 @@ def test_interest_is_the_share_of_what_the_user_took(world: World) -> None:
     np.testing.assert_allclose(np.exp(share), wanted, rtol=1e-5)
 
 
-def test_texts_are_unit_and_a_stranger_has_none(world: World) -> None:
+def test_texts_are_unit_vectors_and_zero_for_an_unknown_user(world: World) -> None:
     events, catalogue, _ = world
     inputs = ranker_inputs(events, catalogue, profiles(events), recency=0.9)
     assert not inputs.user_text[0].any()

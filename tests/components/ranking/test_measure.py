@@ -12,7 +12,7 @@ from tests.components.ranking.support import N_ITEMS, shown
 
 
 class Told(Ranker):
-    """Says that the first half of the items is taken more often than the second, and what follows each step half."""
+    """Predicts more clicks for the first half of the items than for the second, and half of the clicks for each step."""
 
     def _steps(self, user: np.ndarray, item: np.ndarray, place: np.ndarray) -> np.ndarray:
         steps = np.zeros((len(user), 3), np.float32)

@@ -26,7 +26,7 @@ def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: Ranking
     assert {m.p for m in layers if isinstance(m, nn.Dropout)} == {0.5}
 
 
-def test_chances_fall_along_the_funnel(knobs: RankingParams, known: RankerInputs) -> None:
+def test_probabilities_fall_along_the_funnel(knobs: RankingParams, known: RankerInputs) -> None:
     torch.manual_seed(0)
     net = ThreeBranches(SIZES, knobs).eval()
     pairs = np.arange(1, 25, dtype=np.int32)

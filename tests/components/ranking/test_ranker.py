@@ -35,7 +35,7 @@ def ranker(knobs: RankingParams, examples: Examples, known: RankerInputs) -> Ran
     return _fitted[0]
 
 
-def test_a_planted_taste_is_learned_and_its_chances_are_right(ranker: Ranker) -> None:
+def test_a_planted_preference_is_learned_with_calibrated_probabilities(ranker: Ranker) -> None:
     test = shown(3000, seed=2)
     right = test.user % 2 == test.item % 2
     chances = ranker.predict_proba(test.user, test.item)
@@ -48,7 +48,7 @@ def test_a_planted_taste_is_learned_and_its_chances_are_right(ranker: Ranker) ->
     assert told[test.position == 9].mean() < 0.6 * told[test.position == 0].mean()
 
 
-def test_its_metrics_beat_those_that_know_less(ranker: Ranker, examples: Examples) -> None:
+def test_its_metrics_beat_the_baselines(ranker: Ranker, examples: Examples) -> None:
     metrics = measure(ranker, examples, shown(3000, seed=2), np.arange(N_ITEMS + 1, dtype=np.float32))
     for task in ("click", "cart", "purchase"):
         assert metrics[f"{task}/auc"] > metrics[f"{task}/auc_popularity"] + 0.1
@@ -66,7 +66,7 @@ def test_the_ranker_is_the_same_after_other_work(
         assert (tmp_path / "used" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
 
 
-def test_shuffled_labels_bring_it_to_chance(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
+def test_shuffled_labels_give_an_auc_of_one_half(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
     mixed = np.random.default_rng(3).permutation(len(examples))
     shuffled = Examples(
         examples.user,
@@ -101,8 +101,8 @@ def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
     assert (tmp_path / "again/arrays.safetensors").read_bytes() == (tmp_path / "one/arrays.safetensors").read_bytes()
 
 
-def test_it_answers_for_anybody_whose_history_and_profile_are_told(ranker: Ranker, tmp_path: Path) -> None:
-    """One who took even items, one who took odd ones, one who did nothing: a saved ranker says the same of them."""
+def test_it_predicts_for_any_history_and_profile(ranker: Ranker, tmp_path: Path) -> None:
+    """Users with even items, with odd items and without events: a saved ranker predicts the same for them."""
     users = Users(np.zeros(3, np.int32), ragged([[2, 4, 6], [1, 3, 5], []]), now=10**12)
     profiles = np.zeros((3, 4), np.float32)
     ranker.save(tmp_path / "saved")
@@ -119,10 +119,10 @@ def test_it_answers_for_anybody_whose_history_and_profile_are_told(ranker: Ranke
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.floats(0.1, 30), st.tuples(*[st.floats(0, 1)] * 3))
-def test_nobody_buys_more_often_than_is_put_in_the_cart_or_clicked(
+def test_probabilities_never_rise_along_the_funnel(
     knobs: RankingParams, seed: int, n: int, scale: float, rates: tuple[float, float, float]
 ) -> None:
-    """Whatever the network says and the labels are, down to one that calibration cannot but turn round."""
+    """For any logits and labels, also where calibration would have to reverse the order."""
     rng = np.random.default_rng(seed)
     steps = rng.normal(0, scale, (n + 20, 3)).astype(np.float32)
     happens = rng.random((n, 3)) < rates
@@ -161,7 +161,7 @@ def test_curves_and_histograms_are_written_every_epoch(
     assert len(board.Histograms("heads.weight")) == 2
 
 
-def test_what_cannot_be_known_is_refused(
+def test_unknown_indices_and_damaged_files_are_refused(
     ranker: Ranker, knobs: RankingParams, known: RankerInputs, tmp_path: Path
 ) -> None:
     one = np.array([1], np.int32)

@@ -32,9 +32,7 @@ def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: R
     assert order_of(ExampleLoader(few, known, 32, 1)) != first
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_it(
-    knobs: RankingParams, examples: Examples, known: RankerInputs
-) -> None:
+def test_early_stopping_returns_the_best_epoch(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
     own = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
     learn, stop, _ = split_by_time(examples, 0.2)
     torch.manual_seed(0)

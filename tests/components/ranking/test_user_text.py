@@ -47,7 +47,7 @@ def split(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_text_is_what_was_searched_written_and_taken_last(split: Path, tmp_path: Path) -> None:
+def test_a_text_has_the_newest_searches_review_and_titles(split: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshot"
     write(
         snapshot / "searches/2026.parquet",

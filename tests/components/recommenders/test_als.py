@@ -40,7 +40,7 @@ def test_one_more_odd_item_raises_odd_items(model: AlsRecommender, users_of: Cal
     assert (after[odd] - before[odd]).mean() > 0.1
 
 
-def test_without_history_only_popularity_speaks(model: AlsRecommender, users_of: Callable[..., Users]) -> None:
+def test_without_history_the_order_is_popularity(model: AlsRecommender, users_of: Callable[..., Users]) -> None:
     np.testing.assert_array_equal(model.score(users_of([[]]))[0], model.prior)
     assert not model.factors[[0, 20]].any()  # padding, and the item that was never sold
 

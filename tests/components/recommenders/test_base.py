@@ -84,12 +84,12 @@ def test_all_users_come_in_batches_without_targets(users_of: Callable[..., Users
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_a_broken_score_is_an_error_not_a_place(users_of: Callable[..., Users], broken: float) -> None:
+def test_a_broken_score_is_an_error(users_of: Callable[..., Users], broken: float) -> None:
     with pytest.raises(ContractError, match="NaN or infinite"):
         Oracle([0, 1, broken]).recommend(users_of([[]]), 1)
 
 
-def test_taken_users_keep_their_own_history(users_of: Callable[..., Users]) -> None:
+def test_sliced_users_keep_their_own_history(users_of: Callable[..., Users]) -> None:
     part = users_of([[1], [2, 3], [], [4, 5, 6]]).slice(1, 9)
     assert len(part) == 3
     assert [part.history.row(i).tolist() for i in range(3)] == [[2, 3], [], [4, 5, 6]]

@@ -36,7 +36,7 @@ def test_scores_are_cosines_to_the_mean(world: World, axes: np.ndarray, users_of
     np.testing.assert_allclose(scores[4:], 0, atol=2e-6)
 
 
-def test_a_product_that_was_never_sold_is_known_by_its_text(world: World, users_of: Callable[..., Users]) -> None:
+def test_a_cold_item_is_scored_by_its_text(world: World, users_of: Callable[..., Users]) -> None:
     model = fitted(world, world[1].embedding)
     assert 20 not in world[0].item_idx
     ranked = model.recommend(users_of([[2, 4, 6], [1, 3, 5]]), 8).items

@@ -157,7 +157,7 @@ def test_fit_leaves_its_input_alone(world: World, params: Params, name: str) -> 
 
 @pytest.mark.parametrize("name", SIMPLE)
 def test_anonymous_events_teach_items_only(world: World, params: Params, name: str) -> None:
-    """A crowd that nobody knows buys item 2 with item 3: item 2 sells more, yet 2 and 3 become no pair."""
+    """Anonymous visitors buy item 2 with item 3: item 2 sells more, yet 2 and 3 get no co-occurrence."""
     events, catalogue, users = world
     crowd = np.tile(np.array([2, 3], np.int32), 50)
     add: dict[str, Any] = {
@@ -176,7 +176,7 @@ def test_anonymous_events_teach_items_only(world: World, params: Params, name: s
 
 
 @pytest.mark.parametrize("name", [*SIMPLE, "hybrid"])
-def test_a_shop_of_strangers_still_knows_what_sells(world: World, params: Params, name: str) -> None:
+def test_anonymous_events_alone_give_popularity(world: World, params: Params, name: str) -> None:
     events, catalogue, users = world
     strangers = replace(events, user_idx=np.zeros_like(events.user_idx))
     model = create(name, params).fit(strangers, catalogue, users)
@@ -186,7 +186,7 @@ def test_a_shop_of_strangers_still_knows_what_sells(world: World, params: Params
 
 
 @every_model
-def test_nobody_to_rank_is_no_error(model: Recommender, users_of: Callable[..., Users]) -> None:
+def test_no_users_give_empty_lists(model: Recommender, users_of: Callable[..., Users]) -> None:
     assert model.recommend(users_of([]), 5).items.shape == (0, 5)
 
 

@@ -65,7 +65,7 @@ def test_sparse_scores_are_the_dense_ones(world: World) -> None:
         np.testing.assert_allclose(model.score(users)[row], history @ dense, atol=1e-5)
 
 
-def test_repeats_teach_no_more_than_one_purchase(world: World, events_of: Callable[..., Interactions]) -> None:
+def test_repeated_purchases_count_once(world: World, events_of: Callable[..., Interactions]) -> None:
     rows = [(1, 1, "purchase", 1.0, 2.0), (1, 2, "purchase", 1.0, 1.0), (2, 1, "purchase", 1.0, 1.0)]
     again = [rows[0]] * 5 + rows[1:]
     once, often = (
@@ -74,7 +74,7 @@ def test_repeats_teach_no_more_than_one_purchase(world: World, events_of: Callab
     np.testing.assert_array_equal(once.toarray(), often.toarray())
 
 
-def test_users_in_another_order_teach_the_same(world: World) -> None:
+def test_the_order_of_users_does_not_matter(world: World) -> None:
     events, catalogue, users = world
     turned = (events.n_users + 1 - events.user_idx).astype(np.int32)
     order = np.argsort(turned, kind="stable")

@@ -36,7 +36,7 @@ SOLD = sold(3, 1, 4, 0, 0)
 LAMPS, ALL = SOLD[:2].sum(), SOLD.sum()
 
 
-def test_a_stranger_sees_what_sells(model: InterestsRecommender, users_of: Callable[..., Users]) -> None:
+def test_without_history_the_order_is_sales(model: InterestsRecommender, users_of: Callable[..., Users]) -> None:
     np.testing.assert_allclose(model.score(users_of([[]]))[0], [0, *SOLD / ALL], rtol=1e-5)
 
 

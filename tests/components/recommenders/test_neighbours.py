@@ -37,7 +37,7 @@ def test_similarity_is_bm25(seen: FloatArray) -> None:
     np.testing.assert_allclose(similarity, expected.clip(min=0), rtol=1e-5, atol=1e-6)
 
 
-def test_the_nearest_are_kept_and_never_the_item_itself(seen: FloatArray) -> None:
+def test_the_nearest_neighbours_exclude_the_item_itself(seen: FloatArray) -> None:
     few = bm25_neighbours(csr_matrix(seen), PARAMS)
     every = bm25_by_hand(seen, 1.2, 0.75)
     np.fill_diagonal(every, 0)

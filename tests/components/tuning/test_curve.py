@@ -1,4 +1,4 @@
-"""Fewer labels: fewer users, whole; asked are always the same."""
+"""Fewer labels are fewer users with all their events; the validation users are always the same."""
 
 from collections.abc import Callable
 from dataclasses import replace

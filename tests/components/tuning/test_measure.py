@@ -32,7 +32,7 @@ def test_other_training_data_are_seen_at_once(root: Path, params: Params) -> Non
     assert len(read_tuning_data(root, params).interactions) == 200 < len(world.interactions)
 
 
-def test_each_epoch_is_told_on_one_device(made: Path, params: Params) -> None:
+def test_after_epoch_is_called_on_one_device(made: Path, params: Params) -> None:
     told: list[float] = []
     own = params.model_copy(update={"trainer": params.trainer.model_copy(update={"max_epochs": 2, "devices": 2})})
     measure(read_tuning_data(made, own), "sequence", own, after_epoch=told.append)

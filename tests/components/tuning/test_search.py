@@ -46,7 +46,7 @@ def test_a_trials_value_is_the_mean_of_its_users(made: Path, params: Params, tmp
     )
 
 
-def test_a_killed_search_goes_on_as_if_it_had_not_been(
+def test_a_killed_search_resumes_to_the_same_result(
     once: list[Trial], made: Path, params: Params, tmp_path: Path
 ) -> None:
     search(made, tmp_path / "killed", params, upto=3)
@@ -54,7 +54,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(
     assert search(made, tmp_path / "killed", params) == once
 
 
-def test_a_trial_that_is_kept_is_not_measured_again(root: Path, params: Params, tmp_path: Path) -> None:
+def test_a_stored_trial_is_not_measured_again(root: Path, params: Params, tmp_path: Path) -> None:
     first = run_trial(root, tmp_path, params, "ease", 0)
     assert run_trial(root, tmp_path, params, "ease", 0) == first  # its seconds, too
 

@@ -79,7 +79,7 @@ def test_gaps_grow_with_the_time_between_events_of_one_user() -> None:
     assert gap_codes(np.array([0, 10**9]) * MINUTE, np.array([0, 2])).tolist() == [0, GAPS - 1]
 
 
-def test_histories_are_cut_from_the_newest_back_and_strangers_left_out(
+def test_histories_are_cut_from_the_newest_event_without_anonymous_ones(
     events_of: Callable[..., Interactions], short: SequenceParams
 ) -> None:
     rows = [(0, 9, "view", 1.0, 9.0)] + [(2, item, "purchase", 1.0, 9.0 - item) for item in range(1, 8)]
@@ -98,7 +98,7 @@ def test_the_newest_events_of_each_user_are_a_segment(users_of: Callable[..., Us
     assert older == [[2, 3], [], []]
 
 
-def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
+def test_pack_concatenates_segments_with_their_start_positions() -> None:
     s = sequences_of([2, 0, 3, 0, 2])
     packed = pack(s, np.array([1, 3, 0, 4, 2]), np.array([0, 0, 2, 2, 3]))
     assert packed.items.tolist() == [0, 0, 0, 1, 2, 0, 6, 7, 0, 3, 4, 5]
@@ -108,7 +108,7 @@ def test_pack_lays_pieces_end_to_end_with_their_start_places() -> None:
     assert packed.groups == ((2, 1), (2, 3), (1, 4))
 
 
-def test_what_came_before_a_piece_is_kept_by_piece() -> None:
+def test_summarised_events_are_separate_for_each_segment() -> None:
     s = sequences_of([6])
     s = replace(s, older=np.array([0, 1]), starts=np.array([0, 3]), ends=np.array([2, 6]), before=s.before[[0, 0]])
     packed = pack(s, np.array([0, 1]), np.array([2, 3]))
@@ -116,7 +116,7 @@ def test_what_came_before_a_piece_is_kept_by_piece() -> None:
     assert packed.older_at.tolist() == [0, 0]
 
 
-def test_each_place_is_asked_for_the_event_that_follows() -> None:
+def test_the_target_of_each_position_is_the_next_event() -> None:
     s = sequences_of([1, 3])
     packed, targets, kinds, weight = SequenceLoader(s, 9, 0).collate(np.array([0, 1]))
     assert packed.items.tolist() == [0, 0, 2, 3]
@@ -170,7 +170,7 @@ def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> No
         assert len(seen) == len(set(seen))
 
 
-def test_a_batch_holds_so_many_events_or_one_piece() -> None:
+def test_a_batch_is_bounded_by_events_or_one_segment() -> None:
     batches = list(SequenceLoader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
     sizes = [len(targets) for _, targets, _, _ in batches]
     assert sizes.count(500) == 8  # one segment that is longer than a batch comes alone

@@ -37,7 +37,7 @@ def written(tmp_path: Path) -> tuple[Path, nn.Module, torch.optim.Optimizer]:
     return tmp_path, net, optimizer
 
 
-def test_a_state_goes_on_where_it_was_left(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
+def test_a_checkpoint_resumes_training(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
     folder, net, optimizer = written
     again, its_optimizer = make(seed=9)
     progress = read_state(folder, "k", again, its_optimizer)
@@ -49,7 +49,7 @@ def test_a_state_goes_on_where_it_was_left(written: tuple[Path, nn.Module, torch
         assert torch.equal(one, two)
 
 
-def test_another_runs_state_is_not_taken_up(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
+def test_a_checkpoint_with_another_key_is_not_read(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
     fresh, optimizer = make(seed=9)
     before = [p.clone() for p in fresh.parameters()]
     assert read_state(written[0], "other", fresh, optimizer) == TrainingProgress("other")
@@ -61,7 +61,7 @@ def test_an_empty_folder_is_a_fresh_start(tmp_path: Path) -> None:
     assert read_state(tmp_path / "none", "k", *make()) == TrainingProgress("k")
 
 
-def test_a_newer_state_replaces_the_older(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
+def test_a_newer_checkpoint_replaces_the_older(written: tuple[Path, nn.Module, torch.optim.Optimizer]) -> None:
     folder, net, optimizer = written
     write_state(folder, net, optimizer, TrainingProgress("k", step=4))
     assert sorted(p.name for p in folder.iterdir()) == ["state-4.safetensors", "state.json"]

@@ -19,12 +19,12 @@ NOTHING = np.zeros((7, 2), np.float32)
 
 @pytest.fixture
 def taken(events_of: Callable[..., Interactions]) -> Interactions:
-    """1 and 2 are taken together twice, 1 and 3 once; 4 alone; 5 and 6 by nobody."""
+    """Items 1 and 2 have two users in common, 1 and 3 one; 4 has a user of its own; 5 and 6 have none."""
     pairs = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 3), (4, 4)]
     return events_of([(user, item, "purchase", 1.0, 9.0) for user, item in pairs], n_users=4, n_items=6)
 
 
-def test_neighbours_are_those_taken_together(taken: Interactions) -> None:
+def test_neighbours_have_users_in_common(taken: Interactions) -> None:
     near, prior = item_graph(taken, NOTHING, 3)
     assert near[1].tolist() == [2, 3, 0]
     both = np.array([2 / np.sqrt(3 * 2), 1 / np.sqrt(3)])  # cosines of the users
@@ -34,7 +34,7 @@ def test_neighbours_are_those_taken_together(taken: Interactions) -> None:
     assert np.isneginf(prior[[0, 4, 5, 6]]).all()  # nothing was taken with these
 
 
-def test_what_nobody_took_has_what_reads_alike(taken: Interactions) -> None:
+def test_cold_items_have_neighbours_by_text(taken: Interactions) -> None:
     texts = NOTHING.copy()
     texts[1:] = [[1, 0], [1, 0], [0, 1], [0, 1], [1, 0], [0, 0]]
     near, prior = item_graph(taken, texts, 2)
@@ -52,7 +52,7 @@ def test_blocks_change_nothing(taken: Interactions, monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(one, other)
 
 
-def test_attention_mixes_neighbours_and_leaves_the_lonely_alone(taken: Interactions) -> None:
+def test_attention_mixes_neighbours_and_is_zero_without_them(taken: Interactions) -> None:
     torch.manual_seed(0)
     layer = GraphAttention(item_graph(taken, NOTHING, 3), 8, 2)
     vectors = torch.randn(7, 8)
@@ -72,7 +72,7 @@ def test_attention_mixes_neighbours_and_leaves_the_lonely_alone(taken: Interacti
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-def test_with_a_graph_it_learns_and_is_saved_like_any_other(world: World, params: Params, tmp_path: Path) -> None:
+def test_with_an_item_graph_the_model_learns_and_is_saved(world: World, params: Params, tmp_path: Path) -> None:
     knobs = params.models.sequence.model_copy(update={"item_graph_neighbours": 4})
     model, again = (SequenceRecommender(knobs, params.trainer, 0, True).fit(*world) for _ in range(2))
     users = world[2]

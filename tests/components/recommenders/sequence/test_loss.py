@@ -59,7 +59,7 @@ def test_half_precision_is_computed_in_full() -> None:
     assert states.grad.dtype == torch.bfloat16
 
 
-def test_no_places_is_a_loss_of_nothing() -> None:
+def test_the_loss_of_no_positions_is_zero() -> None:
     states, vectors, targets, weights, bias = batch()
     value = cross_entropy(states[:0], vectors, targets[:0], weights[:0], bias, 0.07)
     value.backward()

@@ -48,14 +48,14 @@ def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Pa
 
 
 def follow(rows: list[list[int]]) -> tuple[Packed, Tensor, Tensor, Tensor]:
-    """Return the rows as a batch: at each position the next item is asked for, carts and purchases in turn."""
+    """Return the rows as a batch: the target of each position is the next item, carts and purchases in turn."""
     targets = torch.tensor([i for row in rows for i in row])
     kinds = 1 + torch.arange(len(targets)) % 2
     return histories([row[:-1] for row in rows]), targets, kinds, torch.ones(len(targets))
 
 
 def states_of(net: Net, packed: Packed, kind: int = 2) -> Tensor:
-    """Return the unit state at each position, asked for one kind of event."""
+    """Return the unit state at each position under the head of one kind of event."""
     return net.transformer(net.items(), packed, torch.full_like(packed.items, kind))
 
 
@@ -84,7 +84,7 @@ def test_order_kind_and_time_of_events_count(net: Net) -> None:
         assert (states[0] - other).norm() > 1e-3
 
 
-def test_what_came_before_a_piece_counts_and_touches_no_other(net: Net) -> None:
+def test_summarised_events_affect_their_own_segment_only(net: Net) -> None:
     net.eval()
     plain = states_of(net, histories([[1], [1], [1]]))
     told = states_of(net, histories([[1], [1], [1]], [[], [5, 6], []]))
@@ -165,7 +165,7 @@ def test_gradients_are_the_same_bits_each_time(net: Net, threads: int) -> None:
         torch.set_num_threads(before)
 
 
-def test_the_newest_state_alone_is_the_one_of_all_places(knobs: SequenceParams) -> None:
+def test_the_newest_state_equals_the_last_of_all_positions(knobs: SequenceParams) -> None:
     deep = knobs.model_copy(update={"blocks": 3, "dim": 16, "heads": 4})
     torch.manual_seed(0)
     transformer = Transformer(deep).eval()
@@ -178,7 +178,7 @@ def test_the_newest_state_alone_is_the_one_of_all_places(knobs: SequenceParams) 
 
 
 def test_each_kind_of_event_has_a_head_of_its_own(net: Net) -> None:
-    """A batch of purchases alone moves what is asked for purchases; carts share the trunk, not the head."""
+    """A batch of purchases moves the head of purchases only; carts share the trunk."""
     net.train()
     packed, targets, kinds, weight = follow([[2, 3, 4, 5]])
     net.loss(packed, targets, torch.full_like(kinds, 2), weight).backward()

@@ -21,7 +21,9 @@ def test_price_levels_lie_between_minus_one_and_one() -> None:
     assert centred(np.arange(1, 11)).sum() == pytest.approx(0, abs=1e-6)
 
 
-def test_each_place_has_the_count_of_what_it_may_see(events_of: Callable[..., Interactions], params: Params) -> None:
+def test_each_position_counts_its_own_and_earlier_events(
+    events_of: Callable[..., Interactions], params: Params
+) -> None:
     """Segments of three events, two summarised before them: nothing older is counted, nothing later is known."""
     knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     segments = training_sequences(events_of(ROWS, n_users=1, n_items=9), knobs, PRICE)

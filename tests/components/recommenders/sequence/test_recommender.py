@@ -125,7 +125,7 @@ def test_what_cannot_be_trained_is_refused(world: World, params: Params) -> None
         SequenceRecommender(params.models.sequence, several, 0, exclude_seen=True).fit(*world)
 
 
-def test_each_epoch_is_told_and_a_listener_can_end_the_training(world: World, params: Params) -> None:
+def test_after_epoch_is_called_and_may_end_the_training(world: World, params: Params) -> None:
     told: list[float] = []
     model = create(params, epochs=3)
     model.after_epoch = told.append

@@ -26,7 +26,7 @@ def knobs(params: Params) -> TrainerParams:
 
 
 class Case:
-    """A tiny net with its loader; the metric rises unless it is told otherwise."""
+    """A tiny net with its loader; the metric rises by default."""
 
     def __init__(self, world: World, params: Params, knobs: TrainerParams, folder: Path) -> None:
         events, catalogue, _ = world
@@ -124,7 +124,7 @@ def test_another_key_starts_over(case: Case, twin: Case) -> None:
     assert torch.equal(case.weights(), twin.weights())
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_the_run(case: Case) -> None:
+def test_early_stopping_after_patience_epochs(case: Case) -> None:
     case.knobs = case.knobs.model_copy(update={"max_epochs": 20, "patience": 2})
     values, weights = [0.1, 0.3, 0.3, 0.2], []
 
