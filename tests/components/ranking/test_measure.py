@@ -11,18 +11,18 @@ from components.ranking.ranker import Ranker
 from tests.components.ranking.support import N_ITEMS, shown
 
 
-class Told(Ranker):
-    """Predicts more clicks for the first half of the items than for the second, and half of the clicks for each step."""
+class FixedRanker(Ranker):
+    """Predicts more clicks for the first half of the items than for the second; each further step halves them."""
 
-    def _steps(self, user: np.ndarray, item: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def _steps(self, user: np.ndarray, item: np.ndarray, position: np.ndarray) -> np.ndarray:
         steps = np.zeros((len(user), 3), np.float32)
-        steps[:, 0] = np.where(item <= N_ITEMS // 2, 1.0, -1.0) - place
+        steps[:, 0] = np.where(item <= N_ITEMS // 2, 1.0, -1.0) - position
         return steps
 
 
 @pytest.fixture
 def ranker(knobs: RankingParams, known: RankerInputs) -> Ranker:
-    ranker = Told(knobs)
+    ranker = FixedRanker(knobs)
     ranker.inputs, ranker.calibration = known, np.array([[1.0, 0.0]] * 3)
     return ranker
 
