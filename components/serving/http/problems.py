@@ -93,7 +93,7 @@ def install(app: FastAPI, metrics: ServiceMetrics) -> None:
 
 
 def to_problem(error: Exception) -> ProblemError:
-    """Return what a client is told of an error of the domain."""
+    """Return the problem that answers an error of the domain."""
     match error:
         case OverloadError():
             return ProblemError(503, str(error), {"Retry-After": "1"})

@@ -109,7 +109,7 @@ def add_similar(app: FastAPI, service: RecommendationService) -> None:
 
 
 def add_items(app: FastAPI, service: RecommendationService) -> None:
-    """Add the routes that tell how given products suit a user."""
+    """Add the routes that score given products for a user."""
 
     @app.post("/explain", responses=LIST, response_class=Response)
     async def explain(body: ItemsRequest, request: Request) -> Response:
@@ -124,7 +124,7 @@ def add_items(app: FastAPI, service: RecommendationService) -> None:
 
 
 def add_users(app: FastAPI, service: RecommendationService) -> None:
-    """Add the routes that tell about a user."""
+    """Add the routes that return what is stored of a user."""
 
     @app.post("/profile", responses=ERRORS)
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:

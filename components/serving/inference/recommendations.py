@@ -18,9 +18,7 @@ from components.serving.inference.scorer import NO_HISTORY, RenderedItems, Score
 from components.serving.schemas import Item, RecommendRequest, SimilarRequest
 
 MMR_POOL = 5  # a diverse list of k is chosen from so many times k products
-MIN_EVIDENCE = (
-    1e-4  # a part with a lower score knows nothing of a product: what is left is popularity, which breaks ties
-)
+MIN_EVIDENCE = 1e-4  # a lower score is no co-purchase, only the popularity that breaks ties
 CO_PURCHASE_MODELS = ("neighbours", "ease", "als")  # in order of preference
 ITEMS = TypeAdapter(list[Item])
 

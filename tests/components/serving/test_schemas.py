@@ -1,4 +1,4 @@
-"""What a request may hold."""
+"""Bounds on requests."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,7 +18,7 @@ def test_a_request_survives_its_own_json(times: list[datetime], k: int) -> None:
     assert RecommendRequest.model_validate_json(request.model_dump_json()) == request
 
 
-def test_any_zone_is_welcome_but_none_is_not() -> None:
+def test_any_time_zone_is_accepted_and_none_is_refused() -> None:
     east = datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
     request = RecommendRequest.model_validate({"history": [{"item_id": "a", "timestamp": east.isoformat()}]})
     assert request.history[0].timestamp == datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,14 +26,14 @@ def test_any_zone_is_welcome_but_none_is_not() -> None:
         RecommendRequest.model_validate({"history": [{"item_id": "a", "timestamp": "2026-01-01T00:00:00"}]})
 
 
-def test_all_events_have_a_time_or_none() -> None:
+def test_a_history_of_which_only_some_events_have_a_time_is_refused() -> None:
     mixed = [{"item_id": "a", "timestamp": "2026-01-01T00:00:00Z"}, {"item_id": "b"}]
     with pytest.raises(ValidationError, match="either all events"):
         RecommendRequest.model_validate({"history": mixed})
 
 
 @pytest.mark.parametrize("body", [{}, {"item_id": ""}, {"item_id": "x" * 257}, {"item_id": "a", "K": 1}])
-def test_similar_asks_for_one_product(body: dict) -> None:
+def test_similar_needs_one_product(body: dict) -> None:
     with pytest.raises(ValidationError):
         SimilarRequest.model_validate(body)
 
