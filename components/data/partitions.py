@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def partitions(snapshot: Path, table: str) -> list[Path]:
-    """Return the Parquet files of a table in the order of time."""
+    """Return the Parquet files of a table, oldest month first."""
     return sorted((snapshot / table).rglob("*.parquet"))
 
 
@@ -27,7 +27,7 @@ def read_table(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> pa.Table:
-    """Return the rows with start <= timestamp < end; only the months that can hold them are read."""
+    """Return the rows with start <= timestamp < end; reads only the months that overlap."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -43,14 +43,14 @@ def read_table(
         if month.startswith("month=") and ((first and month < first) or (last and month > last)):
             continue
         part = pq.ParquetFile(path, page_checksum_verification=True).read(columns=needed)
-        for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
+        for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
             if bound is not None:
                 limit = pa.scalar(bound, pa.timestamp("us"))
-                part = part.filter(keep(part["timestamp"], limit))
+                part = part.filter(compare(part["timestamp"], limit))
         parts.append(part.select(names))
     if not parts:
         empty = pq.read_schema(partitions(snapshot, table)[0]) if partitions(snapshot, table) else None
         if empty is None:
-            raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest` first")
+            raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest`")
         return empty.empty_table().select(names)
     return pa.concat_tables(parts)

@@ -105,11 +105,11 @@ def read_users(split: Path, window: str) -> Users:
 
 def _join_without_repeats(parts: list[str]) -> str:
     """Join the parts with ". "; leave out a part that occurs before, such as a brand in the title."""
-    said = ""
+    text = ""
     for part in parts:
-        if part and part.lower() not in said.lower():
-            said = f"{said}. {part}" if said else part
-    return said
+        if part and part.lower() not in text.lower():
+            text = f"{text}. {part}" if text else part
+    return text
 
 
 def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -> Ragged:

@@ -67,7 +67,7 @@ def user_aggregates(profiles: ProfilesParams) -> list[Aggregate]:
         _aggregate("value", "money, the shop's currency", "sum", "events", "money", ("purchase", "return"), horizon),
         *_counts(profiles),
         _aggregate("price_level", "[0, 1]", "mean", "events", "price_percentile", ("purchase",), horizon),
-        _aggregate("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), horizon),
+        _aggregate("sentiment", "[0, 1], 1 is positive", "mean", "reviews", "sentiment", (), horizon),
         _aggregate("n_reviews", "reviews", "count", "reviews", None, (), horizon),
         _aggregate("n_searches", "searches", "count", "searches", None, (), horizon),
         *(
@@ -100,7 +100,7 @@ def item_aggregates(profiles: ProfilesParams) -> list[Aggregate]:
             _aggregate(f"popularity_{d}d", "weighted events", "sum", "events", "weight", tuple(profiles.weights), d)
             for d in profiles.windows_days
         ),
-        _aggregate("sentiment", "[0, 1], 1 is glad", "mean", "reviews", "sentiment", (), horizon),
+        _aggregate("sentiment", "[0, 1], 1 is positive", "mean", "reviews", "sentiment", (), horizon),
         _aggregate("n_reviews", "reviews", "count", "reviews", None, (), horizon),
     ]
 

@@ -15,7 +15,7 @@ from components.language.sentiment import SentimentHead, auc, calibration_error,
 
 ROOT = Path(__file__).parents[3]
 LANGUAGE = params.load(ROOT / "params.yaml", overrides=["language.threads=1"]).language
-KNOBS = LANGUAGE.sentiment
+PARAMS = LANGUAGE.sentiment
 
 
 def world(n: int = 600, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -28,7 +28,7 @@ def world(n: int = 600, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def test_the_head_learns_and_is_calibrated() -> None:
-    head, metrics = train_sentiment(*world(), KNOBS, "d")
+    head, metrics = train_sentiment(*world(), PARAMS, "d")
     assert metrics["auc"] > 0.98
     assert metrics["ece"] < 0.06
     good, bad = head.score(np.array([[1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 0, 0]], np.float32))
@@ -39,7 +39,7 @@ def test_the_head_learns_and_is_calibrated() -> None:
 def test_random_ratings_give_an_auc_of_one_half() -> None:
     vectors, ratings, times = world()
     shuffled = np.random.default_rng(1).permutation(ratings)
-    _, metrics = train_sentiment(vectors, shuffled, times, KNOBS, "d")
+    _, metrics = train_sentiment(vectors, shuffled, times, PARAMS, "d")
     assert 0.35 < metrics["auc"] < 0.65
     assert metrics["ece"] < 0.15  # it does not boast, though `balanced` weights alone would say 0.5 for all
 
@@ -48,13 +48,13 @@ def test_metrics_are_of_the_newest_reviews_in_any_row_order() -> None:
     vectors, ratings, times = world()
     ratings[-120:] = 6 - ratings[-120:]  # at the end the meaning turns round
     order = np.random.default_rng(2).permutation(len(ratings))
-    _, metrics = train_sentiment(vectors[order], ratings[order], times[order], KNOBS, "d")
+    _, metrics = train_sentiment(vectors[order], ratings[order], times[order], PARAMS, "d")
     assert metrics["auc"] < 0.05
 
 
 def test_a_saved_head_scores_the_same(tmp_path: Path) -> None:
     vectors, ratings, times = world()
-    head, _ = train_sentiment(vectors, ratings, times, KNOBS, "digest")
+    head, _ = train_sentiment(vectors, ratings, times, PARAMS, "digest")
     head.save(tmp_path)
     assert {p.suffix for p in tmp_path.iterdir()} == {".safetensors", ".json"}
     again = SentimentHead.load(tmp_path)
@@ -70,9 +70,9 @@ def test_a_saved_head_scores_the_same(tmp_path: Path) -> None:
 def test_too_few_or_one_sided_reviews_are_refused() -> None:
     vectors, _, times = world()
     with pytest.raises(ContractError, match="expected 100 reviews with a clear rating, got 9"):
-        train_sentiment(vectors[:9], [5.0] * 9, times[:9], KNOBS, "d")
+        train_sentiment(vectors[:9], [5.0] * 9, times[:9], PARAMS, "d")
     with pytest.raises(ContractError, match="all on one side"):
-        train_sentiment(vectors, [5.0] * len(vectors), times, KNOBS, "d")
+        train_sentiment(vectors, [5.0] * len(vectors), times, PARAMS, "d")
 
 
 def test_metrics_by_hand() -> None:
@@ -91,7 +91,7 @@ def test_texts_of_the_simulated_shop_agree_with_its_ratings(language: int) -> No
     distinct = sorted(set(texts))
     vectors = Encoder.load(resolve_model("minilm"), LANGUAGE).encode(distinct)
     rows = vectors[[distinct.index(t) for t in texts]]
-    _, metrics = train_sentiment(rows, ratings, np.arange(400, dtype=np.int64), KNOBS, "d")
+    _, metrics = train_sentiment(rows, ratings, np.arange(400, dtype=np.int64), PARAMS, "d")
     assert metrics["auc"] > 0.95
     assert metrics["ece"] < 0.1
 
@@ -104,5 +104,5 @@ def test_gift_cards(real_data: Path) -> None:
     reviews = [r for r in reviews if r.get("reviewText")]
     vectors = Encoder.load(resolve_model("minilm"), LANGUAGE).encode([r["reviewText"] for r in reviews])
     times = np.array([r["unixReviewTime"] for r in reviews], np.int64)
-    _, metrics = train_sentiment(vectors, [r["overall"] for r in reviews], times, KNOBS, "d")
+    _, metrics = train_sentiment(vectors, [r["overall"] for r in reviews], times, PARAMS, "d")
     assert metrics["auc"] > 0.8
