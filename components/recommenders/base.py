@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -22,9 +22,6 @@ from components.contracts import (
 )
 from components.errors import ContractError, ParamsError
 from components.params import Params, Section
-
-if TYPE_CHECKING:
-    from components.recommenders.ann_index import AnnIndex
 
 SectionT = TypeVar("SectionT", bound=Section)
 BLOCK = 128  # `top_k` first reduces so many neighbouring scores to their maximum
@@ -76,8 +73,8 @@ class BaseRecommender(ABC):
         """Return what each part adds to the scores of the items: for a single model, its own score."""
         return {self.name: self.score(users, items)}
 
-    def use_ann_index(self, index: AnnIndex) -> bool:
-        """Return whether lists are searched in the index from now on: a model that ranks by those vectors does so."""
+    def use_ann_index(self, index: Any) -> bool:
+        """Return whether lists are searched in the AnnIndex from now on, as in a model that ranks by its vectors."""
         return False
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:

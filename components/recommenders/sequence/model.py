@@ -153,7 +153,7 @@ class Items(nn.Module):
     ) -> None:
         """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training.
 
-        graph: neighbours of each product, which its vector attends to.
+        graph: the item graph; a product's vector attends to those of its neighbours.
         """
         super().__init__()
         self.text: Tensor
