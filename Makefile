@@ -53,5 +53,5 @@ compose:  ## the whole of it in containers, on a machine with Docker
 	infra/secrets.sh .carousel/secrets.env
 	docker compose --env-file .carousel/secrets.env --file infra/compose.yaml up --build --detach --wait
 
-clean:  ## what runs have written, except the registry and caches in .carousel
-	rm -rf data features models reports bundle champion run
+clean:  ## the output of runs, except registry and caches in .carousel
+	rm -rf data features models profiles reports bundle champion run

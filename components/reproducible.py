@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np  # noqa: F401 - loads the BLAS that is counted below
 import torch
-from threadpoolctl import threadpool_info, threadpool_limits
 
-# The counts of a fresh process: this module is imported before any code of ours changes them.
+from components.blas import fresh_blas_threads
+
+# The count of a fresh process: this module is imported before any code of ours changes it.
 TORCH_THREADS = torch.get_num_threads()
-BLAS_THREADS = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
 
 @contextmanager
@@ -25,7 +24,7 @@ def reproducible(threads: int = 0) -> Iterator[None]:
     mode = torch.get_deterministic_debug_mode()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     try:
-        with threadpool_limits(BLAS_THREADS, "blas"), torch.random.fork_rng(devices):
+        with fresh_blas_threads(), torch.random.fork_rng(devices):
             torch.set_num_threads(threads or TORCH_THREADS)
             torch.set_default_dtype(torch.float32)
             torch.set_deterministic_debug_mode("default")

@@ -14,7 +14,7 @@ from components.contracts import BoolArray, FloatArray, IntArray, Ranked
 from components.errors import ContractError
 from components.io import write_bytes
 from components.params import AnnParams
-from components.recommenders.base import top_k
+from components.recommenders.top_k import top_k
 
 FILE, OLD_FILE = "index.safetensors", "graph.safetensors"  # the old one: bundles of version 0.1
 MAX_CANDIDATES = 2000  # asked of the index at most; where a filter needs more, all that pass it are compared

@@ -8,8 +8,8 @@ import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions
 from components.errors import ContractError
-from components.recommenders.base import top_k
 from components.recommenders.histories import Matrix
+from components.recommenders.top_k import top_k
 
 N_NEIGHBOURS = 10  # warm items whose scores a cold item gets a mean of
 SHARPNESS = 20.0  # of the softmax over their cosines

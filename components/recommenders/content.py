@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from components.blas import fresh_blas_threads
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
 from components.errors import ContractError
 from components.params import ContentParams, Params, PopularityParams
@@ -32,6 +33,7 @@ class ContentRecommender(BaseRecommender):
         """Return the model of models.content."""
         return cls(params.models.content, params.models.popularity, params.ann.min_items)
 
+    @fresh_blas_threads()
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Keep the catalogue's embeddings, projected on their leading directions, in float16.
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix, vstack
 
+from components.blas import fresh_blas_threads
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
 from components.params import EaseParams, Params, PopularityParams
@@ -35,6 +36,7 @@ class EaseRecommender(BaseRecommender):
         """Return the model of models.ease."""
         return cls(params.models.ease, params.models.popularity)
 
+    @fresh_blas_threads()
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Invert the regularised item-item matrix: time n^3, memory 4 n^2 bytes, for the n most popular items."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)

@@ -13,12 +13,13 @@ from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.slices import cold_users
 from components.params import HybridParams, Params, Section
-from components.recommenders.base import BaseRecommender, mask_seen, top_k
+from components.recommenders.base import BaseRecommender, mask_seen
 from components.recommenders.blending import K, Pool, collect_pool, learn_weights, ndcg, scaled
 from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import create, load_model
 from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
+from components.recommenders.top_k import top_k
 
 SLICES = ("cold", "warm")  # users with few events, users with more
 BLEND_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the cold-item smoother, that are compared

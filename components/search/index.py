@@ -18,7 +18,7 @@ from components.errors import ContractError
 from components.io import write_bytes
 from components.params import SearchParams
 from components.recommenders.ann_index import AnnIndex
-from components.recommenders.base import top_k
+from components.recommenders.top_k import top_k
 from components.search.lexical import LexicalIndex
 
 ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 1

@@ -25,8 +25,8 @@ from components.data.tables import read_info
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, window_users
 from components.params import load
-from components.recommenders.base import top_k
 from components.recommenders.factory import MODELS, load_model, model_folder
+from components.recommenders.top_k import top_k
 from components.times import DAY_US, to_micros
 
 HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of what a page says about its user; pages of everybody that stand beside it

@@ -4,7 +4,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from components.reproducible import BLAS_THREADS, TORCH_THREADS, reproducible
+from components.blas import THREADS as BLAS_THREADS
+from components.reproducible import TORCH_THREADS, reproducible
 from tests.components.used_process import OTHER, used_process
 
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import threadpool_limits
 
-from components.reproducible import BLAS_THREADS, TORCH_THREADS
+from components.blas import THREADS as BLAS_THREADS
+from components.reproducible import TORCH_THREADS
 
 OTHER = TORCH_THREADS + 1  # a number of threads that no fresh process has
 

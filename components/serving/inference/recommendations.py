@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from components.contracts import BoolArray, Catalogue, IntArray, Recommender, Users
-from components.recommenders.base import top_k
+from components.recommenders.top_k import top_k
 from components.release.bundle import Bundle
 from components.serving.inference.errors import UnknownItemError
 from components.serving.inference.histories import HistoryRow, build_user

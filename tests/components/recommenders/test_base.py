@@ -6,16 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
-from components.recommenders.base import BaseRecommender, top_k
-
-SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 90))  # from narrow rows to such as are looked at in blocks
-FEW_VALUES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])  # so that ties are many
+from components.recommenders.base import BaseRecommender
 
 
 class Oracle(BaseRecommender):
@@ -42,23 +36,6 @@ class Oracle(BaseRecommender):
     @classmethod
     def load(cls, folder: Path) -> Self:
         raise NotImplementedError
-
-
-@given(hnp.arrays(np.float32, SHAPES, elements=FEW_VALUES), st.integers(1, 15))
-def test_top_k_sorts_by_score_then_index(scores: FloatArray, k: int) -> None:
-    ranked = top_k(scores, k)
-    width = min(k, scores.shape[1])
-    for row, (items, values) in enumerate(zip(ranked.items, ranked.scores, strict=True)):
-        best = sorted(range(scores.shape[1]), key=lambda i: (-scores[row, i], i))[:width]
-        assert values.tolist() == [scores[row, i] for i in best]
-        assert items.tolist() == [i if scores[row, i] > -np.inf else 0 for i in best]
-
-
-@pytest.mark.parametrize("k", [1, 10, 100])
-def test_top_k_of_wide_rows_is_a_full_sort(k: int) -> None:
-    scores = np.random.default_rng(0).normal(size=(5, 5_003)).astype(np.float32).round(2)  # with ties
-    ranked = top_k(scores, k)
-    assert np.array_equal(ranked.items, np.argsort(-scores, axis=1, kind="stable")[:, :k])
 
 
 def test_equal_scores_go_to_the_smaller_item(users_of: Callable[..., Users]) -> None:
