@@ -115,7 +115,7 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
     caplog.set_level("INFO")
     outcome = retrain.fn(bootstrap=True)
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == found
-    assert "starts from what a search found: ease: MLflow run" in caplog.text
+    assert "starts from tuned values: ease: MLflow run" in caplog.text
     registry = open_workspace([], [], None).registry()
     version = registry.connection.client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert version.tags["tuned"].startswith("ease: MLflow run")

@@ -119,6 +119,7 @@ def test_resuming_after_sigkill_gives_the_bytes_of_an_undisturbed_run(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # five processes
 def test_resuming_after_several_kills_gives_the_same_bytes(
     straight: dict[str, bytes], world: World, tmp_path: Path
 ) -> None:
