@@ -33,7 +33,7 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: install  ## docs/cli.md, docs/http-api.md and the tables of docs/upgrading.md, from the code
+docs: install  ## docs/cli.md, docs/http-api.md and the tables of CHANGELOG.md, from the code
 	$(BIN)/python -m infra.docs.reference
 
 serve: install  ## the champion on http://127.0.0.1:8000

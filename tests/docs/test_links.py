@@ -158,7 +158,7 @@ def test_the_layout_of_a_bundle_is_the_one_in_the_code() -> None:
 
 
 def test_what_an_upgrade_renames_is_gone_and_its_new_name_exists() -> None:
-    text = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     renamed = re.findall(r"^\| `([^`]+)`[^|]* \| `([^`]+)` \|$", text, re.MULTILINE)
     metrics = {family.name for family in ServiceMetrics().registry.collect()}
     known = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
