@@ -1,1 +1,1 @@
-"""What Carousel does: plain Python in rooms, each importing only rooms above it."""
+"""The logic of Carousel in plain Python packages, in layers: pyproject.toml lists which may import which."""

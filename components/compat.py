@@ -1,14 +1,14 @@
-"""Files that earlier versions wrote are read under the names of today: one table of renamed keys per kind of file.
+"""Reads files of earlier versions under the current names: one table of renamed keys per kind of file.
 
-A bundle, a registry, a ledger, an experiment or a tuning trial outlives the version of Carousel that wrote it. Whoever
-renames a serialized key adds one row here, and an example to tests/compat. Keys that are neither of today nor in the
-table are left alone, and refused by the reader as unknown.
+A bundle, a registry, a ledger, an experiment or a tuning trial outlives the version of Carousel that wrote it. To
+rename a serialized key, add one row here and an example to tests/compat. Keys that are neither current nor in the
+table stay unchanged; the reader refuses them as unknown.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# kind of file -> path of the key, in the names that the file has -> the name of today.
+# kind of file -> path of the key, in the names of the file -> current name.
 # "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
     "ann_arrays": {"graph": "index"},  # ann/ of a bundle (nearest/ until version 0.1)
@@ -32,7 +32,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/focal": "focal_gamma",
         "params/match_hours": "attribution_hours",
     },
-    "ranker_arrays": {},  # the tensors beside it
+    "ranker_arrays": {},  # its tensors
     "recommender": {  # model.json of every recommender
         "params/keep": "max_weights_per_item",
         "params/memory": "summarised_events",
@@ -59,16 +59,16 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "trial": {},  # a trial of the search over parameters
     "window": {},  # metadata of drift_reference.parquet
 }
-# kind of file -> path, in the names of today -> value that was written -> value of today
+# kind of file -> path, in current names -> old value -> current value
 RENAMED_VALUES: dict[str, dict[str, dict[str, str]]] = {
     "experiment_decision": {"verdict": {"broken ratio": "sample ratio mismatch"}},
 }
 
 
 def translate(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of that kind with the names of today; the order of its keys is kept.
+    """Return the content of a file of that kind with the current names, its keys in the same order.
 
-    A key that stands there under both names keeps both, so that its reader refuses the old one.
+    A key that the file has under both names keeps both, so that the reader refuses the old one.
     Raises KeyError for a kind that RENAMED_KEYS does not hold.
     """
     found: Any = dict(content)

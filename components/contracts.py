@@ -31,7 +31,7 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 REVIEWS = ("user_id", "item_id", "timestamp", "rating", "text")
 SEARCHES = ("user_id", "timestamp", "query", "clicked_item_id")
-SOCIAL = ("user_id", "timestamp", "action", "other_id")  # follows, likes, shares, where a shop has such things
+SOCIAL = ("user_id", "timestamp", "action", "other_id")  # follows, likes, shares, where a shop has them
 TABLES = {
     "products": PRODUCTS, "events": EVENT_COLUMNS, "reviews": REVIEWS, "searches": SEARCHES, "social": SOCIAL,
 }  # fmt: skip
@@ -117,7 +117,7 @@ class Users:
         return Users(self.user_idx[rows], self.history.take(rows), self.now, targets)
 
     def slice(self, start: int, stop: int) -> Users:
-        """Return users start..stop as views, without targets: what is to be predicted stays out of a model's sight."""
+        """Return users start..stop as views, without targets, so that a model cannot read what it predicts."""
         return Users(self.user_idx[start:stop], self.history.slice(start, stop), self.now)
 
     def batches(self, size: int) -> Iterator[tuple[int, Users]]:
@@ -144,7 +144,7 @@ class Ranked:
     """The best k items per user; item 0 with score -inf fills a list that ran out of candidates."""
 
     items: IntArray  # (n_users, k), best first
-    scores: FloatArray  # (n_users, k), falling
+    scores: FloatArray  # (n_users, k), descending
 
 
 class Recommender(Protocol):
@@ -168,7 +168,7 @@ class Recommender(Protocol):
         ...
 
     def use_ann_index(self, index: Any) -> bool:
-        """Return whether lists are searched in this AnnIndex from now on: a model that ranks by its vectors does so."""
+        """Search lists in this AnnIndex from now on, if the model ranks by its vectors; return whether it does."""
         ...
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
@@ -281,10 +281,10 @@ class Decision(Record):
     reasons: list[str]
     checks: list[Check]
     gain: Interval | None  # over the champion; over the best simple baseline where there is no champion
-    users_needed: int | None  # further test users that would settle the question
+    users_needed: int | None  # further test users needed for a decision
     challenger_version: int
     challenger_digest: str
-    champion: ChampionRef | None  # the one that was compared; `promote` refuses when another one serves by then
+    champion: ChampionRef | None  # the one compared with; `promote` refuses if another one serves by then
     primary: str
     as_of: str
     evaluation_digest: str  # sha256 of evaluation.json

@@ -14,7 +14,7 @@ class ParamsError(CarouselError):
 
 
 class QualityError(CarouselError):
-    """Too many bad rows, or rows that do not add up: the run stops before anything is written."""
+    """Too many bad rows, or row counts that do not add up: the run stops before anything is written."""
 
 
 class BusyError(CarouselError):

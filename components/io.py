@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, records as JSON, and digests. Nothing here knows what a file means."""
+"""Atomic file writes, records as JSON, and digests; independent of the meaning of a file."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _number = count()  # makes temporary names unique between the threads of this pr
 def atomic_file(path: Path, remove_leftovers: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder; it replaces `path` at the end, and is removed after an exception.
 
-    remove_leftovers: remove what killed processes left of earlier writes of `path`, for which the folder is listed.
+    remove_leftovers: list the folder and remove the temporary files of `path` that killed processes left.
     """
     temporary = _temporary_path(path, remove_leftovers)
     try:
@@ -47,20 +47,20 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write the file whole: a reader sees the earlier content or this one. Makes its folder."""
+    """Write the file atomically: a reader sees the earlier content or this one. Makes its folder."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write the text whole, in UTF-8."""
+    """Write the text atomically, in UTF-8."""
     write_bytes(path, text.encode())
 
 
 def write_json(
     path: Path, content: Any, *, sort_keys: bool = False, ensure_ascii: bool = True, allow_nan: bool = False
 ) -> None:
-    """Write the content whole, with an indent of 1 and a newline at the end.
+    """Write the content atomically, with an indent of 1 and a newline at the end.
 
     Raises ValueError for NaN or infinity unless allow_nan.
     """
@@ -69,7 +69,7 @@ def write_json(
 
 
 def write_record(path: Path, record: BaseModel | None, indent: int | None = 1) -> None:
-    """Write the record whole as JSON with a newline at the end; None as null."""
+    """Write the record atomically, as JSON with a newline at the end; None as null."""
     write_text(path, ("null" if record is None else record.model_dump_json(indent=indent)) + "\n")
 
 
@@ -121,7 +121,7 @@ def sha256_file(path: Path) -> str:
 def _temporary_path(path: Path, remove_leftovers: bool = True) -> Path:
     """Return a hidden path in the same folder that no other process or thread uses; makes the folder.
 
-    Removes, if asked to, what processes of this machine left there for the same `path` when they were killed.
+    With remove_leftovers, removes the temporary files of `path` that killed processes of this machine left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}-"
@@ -138,5 +138,5 @@ def _is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # of another user
+        return True  # a process of another user
     return True

@@ -53,7 +53,7 @@ class Ragged:
         return self.gather(self.offsets[index], self.lengths[index])
 
     def slice(self, start: int, stop: int) -> Ragged:
-        """Return rows start..stop (at most all that there are) as views: no event is copied."""
+        """Return rows start..stop (stop may exceed the number of rows) as views: no event is copied."""
         offsets = self.offsets[start : stop + 1]
         events = slice(int(offsets[0]), int(offsets[-1]))
         return Ragged(offsets - offsets[0], *(column[events] for column in self._columns()))
@@ -68,7 +68,7 @@ class Ragged:
         return self.gather(self.offsets[1:] - lengths, lengths)
 
     def gather(self, starts: Indices, lengths: Indices) -> Ragged:
-        """Return new rows: row i holds the lengths[i] events from starts[i], whatever rows they were in."""
+        """Return new rows: row i holds the lengths[i] events from starts[i], in whichever rows these were."""
         offsets = offsets_of(lengths)
         index = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(offsets, *(column[index] for column in self._columns()))

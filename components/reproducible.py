@@ -1,4 +1,4 @@
-"""The state of a process that the bytes of a training depend on: threads, data type, algorithms and random numbers."""
+"""The process state that a trained model's bytes depend on: threads, data type, algorithms and random numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ def reproducible(threads: int = 0) -> Iterator[None]:
     """Run a block, or a function as a decorator, as in a fresh process; restore the state of this one afterwards.
 
     Sets the threads of torch (threads; 0: those of a fresh process) and of BLAS, float32 as the default data type and
-    torch's choice of algorithms. What the block draws after its own seed does not move torch's numbers of the caller.
-    Threads between operators cannot be set twice in a process, and no training here uses them.
+    torch's choice of algorithms. Random numbers that the block draws do not change the caller's random state of torch.
+    torch's inter-op threads cannot be set twice in a process, and no training here uses them.
     """
     before = torch.get_num_threads()
     dtype = torch.get_default_dtype()

@@ -1,4 +1,4 @@
-"""Reads a text file that DuckDB cannot split into records line by line, and separates valid records from broken lines.
+"""Reads, line by line, a text file that DuckDB cannot split, and separates valid records from broken lines.
 
 The result is a Parquet file of strings: the columns, and _row (number of the record in the file, without header and
 blank lines), _broken (the broken rule, where the line is no record) and _line (its text). It holds every line once.
@@ -49,7 +49,7 @@ def repair(file: File, header: list[str] | None, delimiter: str, out: Path) -> P
 
 
 def read_csv_records(file: File, n_columns: int, delimiter: str) -> Iterator[RawRecord]:
-    """Yield the records after the header. A quote that is never closed breaks its own line only."""
+    """Yield the records after the header. An unclosed quote makes only its own line invalid."""
     lines = (line for line in read_lines(file) if line.strip())
     next(lines, None)
     pushed_back: deque[bytes] = deque()

@@ -35,7 +35,7 @@ def find_file(source: SourceParams, root: Path) -> File:
 
 
 def quarantine_file(source: SourceParams, root: Path) -> File:
-    """Return the file under whose name quarantine lists a database's rows; for a server the name hides its address."""
+    """Return the file name for a database's rows in quarantine; it hides the address of a server."""
     return find_file(source, root) if source.type in FILE_DATABASES else File(Path("server"), source.attach or "")
 
 

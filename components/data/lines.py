@@ -15,7 +15,7 @@ from components.errors import ContractError
 MAX_LINE = 16_000_000  # bytes; a longer line breaks a rule
 MAX_EXPANSION = 200  # limit of the uncompressed size over the compressed one; a shop's text has 5 to 30 ...
 BOMB_BYTES = 1 << 30  # ... and only files of at least this uncompressed size are refused for it
-N_UNPACKERS = 2  # files at once
+N_UNPACKERS = 2  # files decompressed at once
 BOM = b"\xef\xbb\xbf"
 
 

@@ -95,7 +95,7 @@ def make_world(shop: ShopParams, seed: int) -> World:
 
 
 def save_truth(world: World, folder: Path) -> None:
-    """Write the truth for tests and benchmarks; nothing that trains may read it."""
+    """Write the truth for tests and benchmarks; training code must not read it."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -181,7 +181,7 @@ def _mark_unknown_items(staging: Staging, table: str) -> None:
 
 
 def _mark_duplicates(staging: Staging, table: str) -> None:
-    """Mark all versions of a product but the newest as superseded, and all equal rows of other tables but the first."""
+    """Mark older versions of a product as superseded, and repeated rows of other tables as duplicates."""
     if table == "products":
         staging.sql.execute(f"""
             UPDATE staged_products SET _state = {SUPERSEDED} WHERE _state = {VALID} AND rowid NOT IN (

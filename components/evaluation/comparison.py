@@ -1,4 +1,4 @@
-"""Two models on the same users: by how much they differ, how sure that is, and how many users would settle it."""
+"""Compares two models on the same users: the difference, its interval, and the number of users needed to decide."""
 
 import math
 from statistics import NormalDist
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components.contracts import FloatArray, Interval
 from components.errors import ContractError
 
-POWER = 0.8  # chance that a true gain of the measured size shows; the field's convention (Cohen 1988)
+POWER = 0.8  # chance of detecting a true gain of the measured size; the convention (Cohen 1988)
 MAX_CELLS = 4_000_000  # of one block of resamples: bounds memory at 32 MB
 
 
@@ -40,10 +40,10 @@ def paired_bootstrap(
 
 
 def users_needed(challenger: FloatArray, other: FloatArray, confidence: float, min_gain: float) -> int | None:
-    """Return how many further users would settle whether the gain is above min_gain; 0 when these are enough.
+    """Return how many further users are needed to decide whether the gain is above min_gain; 0 when these suffice.
 
-    Both (n_users,), paired. The gain and its spread are taken as measured; two-sided test at `confidence`, with a
-    chance of POWER to see it. None when the measured gain is exactly min_gain: no number of users would tell.
+    Both (n_users,), paired. The gain and its spread are taken as measured; two-sided test at `confidence`
+    with power POWER. None when the measured gain is exactly min_gain: no number of users is enough.
     Source: the sample size of a paired z-test, ((z_alpha + z_power) * sd / distance) ** 2 (Cohen 1988).
     """
     difference = _differences(challenger, other)

@@ -81,7 +81,7 @@ def measure(
 ) -> Measured:
     """Return every model's metrics and write per_user.parquet, a row group for each model and slice.
 
-    Models are loaded one at a time. The champion is measured on the test window only: it is no candidate any more.
+    Models are loaded one at a time. The champion is measured on the test window only: it is no longer a candidate.
     """
     measured = Measured({}, {}, [], {})
     with pq.ParquetWriter(
@@ -97,7 +97,7 @@ def measure(
 
 
 def summarise(windows: Windows, measured: Measured, champion: ServingChampion | None, params: Params) -> Evaluation:
-    """Return evaluation.json; the challenger is the best candidate on validation, the first named among equals."""
+    """Return evaluation.json; the challenger is the best candidate on validation; in a tie, the first named."""
     section, info = params.evaluation, windows.info
     challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
     gap = {
@@ -128,7 +128,7 @@ def _rank(model: Recommender, users: Users, windows: Windows, params: Params) ->
 
 
 def _list_metrics(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
-    """Return the metrics of all lists together, which are no means over users."""
+    """Return the metrics of all lists together, which are not means over users."""
     n_items = windows.info.n_items
     return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, users.ground_truth, n_items, ks)
 

@@ -2,7 +2,7 @@
 
 Relevance is binary. Ranks count from 1. `relevant` is (n_users, at least k), True where the item at that position
 of the list is one of the user's targets; `n_targets` is (n_users,), the number of distinct targets. NumPy only:
-trainings import this file.
+training code imports this module.
 """
 
 from collections.abc import Callable, Sequence
@@ -85,9 +85,9 @@ def per_user(ranked: IntArray, targets: Ragged, ks: Sequence[int]) -> dict[str, 
 
 
 def coverage_at_k(ranked: IntArray, n_items: int, k: int) -> float:
-    """Return the share of the catalogue that is in the first k of anybody's list, in [0, 1].
+    """Return the share of the catalogue that is in the first k of any user's list, in [0, 1].
 
-    One list for everybody gives k / n_items. Source: catalogue coverage, Ge, Delgado-Battenfeld & Jannach 2010.
+    One list for all users gives k / n_items. Source: catalogue coverage, Ge, Delgado-Battenfeld & Jannach 2010.
     """
     shown = np.zeros(n_items + 1, dtype=np.bool_)
     shown[_columns(ranked, k)] = True
@@ -141,7 +141,7 @@ def _target_keys(targets: Ragged, at_least: int) -> tuple[NDArray[np.int64], int
 
 
 def _repeated(ranked: IntArray) -> BoolArray:
-    """Return True at each position whose item is further up in the same list already."""
+    """Return True at each position whose item occurs earlier in the same list."""
     order = np.argsort(ranked, axis=1, kind="stable")
     ordered = np.take_along_axis(ranked, order, axis=1)
     again = np.zeros(ranked.shape, dtype=np.bool_)

@@ -1,6 +1,6 @@
-"""Small SVG pictures, hand-made: real text, no clock, no random id, the same bytes for the same numbers.
+"""Small SVG plots with real text, without timestamps or random ids: the same numbers give the same bytes.
 
-Inside the report they take its colours; `standalone` gives a file that brings its own.
+In the report they use its colours; `standalone` gives a file that includes them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ STYLE = Path(__file__).parent / "templates" / "plots.css"
 
 @dataclass(frozen=True)
 class PlotRow:
-    """One line of a picture: a value with its interval. role: challenger, champion, candidate or baseline."""
+    """One row of a plot: a value with its interval. role: challenger, champion, candidate or baseline."""
 
     label: str
     role: str
     value: float
     low: float
     high: float
-    text: str  # the numbers, as the reader sees them at the right
+    text: str  # the numbers, as shown at the right
     other: float | None = None  # a second mark: the same metric on validation
-    faint: bool = False  # shown, never judged
+    faint: bool = False  # shown without a verdict
     strong: bool = False
 
 
@@ -80,7 +80,7 @@ def forest(rows: Sequence[PlotRow], title: str, description: str) -> str:
 
 
 def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> str:
-    """Return a line a name over x on a logarithmic scale, with whiskers and the name at its end."""
+    """Return one line per name over x on a logarithmic scale, with whiskers, and the name at its end."""
     height, colours = 300, ("challenger", "champion", "candidate", "baseline")
     xs = sorted({p.x for points in series.values() for p in points})
     ticks = nice_ticks(0, max(p.high for points in series.values() for p in points))
@@ -114,7 +114,7 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
 
 
 def gains(differences: FloatArray, title: str, description: str) -> str:
-    """Return the histogram of the per-user differences that are not zero, in twentieths from -1 to 1."""
+    """Return the histogram of the per-user differences that are not zero, in bins of 0.05 from -1 to 1."""
     nonzero = differences[differences != 0]
     counts, edges = np.histogram(nonzero, bins=40, range=(-1, 1))
     height, top = 170, max(int(counts.max(initial=0)), 1)
@@ -138,13 +138,13 @@ def gains(differences: FloatArray, title: str, description: str) -> str:
 
 
 def standalone(svg: str) -> str:
-    """Return the picture as a file of its own, with its colours."""
+    """Return the plot as a standalone file that includes its colours."""
     head, mark, rest = svg.partition(">")
     return f"{head}{mark}<style>{STYLE.read_text(encoding='utf-8')}</style>{rest}\n"
 
 
 def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Return about `wanted` round numbers, low and high between them; steps are 1, 2, 2.5 or 5 times a power of 10."""
+    """Return about `wanted` round numbers that enclose low and high; steps are 1, 2, 2.5 or 5 times a power of 10."""
     span = high - low
     if not span > 0:
         return [low, low + 1]
@@ -216,6 +216,6 @@ def _svg(parts: Sequence[str], height: float, title: str, description: str) -> s
 
 
 def signed(value: float, decimals: int = 4) -> str:
-    """Return the number with a real minus sign, and a plus where it is above zero."""
+    """Return the number with a typographic minus sign, and a plus where it is above zero."""
     text = f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
     return text[1:] if not any(c in "123456789" for c in text) else text

@@ -50,8 +50,8 @@ def check_leakage(split: Path, names: Sequence[str] = WINDOWS) -> None:
 def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
     """Return the users of "validation" or "test" who have targets.
 
-    With exclude_seen, no list can hold what is in the history: those targets are dropped, and users without any other
-    too. Raises ContractError when no user is left, or a history reaches into the window.
+    With exclude_seen, no list can hold an item of the history: such targets are dropped, and then users without
+    targets. Raises ContractError when no user is left, or a history reaches into the window.
     """
     users = read_users(split, window)
     info = read_info(split)
@@ -91,9 +91,9 @@ def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: 
 def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:
     """Return whether a champion with these ends (us) may have learned or been tuned on this test window.
 
-    global_time: it was trained and tuned strictly before the window starts, or it saw it. (Promotion on
-    some of these days favours the champion a little, which is the safe side.) leave_one_out: ends say nothing about
-    single users, so only a champion of this very split (same ends, same catalogue) counts as one that did not.
+    global_time: False only if training and tuning ended strictly before the window starts. (If the champion was
+    promoted on some of these days, the comparison slightly favours it: the safe side.) leave_one_out: windows differ
+    per user, so False only for a champion of the same split (same ends, same catalogue).
     """
     if info.protocol == "leave_one_out":
         return (train_end, validation_end, same_catalogue) != (info.train_end, info.validation_end, True)

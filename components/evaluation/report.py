@@ -1,7 +1,7 @@
 """One HTML page about an evaluation, self-contained, escaped, without a script or a user id.
 
-It adds intervals to what the stage measured, and gives no verdict: the gate decides whether the challenger ships.
-Titles are shown only as counts over all users, so that nobody's basket can be read from it.
+It adds intervals to the metrics of the stage. It gives no verdict: the gate decides on promotion.
+Titles appear only with counts over all users, so that the page reveals no single user's purchases.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Protocol:
-    """How things were measured, as the page describes it."""
+    """The evaluation protocol, as the page describes it."""
 
     ks: list[int]
     exclude_seen: bool
@@ -108,7 +108,7 @@ def _pictures(
 
 
 def favourites_of(lists: IntArray, catalogue: Catalogue, k: int, n: int) -> list[Favourite]:
-    """Return the n products in the first k of most users' lists; equals in order of item_idx."""
+    """Return the n products in the first k of most users' lists; ties in order of item_idx."""
     counts = np.bincount(lists[:, :k].ravel(), minlength=len(catalogue) + 1)
     counts[0] = 0
     best = np.argsort(-counts, kind="stable")[:n]
@@ -123,7 +123,7 @@ def favourites_of(lists: IntArray, catalogue: Catalogue, k: int, n: int) -> list
 
 
 def render(e: Evaluation, **context: Any) -> str:
-    """Return the page. Everything from outside is escaped; only our own pictures and styles go in as they are."""
+    """Return the page. All input is escaped; only Carousel's own plots and styles are inserted unescaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

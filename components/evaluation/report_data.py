@@ -50,11 +50,11 @@ class Difference:
     interval: Interval
     challenger: float
     base: float  # the other's mean
-    further: int | None  # users that would settle whether the gain is above zero
+    further: int | None  # users needed to decide whether the gain is above zero
 
     @property
     def reading(self) -> str:
-        """Return "ahead", "behind" or "level": by the position of the interval to zero."""
+        """Return "ahead", "behind" or "level": by the position of the interval relative to zero."""
         return "ahead" if self.interval.low > 0 else "behind" if self.interval.high < 0 else "level"
 
     @property
@@ -106,7 +106,7 @@ def reference(evaluation: Evaluation) -> str:
 
 
 def ranked_models(evaluation: Evaluation) -> list[str]:
-    """Return the models, best on the primary test metric first; equals keep their order."""
+    """Return the models, best on the primary test metric first; ties keep their order."""
     return sorted(evaluation.test, key=lambda name: -evaluation.test[name][evaluation.primary])
 
 
@@ -231,7 +231,7 @@ def day(iso: str) -> str:
 
 
 def clean_title(title: str) -> str:
-    """Return a title fit to lay out: no control or format characters, one line, at most MAX_TITLE characters."""
+    """Return a title fit for display: no control or format characters, one line, at most MAX_TITLE characters."""
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in title)
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
     line = " ".join(text.split())

@@ -26,7 +26,7 @@ def user_schema(ks: Sequence[int]) -> pa.Schema:
 def user_rows(
     model: str, lists: IntArray, targets: Ragged, masks: Mapping[str, BoolArray], ks: Sequence[int]
 ) -> Iterator[pa.Table]:
-    """Yield one table of `user_schema` a slice, with a row only for users with targets in that slice."""
+    """Yield one table of `user_schema` per slice, with a row only for users with targets in that slice."""
     for name, mask in masks.items():
         part = targets.filter(mask)
         rows = np.flatnonzero(count_targets(part)).astype(np.int32)
@@ -56,7 +56,7 @@ def means(values: Mapping[str, FloatArray]) -> Metrics:
 
 
 def check_finite(metrics: Metrics, where: str) -> None:
-    """Raise ContractError naming the metrics that are NaN or infinite: no model wins or ties by a missing number."""
+    """Raise ContractError naming the metrics that are NaN or infinite: no model may win or tie by a missing value."""
     bad = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if bad:
         raise ContractError(f"{where}: {', '.join(bad)} not finite; a missing metric is an error, check this model")

@@ -5,7 +5,7 @@ user's list), or, where every user is offered the same, weights u of users and v
 S(P) = sum of P * R = trace(P' R), and S(u, v) = u' R v, are the article's satisfaction.
 
 S is linear in P, and in u and in v: without a bound it has no maximum, as doubled offers double it. The article
-maximises it without one. Here weights have length 1, for which the optimum is known (`best_items`), and lists hold k
+sets no bound. Here weights have length 1, for which the optimum is known (`best_items`), and lists hold k
 products, for which the best list holds the k of highest interest (`satisfaction`).
 """
 
@@ -65,14 +65,14 @@ def total_of_offers(interest: Interest, offers: FloatArray) -> float:
 
 
 def gradients(interest: Interest, users: Vector, items: Vector) -> tuple[Vector, Vector]:
-    """Return what S(u, v) gains by each user's and each item's weight: R v and R' u. That by P is R itself."""
+    """Return the gradients of S(u, v) by the user and item weights: R v and R' u. (The gradient of S(P) is R.)"""
     return np.asarray(interest @ items), np.asarray(interest.T @ users)
 
 
 def best_items(interest: Interest, users: Vector) -> tuple[Vector, float]:
-    """Return the item weights of length 1 that are worth most to users (n_users,), and that worth: |R' u|.
+    """Return the item weights v of length 1 that maximise S(u, v) for users (n_users,), and the maximum |R' u|.
 
-    By Cauchy and Schwarz u' R v <= |R' u| |v|. Where there is no interest at all the weights are 0.
+    By Cauchy and Schwarz u' R v <= |R' u| |v|. Without any interest the weights are 0.
     """
     towards = np.asarray(interest.T @ users, np.float64)
     worth = float(np.linalg.norm(towards))

@@ -20,7 +20,7 @@ def slice_masks(users: Users, catalogue: Catalogue, trained: BoolArray, cold_use
     all         every target
     user:cold   fewer than cold_user_events events in the user's history at the start of the window; user:warm the rest
     item:cold   targets without a training event ((n_items + 1,) `trained` is False); item:warm the rest
-    language:xx targets whose product is in language xx; language:unknown where the shop does not say
+    language:xx targets whose product is in language xx; language:unknown where the shop gives none
     """
     targets = users.ground_truth
     items = targets.item_idx

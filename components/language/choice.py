@@ -1,4 +1,4 @@
-"""The decision which language model encodes the shop's texts: the original, or the one that `pretrain` adapted."""
+"""The choice of the language model that encodes the shop's texts: the original, or the one that `pretrain` adapted."""
 
 from __future__ import annotations
 

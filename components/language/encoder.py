@@ -1,4 +1,4 @@
-"""The language model as an encoder: texts in, unit vectors out."""
+"""Encodes texts as unit vectors with the language model."""
 
 from __future__ import annotations
 

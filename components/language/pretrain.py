@@ -83,7 +83,7 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
 
 
 class PretrainRun:
-    """The training loop; what is drawn at a step depends on (seed, step) alone."""
+    """The training loop; the random numbers of a step depend on (seed, step) alone."""
 
     def __init__(self, backbone: Backbone, corpus: Corpus, language: LanguageParams, seed: int, device: str) -> None:
         self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
@@ -170,7 +170,7 @@ class PretrainRun:
         return total / max(1, n)
 
     def _pair_loss(self, rng: np.random.Generator) -> Tensor:
-        """Return InfoNCE over pairs_per_step pairs; all kinds have the same chance."""
+        """Return InfoNCE over pairs_per_step pairs; all kinds of pairs are equally likely."""
         kinds = sorted(self.corpus.pairs)
         if not self.params.pairs_per_step or not kinds:
             return torch.zeros((), device=self.device)

@@ -1,1 +1,1 @@
-"""Has the shop moved away from the time that the champion was trained on?"""
+"""Drift: whether the shop's events still resemble those that the champion was trained on."""

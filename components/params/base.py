@@ -1,4 +1,4 @@
-"""What all sections share: a frozen class that refuses unknown names, and the types of single values."""
+"""The base of all sections: a frozen class that refuses unknown names, and the types of single values."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -10,7 +10,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 EventName = Literal["view", "cart", "purchase", "return", "impression", "click"]
-ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # recommenders/factory.py knows which there are
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # recommenders/factory.py defines which exist
 
 
 class Section(BaseModel):

@@ -1,4 +1,4 @@
-"""Sections data, shop, split and profiles: what is read, and what is known of users and items."""
+"""Sections data, shop, split and profiles: sources, simulated shop, windows, and profiles of users and items."""
 
 from typing import Annotated, Literal
 
@@ -46,7 +46,7 @@ class DataParams(Section):
     sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[SourceParams]]
 
     def of(self, table: str) -> list[SourceParams]:
-        """Return the sources of a table; none is a table that the shop does not have."""
+        """Return the sources of a table; empty for a table that the shop does not have."""
         return next((s for name, s in self.sources.items() if name == table), [])
 
     @model_validator(mode="after")
@@ -121,7 +121,7 @@ class ProfilesParams(Section):
 
     @model_validator(mode="after")
     def windows_fit(self) -> "ProfilesParams":
-        """Require windows that rise, each once, and end within the horizon."""
+        """Require distinct windows in ascending order, within the horizon."""
         if self.windows_days != sorted(set(self.windows_days)) or self.windows_days[-1] > self.horizon_days:
             raise ValueError(
                 f"profiles.windows_days {self.windows_days} must rise and stay within horizon_days {self.horizon_days}"

@@ -17,7 +17,7 @@ _LINE = re.compile(r"""( *)(\w+):(?:"[^"]*"|'[^']*'|[^"'])*?(?:\s#\s+(.*))?$""")
 
 
 class Parameter(NamedTuple):
-    """One parameter as it is in force."""
+    """One parameter with its effective value."""
 
     name: str  # "models.ease.l2"
     value: Any  # as JSON has it

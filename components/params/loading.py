@@ -125,7 +125,7 @@ def _lay_over(tree: Tree, patch: Tree, where: str, at: str = "") -> None:
 
 
 def _message(error: Any, tree: Tree) -> str:
-    """Return pydantic's message; for an unknown name with a near one."""
+    """Return pydantic's message; for an unknown name, with the most similar valid one."""
     if error["type"] != "extra_forbidden":
         return str(error["msg"])
     *path, name = error["loc"]

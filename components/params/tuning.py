@@ -8,7 +8,7 @@ from components.params.base import Count, ModelName, Positive, Section
 
 
 class SearchRange(Section):
-    """The range in which a parameter is searched: integers where it is one."""
+    """The search range of a parameter; only integers for an integer parameter."""
 
     low: float = Field(description="smallest value")
     high: float = Field(description="largest value")
@@ -72,7 +72,7 @@ class TuneParams(Section):
 
     @model_validator(mode="after")
     def every_model_has_a_range(self) -> "TuneParams":
-        """Require each model once, with something to search."""
+        """Require each model once, with at least one parameter to search."""
         bare = [name for name in self.models if not self.of(name)]
         if bare or len(set(self.models)) < len(self.models):
             raise ValueError(f"tune.models {self.models}: each once, and tune.space needs a range for {bare or 'each'}")

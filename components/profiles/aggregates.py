@@ -37,7 +37,7 @@ def fill_counts(table: ir.Table, wanted: Sequence[Aggregate]) -> ir.Table:
 
 
 def compute_top_names(facts: ir.Table, wanted: TopNames, profiles: ProfilesParams, cut_us: int) -> ir.Table:
-    """Return user_id and the wanted list: array<struct<name, share>>, by falling share, ties by name.
+    """Return user_id and the wanted list: array<struct<name, share>>, by descending share, ties by name.
 
     The weight of a fact is that of its event (1 for a search), halved for each half-life between it and the user's
     newest fact. Ages relative to the cut would give the same shares, but underflow for users who were long inactive.

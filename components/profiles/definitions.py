@@ -44,7 +44,7 @@ class Aggregate(Column):
 
 @dataclass(frozen=True)
 class TopNames:
-    """The profiles.top names with the largest shares, in falling order; the shares of all names sum to 1."""
+    """The profiles.top names with the largest shares, in descending order; the shares of all names sum to 1."""
 
     name: str
     unit: str

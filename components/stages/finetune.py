@@ -15,8 +15,8 @@ OUTS = ("models/sequence", "reports/finetune")
 def main() -> None:
     """Train in the current folder, or resume training.
 
-    On several devices Lightning starts this file once more for each of the others, with its LOCAL_RANK: those take part
-    in training, and only the first process writes the outputs.
+    On several devices Lightning runs this file again for each further device, with its LOCAL_RANK. These processes only
+    train; the first process writes the outputs.
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with stage("finetune", *(OUTS if first else ()), check_leaks=True) as params:

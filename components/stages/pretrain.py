@@ -29,7 +29,7 @@ N_TIMED = 40  # texts that are encoded one by one to time an encoder
 
 @dataclass(frozen=True)
 class RetrievalBenchmark:
-    """What encoders are compared on: validation users, and the items in their histories and targets."""
+    """The data to compare encoders on: validation users, and the items in their histories and targets."""
 
     interactions: Interactions
     items: Catalogue
@@ -90,7 +90,7 @@ def choose_adapted(original: str, before: float, after: float) -> ModelChoice:
 
 
 def compress(root: Path, params: Params, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
-    """Compare smaller encoders with the chosen one and put the winner in its place; return the choice and metrics."""
+    """Compare smaller encoders with the chosen one and replace it with the winner; return the choice and metrics."""
     from components.language.compress import median_encode_ms
 
     models, language = root / "models/language", params.language
@@ -135,8 +135,8 @@ def _make_variants(root: Path, params: Params, full: Path, texts: list[str]) -> 
 def choose_fastest(measured: dict[str, tuple[float, float]], params: CompressParams) -> tuple[str, str]:
     """Return the fastest encoder that loses at most `max_ndcg_loss` of the best NDCG, and the reason.
 
-    measured: name -> (NDCG, milliseconds per text). Only encoders within `max_latency_ms` compete; where there is none,
-    the fastest of all is taken.
+    measured: name -> (NDCG, milliseconds per text). Only encoders within `max_latency_ms` count; without any,
+    the fastest of all is returned.
     """
     limit = params.max_latency_ms
     within = {name: row for name, row in measured.items() if not limit or row[1] <= limit}
@@ -150,7 +150,7 @@ def choose_fastest(measured: dict[str, tuple[float, float]], params: CompressPar
 
 
 def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
-    """Return the texts' vectors by the encoder in `folder`, from and into the cache that `encode` uses."""
+    """Return the texts' vectors by the encoder in `folder`, read from and added to the cache of `encode`."""
     encoder = Encoder.load(folder, params.language)
     return encode_cached(encoder, texts, Settings().resolved(root.absolute()).home / "embeddings")
 

@@ -84,7 +84,7 @@ def rank(root: Path, params: Params) -> str:
 
 
 def main() -> None:
-    """Rank in the current folder. A shop with too few examples gets a note instead of a ranker; that is no fault."""
+    """Rank in the current folder. A shop with too few examples gets a note instead of a ranker, not an error."""
     with stage("rank", "models/ranker", "reports/rank", check_leaks=True) as params:
         reason = rank(Path(), params)
         if reason:

@@ -1,4 +1,4 @@
-"""What every stage's `main()` shares: parameters, log, crash points, leak check and timing."""
+"""Shared by every stage's `main()`: parameters, log, crash points, leak check and timing."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ RESOLVED = Path("run/params.yaml")
 
 @contextmanager
 def stage(name: str, *outs: str, check_leaks: bool = False) -> Iterator[params.Params]:
-    """Yield the resolved parameters, after making the folders `outs` empty.
+    """Yield the resolved parameters, after emptying the folders `outs`.
 
     check_leaks: stop where a window of data/split contains events of another; for every stage that trains a model.
     A CarouselError ends the process with exit code 1 and only its message. The seconds between entry and exit go to

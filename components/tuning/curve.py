@@ -1,7 +1,7 @@
 """The learning curve: the validation metric of models fitted on a share of the training users.
 
 A share of users, not of events: consecutive events are the labels of a sequence model and the co-occurrences of a
-collaborative one; thinned by event, both would fall with the square of the share. A smaller share is a subset of a
+collaborative one; subsampled by event, both would shrink with the square of the share. A smaller share is a subset of a
 larger one. The validation users and their histories are always the same.
 """
 

@@ -1,4 +1,4 @@
-"""One model with given parameters, measured on the validation window. Nothing here opens the test window."""
+"""One model with given parameters, measured on the validation window. The test window is never read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ AS_OF = re.compile(r"^# Found by `carousel tune` as of (\S+);")
 def write(shop: Path, as_of: datetime, values: space.Values, stories: Mapping[str, str]) -> Path:
     """Write the values over those of an earlier search, with a line for each model on where they come from.
 
-    The moment in the file is the later of the two.
+    The file states the later as_of of the two searches.
     """
     file = shop / FILE
     text = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -46,7 +46,7 @@ def find(shop: Path, as_of: datetime) -> Path | None:
 
 
 def origin(text: str) -> list[str]:
-    """Return where an overlay's values come from, a line a model: "ease: MLflow run ..., models.ease.l2 200 -> 431"."""
+    """Return the origin of the values, one line per model: "ease: MLflow run ..., models.ease.l2 200 -> 431"."""
     return [line[2:] for line in text.splitlines()[1:] if line.startswith("# ")]
 
 

@@ -53,7 +53,7 @@ def key_of(root: Path, params: Params, model: str) -> str:
 def run_trial(root: Path, folder: Path, params: Params, model: str, number: int) -> Trial:
     """Return trial `number` of the model: read from folder, or measured now on the split and features in root.
 
-    The trials before it must be there. Values that fail, such as a learning rate that diverges, make a failed trial;
+    The earlier trials must exist. Values that fail, such as a learning rate that diverges, make a failed trial;
     for the current parameters (trial 0) the error is raised.
     """
     trials = _prepared_folder(folder / model, key_of(root, params, model))
@@ -90,7 +90,7 @@ def format_trial(trial: Trial, primary: str) -> str:
 
 
 def _prepared_folder(folder: Path, key: str) -> Path:
-    """Return the folder, empty where it held trials of another search."""
+    """Return the folder, emptied if it held trials of another search."""
     mark = folder / "search.txt"
     if not mark.exists() or mark.read_text(encoding="utf-8") != key:
         shutil.rmtree(folder, ignore_errors=True)
