@@ -1,4 +1,4 @@
-"""Fixtures that the tests of every package may use, and how tests are shared out among processes."""
+"""Fixtures that the tests of every package may use, and how tests are distributed among processes."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.experiments.definition import Experiment
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is imported: each core has a worker of its own
+os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is imported: each core runs one worker
 SHARED = ("tests/flows/", "tests/components/release/", "tests/components/serving/storage/")  # costly session fixtures
 
 
@@ -32,7 +32,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _process_state_unchanged() -> Iterator[None]:
-    """Fail the test that leaves another current directory, environment, thread count, log level, ...; put it back."""
+    """Fail a test that changes the current directory, environment, thread count, log level, ...; restore them."""
     before = read_state()
     yield
     leaks = list_leaks(before, read_state())
@@ -51,7 +51,7 @@ def world() -> "tuple[Interactions, Catalogue, Users]":
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Return the folder of real data sets, or skip and say so."""
+    """Return the folder of real data sets, or skip with a message."""
     folder = Path(os.environ.get("CAROUSEL_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set CAROUSEL_REAL_DATA")

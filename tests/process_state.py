@@ -1,4 +1,4 @@
-"""State of the process that outlives a test: what a test must leave as it found it, and how to put it back."""
+"""State of the process that outlives a test: tests must not change it. Reads, compares and restores it."""
 
 import gc
 import logging
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def read_state() -> dict[str, Any]:
-    """Return the state by name; torch's only once something has imported it."""
+    """Return the state by name; torch's only if torch is imported."""
     root = logging.getLogger()
     state: dict[str, Any] = {
         "current directory": Path.cwd(),
@@ -40,14 +40,14 @@ def read_state() -> dict[str, Any]:
 
 
 def list_leaks(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return a line for each part of the state that differs; torch imported in between is no difference."""
+    """Return a line for each part of the state that differs; an import of torch in between is not a difference."""
     names = [n for n in {**before, **after} if before.get(n) != after.get(n)]
     imported = "torch threads" not in before
     return [f"{n}: {before.get(n)} -> {after.get(n)}" for n in names if not (imported and n.startswith("torch "))]
 
 
 def restore_state(before: dict[str, Any]) -> None:
-    """Put the state back."""
+    """Restore the state."""
     os.chdir(before["current directory"])
     sys.path[:] = before["sys.path"]
     root = logging.getLogger()

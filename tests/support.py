@@ -23,8 +23,8 @@ def ragged(rows: list[list[int]], start: int = 0) -> Ragged:
 def checkerboard(n_users: int = 40, n_items: int = 20, seed: int = 0) -> tuple[Interactions, Catalogue, Users]:
     """Odd users buy odd items, even users even items: each user's right items are known.
 
-    Every user bought 6 items of the own colour before day 10 and two others of it after; user 0 of the returned
-    Users has an empty history, and item n_items was never sold and has a text only.
+    Every user bought 6 items of their own colour before day 10 and two others of it after; user 0 of the returned
+    Users has an empty history, and item n_items was never sold and has only a text.
     """
     rng = np.random.default_rng(seed)
     past: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The check that fails a test which leaves another process state."""
+"""The check that fails a test that changes the process state."""
 
 import gc
 import logging
@@ -12,7 +12,7 @@ import torch
 from tests.process_state import list_leaks, read_state, restore_state
 
 
-def test_each_kind_of_leak_is_listed_and_put_back(tmp_path: Path) -> None:
+def test_each_kind_of_leak_is_listed_and_restored(tmp_path: Path) -> None:
     before = read_state()
     assert list_leaks(before, read_state()) == []
     os.chdir(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Return a function that makes a checkout with nothing but params.yaml, under these overrides, and goes there."""
+    """Return a function that makes a checkout with only params.yaml, under these overrides, and changes into it."""
     from tests.components.stages.support import enter_checkout
 
     return lambda overrides: enter_checkout(tmp_path, overrides, monkeypatch)

@@ -1,4 +1,4 @@
-"""A fit runs with the BLAS threads of a fresh process, whatever this process has set."""
+"""A fit uses the number of BLAS threads of a fresh process, not that of this process."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def blas_threads() -> set[int]:
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
-def test_the_count_of_a_fresh_process_is_set_and_the_own_one_restored() -> None:
+def test_the_count_of_a_fresh_process_is_set_and_the_earlier_one_restored() -> None:
     with threadpool_limits(THREADS + 1, "blas"):
         own = blas_threads()
         with fresh_blas_threads():

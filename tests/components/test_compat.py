@@ -1,4 +1,4 @@
-"""Old names become those of today at every depth; what is unknown stays for the reader to refuse."""
+"""Old names become the current ones at every depth; unknown names stay, and the reader refuses them."""
 
 import pytest
 
@@ -42,14 +42,14 @@ def test_values_are_renamed_below_the_new_keys(monkeypatch: pytest.MonkeyPatch) 
     assert compat.has_renames("experiment_decision")
 
 
-def test_a_kind_that_nobody_defined_is_an_error() -> None:
+def test_an_undefined_kind_is_an_error() -> None:
     with pytest.raises(KeyError):
         compat.translate("no such kind", {})
 
 
 @pytest.mark.parametrize("kind", compat.RENAMED_KEYS)
 def test_no_row_renames_to_a_name_that_another_row_renames(kind: str) -> None:
-    """Each row leads to the name of today in one step, so the order of rows does not matter."""
+    """Each row gives the current name in one step, so the order of rows does not matter."""
     rows = compat.RENAMED_KEYS[kind]
     siblings = [(path.rpartition("/")[0], new) for path, new in rows.items()]
     assert not {f"{parent}/{new}".lstrip("/") for parent, new in siblings} & set(rows)

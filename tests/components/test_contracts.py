@@ -1,4 +1,4 @@
-"""Records that cross stages refuse what they do not know; arrays say where their rows are."""
+"""Records that cross stages refuse unknown fields; rows of arrays are selected correctly."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def test_the_tiny_world_is_consistent(world: tuple[Interactions, object, Users])
 
 
 def test_training_events_by_user(world: tuple[Interactions, object, Users]) -> None:
-    """Row 0 belongs to anonymous visitors, whose events are nobody's history."""
+    """Row 0 belongs to anonymous visitors, whose events are in no history."""
     events = world[0]
     anonymous = replace(events, user_idx=np.where(events.user_idx == 1, 0, events.user_idx))
     rows = anonymous.by_user()

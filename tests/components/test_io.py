@@ -1,4 +1,4 @@
-"""Files appear whole, whoever else writes them at the same time; records and digests are exact."""
+"""Writes are atomic, also with concurrent writers; records and digests are exact."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_a_write_that_fails_leaves_the_earlier_file_and_no_temporary_one(tmp_pat
 
 
 def test_two_threads_never_share_a_temporary_name(tmp_path: Path) -> None:
-    """Each is inside its write at the same moment; the later rename wins, and neither fails."""
+    """Both write at the same time; the later rename wins, and neither fails."""
     path, both_inside, errors = tmp_path / "x.txt", threading.Barrier(2, timeout=30), []
 
     def write(text: str) -> None:
@@ -86,7 +86,7 @@ def test_two_processes_write_the_same_file_and_a_reader_sees_it_whole(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -122,7 +122,7 @@ def test_json_is_written_with_the_options_asked_for(tmp_path: Path) -> None:
     assert path.read_text() == '{\n "a": NaN\n}\n'
 
 
-def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_record_is_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "champion.json"
     io.write_record(path, REF)
     assert path.read_bytes() == b'{\n "version": 3,\n "digest": "abc",\n "model": "hybrid"\n}\n'

@@ -53,7 +53,7 @@ def test_gather_reads_events_across_rows() -> None:
     assert items(ragged(ROWS).gather(np.array([1, 0]), np.array([3, 0]))) == [[2, 3, 4], []]
 
 
-def test_concat_of_slices_is_the_whole() -> None:
+def test_concat_of_slices_equals_the_original() -> None:
     rows = ragged(ROWS)
     joined = Ragged.concat([rows.slice(0, 1), rows.slice(1, 3)])
     for name in ("offsets", "item_idx", "timestamp", "event", "weight"):

@@ -1,4 +1,4 @@
-"""A training runs as in a fresh process whatever this one did before, and leaves it as it was."""
+"""A training runs as in a fresh process, independent of this one's state, and restores that state."""
 
 import pytest
 import torch

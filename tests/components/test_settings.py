@@ -1,4 +1,4 @@
-"""Addresses come from the environment, once."""
+"""Addresses are read from the environment, in one place."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from components.settings import Settings
 
 
-def test_home_is_below_the_checkout_unless_said_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_below_the_checkout_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CAROUSEL_HOME", raising=False)
     monkeypatch.delenv("CAROUSEL_TRACKING_URI", raising=False)
     settings = Settings().resolved(tmp_path)

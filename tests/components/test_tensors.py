@@ -45,6 +45,6 @@ def test_an_optimizer_continues_from_its_stored_moments() -> None:
     first, second = (torch.optim.AdamW([w], lr=0.1) for w in (one, other))
     stepped(one, first)
     other.data.copy_(one.data)
-    kept = {name: tensor.clone() for name, tensor in moments(first, "m").items()}  # as from a file: nothing is shared
+    kept = {name: tensor.clone() for name, tensor in moments(first, "m").items()}  # as from a file: no shared memory
     load_moments(second, "m", {**kept, "weight": one.detach()})
     assert torch.equal(stepped(one, first), stepped(other, second))

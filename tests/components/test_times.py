@@ -12,7 +12,7 @@ AWARE = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=OFFSE
 
 
 @given(AWARE)
-def test_a_datetime_survives_the_way_to_microseconds_and_back(at: datetime) -> None:
+def test_a_datetime_is_unchanged_by_conversion_to_microseconds_and_back(at: datetime) -> None:
     assert to_datetime(to_micros(at)) == at
     assert to_datetime(to_micros(at)).tzinfo is UTC
 

@@ -1,4 +1,4 @@
-"""A process that is not as a fresh one, for tests that a training gives its bytes there too."""
+"""A process in another state than a fresh one: tests check that training gives the same bytes there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from components.blas import THREADS as BLAS_THREADS
 from components.reproducible import TORCH_THREADS
 
-OTHER = TORCH_THREADS + 1  # a number of threads that no fresh process has
+OTHER = TORCH_THREADS + 1  # different from that of a fresh process
 
 
 @contextmanager

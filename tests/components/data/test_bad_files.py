@@ -23,7 +23,7 @@ def events_from(path: str, **more: Any) -> dict[str, list[dict[str, Any]]]:
 CASES = [pytest.param(c, c.file, id=c.name) for c in ROWS]
 CASES += [
     pytest.param(c, f"{c.file}.gz", id=f"{c.name}, gzip") for c in ROWS[::5]
-]  # what is unpacked takes the same way
+]  # decompressed text takes the same path
 
 
 @pytest.mark.parametrize(("case", "file"), CASES)

@@ -21,7 +21,7 @@ Run = Callable[..., tuple[Path, Path]]
 
 @pytest.fixture
 def run(tmp_path: Path, real_data: Path) -> Run:
-    """Return a function that ingests and splits one example; gives its snapshot and split."""
+    """Return a function that ingests and splits one example; returns its snapshot and split."""
 
     def ingest(example: str, folder: str, *overrides: str) -> tuple[Path, Path]:
         overlay = CHECKOUT / "examples" / example / "params.yaml"

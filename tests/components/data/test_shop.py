@@ -1,4 +1,4 @@
-"""The simulated shop: the same bytes for the same seed, and the structure that models are to find."""
+"""The simulated shop: the same bytes for the same seed, and the structure that models should learn."""
 
 import csv
 import gzip
@@ -96,7 +96,7 @@ def test_propensities_are_probabilities_that_match_the_log(shop: Path, events: l
     truth = read_truth(shop)
     english = np.array([truth.item_language[int(i[1:]) - 1] == 0 for i, _ in shown])
     for group, size in ((english, (truth.item_language == 0).sum()), (~english, (truth.item_language == 1).sum())):
-        # sum of 1/p over the log estimates (number of places) x (number of items); few items are never shown
+        # sum of 1/p over the log estimates (number of positions) x (number of items); few items are never shown
         assert 0.4 < (1 / p[group]).sum() / (len(p) * size) < 1.3
 
 

@@ -84,8 +84,8 @@ def test_only_events_with_a_weight_are_in_the_split(cut: Cut) -> None:
 
 
 def test_anonymous_events_count_for_items_only(cut: Cut) -> None:
-    nobody = [("", "i5", "2026-01-10", "purchase"), ("", "i6", "2026-02-23", "purchase")]
-    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *nobody], anonymous_events=True)
+    anonymous = [("", "i5", "2026-01-10", "purchase"), ("", "i6", "2026-02-23", "purchase")]
+    out, info = cut([*purchases("a", "01-10", "02-15", "02-22"), *anonymous], anonymous_events=True)
     train = read_interactions(out)
     assert list(zip(train.user_idx.tolist(), train.item_idx.tolist(), strict=True)) == [(0, 5), (1, 1)]
     assert info.n_users == 1
@@ -133,14 +133,14 @@ def test_leave_one_out_counts_targets_and_views_stay_in_the_history_before_them(
 
 
 def test_leave_one_out_counts_equal_events_at_one_time_once(cut: Cut) -> None:
-    """As with two lines of one basket: otherwise one would be the target and the other in the history."""
+    """Such as two lines of one basket: otherwise one would be the target and the other in the history."""
     rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in (4, 2, 8)]
     twice = [(*row, quantity) for row in rows for quantity in ("1", "2")]
     out, _ = cut([*twice, ("a", "i8", "2026-01-11", "purchase", "1")], ONE_OUT)
     test = read_users(out, "test")
     assert test.history.row(0).tolist() == [4, 2, 8]
     assert test.targets is not None
-    assert test.targets.row(0).tolist() == [8]  # on another day it is another event
+    assert test.targets.row(0).tolist() == [8]  # an equal event on another day counts separately
 
 
 def test_events_after_as_of_in_the_snapshot_are_refused(cut: Cut, tmp_path: Path, settings: Callable[..., Any]) -> None:

@@ -20,7 +20,7 @@ N_ITEMS, N_USERS = 40, 60
 
 @dataclass
 class Fake:
-    """Ranks items by `score(user_idx, item)`, seen items left out; `broken` spoils what it returns."""
+    """Ranks items by `score(user_idx, item)`, seen items left out; `broken` alters its output."""
 
     name: str
     score: Callable[[np.ndarray], np.ndarray]  # user_idx (n,) -> (n, N_ITEMS + 1)
@@ -41,7 +41,7 @@ class Fake:
 
 
 def oracle(hits: float = 1.0, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """Prefer the user's own colour (odd user, odd item) for a share of the users; item order else."""
+    """Prefer the user's own colour (odd user, odd item) for a share of the users; otherwise item order."""
 
     def score(user_idx: np.ndarray) -> np.ndarray:
         items = np.arange(N_ITEMS + 1)
@@ -53,7 +53,7 @@ def oracle(hits: float = 1.0, seed: int = 0) -> Callable[[np.ndarray], np.ndarra
 
 
 def one_list(user_idx: np.ndarray) -> np.ndarray:
-    """The same list for everybody."""
+    """The same list for all users."""
     return np.tile(-np.arange(N_ITEMS + 1, dtype=float), (len(user_idx), 1))
 
 

@@ -1,4 +1,4 @@
-"""The paired interval: known answers, calibration under no difference, and the number of users."""
+"""The paired interval: known answers, calibration without a difference, and the number of users."""
 
 import tracemalloc
 
@@ -12,12 +12,12 @@ from components.evaluation.comparison import paired_bootstrap, users_needed
 
 
 def ndcg_like(rng: np.random.Generator, n: int, hits: float = 0.1) -> FloatArray:
-    """Mostly zeros, a few gains of a place among ten: what a real model's per-user NDCG looks like."""
+    """Mostly zeros, and a few hits at positions 1 to 10: like the per-user NDCG of a real model."""
     place = rng.integers(0, 10, n)
     return np.where(rng.random(n) < hits, 1 / np.log2(place + 2), 0).astype(np.float32)
 
 
-def test_gain_is_the_mean_difference_and_the_interval_holds_it() -> None:
+def test_gain_is_the_mean_difference_and_lies_in_the_interval() -> None:
     rng = np.random.default_rng(0)
     a, b = ndcg_like(rng, 500, 0.3), ndcg_like(rng, 500, 0.1)
     interval = paired_bootstrap(a, b, 0.95, 1000, seed=1)
@@ -53,7 +53,7 @@ def test_agrees_with_drawing_users_one_by_one() -> None:
     assert ours.high == pytest.approx(high, abs=0.03 * (high - low))
 
 
-def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_does_not_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     a, b = ndcg_like(rng, 300), ndcg_like(rng, 300)
     whole = paired_bootstrap(a, b, 0.95, 501, seed=1)
@@ -83,7 +83,7 @@ def test_unpaired_or_too_few_users_are_errors() -> None:
 
 @pytest.mark.parametrize(("n_users", "hits"), [(100, 0.1), (400, 0.05), (1000, 0.1)])
 def test_shuffled_labels_keep_false_positives_within_alpha(n_users: int, hits: float) -> None:
-    """Swap challenger and champion at random per user, 400 times: "better" is seen in alpha / 2 of them, as promised.
+    """Swap challenger and champion at random per user, 400 times: "better" is found in alpha / 2 of them, as stated.
 
     The bound is alpha / 2 = 2.5 % plus three standard errors of 400 tries.
     """
@@ -98,11 +98,11 @@ def test_shuffled_labels_keep_false_positives_within_alpha(n_users: int, hits: f
     bound = alpha / 2 + 3 * np.sqrt(alpha / 2 * (1 - alpha / 2) / tries)
     assert better / tries <= bound
     assert worse / tries <= bound
-    assert better + worse > 0  # an interval that never excludes zero would be no interval
+    assert better + worse > 0  # an interval that never excludes zero would be useless
 
 
-def test_a_and_a_on_fresh_users_covers_zero_as_often_as_promised() -> None:
-    """Two draws of the same model: the 90 % interval holds zero in about 90 % of 300 tries."""
+def test_a_a_comparisons_cover_zero_as_often_as_stated() -> None:
+    """Two draws of the same model: the 90 % interval contains zero in about 90 % of 300 tries."""
     rng = np.random.default_rng(2)
     held = 0
     for seed in range(300):
@@ -111,8 +111,8 @@ def test_a_and_a_on_fresh_users_covers_zero_as_often_as_promised() -> None:
     assert 0.85 <= held / 300 <= 0.95
 
 
-def test_users_needed_finds_the_size_that_has_the_power() -> None:
-    """With as many users as it asks for, the gain shows in about 80 % of fresh draws."""
+def test_users_needed_reaches_the_stated_power() -> None:
+    """With that many users, the gain is detected in about 80 % of fresh draws."""
     rng = np.random.default_rng(4)
     a, b = ndcg_like(rng, 200, 0.12), ndcg_like(rng, 200, 0.1)
     more = users_needed(a, b, 0.95, 0.0)
@@ -129,12 +129,12 @@ def test_users_needed_finds_the_size_that_has_the_power() -> None:
 def test_users_needed_at_the_edges() -> None:
     rng = np.random.default_rng(0)
     a = ndcg_like(rng, 300)
-    assert users_needed(a, a, 0.95, 0.0) is None  # no difference: no number would tell
-    assert users_needed(a + 0.5, a, 0.95, 0.0) == 0  # settled
+    assert users_needed(a, a, 0.95, 0.0) is None  # no difference: no number is enough
+    assert users_needed(a + 0.5, a, 0.95, 0.0) == 0  # already decided
     far, near = users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.5), users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.0)
     assert far is not None
     assert near is not None
-    assert far <= near  # far from the limit is settled sooner
+    assert far <= near  # a gain further from the limit needs fewer users
     stricter = users_needed(a, np.roll(a, 1) * 0.9, 0.99, 0.0)
     loose = users_needed(a, np.roll(a, 1) * 0.9, 0.8, 0.0)
     assert stricter is not None
@@ -155,7 +155,7 @@ class CountingGenerator:
 
 
 def test_a_resample_draws_distinct_differences_not_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 22,363 users (the Beauty data set) a few hundred differ: time and memory are bounded by those."""
+    """Of 22,363 users (the Beauty data set) a few hundred differ: time and memory depend on those only."""
     rng = np.random.default_rng(0)
     a, b = ndcg_like(rng, 22_363), ndcg_like(rng, 22_363)
     counting = CountingGenerator(np.random.default_rng(0))

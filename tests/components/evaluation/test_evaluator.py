@@ -56,7 +56,7 @@ def test_the_challenger_is_chosen_on_validation_alone_and_ties_go_to_the_first_n
     assert run(split, swapped, **same)[2].challenger == "als"
 
 
-def test_champion_answers_the_test_window_only_and_is_paired(split: Path, params: Params) -> None:
+def test_the_champion_is_measured_on_the_test_window_only_and_paired(split: Path, params: Params) -> None:
     champion = ServingChampion(REF, Fake("champion", oracle(hits=0.7)), saw_test=True)
     _, _, evaluation = run(split, params, champion)
     assert evaluation.champion == REF
@@ -83,19 +83,19 @@ def test_slices_add_up_and_are_the_same_users_for_all_models(split: Path, params
             cold.n_users * cold.metrics["ndcg_at_5"] + warm.n_users * warm.metrics["ndcg_at_5"]
         ) / evaluation.n_users
         assert mean == pytest.approx(evaluation.test[model]["ndcg_at_5"])
-    # item 40 is the last in the oracle's item order: it is never found, and only that slice says so
+    # item 40 is the last in the oracle's item order: it is never listed, and only that slice shows this
     assert rows["ease", "item:cold"].metrics["recall_at_5"] == 0
     assert rows["ease", "item:warm"].metrics["recall_at_5"] > 0
 
 
-def test_one_list_for_everybody_shows_in_the_coverage(split: Path, params: Params) -> None:
+def test_one_list_for_all_users_has_low_coverage(split: Path, params: Params) -> None:
     params = params.model_copy(update={"recommend": params.recommend.model_copy(update={"exclude_seen": False})})
     _, _, evaluation = run(split, params)
     assert evaluation.test["popularity"]["coverage_at_5"] == 5 / N_ITEMS
     assert evaluation.test["ease"]["coverage_at_5"] == 10 / N_ITEMS
 
 
-def test_no_user_id_leaves_and_the_files_are_the_same_twice(split: Path, params: Params) -> None:
+def test_files_hold_no_user_id_and_are_reproducible(split: Path, params: Params) -> None:
     first = run(split, params)[2], (split / "per_user.parquet").read_bytes()
     second = run(split, params)[2], (split / "per_user.parquet").read_bytes()
     assert first == second

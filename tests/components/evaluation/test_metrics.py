@@ -82,7 +82,7 @@ def test_k_beyond_the_list_is_an_error() -> None:
         relevance(ranked([[1, 2]]), rows([[1], [2], [3]]))
 
 
-def test_coverage_sees_one_list_for_everybody() -> None:
+def test_one_list_for_all_users_covers_only_its_items() -> None:
     same = np.tile(np.arange(1, 6, dtype=np.int32), (100, 1))
     assert coverage_at_k(same, 50, 5) == 5 / 50
     assert coverage_at_k(ranked([[1, 2], [2, 3], [0, 0]]), 4, 1) == 2 / 4

@@ -1,4 +1,4 @@
-"""Pictures say what the numbers say, in bytes that do not change."""
+"""Plots agree with their numbers, in reproducible bytes."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -38,7 +38,7 @@ def test_forest_puts_gains_right_of_zero_and_losses_left() -> None:
     assert forest([], "t", "d") == ""
 
 
-def test_histogram_counts_every_moved_user_once() -> None:
+def test_histogram_counts_every_user_with_a_difference_once() -> None:
     differences = np.array([-1, -0.5, 0, 0, 0, 0.01, 0.02, 0.31, 1], np.float32)
     svg = gains(differences, "t", "d")
     counts = {side: re.findall(rf'class="{side}".*?<title>(\d+) users', svg) for side in ("worse", "better")}
@@ -52,7 +52,7 @@ def test_curves_have_a_whisker_for_each_point_and_labels_that_do_not_overlap() -
     series = {name: [At(x, y, y / 2, y * 1.5) for x, y in steps] for name in ("ease", "als & co")}
     svg = curves(series, "t", "d")
     ease = numbers(svg, "circle", "cx", "challenger"), numbers(svg, "circle", "cy", "challenger")
-    assert ease[0][1] - ease[0][0] == pytest.approx(ease[0][2] - ease[0][1], abs=0.2)  # a decade is a decade
+    assert ease[0][1] - ease[0][0] == pytest.approx(ease[0][2] - ease[0][1], abs=0.2)  # decades have equal widths
     assert ease[1] == sorted(ease[1], reverse=True)
     assert svg.count('class="line thin') == 6
     one, other = numbers(svg, "text", "y", "label")
@@ -62,17 +62,17 @@ def test_curves_have_a_whisker_for_each_point_and_labels_that_do_not_overlap() -
     assert curves({"ease": [At(1.0, 0.1, 0.1, 0.1)]}, "t", "d")
 
 
-def test_labels_are_escaped_and_a_file_of_its_own_parses() -> None:
+def test_labels_are_escaped_and_a_standalone_file_parses() -> None:
     svg = standalone(bars([replace(LINE, label='<script>"&')], 'a "title" <b>', "d"))
     root = ET.fromstring(svg)
     assert root.get("role") == "img"
     assert root.get("aria-label") == 'a "title" <b>. d'
     assert "<script" not in svg
-    assert "--challenger" in svg  # brings its colours
+    assert "--challenger" in svg  # includes its colours
 
 
 @given(st.floats(-10, 10), st.floats(1e-4, 10))
-def test_ticks_are_few_round_and_hold_the_range(low: float, span: float) -> None:
+def test_ticks_are_few_and_round_and_enclose_the_range(low: float, span: float) -> None:
     ticks = nice_ticks(low, low + span)
     step = ticks[1] - ticks[0]
     assert 2 <= len(ticks) <= 7

@@ -1,4 +1,4 @@
-"""Leaks stop the run; what cannot be found is not asked for; lists keep their contract."""
+"""Leaks stop the run; targets that no list can contain are dropped; lists are checked."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_past_row_in_the_test_window_is_leakage(split: Path) -> None:
 
 
 def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
-    """Another user's later event is no leak there, one's own is."""
+    """Another user's later event is no leak there; the same user's is."""
     split = write_split(tmp_path / "loo", protocol="leave_one_out")
 
     def of_user(user: int, time: int) -> None:
@@ -71,7 +71,7 @@ def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
 
         edit(split, "train", plant)
 
-    of_user(5, START + 30 * DAY_US)  # as late as the own first validation event: a tie, in source order
+    of_user(5, START + 30 * DAY_US)  # a tie with the user's first validation event, in source order
     check_leakage(split)
     of_user(0, START + 99 * DAY_US)  # anonymous
     check_leakage(split)
@@ -82,7 +82,7 @@ def test_leave_one_out_keeps_each_users_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("later", ["validation", "test"])
 def test_leave_one_out_refuses_an_event_that_is_in_training_too(tmp_path: Path, later: str) -> None:
-    """Even where times tie, as days do, and the order therefore tells nothing."""
+    """Even with equal times (such as dates), where the order is no evidence."""
     split = write_split(tmp_path / "loo", protocol="leave_one_out")
     for code, window in enumerate(("train", "validation", "test")):
 
@@ -100,7 +100,7 @@ def test_leave_one_out_refuses_an_event_that_is_in_training_too(tmp_path: Path, 
         check_leakage(split)
 
 
-def test_seen_targets_leave_and_so_do_users_without_others() -> None:
+def test_seen_targets_and_users_without_other_targets_are_dropped() -> None:
     users = users_of([[1, 2], [3], [], [4]], [[2, 5, 5], [3, 3], [7], [9, 4]])
     left = users.without_seen()
     assert left.user_idx.tolist() == [1, 3, 4]
@@ -115,7 +115,7 @@ def test_window_users_with_and_without_repeats(split: Path) -> None:
     assert len(everyone.ground_truth.item_idx) == 4 * N_USERS
     repeats = sum(
         bool(set(everyone.history.row(i)) & set(everyone.ground_truth.row(i))) for i in range(N_USERS)
-    )  # odd users buy their first item again, but for user 1, who is new
+    )  # odd users buy their first item again, except user 1, who is new
     assert repeats == N_USERS // 2 - 1
     assert len(fresh.ground_truth.item_idx) == 4 * N_USERS - repeats
 
@@ -178,13 +178,13 @@ def test_a_model_that_lists_seen_items_is_an_error(split: Path) -> None:
     assert rank(sloppy, users, 30, False, N_ITEMS, 100).shape == (len(users), 30)
 
 
-def test_champion_of_the_past_has_not_seen_the_test_window(split: Path) -> None:
+def test_an_earlier_champion_has_not_seen_the_test_window(split: Path) -> None:
     info = read_info(split)
     start = info.starts("test")
-    assert not champion_saw_test(info.train_end, info.validation_end, info, True)  # trained in this very run
+    assert not champion_saw_test(info.train_end, info.validation_end, info, True)  # trained in this run
     assert not champion_saw_test(start - DAY_US, start, info, False)
     assert champion_saw_test(start + 1, start + 1, info, False)  # trained on the window's first event
-    assert champion_saw_test(start - 2 * DAY_US, start + DAY_US, info, False)  # chosen and stopped on it
+    assert champion_saw_test(start - 2 * DAY_US, start + DAY_US, info, False)  # tuned on it
 
 
 def test_leave_one_out_trusts_only_a_champion_of_the_same_split(split: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_history_that_reaches_into_the_window_is_named(split: Path) -> None:
 
 
 @given(st.data())
-def test_twins_are_those_of_a_naive_search(data: st.DataObject) -> None:
+def test_shared_events_equal_those_of_a_naive_search(data: st.DataObject) -> None:
     row = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 2), st.integers(0, 1))
     rows = [data.draw(st.lists(row, max_size=12)) for _ in range(2)]
     windows = []

@@ -1,4 +1,4 @@
-"""The page: self-contained, escaped, the same bytes twice, and honest about what its numbers are."""
+"""The page: self-contained, escaped, reproducible, and with an explanation of its numbers."""
 
 import re
 from dataclasses import replace
@@ -75,11 +75,11 @@ def champion() -> ServingChampion:
     return ServingChampion(REF, Fake("champion", oracle(0.7)), saw_test=False)
 
 
-def test_nothing_from_outside_is_markup(split: Path, params: Params) -> None:
+def test_input_is_never_markup(split: Path, params: Params) -> None:
     page = make(split, params, list(NASTY.values()))
     assert not {"script", "img", "iframe", "object", "link", "form"} & {tag for tag, _ in page.tags}
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
-    for title in NASTY.values():  # shown, letter by letter
+    for title in NASTY.values():  # shown as plain text
         assert " ".join(title.split()) in page.text
 
 

@@ -1,4 +1,4 @@
-"""Words and numbers of the page, from evaluations whose answers are known."""
+"""Labels and numbers of the page, from evaluations with known results."""
 
 from pathlib import Path
 
@@ -63,10 +63,10 @@ def test_differences_put_the_reference_first_and_read_intervals() -> None:
 def test_reading(low: float, high: float, reading: str) -> None:
     row = Difference("als", "candidate", Interval(gain=0, low=low, high=high, n_users=9), 0.1, 0.0, None)
     assert row.reading == reading
-    assert row.relative is None  # no share of nothing
+    assert row.relative is None  # a share of zero is undefined
 
 
-def test_moved_counts_add_up() -> None:
+def test_win_loss_counts_add_up() -> None:
     counts = views.win_loss(np.array([1, 0, 0.5, 0], np.float32), np.array([0, 0, 1, 0], np.float32))
     assert (counts.better, counts.same, counts.worse) == (1, 2, 1)
 
@@ -99,7 +99,7 @@ def test_approximate_counts_have_two_digits(n: int, text: str) -> None:
     assert views.approximate_count(n) == text
 
 
-def test_words() -> None:
+def test_labels() -> None:
     assert views.metric_label("ndcg_at_10") == "NDCG@10"
     assert views.metric_label("hit_rate_at_5") == "Hit rate@5"
     assert views.day("2026-03-01T00:00:00+00:00") == "1 March 2026"
@@ -119,5 +119,5 @@ def test_words() -> None:
     ],
     ids=["control", "right to left", "long", "Chinese and emoji", "lone surrogate"],
 )
-def test_titles_are_made_fit_to_lay_out(title: str, shown: str) -> None:
+def test_titles_are_cleaned_for_display(title: str, shown: str) -> None:
     assert views.clean_title(title) == shown

@@ -1,4 +1,4 @@
-"""Rows only where there is something to measure, paired across models, and never a missing number."""
+"""Rows only for users with targets, paired across models, without missing values."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_rows_only_for_users_with_targets_in_the_slice() -> None:
     assert everyone["recall_at_2"].to_pylist() == [0.5, 0, 1]
     assert everyone["hit_rate_at_1"].to_pylist() == [1, 0, 0]
     assert cold["user_row"].to_pylist() == [0, 1]
-    assert cold["recall_at_2"].to_pylist() == [0, 0]  # item 9 is in nobody's list
+    assert cold["recall_at_2"].to_pylist() == [0, 0]  # item 9 is in no list
     assert set(cold["model"].to_pylist()) == {"ease"}
     row = slice_row(everyone)
     assert (row.slice, row.model, row.n_users) == ("all", "ease", 3)
@@ -81,7 +81,7 @@ def write(file: Path, lists: dict[str, np.ndarray], drop_last_of: str = "") -> N
                 writer.write_table(table[:-1] if model == drop_last_of else table)
 
 
-def test_a_damaged_file_is_an_error_never_another_number(tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "per_user.parquet"
     rng = np.random.default_rng(0)
     lists = np.tile(rng.permutation(np.arange(1, 3, dtype=np.int32)), (3, 1))

@@ -1,4 +1,4 @@
-"""The interest matrix: bounded, the same dense and sparse, linear, and with a maximum only where weights are."""
+"""The interest matrix: bounded, equal dense and sparse, linear, and with a maximum only where weights are bounded."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def of(rows: list[list[int]]) -> Ragged:
 
 
 @given(WANTED)
-def test_every_interest_lies_between_nothing_and_all(rows: list[list[int]]) -> None:
+def test_interests_are_between_0_and_1(rows: list[list[int]]) -> None:
     dense = interest_matrix(of(rows), N_ITEMS).toarray()
     assert ((dense >= 0) & (dense < 1)).all()
     for user, row in enumerate(rows):
@@ -69,7 +69,9 @@ def test_gradients_are_those_of_finite_differences(rows: list[list[int]], users:
 
 
 @given(WANTED, USERS, hnp.arrays(np.float64, (20, N_ITEMS + 1), elements=NUMBERS))
-def test_no_weights_of_length_one_are_worth_more(rows: list[list[int]], users: np.ndarray, others: np.ndarray) -> None:
+def test_best_items_are_optimal_among_weights_of_length_1(
+    rows: list[list[int]], users: np.ndarray, others: np.ndarray
+) -> None:
     interest = interest_matrix(of(rows), N_ITEMS)
     items, worth = best_items(interest, users)
     assert total_interest(interest, users, items) == pytest.approx(worth, abs=1e-6)
@@ -86,7 +88,7 @@ def test_without_a_bound_there_is_no_maximum() -> None:
     assert total_interest(interest, users, 1e6 * items) == pytest.approx(1e6 * worth)
 
 
-def test_what_is_wanted_is_left_as_it_was() -> None:
+def test_satisfaction_does_not_change_its_input() -> None:
     wanted = of([[5, 1, 5, 2], [3, 1, 3], []])
     before = [getattr(wanted, name).copy() for name in ("offsets", "item_idx", "weight", "timestamp")]
     satisfaction(np.array([[1, 5], [3, 1], [1, 2]], np.int32), wanted, N_ITEMS, [1, 2])

@@ -36,7 +36,7 @@ def test_cold_means_fewer_events_than_the_parameter(split: Path) -> None:
     trained = np.ones(N_ITEMS + 1, dtype=bool)
     masks = slice_masks(users, catalogue, trained, cold_user_events=3)
     assert masks["user:cold"].tolist() == [True, True, True, False]
-    assert "item:cold" not in masks  # nothing to measure is no slice
+    assert "item:cold" not in masks  # no targets, no slice
     assert "user:cold" not in slice_masks(keep_row(users, 2), catalogue, trained, cold_user_events=3)
 
 
@@ -44,5 +44,5 @@ def keep_row(users: Users, row: int) -> Users:
     return Users(users.user_idx[[row]], ragged([list(users.history.row(row))]), 9, ragged([[10]]))
 
 
-def test_trained_items_identities_the_events_items() -> None:
+def test_trained_items_are_those_of_the_events() -> None:
     assert trained_items(np.array([2, 2, 4], np.int32), 5).tolist() == [False, False, True, False, True, False]

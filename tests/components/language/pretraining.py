@@ -21,7 +21,7 @@ def language(*overrides: str) -> LanguageParams:
 
 
 def corpus() -> Corpus:
-    """Red things go with 红 and blue ones with 蓝; some of the texts are held out."""
+    """Texts about red things are paired with 红, about blue ones with 蓝; some of the texts are held out."""
     things = ("tea pot", "cup", "sock", "boot", "kettle", "shoe")
     red, blue = ([f"{colour} {thing}" for thing in things] for colour in ("red", "blue"))
     opinions = [f"a {opinion} {text}" for opinion in ("good", "bad") for text in (*red, *blue)]

@@ -1,4 +1,4 @@
-"""The corpus has only texts from before the cut; held-out texts are nowhere else."""
+"""The corpus has only texts from before the cut; held-out texts occur nowhere else."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_the_corpus_has_no_text_after_the_training_window(tmp_path: Path) -> Non
     assert {corpus.texts[i] for i in corpus.language} == {pot, "红茶壶", "sock", "early", "pot for tea"}
     assert words_of(corpus, "title-description") == {("red tea pot", "holds tea")}
     assert words_of(corpus, "query-click") == {("pot for tea", pot)}
-    assert words_of(corpus, "bought-together") == {(pot, "红茶壶")}  # the sock was only looked at
+    assert words_of(corpus, "bought-together") == {(pot, "红茶壶")}  # the sock was only viewed
 
 
 def test_leave_one_out_uses_no_reviews_and_searches(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_held_out_texts_are_not_in_the_training_data() -> None:
     assert not held & set(corpus.language.tolist())
     assert not held & set(corpus.pairs["title-description"].ravel().tolist())
     assert len(corpus.language) + len(held) == 400
-    assert corpus.held_out.tolist() != sorted(held)  # the first of them are no special ones
+    assert corpus.held_out.tolist() != sorted(held)  # in random order
     more = build_corpus([*texts, "new"], pairs, 0.1, seed=1)
     assert {corpus.texts[i] for i in held} == {more.texts[i] for i in more.held_out} - {"new"}
     assert corpus.held_out.tolist() != build_corpus(texts, pairs, 0.1, seed=2).held_out.tolist()

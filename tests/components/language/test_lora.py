@@ -1,4 +1,4 @@
-"""Low-rank matrices start neutral, are the only trained weights, and are merged into the weights."""
+"""Low-rank matrices start without effect, are the only trained weights, and are merged into the weights."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ IDS = torch.tensor([[2, 7, 9, 3]])
 
 
 @pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
-def test_lora_starts_neutral_trains_alone_and_merges(make: object, tmp_path: Path) -> None:
+def test_lora_starts_without_effect_is_trained_alone_and_is_merged(make: object, tmp_path: Path) -> None:
     model = read_backbone(make(tmp_path), seed=1).model.eval()  # type: ignore[operator]
     names = set(model.state_dict())
     before = {n: w.clone() for n, w in model.state_dict().items()}

@@ -58,9 +58,7 @@ def test_pair_loss_by_hand() -> None:
     none_shared = torch.zeros(2, 2, dtype=torch.bool)
     assert float(objectives.pair_loss(rows, rows, none_shared, 1.0)) == pytest.approx(math.log(1 + math.exp(-1)))
     assert float(objectives.pair_loss(rows, rows.flip(0), none_shared, 1.0)) == pytest.approx(math.log(1 + math.exp(1)))
-    assert (
-        float(objectives.pair_loss(rows, rows.flip(0), ~none_shared, 1.0)) == 0
-    )  # the other one is no counter-example
+    assert float(objectives.pair_loss(rows, rows.flip(0), ~none_shared, 1.0)) == 0  # the other one is not a negative
 
 
 def test_pairs_with_a_text_in_common() -> None:

@@ -64,7 +64,7 @@ def test_lora_does_not_change_old_words(tmp_path: Path) -> None:
     assert len(after) > len(before)
 
 
-def test_the_model_is_the_same_after_other_work(tmp_path: Path) -> None:
+def test_the_model_does_not_depend_on_earlier_work_of_the_process(tmp_path: Path) -> None:
     run(tmp_path, "pretrain.max_steps=4", name="fresh")
     with used_process():
         run(tmp_path, "pretrain.max_steps=4", original=tmp_path / "original", name="used")
@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
         run(tmp_path, "pretrain.learning_rate=1", "pretrain.temperature=1e-42")
 
 
-def test_either_objective_alone(tmp_path: Path) -> None:
+def test_each_objective_works_alone(tmp_path: Path) -> None:
     only_pairs = run(tmp_path, "pretrain.texts_per_step=0", name="pairs")
     assert set(only_pairs.curves["train/language"]) == {0.0}
     only_texts = run(tmp_path, "pretrain.pairs_per_step=0", name="texts")
@@ -112,7 +112,7 @@ def test_either_objective_alone(tmp_path: Path) -> None:
     assert digests(tmp_path / "pairs") != digests(tmp_path / "texts")
 
 
-def test_no_steps_add_the_words_alone(tmp_path: Path) -> None:
+def test_zero_steps_only_add_the_words(tmp_path: Path) -> None:
     result = run(tmp_path, "pretrain.max_steps=0")
     assert (result.metrics["steps"], result.curves) == (0, {})
     assert result.metrics["vocabulary/new"] == 6  # 红 蓝 茶 壶 杯 鞋

@@ -41,12 +41,12 @@ def test_random_ratings_give_an_auc_of_one_half() -> None:
     shuffled = np.random.default_rng(1).permutation(ratings)
     _, metrics = train_sentiment(vectors, shuffled, times, PARAMS, "d")
     assert 0.35 < metrics["auc"] < 0.65
-    assert metrics["ece"] < 0.15  # it does not boast, though `balanced` weights alone would say 0.5 for all
+    assert metrics["ece"] < 0.15  # calibrated; `balanced` weights alone would predict 0.5 for all
 
 
 def test_metrics_are_of_the_newest_reviews_in_any_row_order() -> None:
     vectors, ratings, times = world()
-    ratings[-120:] = 6 - ratings[-120:]  # at the end the meaning turns round
+    ratings[-120:] = 6 - ratings[-120:]  # inverts the newest ratings
     order = np.random.default_rng(2).permutation(len(ratings))
     _, metrics = train_sentiment(vectors[order], ratings[order], times[order], PARAMS, "d")
     assert metrics["auc"] < 0.05

@@ -1,4 +1,4 @@
-"""A tiny random BERT and GPT-2 in a folder, as Hugging Face writes them; nothing is fetched."""
+"""A tiny random BERT and GPT-2 in a folder, as Hugging Face writes them; nothing is downloaded."""
 
 from pathlib import Path
 from typing import Any

@@ -61,7 +61,7 @@ def test_distance_of_numbers_is_in_standard_deviations_of_the_reference() -> Non
 def test_distance_of_categories_by_hand() -> None:
     a, b = pa.chunked_array([["x", "x"]]), pa.chunked_array([["y", "y"]])
     assert distance(a, b, "category") == pytest.approx(np.sqrt(np.log(2)))
-    c = pa.chunked_array([["x", "y"]])  # against all x: the middle is (3/4, 1/4)
+    c = pa.chunked_array([["x", "y"]])  # against all x: the mixture is (3/4, 1/4)
     divergence = (np.log(4 / 3) + 0.5 * np.log(2 / 3) + 0.5 * np.log(2)) / 2
     assert distance(a, c, "category") == pytest.approx(np.sqrt(divergence))
 

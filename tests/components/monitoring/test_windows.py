@@ -13,7 +13,7 @@ from components.errors import ContractError
 from components.monitoring import windows
 from tests.components.monitoring.support import SHIFT, write_snapshot
 
-END = datetime(2026, 1, 19, tzinfo=UTC)  # a Monday; a window of 7 days and as long a look-back
+END = datetime(2026, 1, 19, tzinfo=UTC)  # a Monday; window and look-back have 7 days each
 GB = 1.0
 
 
@@ -81,7 +81,7 @@ def test_a_short_history_is_reported(tiny: Path) -> None:
     assert not draw(tiny, days=10).window.covers_look_back()
     long = draw(tiny, days=30)
     assert not long.window.is_covered()
-    assert long.window.events_per_day == pytest.approx(13 / 14)  # over the days that there are
+    assert long.window.events_per_day == pytest.approx(13 / 14)  # over the available days
 
 
 def test_empty_window(tiny: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of parameters share."""
+"""Shared fixtures of the parameter tests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ def file() -> Path:
 
 @pytest.fixture(scope="session")
 def refusal(file: Path) -> Callable[[str], str]:
-    """Return a function that gives the message with which an override is refused."""
+    """Return a function that returns the error message for a refused override."""
 
     def refuse(override: str) -> str:
         with pytest.raises(ParamsError) as refused:

@@ -16,7 +16,7 @@ def test_a_default_has_the_type_of_its_field() -> None:
     assert isinstance(Sample().minutes, float)
 
 
-def test_a_section_is_frozen_and_knows_its_names() -> None:
+def test_a_section_is_frozen_and_refuses_unknown_names() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Sample().minutes = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="Extra inputs"):

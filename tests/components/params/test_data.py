@@ -1,4 +1,4 @@
-"""Sections data, split and profiles accept only values that go together."""
+"""Sections data, split and profiles accept only consistent values."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Section language accepts only values that go together."""
+"""Section language accepts only consistent values."""
 
 from collections.abc import Callable
 

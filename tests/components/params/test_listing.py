@@ -27,7 +27,7 @@ models:                  # section
     }
 
 
-def test_the_last_that_sets_a_value_is_its_origin(file: Path, tmp_path: Path) -> None:
+def test_the_origin_of_a_value_is_the_last_layer_that_sets_it(file: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
     first.write_text("gate: {min_users: 7, min_gain: 0.1}\n")
     second.write_text("gate: {min_gain: 0.2}\nflows: {retries: 3}\n")

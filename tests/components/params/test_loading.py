@@ -38,7 +38,7 @@ def test_overlay_then_override_replace_single_values(file: Path, tmp_path: Path)
     assert loaded.trainer.batch_size == params.load(file).trainer.batch_size
 
 
-def test_an_overlay_changes_a_default_and_its_neighbours_stay(file: Path, tmp_path: Path) -> None:
+def test_an_overlay_changes_only_the_named_default(file: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "shop.yaml"
     overlay.write_text("ann: {connectivity: 8}\nlanguage: {compress: {variants: [int8]}}\n")
     loaded, before = params.load(file, [overlay]), params.load(file)
@@ -58,7 +58,7 @@ def test_an_overlay_replaces_weights_and_the_search_space_whole(file: Path, tmp_
 
 
 def test_the_merged_tree_holds_every_value_and_loads_as_it_is(file: Path, tmp_path: Path) -> None:
-    """run/params.yaml is such a tree: DVC compares its values, and no default enters after it."""
+    """run/params.yaml is such a tree: DVC compares its values, and no default is added later."""
     loaded = params.load(file)
     merged = params.merge(file, [], [])
     assert {path for path, _ in fields(params.Params)} <= set(params.paths(merged))
@@ -115,7 +115,7 @@ def test_the_file_holds_few_values_each_with_a_comment(file: Path) -> None:
     assert [line for line in lines if not re.search(r"  # \S", line)] == []
 
 
-def test_taking_any_value_out_of_the_file_fails(file: Path) -> None:
+def test_removing_any_value_from_the_file_fails(file: Path) -> None:
     tree = yaml.safe_load(file.read_text())
     for section, values in tree.items():
         for name in values if isinstance(values, dict) else []:

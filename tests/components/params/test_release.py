@@ -1,4 +1,4 @@
-"""Sections evaluation, gate and release accept only values that go together."""
+"""Sections evaluation, gate and release accept only consistent values."""
 
 from collections.abc import Callable
 

@@ -26,7 +26,7 @@ PAST: dict[str, Any] = {
         event("cai", "pan", 98, "impression"),  # shown, not visited
         event(None, "pan", 97, "purchase", session_id="s1"),
         event(None, "pan", 97, "view", session_id="s1"),
-        event(None, "pan", 97, "view"),  # nobody knows who
+        event(None, "pan", 97, "view"),  # anonymous
         event("ann", "pan", 99.9, "return"),
         event("bob", "pot", 60, "view"),
         event("bob", "old", 2, "purchase"),  # beyond the horizon, in no product row
@@ -44,7 +44,7 @@ def profiles() -> dict[str, dict[str, Any]]:
     return by_id(item_profiles(shop(**PAST), CUT, PARAMS))
 
 
-def test_a_row_for_each_item_that_was_known(profiles: dict[str, Any]) -> None:
+def test_each_known_item_has_a_row(profiles: dict[str, Any]) -> None:
     assert set(profiles) == {"pan", "pot", "tea", "pen", "old"}
     assert list(profiles["pan"]) == ["item_id", *(c.name for c in [*item_aggregates(PARAMS), *item_derived_columns()])]
 
@@ -63,7 +63,7 @@ def test_popularity_includes_anonymous_events(profiles: dict[str, Any]) -> None:
 
 
 def test_conversion_is_buyers_per_visitor_smoothed(profiles: dict[str, Any]) -> None:
-    """pan: ann and s1 bought, bob looked; pot: bob looked. The shop's rate is 2 of 4."""
+    """pan: ann and s1 bought, bob viewed; pot: bob viewed. The shop's rate is 2 of 4."""
     assert profiles["pan"]["conversion"] == pytest.approx((2 + 4 * 0.5) / (3 + 4), abs=1e-9)
     assert profiles["pot"]["conversion"] == pytest.approx((0 + 4 * 0.5) / (1 + 4), abs=1e-9)
     assert [profiles[i]["conversion"] for i in ("tea", "pen", "old")] == [None] * 3

@@ -92,7 +92,7 @@ def test_live_profiles_equal_batch_profiles(
     rows = [live_row(ProfileEvent, r) for r in events] + [live_row(ReviewEvent, r) for r in reviews]
     rows += [live_row(SearchEvent, r) for r in searches] + [live_row(SocialEvent, r) for r in social]
     past = [row for row in rows if row.timestamp < to_micros(CUT)]
-    order.shuffle(past)  # as rows arrive: late ones, too
+    order.shuffle(past)  # rows may arrive late
     for user in ("ann", "bob"):
         state = replay(live, user, past)
         assert same(live.profile(state, to_micros(CUT)), wanted.get(user))
@@ -111,7 +111,7 @@ def view(at: float, user: str | None = "ann", kind: str = "view") -> ProfileEven
     return ProfileEvent(user, "a", us(at), kind, price=2.0)
 
 
-def test_windows_move_on_without_an_event(live: LiveProfiles) -> None:
+def test_windows_advance_without_an_event(live: LiveProfiles) -> None:
     state = live.update(ProfileState("ann"), view(50, kind="purchase"))
     seen = {n: live.profile(state, us(n)) for n in (50.5, 53, 53.5, 60.5, 110.5)}
     counts = [(p["purchase_3d"], p["purchase_10d"], p["frequency"], p["value"], p["recency_days"])
@@ -145,7 +145,7 @@ def test_a_state_is_immutable_and_bounded(live: LiveProfiles) -> None:
     assert live.profile(late, us(400)) == {**profile, "tenure_days": 399.5}
 
 
-def test_rows_of_others_are_ignored_or_refused(live: LiveProfiles) -> None:
+def test_anonymous_rows_are_ignored_and_wrong_ones_refused(live: LiveProfiles) -> None:
     state = live.update(ProfileState("ann"), view(1))
     assert live.update(state, view(2, user=None)) is state
     with pytest.raises(ContractError, match="another user"):

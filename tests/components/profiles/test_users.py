@@ -28,7 +28,7 @@ EVENTS = [
     event("ann", "pan", 5, "purchase", price=99.0),  # beyond the horizon
     event(None, "pan", 99, "purchase", price=10.0),
     event("bob", "gone", 90, "view"),
-    event("cai", "pan", 100, "view"),  # at the cut: not yet
+    event("cai", "pan", 100, "view"),  # at the cut: excluded
 ]
 REVIEWS = [
     {"user_id": "ann", "item_id": "pan", "timestamp": day(50), "rating": 5.0},
@@ -64,13 +64,13 @@ def test_counts_and_ages(profiles: dict[str, Any]) -> None:
 def test_money_and_levels(profiles: dict[str, Any]) -> None:
     ann = profiles["ann"]
     assert ann["value"] == pytest.approx(60.0 + 4.5 - 30.0, abs=1e-9)
-    # of Kitchen's 10, 30, 30 the pot stands at (1 + 2/2) / 3; the only tea at 1/2; odd has no category
+    # percentiles: pot (1 + 2/2) / 3 of Kitchen's 10, 30, 30; tea 1/2, alone in its category; odd has none
     assert ann["price_level"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-9)
     assert ann["sentiment"] == pytest.approx((1.0 + 0.25) / 2, abs=1e-9)
 
 
 def test_lists_decay_and_hold_the_largest_shares(profiles: dict[str, Any]) -> None:
-    """Newest fact of ann's with a category: day 99. Weights .3 for a view, 1 for a purchase, halved in ten days."""
+    """ann's newest fact with a category is of day 99. Weights .3 for a view, 1 for a purchase, halved in ten days."""
     pans, teas = 0.3 * (1 + 0.5**0.6), 1.0 + 0.3 * 0.5**0.7
     pots = 0.5**1.0
     total = pans + teas + pots

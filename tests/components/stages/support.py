@@ -63,7 +63,7 @@ def digest(folder: Path) -> dict[str, bytes]:
 
 
 def enter_checkout(folder: Path, overrides: str, patch: pytest.MonkeyPatch) -> Path:
-    """Make a checkout with nothing but params.yaml, under these overrides, and go there until the patch is undone."""
+    """Make a checkout with only params.yaml, under these overrides; change into it until the patch is undone."""
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     patch.chdir(folder)
     patch.setenv("CAROUSEL_OVERRIDES", overrides)

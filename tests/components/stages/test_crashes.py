@@ -31,7 +31,7 @@ def checkout(folder: Path) -> Path:
 
 
 def digests(folder: Path) -> dict[str, Any]:
-    """Return the digest of each output that DVC keeps; reports hold seconds, so they may differ."""
+    """Return the digest of each output that DVC caches; reports hold timings, so they may differ."""
     lock = yaml.safe_load((folder / "dvc.lock").read_text())
     outs = {o["path"]: o["md5"] for s in lock["stages"].values() for o in s.get("outs", [])}
     return {path: digest for path, digest in outs.items() if not path.startswith("reports/") or "evaluate" in path}

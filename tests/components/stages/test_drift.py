@@ -85,7 +85,7 @@ def test_the_champions_reference_is_used(checkout: Path, params: Params) -> None
     verdict, after = run(checkout, at(params, 14))
     assert verdict.reference == "champion 3"
     assert verdict.drifted
-    assert after["reference.parquet"] == own  # what goes into the bundle does not depend on who serves
+    assert after["reference.parquet"] == own  # the sample in the bundle does not depend on the champion
 
 
 def test_champion_without_a_reference_is_not_computable(checkout: Path, params: Params) -> None:

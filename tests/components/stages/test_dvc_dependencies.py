@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 LEAVES = [name for name, _ in fields(Params)]
 
-# Modules whose edit reruns no stage, and those that a stage imports without using them, each with the reason.
+# Modules whose edits rerun no stage, and modules that a stage imports without using them, each with the reason.
 NEVER = {
     "components.compat": "old names of keys, in files of earlier versions",
     "components.errors": "names of errors",
@@ -56,7 +56,7 @@ UNREAD = {
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER},
     "fit": dict.fromkeys(("evaluation", "models.hybrid", "models.sequence", "recommend", "trainer"), OTHERS),
 }
-# Parameters that only recommenders which are added read (docs/extending.md).
+# Parameters read only by added recommenders (docs/extending.md).
 ADDED = {"fit": {"models.custom"}}
 
 
@@ -157,7 +157,7 @@ def test_an_edit_reruns_only_the_stages_that_use_the_file(file: str, stages: set
 
 
 def test_each_exclusion_is_needed() -> None:
-    """What nothing imports needs no exclusion."""
+    """A module that nothing imports needs no exclusion."""
     for stage, modules in UNUSED.items():
         reached = {name for module in closure(stage) for name in imports(module)}
         for module in modules:

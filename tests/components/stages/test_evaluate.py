@@ -82,7 +82,7 @@ def test_first_run_without_a_champion(checkout: Path, params: Params) -> None:
     assert "@" not in "".join(metrics)
 
 
-def test_twice_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_give_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     set_champion(checkout, monkeypatch)
     stage.evaluate(checkout, params)
     first = files(checkout / "reports/evaluate")
@@ -159,12 +159,12 @@ def test_main_reads_the_resolved_parameters_and_ends_on_leakage_with_its_message
     edit(checkout / "data/split", "train", plant)
     with pytest.raises(SystemExit, match=r"evaluate: leakage: .*train.parquet"):
         stage.main()
-    assert not Path("reports/evaluate/evaluation.json").exists()  # nothing of the run before is left to be believed
+    assert not Path("reports/evaluate/evaluation.json").exists()  # the earlier run's file is removed
 
 
 def test_real_models_from_their_folders(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fitted, saved, loaded and measured for real: EASE learns which colour a user buys, popularity cannot."""
-    monkeypatch.undo()  # the true library
+    """Models are really fitted, saved, loaded and measured: EASE learns which colour a user buys, popularity cannot."""
+    monkeypatch.undo()  # the real model library
     from components.recommenders.factory import create
 
     split = checkout / "data/split"

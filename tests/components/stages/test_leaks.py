@@ -61,7 +61,7 @@ def delayed(split: Path, _: str) -> None:
     pq.write_table(table, split / "train.parquet", write_page_checksum=True)
 
 
-def test_the_stages_that_train_are_these() -> None:
+def test_the_list_of_training_stages() -> None:
     assert TRAINING == ["pretrain", "fit", "finetune", "rank", "blend"]
 
 

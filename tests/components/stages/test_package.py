@@ -67,7 +67,7 @@ def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Return a maker of copies of the run, with an evaluation."""
+    """Return a function that copies the run and adds an evaluation."""
 
     def make(name: str, challenger: str = "ease", champion: ChampionRef | None = None) -> Path:
         root = Path(shutil.copytree(run, tmp_path / name))
@@ -113,7 +113,7 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Recommendation:
     return find_similar(bundle, request, mask)
 
 
-def test_a_large_catalogue_gets_an_ann_index_that_answers(evaluated: Callable[..., Path]) -> None:
+def test_a_large_catalogue_gets_an_ann_index_that_returns_lists(evaluated: Callable[..., Path]) -> None:
     large = load(ROOT / "params.yaml", overrides=[*OVERRIDES, "ann.min_items=20"])
     root = evaluated("a", "content")
     interactions, catalogue, users = checkerboard()
@@ -239,7 +239,7 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     bundled = open_bundle(root / "bundle").ranker
     assert bundled is not None
     assert (events.item_idx != 20).all()  # never sold
-    assert users.history.offsets[1] == 0  # user 0 did nothing
+    assert users.history.offsets[1] == 0  # user 0 has no events
     who, what = (index.ravel().astype(np.int32) for index in np.meshgrid(np.arange(41), np.arange(21)))
     expected, actual = fitted.predict_proba(who, what), bundled.for_users(users, profiles[0]).predict_proba(who, what)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)

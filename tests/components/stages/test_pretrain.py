@@ -60,7 +60,7 @@ def test_encode_uses_the_model_that_retrieves_better(checkout: Path) -> None:
     assert choice.accepted == (after > before) == bool(metrics["accepted"])
     assert f"{after:.4f}" in choice.reason
     assert metrics["unknown/zh/before"] > 0.5
-    assert metrics["unknown/zh/after"] < 0.01  # a word of held-out texts alone is not added
+    assert metrics["unknown/zh/after"] < 0.01  # a word that only held-out texts have is not added
     assert metrics["perplexity/after"] < metrics["perplexity/before"]
     language = params.load(Path("run/params.yaml")).language
     chosen = Encoder.load(chosen_model(Path("models/language"), "tiny"), language)
@@ -73,7 +73,7 @@ def test_encode_uses_the_model_that_retrieves_better(checkout: Path) -> None:
     assert digests("models/language", "reports/pretrain") == outs
 
 
-def test_none_keeps_the_original(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_method_none_keeps_the_original(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAROUSEL_OVERRIDES", f"{TINY}\nlanguage.pretrain.method=none")
     resolve.main()
     pretrain.main()

@@ -175,7 +175,7 @@ def test_a_leave_one_out_split_gets_a_note(enter: Callable[[str], Path]) -> None
 def test_a_shop_with_too_few_examples_gets_a_note(checkout: Path) -> None:
     users = pq.read_table(checkout / "data/split/users.parquet")
     few = users.set_column(1, "user_id", [[f"nobody {i}" for i in range(users.num_rows)]])
-    pq.write_table(few, checkout / "data/split/users.parquet", write_page_checksum=True)  # nobody was shown anything
+    pq.write_table(few, checkout / "data/split/users.parquet", write_page_checksum=True)  # no impressions
     resolved = RESOLVED.read_text().replace("negatives: 4", "negatives: 1")
     RESOLVED.write_text(resolved.replace("holdout_share: 0.2", "holdout_share: 0.001"))
     rank.main()

@@ -1,4 +1,4 @@
-"""What every stage shares: empty output folders, errors as one message, and timing."""
+"""The common part of all stages: empty output folders, errors as one message, and timing."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_stage_gets_its_parameters_and_an_empty_folder(workspace: Path) -> Non
     assert json.loads((workspace / "run/timings/ingest.json").read_text())["work_s"] >= 0
 
 
-def test_a_fault_ends_the_process_with_its_message(workspace: Path) -> None:
+def test_an_error_ends_the_process_with_its_message(workspace: Path) -> None:
     with pytest.raises(SystemExit) as ended, run.stage("split"):
         raise ContractError("expected 3 columns, got 2")
     assert ended.value.code == "split: expected 3 columns, got 2"

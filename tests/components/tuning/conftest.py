@@ -12,19 +12,19 @@ from tests.support import ROOT
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the checkout, made once, to read."""
+    """Return the checkout, made once, for reading only."""
     return make_root(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a checkout of one's own, to change."""
+    """Return a private copy of the checkout, which the test may change."""
     return make_root(tmp_path / "checkout")
 
 
 @pytest.fixture
 def params_of() -> Callable[..., Params]:
-    """Return a maker of small parameters, with lines on top."""
+    """Return a function that makes small parameters with overrides."""
     return lambda *lines: load(ROOT / "params.yaml", overrides=[*SMALL, *lines])
 
 

@@ -1,4 +1,4 @@
-"""Fewer labels are fewer users with all their events; the validation users are always the same."""
+"""A smaller share has fewer users, each with all events; the validation users are always the same."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ def users(events: Interactions) -> set[int]:
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.01, 1), (0.1, 4), (0.26, 11), (1.0, 40)])
-def test_a_share_of_users_with_all_that_they_did(events: Interactions, share: float, n: int) -> None:
+def test_a_share_of_users_with_all_their_events(events: Interactions, share: float, n: int) -> None:
     part = subsample_training(events, share, seed=1)
     assert len(users(part)) == n
     assert len(part) == 6 * n
@@ -40,15 +40,15 @@ def test_the_smaller_share_is_part_of_the_larger_one(events: Interactions) -> No
     assert users(subsample_training(events, 0.5, seed=1)) == shares[2] != users(subsample_training(events, 0.5, seed=2))
 
 
-def test_visitors_without_a_name_are_thinned_one_by_one(events: Interactions) -> None:
-    nobody = replace(events, user_idx=np.zeros(len(events), np.int32))
-    assert 0.3 * len(events) < len(subsample_training(nobody, 0.5, seed=1)) < 0.7 * len(events)
-    assert len(subsample_training(nobody, 1.0, seed=1)) == len(events)
+def test_anonymous_events_are_sampled_one_by_one(events: Interactions) -> None:
+    anonymous = replace(events, user_idx=np.zeros(len(events), np.int32))
+    assert 0.3 * len(events) < len(subsample_training(anonymous, 0.5, seed=1)) < 0.7 * len(events)
+    assert len(subsample_training(anonymous, 1.0, seed=1)) == len(events)
     with pytest.raises(ContractError, match=r"tune\.label_shares"):
-        subsample_training(nobody, 1e-9, seed=1)
+        subsample_training(anonymous, 1e-9, seed=1)
 
 
-def test_more_labels_more_accuracy(made: Path, params_of: Callable[..., Params]) -> None:
+def test_a_larger_share_gives_a_better_metric(made: Path, params_of: Callable[..., Params]) -> None:
     params = params_of("models.ease.l2=5")
     world = read_tuning_data(made, params)
     few, all_ = (point(world, "ease", share, params) for share in (0.02, 1.0))

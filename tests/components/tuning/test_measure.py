@@ -1,4 +1,4 @@
-"""A trial reads train and validation; the test window could as well not be there."""
+"""A trial reads train and validation; it does not need the test window."""
 
 from pathlib import Path
 
@@ -9,23 +9,23 @@ from components.tuning.measure import digest, measure, read_tuning_data
 from tests.components.evaluation.support import edit
 
 
-def test_one_value_a_validation_user(made: Path, params: Params) -> None:
+def test_one_value_per_validation_user(made: Path, params: Params) -> None:
     world = read_tuning_data(made, params)
     values = measure(world, "popularity", params)
     assert values.shape == (len(world.eval_users),) == (59,)  # user 1 is new in the test window
     assert np.isfinite(values).all()
-    assert measure(world, "content", params).mean() > 2 * values.mean()  # texts tell the colours, popularity does not
+    assert measure(world, "content", params).mean() > 2 * values.mean()  # texts contain the colours
 
 
 def test_the_test_window_is_not_read(root: Path, params: Params) -> None:
     before, values = digest(root), measure(read_tuning_data(root, params), "ease", params)
-    root = root.rename(root.with_name("another"))  # another folder, so that nothing is remembered
+    root = root.rename(root.with_name("another"))  # another folder, so that nothing is cached
     (root / "data/split/test.parquet").unlink()
     assert digest(root) == before
     np.testing.assert_array_equal(measure(read_tuning_data(root, params), "ease", params), values)
 
 
-def test_other_training_data_are_seen_at_once(root: Path, params: Params) -> None:
+def test_changed_training_data_are_read_again(root: Path, params: Params) -> None:
     before, world = digest(root), read_tuning_data(root, params)
     edit(root / "data/split", "train", lambda columns: {k: v[:200] for k, v in columns.items()})
     assert digest(root) != before

@@ -30,7 +30,7 @@ def test_a_curve_as_table_json_and_picture(tmp_path: Path) -> None:
     assert (tmp_path / "curve.svg").read_bytes() == before
 
 
-def test_a_row_a_model() -> None:
+def test_one_row_per_model() -> None:
     gain = Interval(gain=0.01, low=0.004, high=0.02, n_users=9)
     row = BestTrial(
         model="ease", n_trials=3, n_pruned=1, n_failed=0, present=0.1, best=0.11, number=2,

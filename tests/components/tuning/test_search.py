@@ -1,4 +1,4 @@
-"""Same seed, same trials: at once, after a kill, and whatever the test window holds."""
+"""Same seed, same trials: without interruption, after a kill, and with any test window."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def once(made: Path, params: Params, tmp_path: Path) -> list[Trial]:
     return search(made, tmp_path / "once", params)
 
 
-def test_the_present_knobs_come_first_then_values_within_their_ranges(once: list[Trial], params: Params) -> None:
+def test_the_current_parameters_come_first_then_values_within_their_ranges(once: list[Trial], params: Params) -> None:
     assert [trial.number for trial in once] == [0, 1, 2, 3, 4]
     assert once[0].values == {"models.ease.l2": 100000.0, "models.ease.max_items": 15000}
     for trial in once[1:]:
@@ -50,7 +50,7 @@ def test_a_killed_search_resumes_to_the_same_result(
     once: list[Trial], made: Path, params: Params, tmp_path: Path
 ) -> None:
     search(made, tmp_path / "killed", params, upto=3)
-    (tmp_path / "killed/ease/002.json").unlink()  # killed before its last act
+    (tmp_path / "killed/ease/002.json").unlink()  # killed before its last write
     assert search(made, tmp_path / "killed", params) == once
 
 
@@ -78,20 +78,20 @@ def test_another_seed_draws_other_values(once: list[Trial], made: Path, params_o
     assert [t.values for t in other[1:]] != [t.values for t in once[1:]]
 
 
-def test_another_search_begins_anew(made: Path, params: Params, params_of: Make, tmp_path: Path) -> None:
+def test_another_search_removes_the_old_trials(made: Path, params: Params, params_of: Make, tmp_path: Path) -> None:
     search(made, tmp_path, params, upto=2)
     (trial,) = search(made, tmp_path, params_of("models.ease.l2=7"), upto=1)
     assert trial.values["models.ease.l2"] == 7
     assert len(read_trials(tmp_path, "ease")) == 1
 
 
-def test_more_trials_are_the_same_search(made: Path, params: Params, params_of: Make) -> None:
+def test_the_key_does_not_depend_on_the_number_of_trials(made: Path, params: Params, params_of: Make) -> None:
     key = key_of(made, params, "ease")
     assert key == key_of(made, params_of("tune.trials=50", "trainer.learning_rate=0.5"), "ease")
     assert key != key_of(made, params_of("recommend.exclude_seen=false"), "ease")
 
 
-def test_a_hopeless_training_is_cut_short(made: Path, params_of: Make, tmp_path: Path) -> None:
+def test_a_training_below_the_median_is_pruned(made: Path, params_of: Make, tmp_path: Path) -> None:
     own = params_of("trainer.learning_rate=0.02", "tune.startup_trials=1")
     trials = search(made, tmp_path, own, "sequence", upto=4)
     assert len(trials[0].epochs) == 3  # tune.max_epochs
@@ -103,7 +103,7 @@ def test_a_hopeless_training_is_cut_short(made: Path, params_of: Make, tmp_path:
         assert max(trial.epochs) < np.median(others)
 
 
-def test_values_that_do_not_work_fail_their_trial_alone(made: Path, params_of: Make, tmp_path: Path) -> None:
+def test_invalid_values_fail_only_their_trial(made: Path, params_of: Make, tmp_path: Path) -> None:
     own = params_of("tune.space={models.ease.l2: {low: 1, high: 9}, models.sequence.dim: {low: 16, high: 18}}")
     trials = search(made, tmp_path, own, "sequence", upto=6)
     failed = [trial for trial in trials if trial.state == "failed"]
@@ -111,7 +111,7 @@ def test_values_that_do_not_work_fail_their_trial_alone(made: Path, params_of: M
     assert all("not a multiple of heads" in trial.why for trial in failed)
 
 
-def test_present_knobs_that_do_not_work_are_a_fault(root: Path, params: Params, tmp_path: Path) -> None:
+def test_current_parameters_that_fail_raise_the_error(root: Path, params: Params, tmp_path: Path) -> None:
     edit(root / "data/split", "train", lambda columns: {k: v[:1] for k, v in columns.items()})  # one anonymous view
     with pytest.raises(ContractError, match="no known user"):
         run_trial(root, tmp_path, params, "sequence", 0)

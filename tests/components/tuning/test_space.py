@@ -1,4 +1,4 @@
-"""The knobs that a search turns."""
+"""The parameters that a search changes."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from components.params import Params
 from components.tuning import space
 
 
-def test_present_values_are_those_of_the_parameters(params: Params) -> None:
+def test_current_values_are_those_of_the_parameters(params: Params) -> None:
     assert space.current_values(params, "ease") == {"models.ease.l2": 100000, "models.ease.max_items": 15000}
     assert space.current_values(params, "sequence") == {"trainer.learning_rate": 0.001}
     assert space.current_values(params, "content") == {}
@@ -21,12 +21,12 @@ def test_other_values_change_nothing_else(params: Params) -> None:
     assert params.models.ease.l2 == 100000  # frozen
 
 
-def test_values_that_do_not_go_together_are_named(params: Params) -> None:
+def test_contradictory_values_are_named(params: Params) -> None:
     with pytest.raises(ParamsError, match=r"(?s)a trial with .*models\.sequence\.dim.*not a multiple of heads"):
         space.with_values(params, {"models.sequence.dim": 17})
 
 
-def test_a_tree_and_back() -> None:
+def test_flat_is_the_inverse_of_nested() -> None:
     values = {"models.ease.l2": 3.0, "models.als.factors": 16, "trainer.learning_rate": 0.01}
     tree = space.nested(values)
     assert tree == {"models": {"als": {"factors": 16}, "ease": {"l2": 3.0}}, "trainer": {"learning_rate": 0.01}}

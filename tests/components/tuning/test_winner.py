@@ -1,4 +1,4 @@
-"""Who wins a search: the best trial, where its gain is no accident of so many tries."""
+"""The winner of a search: the best trial, if its gain is significant for so many trials."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ NOISE -= NOISE.mean()
 
 
 def write(folder: Path, gains: list[float | None]) -> None:
-    """Write a trial for each gain over 0.3 (the present knobs have none); None: a trial pruned."""
+    """Write a trial for each gain over 0.3 (the current parameters have none); None: a trial pruned."""
     (folder / "ease").mkdir(parents=True)
     for number, gain in enumerate(gains):
         values = (0.3 + (NOISE * (number > 0) + gain if gain is not None else 0)) * np.ones(USERS, np.float32)
@@ -44,7 +44,7 @@ def test_a_clear_gain_wins(params: Params, tmp_path: Path) -> None:
     assert found.story("ndcg_at_5", "abc").startswith("MLflow run abc; models.ease.l2 100 -> 102; ndcg_at_5 on valid")
 
 
-def test_a_gain_within_chance_does_not(params: Params, tmp_path: Path) -> None:
+def test_a_gain_within_chance_does_not_win(params: Params, tmp_path: Path) -> None:
     write(tmp_path, [0.0, 0.002])
     found = judge(tmp_path, "ease", params)
     assert (found.wins, found.number) == (False, 1)
@@ -62,7 +62,7 @@ def test_the_best_of_many_must_gain_more_than_the_best_of_one(params: Params, tm
     assert many.number == 1
 
 
-def test_present_knobs_that_are_the_best_stay(params: Params, tmp_path: Path) -> None:
+def test_current_parameters_that_are_the_best_are_kept(params: Params, tmp_path: Path) -> None:
     write(tmp_path, [0.0, -0.1])
     found = judge(tmp_path, "ease", params)
     assert (found.wins, found.number, found.gain, found.changes()) == (False, 0, None, "")
