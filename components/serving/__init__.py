@@ -1,1 +1,1 @@
-"""The HTTP service: answers from the champion's bundle, and follows the champion without dropping a request."""
+"""The HTTP service: answers from the champion's bundle, and swaps in a new champion without failed requests."""

@@ -50,7 +50,7 @@ class ServiceMetrics:
         )
 
     def record_request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request; its labelled counters are cached, for a look-up of labels takes microseconds."""
+        """Count a request; its labelled counters are cached: looking up labels takes microseconds."""
         labelled = self._routes.get((route, status))
         if labelled is None:
             labelled = self._routes[route, status] = (

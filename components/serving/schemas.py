@@ -9,8 +9,8 @@ from components.params import EventName
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 StoredId = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")
-]  # PostgreSQL has no NUL
-ListLength = Annotated[int, Field(strict=True, ge=1)]  # serving.max_k is the other bound
+]  # PostgreSQL cannot store NUL
+ListLength = Annotated[int, Field(strict=True, ge=1)]  # the upper bound is serving.max_k
 DEFAULT_K = 10
 MAX_RULE_LENGTH = 500  # characters
 
@@ -54,7 +54,7 @@ class EventIn(Body):
 
 
 class EventsRequest(Body):
-    """Events, which are stored all or none."""
+    """Events; all of them are stored, or none."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}]}
@@ -63,7 +63,7 @@ class EventsRequest(Body):
 
 
 class UserOrHistory(Body):
-    """A user by a history in the request, or by an id under which the service stored events."""
+    """A user, given by a history in the request, or by the id of stored events."""
 
     user_id: Id | None = None
     """Whose stored events count, if the request has no history."""
@@ -72,14 +72,14 @@ class UserOrHistory(Body):
 
     @model_validator(mode="after")
     def all_or_no_timestamps(self) -> Self:
-        """Refuse a history of which only some events have a timestamp: its order would be a guess."""
+        """Refuse a history where only some events have a timestamp: its order is unknown."""
         if len({event.timestamp is None for event in self.history}) == 2:
             raise ValueError("either all events of the history have a timestamp, or none has")
         return self
 
 
 class Filters(Body):
-    """Which products may be listed. A category matches itself and all below it; an unknown price passes no bound."""
+    """Which products may be listed. A category matches itself and all below it; an unknown price matches no bound."""
 
     category: Annotated[str, Field(max_length=400)] | None = None
     """Levels joined by " > "; matches the category and all below it."""
@@ -94,7 +94,7 @@ class Filters(Body):
 
 
 class Context(Body):
-    """The page on which the list will stand."""
+    """The page on which the list is shown."""
 
     item_id: Id | None = None
     """The product that the page is about: it counts as just viewed, and is not listed."""
@@ -107,8 +107,8 @@ NO_FILTERS, NO_CONTEXT = Filters(), Context()  # shared: most requests have neit
 class RecommendRequest(UserOrHistory):
     """A user, and which products may be listed.
 
-    A history in the request counts alone, oldest event first unless all events have timestamps; without one, the stored
-    events of user_id count.
+    A history in the request replaces the stored one; its order is oldest first, unless all events have timestamps.
+    Without it, the stored events of user_id are used.
     """
 
     model_config = ConfigDict(
@@ -227,7 +227,7 @@ class RankAnswer(Reply):
 
 
 class ProfileAnswer(Reply):
-    """The stored history of a user, and the profile that it makes."""
+    """The stored history of a user, and the profile computed from it."""
 
     request_id: str
     user_id: str
@@ -238,7 +238,7 @@ class ProfileAnswer(Reply):
 
 
 class ArmAnswer(Reply):
-    """The arm of the running experiment that a user is in, and the version that answers there."""
+    """A user's arm of the running experiment, and the version that serves it."""
 
     request_id: str
     experiment: str | None

@@ -21,7 +21,7 @@ PROBLEMS: Responses = {**ERRORS, 401: ERRORS[422], 409: ERRORS[422]}
 
 
 class CanaryRequest(Body):
-    """The share of users whom the challenger answers from now on."""
+    """The new share of users served by the challenger."""
 
     share: Annotated[float, Field(ge=0, le=1)]
 
@@ -36,11 +36,11 @@ class Admin:
     """Checks the token, and writes the audit log."""
 
     def __init__(self, service: RecommendationService, token: str | None, audit: Path) -> None:
-        """token: None refuses every call. audit: the log; other processes append to it, too."""
+        """token: None refuses every call. audit: the log file, shared with other processes."""
         self.service, self.token, self.audit = service, token, audit
 
     def authorize(self, request: Request) -> None:
-        """Raise ProblemError without the token; either way the call is logged."""
+        """Raise ProblemError if the token is missing or wrong; log every call."""
         sent = request.headers.get("authorization", "")
         is_allowed = self.token is not None and hmac.compare_digest(sent.encode(), f"Bearer {self.token}".encode())
         self.write(request.url.path, "allowed" if is_allowed else "refused", request.state.request_id)
@@ -64,7 +64,7 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
 
     @app.post("/admin/reload", responses=PROBLEMS)
     async def reload(request: Request) -> dict[str, Any]:
-        """Look the champion's alias up now, in this process."""
+        """Look up the champion's alias now, in this process."""
         admin.authorize(request)
         await service.workers.run_in_worker(service.watcher.poll)
         return {"version": service.champion().version}
@@ -72,7 +72,7 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
     @app.post("/admin/revert", responses=PROBLEMS)
     @app.post("/admin/back", include_in_schema=False)  # its name in version 0.1
     async def revert(request: Request) -> dict[str, Any]:
-        """Serve the previous version again in this process, at once; `carousel rollback` moves the alias for all."""
+        """Serve the previous version again in this process, at once; `carousel rollback` is for all processes."""
         admin.authorize(request)
         try:
             return {"version": service.watcher.revert().version}
@@ -81,7 +81,7 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
 
     @app.post("/admin/canary", responses=PROBLEMS)
     async def canary(body: CanaryRequest, request: Request) -> dict[str, Any]:
-        """Let the challenger answer a share of users, in all processes of the machine within a second; 0 ends it."""
+        """Set the challenger's share of users, in all processes of the machine within a second; 0 ends the canary."""
         admin.authorize(request)
         service.router.set_canary_share(body.share)
         return {"share": body.share}

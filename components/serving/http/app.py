@@ -39,7 +39,7 @@ SHUTDOWN_S = 10  # for the requests in flight when the service is stopped
 
 
 def make_app(service: RecommendationService, admin: Admin, status: Callable[[], dict[str, Any]]) -> FastAPI:
-    """Return the app; its lifespan starts and stops the service. status: what /status adds to the service's own."""
+    """Return the app; its lifespan starts and stops the service. status: returns the release state for /status."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,9 +66,9 @@ def make_app(service: RecommendationService, admin: Admin, status: Callable[[], 
 
 
 def make_service(watcher: ModelWatcher, params: Params, store_url: str | None = None) -> RecommendationService:
-    """Return the service. Event store and exposures are beside the watcher's bundles, and outlive the process.
+    """Return the service. Event store and exposures are on disk beside the watcher's bundles.
 
-    store_url: of a PostgreSQL database that holds the events instead.
+    store_url: a PostgreSQL database for the events, instead of the file.
     """
     folder, metrics = watcher.folder, watcher.metrics
     challenger = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
@@ -86,7 +86,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     from components.release.registry import Registry
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
-    threadpool_limits(1)  # requests run side by side; each stays on its core
+    threadpool_limits(1)  # requests run in parallel, one core each
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
     watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
@@ -99,7 +99,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: whose events are imported, where it exists.
+    """Serve until SIGTERM or SIGINT. settings: resolved; snapshot: its events are imported, if it exists.
 
     Raises ParamsError when it cannot listen on the address.
     """
@@ -116,7 +116,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
         factory=True,
         http=BoundedProtocol,
         ws="none",
-        access_log=False,  # its lines would name users and products
+        access_log=False,  # its lines would contain users and products
         log_config=None,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
@@ -154,12 +154,12 @@ def _add_probes(app: FastAPI, service: RecommendationService) -> None:
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
-        """Return that the process runs."""
+        """Return 200 while the process runs."""
         return {"status": "alive"}
 
     @app.get("/readyz", responses={503: problems.ERRORS[503]})
     async def readyz() -> dict[str, str | int]:
-        """Return which version serves; 503 while there is none."""
+        """Return the version that serves; 503 while there is none."""
         now = service.champion()
         return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
 

@@ -1,8 +1,8 @@
 """The socket that all worker processes accept connections from, one per turn of the event loop.
 
-So no process gets all connections. The backlog that uvicorn hands to its event loop means two things. asyncio accepts
-that many connections in one turn, and passes the number to `listen()`: the worker that wakes first would take all that
-wait, and hold them as long as they are kept alive. So asyncio gets a backlog of one, and Listener keeps the kernel's
+So no process gets all connections. uvicorn's backlog has two meanings in the event loop. asyncio accepts
+that many connections in one turn, and passes the number to `listen()`: the first worker to wake would accept all
+waiting connections, and keep them until they close. So asyncio gets a backlog of one, and Listener keeps the kernel's
 queue at KERNEL_BACKLOG. uvloop accepts one connection per turn, whatever the backlog, and passes the number to
 `listen()` below Python: so uvloop gets KERNEL_BACKLOG, or the kernel would drop connections under load.
 """
@@ -23,12 +23,12 @@ class Listener(socket.socket):
         super().listen(KERNEL_BACKLOG)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how another process makes the same socket."""
+        """Return what pickle needs to pass the socket to another process."""
         return _rebuild, (DupFd(self.fileno()), self.family, self.type, self.proto)
 
 
 def open_listener(host: str, port: int) -> Listener:
-    """Return a socket that listens there; raises OSError."""
+    """Return a socket that listens on the address; raises OSError."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     plain = socket.create_server((host, port), family=family, backlog=KERNEL_BACKLOG)
     return Listener(plain.family, plain.type, plain.proto, plain.detach())

@@ -19,7 +19,7 @@ from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-PROCESS, NUMBERS = secrets.token_hex(8), count()  # unique to this process, for workers are spawned and not forked
+PROCESS, NUMBERS = secrets.token_hex(8), count()  # unique per process: workers are spawned, not forked
 PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
@@ -30,7 +30,7 @@ class RequestGuard:
     def __init__(
         self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], metrics: ServiceMetrics
     ) -> None:
-        """hosts: allowed in the Host header, "*" is any; probes are answered under every name."""
+        """hosts: allowed in the Host header, "*" allows any; probes are answered for any host."""
         self.app = app
         self.hosts = frozenset(hosts)
         self.max_body_bytes = max_body_bytes
@@ -70,7 +70,7 @@ class RequestGuard:
     async def _run(self, scope: Scope, receive: Receive, sender: "_Sender", request_id: str) -> None:
         try:
             await self.app(scope, receive, sender)
-        except Exception:  # of any kind: a client gets an answer, and the log the reason
+        except Exception:  # of any type: the client gets status 500, the log the traceback
             log.exception("request %s failed", request_id)
             if not sender.status:
                 failed: Response = problem(500, "the service failed; its log has the reason", request_id)
@@ -116,7 +116,7 @@ class _Replay:
 
 
 class _Sender:
-    """Sends the app's answer with further headers; `status` is the answer's, 0 before it was sent."""
+    """Sends the app's answer with further headers; `status` is 0 until the answer is sent."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.send = send
@@ -151,7 +151,7 @@ def _host(address: bytes) -> tuple[str, str | None]:
     try:
         parts = urlsplit(address.decode("latin-1"))
         return parts.netloc, parts.hostname
-    except ValueError:  # such as a half of an IPv6 address
+    except ValueError:  # such as an incomplete IPv6 address
         return "", None
 
 

@@ -61,7 +61,7 @@ class ModelComparison(BaseModel):
 
     history: Annotated[list[PastEvent], Field(description="newest first")]
     champion: ModelList
-    challenger: ModelList | None  # None: there is none, or it is being loaded
+    challenger: ModelList | None  # None: there is none, or it is still loading
 
 
 def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], dict[str, Any]]) -> None:
@@ -92,7 +92,7 @@ def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], 
 
     @app.get("/status", responses=ERRORS)
     async def show_status() -> dict[str, Any]:
-        """Return who serves, the canary, deployments, the last decision with its checks, and drift."""
+        """Return the serving version, the canary, deployments, the last decision with its checks, and drift."""
         found = dict(await service.workers.run_in_worker(status))
         canary = service.router.canary
         stop = canary.stopped()
@@ -108,7 +108,7 @@ def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], 
 def compare_models(
     service: RecommendationService, champion: ServedModel, challenger: ServedModel | None, body: CompareRequest
 ) -> ModelComparison:
-    """Return what both models recommend to a user by the same stored history."""
+    """Return both models' recommendations for a user, from the same stored history."""
     bundle = champion.bundle
     models = [champion] if challenger is None or challenger.bundle.digest == bundle.digest else [champion, challenger]
     n_newest = max(MAX_HISTORY, *(model.bundle.info.max_history for model in models))

@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457). An answer says where a request is wrong, and never repeats it."""
+"""Errors as application/problem+json (RFC 9457). A problem names the invalid field, and never contains request data."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from components.serving.schemas import Problem
 from components.serving.storage.event_store import StoreError
 
 log = logging.getLogger("serving")
-MAX_ERRORS = 10  # that one answer lists
+MAX_ERRORS = 10  # listed in one answer
 Responses = dict[int | str, dict[str, Any]]
 ERRORS: Responses = {
     status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
@@ -26,7 +26,7 @@ ERRORS: Responses = {
 
 
 class ProblemError(Exception):
-    """A request that gets an error: its status, and a detail for the person who sent it."""
+    """An error answer to a request: its HTTP status, and a detail for the caller."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -99,7 +99,7 @@ def to_problem(error: Exception) -> ProblemError:
             return ProblemError(503, str(error), {"Retry-After": "1"})
         case NoModelError():
             return ProblemError(503, str(error), {"Retry-After": "5"})
-        case StoreError():  # its own text names hosts and paths
+        case StoreError():  # its message contains hosts and paths
             return ProblemError(503, "the event store is unavailable; try again", {"Retry-After": "1"})
         case RuleError():
             return ProblemError(422, f"filters.rules: {error}")
@@ -107,7 +107,7 @@ def to_problem(error: Exception) -> ProblemError:
 
 
 def _where(error: Mapping[str, Any]) -> str:
-    """Return such as "body.history.3.item_id"; a field name that the request made up stays out."""
+    """Return a path such as "body.history.3.item_id", without field names that the schema does not have."""
     parts = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
         parts[-1] = "(unknown field)"

@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_S = 10.0  # from the first byte of a request, or the connect, until its head is complete
+HEAD_S = 10.0  # from the connect, or the first byte of a request, to the end of its head
 
 
 class BoundedProtocol(H11Protocol):

@@ -1,4 +1,4 @@
-"""The routes that a shop's pages call: events in; lists, and what is known of users and products, out."""
+"""The routes that a shop's pages call: they store events, and return lists, scores and data of users."""
 
 import asyncio
 from typing import Annotated
@@ -47,12 +47,12 @@ def add_events(app: FastAPI, service: RecommendationService) -> None:
 
     @app.post("/events", responses=ERRORS)
     async def events(body: EventsRequest, request: Request) -> Accepted:
-        """Store events; once this answers, they are on disk, and count in the user's next list."""
+        """Store events; when this answers, they are on disk, and affect the user's next list."""
         now = now_micros()
         stored = [to_stored_event(event, now, n) for n, event in enumerate(body.events)]
         try:
             new = await asyncio.wrap_future(service.store.put(stored))
-        except Exception as error:  # whatever the store raises: no client may take the events for stored
+        except Exception as error:  # of any type: the client must learn that the events are not stored
             raise event_not_stored(error) from None
         for event in body.events:
             service.metrics.events.labels(event.event).inc()
@@ -91,19 +91,19 @@ def add_similar(app: FastAPI, service: RecommendationService) -> None:
 
     @app.post("/similar", responses=LIST, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
-        """Return products whose text is like that of one."""
+        """Return products whose text is similar to a given product's."""
         check_list_length(body.k, max_k)
         return log_and_respond(service, request, await service.similar(body), None)
 
     @app.get("/similar", responses=LIST, response_class=Response)
     async def similar_to_item(request: Request, item_id: Annotated[Id, Query()], k: int = DEFAULT_K) -> Response:
-        """Return products whose text is like that of one."""
+        """Return products whose text is similar to a given product's."""
         check_list_length(k, max_k)
         return log_and_respond(service, request, await service.similar(SimilarRequest(item_id=item_id, k=k)), None)
 
     @app.post("/bundle", responses=LIST, response_class=Response)
     async def bundle(body: SimilarRequest, request: Request) -> Response:
-        """Return products that are bought together with one."""
+        """Return products that are bought together with a given product."""
         check_list_length(body.k, max_k)
         return log_and_respond(service, request, await service.bought_together(body), None)
 
@@ -124,11 +124,11 @@ def add_items(app: FastAPI, service: RecommendationService) -> None:
 
 
 def add_users(app: FastAPI, service: RecommendationService) -> None:
-    """Add the routes that return what is stored of a user."""
+    """Add the routes that return what is stored about a user."""
 
     @app.post("/profile", responses=ERRORS)
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:
-        """Return the stored history of a user, and the profile that it makes."""
+        """Return the stored history of a user, and the profile computed from it."""
         rows, found = await service.profile(body.user_id)
         history = [
             HistoryEvent.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)})
@@ -138,7 +138,7 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
 
     @app.post("/experiment", responses=ERRORS)
     async def experiment(body: UserRequest, request: Request) -> ArmAnswer:
-        """Return the arm that a user is in, and the version that answers there."""
+        """Return the arm of a user, and the version that serves it."""
         variant = service.assign(body.user_id)
         return ArmAnswer(
             request_id=request.state.request_id,

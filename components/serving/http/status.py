@@ -1,4 +1,4 @@
-"""What /status shows of the release process: who serves and since when, deployments, the last decision, drift."""
+"""What /status shows of the release process: the serving version, its start, deployments, the last decision, drift."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from components.release.status import last_decision, last_drift, read_status
 from components.serving.storage.ttl_cache import TtlCached
 from components.settings import Settings
 
-STATUS_TTL_S = 5.0  # reading asks the registry
+STATUS_TTL_S = 5.0  # a read queries the registry
 MAX_DEPLOYMENTS = 20  # the newest ones
 
 
 class StatusReader:
-    """Reads what `carousel status` reads, and the checks behind the decision."""
+    """Reads the data of `carousel status`, and the checks of the decision."""
 
     def __init__(self, settings: Settings, release: ReleaseParams) -> None:
         """settings: resolved."""

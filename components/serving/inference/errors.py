@@ -1,17 +1,17 @@
-"""Why a request cannot be answered; components.serving.http.problems says which status each one has."""
+"""Errors of requests; components.serving.http.problems maps each of them to an HTTP status."""
 
 from components.errors import CarouselError
 
 
 class OverloadError(CarouselError):
-    """As many requests wait as may; this one is not queued."""
+    """The queue is full; this request is refused."""
 
     def __init__(self) -> None:
         super().__init__("too many requests at once; try again in a second")
 
 
 class NoModelError(CarouselError):
-    """No model was ever promoted, or it is still being loaded."""
+    """No model was ever promoted, or it is still loading."""
 
     def __init__(self) -> None:
         super().__init__("no champion serves yet; `carousel retrain --bootstrap` makes one")

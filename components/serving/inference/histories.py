@@ -1,4 +1,4 @@
-"""Histories of users: from requests, from the event store, and from one bundle to another, as a model reads them."""
+"""User histories as a model reads them, from requests, from the event store, or from another bundle's user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HistoryRow(NamedTuple):
 def to_rows(
     history: Sequence[HistoryEvent] | Sequence[StoredEvent], context_item: str | None = None
 ) -> list[HistoryRow]:
-    """Return the events as rows, then a view of `context_item`, the product on whose page the list will stand."""
+    """Return the events as rows, then a view of `context_item`, the product on whose page the list is shown."""
     rows = [
         HistoryRow(e.item_id, e.event, e.at)
         if isinstance(e, StoredEvent)

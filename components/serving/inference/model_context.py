@@ -1,4 +1,4 @@
-"""What requests derive from a bundle once and use many times: masks of rules, profiles, search."""
+"""Objects that are derived from a bundle once and shared by requests: rule masks, profiles, search."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelContext:
 
     @cached_property
     def online_features(self) -> OnlineFeatures:
-        """Return what computes profiles and probabilities."""
+        """Return the object that computes profiles and probabilities."""
         return OnlineFeatures(self.bundle)
 
     @cached_property
@@ -36,7 +36,7 @@ class ModelContext:
         return SearchService(self.bundle, self.language)
 
     def warm_up(self, histories: Iterable[Sequence[HistoryRow]]) -> None:
-        """Load filter, search and model by using each, so that no visitor waits for it; raises whatever they raise."""
+        """Load filter, search and model by using each, so that no request waits for it; raises what they raise."""
         self.catalogue_filter.equal_mask("brand", "")
         self.search.warm_up()
         for rows in histories:
@@ -49,7 +49,7 @@ class ModelContexts:
     """The contexts of the models that serve, by digest of the bundle."""
 
     def __init__(self, language: LanguageParams, active: Callable[[], Iterable[ServedModel | None]]) -> None:
-        """active: returns the models whose contexts are worth their memory."""
+        """active: returns the models whose contexts stay in memory."""
         self.language, self.active = language, active
         self._contexts: dict[str, ModelContext] = {}
 

@@ -21,20 +21,20 @@ TASKS = ("click", "cart", "purchase")
 
 
 class OnlineFeatures:
-    """Profiles and probabilities by one bundle."""
+    """Profiles and probabilities from one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
 
     @cached_property
     def live_profiles(self) -> LiveProfiles | None:
-        """Return what computes profiles; None where the bundle was packaged before it held their parameters."""
+        """Return the computation of profiles; None where the bundle is too old to hold their parameters."""
         params = self.bundle.info.profiles
         return None if params is None else LiveProfiles(params, item_attributes(self.bundle.catalogue))
 
     @cached_property
     def scaling(self) -> Scaling | None:
-        """Return how a profile becomes columns of the ranker; None without a ranker."""
+        """Return the scaling of profiles to columns of the ranker; None without a ranker."""
         folder: Path = self.bundle.folder / "ranker"
         return read_profile_info(folder).users if (folder / "profiles.json").is_file() else None
 

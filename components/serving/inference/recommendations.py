@@ -17,8 +17,8 @@ from components.serving.inference.rules import mmr_rerank
 from components.serving.inference.scorer import NO_HISTORY, RenderedItems, ScoredList, score_users
 from components.serving.schemas import Item, RecommendRequest, SimilarRequest
 
-MMR_POOL = 5  # a diverse list of k is chosen from so many times k products
-MIN_EVIDENCE = 1e-4  # a lower score is no co-purchase, only the popularity that breaks ties
+MMR_POOL = 5  # a diverse list of k is chosen from MMR_POOL * k products
+MIN_EVIDENCE = 1e-4  # lower scores are only the popularity prior, not co-purchases
 CO_PURCHASE_MODELS = ("neighbours", "ease", "als")  # in order of preference
 ITEMS = TypeAdapter(list[Item])
 
@@ -32,7 +32,7 @@ class Recommendation(NamedTuple):
 
 
 class RenderedList(NamedTuple):
-    """A recommendation as it is sent."""
+    """A recommendation, rendered for the answer."""
 
     items: RenderedItems
     model: str
@@ -59,7 +59,7 @@ def recommend(
 
 
 def fallback_reason(scored: ScoredList, request: RecommendRequest) -> str | None:
-    """Return why the fallback answered, as the caller sees it: a history may be there, but unknown to the model."""
+    """Return why the fallback answered, in the caller's terms: the model may not know the history's products."""
     return "no history that the model knows" if scored.reason == NO_HISTORY and request.history else scored.reason
 
 
@@ -120,12 +120,12 @@ def to_items(bundle: Bundle, order: IntArray, scores: Sequence[float] | np.ndarr
 
 
 def render_items(items: list[Item]) -> RenderedItems:
-    """Return the products as they are sent."""
+    """Return the products as JSON."""
     return RenderedItems(ITEMS.dump_json(items), tuple(item.item_id for item in items))
 
 
 def render_scored(bundle: Bundle, scored: ScoredList, k: int) -> RenderedItems:
-    """Return the first k products of a list as they are sent; cached in the list."""
+    """Return the first k products of a list as JSON; cached in the list."""
     rendered = scored.rendered.get(k)
     if rendered is None:
         rendered = scored.rendered[k] = render_items(to_items(bundle, scored.items[:k], scored.scores[:k]))
@@ -140,7 +140,7 @@ def _item_idx(bundle: Bundle, item_id: str) -> int:
 
 
 def _recommend_after(bundle: Bundle, model: Recommender, index: int, k: int, mask: BoolArray | None) -> Recommendation:
-    """Return what a model lists for a user whose only event is with this product."""
+    """Return a model's list for a user whose only event is with this product."""
     user = build_user(bundle, [HistoryRow(bundle.item_ids[index], None, None)])
     reason = None
     if model is not bundle.model:

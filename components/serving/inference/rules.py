@@ -4,7 +4,7 @@
     compare     ==  !=  <  <=  >  >=   and   in (…), not in (…)   and   "word" in title
     join        and  or  not  ( )
 
-A product without a price fulfils no comparison of prices. The text of a rule is parsed, never executed.
+A product without a price matches no comparison of prices. The text of a rule is parsed, never executed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
 from components.serving.schemas import MAX_RULE_LENGTH, Filters
 
-CACHED_MASKS = 256  # of rules, and of values of fields
+CACHED_MASKS = 256  # of rules, and as many of field values
 TEXTS = ("brand", "category", "language", "title", "item_id")
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -30,7 +30,7 @@ MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
 class RuleError(ValueError):
-    """The text is not a rule; the message says where and why, for the rule's author."""
+    """The text is not a rule; the message gives position and reason for the rule's author."""
 
 
 class CatalogueFilter:
@@ -161,7 +161,7 @@ class CatalogueFilter:
 
 
 def mmr_rerank(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int, diversity: float) -> IntArray:
-    """Return k positions of a list, each the best mixture of score and difference in text from those before it.
+    """Return k positions of a list, each with the best mixture of score and text difference to those before it.
 
     order: (n,) item_idx, best first; scores: (n,); vectors: (n_items + 1, dim) unit rows. diversity in [0, 1]: 0 keeps
     the order, 1 counts texts alone. Source: Carbonell and Goldstein 1998 (maximal marginal relevance).
@@ -169,7 +169,7 @@ def mmr_rerank(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int,
     span = float(scores[0] - scores[-1])
     relevance = (scores - scores[-1]) / span if span > 0 else np.ones(len(scores), np.float32)
     texts = vectors[order].astype(np.float32)
-    similarity = np.full(len(order), -1.0, np.float32)  # to the most similar of those chosen
+    similarity = np.full(len(order), -1.0, np.float32)  # to the most similar one chosen so far
     chosen: list[int] = []
     is_left = np.ones(len(order), np.bool_)
     for _ in range(min(k, len(order))):

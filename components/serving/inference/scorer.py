@@ -1,4 +1,4 @@
-"""Scoring in batches: requests that wait together are scored together, and the same history is scored once."""
+"""Scoring in batches: waiting requests are scored as one batch, and equal histories only once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CacheKey = tuple[str, bytes, bytes, bytes]  # digest of the bundle, and the hist
 
 
 class RenderedItems(NamedTuple):
-    """The products of a list as they are sent."""
+    """The products of a list as JSON, and their ids."""
 
     json: bytes
     item_ids: Sequence[str]
@@ -37,9 +37,9 @@ class ScoredList:
     items: IntArray  # (n,) item_idx
     scores: FloatArray  # (n,)
     model: str
-    reason: str | None  # why the fallback scored them; None: it did not
+    reason: str | None  # why the fallback scored them; None: the model did
     exhaustive: bool  # whether no further product could be listed
-    rendered: dict[int, RenderedItems] = field(default_factory=dict, compare=False)  # list length -> what was sent
+    rendered: dict[int, RenderedItems] = field(default_factory=dict, compare=False)  # list length -> its JSON
 
     def filter(self, mask: BoolArray) -> ScoredList:
         """Return the same list without the products that the (n_items + 1,) mask excludes."""
@@ -51,7 +51,7 @@ Job = tuple[CacheKey, Bundle, Users, Future[ScoredList]]
 
 
 class Scorer:
-    """One thread that scores all requests that wait, at most `max_batch_size` at once; a process has one scorer."""
+    """One thread that scores all waiting requests, at most `max_batch_size` at once; a process has one scorer."""
 
     def __init__(self, list_length: int, max_batch_size: int, max_queue: int, cache_size: int) -> None:
         """list_length: of the lists; cache_size: most lists in the LRU cache, of 8 bytes x list_length each."""
@@ -69,7 +69,7 @@ class Scorer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Score all that waits, then end the thread."""
+        """Score all waiting requests, then end the thread."""
         self._queue.put(None)
         if self._thread:
             self._thread.join()
@@ -104,7 +104,7 @@ class Scorer:
                 self._score(bundle, [job for job in jobs if job[1] is bundle])
 
     def _score(self, bundle: Bundle, jobs: list[Job]) -> None:
-        """Give each job of this bundle its list, or the error that even the fallback raised."""
+        """Give each job of this bundle its list, or the error where the fallback failed, too."""
         outcome = _attempt(lambda: score_users(bundle, [user for _, _, user, _ in jobs], self.list_length))
         lists: Sequence[ScoredList | Exception] = [outcome] * len(jobs) if isinstance(outcome, Exception) else outcome
         with self._lock:
@@ -150,10 +150,10 @@ def score_users(
 
 
 def _attempt(work: Callable[[], T]) -> T | Exception:
-    """Return what the work returns or raises."""
+    """Return the result of the work, or its exception."""
     try:
         return work()
-    except Exception as error:  # a model may raise anything; the scoring thread and the other users must go on
+    except Exception as error:  # of any type: the thread and the other users must not be affected
         return error
 
 

@@ -1,4 +1,4 @@
-"""Search by one bundle: the index of words, the encoder, popularity, and the user's own scores."""
+"""Search in one bundle: the word index, the encoder, popularity, and the user's scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.search.index import Hits
 from components.serving.inference.histories import build_user
 from components.serving.inference.recommendations import Recommendation, to_items
 
-CACHED_VECTORS = 2000  # of queries: visitors repeat them
+CACHED_VECTORS = 2000  # of queries: many are repeated
 PERSONAL_POOL = 500  # best products of a large catalogue that are ranked for the user
 
 
@@ -24,7 +24,7 @@ class SearchService:
     """Search in the products of one bundle."""
 
     def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
-        """language: how texts are encoded; max_tokens is the bundle's."""
+        """language: parameters of the encoder, except max_tokens, which is the bundle's."""
         self.bundle = bundle
         self.language = language.model_copy(update={"max_tokens": bundle.info.encoder.max_tokens, "threads": 1})
         self._encoder_lock = threading.Lock()  # a tokenizer is not thread-safe
@@ -32,7 +32,7 @@ class SearchService:
 
     @cached_property
     def encoder(self) -> Encoder | None:
-        """Return the encoder of the products' vectors; None where the bundle lacks it: then words alone count."""
+        """Return the encoder of the products' vectors; None where the bundle lacks it: search then uses words only."""
         folder = self.bundle.folder / "encoder"
         return Encoder.load(folder, self.language) if folder.is_dir() else None
 
@@ -43,14 +43,14 @@ class SearchService:
         return popularity
 
     def warm_up(self) -> None:
-        """Load index and encoder, so that no visitor waits for it."""
+        """Load index and encoder, so that no request waits for it."""
         if self.bundle.search is not None:
             self.search("a", None, 1, None)
 
     def search(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Recommendation | None:
         """Return the best k products for a query; None where the bundle holds no index.
 
-        user: whose scores count; None: the same list for everybody.
+        user: for personal scores; None: not personalised.
         """
         index, vectors = self.bundle.search, self.bundle.catalogue.embedding
         if index is None:

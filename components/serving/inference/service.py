@@ -1,4 +1,4 @@
-"""The service behind the routes: assigns a model to each request, and answers with it from history and stock."""
+"""The service behind the routes: assigns a model to each request, and makes the list from history and stock."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from components.serving.storage.event_store import EventStore, StoredEvent, Stor
 from components.serving.storage.exposures import ExposureLog
 from components.times import HOUR_US, now_micros
 
-WARM_UP_HISTORIES = 32  # newest requests that a new model answers before it serves
+WARM_UP_HISTORIES = 32  # newest histories that a new model scores before it serves
 CLOCK_SKEW_US = HOUR_US  # how far ahead of this clock the timestamp of an event may be
 Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 CachedList = tuple[int, Users, ScoredList]  # made from this version of the user's history
@@ -89,7 +89,7 @@ class RecommendationService:
         self.router.start()
 
     def stop(self) -> None:
-        """End all threads: lists that wait are made, exposures and events that wait are written."""
+        """End all threads, after waiting lists are made and waiting exposures and events are written."""
         self.router.stop()
         self.watcher.stop()
         self.scorer.stop()
@@ -104,11 +104,11 @@ class RecommendationService:
         return champion
 
     def assign(self, user_id: str | None) -> Variant:
-        """Return which model answers this user, and in which arm; raises NoModelError."""
+        """Return the model and the arm of this user; raises NoModelError."""
         return self.router.assign(user_id, self.champion())
 
     def warm_up(self, served: ServedModel) -> None:
-        """Let a new model answer the newest histories before it serves; raises whatever the model raises."""
+        """Score the newest histories with a new model before it serves; raises what the model raises."""
         self.contexts.get(served).warm_up(list(self._recent))
 
     async def recommend(self, body: RecommendRequest) -> tuple[Variant, RenderedList]:
@@ -134,7 +134,7 @@ class RecommendationService:
         return variant, rendered
 
     async def _score(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, ScoredList]:
-        """Return the user and the scored list; from the cache while no event of the user was added."""
+        """Return the user and the scored list; from the cache until the user has a new event."""
         context_item, user_id = body.context.item_id, None if body.history else body.user_id
         is_cacheable = user_id is not None and context_item is None
         key, version, is_store_available = (bundle.digest, user_id or ""), 0, True
@@ -172,7 +172,7 @@ class RecommendationService:
                 rows = await self.reader.rows(body, context.bundle.info.max_history)
                 user = build_user(context.bundle, rows)
             except StoreError:
-                reason = STORE_UNAVAILABLE  # the same list for everybody
+                reason = STORE_UNAVAILABLE  # not personalised
         out_of_stock = await self.reader.out_of_stock(body.filters)
 
         def search() -> Recommendation | None:
@@ -185,11 +185,11 @@ class RecommendationService:
         return variant, _render(found._replace(reason=found.reason or reason))
 
     async def similar(self, body: SimilarRequest) -> tuple[Variant, RenderedList]:
-        """Return products with a text like that of one. Raises as `search`, and UnknownItemError."""
+        """Return products with a text similar to a product's. Raises as `search`, and UnknownItemError."""
         return await self._find(body, find_similar)
 
     async def bought_together(self, body: SimilarRequest) -> tuple[Variant, RenderedList]:
-        """Return products that are bought together with one. Raises as `search`, and UnknownItemError."""
+        """Return products that are bought together with a product. Raises as `search`, and UnknownItemError."""
         return await self._find(body, find_bought_together)
 
     async def _find(self, body: SimilarRequest, find: Find) -> tuple[Variant, RenderedList]:
@@ -204,7 +204,7 @@ class RecommendationService:
         return variant, _render(await self.workers.run_in_worker(work))
 
     async def explain(self, body: ItemsRequest) -> tuple[Variant, RenderedList]:
-        """Return scores, contributions and explanations of given products, those that the model knows."""
+        """Return scores, contributions and explanations of the given products that the model knows."""
         variant, context = self._assign_context(body.user_id)
         bundle = context.bundle
         user = build_user(bundle, await self.reader.rows(body, bundle.info.max_history))
@@ -235,7 +235,7 @@ class RecommendationService:
         return variant, items
 
     async def profile(self, user_id: str) -> tuple[list[StoredEvent], dict[str, Any] | None]:
-        """Return the stored history of a user, oldest first, and the profile that it makes."""
+        """Return the stored history of a user, oldest first, and the profile computed from it."""
         context = self.contexts.get(self.champion())
         rows = await self.reader.history(user_id, context.bundle.info.max_history)
         now = max([now_micros(), *(row.at + 1 for row in rows)])

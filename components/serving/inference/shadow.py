@@ -1,4 +1,4 @@
-"""Shadow traffic: the challenger scores a share of the histories too, unseen; the overlap of the lists is measured."""
+"""Shadow traffic: the challenger also scores a share of the histories, only to measure the overlap of the lists."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shadow:
         self.watcher, self.share, self.scorer, self.metrics = watcher, share, scorer, metrics
 
     def compare(self, variant: Variant, user: Users, item_ids: Sequence[str]) -> None:
-        """Let the challenger answer too, where the history is in the share; item_ids: what was sent."""
+        """Score the history with the challenger if it is in the share; item_ids: the list that was sent."""
         challenger = self.watcher.current
         if not self.share or challenger is None or variant.arm or challenger.version == variant.served.version:
             return
@@ -35,7 +35,7 @@ class Shadow:
             rows = rows_of_user(variant.served.bundle, user)
             scored = self.scorer.submit(challenger.bundle, build_user(challenger.bundle, rows))
         except OverloadError:
-            return  # visitors come first
+            return  # requests of visitors have priority
         if isinstance(scored, ScoredList):
             self._observe(challenger, scored, item_ids)
         else:

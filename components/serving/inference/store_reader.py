@@ -21,7 +21,7 @@ STORE_UNAVAILABLE = "the event store is unavailable"
 
 
 class StoreReader:
-    """The store as requests see it; a remote store is read in threads, whose number and queue are bounded."""
+    """Reads of the store by requests; a remote store is read in a bounded number of threads with a bounded queue."""
 
     def __init__(self, store: EventStore, max_connections: int, max_queue: int) -> None:
         """max_connections: reads of a remote store at once; max_queue: reads that may wait for one."""
@@ -56,7 +56,7 @@ class StoreReader:
     async def out_of_stock(self, filters: Filters) -> frozenset[str]:
         """Return the item_ids that are out of stock; none where the filters do not ask for products in stock.
 
-        Where the store is unavailable, the stock that was read last counts. Raises StoreError where it was never read.
+        Where the store is unavailable, the last stock read is used. Raises StoreError where it was never read.
         """
         if not filters.in_stock:
             return frozenset()

@@ -1,1 +1,1 @@
-"""The models that serve: which bundles are loaded, and which of them answers which user."""
+"""Serving models: which bundles are loaded, and which of them serves which user."""

@@ -1,4 +1,4 @@
-"""The canary: a share of users whom the challenger answers, and the bounds under which it is stopped.
+"""The canary: the share of users served by the challenger, and the bounds that stop it.
 
 Two small files beside the challenger's bundles hold its state for all processes of the machine: canary.json the share
 that an administrator set, stopped.json the version that broke its bounds. Each process reads them again every second.
@@ -35,7 +35,7 @@ class CanaryShare(Record):
 
 
 class CanaryStop(Record):
-    """stopped.json: the version that was stopped, why, and under the share of which time."""
+    """stopped.json: the stopped version, the reason, and when its share was set (us)."""
 
     version: int
     reason: str
@@ -44,7 +44,7 @@ class CanaryStop(Record):
 
 @dataclass
 class Tally:
-    """Requests of the champion or of the canary."""
+    """Counts of the champion's or the canary's requests."""
 
     n: int = 0
     failures: int = 0
@@ -56,7 +56,7 @@ class Tally:
 
 
 class Canary:
-    """The share and the stop as all processes of the machine see them, and this process's tallies."""
+    """The share and the stop, common to all processes of the machine, and this process's tallies."""
 
     def __init__(self, folder: Path, params: ChallengerParams, metrics: ServiceMetrics) -> None:
         """folder: of the challenger's bundles."""
@@ -70,7 +70,7 @@ class Canary:
 
     @property
     def share(self) -> float:
-        """Return the share of users whom the challenger answers."""
+        """Return the share of users served by the challenger."""
         return self.setting().share
 
     def set_share(self, share: float) -> None:
@@ -81,7 +81,7 @@ class Canary:
         self.setting()
 
     def stopped(self) -> CanaryStop | None:
-        """Return which version was stopped under the present share, by whichever process; None: none was."""
+        """Return the version that any process stopped under the present share; None where there is none."""
         stop = self.stop_file()
         return stop if stop is not None and stop.set_at >= self.setting().set_at else None
 

@@ -1,4 +1,4 @@
-"""Which model answers a user: the champion, an arm of the running experiment, or the challenger as a canary."""
+"""Which model serves a user: the champion, an arm of the running experiment, or the challenger as a canary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.serving.storage.ttl_cache import TtlCached
 
 log = logging.getLogger("serving")
 CANARY = "canary"  # the arm's name in answers, and the salt of the assignment
-EXPERIMENT_TTL_S = 1.0  # how soon a process sees that an experiment began or ended
+EXPERIMENT_TTL_S = 1.0  # until a process sees that an experiment began or ended
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Variant:
 
 
 class TrafficRouter:
-    """Assigns users to the champion or the challenger; the challenger is loaded once it is to see any traffic."""
+    """Assigns users to the champion or the challenger; the challenger is loaded only if it gets any traffic."""
 
     def __init__(self, watcher: ModelWatcher, params: ChallengerParams, metrics: ServiceMetrics) -> None:
         """watcher: of the alias `challenger`."""
@@ -44,7 +44,7 @@ class TrafficRouter:
         return self.watcher.folder.parent.parent / "experiments"
 
     def start(self) -> None:
-        """Load and follow the challenger where it is to see any traffic."""
+        """Load and follow the challenger if it gets any traffic."""
         if self.params.shadow_share or self.canary.share:
             self._is_following = True
             self.watcher.start()
@@ -56,21 +56,21 @@ class TrafficRouter:
             self.watcher.start(in_background=True)
 
     def stop(self) -> None:
-        """End following."""
+        """Stop following the alias."""
         if self._is_following:
             self.watcher.stop()
 
     def set_canary_share(self, share: float) -> None:
-        """Answer this share of users by the challenger, from now on, in all processes of the machine."""
+        """Set the share of users served by the challenger, in all processes of the machine."""
         self.canary.set_share(share)
         if share:
             self.follow()
 
     def assign(self, user_id: str | None, champion: ServedModel) -> Variant:
-        """Return which model answers: always the same for a user; a request without a user id gets the champion.
+        """Return the model of a request, always the same for a user; a request without a user id gets the champion.
 
-        A running experiment goes before a canary. While an alias names another version than the experiment began with,
-        no user is in it.
+        A running experiment takes precedence over a canary. It has no users while an alias names another version than
+        at its start.
         """
         challenger = self.watcher.current
         experiment = self.experiment()

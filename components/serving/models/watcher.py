@@ -27,7 +27,7 @@ from components.serving.metrics import ServiceMetrics
 log = logging.getLogger("serving")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 BUNDLES_ON_DISK = 2  # the one that serves, and the one before it, for a rollback without a download
-LOCK_S = 120.0  # longest wait for another service on this machine that is fetching
+LOCK_S = 120.0  # longest wait while another service on this machine fetches
 MAX_BACKOFF_S = 300.0  # between two attempts at a bundle that was refused
 
 
@@ -79,7 +79,7 @@ class ModelWatcher:
         self.previous: ServedModel | None = None  # stays loaded: `revert` needs no disk
         self.warm_up: Callable[[ServedModel], None] = lambda _: None  # called with a new model before it serves
         self.on_swap: Callable[[], None] = lambda: None  # called after a swap
-        self._reverted: int | None = None  # version that `revert` left: not served again while the alias names it
+        self._reverted: int | None = None  # version that `revert` replaced: not served again while the alias names it
         self._last_warning = ""  # not repeated at every poll
         self._refusal: Refusal | None = None
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class ModelWatcher:
                 self._swap(self._load(ref.version, self._bundle_folder(ref.digest), ref.digest))
 
     def poll(self) -> None:
-        """Look the alias up once; serve its bundle if it is another one that passes validation. Raises nothing."""
+        """Look up the alias once; serve its bundle if it is new and passes validation. Raises nothing."""
         with self._lock:
             self._poll()
 
@@ -137,11 +137,11 @@ class ModelWatcher:
             return
         self._refusal, self._last_warning = None, ""
         self.metrics.reload_seconds.set(time.monotonic() - started)
-        with self._logged_failure("current.json"):  # a full disk: only a start without the registry misses it
+        with self._logged_failure("current.json"):  # e.g. a full disk: only starts without a registry read it
             self._record_current(version)
 
     def revert(self) -> ServedModel:
-        """Serve the previous model again, at once, until the alias names another version than the one that is left.
+        """Serve the previous model again, at once, until the alias names another version than the replaced one.
 
         Raises ContractError where there is none. The alias is moved by `carousel rollback`.
         """
@@ -161,7 +161,7 @@ class ModelWatcher:
 
     @contextmanager
     def _logged_failure(self, what: str) -> Iterator[None]:
-        """Log and count whatever the block raises; the current model goes on serving."""
+        """Log and count any error of the block; the current model keeps serving."""
         try:
             yield
         except Exception as error:  # a damaged bundle or an unreachable registry may raise anything
@@ -243,12 +243,12 @@ def validate_bundle(folder: Path, digest: str) -> Bundle:
     if vectors is None or not np.isfinite(vectors).all():
         raise ContractError(f"bundle {digest[:12]}: items.safetensors holds NaN or infinity; package it again")
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)  # requests run side by side; each stays on its core
+        sys.modules["torch"].set_num_threads(1)  # requests run in parallel, one core each
     return bundle
 
 
 def freeze_gc() -> None:
-    """Exempt all living objects from garbage collection: a full collection over a model pauses all answers for 0.1 s.
+    """Exempt all living objects from garbage collection: a full collection of a model pauses all requests for 0.1 s.
 
     Collects once before, so that reference cycles of the previous model are freed.
     """

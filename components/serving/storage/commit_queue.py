@@ -15,7 +15,7 @@ log = logging.getLogger("serving")
 
 
 class CommitQueue:
-    """Rows of many requests wait here for their commit."""
+    """Queues rows of many requests for a common commit."""
 
     def __init__(self, commit: Callable[[list[list[Row]]], list[int]]) -> None:
         """commit: takes the rows of each request, and returns the number of new rows of each. Starts the thread."""
@@ -25,13 +25,13 @@ class CommitQueue:
         self._thread.start()
 
     def put(self, rows: list[Row]) -> Future[int]:
-        """Return a future of the number of new rows; it has a result once they are durable, else the error."""
+        """Return a future of the number of new rows; it resolves to it once they are durable, or to the error."""
         done: Future[int] = Future()
         self._waiting.put((rows, done))
         return done
 
     def close(self, timeout_s: float) -> None:
-        """Commit what waits, and end the thread."""
+        """Commit the waiting rows, and end the thread."""
         self._waiting.put(None)
         self._thread.join(timeout=timeout_s)
 
@@ -47,7 +47,7 @@ class CommitQueue:
                 continue
             try:
                 counts = self._commit([rows for rows, _ in parts])
-            except Exception as error:  # whatever it is: requests wait for an answer, and the thread has to live on
+            except Exception as error:  # of any type: requests wait for it, and the thread must not end
                 log.warning("events were not written: %s", error)
                 for _, done in parts:
                     done.set_exception(error)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-CLOSE_S = 10.0  # longest wait at the end for events that are not committed yet
+CLOSE_S = 10.0  # longest wait of `close` for events that are not committed yet
 TOMBSTONE_PREFIX = "forgotten/"  # of the names in `metadata`
 # Both stores run these statements; `?` is a value. SCHEMA of each store defines the tables.
 SELECT_HISTORY = """
@@ -116,7 +116,7 @@ class EventStore(ABC):
         return [StoredEvent(*row) for row in reversed(self._query(SELECT_HISTORY, user_id, newest))]
 
     def delete_user(self, user_id: str) -> int:
-        """Delete all events of a user; return how many. A tombstone keeps snapshots from bringing the user back."""
+        """Delete all events of a user; return how many. A tombstone prevents a new import from snapshots."""
 
         def work(transaction: Transaction) -> int:
             transaction.execute(UPSERT_META, (f"{TOMBSTONE_PREFIX}{tombstone(user_id)}", ""))
@@ -175,7 +175,7 @@ class EventStore(ABC):
         return n_new
 
     def close(self) -> None:
-        """Commit what waits."""
+        """Commit the waiting events."""
         self._commits.close(CLOSE_S)
 
     @abstractmethod

@@ -21,7 +21,7 @@ INSERT INTO events SELECT * FROM unnest(
     %s::text[])
 ON CONFLICT DO NOTHING RETURNING user_id, at, key
 """
-# in the transaction that changes the histories: who sees the change sees the new version
+# in the transaction that changes the histories: the change and the version become visible together
 INCREMENT_VERSIONS = """
 INSERT INTO history_versions SELECT slot, 1 FROM unnest(%s::int[]) AS slot
 ON CONFLICT (slot) DO UPDATE SET version = history_versions.version + 1
@@ -34,9 +34,9 @@ class PostgresEventStore(EventStore):
     is_local = False
 
     def __init__(self, url: str, shop: str, connections: int) -> None:
-        """url: as libpq reads it. connections: at most, beside the one that writes.
+        """url: as libpq reads it. connections: maximum, not counting the writer's.
 
-        Nothing is connected yet, so that a service can start, and answer, while the database is away.
+        No connection is made yet, so that a service can start and answer while the database is unavailable.
         """
         self._connections = PostgresConnections(url, shop, connections + 1)
         super().__init__()
@@ -56,7 +56,7 @@ class PostgresEventStore(EventStore):
         self._connections.close()
 
     def _query(self, sql: str, *values: Any) -> list[Row]:
-        if any(isinstance(value, str) and "\0" in value for value in values):  # no text in PostgreSQL contains it
+        if any(isinstance(value, str) and "\0" in value for value in values):  # PostgreSQL cannot store it
             return []
         return self._connections.run(lambda connection: connection.execute(_translate(sql), values).fetchall())
 
@@ -84,7 +84,7 @@ class PostgresEventStore(EventStore):
             return set(cursor.execute(INSERT_EVENTS, columns).fetchall()) if rows else set()
 
         new, counts = self._change(work, (str(row[0]) for row in rows)), []
-        for part in parts:  # a row in two parts is new in the first
+        for part in parts:  # a row in two parts counts as new in the first
             keys = new & {row[:3] for row in part}
             counts.append(len(keys))
             new -= keys

@@ -87,7 +87,7 @@ class SqliteEventStore(EventStore):
             yield
 
     def _prepare(self, versions: Path) -> None:
-        """Make the tables. A store of version 0.1 gets the names of today; several processes may do this at once."""
+        """Create the tables, or rename those of version 0.1; several processes may do this at once."""
         with self._write_lock(), self._database() as database:
             database.execute("BEGIN IMMEDIATE")
             tables = self._tables()
@@ -110,7 +110,7 @@ class SqliteEventStore(EventStore):
         if database is None:
             database = sqlite3.connect(self.path, timeout=BUSY_S)
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut
+            database.execute("PRAGMA synchronous = FULL")  # acknowledged events survive a power cut
             self._thread.database = database
         return database
 

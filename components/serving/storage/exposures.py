@@ -20,7 +20,7 @@ from components.io import atomic_file
 from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
-FINAL_ATTEMPTS = 5  # to write the rest when the service stops and the disk refuses
+FINAL_ATTEMPTS = 5  # to write the queue when the service stops and writing fails
 
 
 class Exposure(NamedTuple):
@@ -59,7 +59,7 @@ class ExposureLog:
     def start(self) -> None:
         """Start the thread that writes."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(".*.partial"):  # of a process that was killed while it wrote
+        for leftover in self.folder.glob(".*.partial"):  # left by a process that was killed while writing
             if time.time() - leftover.stat().st_mtime > 60 * self.flush_s:
                 leftover.unlink(missing_ok=True)
         self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
@@ -100,7 +100,7 @@ class ExposureLog:
             self.metrics.exposures_dropped.inc(self._n_rows)
 
     def _flush(self) -> bool:
-        """Write one file and return True; False where the disk refused, and the rows are back in the queue."""
+        """Write one file and return True; False where writing failed, with the rows back in the queue."""
         batch, n = list[Exposure](), 0
         with self._lock:
             while self._queue and n < self.rows_per_file:

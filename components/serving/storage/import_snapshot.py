@@ -22,7 +22,7 @@ WHERE user_id IS NOT NULL AND event <> 'impression'
 def import_snapshot(store: EventStore, snapshot: Path) -> int:
     """Insert the snapshot's events of known users, without impressions; return how many were new.
 
-    Does nothing for a snapshot that is not there, or was imported before. Deleted users stay deleted.
+    Does nothing for a snapshot that does not exist or was imported before. Deleted users stay deleted.
     """
     import duckdb
 

@@ -1,4 +1,4 @@
-"""Connections to the PostgreSQL database of the event store: a pool that fails at once while the database is away."""
+"""Connections to the PostgreSQL database of the event store: a pool that fails at once while the database is down."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = {
     "options": "-c lock_timeout=5000",  # ms
     "application_name": "carousel",
 }
-SCHEMA_LOCK = 7_140_117  # advisory lock: of processes that start at once, one makes the tables
+SCHEMA_LOCK = 7_140_117  # advisory lock: only one of several starting processes creates the tables
 RENAMES_FROM_0_1 = """
 ALTER TABLE told RENAME TO metadata;
 ALTER TABLE marks RENAME TO history_versions;
@@ -45,7 +45,7 @@ class PostgresConnections:
     """The pool of one process. No connection is made before the first call."""
 
     def __init__(self, url: str, shop: str, max_connections: int) -> None:
-        """url: as libpq reads it. shop: whose database it must be."""
+        """url: as libpq reads it. shop: the owner of the database, checked."""
         self._url, self._shop, self._max_connections = url, shop, max_connections
         self._lock = threading.Lock()
         self._pool: ConnectionPool[Connection] | None = None  # None: unknown whether the database can be reached
@@ -55,7 +55,7 @@ class PostgresConnections:
     def run(self, work: Callable[[Connection], T]) -> T:
         """Return the result of `work` on a connection; `work` runs again where the first one was lost, or deadlocked.
 
-        Raises StoreError where the database cannot do it, ContractError where it belongs to another shop.
+        Raises StoreError where the database fails, ContractError where it belongs to another shop.
         """
         for is_last in (False, True):
             pool, connection = self._open_pool(), None
@@ -107,7 +107,7 @@ class PostgresConnections:
             return self._pool
 
     def _discard(self, pool: ConnectionPool[Connection]) -> None:
-        """Close a pool of which a connection was lost: the others are lost too, or cheap to make again."""
+        """Close a pool after it lost a connection: the others are lost, too, or cheap to replace."""
         with self._lock:
             if self._pool is not pool:
                 return
@@ -115,7 +115,7 @@ class PostgresConnections:
         pool.close(timeout=0.1)
 
     def _prepare(self, connection: Connection) -> None:
-        """Make the tables, rename those of version 0.1, and check the shop; once in a process."""
+        """Make the tables, rename those of version 0.1, and check the shop; once per process."""
         if self._is_prepared:
             return
         with connection.transaction():

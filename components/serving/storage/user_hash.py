@@ -18,5 +18,5 @@ def version_slots(user_ids: Iterable[str]) -> list[int]:
 
 
 def tombstone(user_id: str) -> str:
-    """Return what stays of a deleted user: a digest, from which the id cannot be read."""
+    """Return the tombstone of a deleted user: a digest that does not reveal the id."""
     return sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()

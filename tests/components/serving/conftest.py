@@ -80,7 +80,7 @@ def bundle(built: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def remake(bundle: Path, tmp_path: Path) -> Remake:
-    """Return a function that makes another bundle: files replaced, the manifest honest about them."""
+    """Return a function that makes another bundle: files replaced, the manifest updated."""
 
     def call(name: str, files: dict[str, bytes] | None = None, **info: object) -> Path:
         folder = tmp_path / name
@@ -105,7 +105,7 @@ def registry(bundle: Path) -> FakeRegistry:
 
 @pytest.fixture
 def watcher(registry: FakeRegistry, params: Params, tmp_path: Path) -> ModelWatcher:
-    """Return the follower, its first poll done."""
+    """Return the watcher after its first poll."""
     watcher = ModelWatcher(registry, tmp_path / "serving", params.serving.poll_s, ServiceMetrics())
     watcher.folder.mkdir()
     watcher.poll()
@@ -124,7 +124,7 @@ def postgres() -> Iterator[Postgres]:
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    # pytest's own folder is closed to the user postgres whenever another pytest starts
+    # not pytest's folder: another pytest makes it inaccessible to the user postgres when it starts
     with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:
         server = Postgres(Path(folder), programs)
         server.start()

@@ -24,7 +24,7 @@ class Postgres:
     """One cluster in a folder."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
-        """folder: empty, in one that every user can reach: PostgreSQL refuses to run as root."""
+        """folder: empty, accessible to every user: PostgreSQL refuses to run as root."""
         self.folder, self.programs = folder, programs
         self.as_user: list[str] = []
         if os.getuid() == 0:

@@ -96,7 +96,7 @@ def free_port() -> int:
 
 @contextmanager
 def clients(n: int, ask_again: Callable[[], None]) -> Iterator[None]:
-    """Call it again and again in n threads until the context ends; what it raises there is raised here."""
+    """Call it repeatedly in n threads until the context ends; an error of a thread is raised here."""
     stop = threading.Event()
 
     def repeat() -> None:

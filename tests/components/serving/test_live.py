@@ -37,7 +37,7 @@ RELOADS = 50
 
 @pytest.fixture(autouse=True)
 def _mlflow_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the variables that the first connection to MLflow sets end with the test."""
+    """Remove the variables that the first connection to MLflow sets, after the test."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
 
@@ -92,7 +92,7 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
             registry.move("champion", None)
             time.sleep(0.3)
             database = home / "mlflow.db"
-            database.rename(home / "gone.db")  # unreachable: what was a registry is a folder
+            database.rename(home / "gone.db")  # unreachable: a folder replaces the database
             database.mkdir()
             time.sleep(1)
             wait_until_version(port, good, 1)
@@ -162,8 +162,8 @@ def test_workers_killed_under_load_lose_no_acknowledged_event(
     assert {(user, f"sku-{n}") for user, n in stored} <= found
 
 
-def test_an_overloaded_service_sheds_and_recovers(shop: tuple[Path, int]) -> None:
-    """Every history is another one, so that each list has to be made; two may wait."""
+def test_an_overloaded_service_refuses_requests_and_recovers(shop: tuple[Path, int]) -> None:
+    """Every history is different, so that no list is cached; the queue holds two."""
     home, port = shop
     statuses: Counter[int] = Counter()
     numbers = itertools.count()

@@ -1,4 +1,4 @@
-"""Metrics: they count, name no user, and are aggregated over processes."""
+"""Metrics: they count, contain no user, and are aggregated over processes."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ print(metrics.render().decode())
 """
 
 
-def test_metrics_count_and_name_no_user(client: TestClient) -> None:
+def test_metrics_count_and_contain_no_user(client: TestClient) -> None:
     client.post("/recommend", json={"user_id": "ann-the-user"})
     client.get("/nothing/ann-the-user")
     text = client.get("/metrics").text

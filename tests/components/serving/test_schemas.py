@@ -1,4 +1,4 @@
-"""Bounds on requests."""
+"""Validation of requests."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -42,7 +42,7 @@ def test_without_a_configured_token_every_admin_call_is_refused(watcher: ModelWa
             assert client.post("/admin/reload", headers={"Authorization": header}).status_code == 401
 
 
-def test_the_audit_log_names_no_user_and_no_token(client: TestClient, watcher: ModelWatcher) -> None:
+def test_the_audit_log_contains_no_user_and_no_token(client: TestClient, watcher: ModelWatcher) -> None:
     client.post("/events", json={"events": [{"user_id": "ann", "item_id": "sku-1", "event": "view"}]})
     assert client.post("/admin/forget", json={"user_id": "ann"}, headers=BEARER).json() == {"events": 1}
     assert client.post("/recommend", json={"user_id": "ann"}).json()["reason"] == "no history"
@@ -58,7 +58,7 @@ def test_revert_to_the_previous_version(client: TestClient, registry: FakeRegist
     registry.put(remake("second"))
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 2}
     assert client.post("/admin/revert", headers=BEARER).json() == {"version": 1}
-    assert client.post("/admin/reload", headers=BEARER).json() == {"version": 1}  # the alias still names the other
+    assert client.post("/admin/reload", headers=BEARER).json() == {"version": 1}  # the alias still names version 2
     assert client.get("/readyz").json()["version"] == 1
     registry.put(remake("third"))
     assert client.post("/admin/reload", headers=BEARER).json() == {"version": 3}
@@ -80,7 +80,7 @@ def test_foreign_hosts_and_origins_are_refused(client: TestClient, headers: dict
     assert client.get("/livez", headers=headers).status_code == 200  # probes are answered under any name
 
 
-def test_any_host_is_allowed_by_a_star(watcher: ModelWatcher, params: Params) -> None:
+def test_a_star_allows_any_host(watcher: ModelWatcher, params: Params) -> None:
     with serving_client(watcher, params, allowed_hosts=["*"]) as client:
         assert client.post("/recommend", json={}, headers={"Host": "shop.example"}).status_code == 200
 

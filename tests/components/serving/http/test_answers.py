@@ -20,7 +20,7 @@ ITEMS = [
 @pytest.mark.parametrize("experiment", [None, "spring"])
 @pytest.mark.parametrize("reason", [None, 'read as "红茶壶"'])
 @pytest.mark.parametrize("items", [ITEMS, []])
-def test_the_body_is_what_the_schema_writes(experiment: str | None, reason: str | None, items: list[Item]) -> None:
+def test_the_body_equals_the_json_of_the_schema(experiment: str | None, reason: str | None, items: list[Item]) -> None:
     served = ServedModel(7, object.__new__(Bundle))
     variant = Variant(served, "new" if experiment else None, experiment)
     response = build_answer("r-1", variant, RenderedList(render_items(items), "ease", reason))

@@ -46,7 +46,7 @@ def test_probes(client: TestClient) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
     ready = client.get("/readyz")
     assert ready.status_code == 200
-    assert ready.json()["version"] == 1  # promotion waits for it
+    assert ready.json()["version"] == 1  # promotion waits for this value
     assert ready.json()["model"] == "ease"
 
 
@@ -64,7 +64,9 @@ def test_not_ready_before_the_first_champion(registry: FakeRegistry, params: Par
         assert client.get("/readyz").status_code == 200
 
 
-def test_overload_is_shed_and_recovers(watcher: ModelWatcher, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_beyond_the_queue_are_refused_until_it_drains(
+    watcher: ModelWatcher, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, may_score = scoring.score_users, threading.Event()
 
     def wait_and_score(*args: object) -> object:
@@ -90,7 +92,7 @@ def test_overload_is_shed_and_recovers(watcher: ModelWatcher, params: Params, mo
         assert client.post("/recommend", json={}).status_code == 200
 
 
-def test_an_address_in_use_says_what_to_do() -> None:
+def test_the_error_for_an_address_in_use_gives_advice() -> None:
     with _listening("127.0.0.1", 0) as taken, pytest.raises(ParamsError, match=r"serving\.port"):
         _listening("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(ParamsError, match=r"serving\.host"):
@@ -104,7 +106,7 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     script = client.get("/page.js").text
     assert "://" not in script
     assert "innerHTML" not in script  # titles are set as text
-    assert "script-src" not in reply.headers["content-security-policy"]  # default-src 'self' holds
+    assert "script-src" not in reply.headers["content-security-policy"]  # default-src 'self' applies
 
 
 def test_openapi_describes_the_routes(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Connections that come at once are shared out among processes: each takes one at a time, and none is lost."""
+"""Simultaneous connections are distributed over processes: each accepts one at a time, none is lost."""
 
 import asyncio
 import multiprocessing
@@ -21,7 +21,7 @@ N = 60
 
 
 async def count_ticks(listener: Listener, backlog: int) -> int:
-    """Return in how many turns of the event loop N connections that wait are taken."""
+    """Return the number of event loop turns in which N waiting connections are accepted."""
     took: list[int] = []
     ticks = 0
 
@@ -61,11 +61,11 @@ def test_asyncio_accepts_as_many_per_turn_as_its_backlog() -> None:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_the_kernel_holds_connections_while_the_loop_is_busy(loop: LoopName) -> None:
+def test_the_kernel_queues_connections_while_the_loop_is_busy(loop: LoopName) -> None:
     async def connect_from_a_busy_loop() -> int:
         listener = open_listener("127.0.0.1", 0)
         async with await asyncio.start_server(lambda *_: None, sock=listener, backlog=loop_backlog(loop)):
-            held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # nobody accepts
+            held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # none is accepted
             for one in held:
                 one.close()
         return len(held)
@@ -80,7 +80,7 @@ def test_the_loop_is_the_one_that_uvicorn_would_choose() -> None:
 
 
 def answer(listener: Listener) -> None:
-    """Tell each connection who took it, as a worker of uvicorn would."""
+    """Send the process name to each connection, as a stand-in for a uvicorn worker."""
 
     async def serve() -> None:
         async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,7 +95,7 @@ def answer(listener: Listener) -> None:
     asyncio.run(serve())
 
 
-def test_all_processes_take_connections_from_it() -> None:
+def test_all_processes_accept_connections_from_the_listener() -> None:
     listener = open_listener("127.0.0.1", 0)
     port = listener.getsockname()[1]
     spawn = multiprocessing.get_context("spawn")
@@ -121,7 +121,7 @@ def test_all_processes_take_connections_from_it() -> None:
 def test_a_short_backlog_does_not_shorten_the_queue_in_the_kernel() -> None:
     with open_listener("127.0.0.1", 0) as listener:
         listener.listen(1)
-        held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # nobody accepts
+        held = [socket.create_connection(listener.getsockname(), timeout=2) for _ in range(200)]  # none is accepted
         assert len(held) == 200 < KERNEL_BACKLOG
         for one in held:
             one.close()

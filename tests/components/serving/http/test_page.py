@@ -41,7 +41,7 @@ STATUS = {
 
 @pytest.fixture
 def address(watcher: ModelWatcher, params: Params, tmp_path: Path) -> Iterator[str]:
-    """Return where the service listens."""
+    """Return the address of the service."""
     service = make_service(watcher, params)
     app = make_app(service, Admin(service, None, tmp_path / "audit.jsonl"), lambda: STATUS)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -58,7 +58,7 @@ def address(watcher: ModelWatcher, params: Params, tmp_path: Path) -> Iterator[s
 
 @pytest.fixture
 def page(address: str) -> Iterator[Page]:
-    """Return the page, opened in English; what it logs as an error fails the test."""
+    """Return the page, opened in English; an error in its log fails the test."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with sync_playwright() as playwright:

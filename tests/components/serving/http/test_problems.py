@@ -1,4 +1,4 @@
-"""Every wrong request gets a problem that says where, and never what was sent."""
+"""Every invalid request gets a problem that names the field, and never contains request data."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_wrong_paths_get_a_problem(client: TestClient, method: str, path: str, s
         assert reply.json()["status"] == status
 
 
-def test_a_problem_says_where_and_never_what_was_sent(client: TestClient) -> None:
+def test_a_problem_names_the_field_and_contains_no_request_data(client: TestClient) -> None:
     sent = {"history": [GOOD, {"item_id": "sku-1", "event": "secret-word"}], "secret-field": 1}
     problem = client.post("/recommend", json=sent).json()
     assert {e["where"] for e in problem["errors"]} == {"body.history.1.event", "body.(unknown field)"}

@@ -1,4 +1,4 @@
-"""Connections that never finish are closed; those that go on are not."""
+"""Connections that never complete a request are closed; others are not."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ class ShortTimeoutProtocol(BoundedProtocol):
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer after longer than a head may take."""
+    """Answer after more than the timeout of a head."""
     await asyncio.sleep(0.5 if scope["path"] == "/slow" else 0)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
@@ -65,13 +65,13 @@ def read_until_closed(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", HEAD])
-def test_a_head_that_does_not_end_is_cut(port: int, sent: bytes) -> None:
+def test_an_incomplete_head_times_out(port: int, sent: bytes) -> None:
     with connect(port) as connection:
         connection.sendall(sent)
         assert read_until_closed(connection) == b""
 
 
-def test_a_head_sent_byte_by_byte_is_cut_too(port: int) -> None:
+def test_a_head_sent_byte_by_byte_times_out(port: int) -> None:
     with connect(port) as connection:
         sent = 0
         with suppress(OSError):
@@ -82,7 +82,7 @@ def test_a_head_sent_byte_by_byte_is_cut_too(port: int) -> None:
         assert 0 < sent < 10 * len(HEAD)  # cut long before the end: after 0.3 s, at 0.02 s a byte
 
 
-def test_a_slow_answer_and_a_second_request_are_not_cut(port: int) -> None:
+def test_a_slow_answer_and_a_second_request_do_not_time_out(port: int) -> None:
     with connect(port) as connection:
         for path in (b"/slow", b"/slow", b"/"):
             connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: shop\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The shop's routes end to end: an event changes the next list, answers name their model, errors their cause."""
+"""The shop's routes end to end: an event changes the next list; answers contain the model, errors the cause."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_products_bought_together(client: TestClient) -> None:
     assert client.post("/bundle", json={"item_id": "gone"}).status_code == 404
 
 
-def test_rank_without_a_ranker_says_so(client: TestClient) -> None:
+def test_rank_without_a_ranker_is_an_error_with_the_reason(client: TestClient) -> None:
     reply = client.post("/rank", json={"user_id": "ann", "item_ids": ["sku-1"]})
     assert reply.status_code == 404
     assert "no ranker" in reply.json()["detail"]

@@ -1,4 +1,4 @@
-"""What a service answers while its event store is unavailable."""
+"""Checks of answers while the event store is unavailable."""
 
 import time
 from typing import Any
@@ -10,13 +10,13 @@ from tests.components.serving.support import ids, recommend
 
 
 def check_answers_without_store(one: TestClient, other: TestClient, last: dict[str, Any]) -> None:
-    """Check all routes. last: what `one` answered to ann before; it knows the stock, too."""
+    """Check all routes. last: the list of `one` for ann before; the stock was read, too."""
     cached = recommend(one, user_id="ann", k=4)
     assert (ids(cached), cached["model"], cached["reason"]) == (ids(last), "ease", STORE_UNAVAILABLE)
     unknown = recommend(other, user_id="bob", k=4)
     assert (unknown["model"], unknown["reason"], len(ids(unknown))) == ("popularity", STORE_UNAVAILABLE, 4)
     in_stock = recommend(one, user_id="ann", k=4, filters={"in_stock": True})
-    assert in_stock["reason"] == STORE_UNAVAILABLE  # by the stock that was read last
+    assert in_stock["reason"] == STORE_UNAVAILABLE  # from the last stock read
     found = other.post("/search", json={"query": "shoe", "user_id": "ann", "k": 3})
     assert found.status_code == 200, found.text
     event = {"user_id": "ann", "item_id": "sku-5", "event": "view"}
@@ -32,6 +32,6 @@ def check_answers_without_store(one: TestClient, other: TestClient, last: dict[s
 
 
 def wait_until_store_answers(client: TestClient) -> None:
-    """Wait for the store that runs again; the test's own time limit ends a service that does not recover."""
+    """Wait until the store answers again; the test's timeout applies if it never does."""
     while client.post("/profile", json={"user_id": "ann"}).status_code == 503:
         time.sleep(0.05)

@@ -44,7 +44,7 @@ def ids(items: list) -> list[str]:
     return [item.item_id for item in items]
 
 
-def test_each_user_gets_products_of_the_own_colour(opened: Bundle) -> None:
+def test_each_user_gets_products_of_their_colour(opened: Bundle) -> None:
     items, model, reason = recommend(opened, RecommendRequest(history=events(1, 3, 5, 7), k=4))
     assert (model, reason) == ("ease", None)
     assert all(int(name.split("-")[1]) % 2 == 1 for name in ids(items))
@@ -85,7 +85,7 @@ def test_a_user_without_known_history_gets_the_fallback(
     assert (model, why, len(items)) == ("popularity", reason, 5)
 
 
-def test_excluded_products_stay_out(opened: Bundle) -> None:
+def test_excluded_products_are_not_listed(opened: Bundle) -> None:
     items, _, _ = recommend(opened, RecommendRequest(history=events(1, 3), k=20, exclude=["sku-5", "gone"]))
     assert "sku-5" not in ids(items)
     assert len(items) == N_ITEMS - 3
@@ -107,7 +107,7 @@ def test_the_fallback_answers_when_the_model_fails(opened: Bundle, monkeypatch: 
     assert "sku-1" not in ids(items)
 
 
-def test_similar_is_near_in_text(opened: Bundle) -> None:
+def test_similar_products_have_similar_texts(opened: Bundle) -> None:
     items, model, _ = similar(opened, SimilarRequest(item_id="sku-1", k=5))
     assert model == "text"
     assert all(int(name.split("-")[1]) % 2 == 1 for name in ids(items))

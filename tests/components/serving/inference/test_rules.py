@@ -80,7 +80,7 @@ def test_a_rule_matches_products(catalogue_filter: CatalogueFilter, rule: str, l
         ("(" * 240 + "price < 1" + ")" * 240, "could not be read"),
     ],
 )
-def test_a_text_that_is_no_rule_is_refused_with_the_place_and_the_reason(
+def test_a_text_that_is_no_rule_is_refused_with_position_and_reason(
     catalogue_filter: CatalogueFilter, rule: str, says: str | None
 ) -> None:
     if says is None:

@@ -1,4 +1,4 @@
-"""Batches, the cache, the bounded queue, and failures: every request that waits gets a list or an error."""
+"""Batches, the cache, the bounded queue, and failures: every waiting request gets a list or an error."""
 
 import threading
 from concurrent.futures import Future
@@ -42,7 +42,7 @@ def test_a_history_is_scored_once(opened: Bundle, monkeypatch: pytest.MonkeyPatc
     may_score.set()
     lists = [wait_for(scored) for scored in pending]
     assert sum(batch_sizes) == 3
-    assert len(batch_sizes) <= 2  # those that waited were one batch
+    assert len(batch_sizes) <= 2  # waiting requests form one batch
     assert lists[0].items.tolist() == lists[2].items.tolist()
     assert isinstance(scorer.submit(opened, build_user(opened, rows(3))), ScoredList)
     assert isinstance(scorer.submit(opened, build_user(opened, rows(1))), Future)  # the cache holds two lists

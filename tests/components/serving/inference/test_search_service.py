@@ -1,4 +1,4 @@
-"""Search by one bundle: with and without an encoder, with and without a user."""
+"""Search in one bundle: with and without an encoder, with and without a user."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def search_ids(search_service: SearchService, query: str, user: object = None) -
     return [item.item_id for item in search_service.search(query, user, 6, None).items]  # type: ignore[arg-type]
 
 
-def test_without_an_encoder_words_alone_count(search_service: SearchService) -> None:
+def test_without_an_encoder_search_uses_words_only(search_service: SearchService) -> None:
     assert search_service.encoder is None
     assert all(int(i.split("-")[1]) % 2 == 1 for i in search_ids(search_service, "red"))
 
@@ -50,7 +50,7 @@ def test_vectors_find_what_no_word_matches_and_are_cached(search_service: Search
     assert search_ids(search_service, "another") == search_ids(search_service, "another")  # a vector of NaN is ignored
 
 
-def test_the_history_of_the_user_counts(search_service: SearchService) -> None:
+def test_the_history_of_the_user_changes_the_order(search_service: SearchService) -> None:
     user = build_user(search_service.bundle, [HistoryRow(f"sku-{i}", "view", None) for i in (1, 3, 5)])
     cold_user = build_user(search_service.bundle, [])
     assert search_ids(search_service, "thing", user) != search_ids(search_service, "thing")

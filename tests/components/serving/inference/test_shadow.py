@@ -1,4 +1,4 @@
-"""Shadow traffic: the challenger's lists are compared with what was sent, and never sent."""
+"""Shadow traffic: the challenger's lists are compared with the sent lists, and never sent."""
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher

@@ -1,4 +1,4 @@
-"""Reads of the store: the request's own history first, a bounded queue, the last stock while the store fails."""
+"""Reads of the store: the request's own history first, a bounded queue, the last stock read while the store fails."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ def test_the_history_of_the_request_comes_before_the_stored_one(store: SqliteEve
     assert asyncio.run(reader.rows(UserOrHistory(), 2)) == []
 
 
-def test_the_last_stock_counts_while_the_store_is_unavailable(
+def test_the_last_stock_read_is_used_while_the_store_is_unavailable(
     store: SqliteEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> dict[str, float]:

@@ -23,7 +23,7 @@ class Switch:
 
 @pytest.fixture(params=[True, False], ids=["read in the event loop", "read in threads"])
 def switch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Switch:
-    """Make stores that can fail; they are read as a file is, or as a database is."""
+    """Make stores that can fail, local ones (as a file) or remote ones (as a database)."""
     switch = Switch()
 
     def unless_failing(method: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The canary: stopped where it breaks its bounds, in all processes; a new share lets it begin again."""
+"""The canary: stopped in all processes where it breaks its bounds; a new share restarts it."""
 
 import json
 from pathlib import Path

@@ -48,7 +48,7 @@ def test_a_share_of_users_is_always_the_same_users(canary: TestClient) -> None:
     assert assigned == {user: version for user, (version, _) in arms.items()}
 
 
-def test_an_experiment_goes_before_a_canary_and_ends_when_an_alias_moves(
+def test_an_experiment_precedes_a_canary_and_ends_when_an_alias_moves(
     canary: TestClient, registry: FakeRegistry, remake: Remake, experiment: Experiment
 ) -> None:
     router = canary.service.router  # type: ignore[attr-defined]
@@ -86,7 +86,7 @@ def test_a_share_set_in_one_process_is_followed_by_the_others(
         one.set_canary_share(1.0)
         other.canary.setting.invalidate()  # as if its time to live were over
         for router in (one, other):
-            router.assign("ann", champion)  # a router that sees the share loads the challenger in the background
+            router.assign("ann", champion)  # with a share, the router loads the challenger in the background
             router.watcher.poll()
             variant = router.assign("ann", champion)
             assert (variant.arm, variant.served.version) == (CANARY, 2)

@@ -1,4 +1,4 @@
-"""A new champion serves once it is validated; whatever fails, the last good one goes on serving."""
+"""A new champion serves once it is validated; after any failure, the last good one keeps serving."""
 
 import gc
 import json
@@ -168,7 +168,7 @@ def test_starts_empty_where_the_disk_is_damaged(watcher: ModelWatcher, registry:
     other = restart(watcher)
     assert other.current is None
     other.poll()
-    assert other.current is not None or damage == "no bundle"  # Shelf.fetch keeps what is there, the registry does not
+    assert other.current is not None or damage == "no bundle"  # FakeRegistry.fetch does not repair a folder that exists
 
 
 def test_polls_in_the_background_and_stops(

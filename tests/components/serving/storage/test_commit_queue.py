@@ -11,7 +11,7 @@ def rows(n: int) -> list[Row]:
     return [(k,) for k in range(n)]
 
 
-def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+def test_rows_that_arrive_during_a_commit_share_the_next_one() -> None:
     sizes, begun, go_on = list[list[int]](), Event(), Event()
 
     def commit(parts: list[list[Row]]) -> list[int]:
@@ -30,7 +30,7 @@ def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
     assert sizes == [[1], [2, 3, MAX_COMMIT_ROWS], [4]]
 
 
-def test_an_error_reaches_every_request_of_the_commit_and_the_thread_lives_on() -> None:
+def test_an_error_reaches_every_request_of_the_commit_and_the_thread_continues() -> None:
     errors: list[Exception] = [OSError("disk full"), ValueError("an id that no store takes")]
 
     def commit(parts: list[list[Row]]) -> list[int]:
@@ -47,7 +47,7 @@ def test_an_error_reaches_every_request_of_the_commit_and_the_thread_lives_on() 
     queue.close(60)
 
 
-def test_closing_commits_what_waits() -> None:
+def test_close_commits_the_waiting_rows() -> None:
     committed = list[Row]()
 
     def commit(parts: list[list[Row]]) -> list[int]:

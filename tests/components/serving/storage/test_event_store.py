@@ -26,7 +26,7 @@ Open = Callable[[], EventStore]
 
 @pytest.fixture(params=["file", "database"])
 def url(request: pytest.FixtureRequest) -> str | None:
-    """Return where the store is; None is a file."""
+    """Return the address of the store; None means a file."""
     return request.getfixturevalue("postgres").create_database() if request.param == "database" else None
 
 
@@ -108,7 +108,9 @@ def test_two_processes_that_write_the_same_at_once_count_it_once(opened: Open) -
     assert len(stores[0].history("ann", 1000)) == 430
 
 
-def test_killed_while_it_writes_it_has_all_that_it_acknowledged(url: str | None, opened: Open, tmp_path: Path) -> None:
+def test_a_process_killed_while_writing_loses_no_acknowledged_event(
+    url: str | None, opened: Open, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path), url or "", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -118,7 +120,7 @@ def test_killed_while_it_writes_it_has_all_that_it_acknowledged(url: str | None,
     store = opened()
     stored = {e.at for user in store.find_users("", 100) for e in store.history(user, 10**6)}
     assert set(acknowledged) <= stored
-    assert len(stored) <= len(acknowledged) + 1  # the one that was on its way
+    assert len(stored) <= len(acknowledged) + 1  # the one in flight
 
 
 def test_deleted_users_and_old_events_are_gone(opened: Open) -> None:
@@ -145,7 +147,7 @@ def test_users_by_prefix(opened: Open, names: set[str], prefix: str) -> None:
     store.close()
 
 
-def test_the_newest_stock_wins(opened: Open) -> None:
+def test_an_older_stock_does_not_replace_a_newer_one(opened: Open) -> None:
     store = opened()
     store.set_stock({"a": 3, "b": 0}, at=10)
     store.set_stock({"a": 5}, at=9)

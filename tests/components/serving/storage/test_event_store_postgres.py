@@ -31,7 +31,7 @@ def store(postgres: Postgres) -> Iterator[PostgresEventStore]:
     store.close()
 
 
-def test_connections_that_were_cut_are_made_again(store: PostgresEventStore, server: Postgres) -> None:
+def test_lost_connections_are_replaced(store: PostgresEventStore, server: Postgres) -> None:
     store.put(make_events(1)).result()
     for n in range(2, 5):
         assert len(store.history("ann", 5)) == n - 1
@@ -41,7 +41,7 @@ def test_connections_that_were_cut_are_made_again(store: PostgresEventStore, ser
         assert store.put(make_events(n)).result() == 1
 
 
-def test_a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged(server: Postgres, tmp_path: Path) -> None:
+def test_a_killed_and_restarted_server_has_all_acknowledged_events(server: Postgres, tmp_path: Path) -> None:
     url = server.create_database()
     command = [sys.executable, "-c", WRITER, str(tmp_path), url, "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -49,7 +49,7 @@ def test_a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged(se
         acknowledged = [int(process.stdout.readline()) for _ in range(200)]
         server.kill()
         acknowledged += [int(line) for line in process.stdout.read().split()]
-        assert process.wait() != 0  # the one that was on its way got an error
+        assert process.wait() != 0  # the event in flight got an error
     store = PostgresEventStore(url, "shop", 4)
     with pytest.raises(StoreError):
         store.history("u1", 5)

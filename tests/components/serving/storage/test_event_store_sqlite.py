@@ -8,7 +8,7 @@ from components.errors import ContractError
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 
 
-def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"no database " * 100)
     with pytest.raises(ContractError, match="move the file away"):
         SqliteEventStore(tmp_path / "state.db")

@@ -45,7 +45,7 @@ def test_lists_beyond_the_bound_are_dropped_whole_and_counted(tmp_path: Path) ->
     assert log.metrics.registry.get_sample_value("carousel_exposures_dropped_total") == 3
 
 
-def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_delays_exposures_and_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused, written = module.write_exposures, [], Event()
 
     def refuse_twice(path: Path, rows: list[Exposure]) -> None:

@@ -21,7 +21,7 @@ def test_an_address_decides_between_file_and_database(tmp_path: Path) -> None:
     database.close()
 
 
-def test_without_the_driver_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_the_driver_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "components.serving.storage.event_store_postgres")
     monkeypatch.delitem(sys.modules, "components.serving.storage.postgres_connections")

@@ -1,4 +1,4 @@
-"""Connections while the database is away, deadlocked or busy: calls fail at once, and it is tried again in time."""
+"""Connections while the database is down, deadlocked or busy: calls fail at once, with later attempts."""
 
 from collections.abc import Callable
 from threading import Barrier, Thread
@@ -79,7 +79,7 @@ def test_two_transactions_that_wait_for_each_other_both_succeed(postgres: Postgr
     connections.close()
 
 
-def test_connections_are_bounded_and_kept(postgres: Postgres) -> None:
+def test_connections_are_bounded_and_reused(postgres: Postgres) -> None:
     connections = PostgresConnections(postgres.create_database(), "shop", 2)
     ours = "application_name = 'carousel' AND datname = current_database()"
     sql = f"SELECT pg_backend_pid(), count(*) FROM pg_stat_activity WHERE {ours}"
