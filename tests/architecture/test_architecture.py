@@ -18,7 +18,7 @@ def test_no_pickle_and_no_remote_code(path: Path) -> None:
     assert "weights_only=False" not in text
 
 
-def test_nothing_that_runs_write_is_tracked() -> None:
+def test_outputs_of_runs_are_not_tracked() -> None:
     names = [
         "data/raw/x",
         "reports/x",

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Names that this code once used for many different things; an identifier says what it is in the field's terms.
+# Names that this code once used with several meanings; use the field's terms instead.
 BANNED = {
     "told", "tell", "kept", "beside", "apart", "standing", "lacking", "came", "happened", "asked", "away", "people",
     "desk", "shelf", "dear", "here", "whole", "turned_away", "take_in", "tried", "warmth", "knobs", "lend", "lenders",
     "newcomers", "likes", "barred", "place", "mend", "nothing",
 }  # fmt: skip
 MAX_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 300, 50, 8
-FLAT_FORMS = {"flows/retrain.py: retrain"}  # Prefect makes a form of the arguments of a flow, which must stay flat
+FLAT_FORMS = {"flows/retrain.py: retrain"}  # Prefect builds a form from a flow's arguments, which must stay flat
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

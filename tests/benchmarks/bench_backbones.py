@@ -1,14 +1,14 @@
-"""Language models in one table: the original, adapted ones, smaller ones, a decoder, and plain counts of words.
+"""Language models in one table: the original, adapted ones, smaller ones, a decoder, and TF-IDF.
 
     python tests/benchmarks/bench_backbones.py --folder DIR            (a finished run: data/snapshot, data/split)
     python tests/benchmarks/bench_backbones.py --beauty DIR            (interactions.csv.gz and items.csv.gz)
         [--steps 25 100] [--set a.b=c] [--cache DIR]
 
-For each: the size of its weights; the time of one text on one thread, and texts per second in batches, both against
-the original in the same run; and NDCG@10 of nearest texts (the model `content`) on validation and test, with the gain
-over the original (95 %, paired over users). `adapted N`: continued pretraining for N steps on the shop's own texts.
-`int8` and `distilled` are made of the last adapted one. The decoder is a GPT-2 of random weights, two layers, that
-learned the next word for as many steps. `words` is TF-IDF, cut to as many numbers by an SVD. Nothing is chosen here.
+For each: the size of its weights; the time of one text on one thread, and texts per second in batches, both against the
+original in the same run; and NDCG@10 of nearest texts (the model `content`) on validation and test, with the gain over
+the original (95 %, paired over users). `adapted N`: continued pretraining for N steps on the shop's own texts. `int8`
+and `distilled` are made from the last adapted model. The decoder is a GPT-2 with two layers and random weights,
+pretrained for as many steps. `words` is TF-IDF, reduced to the same dimension by an SVD. Nothing is selected here.
 """
 
 import argparse
@@ -40,12 +40,12 @@ from components.recommenders.content import ContentRecommender
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WINDOWS = ("validation", "test")
-TIMED, RATED = 60, 512  # texts read one by one, texts read in batches
+TIMED, RATED = 60, 512  # texts encoded one by one, texts encoded in batches
 
 
 @dataclass(frozen=True)
 class World:
-    """What the models are asked."""
+    """The data that all models are evaluated on."""
 
     params: Params
     train: Interactions
@@ -108,7 +108,7 @@ def print_row(name: str, cells: list[str], ndcg: dict[str, FloatArray], base: di
 
 
 def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Path) -> None:
-    """Make and measure one model after the other, and print its row."""
+    """Make and measure each model in order, and print its row."""
     params, texts = world.params, world.catalogue.text
     language, original = params.language, resolve_model(params.language.model)
     some = [text for text in texts if text]

@@ -4,8 +4,8 @@
 
 Leave-one-out: trained on all but each user's last two items; the last but one is for tuning (`--validation`), the last
 is the test, with everything before it as history. All 12,101 items are ranked, seen ones excluded. With further seeds
-the models that draw numbers are fitted again. DIR holds interactions.csv.gz and items.csv.gz;
-examples/amazon_beauty/README.md says where they come from. The hybrid blends the other models that are asked for. The
+the models that depend on the seed are fitted again. DIR holds interactions.csv.gz and items.csv.gz;
+examples/amazon_beauty/README.md says where they come from. The hybrid blends the other models in --models. The
 first run encodes 12,082 titles: a minute or more. Exits 1 when a model stays below
 its floor of NDCG@10 on the test: EASE .043, sequence .050, hybrid .064.
 """
@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Print one row a model; return 1 when a floor is missed."""
+    """Print one row per model; return 1 when a floor is missed."""
     asked = arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     params = load(CHECKOUT / "params.yaml", [OVERLAY], asked.overrides)

@@ -1,9 +1,9 @@
-"""Amazon Beauty by month: trained on what came before, judged on each month of 2014, and print the tables as Markdown.
+"""Amazon Beauty by month: trained on earlier events, tested on each month of 2014; prints the tables as Markdown.
 
     python tests/benchmarks/bench_beauty_months.py --data DIR [--months 2014-01 2014-02 ...] [--set a.b=c]
 
-Each month is a split of its own by global time: the month is the test window, the 28 days before it the validation
-window, and all 12,101 items are ranked, whether sold before or not. Knobs are those of the leave-one-out example.
+Each month is a separate split by global time: the month is the test window, the 28 days before it the validation
+window, and all 12,101 items are ranked, whether sold before or not. Parameters are those of the leave-one-out example.
 DIR holds interactions.csv.gz and items.csv.gz; examples/amazon_beauty/README.md says where they come from. With
 `--folder` the split and the models of each month are kept. Exits 1 when the hybrid is not above the best simple
 model over all months together, or a model that reads texts is not above popularity on new items.
@@ -51,7 +51,7 @@ def slices(users: Users, trained: BoolArray) -> dict[str, BoolArray]:
 
 
 def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Path) -> Values:
-    """Fit every model on what came before the month and return what each gave in it."""
+    """Fit every model on the events before the month and return its metrics in the month."""
     params = of_month(month, params)
     folder.mkdir(parents=True)
     split = split_data(asked.data, params, folder)
@@ -83,7 +83,7 @@ def row(month: str, values: Values, seed: int) -> str:
 
 
 def main() -> int:
-    """Print a row a month, then each model over all months; return 1 when a promise is not kept."""
+    """Print a row per month, then each model over all months; return 1 when a check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of interactions.csv.gz and items.csv.gz")
     parser.add_argument("--months", nargs="+", default=MONTHS, choices=MONTHS)

@@ -1,8 +1,8 @@
-"""Count the drift verdict's alarms on simulated shops whose taste moves on a known date, and on shops that stay.
+"""Count the drift verdict's alarms on simulated shops whose tastes shift on a known date, and on shops without a shift.
 
     python tests/benchmarks/bench_drift.py [--seeds 11 12 13 14 15]
 
-Prints a Markdown table: pairs of windows before the shift, one before and one after, and any pair where no taste moves.
+Prints a Markdown table: pairs of windows before the shift, pairs around it, and pairs in shops without one.
 """
 
 import argparse

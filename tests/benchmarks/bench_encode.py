@@ -1,4 +1,4 @@
-"""Time the encoder against sentence-transformers' `encode`: the same model, texts, batch size and threads, in turns.
+"""Time the encoder against sentence-transformers' `encode`: the same model, texts, batch size and threads, alternating.
 
     python tests/benchmarks/bench_encode.py [--texts 4000] [--rounds 3] [--titles FILE.csv.gz]
 
@@ -55,7 +55,7 @@ def rate(encode: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> tuple[
 
 
 def main() -> int:
-    """Print the table; return 1 when ours is the slower one."""
+    """Print the table; return 1 when ours is slower."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""Are the statements of experiments true? A/A tests with daily looks; off-policy estimates of a known value.
+"""Error rates of experiments: A/A tests with daily looks, and off-policy estimates of a known value.
 
     python tests/benchmarks/bench_experiments.py --folder RUN [--bandit DIR]
 

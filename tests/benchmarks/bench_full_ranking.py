@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_full_ranking.py [--users 20000] [--items 12000] [--dim 128] [--rounds 5]
 
-Both rank all items and leave out what each user had (20 events), with as many threads as there are cores; they take
-turns. The peak of memory stands beside what all users' scores together would take. Exits 1 when ours takes more than
-twice as long, or as much memory as a tenth of all scores.
+Both rank all items except those in each user's history (20 events), with one thread per core; they alternate. The peak
+memory is compared with the size of all users' scores. Exits 1 when ours takes more than twice as long, or uses at least
+a tenth of that size.
 """
 
 import argparse
@@ -29,7 +29,7 @@ K, EVENTS_PER_USER = 10, 20
 
 
 class Given(BaseRecommender):
-    """A model of given vectors: what is left is the ranking."""
+    """A model with fixed vectors, so that only the ranking is measured."""
 
     name: ClassVar[str] = "given"
 
@@ -80,7 +80,7 @@ def peer(users: FloatArray, items: FloatArray) -> Any:
 
 
 def seconds(call: Any) -> float:
-    """Return how long the call takes."""
+    """Return the duration of the call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
@@ -106,7 +106,7 @@ def main() -> int:
     ratios = []
     for turn in range(size.rounds):
         one = seconds(lambda: ours.recommend(who, K))
-        with threadpool_limits(1, "blas"):  # as implicit asks: its own threads stand above BLAS
+        with threadpool_limits(1, "blas"):  # as implicit recommends: it has its own threads
             other = seconds(lambda: theirs.recommend(np.arange(size.users), had, N=K, filter_items=[0]))
         ratios.append(one / other)
         print(f"round {turn + 1}: ours {one:.2f} s, implicit {other:.2f} s, ratio {ratios[-1]:.2f}", flush=True)

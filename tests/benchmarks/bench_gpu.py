@@ -1,12 +1,12 @@
-"""Fine-tuning on a GPU beside the CPU of the same machine: seconds of an epoch (with its validation), quality, memory.
+"""Fine-tuning on a GPU against the CPU of the same machine: seconds of an epoch (with its validation), quality, memory.
 
     python tests/benchmarks/bench_gpu.py [--users 8000] [--large 1000000] [--epochs 2]
 
-A shop with tastes in it: products in 400 groups, each user keeps to three of them, popularity falls by rank. 12,000
-products are learned by the whole softmax on CPU (32 bits) and on GPU (bf16-mixed), with the batch of params.yaml and
-with one sixteen times as large; --large products by the sampled softmax on the GPU. NDCG@10 of held-out last events is
-beside what popularity alone reaches. Exits 1 where the GPU learns less than 95 % of what the CPU does, is slower, or
-where the large catalogue does not beat popularity. Without a GPU it says so and exits 2.
+A synthetic shop: products in 400 groups, each user buys from three of them, popularity falls by rank. 12,000 products
+are trained with the full softmax on the CPU (float32) and the GPU (bf16-mixed), with the batch size of params.yaml and
+sixteen times that; --large products with the sampled softmax on the GPU. NDCG@10 of held-out last events is compared
+with that of popularity. Exits 1 where the GPU reaches less than 95 % of the CPU's NDCG@10, is slower, or where the
+large catalogue does not beat popularity. Without a GPU it prints a message and exits 2.
 """
 
 import argparse
@@ -32,7 +32,7 @@ GROUPS, DIM, EVENTS, ASKED = 400, 64, 20, 2000
 
 
 def shop(n_items: int, n_users: int) -> tuple[Interactions, Catalogue, Users]:
-    """Return a planted shop: training events, products, and users who are asked for the event that was held out."""
+    """Return a synthetic shop: training events, products, and users with their held-out event as target."""
     rng = np.random.default_rng(0)
     group = rng.permutation(n_items + 1) % GROUPS
     members = [np.flatnonzero(group[1:] == g) + 1 for g in range(GROUPS)]
@@ -80,7 +80,7 @@ def rows(items: np.ndarray, times: np.ndarray) -> Ragged:
 def train(
     params: Params, data: tuple[Interactions, Catalogue, Users], accelerator: str, batch: int, epochs: int
 ) -> tuple[float, float, float]:
-    """Return seconds of an epoch (the first is not counted), NDCG@10 in the end, and GiB of GPU memory at most."""
+    """Return median seconds per epoch (without the first), the best NDCG@10, and the peak GPU memory in GiB."""
     knobs = {"accelerator": accelerator, "batch_size": batch, "max_epochs": epochs + 1, "patience": epochs + 1}
     trainer = params.trainer.model_copy(update=knobs)
     model = SequenceRecommender(params.models.sequence, trainer, params.seed, exclude_seen=False)

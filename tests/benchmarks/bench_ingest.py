@@ -2,11 +2,11 @@
 
     python tests/benchmarks/bench_ingest.py [--events 10000000] [--rounds 3] [--kinds parquet csv] [--folder DIR]
 
-Bare DuckDB reads the typed events, sorts them by time and writes Parquet, then reads these, sorts them by user and
-time and writes Parquet again. Ingest and split do that too, and judge every row, count, look for duplicates, check the
-contract, quarantine, partition by month, write page checksums, and number users and items. Each run is a process of
-its own; bare and ours take turns, so that both see the same machine. Exits 1 where the median ratio is above 2, or
-the peak memory of ours is 4 GiB or more.
+Bare DuckDB reads the typed events, sorts them by time and writes Parquet, then reads these, sorts them by user and time
+and writes Parquet again. Ingest and split do that too, and validate every row, count, find duplicates, check the
+contract, quarantine, partition by month, write page checksums, and index users and items. Each run is a separate
+process; bare and ours alternate, so that the load of the machine affects both. Exits 1 where the median ratio is above
+2, or the peak memory of ours is 4 GiB or more.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def write_events(folder: Path, n: int) -> None:
 
 
 def bare(folder: Path, kind: str, threads: int) -> None:
-    """Read and sort by time, then by user and time, with nothing but DuckDB."""
+    """Read and sort by time, then by user and time, with DuckDB alone."""
     import duckdb
 
     columns = ", ".join(f"{c}: '{t}'" for c, t in TYPES.items())
@@ -81,7 +81,7 @@ def ours(folder: Path, kind: str, threads: int) -> None:
 
 
 def measure(what: str, kind: str, folder: Path, threads: int) -> tuple[float, float, float]:
-    """Run `what` in a process of its own; return its seconds, imports apart, CPU seconds, and peak memory in GiB."""
+    """Run `what` in a separate process; return its seconds without imports, CPU seconds, and peak memory in GiB."""
     command = [
         sys.executable,
         __file__,
@@ -101,7 +101,7 @@ def measure(what: str, kind: str, folder: Path, threads: int) -> tuple[float, fl
 
 
 def run_one(what: str, kind: str, folder: Path, threads: int) -> None:
-    """Do it here, and print seconds, CPU seconds and peak memory as JSON."""
+    """Run it in this process, and print seconds, CPU seconds and peak memory as JSON."""
     import resource
 
     if what == "ours":
@@ -118,7 +118,7 @@ def run_one(what: str, kind: str, folder: Path, threads: int) -> None:
 
 
 def main() -> None:
-    """Make the events once, run both in turns, print ratios, exit 1 above the limits."""
+    """Make the events once, run both alternately, print ratios, exit 1 above the limits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)

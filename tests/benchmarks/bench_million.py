@@ -1,14 +1,14 @@
-"""A million products: how much of the exact lists the ANN index finds, and how fast the service answers from it.
+"""A million products: recall of the ANN index against exact lists, and latency of the service with it.
 
     python tests/benchmarks/bench_million.py [--items 1000000] [--dim 384] [--seconds 20] [--keep FOLDER]
 
-The vectors are synthetic: 3,000 groups on the sphere, numbers that fade like those of text encoders (variance of the
-n-th ~ 1/n), and noise of .7 within a group. The bundle ships the content model; the service of two workers starts from
-it without a registry. Recall is measured beside an exhaustive look at the same vectors, for products (/similar) and for
-the means of histories (/recommend), which lie between groups. Then both routes are asked over HTTP with histories that
-were never asked before, so that every list is made anew: first as fast as two connections can, then at half of that.
---keep leaves the bundle there, and takes it from there the next time. Exits 1 where recall@10 is below .98 or the 99th
-percentile at half of the load is 50 ms or more.
+The vectors are synthetic: 3,000 groups on the sphere, dimensions of falling variance as in text encoders (the n-th has
+~ 1/n), and noise of .7 within a group. The bundle has the content model; the service of two workers starts from it
+without a registry. Recall is measured against exhaustive search over the same vectors, for products (/similar) and for
+the means of histories (/recommend), which lie between groups. Then both routes are requested over HTTP with new
+histories, so that no list is cached: first at the highest rate of two connections, then at half of it. --keep stores
+the bundle in the folder and reuses it the next time. Exits 1 where recall@10 is below .98 or the 99th percentile at
+half of the load is 50 ms or more.
 """
 
 import argparse
@@ -141,7 +141,7 @@ class _Catalogue:
 
 
 def histories(bundle: Bundle, n: int, seed: int) -> list[list[int]]:
-    """Return item_idx that people looked at: most of one or two groups, as far as the vectors say."""
+    """Return synthetic histories of item_idx, most of one or two groups of similar vectors."""
     rng = np.random.default_rng(seed)
     vectors, told = bundle.catalogue.embedding, []
     assert vectors is not None
@@ -153,7 +153,7 @@ def histories(bundle: Bundle, n: int, seed: int) -> list[list[int]]:
 
 
 def recall(bundle: Bundle, params: Params) -> dict[str, float]:
-    """Return for both kinds of queries which share of the K exact ones is found."""
+    """Return for both kinds of queries the share of the K exact items that is found."""
     model, vectors = bundle.model, bundle.catalogue.embedding
     assert isinstance(model, ContentRecommender)
     assert vectors is not None
@@ -181,7 +181,7 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
 
 
 def visits(told: list[list[int]], n_items: int, route: str, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
-    """Return what a visit asks: something that was not asked before."""
+    """Return a function that makes the requests of a visit, which are never repeated."""
     rng = random.Random(seed)
 
     def ask() -> list[tuple[str, bytes]]:

@@ -3,14 +3,14 @@
     python tests/benchmarks/bench_ranker.py [--folder DIR] [--seeds 42 43 44] [--rows NAME ...] [--other NAME=FEATURES]
 
 Each row is the ranker of params.yaml with one thing changed, fitted on the validation window: branches left out, one
-task alone, other losses, more and less regularisation, the article's network, parts of the examples. AUC is of the
-test window's impressions, without their place in the list, the mean over seeds. In brackets: its difference from the
-three branches, seed by seed on the same impressions, and the 95 % interval of that difference when users are drawn
-anew (paired bootstrap). One task alone is compared before calibration, in which labels of the other tasks have a say.
-The table describes the test window: nothing was chosen by it, and nothing may be. The first row is the shop's truth,
-which no ranker can know. DIR is the folder of a finished run (data with the shop's truth, profiles, features,
-models/language); without it the shop is made and its 10,000 texts are read by the model as it comes, minutes.
-`--other` adds rows with the embeddings of other backbones. Exits 1 where the ranker is no better than popularity.
+task alone, other losses, more and less regularisation, the article's network, parts of the examples. AUC is the mean
+over seeds on the test window's impressions, without their position in the list. In brackets: the difference from the
+three branches on the same seeds and impressions, and its 95 % interval (paired bootstrap over users). One task alone is
+compared before calibration, which uses labels of the other tasks. The table describes the test window: it was not used
+for any choice, and must not be. The first row uses the shop's true preferences, which no ranker can know. DIR is the
+folder of a finished run (data with the shop's truth, profiles, features, models/language). Without it the shop is made
+and its 10,000 texts are encoded by the original model, which takes minutes. `--other` adds rows with the embeddings of
+other backbones. Exits 1 where the ranker is no better than popularity.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def make(folder: Path, overrides: list[str]) -> None:
 
 @dataclass
 class Judge:
-    """Compares scores on the test examples; users are drawn anew, the same draws for all."""
+    """Compares scores on the test examples by a bootstrap over users, with the same draws for all."""
 
     test: Examples
     draws: int
@@ -81,7 +81,7 @@ class Judge:
         self.times = rng.multinomial(len(users), np.full(len(users), 1 / len(users)), self.draws)
 
     def aucs(self, scores: np.ndarray, column: int) -> np.ndarray:
-        """Return (1 + draws,) AUC of scores (n,) for a task: as it is, then for each draw."""
+        """Return (1 + draws,) AUC of scores (n,) for a task: on all users, then for each draw."""
         wanted = self.test.labels[:, column] > 0.5
         values, place = np.unique(scores, return_inverse=True)
         found = []
@@ -139,8 +139,8 @@ class Table:
     def say(self, name: str, own: np.ndarray, rest: str = " | ") -> None:
         """Print a row of AUCs (tasks, 1 + draws).
 
-        A ranker of one task alone says nothing of the others, whose labels calibrate the steps on the way to it: it
-        is judged, as is what it is compared with, before calibration.
+        A ranker of one task alone has no values for the other tasks, and calibration uses their labels. So both it and
+        the ranker that it is compared with are measured before calibration.
         """
         full, task = self.found.get(FULL), ALONE_ROWS.get(name)
         cells = [cell(own[t], full[t] if full is not None else None) for t in range(len(own))]
@@ -152,7 +152,7 @@ class Table:
 
 
 def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
-    """Return the true log-odds of a click on each product of the examples by who looks at it, (n,)."""
+    """Return the true log-odds of a click of each example's user on its product, (n,)."""
     world, split = read_truth(folder / "data/raw"), folder / "data/split"
     item, user = indices(split, "items.parquet", "item_id"), indices(split, "users.parquet", "user_id")
     day = params.shop.days - (read_info(split).test_end - test.timestamp) / DAY_US
@@ -160,7 +160,7 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
 
 
 def known_rows(table: Table, folder: Path, overrides: list[str], told: RankerInputs, only: list[str]) -> None:
-    """Print what is told by ROWS, or by the first of them and those named."""
+    """Print the rows in ROWS, or only the first one and those named."""
     for name, changes in ROWS.items():
         if only and name not in (FULL, *only):
             continue

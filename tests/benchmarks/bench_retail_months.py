@@ -1,10 +1,9 @@
-"""Retrain the gift shop month after month, a champion carried on, and print the table of verdicts as Markdown.
+"""Retrain the gift shop month by month, each against the current champion; print the verdicts as a Markdown table.
 
     python tests/benchmarks/bench_retail_months.py --data DIR [--months 2011-06 2011-07 ...] [--folder DIR]
 
-Each month is one `carousel retrain --as-of` in a clone of this checkout, with a registry of its own: nothing here
-touches yours. DIR holds the thirteen online_retail_*.csv.gz files; examples/online_retail/README.md says where
-they come from.
+Each month is one `carousel retrain --as-of` in a clone of this checkout, with a separate registry: yours is unchanged.
+DIR holds the thirteen online_retail_*.csv.gz files; examples/online_retail/README.md says where they come from.
 """
 
 import argparse
@@ -29,7 +28,7 @@ def clone(folder: Path, data: Path) -> None:
 
 
 def retrain(folder: Path, month: str, bootstrap: bool) -> dict[str, Any]:
-    """Run one month; return its outcome, or raise when it ended in a fault."""
+    """Run one month; return its outcome, or raise when it failed."""
     command = [sys.executable, "-m", "flows.cli", "retrain", "--params", "examples/online_retail/params.yaml"]
     command += ["--as-of", f"{month}-01", "--json", *(["--bootstrap"] if bootstrap else [])]
     environment = {**os.environ, "CAROUSEL_HOME": str(folder / ".carousel")}

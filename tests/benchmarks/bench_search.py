@@ -1,11 +1,12 @@
-"""Search quality on a finished run: queries of its users, judged by what they clicked.
+"""Search quality on a finished run: queries of its users, with their clicks as ground truth.
 
     python tests/benchmarks/bench_search.py --folder RUN [--tune]
 
 NDCG@10 over the queries of the test window with a click: embedding similarity alone, words alone (BM25), both, both
-with popularity, and with the recommender's scores of the user, whose history ends with the validation window; then
-again with one wrong letter in each English query. --tune tries weights on the validation window. Gains are paired over
-queries (95 %, bootstrap). Exits 1 unless the fused search beats words and similarity, and the personal one beats it.
+with popularity, and also with the recommender's scores for the user, whose history ends with the validation window. All
+are repeated with one wrong letter in each English query. --tune tries weights on the validation window. Gains are
+paired over queries (95 %, bootstrap). Exits 1 unless the fused search beats words and similarity, and the personal one
+beats it.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def personal_scores(run: Path, bundle: Bundle, window: str, queries: list[Query]
 
 
 def misspell(query: str, seed: int) -> str:
-    """Return the query with one letter of its longest word replaced; Chinese queries stay."""
+    """Return the query with one letter of its longest word replaced; Chinese queries are unchanged."""
     rng = random.Random(f"{seed}{query}")
     words = query.split(" ")
     n = max(range(len(words)), key=lambda i: len(words[i]))

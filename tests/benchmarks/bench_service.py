@@ -3,11 +3,11 @@
     python tests/benchmarks/bench_service.py --home HOME [--seconds 8] [--users 500]
 
 HOME is the `.carousel` of a finished run. Two worker processes; the load generator (asyncio, keep-alive, 32
-connections) runs beside them. The empty route is a FastAPI route of an app of its own, returning a constant, under the
-same server, in turns with /recommend. Users are drawn with a heavy tail (Zipf, exponent 1). First their lists are known
-to both processes; then in one visit of fifty and of ten an event is told, which makes that user's list new. Exits 1
-where known lists have less than half of the empty route's rate, or at half of the load that is reached with events in
-one visit of fifty the 99th percentile is 25 ms or more, or an event needs more than 10 ms to change the next list.
+connections) runs beside them. The empty route is a FastAPI route of a separate app that returns a constant, under the
+same server, alternating with /recommend. Users are drawn from a Zipf distribution (exponent 1). First all lists are
+cached in both processes; then one visit of fifty, and of ten, posts an event, which invalidates that user's list. Exits
+1 where cached lists have less than half of the empty route's rate, where the 99th percentile is 25 ms or more at half
+of the highest load with events in one visit of fifty, or where an event needs more than 10 ms to change the next list.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import numpy as np
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONNECTIONS = 32
 ROUNDS = 3
-SOME = 0.02  # of visits tell an event first
+SOME = 0.02  # share of visits that first post an event
 SERVE = """
 import logging, pathlib, sys
 from components.params import load
@@ -66,7 +66,7 @@ if __name__ == "__main__":
 
 @contextmanager
 def running(source: str, *arguments: str, log: Path) -> Iterator[None]:
-    """Run a program of its own until the block ends."""
+    """Run a separate program until the block ends."""
     script = log.with_suffix(".py")
     script.write_text(source)
     environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
@@ -81,7 +81,7 @@ def running(source: str, *arguments: str, log: Path) -> Iterator[None]:
 
 
 class Connection:
-    """One keep-alive connection, by hand: the load generator must not be what is measured."""
+    """One minimal keep-alive connection, so that the load generator is not the bottleneck."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -123,9 +123,9 @@ async def load(
     route: str = "/recommend",
     connections: int = CONNECTIONS,
 ) -> dict:
-    """Ask for so long over all connections; rate: requests per second in all, None for as many as possible.
+    """Send requests for `seconds` over all connections; rate: total requests per second, None for the maximum.
 
-    Requests of the route are what is counted and timed.
+    Only requests of the route are counted and timed.
     """
     times: list[float] = []
     bad = 0
@@ -155,7 +155,7 @@ async def load(
 
 
 def visits(users: list[str], items: list[str], events: float, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
-    """Return what a visit asks: a list for a user of a heavy tail, at times after an event."""
+    """Return a function that makes the requests of a visit: a user's list, at times after an event."""
     rng = random.Random(seed)
     weights = [1 / (n + 1) for n in range(len(users))]
 
@@ -171,7 +171,7 @@ def visits(users: list[str], items: list[str], events: float, seed: int) -> Call
 
 
 async def freshness(port: int, users: list[str], items: list[str]) -> list[float]:
-    """Return ms from telling an event until a list that knows it: the item that it names is not listed any more."""
+    """Return ms from posting an event until a list reflects it: its item is no longer listed."""
     connection = Connection(port)
     await connection.open()
     times = []
@@ -208,7 +208,7 @@ def main() -> int:
 
 
 async def measure(port: int, empty: int, seconds: float, n_users: int, home: Path) -> int:
-    """Ask both servers in turns and print what they did."""
+    """Load both servers alternately and print the results."""
     await until_ready(port)
     await until_ready(empty)
     catalogue = next((home / "shops/carousel/serving").glob("*/items.parquet"))
@@ -228,7 +228,7 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
         status, answer = await connection.post("/events", json.dumps({"events": told}).encode())
         if status != 200:
             raise RuntimeError(answer.decode())
-    for _ in range(12):  # which process takes a connection is drawn by the kernel
+    for _ in range(12):  # the kernel chooses the process of a connection
         other = Connection(port)
         await other.open()
         for user in users:

@@ -2,10 +2,10 @@
 
     carousel retrain --bootstrap && python tests/benchmarks/bench_shop.py [--folder DIR]
 
-Two rankings that no shop could have stand beside them, on the same test users: one by the truth itself, which knows
-what is in everybody's mind; and one that knows the world (what each product is worth, who speaks what) and learns each
-user's taste in kinds of products from the pages that the user was shown. The second is about what history can give; the
-first is not. DIR is the checkout of a run on the simulated shop, the current one by default.
+Two reference rankings on the same test users use the shop's truth, which no real shop has: one uses all of it, the true
+tastes too; the other uses the true item parameters and user languages, and estimates each user's taste in kinds of
+products from the pages that the user was shown. The second is about the best that history allows; the first is not
+reachable. DIR is the checkout of a run on the simulated shop, the current one by default.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from components.recommenders.factory import MODELS, load_model, model_folder
 from components.recommenders.top_k import top_k
 from components.times import DAY_US, to_micros
 
-HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of what a page says about its user; pages of everybody that stand beside it
+HALF_LIFE_DAYS, PRIOR = 20.0, 5.0  # of an impression's weight; pseudo-impressions at the mean shares
 
 
 def indices(split: Path, name: str, column: str) -> IntArray:
@@ -40,7 +40,7 @@ def indices(split: Path, name: str, column: str) -> IntArray:
 
 
 def shown(snapshot: Path, split: Path, world: shop_world.World, now: int) -> FloatArray:
-    """Return (n_users, kinds): how much of the pages shown to each user before `now` was of each kind."""
+    """Return (n_users, kinds): the share of each kind in the pages shown to each user before `now`."""
     counts = np.zeros((len(world.user_language), shop_world.N_LEAVES))
     for path in partitions(snapshot, "events"):
         table = pq.read_table(path, columns=["user_id", "item_id", "timestamp", "event"])
@@ -56,7 +56,7 @@ def shown(snapshot: Path, split: Path, world: shop_world.World, now: int) -> Flo
 
 
 def inferred(world: shop_world.World, kinds: FloatArray, user: int) -> FloatArray:
-    """Return how much each item would be wanted by a user of whom only the share of kinds is known."""
+    """Return the expected demand for each item of a user of whom only the shares of kinds are known."""
     same = world.item_language == world.user_language[user]
     seen = kinds[user][world.leaf] * world.appeal * np.where(same, 0.95, 0.05)
     liking = -0.5 * world.price_level**2 + np.log1p(40 * kinds[user][world.leaf]) - 2.6
@@ -80,7 +80,7 @@ def main() -> int:
     asked = user[users.user_idx - 1]
     chinese = world.user_language[asked] == 1
 
-    def told(name: str, lists: Any) -> float:
+    def print_row(name: str, lists: Any) -> float:
         values = per_user(lists, users.ground_truth, [10])["ndcg_at_10"]
         margin = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
         halves = f"{values[~chinese].mean():.4f} | {values[chinese].mean():.4f}"
@@ -97,12 +97,12 @@ def main() -> int:
 
     print(f"{len(users)} users of the test window\n")
     print("| ranking | NDCG@10 | English half | Chinese half |\n|---|---|---|---|")
-    told("the truth", best(lambda u: world.expected_demand(u, day)))
-    reachable = told("the world known, tastes learned from history", best(lambda u: inferred(world, kinds, u)))
+    print_row("the truth", best(lambda u: world.expected_demand(u, day)))
+    reachable = print_row("the world known, tastes learned from history", best(lambda u: inferred(world, kinds, u)))
     for name in MODELS:
         model = load_model(model_folder(folder / "models", name))
         lists = rank(model, users, 10, params.recommend.exclude_seen, info.n_items, params.recommend.batch_users)
-        mine = told(name, lists)
+        mine = print_row(name, lists)
     print(f"\nhybrid: {mine / reachable:.0%} of the second")
     return 0
 

@@ -1,11 +1,11 @@
-"""Time an epoch of the sequence model against one of RecTools' SASRec, in turns, on two threads.
+"""Time an epoch of the sequence model against one of RecTools' SASRec, alternating, on two threads.
 
     python tests/benchmarks/bench_training.py --data DIR [--rounds 2] [--epochs 1]
 
 Equal architecture (128 wide, 2 blocks, 2 heads, the newest 20 events), equal batches (256 sequences of mean length),
 full softmax over all 12,101 items, Amazon Beauty without each user's last two items. RecTools 0.19 needs an older
-NumPy: it is installed into an environment of its own, .carousel/rectools, the first time. Of each training the first
-epoch is not counted. What ours cuts off long histories it trains on as further sequences, not counted in its favour.
+NumPy: the first run installs it into a separate environment, .carousel/rectools. The first epoch of each training is
+not counted. Ours also trains on the older parts of long histories, as further sequences; that work is not credited.
 Exits 1 where the median ratio is below 3.
 """
 
@@ -38,7 +38,7 @@ LEAST = 3.0  # ratio
 
 
 def environment() -> Path:
-    """Return the Python that has RecTools; it is installed where it is not there."""
+    """Return the Python that has RecTools, after installing it if it is missing."""
     python = ENVIRONMENT / "bin/python"
     if not (ENVIRONMENT / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
@@ -70,7 +70,7 @@ def ours(params: Params, train: Interactions, catalogue: Catalogue, asked: Users
 
 
 def write_events(train: Interactions, path: Path) -> None:
-    """Write the events as RecTools reads them; where days tie, minutes keep their order."""
+    """Write the events as RecTools reads them; added minutes keep the order of events of the same day."""
     order = np.arange(len(train))
     minutes = np.datetime64("2000-01-01T00:00:00", "s") + order * np.timedelta64(60, "s")
     rows = (f"{u},{i},{t}\n" for u, i, t in zip(train.user_idx, train.item_idx, minutes, strict=True))
@@ -92,7 +92,7 @@ def main() -> int:
         folder = Path(name)
         split = split_data(asked.data, params, folder)
         train, catalogue = read_interactions(split), read_catalogue(split)
-        few = read_users(split, "validation").subsample(50)  # validation is no part of the comparison
+        few = read_users(split, "validation").subsample(50)  # validation is not part of the comparison
         write_events(train, folder / "events.csv")
         catalogue = embed(catalogue, params, asked.cache)
         segments = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))
@@ -108,7 +108,7 @@ def main() -> int:
         ratios = []
         for number in range(1, asked.rounds + 1):
             measured = {}
-            for name in ("ours", "theirs") if number % 2 else ("theirs", "ours"):  # each goes first in turn
+            for name in ("ours", "theirs") if number % 2 else ("theirs", "ours"):  # alternating order
                 if name == "ours":
                     measured[name] = statistics.median(ours(params, train, catalogue, few, asked.epochs))
                 else:

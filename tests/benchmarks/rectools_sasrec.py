@@ -1,6 +1,6 @@
 """Train RecTools' SASRec on a CSV file of user_id,item_id,datetime and print the seconds of each epoch as JSON.
 
-Run by bench_training.py in an environment of RecTools' own; nothing of Carousel is imported here.
+Run by bench_training.py in a separate environment for RecTools; this file imports nothing from Carousel.
 """
 
 import json
@@ -16,23 +16,23 @@ from rectools.models import SASRecModel
 EPOCHS = int(sys.argv[2])
 
 
-SECONDS: list[float] = []  # of each epoch; not in the callback, for RecTools copies the trainer
+SECONDS: list[float] = []  # of each epoch; not in the callback, because RecTools copies the trainer
 
 
 class Clock(Callback):
-    """Keeps how long each epoch took."""
+    """Records the duration of each epoch."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: object) -> None:
-        """Start the watch."""
+        """Start the timer."""
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: object) -> None:
-        """Stop it."""
+        """Stop the timer."""
         SECONDS.append(time.perf_counter() - self.started)
 
 
 def trainer() -> Trainer:
-    """Return a trainer that does nothing but train."""
+    """Return a trainer without logging and checkpoints."""
     quiet = {
         "logger": False,
         "enable_checkpointing": False,

@@ -1,4 +1,4 @@
-"""The promise made of Amazon Beauty: EASE with recency reaches NDCG@10 .043."""
+"""The lower bound on Amazon Beauty: EASE with recency reaches NDCG@10 .043."""
 
 import os
 import subprocess

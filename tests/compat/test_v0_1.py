@@ -1,4 +1,4 @@
-"""What version 0.1 wrote is read by the code of today, and answers as it did then (v0_1/README.md)."""
+"""The current code reads files of version 0.1 and gives the same results as that version (v0_1/README.md)."""
 
 import json
 import shutil
@@ -98,12 +98,12 @@ def test_profiles_the_ranker_and_the_sentiment_head_give_the_same_numbers(bundle
     close(head.score(bundle.catalogue.embedding), EXPECTED["sentiment"])
 
 
-def test_the_drift_reference_says_what_it_was_drawn_from() -> None:
+def test_the_drift_reference_keeps_its_window() -> None:
     sample = windows.load(V0_1 / "bundle/drift_reference.parquet")
     assert (sample.window.n_events, sample.window.days, sample.rows.num_rows) == (3, 14.0, 3)
 
 
-def test_the_ledger_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_the_ledger_is_read_and_continued(tmp_path: Path) -> None:
     shutil.copyfile(SHOP / "ledger.db", tmp_path / "ledger.db")
     ledger = Ledger(tmp_path)
     assert [(d.number, d.version, d.state) for d in ledger.deployments()] == [
@@ -143,7 +143,7 @@ def test_the_tags_of_a_registered_version_give_its_lineage() -> None:
     assert (lineage.bundle_digest, lineage.git_dirty, lineage.model) == (DIGEST, False, "hybrid")
 
 
-def test_experiments_go_on_and_their_decisions_count() -> None:
+def test_experiments_continue_and_their_decisions_count() -> None:
     folder = SHOP / "experiments"
     running = definition.read_running(folder)
     assert running is not None
@@ -170,13 +170,13 @@ def test_trials_and_the_choice_of_the_language_model_are_read() -> None:
     assert (choice.accepted, choice.original) == (False, "minilm")
 
 
-def test_what_the_service_wrote_of_its_models_is_read() -> None:
+def test_the_service_state_of_its_models_is_read() -> None:
     bundles = SHOP / "serving/bundles"
     assert io.read_record(bundles / "current.json", ChampionRef, "champion").digest == DIGEST
     assert io.read_record(bundles / "stopped.json", CanaryStop, "canary").version == 4
 
 
-def test_the_store_of_events_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_the_event_store_is_read_and_continued(tmp_path: Path) -> None:
     shutil.copyfile(SHOP / "serving/state.db", tmp_path / "state.db")
     store = SqliteEventStore(tmp_path / "state.db")
     try:

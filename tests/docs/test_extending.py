@@ -103,6 +103,6 @@ def test_an_example_fits_the_code(title: str, checkout: Path) -> None:
 
 
 def test_every_example_is_run() -> None:
-    """A section without a command would pass without anything being tried."""
+    """A section without a command would pass without a test."""
     assert all(any(block.language == "console" for block in steps) for steps in sections().values())
     assert len(sections()) == len(re.findall(r"^## ", TEXT, flags=re.MULTILINE))

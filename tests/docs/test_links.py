@@ -17,8 +17,8 @@ from flows.cli import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])
-PAGES.remove(ROOT / "CHANGELOG.md")  # it names what is gone
-CURRENT = [page for page in PAGES if page.name != "upgrading.md"]  # as does this one
+PAGES.remove(ROOT / "CHANGELOG.md")  # it names removed things
+CURRENT = [page for page in PAGES if page.name != "upgrading.md"]  # upgrading.md does, too
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -28,7 +28,7 @@ MADE = re.compile(r"`([\w./-]+)`[^`\n]*:\n\n```")
 SPAN = re.compile(r"`([^`\n]+)`")
 ROUTE = re.compile(r"\b(GET|POST) (/[\w./]*)")
 SUFFIXES = {"json", "yaml", "py", "md", "html", "parquet", "svg"}  # of files; the rest of `a.b` are parameters
-UNLISTED = {"/", "/page.js", "/metrics", "/openapi.json"}  # served, and left out of the schema
+UNLISTED = {"/", "/page.js", "/metrics", "/openapi.json"}  # served, but not in the schema
 pages = pytest.mark.parametrize("page", CURRENT, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
@@ -157,7 +157,7 @@ def test_the_layout_of_a_bundle_is_the_one_in_the_code() -> None:
     assert {name for row in rows for name in SPAN.findall(row)} == names
 
 
-def test_what_an_upgrade_renames_is_gone_and_its_new_name_exists() -> None:
+def test_renamed_names_are_gone_and_their_new_names_exist() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     renamed = re.findall(r"^\| `([^`]+)`[^|]* \| `([^`]+)` \|$", text, re.MULTILINE)
     metrics = {family.name for family in ServiceMetrics().registry.collect()}
@@ -170,8 +170,8 @@ def test_what_an_upgrade_renames_is_gone_and_its_new_name_exists() -> None:
     assert len(checked) >= 8
 
 
-def test_the_checks_see_what_is_wrong(tmp_path: Path) -> None:
-    """Each check fails on a page that is wrong in every way, so that none passes by seeing nothing."""
+def test_the_checks_find_errors(tmp_path: Path) -> None:
+    """Each check fails on a page with every kind of error, so that none passes without checking."""
     page = tmp_path / "wrong.md"
     page.write_text(
         "[a](missing.md) `components/no_such.py` `carousel retrain --nothing` `make nothing` `gate.nothing` "

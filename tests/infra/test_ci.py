@@ -1,4 +1,4 @@
-"""What CI runs, and that the two CI systems would accept their files."""
+"""The steps of CI, and the validity of the files of both CI systems."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_both_call_the_one_script_and_no_secret_is_printed() -> None:
         assert not [line for line in text.splitlines() if "TOKEN" in line and "echo" in line]
 
 
-def test_both_gate_a_change_by_lint_all_tests_and_one_loop() -> None:
+def test_both_run_lint_all_tests_and_one_retraining() -> None:
     gate = (ROOT / ".ci/run").read_text().splitlines()
     assert gate[-5:] == ["make lint", "make test", "make test-slow", "make retrain", ".venv/bin/carousel status"]
     steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["test"]["steps"]
@@ -59,7 +59,7 @@ def test_actions_are_pinned() -> None:
 
 
 @pytest.mark.parametrize("script", ["infra/ui.sh", "infra/ci/pipeline.sh", ".ci/run"])
-def test_scripts_parse_and_may_be_run(script: str) -> None:
+def test_scripts_parse_and_are_executable(script: str) -> None:
     assert run("bash", "-n", script).returncode == 0
     assert os.access(ROOT / script, os.X_OK)
 
@@ -81,7 +81,7 @@ def comment(folder: Path, outcome: dict[str, Any]) -> str:
     return done.stdout
 
 
-def test_the_comment_says_verdict_reasons_and_differences(tmp_path: Path) -> None:
+def test_the_comment_has_verdict_reasons_and_differences(tmp_path: Path) -> None:
     outcome = {"verdict": "not_enough_evidence", "reasons": ["a | <b>"], "seconds": 61.4, "overhead_s": 9.8}
     text = comment(tmp_path, outcome)
     assert text.startswith("## Carousel: not enough evidence\n\n- a \\| &lt;b&gt;\n")
@@ -90,14 +90,14 @@ def test_the_comment_says_verdict_reasons_and_differences(tmp_path: Path) -> Non
     assert "Simulated shop, 200 test users" in text
 
 
-def test_the_comment_of_a_fault(tmp_path: Path) -> None:
+def test_the_comment_on_an_error(tmp_path: Path) -> None:
     assert "ingest: 30 % bad rows" in comment(tmp_path, {"error": "ingest: 30 % bad rows", "kind": "StageError"})
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_the_script_compares_a_change_with_its_base(tmp_path: Path) -> None:
-    """The change has fewer factors than its base, whose model is the champion that it is judged against."""
+    """The change has fewer factors than its base; the model of the base is the champion."""
     work = tmp_path / "work"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(work)], check=True)
     for name in ("infra", "flows", "components"):

@@ -1,4 +1,4 @@
-"""The containers' file against the compose specification, and against the checkout: nothing it names is missing."""
+"""compose.yaml follows the compose specification, and the files that it names are in the checkout."""
 
 import json
 import re
@@ -26,13 +26,13 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_it_keeps_to_the_specification() -> None:
+def test_compose_follows_the_specification() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_service_has_a_health_check_limits_and_no_way_to_more_rights(compose: dict[str, Any]) -> None:
+def test_every_service_has_a_health_check_limits_and_no_new_privileges(compose: dict[str, Any]) -> None:
     wanted = {"postgres", "objects", "mlflow", "prefect", "worker", "service", "prometheus", "grafana"}
     assert set(compose["services"]) == wanted
     for name, service in compose["services"].items():
@@ -49,9 +49,9 @@ def test_every_service_has_a_health_check_limits_and_no_way_to_more_rights(compo
             assert how == {"condition": "service_healthy"}
 
 
-def test_no_password_is_written_and_every_one_is_made(compose: dict[str, Any], tmp_path: Path) -> None:
+def test_no_password_is_in_the_file_and_each_is_generated(compose: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "secrets.env"
-    for _ in range(2):  # the second time keeps what is there
+    for _ in range(2):  # the second run keeps the passwords
         subprocess.run([INFRA / "secrets.sh", file], check=True)
         made = dict(line.split("=", 1) for line in file.read_text().splitlines())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -64,7 +64,7 @@ def test_no_password_is_written_and_every_one_is_made(compose: dict[str, Any], t
     assert set(SECRET.findall(COMPOSE.read_text())) <= set(made)
 
 
-def test_what_it_mounts_and_runs_is_in_the_checkout(compose: dict[str, Any]) -> None:
+def test_mounted_and_executed_files_are_in_the_checkout(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -82,7 +82,7 @@ def test_what_it_mounts_and_runs_is_in_the_checkout(compose: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("script", ["run.sh", "stack.sh", "secrets.sh", "databases.sh", "ui.sh"])
-def test_scripts_are_whole(script: str) -> None:
+def test_scripts_parse_and_are_executable(script: str) -> None:
     assert subprocess.run(["bash", "-n", INFRA / script], check=False).returncode == 0
     assert (INFRA / script).stat().st_mode & stat.S_IXUSR
 
@@ -91,7 +91,7 @@ def names(text: str) -> set[str]:
     return set(re.findall(r"\bcarousel_[a-z_]+", text))
 
 
-def test_alerts_and_dashboard_ask_for_what_the_service_counts() -> None:
+def test_alerts_and_dashboard_use_metrics_of_the_service() -> None:
     families = list(ServiceMetrics().registry.collect())
     kinds = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     known = {f"{family.name}{end}" for family in families for end in kinds[family.type]}
@@ -110,6 +110,6 @@ def test_alerts_and_dashboard_ask_for_what_the_service_counts() -> None:
 @pytest.mark.parametrize(
     "command", [("check", "config", "--syntax-only", "prometheus.yml"), ("test", "rules", "alerts_test.yml")]
 )
-def test_prometheus_takes_the_rules_and_they_speak_when_they_should(command: tuple[str, ...]) -> None:
+def test_prometheus_accepts_the_rules_and_alerts_fire_as_expected(command: tuple[str, ...]) -> None:
     done = subprocess.run(["promtool", *command], cwd=INFRA, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

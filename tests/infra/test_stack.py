@@ -1,4 +1,4 @@
-"""`make stack` without make: the same programs as in the containers, on PostgreSQL, and all of them end."""
+"""`make stack` without make: the same programs as in the containers, on PostgreSQL; all of them stop."""
 
 import importlib.util
 import json
@@ -65,7 +65,7 @@ def stack(verb: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def test_the_stack_starts_answers_and_ends(environment: dict[str, str]) -> None:
+def test_the_stack_starts_responds_and_stops(environment: dict[str, str]) -> None:
     try:
         said = stack("start", environment)
         assert "not running" not in said
@@ -75,9 +75,9 @@ def test_the_stack_starts_answers_and_ends(environment: dict[str, str]) -> None:
         assert [tell(environment["CAROUSEL_SERVICE_PORT"])["new"] for _ in range(2)] == [1, 0]
         assert not list(
             Path(environment["CAROUSEL_STACK"]).glob("home/shops/*/serving/state.db")
-        )  # it is in PostgreSQL
+        )  # the event is in PostgreSQL
         assert b"carousel_champion_version" in answer(environment["CAROUSEL_SERVICE_PORT"], "/metrics")
-        with pytest.raises(urllib.error.HTTPError):  # the API asks for the password
+        with pytest.raises(urllib.error.HTTPError):  # the API requires the password
             answer(environment["CAROUSEL_PREFECT_PORT"], "/api/work_pools/carousel")
         again = subprocess.run([ROOT / "infra/stack.sh", "start"], env=environment, capture_output=True, check=False)
         assert again.returncode == 1

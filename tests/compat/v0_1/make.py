@@ -155,7 +155,7 @@ def write_reference(path: Path) -> None:
 
 
 def expected(digest: str) -> dict[str, Any]:
-    """Return what version 0.1 answers from its own files."""
+    """Return the results of version 0.1 on its own files."""
     from components.serving.people import People
 
     from components.contracts import Users

@@ -1,4 +1,4 @@
-"""Writes shop/: what a home of version 0.1 stores of one shop. Called by make.py."""
+"""Writes shop/: the files of one shop in a home of version 0.1. Called by make.py."""
 
 import json
 import sqlite3
@@ -176,7 +176,7 @@ def write_serving(serving: Path, digest: str) -> None:
 
 
 def checkpoint(serving: Path) -> None:
-    """Leave one file: SQLite's journal goes into it, and the marks are memory."""
+    """Merge SQLite's journal into the database, so that one file remains."""
     database = sqlite3.connect(serving / "state.db")
     database.execute("VACUUM INTO ?", (str(serving / "copy.db"),))
     database.close()

@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/http-api.md are what the command line and the OpenAPI schema give today."""
+"""docs/cli.md and docs/http-api.md match the current command line and OpenAPI schema."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from infra.docs.reference import ROOT, cli_markdown
 
 
 def test_the_reference_pages_are_up_to_date(tmp_path: Path) -> None:
-    """In a process of its own, because building the app sets the thread count and the log of the process."""
+    """In a separate process, because building the app sets the thread count and the log of the process."""
     check = [sys.executable, "-m", "infra.docs.reference", "--check"]
     done = subprocess.run(
         check, cwd=ROOT, env=os.environ | {"CAROUSEL_HOME": str(tmp_path)}, capture_output=True, text=True
