@@ -16,8 +16,8 @@ from components.io import write_bytes
 from components.params import AnnParams
 from components.recommenders.top_k import top_k
 
-FILE, OLD_FILE = "index.safetensors", "graph.safetensors"  # the old one: bundles of version 0.1
-MAX_CANDIDATES = 2000  # asked of the index at most; where a filter needs more, all that pass it are compared
+FILE, OLD_FILE = "index.safetensors", "graph.safetensors"  # the old name: bundles of version 0.1
+MAX_CANDIDATES = 2000  # of one search of the index; where a filter needs more, all items that pass it are compared
 BATCH = 50_000  # rows added at once: bounds memory
 
 
@@ -68,7 +68,7 @@ class AnnIndex:
     def search(
         self, query: FloatArray, k: int, candidates: BoolArray | None = None, excluded: IntArray | None = None
     ) -> IntArray:
-        """Return item_idx in rising order that contain nearly all of the k nearest candidates that are not excluded.
+        """Return item_idx, ascending, that contain nearly all of the k nearest candidates that are not excluded.
 
         candidates: (n_items + 1,), None for all. Where the index finds fewer than k, all candidates are returned.
         """

@@ -1,4 +1,4 @@
-"""What every recommender shares: a model scores, this class ranks, in batches of users."""
+"""The base class of all recommenders: a model scores, the base class ranks, in batches of users."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class BaseRecommender(ABC):
         return {self.name: self.score(users, items)}
 
     def use_ann_index(self, index: Any) -> bool:
-        """Return whether lists are searched in the AnnIndex from now on, as in a model that ranks by its vectors."""
+        """Return whether the model uses the AnnIndex for lists from now on; models that rank by vectors do."""
         return False
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
         """Return the best k items per user; equal scores go to the smaller item_idx.
 
         candidates: (n_items + 1,), False for items that no list may hold; None: all items.
-        A list that runs out ends in item 0 with score -inf, as does an item that the model scored -inf.
+        A list with too few items is padded with item 0 and score -inf; an item scored -inf becomes padding, too.
         Memory: batch_users x n_items, whatever len(users) is.
         Raises ContractError for k < 1, a mask of another length, or a model that scores NaN or +inf.
         """

@@ -11,10 +11,10 @@ import numpy as np
 from components.contracts import BoolArray, FloatArray, IntArray, Recommender, Users
 from components.evaluation.metrics import count_targets, ndcg_at_k, relevance
 
-K = 10  # of the NDCG that is raised
+K = 10  # of the NDCG that is maximised
 GRID = (0.0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5)  # weights that are compared for a part
 ROUNDS = 10  # over all parts, at most
-TOP = 100  # a part's unit: the mean of its best so many items (a tenth at most) minus its mean over all items
+TOP = 100  # the unit of a part: the mean of its TOP best items (at most a tenth) minus the mean of all items
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pool:
 def scaled(scores: FloatArray) -> FloatArray:
     """Return (n_users, n_items + 1) scores standardised per user: 0 for the mean item, 1 for the mean of the best.
 
-    A part that scores all items alike for a user gives 0.
+    A part with equal scores for all items of a user gives 0.
     """
     own = scores[:, 1:]
     n = max(1, min(TOP, own.shape[1] // 10))

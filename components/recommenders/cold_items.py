@@ -11,7 +11,7 @@ from components.errors import ContractError
 from components.recommenders.histories import Matrix
 from components.recommenders.top_k import top_k
 
-N_NEIGHBOURS = 10  # warm items whose scores a cold item gets a mean of
+N_NEIGHBOURS = 10  # warm items whose mean score a cold item gets
 SHARPNESS = 20.0  # of the softmax over their cosines
 BATCH = 1024  # cold items compared at once: bounds memory
 

@@ -24,7 +24,7 @@ class ContentRecommender(BaseRecommender):
     scores_cold_items: ClassVar[bool] = True
 
     def __init__(self, params: ContentParams, popularity: PopularityParams, ann_min_items: int) -> None:
-        """ann_min_items: catalogues of so many items keep all dimensions, as their ANN index does."""
+        """ann_min_items: catalogues of this size or larger keep all dimensions, as their ANN index does."""
         self.params, self.popularity, self.ann_min_items = params, popularity, ann_min_items
         self.ann: AnnIndex | None = None  # of a large catalogue
 
@@ -60,7 +60,7 @@ class ContentRecommender(BaseRecommender):
         return means @ self.vectors[items].T + self.prior[items]
 
     def recommend(self, users: Users, k: int, exclude_seen: bool = True, candidates: BoolArray | None = None) -> Ranked:
-        """See BaseRecommender; with an ANN index the scores are the same, and nearly all lists."""
+        """See BaseRecommender; with an ANN index all scores and nearly all lists are the same."""
         if self.ann is None:
             return super().recommend(users, k, exclude_seen, candidates)
         ranked = Ranked(np.zeros((len(users), k), np.int32), np.full((len(users), k), -np.inf, np.float32))
@@ -76,7 +76,7 @@ class ContentRecommender(BaseRecommender):
         return ranked
 
     def use_ann_index(self, index: AnnIndex) -> bool:
-        """Return whether lists are searched in the index from now on: it must hold vectors of the same width."""
+        """Return whether the model uses the index for lists from now on: its vectors must have the same width."""
         self.ann = index if self.vectors.shape[1] == index.dim else None
         return self.ann is not None
 
@@ -115,7 +115,7 @@ class ContentRecommender(BaseRecommender):
 def leading_directions(rows: FloatArray, n: int) -> FloatArray:
     """Return (dim, n) the right singular vectors of the n largest singular values (uncentred PCA)."""
     precise = rows.astype(np.float64)
-    _, directions = np.linalg.eigh(precise.T @ precise)  # in rising order of the eigenvalues
+    _, directions = np.linalg.eigh(precise.T @ precise)  # eigenvalues ascending
     return directions[:, -n:].astype(np.float32)
 
 

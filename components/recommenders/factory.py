@@ -32,7 +32,7 @@ MODELS: dict[str, Entry] = {
     "sequence": Entry("components.recommenders.sequence.recommender:SequenceRecommender", stage="finetune"),
     "hybrid": Entry("components.recommenders.hybrid:HybridRecommender", stage="blend"),
 }
-PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend")  # what a blend may consist of
+PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend")  # parts that a blend may have
 SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
 
 
@@ -51,7 +51,7 @@ def create(name: str, params: Params) -> Recommender:
 
 
 def load_model(folder: Path) -> Recommender:
-    """Return the model in the folder, whichever it is; raises ContractError when it holds no known model."""
+    """Return the model in the folder, of any known class; raises ContractError for an unknown one."""
     name = read_settings(folder)["name"]
     if name not in MODELS:
         raise ContractError(f"{folder}/model.json names model {name!r}; known are {list(MODELS)}")

@@ -46,7 +46,7 @@ class HybridRecommender(BaseRecommender):
     def __init__(
         self, parts: Mapping[str, Recommender], params: HybridParams, cold_user_events: int, exclude_seen: bool
     ) -> None:
-        """Parts may be fitted already: then only `blend` is left to do."""
+        """Parts may be fitted already; then only `blend` must be called."""
         self.parts, self.params = dict(parts), params
         self.cold_user_events, self.exclude_seen = cold_user_events, exclude_seen
         self.weights = np.zeros((len(SLICES), len(self.parts)), np.float32)

@@ -1,4 +1,4 @@
-"""A model on disk: a folder with model.json (name, format, settings) and arrays.safetensors. No code in it runs."""
+"""A model on disk: a folder with model.json (name, format, settings) and arrays.safetensors; no executable code."""
 
 import json
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ import numpy as np
 
 from components.contracts import FloatArray, Ranked
 
-BLOCK = 128  # so many neighbouring scores are first reduced to their maximum
+BLOCK = 128  # adjacent scores that are first reduced to their maximum
 
 
 def top_k(scores: FloatArray, k: int) -> Ranked:
@@ -15,7 +15,7 @@ def top_k(scores: FloatArray, k: int) -> Ranked:
     bound = _bound(scores, k)  # (n_rows, 1), not above the k-th best
     chosen = scores >= bound
     crowded = np.flatnonzero(chosen.sum(axis=1) > 4 * k)
-    if len(crowded):  # of many scores equal to the bound the first k are enough
+    if len(crowded):  # of many scores equal to the bound, only the first k are needed
         subset, limit = scores[crowded], bound[crowded]
         tied = subset == limit
         chosen[crowded] = (subset > limit) | (tied & (np.cumsum(tied, axis=1) <= k))

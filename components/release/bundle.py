@@ -1,4 +1,4 @@
-"""What ships: one folder under one manifest of digests. Safetensors, JSON, Parquet and text; nothing in it runs.
+"""The bundle that ships: a folder with a manifest of digests; only safetensors, JSON, Parquet and text, no code.
 
 Layout:
     manifest.json            relative path -> sha256 and size of every other file; the bundle's digest is its sha256
@@ -13,7 +13,7 @@ Layout:
     encoder/                 the text encoder, where release.include_encoder
     drift_reference.parquet  sample of this model's training window
 
-The same data, parameters and models give the same bytes, whoever the champion is.
+The same data, parameters and models give the same bytes, whichever version is champion.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class EncoderInfo(Record):
-    """Which encoder made the item vectors: a query must be encoded by the same."""
+    """The encoder of the item vectors; queries must be encoded by the same one."""
 
     model: str
     digest: str
@@ -50,7 +50,7 @@ class EncoderInfo(Record):
 
 
 class BundleInfo(Record):
-    """info.json: what serving and comparison must know. Times are microseconds (UTC)."""
+    """info.json: what serving and comparison need. Times are microseconds (UTC)."""
 
     model: str  # recommender name
     as_of: str
@@ -103,7 +103,7 @@ class Bundle:
         params, vectors = self.info.ann, self.catalogue.embedding
         if params is None or vectors is None:
             return None
-        folder = self.folder / ("ann" if (self.folder / "ann").is_dir() else "nearest")  # of version 0.1
+        folder = self.folder / ("ann" if (self.folder / "ann").is_dir() else "nearest")  # its name in version 0.1
         return AnnIndex.load(folder, self.info.n_items, vectors.shape[1], params)
 
     @cached_property
@@ -147,7 +147,7 @@ class Bundle:
 
 
 def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
-    """Fill the empty folder `out`; return the digest. The manifest is written last: without it nothing reads the rest.
+    """Fill the empty folder `out`; return the digest. The manifest is written last: an incomplete bundle has none.
 
     Raises ContractError for a file that a bundle must not hold.
     """
@@ -203,7 +203,7 @@ def _copies(sources: BundleSources) -> dict[str, Path]:
 
 
 def _encoder_files(folder: Path) -> list[str]:
-    """Return what a bundle takes of an encoder's folder: weights, tokenizer and settings."""
+    """Return the files that a bundle takes from an encoder's folder: weights, tokenizer and settings."""
     names = [name for name in FILES if (folder / name).is_file()]
     if not any(name.endswith(".safetensors") for name in names):
         raise ContractError(f"{folder.name}: expected an encoder with model.safetensors, got {names}")

@@ -8,7 +8,7 @@ from components import io
 from components.contracts import ChampionRef
 from components.release.registry import Registry
 
-CHAMPION_STAGES = ("evaluate", "drift", "package")  # stages that depend on the champion, and what follows them
+CHAMPION_STAGES = ("evaluate", "drift", "package")  # stages that depend on the champion, and the stages after them
 
 
 def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:

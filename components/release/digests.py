@@ -1,4 +1,4 @@
-"""DVC's digests, computed from the bytes: DVC itself does not read again a file that it has just checked out."""
+"""DVC's digests, computed from the bytes: DVC itself does not reread a file that it has just checked out."""
 
 import json
 from hashlib import md5

@@ -1,4 +1,4 @@
-"""What the gate reads: paired comparisons from per-user values, checked to be complete and of this evaluation."""
+"""The gate's evidence: paired comparisons from per-user values, checked to be complete and of this evaluation."""
 
 import math
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 A gain is shown when the whole paired bootstrap interval lies above its limit. Over the champion, an interval that
 contains the limit is inconclusive: not enough evidence; one at or below the limit means keep. Over a simple baseline
 an inconclusive interval means keep: a challenger that is not shown to beat popularity does not ship. A guardrail that
-fails means keep. What cannot be computed never passes; what is missing or not finite raises ReleaseError.
+fails means keep. A check that cannot be computed fails; a missing or non-finite value raises ReleaseError.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Contenders:
-    """The models that are compared, and what live traffic said of the challenger before."""
+    """The compared models, and the challenger's earlier results on live traffic."""
 
     challenger: ChampionRef
     champion: ChampionRef | None  # the version that serves now, by the registry
@@ -47,13 +47,13 @@ class Contenders:
 
 @dataclass
 class _Ruling:
-    """The checks so far, and whether each speaks for the challenger."""
+    """The checks so far, and for each its answer to "promote?"."""
 
     checks: list[Check] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
     def add(self, check: Check, otherwise: Answer = "no") -> None:
-        """Add a check; `otherwise` is its answer if it has not passed."""
+        """Add a check; `otherwise` is its answer if it failed."""
         self.checks.append(check)
         self.answers.append("yes" if check.passed else otherwise)
 
@@ -63,7 +63,7 @@ def decide(
 ) -> Decision:
     """Return the decision. bootstrap: promote a first champion; it counts only where nothing serves.
 
-    The guardrails hold for a first champion, too.
+    The guardrails apply to a first champion, too.
     Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
     """
@@ -104,7 +104,7 @@ def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Eviden
 
 
 def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contenders) -> None:
-    """Add the checks on the past of both: training on the test window, rollbacks, experiments on live users."""
+    """Add checks on the history of both models: training on the test window, rollbacks, experiments on live users."""
     challenger, champion = contenders.challenger, contenders.champion
     if champion is not None:
         ruling.add(_unseen(evaluation), "unsure")

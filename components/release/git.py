@@ -1,4 +1,4 @@
-"""The few calls of git."""
+"""Calls of git."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ NOT_CODE = ("dvc.lock", "params.yaml")  # written by runs; the registry stores t
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Return what git prints; raises ReleaseError with git's message."""
+    """Return git's output; raises ReleaseError with git's message."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:

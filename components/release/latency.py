@@ -14,7 +14,7 @@ LIST_LENGTH = 20
 
 
 def preload() -> None:
-    """Import what `measure_latency` needs, which takes seconds, so that no request is timed with it."""
+    """Import the modules of `measure_latency` in advance: the seconds that it takes must not count as latency."""
     import threadpoolctl  # noqa: F401
     import torch  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""The deployments, in order: an append-only table in SQLite. It says which version served, whatever an alias says."""
+"""The deployments, in order: an append-only table in SQLite. It records which version served, whatever the alias."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ class Ledger:
         return next((d for d in self.deployments() if d.state == "intent"), None)
 
     def serving_stack(self) -> list[Deployment]:
-        """Return the stack of deployments that rollbacks go down, the version that serves last.
+        """Return the stack of deployments for rollbacks; the last element is the version that serves.
 
         A promotion is pushed; a rollback pops everything above the version that it restored.
         """

@@ -10,7 +10,7 @@ from components.errors import ContractError, TamperedError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-ALLOWED_SUFFIXES = (".json", ".parquet", ".safetensors", ".txt")  # formats that run nothing when read: no pickle
+ALLOWED_SUFFIXES = (".json", ".parquet", ".safetensors", ".txt")  # formats that cannot execute code: no pickle
 
 
 def write_manifest(folder: Path) -> str:
@@ -25,7 +25,7 @@ def write_manifest(folder: Path) -> str:
 
 
 def check_files(folder: Path, digest: str | None = None) -> str:
-    """Return the digest of a bundle whose every file is as its manifest says; raises TamperedError.
+    """Return the digest of a bundle after checking all files against its manifest; raises TamperedError.
 
     digest: the expected one; None accepts any.
     """
@@ -64,7 +64,7 @@ def list_files(folder: Path) -> Iterator[str]:
 
 
 def canonical_json(content: Any) -> str:
-    """Return the content as JSON that is the same text for equal content."""
+    """Return the content as canonical JSON: equal content gives the same text."""
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

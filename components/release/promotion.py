@@ -1,7 +1,7 @@
 """Promotion and rollback: one at a time, checked against the registry and the ledger, resumable after a crash.
 
 lock -> recover what was interrupted -> check -> intent -> fetch, verify and smoke-test the bundle -> aliases -> done.
-The ledger's intent and the alias together show how far it got: the next call completes it or abandons it.
+The ledger's intent and the alias together show how far a promotion got: the next call completes or abandons it.
 """
 
 import logging

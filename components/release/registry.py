@@ -1,6 +1,6 @@
 """The only module that imports MLflow: versions of the model with their lineage, and their aliases.
 
-MLflow stores and shows. It loads no model here: bundles come back as files, checked against their digest.
+MLflow stores and displays. It loads no model: bundles are downloaded as files and checked against their digest.
 """
 
 import logging
@@ -28,7 +28,7 @@ from components.settings import Settings
 __all__ = ["Alias", "Registry", "Version"]
 Alias = Literal["champion", "challenger", "previous"]
 EVALUATION = "evaluate/evaluation.json"
-ENVIRONMENT = {  # by default MLflow waits over a minute for a server that is gone, and two hours for a database
+ENVIRONMENT = {  # by default MLflow waits over a minute for an unreachable server, and two hours for a database
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -60,7 +60,7 @@ class MlflowConnection:
 
     @contextmanager
     def translate_errors(self) -> Iterator[type[Any]]:
-        """Turn what MLflow, its database or the network raise into a ReleaseError; yield MLflow's exception."""
+        """Raise errors of MLflow, its database or the network as ReleaseError; yield MLflow's exception class."""
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -192,14 +192,14 @@ class Registry:
         return dict(sorted(found.items()))
 
     def ref(self, number: int) -> ChampionRef:
-        """Return what a decision and champion.json say about the version."""
+        """Return the version's record for a decision and champion.json."""
         lineage = self.version(number).lineage
         return ChampionRef(version=number, digest=lineage.bundle_digest, model=lineage.model)
 
     def move(self, alias: Alias, number: int | None) -> None:
-        """Point the alias to the version; None removes it. Raises ReleaseError when the registry then says otherwise.
+        """Point the alias to the version; None removes it. Raises ReleaseError if the registry does not confirm it.
 
-        MLflow lets the last writer win: the caller holds promotion.lock.
+        In MLflow the last writer wins: the caller must hold promotion.lock.
         """
         with self.connection.translate_errors():
             if number is None:

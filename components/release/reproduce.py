@@ -38,7 +38,7 @@ class Reproduction(Record):
 
 
 def reproduce(version: int, registry: Registry, settings: Settings, root: Path) -> Reproduction:
-    """Return the version's metrics then and now. Code comes from git, data from the DVC cache or remote.
+    """Return the registered and the reproduced metrics. Code comes from git, data from the DVC cache or remote.
 
     Python and its packages are those installed now. Raises ReleaseError when revision, data or record are missing,
     TamperedError when they are not what the version's tags say.

@@ -17,14 +17,14 @@ Point = tuple[str, float, int]  # metric, value, step
 
 
 class Connection(Protocol):
-    """What runs need of the connection to MLflow (registry.py)."""
+    """The part of MlflowConnection (registry.py) that runs need."""
 
     @property
     def client(self) -> Any:
         """Return MLflow's client."""
 
     def translate_errors(self) -> AbstractContextManager[type[Any]]:
-        """Turn what MLflow raises inside into a ReleaseError; yields MLflow's exception."""
+        """Raise MLflow's errors in the block as ReleaseError; yield MLflow's exception class."""
 
     def log_batch(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
         """Log the values and parameters in one request."""
@@ -55,15 +55,15 @@ class RunRecorder:
     def record_child(
         self, parent: str, name: str, values: Mapping[str, float], curves: Mapping[str, list[float]], state: str
     ) -> str:
-        """Return the id of the run `name` below the parent, recorded now where it is not there yet.
+        """Return the id of the run `name` below the parent, recorded now if it does not exist yet.
 
-        values: its parameters. curves: metric -> its values, one a step. state: a tag; "failed" is MLflow's own, too.
+        values: its parameters. curves: metric -> its values, one per step. state: a tag; "failed" is also MLflow's.
         """
         points = [(key, value, step) for key, series in curves.items() for step, value in enumerate(series)]
         run_id = self.begin(name, {"mlflow.parentRunId": parent, "trial": name})
         client = self.connection.client
         with self.connection.translate_errors():
-            if client.get_run(run_id).data.params.keys() != values.keys():  # parameters and curves go in one batch
+            if client.get_run(run_id).data.params.keys() != values.keys():  # logged in one batch with the curves
                 self.connection.log_batch(run_id, points, {key: str(value) for key, value in values.items()})
             client.set_tag(run_id, "state", state)
             client.set_terminated(run_id, "FAILED" if state == "failed" else "FINISHED")

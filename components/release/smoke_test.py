@@ -13,7 +13,7 @@ from components.ragged import Ragged
 from components.release.bundle import Bundle
 
 LIST_LENGTH = 10
-WAIT_S = 20.0  # longest wait until the live service serves the version; it polls every serving.poll_s
+WAIT_S = 20.0  # longest wait until the live service, which polls every serving.poll_s, serves the version
 POLL_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""What a person asks first: which champion, since when, on what data, last verdict, drift."""
+"""The state of the loop: champion, its start and data, last verdict, drift."""
 
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
 
 
 def store_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
-    """Copy the newest decision and drift verdict to the shop's folder: the workspace of a deployed run is removed."""
+    """Copy the newest decision and drift verdict to the shop's folder: workspaces of deployed runs are removed."""
     for source, name in ((decision, "decision.json"), (drift, "drift.json")):
         if source is not None and source.exists():
             io.write_bytes(shop / name, source.read_bytes())

@@ -83,7 +83,7 @@ def rerun_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str]
 def drop_damaged(root: Path, stage: str) -> list[str]:
     """Return the stage's outputs whose bytes differ from dvc.lock, after removing them and their cache objects.
 
-    DVC does not read again a file that it has just checked out; this function does.
+    DVC does not reread a file that it has just checked out; this function does.
     """
     bad = []
     for out in _lock(root)["stages"].get(stage, {}).get("outs", []):
@@ -157,7 +157,7 @@ def remote_url(root: Path) -> str:
 def make_workspace(source: Path, folder: Path, revision: str | None = None) -> Path:
     """Return a clean checkout of the revision (the source's HEAD by default) on the source's DVC cache and remote.
 
-    An existing folder is updated to the revision; what stages wrote in it stays, so that it need not be built again.
+    An existing folder is updated to the revision; outputs of its stages stay, so that they are not built again.
     Files are copied out of the cache (reflink where the disk supports it): a stage cannot write into the cache.
     """
     clone(source, folder, revision)
@@ -167,7 +167,7 @@ def make_workspace(source: Path, folder: Path, revision: str | None = None) -> P
 
 @contextmanager
 def _repo(root: Path) -> Iterator[Any]:
-    """Yield DVC's repository at root under its lock; DVC's errors become ours."""
+    """Yield DVC's repository at root under its lock; translate DVC's errors."""
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -202,7 +202,7 @@ def _failure(stage: str, outcome: ProcessResult) -> Exception:
         return BusyError(f"stage {stage}: another run works in this checkout; wait for it\n{text[-500:]}")
     own = [line for line in outcome.lines if not line.startswith(("ERROR: failed to reproduce", ">", "Running stage"))]
     starts = [n for n, line in enumerate(own) if line.startswith(f"{stage}: ")]
-    if starts:  # stages.run prints a CarouselError so
+    if starts:  # the format in which stages.run prints a CarouselError
         return StageError("\n".join(own[starts[-1] :]))
     found = re.search(r"exited with (-?\d+)", text)
     code = int(found[1]) if found else outcome.code

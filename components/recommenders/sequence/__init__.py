@@ -1,1 +1,1 @@
-"""The sequence model: a causal transformer over a user's events whose items are text embedding plus id vector."""
+"""The sequence model: a causal transformer over a user's events; an item is its text embedding plus an id vector."""

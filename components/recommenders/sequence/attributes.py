@@ -14,7 +14,7 @@ LEVEL = " > "  # between the levels of a category path
 def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:
     """Return (n_items + 1, width) codes and the size of the vocabulary; 0 is padding.
 
-    A value of a single product gets no code: the product's own vector covers it.
+    A value of a single product gets no code: the product's id vector covers it.
     """
     rows = [_values(catalogue, i, level) for i, level in enumerate(price_levels(catalogue))]
     count = Counter(value for row in rows for value in row)

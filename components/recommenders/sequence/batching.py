@@ -15,7 +15,7 @@ from components.ragged import Ragged, offsets_of
 from components.recommenders.sequence.model import GAPS, START, Packed
 from components.recommenders.sequence.profile import WIDTH, increments, profile
 
-Batch = tuple[Packed, Tensor, Tensor, Tensor]  # input; of the event that follows each position: item, kind, weight
+Batch = tuple[Packed, Tensor, Tensor, Tensor]  # input; then item, kind and weight of the event after each position
 MINUTE_US = 60_000_000
 
 
@@ -51,7 +51,7 @@ def merge_repeats(rows: Ragged) -> Ragged:
 
 
 def gap_codes(timestamp: TimeArray, offsets: TimeArray) -> NDArray[np.int8]:
-    """Return codes of the time since the previous event: 0 for the first, 1 within a minute, then +1 for each x 2.8."""
+    """Return codes of time since the previous event: 0 for the first, 1 within a minute, then +1 per factor of 2.8."""
     minutes = np.diff(timestamp, prepend=timestamp[:1]) / MINUTE_US
     codes = 1 + np.ceil(np.log2(np.maximum(minutes, 1)) / 1.5).astype(np.int8)
     first = offsets[:-1]
@@ -96,7 +96,7 @@ def _sequences(
 
 
 def pack(s: Sequences, segments: NDArray[np.int64], n_events: NDArray[np.int64]) -> Packed:
-    """Return the first n_events (p,) events of the segments (p,), end to end; n_events must not fall."""
+    """Return the first n_events (p,) events of the segments (p,), end to end; n_events must be ascending."""
     starts, lengths = s.starts[segments], n_events + 1
     begin = np.cumsum(lengths) - lengths
     position = np.arange(int(lengths.sum())) - np.repeat(begin, lengths)
@@ -132,7 +132,7 @@ class SequenceLoader:
     """Batches of an epoch, in an order given by seed and epoch, without the first `skip` batches (a resumed run).
 
     A batch has at most batch_size events, or one segment. With several processes each takes every n-th batch; the first
-    batches are repeated so that all processes have as many.
+    batches are repeated so that all processes have equally many.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:

@@ -17,7 +17,7 @@ from components.tensors import load_moments, moments, read_tensors, write_tensor
 class TrainingProgress:
     """The progress of a training run."""
 
-    key: str  # digest of everything that the run depends on; with another key it is another run
+    key: str  # digest of everything that the run depends on; a checkpoint with another key belongs to another run
     epoch: int = 0
     batch: int = 0  # batches done in this epoch
     step: int = 0

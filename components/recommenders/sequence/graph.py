@@ -36,7 +36,7 @@ def item_graph(interactions: Interactions, embedding: FloatArray, k: int) -> Ite
         co_taken = (by_item[rows] @ taken).toarray() * scale[rows, None] * scale
         text_similarity: FloatArray = (0.1 * np.maximum(embedding[rows] @ embedding.T, 0)).astype(np.float32)
         similarity = np.maximum(co_taken, text_similarity).astype(np.float32)
-        similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = 0  # not itself
+        similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = 0  # an item is not its own neighbour
         similarity[:, 0] = 0
         best = top_k(similarity, k)
         width = best.items.shape[1]

@@ -17,7 +17,7 @@ from components.recommenders.sequence.graph import GraphAttention, ItemGraph
 from components.recommenders.sequence.loss import cross_entropy
 from components.recommenders.sequence.profile import WIDTH
 
-START = len(EVENTS)  # code of the position before the first event: all that an unknown user has
+START = len(EVENTS)  # code of the position before the first event; an unknown user has only this position
 GAPS = 16  # codes of the time between an event and the previous one
 
 
@@ -34,7 +34,7 @@ class Packed(NamedTuple):
     groups: tuple[tuple[int, int], ...]  # (number of segments, their length), in the order of the positions
 
     def on(self, device: torch.device) -> Self:
-        """Return the same on a device."""
+        """Return a copy on the device."""
         parts = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
         return self._replace(**parts)  # type: ignore[arg-type]
 
@@ -84,7 +84,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """From histories to user states; items are given as vectors, so that serving does not need what computed them."""
+    """From histories to user states; items are given as vectors: serving needs no layers that compute them."""
 
     def __init__(self, params: SequenceParams) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class Transformer(nn.Module):
 
 
 class Items(nn.Module):
-    """Item vectors: projected text, attributes, and an id vector that fades in with evidence."""
+    """Item vectors: projected text, attributes, and an id vector whose weight grows with evidence."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Net(nn.Module):
 
         targets (t,) items, kinds (t,) of their events, weight (t,) above 0.
         """
-        vectors = self.items()  # (n, d), once a step
+        vectors = self.items()  # (n, d), once per step
         states = self.transformer(vectors, packed, kinds)  # (t, d)
         chosen, bias = self._sample_items(targets, len(vectors))
         if chosen is not None:

@@ -1,6 +1,6 @@
 """A user's profile before each event: how many events of each kind, and the mean price level of their products.
 
-It is computed from the same events that the network sees, so it cannot leak anything later than a position.
+It is computed from the same events that the network sees, so it contains nothing later than its position.
 """
 
 import numpy as np

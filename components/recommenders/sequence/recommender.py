@@ -83,7 +83,7 @@ class SequenceRecommender(BaseRecommender):
         self.event_shares = _event_shares(checked)
 
         def validate(net: Net) -> float:
-            self._use(net, next(net.parameters()).device)  # on a GPU the transformer runs there
+            self._use(net, next(net.parameters()).device)  # the transformer stays on its device
             lists = rank(self, checked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
             value = float(np.nanmean(per_user(lists, checked.ground_truth, [10])["ndcg_at_10"]))
             if self.after_epoch is not None:
@@ -151,7 +151,7 @@ class SequenceRecommender(BaseRecommender):
             rows = order[at : at + SCORING_BATCH]
             with torch.inference_mode():
                 found = self.transformer.newest(vectors, pack(segments, rows, lengths[rows]).on(device))
-                for kind in np.flatnonzero(self.event_shares):  # without heads they are all the same
+                for kind in np.flatnonzero(self.event_shares):  # without heads all kinds give the same states
                     state = self.transformer.apply_event_head(found, torch.tensor(kind, device=device))
                     states[rows] += self.event_shares[kind] * state.cpu().numpy()
         return states
@@ -167,7 +167,7 @@ class SequenceRecommender(BaseRecommender):
         ]
         for array in (*arrays, items.embedding, codes):
             digest.update(np.ascontiguousarray(array).tobytes())
-        for file in sorted(Path(__file__).parent.glob("*.py")):  # nor is one of other code
+        for file in sorted(Path(__file__).parent.glob("*.py")):  # the code is part of the key
             digest.update(file.read_bytes())
         return digest.hexdigest()
 

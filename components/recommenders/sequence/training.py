@@ -71,7 +71,7 @@ class TrainingLoop(lightning.Callback):
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
         self.progress = TrainingProgress(key)
         self.started = time.monotonic()
-        self.steps = 0  # of all epochs, known once the number of processes is
+        self.steps = 0  # of all epochs; set once the number of processes is known
 
     def lr_multiplier(self, step: int) -> float:
         """Return the factor of the learning rate: linear warm-up over warmup_share of all steps, then a cosine."""
@@ -169,7 +169,7 @@ def train(
     run = TrainingLoop(folder, key, params, loader, validate)
     trainer = _trainer(params, board, run)
     try:
-        with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
+        with warnings.catch_warnings():  # raised by Lightning 2.6 on torch 2.13
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
             trainer.fit(SequenceModule(net, params, seed, run), loader)
     except SIGTERMException:
@@ -185,7 +185,9 @@ def train(
 
 def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop) -> lightning.Trainer:
     """Return Lightning's trainer; raises ContractError for a device that this machine does not have."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)  # unused devices, and tips
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(
+        logging.WARNING
+    )  # hides notes on devices, and tips
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")

@@ -1,4 +1,4 @@
-"""ALS: the user that is solved at request time, direction, and the same vectors on any number of threads."""
+"""ALS: user vectors solved at request time, direction of scores, and the same vectors on any number of threads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def model(world: World) -> AlsRecommender:
 
 
 def user_by_hand(factors: FloatArray, confidence: dict[int, float], regularization: float) -> FloatArray:
-    """Hu et al. 2008, equation 4: confidence c for what was seen, 1 for all else."""
+    """Hu et al. 2008, equation 4: confidence c for seen items, 1 for all others."""
     y = factors.astype(np.float64)
     c, seen = np.ones(len(y)), np.zeros(len(y))
     for item, value in confidence.items():

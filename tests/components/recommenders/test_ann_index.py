@@ -56,7 +56,7 @@ def test_nearly_all_of_the_nearest_are_found(index: AnnIndex, vectors: np.ndarra
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.004])
-def test_under_a_filter_too(index: AnnIndex, vectors: np.ndarray, share: float) -> None:
+def test_nearly_all_of_the_nearest_are_found_under_a_filter(index: AnnIndex, vectors: np.ndarray, share: float) -> None:
     allowed = np.random.default_rng(1).random(N + 1) < share
     assert recall(index, vectors, allowed) >= 0.98
 
@@ -116,7 +116,7 @@ def test_the_best_are_exact_and_items_without_text_need_a_prior(index: AnnIndex,
     assert index.nearest(vectors[10], vectors, 5, allowed, None, prior).items.tolist() == [[10, 2, 1]]
 
 
-def test_content_lists_nearly_the_same_with_it_under_the_same_scores(
+def test_content_has_the_same_scores_and_nearly_the_same_lists_with_an_ann_index(
     index: AnnIndex, vectors: np.ndarray, world: World, users_of: Callable[..., Users]
 ) -> None:
     events, catalogue, users = world

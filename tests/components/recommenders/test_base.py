@@ -1,4 +1,4 @@
-"""Ranking: ties, masks, batches; independent of what scores."""
+"""Ranking: ties, masks, batches; with any scores."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from components.recommenders.base import BaseRecommender
 
 
 class Oracle(BaseRecommender):
-    """Scores item i with values[i], and remembers how many users came at once and whether it saw targets."""
+    """Scores item i with values[i], and records the size of each batch and whether it had targets."""
 
     name: ClassVar[str] = "oracle"
 
@@ -43,14 +43,14 @@ def test_equal_scores_go_to_the_smaller_item(users_of: Callable[..., Users]) -> 
     assert ranked.items.tolist() == [[2, 3, 4, 1], [2, 4, 1, 5]]
 
 
-def test_lists_that_run_out_end_in_padding(users_of: Callable[..., Users]) -> None:
+def test_lists_with_too_few_items_end_in_padding(users_of: Callable[..., Users]) -> None:
     model = Oracle([9, 1, -np.inf, 3])
     ranked = model.recommend(users_of([[1]]), 5, candidates=np.array([True, True, True, True]))
     assert ranked.items.tolist() == [[3, 0, 0, 0, 0]]
     assert ranked.scores.tolist() == [[3.0] + [-np.inf] * 4]
 
 
-def test_all_users_come_in_batches_without_targets(users_of: Callable[..., Users]) -> None:
+def test_users_are_scored_in_batches_without_targets(users_of: Callable[..., Users]) -> None:
     model = Oracle([0, 1, 2])
     model.batch_users = 3
     users = users_of([[]] * 7)

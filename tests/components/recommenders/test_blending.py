@@ -1,4 +1,4 @@
-"""Weights that are learned: a world where it is known which part is right."""
+"""Learned weights, on data where the better part is known."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_one_scale_for_all_parts() -> None:
     """By hand: 30 of 300 items have 10, the others 0: the mean is 1, the best tenth lies 9 above it."""
     scores = np.zeros((2, 301), np.float32)
     scores[0, 1:31] = 10
-    scores[1, 1:] = 5  # scores all items alike
+    scores[1, 1:] = 5  # equal scores for all items
     out = scaled(scores)
     np.testing.assert_allclose(out[0, 1:31], 1, rtol=1e-6)
     np.testing.assert_allclose(out[0, 31:], -1 / 9, rtol=1e-6)
@@ -54,7 +54,7 @@ def test_invalid_candidates_are_never_listed(truth: BoolArray) -> None:
     assert ndcg(Pool(pool.features, ~truth, truth, pool.n_targets), weights) == 0
 
 
-def test_two_halves_of_the_truth_are_both_used_and_noise_is_not(truth: BoolArray) -> None:
+def test_two_noisy_parts_get_weight_and_pure_noise_gets_none(truth: BoolArray) -> None:
     half = np.arange(400) % 2 == 0
     one, other = noisy(truth, 2, 1), noisy(truth, 2, 2)
     weights = learn_weights(pool_of([one, other, noisy(truth, 0, 3)], truth), 0.01)
@@ -71,7 +71,7 @@ def test_a_copy_of_a_part_gets_no_weight(truth: BoolArray) -> None:
     assert np.count_nonzero(learn_weights(pool_of([one, one], truth), 0.001)) == 1
 
 
-def test_a_start_bounds_the_parts(truth: BoolArray) -> None:
+def test_only_the_parts_of_the_start_get_weight(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 1, 1), noisy(truth, 3, 2)], truth)
     np.testing.assert_array_equal(learn_weights(pool, 0.01, start=np.array([1, 0], np.float32)), [1, 0])
 

@@ -1,4 +1,4 @@
-"""Items without events: their neighbours by text, how far their scores are moved, and what it costs."""
+"""Items without events: their neighbours by text, the change of their scores, and its cost in NDCG."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def sold(events_of: Callable[..., Interactions]) -> Interactions:
 
 
 World = tuple[Interactions, Catalogue, Users]
-TEXTS = [[1, 0], [0, 1], [1, 0.01], [1, 1], [0, 0]]  # 3 is similar to 1, 4 to both, 5 has no text
+TEXTS = [[1, 0], [0, 1], [1, 0.01], [1, 1], [0, 0]]  # 3 is similar to 1, 4 is similar to both, 5 has no text
 
 
 def test_a_cold_item_gets_the_mean_score_of_similar_texts(sold: Interactions) -> None:
@@ -70,7 +70,7 @@ def test_embeddings_are_needed(sold: Interactions) -> None:
 
 
 class Known(Oracle):
-    """Scores the item that the user had above the others up to 30, and everything above 30 with 0."""
+    """Scores the user's item highest among items 1..30, and all items above 30 with 0."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -83,7 +83,7 @@ class Known(Oracle):
 
 
 def blend_of(cold_items_are_taken: bool, weight: float) -> HybridRecommender:
-    """Blend a model that knows items 1..30 only; item 30 + i has the text of item i, and either is what users take."""
+    """Blend a model that knows items 1..30 only; item 30 + i has the text of item i, and users take one of the two."""
     knobs = {"parts": ["ease"], "candidates": 10, "max_users": 500, "min_slice_users": 10, "min_gain": 0.01}
     params = HybridParams.model_validate(knobs | {"cold_item_max_ndcg_loss": 0.01, "cold_item_neighbour_pool": 50})
     had = [[1 + i % 20] for i in range(80)]
@@ -110,7 +110,7 @@ def test_cold_items_get_the_largest_weight_that_helps() -> None:
 
 @pytest.mark.parametrize(("weight", "share"), [(1.2, 0.75), (8.0, 0.0)])
 def test_cold_items_get_no_weight_that_costs_ndcg(weight: float, share: float) -> None:
-    """A cold item with 1.2 of its neighbour's score would rank above it, and the neighbour is what users take."""
+    """A cold item with 1.2 of its neighbour's score would rank above it, but users take the neighbour."""
     model = blend_of(cold_items_are_taken=False, weight=weight)
     assert model.metrics["cold_item_blend_weight"] == share
     assert (model.smoother is None) == (share == 0)

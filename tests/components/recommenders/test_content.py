@@ -60,7 +60,7 @@ def test_unit_rows_leave_zeros_alone() -> None:
     np.testing.assert_allclose(unit_rows(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]], rtol=1e-6)
 
 
-def test_the_leading_directions_say_nearly_what_all_do_and_a_large_catalogue_keeps_all(
+def test_leading_directions_give_nearly_the_same_scores_and_a_large_catalogue_keeps_all(
     world: World, users_of: Callable[..., Users]
 ) -> None:
     rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_the_leading_directions_say_nearly_what_all_do_and_a_large_catalogue_kee
     assert fitted(world, embedding, dims=50).embedding.shape == (21, 12)
 
 
-def test_a_champion_from_before_there_were_directions_still_answers(
+def test_a_model_saved_without_the_parameter_dims_is_loaded(
     world: World, users_of: Callable[..., Users], tmp_path: Path
 ) -> None:
     model = fitted(world, world[1].embedding)

@@ -1,4 +1,4 @@
-"""The one contract that every recommender keeps, whatever it learns; its line in the table brings it here."""
+"""The contract of every recommender; each model in the table MODELS is tested."""
 
 import hashlib
 import json
@@ -94,7 +94,7 @@ def test_an_empty_history_gets_a_full_list(model: Recommender, world: World, use
 
 
 @pytest.mark.parametrize("name", [*SIMPLE, "hybrid"])
-def test_without_history_a_list_is_what_sells(
+def test_lists_without_history_are_popular_items(
     model: Recommender, world: World, params: Params, users_of: Callable[..., Users]
 ) -> None:
     popular = create("popularity", params).fit(*world).recommend(users_of([[]]), 20)
@@ -102,7 +102,7 @@ def test_without_history_a_list_is_what_sells(
 
 
 @every_model
-def test_only_the_history_counts(model: Recommender, world: World) -> None:
+def test_scores_depend_on_the_history_only(model: Recommender, world: World) -> None:
     users = world[2]
     strangers = replace(users, user_idx=np.zeros_like(users.user_idx), targets=None)
     np.testing.assert_array_equal(model.score(strangers), model.score(users))
@@ -110,7 +110,7 @@ def test_only_the_history_counts(model: Recommender, world: World) -> None:
 
 
 @every_model
-def test_neither_order_nor_batches_of_users_matter(model: Recommender, users_of: Callable[..., Users]) -> None:
+def test_lists_do_not_depend_on_order_or_batches_of_users(model: Recommender, users_of: Callable[..., Users]) -> None:
     rows = [[1, 3], [], [2, 4, 6, 8], [20], [5, 5, 5], [19, 2]]
     alone = np.concatenate([model.score(users_of([row])) for row in rows])
     together = model.score(users_of(rows))
@@ -156,8 +156,8 @@ def test_fit_leaves_its_input_alone(world: World, params: Params, name: str) -> 
 
 
 @pytest.mark.parametrize("name", SIMPLE)
-def test_anonymous_events_teach_items_only(world: World, params: Params, name: str) -> None:
-    """Anonymous visitors buy item 2 with item 3: item 2 sells more, yet 2 and 3 get no co-occurrence."""
+def test_anonymous_events_affect_item_counts_only(world: World, params: Params, name: str) -> None:
+    """Anonymous visitors buy item 2 with item 3: item 2 sells more, but 2 and 3 do not co-occur."""
     events, catalogue, users = world
     crowd = np.tile(np.array([2, 3], np.int32), 50)
     add: dict[str, Any] = {
@@ -169,7 +169,7 @@ def test_anonymous_events_teach_items_only(world: World, params: Params, name: s
     }
     with_crowd = create(name, params).fit(replace(events, **add), catalogue, users)
     without = create(name, params).fit(events, catalogue, users)
-    if name in ("popularity", "interests"):  # they count what sells, whoever bought it
+    if name in ("popularity", "interests"):  # they count all sales, anonymous ones too
         assert set(with_crowd.recommend(users, 2, exclude_seen=False).items[0]) == {2, 3}
     else:
         np.testing.assert_allclose(with_crowd.score(users), without.score(users), atol=2e-5)

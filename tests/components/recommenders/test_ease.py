@@ -100,7 +100,7 @@ def test_items_without_events_are_left_out() -> None:
     assert most_popular(seen, 1).tolist() == [3]
 
 
-def test_a_matrix_without_inverse_names_the_knob() -> None:
+def test_the_error_for_a_singular_matrix_names_the_parameter() -> None:
     twins = csr_matrix(np.full((2000, 2), 30.0, np.float32))
     with pytest.raises(ContractError, match=r"raise models\.ease\.l2"):
         ease_weights(twins, 1e-9)

@@ -1,4 +1,4 @@
-"""Names and models."""
+"""The table of models: names, classes and folders."""
 
 import json
 from pathlib import Path
@@ -26,12 +26,12 @@ def test_each_line_of_the_table_names_a_class_with_that_name(name: str, params: 
     assert create(name, params).name == name
 
 
-def test_the_sequence_model_and_the_blend_are_no_simple_ones() -> None:
+def test_the_sequence_model_and_the_blend_are_not_among_the_simple_models() -> None:
     assert set(MODELS) - set(SIMPLE) == {"sequence", "hybrid"}
     assert set(MODELS) - set(PARTS) == {"hybrid"}
 
 
-def test_every_model_has_a_folder_of_its_own() -> None:
+def test_every_model_has_its_own_folder() -> None:
     folders = [model_folder(Path("models"), name) for name in MODELS]
     assert len(set(folders)) == len(MODELS)
     assert Path("models/simple/ease") in folders

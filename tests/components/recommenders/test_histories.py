@@ -23,7 +23,7 @@ def test_recency_of_0_is_the_last_event_and_of_1_all_alike(
     assert history_matrix(users_of([[1, 2]]), 2, recency).toarray()[0].tolist() == expected
 
 
-def test_a_return_takes_the_purchase_back(users_of: Callable[..., Users]) -> None:
+def test_a_return_cancels_the_purchase(users_of: Callable[..., Users]) -> None:
     users = users_of([[1, 2, 1]], [["purchase", "purchase", "return"]])
     assert history_matrix(users, 2, 0.5).toarray().tolist() == [[0, 0, 0.5]]
 

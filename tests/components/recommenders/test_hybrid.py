@@ -1,4 +1,4 @@
-"""The blend: its parts, its slices, and why an item stands where it does."""
+"""The blend: its parts, its slices, and the contributions to an item's score."""
 
 from typing import Any
 
@@ -38,10 +38,10 @@ def test_each_slice_has_weights_of_its_own(shop: Users) -> None:
     cold, warm = (dict(zip(model.parts, row, strict=True)) for row in model.weights)
     assert cold["odd"] > cold["even"]
     assert warm["even"] > warm["odd"]
-    assert model.metrics["cold/ndcg_at_10"] > 0.6  # one part for all users: about half of them are guessed
+    assert model.metrics["cold/ndcg_at_10"] > 0.6  # one part for all users would be right for half of them
 
 
-def test_a_slice_of_few_users_takes_the_weights_of_all(shop: Users) -> None:
+def test_a_slice_of_few_users_gets_the_overall_weights(shop: Users) -> None:
     model = hybrid({"odd": Oracle(1), "even": Oracle(0)}, min_slice_users=41).blend(shop, 60)
     np.testing.assert_array_equal(model.weights[0], model.weights[1])
 

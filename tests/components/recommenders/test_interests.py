@@ -17,7 +17,7 @@ KNOBS = InterestsParams(recency=0.5, prior=1.0, smoothing=0.1, half_life_days=1e
 
 @pytest.fixture
 def model(events_of: Callable[..., Interactions], users_of: Callable[..., Users]) -> InterestsRecommender:
-    """Items 1, 2 are lamps that sold 3 and 1 times, 3 is a chair sold 4 times, 4 a Chinese lamp, 5 nothing's kind."""
+    """Items 1, 2 are lamps that sold 3 and 1 times, 3 is a chair sold 4 times, 4 a Chinese lamp, 5 has no category."""
     rows = [(1, item, "purchase", 1.0, 5.0) for item in (1, 1, 1, 2, 3, 3, 3, 3)]
     events = events_of(rows, n_users=1, n_items=5)
     category, language = ["", "Lamps", "Lamps", "Chairs", "Lamps", ""], ["", "en", "en", "en", "zh", "en"]
@@ -27,7 +27,7 @@ def model(events_of: Callable[..., Interactions], users_of: Callable[..., Users]
 
 
 def sold(*counts: float) -> np.ndarray:
-    """Return sales in units of the best item, with a tenth of the mean of five items beside."""
+    """Return sales in units of the best item, plus a tenth of the mean item's."""
     own = np.array(counts) / 4
     return own + 0.1 * own.mean()
 
@@ -43,11 +43,11 @@ def test_without_history_the_order_is_sales(model: InterestsRecommender, users_o
 def test_scores_are_the_share_of_the_category_times_the_share_within(
     model: InterestsRecommender, users_of: Callable[..., Users]
 ) -> None:
-    """A chair, then a lamp: half an event and a whole one, beside one of everybody's."""
+    """A chair, then a lamp: weights 1/2 and 1, plus one event of the overall distribution."""
     scores = model.score(users_of([[3, 2]]))[0]
     lamps, chairs = (1.0 + LAMPS / ALL) / 2.5, (0.5 + SOLD[2] / ALL) / 2.5
     np.testing.assert_allclose(scores[1:4], [lamps * SOLD[0] / LAMPS, lamps * SOLD[1] / LAMPS, chairs], rtol=1e-5)
-    np.testing.assert_allclose(scores[1:].sum(), 1, rtol=1e-5)  # a chance
+    np.testing.assert_allclose(scores[1:].sum(), 1, rtol=1e-5)  # probabilities
 
 
 def test_the_same_category_in_another_language_is_another_one(
@@ -58,12 +58,12 @@ def test_the_same_category_in_another_language_is_another_one(
     assert model.score(users_of([[1]]))[0, 4] < model.score(users_of([[4]]))[0, 4]
 
 
-def test_a_new_product_is_known_by_its_category(model: InterestsRecommender, users_of: Callable[..., Users]) -> None:
+def test_a_new_product_is_scored_by_its_category(model: InterestsRecommender, users_of: Callable[..., Users]) -> None:
     scores = model.score(users_of([[5], [3]]))
     assert scores[0, 5] > scores[1, 5] > 0
 
 
-def test_a_file_that_points_outside_itself_is_refused(model: InterestsRecommender, tmp_path: Path) -> None:
+def test_a_category_index_out_of_range_is_refused(model: InterestsRecommender, tmp_path: Path) -> None:
     model.category[2] = 99
     model.save(tmp_path)
     with pytest.raises(ContractError, match="'category'"):

@@ -1,4 +1,4 @@
-"""Item neighbours against BM25 written out."""
+"""Item neighbours against BM25 computed in plain numpy."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ PARAMS = NeighboursParams(n_neighbours=3, k1=1.2, b=0.75, recency=0.5)
 
 
 def bm25_by_hand(seen: FloatArray, k1: float, b: float) -> FloatArray:
-    """Items are the documents, users the terms: a busy user says little, a repeated event saturates."""
+    """Items are the documents, users the terms: a user with many items counts less, repeated events saturate."""
     counts = seen.T.astype(np.float64)
     rarity = np.log(len(counts)) - np.log1p((counts > 0).sum(axis=0))
     length = counts.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Model folders: what is read back, and what is refused by name."""
+"""Model folders: round trips, and errors that name the damaged part."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "m"
 
 
-def test_what_was_written_is_read(folder: Path) -> None:
+def test_settings_and_arrays_survive_a_round_trip(folder: Path) -> None:
     stored = Stored(folder, "content", 3)
     assert stored.n_items == 2
     assert stored.section("params", ContentParams) == ContentParams(recency=0.25, dims=8)
@@ -36,7 +36,7 @@ def test_what_was_written_is_read(folder: Path) -> None:
 
 @given(st.permutations(range(4)))
 def test_equal_matrices_give_equal_arrays(order: list[int]) -> None:
-    """One row whose columns come in any order, column 2 in two parts."""
+    """One row with unsorted columns, and column 2 twice."""
     columns, data = np.array([1, 2, 0, 2], np.int32)[order], np.array([1, 2, 4, 8], np.float32)[order]
     arrays = matrix_arrays("m", csr_matrix((data, columns, [0, 4]), shape=(1, 3)))
     assert {k: v.tolist() for k, v in arrays.items()} == {
@@ -97,7 +97,7 @@ def test_sections_and_arrays_are_checked_when_asked_for(folder: Path) -> None:
         ("weights.data", np.array([1, 2, 3], np.float32)),
     ],
 )
-def test_arrays_that_would_mislead_are_refused(folder: Path, key: str, value: np.ndarray) -> None:
+def test_invalid_arrays_are_refused(folder: Path, key: str, value: np.ndarray) -> None:
     arrays = load_file(folder / "arrays.safetensors")
     save_file({**arrays, key: value}, folder / "arrays.safetensors")
     stored = Stored(folder, "content", 3)

@@ -1,4 +1,4 @@
-"""A bundle of the tiny world, and a registry of its own for each test."""
+"""A bundle of the tiny world, and a separate registry for each test."""
 
 import shutil
 import uuid
@@ -62,13 +62,13 @@ def made(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sources(made: Path, tmp_path: Path) -> BundleSources:
-    """Return the sources of a bundle, in a folder of its own."""
+    """Return the sources of a bundle, in a separate folder."""
     return in_folder(Path(shutil.copytree(made / "sources", tmp_path / "sources")))
 
 
 @pytest.fixture
 def bundle(made: Path, tmp_path: Path) -> Path:
-    """Return a bundle of EASE on the tiny world, in a folder of its own."""
+    """Return a bundle of EASE on the tiny world, in a separate folder."""
     return Path(shutil.copytree(made / "bundle", tmp_path / "bundle"))
 
 
@@ -82,7 +82,7 @@ def empty_database(params: Params, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def settings(empty_database: Path, tmp_path: Path) -> Settings:
-    """Return settings of a home of its own, with an empty registry."""
+    """Return settings of a separate home with an empty registry."""
     home = tmp_path / "home"
     home.mkdir()
     shutil.copyfile(empty_database, home / "mlflow.db")
@@ -98,7 +98,7 @@ def registry(settings: Settings, params: Params) -> Registry:
 def stocked(made: Path, empty_database: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home whose registry holds versions 1 to 4, none of them champion; made once, to copy.
 
-    The files of the versions stay here: tests that damage them take `registry` and `register`.
+    The files of the versions are not copied: tests that damage them use `registry` and `register`.
     """
     root = tmp_path_factory.mktemp("stocked")
     home = root / "home"
@@ -113,7 +113,7 @@ def stocked(made: Path, empty_database: Path, params: Params, tmp_path_factory: 
 
 @pytest.fixture
 def registered(stocked: Path, params: Params, tmp_path: Path) -> Registered:
-    """Return a registry with versions 1 to 4, and its settings, in a home of its own."""
+    """Return a registry with versions 1 to 4, and its settings, in a separate home."""
     return copy_registry(tmp_path, stocked, params)
 
 
@@ -124,7 +124,7 @@ def run_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def register(registry: Registry, bundle: Path, run_folder: Path, tmp_path: Path) -> Register:
-    """Return a function that registers the bundle of the tiny world, or a variant of it named by `mark`."""
+    """Return a function that registers the bundle of the tiny world, or its variant named `mark`."""
 
     def call(mark: str = "", metrics: dict[str, float] | None = None) -> int:
         folder = remade(bundle, tmp_path / f"bundle-{mark}", mark) if mark else bundle
@@ -147,5 +147,5 @@ def decide(registered: Registered, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    """Return an evaluation whose challenger would be promoted, for the test to change."""
+    """Return an evaluation whose challenger would be promoted; tests change it."""
     return Case(tmp_path)

@@ -1,4 +1,4 @@
-"""Evaluations for the gate, made from per-user values, and what can be changed in them."""
+"""Evaluations for the gate, made from per-user values, and changes to them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -149,5 +149,5 @@ def promote_each(registered: Registered, decide: Decide, *versions: int) -> None
 
 
 def failing(name: str) -> list[dict[str, Any]]:
-    """Return checks of which the one with this name has failed."""
+    """Return checks; the one with this name has failed."""
     return [{"name": name, "passed": False, "value": 1.0, "limit": 2.0, "why": "no"}]

@@ -14,7 +14,7 @@ from components.release.bundle import BundleInfo, BundleSources, build_bundle, o
 World = tuple[Interactions, Catalogue, Users]
 
 
-def test_a_bundle_scores_like_the_model_that_was_packed(bundle: Path, sources: BundleSources, world: World) -> None:
+def test_a_bundle_scores_like_its_source_model(bundle: Path, sources: BundleSources, world: World) -> None:
     users = world[2]
     opened = open_bundle(bundle)
     assert opened.digest == sha256((bundle / "manifest.json").read_bytes()).hexdigest()
@@ -42,7 +42,7 @@ def test_a_pickle_in_a_model_folder_is_refused(sources: BundleSources, info: Bun
     assert not (tmp_path / "bundle/manifest.json").exists()
 
 
-def test_of_an_encoder_only_weights_tokenizer_and_settings_are_copied(
+def test_only_weights_tokenizer_and_settings_of_an_encoder_are_copied(
     sources: BundleSources, info: BundleInfo, tmp_path: Path
 ) -> None:
     encoder = tmp_path / "encoder"

@@ -1,4 +1,4 @@
-"""The doctor finds what would stop a run, and says what to do."""
+"""The doctor finds what would stop a run, and gives advice."""
 
 import subprocess
 from pathlib import Path

@@ -71,7 +71,7 @@ CASES: list[tuple[Callable[[Case], None], str, str]] = [
 ]
 
 
-def test_a_shown_gain_with_all_guardrails_is_promoted(case: Case) -> None:
+def test_a_significant_gain_with_all_guardrails_is_promoted(case: Case) -> None:
     decision = case.decide()
     assert decision.verdict == "promote"
     assert failed(decision) == []
@@ -85,7 +85,7 @@ def test_a_shown_gain_with_all_guardrails_is_promoted(case: Case) -> None:
     assert {"gain over champion", "gain over popularity", "gain over neighbours", "slice user:cold", "coverage",
             "coverage against the champion", "latency", "users", "drift is computable",
             "champion has not seen the test window"} <= {c.name for c in decision.checks}  # fmt: skip
-    assert "slice language:zh" not in {c.name for c in decision.checks}  # 5 users: shown, never judged
+    assert "slice language:zh" not in {c.name for c in decision.checks}  # 5 users: shown, not checked
 
 
 def test_a_version_that_was_rolled_back_is_not_promoted(case: Case) -> None:
@@ -114,7 +114,7 @@ def test_the_verdict_of_each_case(case: Case, change: Callable[[Case], None], ve
     assert all(c.passed for c in required_checks(decision)) or verdict != "promote"
 
 
-def test_not_enough_evidence_says_how_many_more_users_are_needed(case: Case) -> None:
+def test_not_enough_evidence_has_the_number_of_users_needed(case: Case) -> None:
     unsure(case)
     more = case.decide().users_needed
     assert more is not None
@@ -174,4 +174,4 @@ def test_noise_alone_is_rarely_promoted(case: Case) -> None:
         )
         case.values["ease"], case.values["champion"] = both[:N], both[N:]
         promoted += case.decide().verdict == "promote"
-    assert promoted <= 6  # alpha / 2 of 100, and its own chance: P(more) < 2 %
+    assert promoted <= 6  # 2.5 of 100 expected (alpha / 2); P(more than 6) < 2 %

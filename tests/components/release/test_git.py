@@ -29,7 +29,7 @@ def repo(tmp_path: Path) -> Path:
         ("notes.txt", False),
     ],
 )
-def test_which_changes_make_a_checkout_dirty(repo: Path, name: str, dirty: bool) -> None:
+def test_changes_of_code_make_a_checkout_dirty(repo: Path, name: str, dirty: bool) -> None:
     assert not is_dirty(repo)
     (repo / name).parent.mkdir(exist_ok=True)
     (repo / name).write_text("second")

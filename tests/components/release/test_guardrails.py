@@ -28,9 +28,9 @@ def verdicts(found: Evidence, params: Params, latency_ms: float = 50.0) -> dict[
 @pytest.mark.parametrize(
     ("gain", "low", "high", "passed"),
     [
-        (-0.03, -0.05, -0.01, False),  # 15 % lost, surely
+        (-0.03, -0.05, -0.01, False),  # 15 % lost, significant
         (-0.03, -0.07, 0.01, True),  # 15 % lost, but zero is within the interval
-        (-0.01, -0.015, -0.005, True),  # surely a loss, but 5 % only
+        (-0.01, -0.015, -0.005, True),  # a significant loss, but only 5 %
         (0.05, 0.01, 0.09, True),
     ],
 )

@@ -76,7 +76,7 @@ def test_the_serving_stack_after_promotions_and_rollbacks(tmp_path: Path, steps:
         ("p1 p2 p1 p3 r1", "3"),
     ],
 )
-def test_which_bundles_count_as_rolled_back(tmp_path: Path, steps: str, expected: str) -> None:
+def test_rolled_back_bundles_are_those_replaced_by_a_rollback(tmp_path: Path, steps: str, expected: str) -> None:
     ledger = Ledger(tmp_path)
     for step in steps.split():
         serve(ledger, int(step[1]), "promote" if step[0] == "p" else "rollback")

@@ -1,4 +1,4 @@
-"""Every file of a bundle is as its manifest says, or the bundle is refused."""
+"""A bundle is refused unless every file matches its manifest."""
 
 import json
 import os

@@ -48,7 +48,7 @@ def test_output_that_is_not_utf8_is_replaced(tmp_path: Path) -> None:
     assert run("import sys; sys.stdout.buffer.write(b'\\xff\\xfe ok\\n')", tmp_path).code == 0
 
 
-def test_a_killed_command_has_a_nonzero_exit_code(tmp_path: Path) -> None:
+def test_a_killed_command_has_a_non_zero_exit_code(tmp_path: Path) -> None:
     assert run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tmp_path).code == 128 + 9
 
 
@@ -82,7 +82,7 @@ def test_children_that_the_command_left_running_are_killed(tmp_path: Path) -> No
     assert wait_until(lambda: not alive(int(outcome.lines[0])))
 
 
-def test_sigterm_comes_first(tmp_path: Path) -> None:
+def test_sigterm_is_sent_before_sigkill(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, sys, time\n"
         "def save(*_):\n    pathlib.Path('checkpoint').write_text('saved'); sys.exit(5)\n"
@@ -93,7 +93,7 @@ def test_sigterm_comes_first(tmp_path: Path) -> None:
     assert (tmp_path / "checkpoint").read_text() == "saved"
 
 
-def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
+def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [
             sys.executable,

@@ -92,7 +92,7 @@ def one_serves(stocked: Path, params: Params, tmp_path_factory: pytest.TempPathF
         ({"champion": ChampionRef(version=1, digest="f" * 64, model="ease")}, "compared with version 1"),
     ],
 )
-def test_which_decisions_are_refused(
+def test_invalid_decisions_are_refused(
     one_serves: Registered, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     registry, settings = one_serves
@@ -126,7 +126,7 @@ def test_a_malformed_decision_is_refused(registered: Registered, tmp_path: Path,
         promote(tmp_path / "other.json", *registered)
 
 
-def test_the_evaluation_next_to_the_decision_must_be_the_one_it_names(
+def test_the_evaluation_next_to_the_decision_must_have_its_digest(
     registered: Registered, decide: Decide, tmp_path: Path
 ) -> None:
     decision = decide(1)

@@ -45,7 +45,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Any:
         ([b"[]"], "does NOT serve version 1 after 0.5 s"),
     ],
 )
-def test_the_note_says_whether_the_live_service_serves_the_version(
+def test_the_note_reports_whether_the_live_service_serves_the_version(
     registered: Registered,
     decide: Decide,
     service: str,
@@ -62,7 +62,7 @@ def test_the_note_says_whether_the_live_service_serves_the_version(
 
 
 @pytest.mark.parametrize(("url", "note"), [("http://127.0.0.1:9", "no answer"), ("file:///etc/passwd", "not an http")])
-def test_the_note_says_that_the_service_does_not_answer(
+def test_the_note_reports_that_the_service_does_not_answer(
     registered: Registered, decide: Decide, url: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.release.smoke_test.WAIT_S", 0.1)

@@ -67,7 +67,7 @@ def copies(home: Path, folder: Path, points: tuple[str, ...]) -> dict[str, Path]
 
 
 @pytest.mark.parametrize("points", [("previous",), pytest.param(POINTS, marks=pytest.mark.slow)])
-def test_killed_in_any_step_of_a_promotion(
+def test_a_promotion_killed_at_any_step_is_recovered(
     registered: Registered, decide: Decide, params: Params, tmp_path: Path, points: tuple[str, ...]
 ) -> None:
     promote_each(registered, decide, 1, 2)
@@ -90,7 +90,7 @@ def test_killed_in_any_step_of_a_promotion(
 
 
 @pytest.mark.slow
-def test_killed_in_any_step_of_a_rollback(
+def test_a_rollback_killed_at_any_step_is_recovered(
     registered: Registered, decide: Decide, params: Params, tmp_path: Path
 ) -> None:
     promote_each(registered, decide, 1, 2, 3)

@@ -31,10 +31,10 @@ def test_other_metrics_are_left_out_and_named(caplog: pytest.LogCaptureFixture) 
     assert "drift/price" in caplog.text
 
 
-def test_curves_by_name(run_folder: Path) -> None:
+def test_curves_are_read_by_name(run_folder: Path) -> None:
     assert read_curves(run_folder / "reports") == {"train/loss": [3.5, 2.5, 1.25]}
 
 
-def test_reports_without_tables(run_folder: Path) -> None:
+def test_row_level_tables_are_not_uploaded(run_folder: Path) -> None:
     names = list_reports(run_folder / "reports")
     assert names == ["evaluate/evaluation.json", "evaluate/report.html", "finetune/plots/metrics/train/loss.tsv"]

@@ -66,11 +66,11 @@ def test_a_new_evaluation_of_a_known_bundle_updates_its_record(
     first = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.5}))
     (run_folder / "reports/evaluate/evaluation.json").write_text('{"again": 1}')
     knobs = run_folder / "run/params.yaml"
-    knobs.write_text(knobs.read_text().replace("min_gain: 0.0 ", "min_gain: 0.9 "))  # judged by another gate
+    knobs.write_text(knobs.read_text().replace("min_gain: 0.0 ", "min_gain: 0.9 "))  # another parameter of the gate
     second = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.25}))
     assert second.number == first.number
     assert second.run_id == first.run_id
-    assert second.metrics["test/ease/ndcg_at_10"] == 0.25  # the newer, not the larger
+    assert second.metrics["test/ease/ndcg_at_10"] == 0.25  # the newer value, not the larger
     assert second.evaluation_digest != first.evaluation_digest
     kept = registry.download_artifact(1, "reports/evaluate/evaluation.json", tmp_path / "x")
     assert kept.read_text() == '{"again": 1}'
@@ -110,7 +110,7 @@ def test_a_bundle_of_another_digest_is_not_registered(registry: Registry, bundle
     assert registry.versions() == []
 
 
-def test_fetch_keeps_what_is_whole_and_replaces_what_is_not(registered: Registered, tmp_path: Path) -> None:
+def test_fetch_keeps_an_intact_bundle_and_replaces_a_damaged_one(registered: Registered, tmp_path: Path) -> None:
     registry, folder = registered[0], tmp_path / "got"
     registry.fetch(1, folder)
     before = (folder / "info.json").stat().st_ino
@@ -124,7 +124,7 @@ def test_fetch_keeps_what_is_whole_and_replaces_what_is_not(registered: Register
     assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
 
 
-def test_a_damaged_artifact_is_refused_and_leaves_nothing(
+def test_a_damaged_artifact_is_refused_and_leaves_no_folder(
     registry: Registry, settings: Settings, register: Register, tmp_path: Path
 ) -> None:
     register()
@@ -210,7 +210,7 @@ for line in sys.stdin.read().splitlines():
 
 
 @pytest.mark.slow
-def test_killed_anywhere_while_registering(
+def test_a_registration_killed_at_any_step_is_completed_by_the_next_call(
     empty_database: Path, params: Params, bundle: Path, run_folder: Path, tmp_path: Path
 ) -> None:
     points = [f"register:{p}" for p in ("run", "record", "bundle", "version")]
@@ -241,4 +241,4 @@ def test_a_version_can_be_tagged(registry: Registry, register: Register) -> None
     number = register()
     registry.tag(number, "tuned", "ease: run a")
     assert registry.connection.client.get_model_version(registry.name, str(number)).tags["tuned"] == "ease: run a"
-    assert registry.version(number).lineage.model == "ease"  # its lineage is as it was
+    assert registry.version(number).lineage.model == "ease"  # its lineage is unchanged

@@ -74,9 +74,9 @@ def test_a_version_is_reproduced_after_later_changes(
     assert isinstance(found, Reproduction)
     assert (found.equal, found.different, found.notes) == (True, [], [])
     assert found.then == found.now == then
-    assert not found.same_bundle  # the tiny stage writes a manifest of its own
+    assert not found.same_bundle  # the tiny stage writes its own manifest
     assert (settings.home / found.workspace / "data/snapshot/a.txt").read_text() == "rows 3"
-    assert json.loads((repo / METRICS).read_bytes()) != then  # nothing happened to the checkout
+    assert json.loads((repo / METRICS).read_bytes()) != then  # the checkout is unchanged
 
 
 def test_the_champion_of_that_evaluation_is_fetched(

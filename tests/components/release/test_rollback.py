@@ -1,4 +1,4 @@
-"""Rollbacks restore what served before, by the ledger, also after versions were deleted or aliases moved by hand."""
+"""Rollbacks restore the version that served before, by the ledger, even after deletions or moved aliases."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_an_alias_moved_by_hand_blocks_promotions_until_a_rollback(registered: R
 
 
 def test_after_the_champion_is_deleted_no_first_promotion_is_possible(registered: Registered, decide: Decide) -> None:
-    """Deleting a version deletes its alias: the ledger remembers that something served."""
+    """Deleting a version deletes its alias: the ledger still records that a version served."""
     registry, settings = registered
     promote_each(registered, decide, 1, 2)
     registry.connection.client.delete_model_version(registry.name, "2")

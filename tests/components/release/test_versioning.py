@@ -108,7 +108,7 @@ def test_a_damaged_cache_object_is_found_and_rebuilt(repo: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_a_stage_and_run_again(repo: Path) -> None:
+def test_a_run_killed_in_a_stage_can_be_repeated(repo: Path) -> None:
     before = outputs(repo)
     for stage, out in (("ingest", "data/snapshot"), ("split", "data/split")):
         shutil.rmtree(repo / out)
@@ -172,7 +172,7 @@ def test_restore_from_the_cache(repo: Path, state: str) -> None:
     assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
 
 
-def test_restore_pulls_what_is_missing_or_damaged_in_the_cache(repo: Path) -> None:
+def test_restore_pulls_files_that_are_missing_or_damaged_in_the_cache(repo: Path) -> None:
     assert versioning.push(repo) > 0
     shutil.rmtree(repo / "data/snapshot")
     damage(cache_file(repo, "rows 3"))
@@ -206,12 +206,12 @@ def test_an_output_that_no_stage_writes_is_an_error(repo: Path) -> None:
         versioning.read_data_version(repo)
 
 
-def test_the_remote_is_below_the_checkout(repo: Path) -> None:
+def test_a_relative_remote_is_below_the_checkout(repo: Path) -> None:
     assert versioning.remote_url(repo) == str(repo / ".carousel/remote")
 
 
 @pytest.mark.slow
-def test_a_workspace_shares_the_cache_and_runs_nothing_again(repo: Path, tmp_path: Path) -> None:
+def test_a_workspace_shares_the_cache_and_reruns_no_stage(repo: Path, tmp_path: Path) -> None:
     (repo / "uncommitted.py").write_text("x = 1")
     (repo / "make.py").write_text("broken here, not in the revision")
     folder = make_workspace(repo, tmp_path / "spaces/one")

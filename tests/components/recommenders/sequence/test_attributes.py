@@ -1,4 +1,4 @@
-"""Codes of what products have in common."""
+"""Codes of attributes that products share."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def shared(rows: list[tuple[str, str, str, float]], one: int, two: int) -> int:
 NONE = float("nan")
 
 
-def test_items_share_the_codes_of_what_they_have_in_common() -> None:
+def test_items_share_the_codes_of_common_attributes() -> None:
     rows = [
         ("Acme", "Home > Lamps", "en", NONE),
         ("Acme", "Home > Lamps > Desk", "en", NONE),
@@ -36,7 +36,7 @@ def test_items_share_the_codes_of_what_they_have_in_common() -> None:
     assert shared(rows, 1, 4) == shared(rows, 0, 1) == 0
 
 
-def test_what_only_one_item_has_is_no_code() -> None:
+def test_a_value_of_a_single_item_gets_no_code() -> None:
     codes, n = attribute_codes(catalogue([("Solo", "Alone", "en", 1.0), ("", "", "", NONE)]))
     assert n == 1
     assert not codes.any()
@@ -51,7 +51,7 @@ def test_a_level_named_twice_in_a_path_counts_once() -> None:
     assert (codes > 0).sum(axis=1).tolist() == [0, 1, 1]
 
 
-def test_prices_are_tenths_of_the_catalogue() -> None:
+def test_price_levels_are_deciles_of_the_catalogue() -> None:
     rows = [("", "", "", float(price)) for price in range(100)]
     codes, n = attribute_codes(catalogue(rows))
     assert n == PRICE_LEVELS + 1

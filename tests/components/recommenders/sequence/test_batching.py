@@ -1,4 +1,4 @@
-"""Histories as segments without padding: merged by hand, cut, and in an order that seed and epoch give."""
+"""Histories as segments without padding: merged by hand, cut, and in an order determined by seed and epoch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,12 +27,12 @@ PRICE = np.linspace(-1, 1, 10).astype(np.float32)  # of items 0..9
 
 @pytest.fixture
 def short(params: Params) -> SequenceParams:
-    """Two events are read one by one, two before them as their mean."""
+    """Parameters: the newest two events are read singly, two before them as their mean."""
     return params.models.sequence.model_copy(update={"max_length": 2, "summarised_events": 2})
 
 
 def sequences_of(lengths: list[int]) -> Sequences:
-    """Make segments of these lengths; event i is item i + 1, so that each is known."""
+    """Make segments of these lengths; event i has item i + 1, so that events are distinct."""
     ends = np.cumsum(lengths).astype(np.int64)
     n, starts = int(ends[-1]), ends - np.array(lengths)
     item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
@@ -44,7 +44,7 @@ def items_of(loader: SequenceLoader) -> list[int]:
     return [int(i) for _, targets, _, _ in loader for i in targets]
 
 
-def test_runs_of_an_item_become_its_heaviest_event() -> None:
+def test_repeats_of_an_item_become_the_event_of_largest_weight() -> None:
     """User 0: view 5, cart 5, view 5, buy 6, view 5; user 1: nothing; user 2: view 5, no repeat of user 0's."""
     rows = Ragged(
         np.array([0, 5, 5, 6]),
@@ -61,7 +61,7 @@ def test_runs_of_an_item_become_its_heaviest_event() -> None:
     assert merged.weight.tolist() == pytest.approx([0.7, 1.0, 0.3, 0.3])
 
 
-def test_of_equal_repeats_the_newest_stays(users_of: Callable[..., Users]) -> None:
+def test_the_newest_of_equal_repeats_is_kept(users_of: Callable[..., Users]) -> None:
     history = users_of([[7, 7, 7]]).history
     assert merge_repeats(history).timestamp.tolist() == [history.timestamp[2]]
 
@@ -138,7 +138,7 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
     for seed in (1, 2):
         for epoch in (0, 1):
             loader = SequenceLoader(s, 4, seed)
-            list(loader)  # an epoch that was looked at before changes nothing
+            list(loader)  # iterating the epoch before changes nothing
             loader.epoch = epoch
             orders[seed, epoch] = items_of(loader)
     again = SequenceLoader(s, 4, 2)
@@ -147,7 +147,7 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
     assert len({tuple(o) for o in orders.values()}) == 4
 
 
-def test_a_resumed_epoch_is_the_rest_of_the_whole_one() -> None:
+def test_a_resumed_epoch_has_the_remaining_batches() -> None:
     whole, rest = (SequenceLoader(sequences_of([2] * 30), 4, 0) for _ in range(2))
     rest.skip = 3
     assert [b[1].tolist() for b in rest] == [b[1].tolist() for b in whole][3:]
@@ -155,7 +155,7 @@ def test_a_resumed_epoch_is_the_rest_of_the_whole_one() -> None:
 
 
 @pytest.mark.parametrize(("n", "world"), [(30, 2), (30, 3), (4, 3), (1, 4)])
-def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> None:
+def test_processes_share_an_epoch_with_equally_many_steps(n: int, world: int) -> None:
     s = sequences_of([2] * n)
     steps, seen = set(), []
     for rank in range(world):
@@ -173,7 +173,7 @@ def test_processes_share_an_epoch_and_do_as_many_steps(n: int, world: int) -> No
 def test_a_batch_is_bounded_by_events_or_one_segment() -> None:
     batches = list(SequenceLoader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
     sizes = [len(targets) for _, targets, _, _ in batches]
-    assert sizes.count(500) == 8  # one segment that is longer than a batch comes alone
+    assert sizes.count(500) == 8  # a segment longer than a batch is a batch of its own
     assert all(n <= 64 for n in sizes if n != 500)
     assert max(n for n in sizes if n != 500) > 64 - 9
     positions = [sum(segments * length for segments, length in packed.groups) for packed, _, _, _ in batches]

@@ -1,4 +1,4 @@
-"""A run on disk: whole or not there, of this very run or not taken up, and refused by name when damaged."""
+"""Checkpoints: written completely or not at all, resumed only by the same run, and refused by name when damaged."""
 
 from pathlib import Path
 

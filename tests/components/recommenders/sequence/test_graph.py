@@ -1,4 +1,4 @@
-"""The graph of products, and what attention over it adds."""
+"""The item graph, and the output of attention over it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ NOTHING = np.zeros((7, 2), np.float32)
 
 @pytest.fixture
 def taken(events_of: Callable[..., Interactions]) -> Interactions:
-    """Items 1 and 2 have two users in common, 1 and 3 one; 4 has a user of its own; 5 and 6 have none."""
+    """Items 1 and 2 have two users in common, 1 and 3 have one; 4 shares no user; 5 and 6 have no user."""
     pairs = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 3), (4, 4)]
     return events_of([(user, item, "purchase", 1.0, 9.0) for user, item in pairs], n_users=4, n_items=6)
 
@@ -31,7 +31,7 @@ def test_neighbours_have_users_in_common(taken: Interactions) -> None:
     np.testing.assert_allclose(np.exp(prior[1, :2]), both / both.sum(), rtol=1e-5)
     assert np.isneginf(prior[1, 2])
     assert near[2].tolist() == [1, 0, 0]
-    assert np.isneginf(prior[[0, 4, 5, 6]]).all()  # nothing was taken with these
+    assert np.isneginf(prior[[0, 4, 5, 6]]).all()  # no item shares a user with these
 
 
 def test_cold_items_have_neighbours_by_text(taken: Interactions) -> None:
@@ -40,11 +40,11 @@ def test_cold_items_have_neighbours_by_text(taken: Interactions) -> None:
     near, prior = item_graph(taken, texts, 2)
     assert near[5].tolist() == [1, 2]
     np.testing.assert_allclose(np.exp(prior[5]), [0.5, 0.5], rtol=1e-5)
-    assert near[1].tolist() == [2, 3]  # taken together counts for more than reading alike
+    assert near[1].tolist() == [2, 3]  # common users outweigh similar texts
     assert np.isneginf(prior[6]).all()
 
 
-def test_blocks_change_nothing(taken: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_does_not_depend_on_the_block_size(taken: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = item_graph(taken, NOTHING, 2)
     assert CELLS > 7 * 7
     monkeypatch.setattr("components.recommenders.sequence.graph.CELLS", 7 * 2)
@@ -65,7 +65,7 @@ def test_attention_mixes_neighbours_and_is_zero_without_them(taken: Interactions
     torch.testing.assert_close(layer(other), added)
     other[3] += 1
     changed = (layer(other) - added).abs().sum(dim=1) > 1e-6
-    assert changed.tolist() == [False, True, False, False, False, False, False]  # 3 sees 1 alone
+    assert changed.tolist() == [False, True, False, False, False, False, False]  # 3 has only neighbour 1
     added.square().sum().backward()
     assert all(weights.grad is not None and weights.grad.isfinite().all() for weights in layer.parameters())
 

@@ -1,4 +1,4 @@
-"""The network: what a position may see, and what an item's vector is made of."""
+"""The network: the events that a position depends on, and the parts of an item's vector."""
 
 import pytest
 import torch
@@ -27,12 +27,12 @@ def net(knobs: SequenceParams) -> Net:
 
 
 def so_far(row: list[int]) -> list[float]:
-    """Return some profile of a history: here its length, and nothing else."""
+    """Return a made-up profile of a history: its length, then zeros."""
     return [float(len(row)), *[0.0] * (WIDTH - 1)]
 
 
 def histories(rows: list[list[int]], older: list[list[int]] | None = None) -> Packed:
-    """Lay out rows of rising length, all bought the same minute; before them what `older` has."""
+    """Pack rows of ascending length, all bought in the same minute; `older` holds their summarised events."""
     before = older or [[] for _ in rows]
     lengths = [len(row) + 1 for row in rows]
     return Packed(
@@ -66,7 +66,7 @@ def test_the_future_does_not_change_past_states(net: Net) -> None:
     assert (one[4] - two[4]).norm() > 1e-3
 
 
-def test_neighbours_in_the_batch_change_nothing(net: Net) -> None:
+def test_states_do_not_depend_on_other_segments_of_the_batch(net: Net) -> None:
     net.eval()
     rows = [[], [7, 2], [3, 1], [4, 5, 6, 7, 8]]
     packed = states_of(net, histories(rows))
@@ -74,10 +74,10 @@ def test_neighbours_in_the_batch_change_nothing(net: Net) -> None:
     torch.testing.assert_close(packed, alone, rtol=0, atol=1e-6)
 
 
-def test_order_kind_and_time_of_events_count(net: Net) -> None:
+def test_states_depend_on_order_kind_and_time_of_events(net: Net) -> None:
     net.eval()
     packed = histories([[1, 2], [2, 1], [1, 2], [1, 2]])
-    packed.events[8] = 0  # a view, where the others buy
+    packed.events[8] = 0  # a view instead of a purchase
     packed.gaps[11] = 9  # days later
     states = states_of(net, packed)[last_positions(packed.groups)]
     for other in states[1:]:
@@ -102,13 +102,13 @@ def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:
     torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
 
 
-def test_the_own_vector_fades_in_with_evidence(net: Net, knobs: SequenceParams) -> None:
+def test_the_weight_of_the_id_vector_grows_with_evidence(net: Net, knobs: SequenceParams) -> None:
     with torch.no_grad():
         known = net.items.project(net.items.text) + net.items.attribute(net.items.codes).sum(dim=1)
         text_only = torch.nn.functional.normalize(known, dim=1)
         turned = net.items()
         likeness = (turned * text_only).sum(dim=1)
-    torch.testing.assert_close(turned[1], text_only[1])  # never sold: text and attributes alone
+    torch.testing.assert_close(turned[1], text_only[1])  # never sold: text and attributes only
     assert (likeness[2:] < 0.9999).all()
     half = net.items.fade[:, 0] * (torch.tensor([0.0, 0.0, *range(1, N - 1)]) + knobs.id_evidence)
     torch.testing.assert_close(half, torch.tensor([0.0, 0.0, *range(1, N - 1)]))
@@ -137,7 +137,7 @@ def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: SequencePar
     torch.testing.assert_close(net.loss(packed, targets, kinds, weight), total / 2.25)
 
 
-def test_every_weight_learns_except_the_own_vector_of_an_unsold_item(net: Net) -> None:
+def test_every_weight_gets_a_gradient_except_the_id_vector_of_an_unsold_item(net: Net) -> None:
     net.train()
     _, targets, kinds, weight = follow([[9, 10, 11, 2], [2, 3, 4, 5, 6, 7, 8]])
     net.loss(histories([[9, 10, 11], [2, 3, 4, 5, 6, 7]], [[], [3]]), targets, kinds, weight).backward()
@@ -177,8 +177,8 @@ def test_the_newest_state_equals_the_last_of_all_positions(knobs: SequenceParams
     torch.testing.assert_close(newest, everything, rtol=0, atol=1e-6)
 
 
-def test_each_kind_of_event_has_a_head_of_its_own(net: Net) -> None:
-    """A batch of purchases moves the head of purchases only; carts share the trunk."""
+def test_each_kind_of_event_has_its_own_head(net: Net) -> None:
+    """A batch of purchases changes the head of purchases only; the other layers are shared."""
     net.train()
     packed, targets, kinds, weight = follow([[2, 3, 4, 5]])
     net.loss(packed, targets, torch.full_like(kinds, 2), weight).backward()
@@ -192,14 +192,14 @@ def test_each_kind_of_event_has_a_head_of_its_own(net: Net) -> None:
     assert ((states_of(net, packed, 2) - same).norm(dim=1) > 1e-3).all()
 
 
-def test_the_profile_is_read(net: Net) -> None:
+def test_states_depend_on_the_profile(net: Net) -> None:
     net.eval()
     packed = histories([[1, 2]])
     other = packed._replace(profile=packed.profile + 1.0)
     assert ((states_of(net, packed) - states_of(net, other)).norm(dim=1) > 1e-4).all()
 
 
-def test_of_a_large_catalogue_the_softmax_sees_targets_and_drawn_items(net: Net, knobs: SequenceParams) -> None:
+def test_the_softmax_of_a_large_catalogue_has_targets_and_sampled_items(net: Net, knobs: SequenceParams) -> None:
     net.params = knobs.model_copy(update={"softmax_items": 4})
     targets = torch.tensor([3, 3, 7])
     chosen, bias = net._sample_items(targets, N)

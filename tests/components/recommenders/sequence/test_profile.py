@@ -24,7 +24,7 @@ def test_price_levels_lie_between_minus_one_and_one() -> None:
 def test_each_position_counts_its_own_and_earlier_events(
     events_of: Callable[..., Interactions], params: Params
 ) -> None:
-    """Segments of three events, two summarised before them: nothing older is counted, nothing later is known."""
+    """Segments of three events, two summarised before them: nothing older and nothing later is counted."""
     knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     segments = training_sequences(events_of(ROWS, n_users=1, n_items=9), knobs, PRICE)
     bounds = np.stack([segments.older, segments.starts, segments.ends], axis=1)
@@ -39,7 +39,7 @@ def test_each_position_counts_its_own_and_earlier_events(
 
 
 def test_serving_and_training_see_the_same_profile(users_of: Callable[..., Users], params: Params) -> None:
-    """The last position of a history, as training lays it out, and as it is packed to be answered."""
+    """The last position of a history, as packed for training and as packed for serving."""
     knobs = params.models.sequence.model_copy(update={"max_length": 3, "summarised_events": 2})
     items = [[item for _, item, *_ in ROWS]]
     history = users_of(items, [[kind for _, _, kind, *_ in ROWS]]).history

@@ -1,4 +1,4 @@
-"""The sequence model as a Recommender, beyond the contract that tests/.../test_contract.py holds for all."""
+"""The sequence model as a Recommender, beyond the contract of all models in test_contract.py."""
 
 import hashlib
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(folder.iterdir()))).hexdigest()
 
 
-def test_the_checkerboard_is_learned_by_heart(model: SequenceRecommender, world: World) -> None:
+def test_the_model_overfits_the_checkerboard(model: SequenceRecommender, world: World) -> None:
     users = world[2]
     ranked = model.recommend(users, 3).items[1:]
     assert (ranked % 2 == (users.user_idx[1:] % 2)[:, None]).mean() > 0.95
@@ -45,14 +45,16 @@ def test_the_checkerboard_is_learned_by_heart(model: SequenceRecommender, world:
     assert max(model.curves["validation/ndcg_at_10"]) > 0.3
 
 
-def test_a_product_never_sold_is_known_by_its_text(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
-    """Item 20 is even and has a text only: lovers of even items see it above every odd one."""
+def test_a_product_without_sales_is_scored_by_its_text(
+    model: SequenceRecommender, users_of: Callable[..., Users]
+) -> None:
+    """Item 20 is even and has a text only: users of even items get it above every odd one."""
     scores = model.score(users_of([[2, 4, 6], [1, 3, 5]]))
     assert scores[0, 20] > scores[0, 1:20:2].max()
     assert scores[1, 20] < scores[1, 1:20:2].min()
 
 
-def test_repeats_do_not_count_and_what_is_older_than_the_network_reads_counts_as_a_mean(
+def test_repeats_are_merged_and_events_beyond_max_length_enter_as_a_mean(
     model: SequenceRecommender, users_of: Callable[..., Users], params: Params
 ) -> None:
     row = [1, 2, 3, 4, 5, 6, 7, 8]
@@ -64,7 +66,7 @@ def test_repeats_do_not_count_and_what_is_older_than_the_network_reads_counts_as
     assert np.abs(scores[0] - scores[4]).max() > 1e-3
 
 
-def test_the_newest_event_counts(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
+def test_the_newest_event_changes_the_scores(model: SequenceRecommender, users_of: Callable[..., Users]) -> None:
     scores = model.score(users_of([[1, 3, 2], [1, 3]]))
     assert np.abs(scores[0] - scores[1]).max() > 1e-2
 
@@ -112,7 +114,7 @@ def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> 
     assert model._key(events, catalogue, codes, users) == keys[0]
 
 
-def test_what_cannot_be_trained_is_refused(world: World, params: Params) -> None:
+def test_invalid_training_data_is_refused(world: World, params: Params) -> None:
     events, catalogue, users = world
     with pytest.raises(ContractError, match="run `encode`"):
         create(params).fit(events, replace(catalogue, embedding=None), users)
@@ -140,8 +142,8 @@ def test_after_epoch_is_called_and_may_end_the_training(world: World, params: Pa
         model.fit(*world)
 
 
-def test_it_learns_in_the_precision_of_a_gpu(world: World, params: Params) -> None:
-    """bf16-mixed, which `trainer.precision: auto` takes on a GPU; histories longer than the network reads, too."""
+def test_training_works_in_the_precision_of_a_gpu(world: World, params: Params) -> None:
+    """bf16-mixed, the choice of `trainer.precision: auto` on a GPU, also with histories longer than max_length."""
     trainer = params.trainer.model_copy(update={"precision": "bf16-mixed"})
     sequence = params.models.sequence.model_copy(update={"max_length": 4})
     models = params.models.model_copy(update={"sequence": sequence})

@@ -1,4 +1,4 @@
-"""A training run: it goes on where it was left, ends in the same weights, and says so when it did not end well."""
+"""A training run: it resumes from its checkpoint, ends in the same weights, and raises when interrupted."""
 
 import logging
 import os
@@ -62,11 +62,11 @@ def twin(world: World, params: Params, knobs: TrainerParams, tmp_path: Path) -> 
 
 
 class Stop(Exception):
-    """What interrupts a training in these tests."""
+    """Interrupts a training in these tests."""
 
 
 def stop_at(case: Case, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt before that step's loss; a `kill -9` is tried in tests/components/stages/test_finetune.py."""
+    """Interrupt before that step's loss; tests/components/stages/test_finetune.py tests `kill -9`."""
     before, calls = case.net.loss, []
 
     def loss(*batch: torch.Tensor) -> torch.Tensor:
@@ -86,10 +86,10 @@ def test_loss_falls_and_curves_have_a_value_an_epoch(case: Case) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6, 8])
-def test_an_interrupted_run_ends_in_the_weights_of_a_straight_one(
+def test_an_interrupted_run_ends_in_the_weights_of_an_uninterrupted_one(
     case: Case, twin: Case, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three steps an epoch, a state every two: stopped before any state, within an epoch, and right after one."""
+    """Three steps per epoch, a checkpoint every two: stopped before the first, within an epoch, right after one."""
     straight = case.train()
     with monkeypatch.context() as patch:
         stop_at(twin, step, patch)
@@ -98,7 +98,7 @@ def test_an_interrupted_run_ends_in_the_weights_of_a_straight_one(
     torch.manual_seed(99)
     for weight in twin.net.parameters():
         torch.nn.init.normal_(weight)  # another process starts from scratch
-    if step == 1:  # nothing was kept: as if it had never run
+    if step == 1:  # no checkpoint was written yet
         assert read_progress(twin.folder, "k") is None
         return
     twin.seen = (step - 1) // 3
@@ -106,7 +106,7 @@ def test_an_interrupted_run_ends_in_the_weights_of_a_straight_one(
     assert torch.equal(twin.weights(), case.weights())
 
 
-def test_a_finished_run_is_not_trained_on(case: Case) -> None:
+def test_a_finished_run_is_not_trained_again(case: Case) -> None:
     curves, weights = case.train(), case.weights()
     torch.nn.init.zeros_(case.net.items.own.weight)
     assert case.train() == curves
@@ -136,14 +136,14 @@ def test_early_stopping_after_patience_epochs(case: Case) -> None:
     assert torch.equal(case.weights(), weights[1])
 
 
-def test_a_loss_that_is_no_number_stops_the_run(case: Case) -> None:
+def test_a_loss_of_nan_stops_the_run(case: Case) -> None:
     torch.nn.init.constant_(case.net.items.project.bias, float("nan"))
     with pytest.raises(ContractError, match=r"loss is nan at step 0; lower trainer\.learning_rate"):
         case.train()
     assert not (case.folder / "best.safetensors").exists()
 
 
-def test_sigterm_is_no_success_and_the_next_run_takes_up(case: Case, twin: Case) -> None:
+def test_sigterm_is_an_error_and_the_next_run_resumes(case: Case, twin: Case) -> None:
     straight = case.train()
     before, calls = twin.net.loss, []
 
@@ -168,7 +168,7 @@ def test_sigterm_is_no_success_and_the_next_run_takes_up(case: Case, twin: Case)
     assert torch.equal(twin.weights(), case.weights())
 
 
-def test_the_wall_clock_ends_a_run_early_and_well(case: Case) -> None:
+def test_a_run_that_reaches_max_minutes_ends_as_done(case: Case) -> None:
     case.knobs = case.knobs.model_copy(update={"max_minutes": 1e-9})
     assert len(case.train()["train/loss"]) == 1
     left = read_progress(case.folder, "k")
@@ -176,7 +176,7 @@ def test_the_wall_clock_ends_a_run_early_and_well(case: Case) -> None:
     assert (left.done, left.step) == (True, 1)
 
 
-def test_the_rate_rises_then_falls(case: Case) -> None:
+def test_the_learning_rate_rises_then_falls(case: Case) -> None:
     case.knobs = case.knobs.model_copy(update={"warmup_share": 0.1})
     run = TrainingLoop(case.folder, "k", case.knobs, case.loader, case.rising)
     run.steps = 100
@@ -186,19 +186,21 @@ def test_the_rate_rises_then_falls(case: Case) -> None:
     assert (np.diff(multiplier[10:]) < 0).all()
 
 
-def test_a_board_is_written(case: Case, tmp_path: Path) -> None:
+def test_tensorboard_files_are_written(case: Case, tmp_path: Path) -> None:
     case.train(board=tmp_path / "board")
     assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
 
 
-def test_a_gpu_that_is_not_there_is_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_an_error(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     case.knobs = case.knobs.model_copy(update={"accelerator": "gpu"})
     with pytest.raises(ContractError, match=r"trainer\.accelerator is gpu"):
         case.train()
 
 
-def test_lightning_keeps_quiet(case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+def test_lightning_logs_nothing(
+    case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     with caplog.at_level(logging.INFO):
         case.train()
     assert {record.name for record in caplog.records} == {"finetune"}
