@@ -41,7 +41,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/newcomer_lenders": "cold_item_neighbour_pool",
         "blend/borrow": "cold_item_blend_weight",
     },
-    "recommender_arrays": {  # the tensors beside it
+    "recommender_arrays": {  # its tensors
         "asked": "event_shares",
         "likeness": "cold_item_weights",
         "likes": "cold_item_neighbours",
@@ -53,7 +53,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/popular_weight": "popularity_weight",
         "params/text_weight": "semantic_weight",
     },
-    "search_arrays": {},  # the tensors beside it
+    "search_arrays": {},  # its tensors
     "sentiment": {},  # sentiment.json
     "snapshot": {"counts/*/kept": "valid", "counts/*/later": "after_as_of"},  # snapshot.json
     "trial": {},  # a trial of the search over parameters

@@ -151,7 +151,7 @@ class Recommender(Protocol):
     """One contract for all models; `components/recommenders/base.py` ranks, a model scores."""
 
     name: ClassVar[str]
-    scores_cold_items: ClassVar[bool]  # whether an item without events gets a score of its own, beyond popularity
+    scores_cold_items: ClassVar[bool]  # whether items without events get distinct scores, beyond popularity
     parts: Mapping[str, Recommender]  # the models that a blend consists of; empty for a single model
     after_epoch: Callable[[float], None] | None  # called with the validation NDCG, by models trained in epochs
 
@@ -277,7 +277,7 @@ class Decision(Record):
 
     verdict: Literal["promote", "keep", "not_enough_evidence"]
     mode: Literal["enabled", "dry_run", "disabled"]
-    bootstrap: bool  # True: first promotion, asked for explicitly; there was no champion to compare with
+    bootstrap: bool  # True: first promotion, requested explicitly; there was no champion to compare with
     reasons: list[str]
     checks: list[Check]
     gain: Interval | None  # over the champion; over the best simple baseline where there is no champion

@@ -37,7 +37,7 @@ def atomic_file(path: Path, remove_leftovers: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`, from which `path` can be made by a rename; it is removed at the end."""
+    """Yield an empty folder next to `path`, which can be renamed to `path`; it is removed at the end."""
     temporary = _temporary_path(path)
     temporary.mkdir()
     try:

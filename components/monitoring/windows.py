@@ -131,7 +131,7 @@ def save(sample: Sample, path: Path) -> None:
 
 
 def load(path: Path) -> Sample:
-    """Return what `save` wrote, whatever its columns; raises ContractError for a damaged or other file."""
+    """Return what `save` wrote, with any columns; raises ContractError for a damaged or other file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -164,18 +164,18 @@ def main() -> int:
     parser.add_argument("--steps", nargs="+", type=int, default=[25, 100])
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c")
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".carousel/embeddings", help="embedding cache")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    params = load(CHECKOUT / "params.yaml", [OVERLAY] if asked.beauty else [], asked.overrides)
+    params = load(CHECKOUT / "params.yaml", [OVERLAY] if args.beauty else [], args.overrides)
     with tempfile.TemporaryDirectory(prefix="backbones-") as name:
         work = Path(name)
-        split = split_data(asked.beauty, params, work) if asked.beauty else asked.folder / "data/split"
-        snapshot = work / "snapshot" if asked.beauty else asked.folder / "data/snapshot"
+        split = split_data(args.beauty, params, work) if args.beauty else args.folder / "data/split"
+        snapshot = work / "snapshot" if args.beauty else args.folder / "data/snapshot"
         users = {w: window_users(split, w, params.recommend.exclude_seen) for w in WINDOWS}
         world = World(params, read_interactions(split), read_catalogue(split), users)
         held_out = params.language.pretrain.held_out_share
         corpus = read_corpus(snapshot, split, params.split.target_events, held_out, params.seed)
-        table(world, corpus, asked.steps, work, asked.cache)
+        table(world, corpus, args.steps, work, args.cache)
     return 0
 
 

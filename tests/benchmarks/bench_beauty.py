@@ -82,8 +82,8 @@ def fitted(name: str, params: Params, data: Data, parts: dict[str, Recommender])
     smoother = ColdItemSmoother.of(train, catalogue, params.models.hybrid.cold_item_neighbour_pool)
     blend = HybridRecommender.of_parts(parts, params).blend(validation, train.n_items, smoother)
     for slice_name, row in zip(SLICES, blend.weights, strict=True):
-        told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))
-        logging.info("hybrid, %s users: %s", slice_name, told)
+        weights = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(blend.parts, row, strict=True))
+        logging.info("hybrid, %s users: %s", slice_name, weights)
     return blend
 
 
@@ -101,32 +101,32 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Print one row per model; return 1 when a floor is missed."""
-    asked = arguments()
+    args = arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    params = load(CHECKOUT / "params.yaml", [OVERLAY], asked.overrides)
+    params = load(CHECKOUT / "params.yaml", [OVERLAY], args.overrides)
     with tempfile.TemporaryDirectory(prefix="beauty-") as folder:
-        split = split_data(asked.data, params, Path(folder))
+        split = split_data(args.data, params, Path(folder))
         train, catalogue = read_interactions(split), read_catalogue(split)
         validation, test = read_users(split, "validation"), read_users(split, "test")
-    if {"content", "sequence"} & set(asked.models):
-        catalogue = embed(catalogue, params, asked.cache)
+    if {"content", "sequence"} & set(args.models):
+        catalogue = embed(catalogue, params, args.cache)
     missed, parts = False, dict[str, Recommender]()
     print("| model | seed | " + " | ".join(METRICS) + " | fit, s | ms a user |")
     print("|---|---|" + "---|" * (len(METRICS) + 2))
-    for seed in asked.seeds:
+    for seed in args.seeds:
         seeded = params.model_copy(update={"seed": seed})
-        for name in asked.models:
+        for name in args.models:
             if name in parts and name not in DRAWN:
                 continue
             started = time.perf_counter()
             others = {part: model for part, model in parts.items() if part != "hybrid"}
             model = parts[name] = fitted(name, seeded, (train, catalogue, validation), others)
             fit_s = time.perf_counter() - started
-            values, milliseconds = rank(model, validation if asked.validation else test)
+            values, milliseconds = rank(model, validation if args.validation else test)
             cells = ["{:.4f} ± {:.4f}".format(*mean_and_margin(values[m])) for m in METRICS]
             drawn = str(seed) if name in DRAWN else "any"
             print(f"| {name} | {drawn} | " + " | ".join(cells) + f" | {fit_s:.1f} | {milliseconds:.2f} |", flush=True)
-            missed |= not asked.validation and bool(values["ndcg_at_10"].mean() < FLOOR.get(name, 0))
+            missed |= not args.validation and bool(values["ndcg_at_10"].mean() < FLOOR.get(name, 0))
     if missed:
         print(f"NDCG@10 is below its floor: {FLOOR}", file=sys.stderr)
     return int(missed)

@@ -50,13 +50,13 @@ def slices(users: Users, trained: BoolArray) -> dict[str, BoolArray]:
     return dict(zip(SLICES, (everything, fresh, ~trained[targets.item_idx]), strict=True))
 
 
-def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Path) -> Values:
+def run_month(month: str, args: argparse.Namespace, params: Params, folder: Path) -> Values:
     """Fit every model on the events before the month and return its metrics in the month."""
     params = of_month(month, params)
     folder.mkdir(parents=True)
-    split = split_data(asked.data, params, folder)
+    split = split_data(args.data, params, folder)
     train = read_interactions(split)
-    catalogue = embed(read_catalogue(split), params, asked.cache)
+    catalogue = embed(read_catalogue(split), params, args.cache)
     validation, test = read_users(split, "validation"), window_users(split, "test", params.recommend.exclude_seen)
     masks = slices(test, trained_items(train.item_idx, train.n_items))
     values: Values = {name: {} for name in SLICES}
@@ -66,7 +66,7 @@ def run_month(month: str, asked: argparse.Namespace, params: Params, folder: Pat
         lists = rank(model, test, 10, params.recommend.exclude_seen, train.n_items, params.recommend.batch_users)
         for slice_name, table in zip(masks, user_rows(name, lists, test.ground_truth, masks, [10]), strict=True):
             values[slice_name][name] = table["ndcg_at_10"].to_numpy()
-        if asked.folder:
+        if args.folder:
             model.save(folder / "models" / name)
         logging.info("%s %s: %.4f", month, name, values["all"][name].mean())
     return values
@@ -90,14 +90,14 @@ def main() -> int:
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of the example")
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".carousel/embeddings", help="embedding cache")
     parser.add_argument("--folder", type=Path, help="where splits and models are kept; a temporary folder otherwise")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    params = load(CHECKOUT / "params.yaml", [OVERLAY], asked.overrides)
+    params = load(CHECKOUT / "params.yaml", [OVERLAY], args.overrides)
     months: list[Values] = []
     print("| month | users | best simple model | sequence | hybrid | gain over it (95 %) |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="months-") as scratch:
-        for month in asked.months:
-            months.append(run_month(month, asked, params, (asked.folder or Path(scratch)) / month))
+        for month in args.months:
+            months.append(run_month(month, args, params, (args.folder or Path(scratch)) / month))
             print(row(month, months[-1], params.seed), flush=True)
     total = {s: {name: np.concatenate([m[s][name] for m in months]) for name in MODELS} for s in SLICES}
     print("\n| model | " + " | ".join(f"{s} ({len(total[s]['hybrid'])})" for s in SLICES) + " |\n|---|---|---|---|")

@@ -60,11 +60,11 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--titles", type=Path, help="gzipped CSV file with a column title")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     from sentence_transformers import SentenceTransformer
 
     params = load(CHECKOUT / "params.yaml")
-    texts = [normalise(t) for t in (titles(asked.titles) if asked.titles else shop_texts(params))[: asked.texts]]
+    texts = [normalise(t) for t in (titles(args.titles) if args.titles else shop_texts(params))[: args.texts]]
     ours = Encoder.load(resolve_model("minilm"), params.language)
     theirs = SentenceTransformer(str(ours.folder), device="cpu")
     theirs.max_seq_length = params.language.max_tokens
@@ -76,7 +76,7 @@ def main() -> int:
     print(f"{len(texts)} texts, {torch.get_num_threads()} threads\n")
     print("| round | ours, texts/s | theirs | ratio |\n|---|---|---|---|")
     ratios = []
-    for number in range(asked.rounds):
+    for number in range(args.rounds):
         (mine, a), (their, b) = rate(ours.encode, texts), rate(other, texts)
         ratios.append(mine / their)
         print(f"| {number + 1} | {mine:.0f} | {their:.0f} | {ratios[-1]:.2f} |", flush=True)

@@ -53,7 +53,7 @@ class Given(BaseRecommender):
         raise NotImplementedError
 
 
-def asked(n_users: int, n_items: int, rng: np.random.Generator) -> Users:
+def draw_users(n_users: int, n_items: int, rng: np.random.Generator) -> Users:
     """Return users with histories of 20 distinct items drawn evenly."""
     items = np.stack([rng.choice(n_items, EVENTS_PER_USER, replace=False) + 1 for _ in range(n_users)])
     n = items.size
@@ -95,23 +95,25 @@ def main() -> int:
     rng = np.random.default_rng(42)
     users = rng.normal(size=(size.users, size.dim)).astype(np.float32)
     items = rng.normal(size=(size.items + 1, size.dim)).astype(np.float32)
-    who = asked(size.users, size.items, rng)
+    sample = draw_users(size.users, size.items, rng)
     ours, theirs = Given(users, items), peer(users, items)
-    had = csr_matrix((np.ones(len(who.history.item_idx), np.float32), who.history.item_idx, who.history.offsets))
+    had = csr_matrix(
+        (np.ones(len(sample.history.item_idx), np.float32), sample.history.item_idx, sample.history.offsets)
+    )
     had.resize(size.users, size.items + 1)
-    lists = ours.recommend(who, K).items
+    lists = ours.recommend(sample, K).items
     found = theirs.recommend(np.arange(size.users), had, N=K, filter_already_liked_items=True, filter_items=[0])[0]
     same = float(np.mean([np.isin(a, b).mean() for a, b in zip(lists, found, strict=True)]))
     print(f"{size.users} users x {size.items} items, {size.dim} wide; {same:.4f} of the lists are the same items")
     ratios = []
     for turn in range(size.rounds):
-        one = seconds(lambda: ours.recommend(who, K))
+        one = seconds(lambda: ours.recommend(sample, K))
         with threadpool_limits(1, "blas"):  # as implicit recommends: it has its own threads
             other = seconds(lambda: theirs.recommend(np.arange(size.users), had, N=K, filter_items=[0]))
         ratios.append(one / other)
         print(f"round {turn + 1}: ours {one:.2f} s, implicit {other:.2f} s, ratio {ratios[-1]:.2f}", flush=True)
     tracemalloc.start()
-    ours.recommend(who, K)
+    ours.recommend(sample, K)
     peak, whole = tracemalloc.get_traced_memory()[1], 4 * size.users * size.items
     ratio, share = statistics.median(ratios), peak / whole
     print(f"median ratio {ratio:.2f}; peak {peak / 2**20:.0f} MiB, {share:.1%} of all scores ({whole / 2**20:.0f} MiB)")

@@ -63,10 +63,10 @@ def shop(n_items: int, n_users: int) -> tuple[Interactions, Catalogue, Users]:
     blank, some = [""] * (n_items + 1), ["", *(f"group {g}" for g in group[1:])]
     prices = rng.lognormal(3, 1, n_items + 1).astype(np.float32)
     catalogue = Catalogue(names, blank, blank, blank, some, blank, prices, vectors.astype(np.float32))
-    asked = np.arange(min(n_users, ASKED))
+    test_users = np.arange(min(n_users, ASKED))
     return interactions, catalogue, Users(
-        (asked + 1).astype(np.int32), rows(items[asked, past], times[asked, past]), 90 * DAY_US,
-        rows(items[asked, EVENTS:], times[asked, EVENTS:]),
+        (test_users + 1).astype(np.int32), rows(items[test_users, past], times[test_users, past]), 90 * DAY_US,
+        rows(items[test_users, EVENTS:], times[test_users, EVENTS:]),
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=8_000)
     parser.add_argument("--large", type=int, default=1_000_000)
     parser.add_argument("--epochs", type=int, default=2, help="that are counted")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     if not torch.cuda.is_available():
         print("no GPU here: nothing to compare")
         return 2
@@ -121,22 +121,22 @@ def main() -> int:
     chance: dict[int, float] = {}
     for n_items, runs in (
         (12_000, (("cpu", usual), ("gpu", usual), ("gpu", 16 * usual))),
-        (asked.large, (("gpu", 16 * usual),)),
+        (args.large, (("gpu", 16 * usual),)),
     ):
-        data = shop(n_items, asked.users if n_items == 12_000 else 5 * asked.users)
+        data = shop(n_items, args.users if n_items == 12_000 else 5 * args.users)
         popular = PopularityRecommender(params.models.popularity).fit(*data)
         assert data[2].targets is not None
         lists = rank(popular, data[2], 10, False, n_items, 64)
         chance[n_items] = float(np.nanmean(per_user(lists, data[2].targets, [10])["ndcg_at_10"]))
         for accelerator, batch in runs:
-            seconds, value, memory = train(params, data, accelerator, batch, asked.epochs)
+            seconds, value, memory = train(params, data, accelerator, batch, args.epochs)
             found[n_items, accelerator, batch] = seconds, value
-            told = f"{seconds:.1f} | {len(data[0]) / seconds:.0f} | {value:.4f} | {chance[n_items]:.4f} | {memory:.1f}"
-            print(f"| {n_items} | {len(data[0])} | {accelerator} | {batch} | {told} |", flush=True)
+            cells = f"{seconds:.1f} | {len(data[0]) / seconds:.0f} | {value:.4f} | {chance[n_items]:.4f} | {memory:.1f}"
+            print(f"| {n_items} | {len(data[0])} | {accelerator} | {batch} | {cells} |", flush=True)
     slow, fast = found[12_000, "cpu", usual], found[12_000, "gpu", usual]
     print(f"GPU over CPU, the same batch: {slow[0] / fast[0]:.1f} times as fast, {fast[1] / slow[1]:.3f} of its NDCG")
-    best = found[asked.large, "gpu", 16 * usual][1]
-    good = fast[0] < slow[0] and fast[1] >= 0.95 * slow[1] and best > 2 * chance[asked.large]
+    best = found[args.large, "gpu", 16 * usual][1]
+    good = fast[0] < slow[0] and fast[1] >= 0.95 * slow[1] and best > 2 * chance[args.large]
     return 0 if good else 1
 
 

@@ -126,19 +126,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--one", choices=["bare", "ours"], help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        run_one(asked.one, asked.kinds[0], asked.folder, asked.threads)
+    args = parser.parse_args()
+    if args.one:
+        run_one(args.one, args.kinds[0], args.folder, args.threads)
         return
     failed = False
-    with tempfile.TemporaryDirectory(dir=asked.folder) as made:
+    with tempfile.TemporaryDirectory(dir=args.folder) as made:
         folder = Path(made)
-        write_events(folder, asked.events)
-        for kind in asked.kinds:
+        write_events(folder, args.events)
+        for kind in args.kinds:
             ratios, peak = [], 0.0
-            for number in range(asked.rounds):
-                base, base_cpu, base_gib = measure("bare", kind, folder, asked.threads)
-                mine, cpu, gib = measure("ours", kind, folder, asked.threads)
+            for number in range(args.rounds):
+                base, base_cpu, base_gib = measure("bare", kind, folder, args.threads)
+                mine, cpu, gib = measure("ours", kind, folder, args.threads)
                 ratios.append(mine / base)
                 peak = max(peak, gib)
                 print(
@@ -147,7 +147,7 @@ def main() -> None:
                     flush=True,
                 )
             median = statistics.median(ratios)
-            print(f"{kind}: {asked.events} events, median ratio {median:.2f}, peak {peak:.2f} GiB")
+            print(f"{kind}: {args.events} events, median ratio {median:.2f}, peak {peak:.2f} GiB")
             failed |= median > MAX_RATIO or peak >= MAX_GIB
     sys.exit(failed)
 

@@ -143,13 +143,13 @@ class _Catalogue:
 def histories(bundle: Bundle, n: int, seed: int) -> list[list[int]]:
     """Return synthetic histories of item_idx, most of one or two groups of similar vectors."""
     rng = np.random.default_rng(seed)
-    vectors, told = bundle.catalogue.embedding, []
+    vectors, user_histories = bundle.catalogue.embedding, []
     assert vectors is not None
     for _ in range(n):
         some = rng.integers(1, bundle.info.n_items + 1, 2000)
         near = some[np.argsort(-(vectors[some] @ vectors[some[0]]))[: rng.integers(1, 6)]]
-        told.append([*near.tolist(), *rng.integers(1, bundle.info.n_items + 1, rng.integers(0, 3)).tolist()])
-    return told
+        user_histories.append([*near.tolist(), *rng.integers(1, bundle.info.n_items + 1, rng.integers(0, 3)).tolist()])
+    return user_histories
 
 
 def recall(bundle: Bundle, params: Params) -> dict[str, float]:
@@ -180,12 +180,14 @@ def recall(bundle: Bundle, params: Params) -> dict[str, float]:
     return found
 
 
-def visits(told: list[list[int]], n_items: int, route: str, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
+def visits(
+    user_histories: list[list[int]], n_items: int, route: str, seed: int
+) -> Callable[[], list[tuple[str, bytes]]]:
     """Return a function that makes the requests of a visit, which are never repeated."""
     rng = random.Random(seed)
 
     def ask() -> list[tuple[str, bytes]]:
-        history = rng.choice(told)
+        history = rng.choice(user_histories)
         item = str((rng.choice(history) + rng.randrange(100_000)) % n_items + 1)
         if route == "/similar":
             return [(route, json.dumps({"item_id": item, "k": K}).encode())]
@@ -195,15 +197,15 @@ def visits(told: list[list[int]], n_items: int, route: str, seed: int) -> Callab
     return ask
 
 
-async def measure(port: int, told: list[list[int]], n_items: int, seconds: float) -> float:
+async def measure(port: int, user_histories: list[list[int]], n_items: int, seconds: float) -> float:
     """Print rates and times of both routes; return the worst 99th percentile at half of the load."""
     await until_ready(port)
     worst = 0.0
     print("| route | answers/s, as many as possible | p99 ms | at half of it, answers/s | median ms | p99 ms |")
     print("|---|---|---|---|---|---|")
     for n, route in enumerate(("/recommend", "/similar")):
-        full = await load(port, seconds, visits(told, n_items, route, n), None, route, 4)
-        half = await load(port, seconds, visits(told, n_items, route, 9 + n), full["rate"] / 2, route)
+        full = await load(port, seconds, visits(user_histories, n_items, route, n), None, route, 4)
+        half = await load(port, seconds, visits(user_histories, n_items, route, 9 + n), full["rate"] / 2, route)
         if full["bad"] or half["bad"]:
             raise RuntimeError(f"{full['bad'] + half['bad']} answers of {route} failed")
         calm = f"{half['rate']:.0f} | {half['p50']:.1f} | {half['p99']:.1f}"
@@ -219,14 +221,14 @@ def main() -> int:
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--keep", type=Path)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     params = read_params(ROOT / "params.yaml")
     with tempfile.TemporaryDirectory(prefix="million-") as name:
-        folder = asked.keep or Path(name)
+        folder = args.keep or Path(name)
         if not (folder / "bundle/manifest.json").is_file():
-            build(folder, asked.items, asked.dim, params)
+            build(folder, args.items, args.dim, params)
         bundle = open_bundle(folder / "bundle")
-        found, told = recall(bundle, params), histories(bundle, 2000, 4)
+        found, user_histories = recall(bundle, params), histories(bundle, 2000, 4)
         print(f"recall@{K} of {ASKED}: " + ", ".join(f"{k} {v:.4f}" for k, v in found.items()), flush=True)
         serving = Path(name) / "home/shops/carousel/serving"
         serving.mkdir(parents=True)
@@ -238,7 +240,7 @@ def main() -> int:
         n_items = bundle.info.n_items
         del bundle
         with running(SERVE, str(serving.parents[2]), *knobs, log=Path(name) / "serve.log"):
-            worst = asyncio.run(measure(port, told, n_items, asked.seconds))
+            worst = asyncio.run(measure(port, user_histories, n_items, args.seconds))
     print(f"recall@{K} wanted .98; worst p99 at half of the load {worst:.1f} ms, wanted under 50")
     return 0 if min(found.values()) >= 0.98 and worst < 50 else 1
 

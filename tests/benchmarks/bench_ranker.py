@@ -119,12 +119,12 @@ class Table:
     raw: np.ndarray | None = None  # (tasks, 1 + draws) of the first ranker, before calibration
     found: dict[str, np.ndarray] = field(default_factory=dict)  # row -> (tasks, 1 + draws)
 
-    def row(self, name: str, params: Params, told: RankerInputs, learned: Examples | None = None) -> None:
+    def row(self, name: str, params: Params, inputs: RankerInputs, learned: Examples | None = None) -> None:
         """Fit, measure and print one row."""
         learned = self.learned if learned is None else learned
         scores, raw, metrics = [], [], []
         for seed in self.seeds:
-            ranker = Ranker(params.ranking).fit(learned, told, seed)
+            ranker = Ranker(params.ranking).fit(learned, inputs, seed)
             scores.append(ranker.predict_proba(self.test.user, self.test.item))
             raw.append(ranker.predict_proba(self.test.user, self.test.item, calibrated=False))
             metrics.append(measure(ranker, learned, self.test, self.popularity))
@@ -159,36 +159,36 @@ def truth(folder: Path, test: Examples, params: Params) -> np.ndarray:
     return world.click_log_odds(user[test.user - 1], item[test.item - 1], day >= world.shift_day[0])
 
 
-def known_rows(table: Table, folder: Path, overrides: list[str], told: RankerInputs, only: list[str]) -> None:
+def known_rows(table: Table, folder: Path, overrides: list[str], inputs: RankerInputs, only: list[str]) -> None:
     """Print the rows in ROWS, or only the first one and those named."""
     for name, changes in ROWS.items():
         if only and name not in (FULL, *only):
             continue
-        changed, own = load(CHECKOUT / "params.yaml", [], [*overrides, *changes]), told
+        changed, own = load(CHECKOUT / "params.yaml", [], [*overrides, *changes]), inputs
         if changed.ranking.configuration == "seed_faithful":
-            own = replace(told, user_text=rank.read_user_texts(folder, changed))
+            own = replace(inputs, user_text=rank.read_user_texts(folder, changed))
         table.row(name, changed, own)
 
 
-def report(folder: Path, asked: argparse.Namespace) -> int:
+def report(folder: Path, args: argparse.Namespace) -> int:
     """Print the table of a run; return 1 where the ranker is no better than popularity."""
-    params = load(CHECKOUT / "params.yaml", [], asked.overrides)
-    told, learned, test = rank.inputs(folder, params)
+    params = load(CHECKOUT / "params.yaml", [], args.overrides)
+    inputs, learned, test = rank.inputs(folder, params)
     split = folder / "data/split"
     train = read_interactions(split)
     popularity = decayed_popularity(train, params.models.popularity.half_life_days)
-    table = Table(asked.seeds, learned, test, popularity, Judge(test, asked.draws))
+    table = Table(args.seeds, learned, test, popularity, Judge(test, args.draws))
     print(f"{len(learned)} examples, {len(test)} of the test, {test.labels.sum(axis=0).astype(int)} of {TASKS}\n")
     print("| ranker | AUC click | AUC cart | AUC purchase | log-loss click | calibration error click |")
     print("|---|---|---|---|---|---|")
     for name, scores in (("the truth", truth(folder, test, params)), ("popularity", popularity[test.item])):
         table.say(name, table.judge.mean([np.stack([scores] * len(TASKS), axis=1)]))
-    known_rows(table, folder, asked.overrides, told, asked.rows)
+    known_rows(table, folder, args.overrides, inputs, args.rows)
     for name, share in SHARES.items():
-        if not asked.rows or name in asked.rows:
+        if not args.rows or name in args.rows:
             rows = np.sort(np.random.default_rng(params.seed).permutation(len(learned))[: int(share * len(learned))])
-            table.row(name, params, told, learned.take(rows))
-    for other in asked.other:
+            table.row(name, params, inputs, learned.take(rows))
+    for other in args.other:
         name, features = other.split("=", 1)
         again = ranker_inputs(
             train,
@@ -214,12 +214,12 @@ def main() -> int:
     parser.add_argument("--draws", type=int, default=1000, help="of users, for the intervals")
     parser.add_argument("--other", nargs="*", default=[], help="NAME=FOLDER of `encode` with another backbone")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c, on top of params.yaml")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="ranker-") as scratch:
-        if asked.folder is None:
-            make(Path(scratch), asked.overrides)
-        return report(asked.folder or Path(scratch), asked)
+        if args.folder is None:
+            make(Path(scratch), args.overrides)
+        return report(args.folder or Path(scratch), args)
 
 
 if __name__ == "__main__":

@@ -150,8 +150,8 @@ async def load(
         connection.writer.close()
 
     await asyncio.gather(*(one(n) for n in range(connections)))
-    told = 1000 * np.percentile(times, [50, 99])
-    return {"rate": len(times) / seconds, "p50": float(told[0]), "p99": float(told[1]), "bad": bad}
+    quantiles = 1000 * np.percentile(times, [50, 99])
+    return {"rate": len(times) / seconds, "p50": float(quantiles[0]), "p99": float(quantiles[1]), "bad": bad}
 
 
 def visits(users: list[str], items: list[str], events: float, seed: int) -> Callable[[], list[tuple[str, bytes]]]:
@@ -161,11 +161,11 @@ def visits(users: list[str], items: list[str], events: float, seed: int) -> Call
 
     def ask() -> list[tuple[str, bytes]]:
         user = rng.choices(users, weights)[0]
-        asked = [("/recommend", json.dumps({"user_id": user, "k": 10}).encode())]
+        requests = [("/recommend", json.dumps({"user_id": user, "k": 10}).encode())]
         if rng.random() < events:
             event = {"user_id": user, "item_id": rng.choice(items), "event": "view"}
-            asked.insert(0, ("/events", json.dumps({"events": [event]}).encode()))
-        return asked
+            requests.insert(0, ("/events", json.dumps({"events": [event]}).encode()))
+        return requests
 
     return ask
 
@@ -193,10 +193,10 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="the .carousel of a finished run")
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--users", type=int, default=500)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="service-") as name:
         folder = Path(name)
-        home = copytree(asked.home, folder / "home", ignore=ignore_patterns("remote", "embeddings", "prefect*"))
+        home = copytree(args.home, folder / "home", ignore=ignore_patterns("remote", "embeddings", "prefect*"))
         (home / "shops/carousel/serving/state.db").unlink(missing_ok=True)
         port, empty = 18231, 18232
         knobs = (f"serving.port={port}", "serving.workers=2", "serving.poll_s=60")
@@ -204,7 +204,7 @@ def main() -> int:
             running(SERVE, str(home), *knobs, log=folder / "serve.log"),
             running(EMPTY, str(empty), log=folder / "empty.log"),
         ):
-            return asyncio.run(measure(port, empty, asked.seconds, asked.users, home))
+            return asyncio.run(measure(port, empty, args.seconds, args.users, home))
 
 
 async def measure(port: int, empty: int, seconds: float, n_users: int, home: Path) -> int:
@@ -220,12 +220,12 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
     connection = Connection(port)
     await connection.open()
     for start in range(0, n_users, 50):
-        told = [
+        first_events = [
             {"user_id": user, "item_id": item, "event": "view"}
             for user in users[start : start + 50]
             for item in rng.sample(items, 15)
         ]
-        status, answer = await connection.post("/events", json.dumps({"events": told}).encode())
+        status, answer = await connection.post("/events", json.dumps({"events": first_events}).encode())
         if status != 200:
             raise RuntimeError(answer.decode())
     for _ in range(12):  # the kernel chooses the process of a connection
@@ -245,8 +245,8 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
         if not events:
             ratios.append(served["rate"] / plain)
         some = served["rate"] if events == SOME else some
-        told = f"{plain:.0f} | {served['rate']:.0f} | {served['rate'] / plain:.2f} | {served['p99']:.1f}"
-        print(f"| {n + 1} | {events:.0%} | {told} |", flush=True)
+        cells = f"{plain:.0f} | {served['rate']:.0f} | {served['rate'] / plain:.2f} | {served['p99']:.1f}"
+        print(f"| {n + 1} | {events:.0%} | {cells} |", flush=True)
     calm = await load(port, seconds, visits(users, items, SOME, 99), some / 2)
     spread = f"median {calm['p50']:.1f}, p99 {calm['p99']:.1f} ms"
     print(f"at half of the load with {SOME:.0%} events, {calm['rate']:.0f} requests/s: {spread}")

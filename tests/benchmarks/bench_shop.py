@@ -77,8 +77,8 @@ def main() -> int:
     users = window_users(split, "test", params.recommend.exclude_seen)
     day = params.shop.days - params.split.test_days / 2
     kinds = shown(folder / "data/snapshot", split, world, users.now)
-    asked = user[users.user_idx - 1]
-    chinese = world.user_language[asked] == 1
+    true_users = user[users.user_idx - 1]
+    chinese = world.user_language[true_users] == 1
 
     def print_row(name: str, lists: Any) -> float:
         values = per_user(lists, users.ground_truth, [10])["ndcg_at_10"]
@@ -89,7 +89,7 @@ def main() -> int:
 
     def best(score: Any) -> Any:
         rows = np.zeros((len(users), info.n_items + 1), np.float32)
-        rows[:, 1:] = np.stack([score(int(u))[item] for u in asked])
+        rows[:, 1:] = np.stack([score(int(u))[item] for u in true_users])
         if params.recommend.exclude_seen:
             rows[users.history.rows, users.history.item_idx] = -np.inf
         rows[:, 0] = -np.inf

@@ -59,13 +59,13 @@ def theirs(python: Path, events: Path, epochs: int) -> list[float]:
     return seconds[1:]
 
 
-def ours(params: Params, train: Interactions, catalogue: Catalogue, asked: Users, epochs: int) -> list[float]:
+def ours(params: Params, train: Interactions, catalogue: Catalogue, users: Users, epochs: int) -> list[float]:
     """Return the seconds of each counted epoch of ours, through the same trainer as in production."""
     knobs = params.trainer.model_copy(update={"max_epochs": epochs + 1, "patience": epochs + 1})
     model = SequenceRecommender(params.models.sequence, knobs, params.seed, exclude_seen=True)
     ends: list[float] = []
     model.after_epoch = lambda _: ends.append(time.perf_counter())
-    model.fit(train, catalogue, asked)
+    model.fit(train, catalogue, users)
     return np.diff(ends).tolist()
 
 
@@ -84,17 +84,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=1, help="counted in each round")
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".carousel/embeddings", help="embedding cache")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     python = environment()
     torch.set_num_threads(2)
     params = load(CHECKOUT / "params.yaml", [OVERLAY], EQUAL)
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         folder = Path(name)
-        split = split_data(asked.data, params, folder)
+        split = split_data(args.data, params, folder)
         train, catalogue = read_interactions(split), read_catalogue(split)
         few = read_users(split, "validation").subsample(50)  # validation is not part of the comparison
         write_events(train, folder / "events.csv")
-        catalogue = embed(catalogue, params, asked.cache)
+        catalogue = embed(catalogue, params, args.cache)
         segments = training_sequences(train, params.models.sequence, np.zeros(train.n_items + 1, np.float32))
         batch = round(SEQUENCES * len(train) / len(segments.starts))
         params = params.model_copy(update={"trainer": params.trainer.model_copy(update={"batch_size": batch})})
@@ -106,13 +106,13 @@ def main() -> int:
         print("| round | ours, s an epoch | RecTools, s an epoch | ours, sequences/s | ratio |")
         print("|---|---|---|---|---|")
         ratios = []
-        for number in range(1, asked.rounds + 1):
+        for number in range(1, args.rounds + 1):
             measured = {}
             for name in ("ours", "theirs") if number % 2 else ("theirs", "ours"):  # alternating order
                 if name == "ours":
-                    measured[name] = statistics.median(ours(params, train, catalogue, few, asked.epochs))
+                    measured[name] = statistics.median(ours(params, train, catalogue, few, args.epochs))
                 else:
-                    measured[name] = statistics.median(theirs(python, folder / "events.csv", asked.epochs))
+                    measured[name] = statistics.median(theirs(python, folder / "events.csv", args.epochs))
             mine, other = measured["ours"], measured["theirs"]
             ratios.append(other / mine)
             print(f"| {number} | {mine:.1f} | {other:.1f} | {n / mine:.0f} | {ratios[-1]:.2f} |", flush=True)

@@ -96,12 +96,10 @@ def test_alerts_and_dashboard_use_metrics_of_the_service() -> None:
     kinds = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     known = {f"{family.name}{end}" for family in families for end in kinds[family.type]}
     dashboard = (INFRA / "grafana/dashboards/carousel.json").read_text()
-    asked = names((INFRA / "alerts.yml").read_text())
-    asked |= {
-        n for panel in json.loads(dashboard)["panels"] for t in panel.get("targets", []) for n in names(t["expr"])
-    }
-    assert len(asked) > 10
-    assert asked <= known
+    used = names((INFRA / "alerts.yml").read_text())
+    used |= {n for panel in json.loads(dashboard)["panels"] for t in panel.get("targets", []) for n in names(t["expr"])}
+    assert len(used) > 10
+    assert used <= known
     provisioned = yaml.safe_load((INFRA / "grafana/provisioning/dashboards/carousel.yaml").read_text())
     assert provisioned["providers"][0]["options"]["path"] == "/var/lib/carousel-dashboards"
 

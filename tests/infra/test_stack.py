@@ -67,8 +67,8 @@ def stack(verb: str, environment: dict[str, str]) -> str:
 
 def test_the_stack_starts_responds_and_stops(environment: dict[str, str]) -> None:
     try:
-        said = stack("start", environment)
-        assert "not running" not in said
+        output = stack("start", environment)
+        assert "not running" not in output
         assert answer(environment["CAROUSEL_MLFLOW_PORT"], "/health") == b"OK"
         assert answer(environment["CAROUSEL_PREFECT_PORT"], "/api/health") == b"true"
         assert b"alive" in answer(environment["CAROUSEL_SERVICE_PORT"], "/livez")

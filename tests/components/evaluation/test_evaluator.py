@@ -1,4 +1,4 @@
-"""The whole measurement on a split with known answers."""
+"""The full evaluation on a split with known answers."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -132,13 +132,13 @@ def test_agrees_with_ranx(case: tuple[list[list[int]], list[list[int]], int]) ->
     lists, targets, k = case
     ks = sorted({1, (k + 1) // 2, k})
     ours = per_user(ranked(lists), rows(targets), ks)
-    asked = [i for i, row in enumerate(targets) if row]
-    assert all(np.isnan(v[i]) for v in ours.values() for i in range(len(targets)) if i not in asked)
-    if not asked:
+    with_targets = [i for i, row in enumerate(targets) if row]
+    assert all(np.isnan(v[i]) for v in ours.values() for i in range(len(targets)) if i not in with_targets)
+    if not with_targets:
         return
-    theirs = ranx_scores([lists[i] for i in asked], [targets[i] for i in asked], ks)
+    theirs = ranx_scores([lists[i] for i in with_targets], [targets[i] for i in with_targets], ks)
     for name, value in ours.items():
-        assert value[asked] == pytest.approx(theirs[name], abs=1e-6), name
+        assert value[with_targets] == pytest.approx(theirs[name], abs=1e-6), name
 
 
 def ranx_scores(lists: list[list[int]], targets: list[list[int]], ks: list[int]) -> dict[str, np.ndarray]:

@@ -54,8 +54,8 @@ def write_split(folder: Path, world: World) -> None:
 def no_reviews(features: Path) -> None:
     """Write the output of `encode` for a shop in which every review has stars."""
     features.mkdir(exist_ok=True)
-    said = pa.table({"text": pa.array([], pa.string()), "sentiment": pa.array([], pa.float64())})
-    pq.write_table(said, features / "reviews.parquet", write_page_checksum=True)
+    reviews = pa.table({"text": pa.array([], pa.string()), "sentiment": pa.array([], pa.float64())})
+    pq.write_table(reviews, features / "reviews.parquet", write_page_checksum=True)
 
 
 def digest(folder: Path) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ UNUSED = {
         "components.release.catalogue_adapter": "package loads no model",
     },
 }
-# Parameters below a section that is passed on whole, which the stage does not read, with the reason.
+# Parameters that a stage does not read although their section is passed on, with the reason.
 CHECKS = {"check_names"}  # functions that refuse wrong parameters and change no output
 ENCODER = "the encoder reads model, max_tokens, batch_size and threads"
 OTHERS = "read where `create` makes the sequence model and the hybrid"

@@ -223,7 +223,7 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     events, catalogue, users = checkerboard()
     rng = np.random.default_rng(0)
     profiles = [rng.normal(size=(n, 3)).astype(np.float32) for n in (41, 21)]
-    told = ranker_inputs(
+    inputs = ranker_inputs(
         events, catalogue, Features(*profiles, ("a", "b", "c"), ("a", "b", "c")), params.ranking.recency
     )
     user, item = (rng.integers(1, n, 600).astype(np.int32) for n in (41, 21))
@@ -231,7 +231,7 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     labels &= np.logical_and.accumulate(rng.random((600, 3)) < 0.6, axis=1)
     times = np.arange(600, dtype=np.int64)
     examples = Examples(user, item, np.zeros(600, np.float32), times, labels.astype(np.float32))
-    fitted = Ranker(params.ranking.model_copy(update={"max_epochs": 2})).fit(examples, told, 0)
+    fitted = Ranker(params.ranking.model_copy(update={"max_epochs": 2})).fit(examples, inputs, 0)
     root = evaluated("ranked")
     fitted.save(root / "models/ranker")
     package(root, params)
