@@ -1,1 +1,1 @@
-"""When it is done: the only code that knows Prefect, and the command line."""
+"""Orchestration: the only code that imports Prefect, and the command line."""

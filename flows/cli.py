@@ -63,7 +63,7 @@ def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
 
 @app.command()
 def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, reset: Reset = False) -> None:
-    """Search for better parameters; the next retrain starts from those that win on validation."""
+    """Search for better parameters; the next retrain starts from the best on validation data."""
     home = _prepare()
     from flows import terminal
     from flows.workspace import open_workspace
@@ -109,7 +109,7 @@ def promote(
     files: Files = None,
     json: Json = False,
 ) -> None:
-    """Move the champion alias as a decision file says; refuse a stale decision."""
+    """Move the champion alias according to a decision file; refuse a stale decision."""
     _prepare()
     from flows import terminal
     from flows.release import promote as flow
@@ -176,7 +176,7 @@ def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 
 @app.command()
 def params(sets: Sets = None, files: Files = None, json: Json = False, every: All = False) -> None:
-    """Show the parameters that a run here would have, with unit, effect, and where each is set."""
+    """Show the parameters of a run in this checkout, with unit, effect, and where each is set."""
     _prepare()
     from flows.params import show
     from flows.workspace import open_workspace
@@ -205,7 +205,7 @@ def experiment_start(
     files: Files = None,
     json: Json = False,
 ) -> None:
-    """Show the challenger to half of a share of the users; the service picks it up within a second."""
+    """Serve half of a share of the users by the challenger; the service follows within a second."""
     _prepare()
     from flows import experiment, terminal
     from flows.workspace import open_workspace
@@ -217,7 +217,7 @@ def experiment_start(
 
 @experiments.command("status")
 def experiment_status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Show the result so far; intervals stay valid however often one looks."""
+    """Show the result so far; its intervals are valid at every look."""
     _experiment(sets, files, json, end=False)
 
 
@@ -228,7 +228,7 @@ def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) 
 
 
 def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, end: bool) -> None:
-    """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 not enough evidence or broken."""
+    """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 otherwise."""
     _prepare()
     from flows import experiment, terminal
     from flows.workspace import open_workspace

@@ -121,12 +121,12 @@ def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
 def differences(evaluation: Evaluation) -> list[dict[str, str]]:
     """Return a row per metric: the challenger's value, and its difference to champion and baselines."""
     test = evaluation.test
-    own = test[evaluation.challenger]
+    challenger = test[evaluation.challenger]
     others = [name for name in ("champion", *evaluation.baselines) if name in test]
     return [
-        {"metric": m, evaluation.challenger: f"{own[m]:.4f}"}
-        | {f"against {name}": f"{own[m] - test[name][m]:+.4f}" for name in others}
-        for m in sorted(own)
+        {"metric": m, evaluation.challenger: f"{challenger[m]:.4f}"}
+        | {f"against {name}": f"{challenger[m] - test[name][m]:+.4f}" for name in others}
+        for m in sorted(challenger)
     ]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(workspace: Workspace, with_defaults: bool, as_json: bool) -> None:
-    """Print the parameters that a run here would have; without `with_defaults` only those that some file sets."""
+    """Print the parameters of a run in this checkout; without `with_defaults` only those that some file sets."""
     found = list_parameters(workspace.root / "params.yaml", workspace.overlays, workspace.overrides)
     folder = f"{workspace.root}/"
     found = [p._replace(origin=p.origin.removeprefix(folder)) for p in found if with_defaults or p.origin != DEFAULT]

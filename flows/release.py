@@ -18,7 +18,7 @@ Version = Annotated[int, Field(ge=1)]
 def promote(
     decision: str | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
 ) -> dict[str, Any]:
-    """Move the champion alias as a decision file says; refuse a stale one. Return the Deployment as a dict.
+    """Move the champion alias according to a decision file; refuse a stale one. Return the Deployment as a dict.
 
     Args:
         decision: Decision file; empty: the newest one of this machine and shop.

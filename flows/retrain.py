@@ -46,11 +46,11 @@ def retrain(
     """Retrain, compare with the champion, promote when better; return the Outcome as a dict.
 
     Args:
-        as_of: See the shop as of then; empty: now (the simulated shop: as in params.yaml).
+        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
         max_epochs: trainer.max_epochs, passes over the training sequences; empty: as in params.yaml.
         learning_rate: trainer.learning_rate; empty: as in params.yaml.
         candidates: evaluation.candidates, the models of which the best is the challenger; empty: as in params.yaml.
-        gate_mode: gate.mode; dry_run takes the verdict and promotes nothing; empty: as in params.yaml.
+        gate_mode: gate.mode; dry_run decides without promoting; empty: as in params.yaml.
         overrides: Further values, such as models.ease.l2=300.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
         bootstrap: Promote a first champion when there is none yet.
@@ -131,7 +131,7 @@ def _promote(workspace: Workspace, decision: Decision | None) -> bool:
 
 
 def completed_state(result: Outcome) -> Any:
-    """Return the outcome as a dict; in a flow run inside a state that is named after the verdict."""
+    """Return the outcome as a dict; in a flow run, in a state that is named after the verdict."""
     content = result.model_dump(mode="json")
     if not in_flow_run():
         return content
@@ -147,10 +147,10 @@ def cancel_when_busy(busy: BusyError) -> Any:
 
 def deployed_run_info() -> tuple[str | None, datetime | None]:
     """Return id and scheduled start of a deployed flow run; (None, None) for a run from the command line."""
-    of, own = deployment.get_id(), flow_run.get_id()
-    if not of or not own:
+    deployment_id, run_id = deployment.get_id(), flow_run.get_id()
+    if not deployment_id or not run_id:
         return None, None
-    return own, newest_due_start(UUID(of), UUID(own)) or flow_run.get_scheduled_start_time()
+    return run_id, newest_due_start(UUID(deployment_id), UUID(run_id)) or flow_run.get_scheduled_start_time()
 
 
 def newest_due_start(of: UUID, own: UUID) -> datetime | None:

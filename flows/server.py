@@ -20,7 +20,7 @@ from pathlib import Path
 from components.release import processes
 
 log = logging.getLogger(__name__)
-START_S = 120.0  # longest wait for our own server; it takes seconds, longer on a busy machine
+START_S = 120.0  # longest wait for a server started here: seconds, longer on a busy machine
 FOREIGN_START_S = 10.0  # longest wait for the server of PREFECT_API_URL
 STOP_S = 15.0  # longest wait for the last states to be written
 SERVER_ENV = {  # as Prefect sets it for its own ephemeral servers
@@ -36,7 +36,7 @@ Ready = Callable[[], bool]
 def temporary_server(home: Path) -> Iterator[Ready]:
     """Start a server on home's database, or use that of PREFECT_API_URL; yield a function that waits until it answers.
 
-    It returns False when no server answers: the run goes on unrecorded. Import Prefect inside this context only.
+    It returns False when no server answers: the run is not recorded. Import Prefect inside this context only.
     """
     given = os.environ.get("PREFECT_API_URL")
     if given:
@@ -66,9 +66,9 @@ def _start(port: int, output: int) -> subprocess.Popen[bytes]:
     import prefect
 
     app = ["--app-dir", str(prefect.__module_path__.parent), "--factory", "prefect.server.api.server:create_app"]
-    where = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     return subprocess.Popen(
-        [sys.executable, "-I", processes.__file__, sys.executable, "-m", "uvicorn", *app, *where],
+        [sys.executable, "-I", processes.__file__, sys.executable, "-m", "uvicorn", *app, *options],
         env={**os.environ, **SERVER_ENV},
         stdin=subprocess.PIPE,
         stdout=output,

@@ -94,7 +94,7 @@ def resolve_params(workspace: Workspace) -> StageRun:
 
 @task(cache_policy=NO_CACHE)
 def sync_champion(workspace: Workspace) -> ChampionRef | None:
-    """Fetch the serving champion into champion/, unless it was made here and no comparing stage has changed."""
+    """Fetch the serving champion into champion/, unless it was built here and no stage that reads it has changed."""
     own = champion.find_own_champion(workspace.root, workspace.registry())
     if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.CHAMPION_STAGES):
         return own
@@ -167,7 +167,7 @@ def promote(workspace: Workspace) -> int:
 
 @task(cache_policy=NO_CACHE)
 def push(workspace: Workspace) -> str:
-    """Send data and run cache to the DVC remote; return what went wrong, or "". A model does not wait for it."""
+    """Send data and run cache to the DVC remote; return the error, or "". A failure does not fail the run."""
     try:
         count = versioning.push(workspace.root)
     except ReleaseError as error:

@@ -1,4 +1,4 @@
-"""Flows for hyperparameter search and the learning curve; validation data alone judges."""
+"""Flows for hyperparameter search and the learning curve; models are compared on validation data only."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def tune(
     overrides: list[str] | None = None,
     overlays: list[str] | None = None,
 ) -> Any:
-    """Search the parameters of tune.space; later retrains start from those that win.
+    """Search the parameters of tune.space; later retrains start from the best.
 
     Args:
         models: tune.models, searched one by one; empty: as in params.yaml.
         trials: tune.trials per model; empty: as in params.yaml.
         max_minutes: tune.max_minutes of this run; a later run continues; empty: as in params.yaml.
-        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
         overrides: Further values, such as tune.max_epochs=4.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
@@ -149,7 +149,7 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
     """Fit the models on tune.label_shares of the training users; write reports/curve.
 
     Args:
-        as_of: See the shop as of then; empty: now, and the simulated shop as in params.yaml.
+        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
         overrides: Further values, such as tune.label_shares=[0.01,0.1,1].
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """

@@ -1,4 +1,4 @@
-"""Where a run works: the checkout that one stands in, or, for a deployed run, a workspace of its own."""
+"""The workspace of a run: the current directory's checkout or, for a deployed run, a separate clone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def locked_workspace(
     scheduled: datetime | None = None,
     untuned: bool = False,
 ) -> Iterator[Workspace]:
-    """Yield the workspace of a run under the machine's lock; a deployed run (run_id) gets a clone of its own.
+    """Yield the workspace of a run under the machine's lock; a deployed run (run_id) gets a separate clone.
 
     Raises ParamsError or BusyError before anything is written.
     """

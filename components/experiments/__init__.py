@@ -1,1 +1,1 @@
-"""A/B tests on the live service: assignment to arms, outcomes per user, and when a result can be believed."""
+"""A/B tests on the live service: assignment to arms, outcomes per user, and decisions that are valid at any time."""

@@ -1,4 +1,4 @@
-"""Differences whose interval holds at every look: confidence sequences, with variance reduced by CUPED."""
+"""Differences with an interval that is valid at every look: confidence sequences, with variance reduced by CUPED."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class IntervalEstimate:
-    """A value with its interval; from a confidence sequence, the interval holds at all times together."""
+    """A value with its interval; from a confidence sequence, the interval holds at all times simultaneously."""
 
     value: float
     low: float

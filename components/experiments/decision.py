@@ -42,7 +42,7 @@ class ExperimentDecision(Record):
     verdict: Verdict
     reasons: list[str]
     arms: list[ArmResult]
-    ratio_evidence: float  # e-value against the intended shares; from 1 / SAMPLE_RATIO_ALPHA on they are mismatched
+    ratio_evidence: float  # e-value against the intended shares; a mismatch from 1 / SAMPLE_RATIO_ALPHA on
     waiting: int  # users whose window is not over yet
     mixed: int  # users exposed to several arms, left out
     started: datetime
@@ -52,14 +52,14 @@ class ExperimentDecision(Record):
 def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> ExperimentDecision:
     """Return the decision as of now.
 
-    Several treatment arms share alpha (Bonferroni); `better` or `worse` is that of the first arm that differs.
+    Several treatment arms share alpha (Bonferroni); the first arm that differs determines `better` or `worse`.
     """
     counts = np.bincount(outcomes.arm, minlength=len(experiment.arms))
     ratio = sample_ratio_evidence(counts.tolist(), [arm.share for arm in experiment.arms])
     estimates = compare_arms(experiment, outcomes)
     results = []
     for n, arm in enumerate(experiment.arms):
-        own = outcomes.outcome[outcomes.arm == n]
+        values = outcomes.outcome[outcomes.arm == n]
         estimate = None if n == 0 or not np.isfinite(estimates[n - 1].low) else estimates[n - 1]
         results.append(
             ArmResult(
@@ -67,7 +67,7 @@ def decide(experiment: Experiment, outcomes: Outcomes, as_of: datetime) -> Exper
                 version=experiment.versions[arm.name],
                 bundle=experiment.bundles[arm.name],
                 users=int(counts[n]),
-                mean=float(own.mean()) if len(own) else None,
+                mean=float(values.mean()) if len(values) else None,
                 gain=estimate.value if estimate else None,
                 low=estimate.low if estimate else None,
                 high=estimate.high if estimate else None,

@@ -30,10 +30,10 @@ class Arm(Record):
 
 
 class Experiment(Record):
-    """An A/B test between the versions under two aliases; users outside of all shares see the champion, uncounted."""
+    """An A/B test between the versions under two aliases; users outside of all shares get the champion, uncounted."""
 
     name: str
-    salt: str  # another salt draws other users
+    salt: str  # another salt selects other users
     arms: list[Arm]  # the first is the control
     metric: Metric  # of a user within window_hours of the first exposure: bought or not, clicks and views, revenue
     window_hours: Annotated[float, Field(gt=0)]
@@ -41,7 +41,7 @@ class Experiment(Record):
     min_users: Annotated[int, Field(ge=2)]  # of each arm, before any claim
     target_users: Annotated[int, Field(ge=2)]  # of all arms together, at which the confidence sequence is narrowest
     started: datetime
-    versions: dict[str, int]  # arm -> version at the start; when the alias moves to another one, nobody is in the arm
+    versions: dict[str, int]  # arm -> version at the start; while the alias names another one, the arm has no users
     bundles: dict[str, str]  # arm -> digest of the bundle
 
     @model_validator(mode="after")
@@ -73,13 +73,13 @@ def arm_at(arms: Sequence[Arm], point: float) -> Arm | None:
 
 
 def hash_to_unit(unit: str, salt: str) -> float:
-    """Return a number in [0, 1), uniform over units and the same for the same unit and salt."""
+    """Return a number in [0, 1), uniform over units, and a function of unit and salt only."""
     digest = sha256(f"{salt}\0{unit}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def start_experiment(folder: Path, experiment: Experiment) -> None:
-    """Make an experiment the running one. Raises ContractError where one runs already, or the name was used."""
+    """Start an experiment. Raises ContractError where one runs already, or the name was used."""
     running = read_running(folder)
     if running is not None:
         raise ContractError(f"experiment {running.name} runs; end it with `carousel experiment stop` first")
@@ -89,7 +89,7 @@ def start_experiment(folder: Path, experiment: Experiment) -> None:
 
 
 def end_experiment(folder: Path, experiment: Experiment) -> None:
-    """End the running experiment; its definition stays under its name."""
+    """End the running experiment; its definition stays stored under its name."""
     write_record(folder / f"{experiment.name}.json", experiment)
     (folder / RUNNING).unlink()
 

@@ -47,9 +47,9 @@ def team_draft(one: Sequence[str], other: Sequence[str], k: int, seed: str) -> I
 
 
 def estimate_preference(votes: Numbers, alpha: float, target_users: int) -> IntervalEstimate:
-    """Return how much the other list is preferred, in [-1, 1], with an always-valid interval.
+    """Return the preference for the second list over the first, in [-1, 1], with an always-valid interval.
 
-    votes: (n_users,) each (clicks on products of the other list - clicks on those of the one) / all clicks of the user.
+    votes: (n_users,) each (clicks on products of the second list - clicks on the first's) / all clicks of the user.
     """
     n = len(votes)
     if n < 2 or votes.var() == 0:

@@ -47,7 +47,7 @@ class PolicyLog:
 
     @property
     def effective_sample_size(self) -> float:
-        """Return Kish's effective sample size: the number of decisions by the target policy that the log is worth."""
+        """Return Kish's effective sample size: the number of decisions by the target policy with the same precision."""
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
 

@@ -1,1 +1,1 @@
-"""The ranker: chances of a click, a cart and a purchase when a user is shown a product."""
+"""The ranker: probabilities of a click, a cart and a purchase when a user is shown a product."""

@@ -49,7 +49,7 @@ class Examples:
 def read_examples(
     snapshot: Path, split: Path, window: str, params: RankingParams, seed: int, memory_gib: float
 ) -> Examples:
-    """Return the examples of the window "validation" or "test", at most `max_examples`, drawn evenly.
+    """Return the examples of the window "validation" or "test", at most `max_examples`, drawn uniformly.
 
     With logged impressions an example is an impression. Without, it is an event of a user, followed by `negatives`
     products drawn in proportion to sales^0.75 among those that the user did not take.
@@ -76,7 +76,7 @@ def split_by_time(examples: Examples, holdout_share: float) -> tuple[Examples, E
 
 
 def missing_data_reason(learned: Examples, test: Examples, params: RankingParams) -> str:
-    """Return why a ranker cannot be fitted and measured on these; "" where it can."""
+    """Return why a ranker cannot be fitted and measured on these; "" if it can."""
     learn, stop, calibrate = split_by_time(learned, params.holdout_share)
     needs = {"learn from": (learn, TASKS), "stop on": (stop, TASKS[:1]), "calibrate on": (calibrate, TASKS[:1])}
     for purpose, (part, tasks) in (needs | {"measure on": (test, TASKS)}).items():
@@ -90,7 +90,7 @@ def missing_data_reason(learned: Examples, test: Examples, params: RankingParams
 def _read_impressions(
     snapshot: Path, split: Path, info: SplitInfo, window: str, params: RankingParams, memory_gib: float
 ) -> Examples:
-    """Return the impressions of the window; an action belongs to the item's newest one within attribution_hours."""
+    """Return the impressions of the window; an action is attributed to the item's newest one in attribution_hours."""
     import duckdb
 
     start = info.starts(window)

@@ -23,7 +23,7 @@ EMPTY_USER = Users(np.zeros(1, np.int32), Ragged(np.zeros(2, np.int64), *_NONE),
 
 @dataclass(frozen=True)
 class AttributeAffinity:
-    """How much of each user's history goes to each value of a product attribute, such as a category."""
+    """The weight of each value of a product attribute, such as a category, in each user's history."""
 
     value: IntArray  # (n_items + 1,) code of each product
     weight: Matrix  # sparse (n_users + 1, n_values)
@@ -39,19 +39,19 @@ class AttributeAffinity:
         return cls(value, (history @ members).tocsr())
 
     def log_share(self, user: IntArray, item: IntArray) -> FloatArray:
-        """Return (n,) the log of the share of the user's history with the item's value; about 0 for all of it.
+        """Return (n,) the log of the share of the user's history with the item's value; about 0 if all have it.
 
         Additive smoothing by half an event, so that a new user has a small affinity to everything.
         """
         total = np.asarray(self.weight.sum(axis=1)).ravel()[user]
-        own = np.asarray(self.weight[user, self.value[item]]).ravel()
-        share: FloatArray = np.log((own + 0.5) / (total + 1)).astype(np.float32)
+        weight = np.asarray(self.weight[user, self.value[item]]).ravel()
+        share: FloatArray = np.log((weight + 0.5) / (total + 1)).astype(np.float32)
         return share
 
 
 @dataclass(frozen=True)
 class RankerInputs:
-    """All features as of one moment, the end of the profiles: no example is earlier."""
+    """All features as of one time, the end of the profiles' window; no example is earlier."""
 
     user_text: FloatArray  # (n_users + 1, d) unit: recency-weighted mean text of the history
     item_text: FloatArray  # (n_items + 1, d) unit

@@ -11,7 +11,7 @@ from components.ranking.ranker import Ranker
 def measure(ranker: Ranker, learned: Examples, test: Examples, popularity: FloatArray) -> dict[str, float]:
     """Return flat metrics of each task on the test examples.
 
-    learned: what the ranker was fitted on, for the constant baseline; popularity: (n_items + 1,), the other baseline.
+    learned: the ranker's training examples, for the constant baseline; popularity: (n_items + 1,), the other baseline.
     """
     probabilities, raw = ranker.predict_examples(test), ranker.predict_examples(test, calibrated=False)
     unranked = ranker.predict_proba(test.user, test.item)  # as in serving: the position is not known yet
@@ -29,7 +29,7 @@ def measure(ranker: Ranker, learned: Examples, test: Examples, popularity: Float
             f"{task}/calibration_error_raw": calibration_error(raw[:, column], wanted),
             f"{task}/accuracy": float(((probabilities[:, column] > 0.5) == wanted).mean()),
         }
-    trained_on, *_ = split_by_time(learned, ranker.params.holdout_share)  # not what stopped and calibrated
+    trained_on, *_ = split_by_time(learned, ranker.params.holdout_share)  # without the holdout
     fitted = ranker.predict_examples(trained_on)
     for column, task in enumerate(ranker.tasks):
         gap = metrics[f"{task}/log_loss"] - log_loss(fitted[:, column], trained_on.labels[:, column] > 0.5)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from components.params import RankingParams
 from components.ranking.examples import TASKS
 
-WIDTH = 64  # of each branch, as the article has it
+WIDTH = 64  # of each branch, as in the article
 FAITHFUL_DROPOUT = 0.5
 
 
@@ -47,7 +47,7 @@ class ThreeBranches(nn.Module):
         self.branches = nn.ModuleDict({name: _dense(widths[name], params.dropout) for name in params.branches})
         self.mixed = _dense(WIDTH * len(params.branches), params.dropout)
         self.heads = nn.Linear(WIDTH, len(TASKS))
-        self.seen = nn.Linear(1, len(TASKS), bias=False)  # position bias: lower positions are seen less
+        self.seen = nn.Linear(1, len(TASKS), bias=False)  # position bias: lower positions are seen less often
 
     def start_at(self, rates: Tensor) -> None:
         """Initialise the biases with the mean rates (tasks,), so that training learns differences only."""
@@ -72,7 +72,7 @@ class ThreeBranches(nn.Module):
 
 
 class SeedFaithful(nn.Module):
-    """The article's network: a user tower and an item tower over texts, concatenated, one sigmoid: of a click."""
+    """The article's network: a user tower and an item tower over texts, concatenated, one sigmoid for the click."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class SeedFaithful(nn.Module):
         return self.steps(inputs)
 
     def steps(self, inputs: PairBatch) -> Tensor:
-        """Return the same: there is only one step."""
+        """Return the logits of `forward`: there is only one step."""
         logits: Tensor = self.head(torch.cat([self.user(inputs.user_text), self.item(inputs.item_text)], dim=1))
         return logits
 

@@ -70,7 +70,7 @@ class Ranker:
         return self._probabilities(self._steps(user, item, np.zeros(len(user), np.float32)), calibrated)
 
     def for_users(self, users: Users, profiles: FloatArray) -> Self:
-        """Return the same ranker for these users: user_idx i then means history i and profile i (n, u), 0 the first."""
+        """Return the ranker for these users: user_idx i, from 0, then means history i and row i of profiles (n, u)."""
         other = copy(self)
         other.inputs = self.inputs.of_users(users, profiles, self.params.recency)
         return other

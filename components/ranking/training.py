@@ -21,7 +21,7 @@ from components.ranking.features import RankerInputs
 from components.ranking.model import PairBatch, loss
 
 log = logging.getLogger("rank")
-Batch = tuple[PairBatch, torch.Tensor]  # and labels (n, tasks)
+Batch = tuple[PairBatch, torch.Tensor]  # features, and labels (n, tasks)
 FAITHFUL_EPOCHS, FAITHFUL_BATCH = 10, 32  # the article's
 
 
@@ -91,7 +91,7 @@ class RankingModule(lightning.LightningModule):
             logger.log_metrics({name: values[-1] for name, values in self.curves.items()}, step=len(history))
             for name, weights in self.net.named_parameters():
                 logger.experiment.add_histogram(name, weights.detach(), len(history))  # type: ignore[attr-defined]
-        is_faithful = self.params.configuration == "seed_faithful"  # the article trains to the end
+        is_faithful = self.params.configuration == "seed_faithful"  # no early stopping in the article
         self.trainer.should_stop = not is_faithful and int(np.argmin(history)) < len(history) - self.params.patience
 
 

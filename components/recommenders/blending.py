@@ -36,10 +36,10 @@ def scaled(scores: FloatArray) -> FloatArray:
 
     A part with equal scores for all items of a user gives 0.
     """
-    own = scores[:, 1:]
-    n = max(1, min(TOP, own.shape[1] // 10))
-    middle = own.mean(axis=1, keepdims=True)  # (n_users, 1)
-    lead = np.partition(own, own.shape[1] - n, axis=1)[:, -n:].mean(axis=1, keepdims=True) - middle
+    item_scores = scores[:, 1:]
+    n = max(1, min(TOP, item_scores.shape[1] // 10))
+    middle = item_scores.mean(axis=1, keepdims=True)  # (n_users, 1)
+    lead = np.partition(item_scores, item_scores.shape[1] - n, axis=1)[:, -n:].mean(axis=1, keepdims=True) - middle
     flat = lead <= 1e-6 * np.abs(middle)
     out: FloatArray = scores - middle
     out *= np.where(flat, 0, 1 / np.where(flat, 1, lead))

@@ -164,11 +164,11 @@ class HybridRecommender(BaseRecommender):
         values: dict[float, list[FloatArray]] = {weight: [] for weight in (0.0, *BLEND_WEIGHTS)}
         for start, batch in users.batches(self.batch_users):
             text_aware, event_only = self._sums(batch)
-            own = targets.slice(start, start + len(batch))
+            batch_targets = targets.slice(start, start + len(batch))
             for weight, found in values.items():
                 scores = text_aware + smoother.smooth(event_only.copy(), weight)
                 lists = top_k(mask_seen(scores, batch, self.exclude_seen), K).items
-                found.append(per_user(lists, own, [K])[f"ndcg_at_{K}"])
+                found.append(per_user(lists, batch_targets, [K])[f"ndcg_at_{K}"])
         means = {weight: float(np.concatenate(found).mean()) for weight, found in values.items()}
         lowest = means[0.0] * (1 - self.params.cold_item_max_ndcg_loss)
         chosen = max((weight for weight in BLEND_WEIGHTS if means[weight] >= lowest), default=0.0)
@@ -183,8 +183,8 @@ class HybridRecommender(BaseRecommender):
         """Return weights learned on the slice where it has enough users and gains by them, else the overall weights."""
         if len(pool.n_targets) < self.params.min_slice_users:
             return overall
-        own = learn_weights(pool, self.params.min_gain, start=overall)
-        return own if ndcg(pool, own) > ndcg(pool, overall) * (1 + self.params.min_gain) else overall
+        weights = learn_weights(pool, self.params.min_gain, start=overall)
+        return weights if ndcg(pool, weights) > ndcg(pool, overall) * (1 + self.params.min_gain) else overall
 
     def _drop_unused(self, used: BoolArray) -> None:
         self.parts = {name: part for (name, part), use in zip(self.parts.items(), used, strict=True) if use}

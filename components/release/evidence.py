@@ -125,7 +125,7 @@ def _slices(evaluation: Evaluation, per_user: Path, params: Params) -> list[Slic
             )
         if row.n_users < max(2, params.evaluation.min_slice_users):
             continue
-        own, champion = values[evaluation.challenger], values[CHAMPION]
+        challenger, champion = values[evaluation.challenger], values[CHAMPION]
         mean = float(champion.mean(dtype=np.float64))
-        found.append(SliceGain(row.slice, mean, _interval(own, champion, params)))
+        found.append(SliceGain(row.slice, mean, _interval(challenger, champion, params)))
     return found

@@ -65,15 +65,15 @@ def _slice(part: SliceGain, max_loss: float) -> Check:
 
 def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
     name = f"coverage_at_{max(params.evaluation.ks)}"
-    own = _metric(evidence, evidence.challenger, name)
+    share = _metric(evidence, evidence.challenger, name)
     limit = params.gate.min_coverage
-    why = f"{name} is {own:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
-    yield Check(name="coverage", passed=own >= limit, value=own, limit=limit, why=why)
+    why = f"{name} is {share:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
+    yield Check(name="coverage", passed=share >= limit, value=share, limit=limit, why=why)
     if evidence.over_champion is not None:
         champion = _metric(evidence, CHAMPION, name)
         limit = params.gate.min_coverage_ratio * champion
-        why = f"{own:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
-        yield Check(name="coverage against the champion", passed=own >= limit, value=own, limit=limit, why=why)
+        why = f"{share:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
+        yield Check(name="coverage against the champion", passed=share >= limit, value=share, limit=limit, why=why)
 
 
 def _metric(evidence: Evidence, model: str, name: str) -> float:

@@ -185,9 +185,9 @@ def _repo(root: Path) -> Iterator[Any]:
 
 
 def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:
-    own = {"DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    extra = {"DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *flags, stage]
-    outcome = run_guarded(command, root, {**os.environ, **own, **env}, timeout_s, log)
+    outcome = run_guarded(command, root, {**os.environ, **extra, **env}, timeout_s, log)
     if outcome.timed_out:
         raise ReleaseError(
             f"stage {stage}: not done after {timeout_s:g} s, killed with its children; see flows.stage_timeout_s"

@@ -1,1 +1,1 @@
-"""Search in the catalogue: words, spelling, meaning, and who asks."""
+"""Search in the catalogue: words, spelling correction, text embeddings, personal scores."""

@@ -22,7 +22,7 @@ from components.recommenders.top_k import top_k
 from components.search.lexical import LexicalIndex
 
 ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 1
-MAX_WORD_CANDIDATES = 1000  # with an ANN index: products with a word of the query that get a similarity, too
+MAX_WORD_CANDIDATES = 1000  # with an ANN index: products that match by words, whose similarity is also computed
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Hits:
 
     items: IntArray  # (n,) best first
     scores: FloatArray  # (n,) descending
-    reason: str | None  # what was done where not all words were found; else None
+    reason: str | None  # how the query was changed where not all words were found; else None
 
 
 class SearchIndex:
@@ -61,7 +61,7 @@ class SearchIndex:
         (n_items + 1,). personal: the recommender's scores for the user, 0 for the mean product and 1 for the best.
         popular: popularity of the products; the most popular are returned where nothing matches. candidates: False
         excludes a product. ann: of a large catalogue; similarity is computed for the items that it finds, and for the
-        best by words, instead of for all.
+        best matches by words, not for all.
         """
         scores, corrections = self.lexical.score(query, self.n_items, self.params)
         has_words = bool(scores.max(initial=0) > 0)
@@ -72,7 +72,7 @@ class SearchIndex:
             similarity = np.zeros_like(scores)
             similarity[compared] = np.maximum(vectors[1][compared] @ vectors[0], 0)
             fused = fused + self.params.semantic_weight * similarity / max(float(similarity.max()), 1e-9)
-            if has_words and self.params.similar_candidates:  # without a word of the query, only the most similar items
+            if has_words and self.params.similar_candidates:  # of items without a query word, only the most similar
                 n = min(self.params.similar_candidates, len(similarity[compared]))
                 floor = np.partition(similarity[compared], -n)[-n]
                 fused = np.where((scores > 0) | (similarity >= floor), fused, 0)

@@ -11,7 +11,7 @@ from components.contracts import IntArray
 
 MAX_CANDIDATES = 60  # words with the most shared trigrams, whose edit distance is computed
 MAX_CORRECTIONS = 3  # of one word
-ONE_EDIT_LENGTH, TWO_EDITS_LENGTH = 3, 8  # letters from which on so many edits are corrected; none below
+ONE_EDIT_LENGTH, TWO_EDITS_LENGTH = 3, 8  # least word lengths for one and two edits
 
 
 class Spelling:

@@ -1,4 +1,4 @@
-"""A toy checkout to run flows in, a Prefect server to record them, and nothing of this machine's own settings."""
+"""A toy checkout to run flows in, a Prefect server to record them, and no settings of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment() -> Iterator[None]:
-    """Keep what the shell has set for other runs out of the tests."""
+    """Remove variables that the shell has set for other runs."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [n for n in os.environ if n.startswith(STALE)]:
             patch.delenv(name)
@@ -26,7 +26,7 @@ def _own_environment() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _process_state_restored() -> Iterator[None]:
-    """Take back what the command line and Prefect set for the rest of their process: environment and logging."""
+    """Restore environment and logging, which the command line and Prefect set for the whole process."""
     before = read_state()
     yield
     restore_state(before)
@@ -48,13 +48,13 @@ def fresh(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a checkout of one's own where nothing has run."""
+    """Change to a new checkout where nothing has run."""
     return stand_in(fresh, tmp_path / "shop", monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[None]:
-    """Run a Prefect server of the tests' own."""
+    """Run a Prefect server for the tests."""
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=120):
@@ -74,5 +74,5 @@ def first(fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def promoted(first: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a copy of the checkout after its first run."""
+    """Change to a copy of the checkout after its first run."""
     return stand_in(first[0], tmp_path / "shop", monkeypatch)

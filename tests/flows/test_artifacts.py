@@ -1,4 +1,4 @@
-"""What a run page shows."""
+"""Artifacts on a run page."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from flows import artifacts
 from flows.workspace import open_workspace
 
 
-def test_progress_counts_in_a_run_and_is_silent_outside(server: None) -> None:
+def test_progress_is_published_in_a_flow_run_only(server: None) -> None:
     outside = artifacts.StageProgress(2)
     outside.advance()
     assert outside.id is None
@@ -28,7 +28,7 @@ def test_progress_counts_in_a_run_and_is_silent_outside(server: None) -> None:
     assert found.data == pytest.approx(75.0)
 
 
-def test_links_name_what_is_there(promoted: Path, server: None) -> None:
+def test_links_are_published_for_existing_files_only(promoted: Path, server: None) -> None:
     (promoted / "run/tensorboard").mkdir()
     (promoted / "reports/drift/drift.html").unlink()
 

@@ -1,4 +1,4 @@
-"""`carousel VERB` as a person and a program meet it: exit codes, one JSON object, one message, a quick start."""
+"""`carousel VERB`: exit codes, one JSON object, one message per error, a quick start."""
 
 import json
 import os
@@ -18,7 +18,7 @@ VERBS += ["tune", "curve", "params"]
 
 
 def carousel(root: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a separate process."""
     command = [sys.executable, "-m", "flows.cli", *arguments]
     return subprocess.run(
         command, cwd=root, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=280
@@ -78,7 +78,7 @@ def test_a_fault_as_json(checkout: Path, capsys: pytest.CaptureFixture[str], arg
     assert set(content) == {"error", "kind"}
 
 
-def test_status_before_anything(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_before_the_first_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json"]) == 0
     content = one_object(capsys.readouterr().out)
     assert content == {"champion": None, "since": None, "data": None, "verdict": None, "drift": None}
@@ -98,7 +98,7 @@ def test_status_of_a_champion(promoted: Path, capsys: pytest.CaptureFixture[str]
     assert "version: 1" in capsys.readouterr().out
 
 
-def test_doctor_says_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_gives_advice(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["doctor", "--json"]) == 0, capsys.readouterr()
     content = one_object(capsys.readouterr().out)
     assert content["ok"] is True
@@ -110,7 +110,7 @@ def test_doctor_says_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-def test_decide_again_under_another_rule(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_decide_again_with_another_gate_parameter(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from flows.retrain import retrain
 
     assert retrain.fn(max_epochs=30, gate_mode="dry_run")["verdict"] == "promote"
@@ -127,7 +127,7 @@ def test_decide_again_under_another_rule(promoted: Path, capsys: pytest.CaptureF
 
 
 def test_retrain_from_the_command_line(promoted: Path) -> None:
-    """Nothing changed: answered at once. A knob: a run that Prefect records, on a server that ends with it."""
+    """Without changes no stage runs. A changed parameter: Prefect records the run on a temporary server."""
     same = carousel(promoted, "retrain", "--json")
     assert same.returncode == 2, same.stderr
     content = one_object(same.stdout)
@@ -146,7 +146,7 @@ def test_retrain_from_the_command_line(promoted: Path) -> None:
     assert not lines
 
 
-def test_two_at_once_one_is_told_why_not(promoted: Path) -> None:
+def test_a_concurrent_run_is_refused_with_a_reason(promoted: Path) -> None:
     with exclusive_lock(promoted / ".carousel/retrain.lock", "a retrain"):
         second = carousel(promoted, "retrain", "--json")
     assert second.returncode == 1
@@ -158,7 +158,7 @@ NOWHERE = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 
 
 @pytest.mark.slow
-def test_it_trains_when_prefect_cannot_be_reached(promoted: Path) -> None:
+def test_retrain_works_when_prefect_cannot_be_reached(promoted: Path) -> None:
     done = carousel(promoted, "retrain", "--json", "--set", "trainer.max_epochs=5", **NOWHERE)
     assert done.returncode == 2, done.stderr
     assert one_object(done.stdout)["challenger_version"] == 2

@@ -1,4 +1,4 @@
-"""prefect.yaml and infra/automations.yaml say what the flows understand; forms describe and bound every field."""
+"""prefect.yaml and infra/automations.yaml fit the flows; every form field has a description and bounds."""
 
 import importlib
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_six_deployments() -> None:
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))
-def test_one_at_a_time_of_a_flow_that_takes_its_parameters(deployment: dict[str, Any]) -> None:
+def test_deployments_run_one_at_a_time_with_valid_parameters(deployment: dict[str, Any]) -> None:
     flow = flow_of(deployment)
     flow.validate_parameters(deployment["parameters"])
     assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
@@ -58,13 +58,13 @@ def test_a_bad_value_names_its_field(parameters: dict[str, Any]) -> None:
         flow_of(NAMES["manual"]).validate_parameters(parameters)
 
 
-def test_drift_starts_the_manual_deployment_as_of_the_look() -> None:
+def test_drift_starts_the_manual_deployment_with_valid_parameters() -> None:
     (trigger,) = NAMES["manual"]["triggers"]
     assert trigger["expect"] == [monitor.EVENT]
     assert set(trigger["parameters"]) <= set(parameter_schema(flow_of(NAMES["manual"])).properties)
 
 
-def test_a_run_that_ended_is_never_taken_for_silent() -> None:
+def test_every_final_state_stops_the_alarm_for_silent_runs() -> None:
     (automation,) = yaml.safe_load((ROOT / "infra/automations.yaml").read_text())["automations"]
     trigger = AutomationCore.model_validate(automation).trigger
     ends = {"Completed", "Failed", "Cancelled", "Crashed", "Drifted", *STATES.values()}

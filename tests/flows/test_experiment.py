@@ -1,4 +1,4 @@
-"""`carousel experiment`: from start over what the service wrote down to a decision that the gate reads."""
+"""`carousel experiment`: start, exposures of the service, and the decision that the gate reads."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ def workspace(tmp_path: Path) -> Any:
 
 
 def serve(workspace: Any, chances: dict[str, float], n: int = 600) -> None:
-    """Write down what a service would: each user one list on the first day, some buy in the hours after."""
+    """Write a service's logs: each user gets a list on the first day, some buy in the hours after."""
     running = read_running(workspace.shop / "experiments")
     assert running is not None
     serving = workspace.shop / "serving"
@@ -87,7 +87,7 @@ def test_from_start_to_a_decision(workspace: Any, chances: dict[str, float], ver
         experiment.status(workspace, START)
 
 
-def test_what_cannot_begin(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_experiments_are_not_started(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Registry, "numbers", {"champion": 1})
     with pytest.raises(ContractError, match="alias challenger"):
         experiment.start(workspace, "spring", 1.0, "conversion", START)
@@ -98,7 +98,7 @@ def test_what_cannot_begin(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> N
         experiment.metric_of("joy")
 
 
-def test_the_command_says_what_is_missing(
+def test_the_command_names_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))

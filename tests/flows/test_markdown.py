@@ -1,4 +1,4 @@
-"""Text from data stays text."""
+"""Text from data is escaped."""
 
 from components.contracts import Check, Decision, DriftVerdict
 from flows import markdown
@@ -14,7 +14,7 @@ def drifted(**changes: object) -> DriftVerdict:
     return DriftVerdict.model_validate(values | changes)
 
 
-def test_one_line_without_meaning() -> None:
+def test_text_is_escaped_on_one_line() -> None:
     text = markdown.escaped(SLY)
     assert "\n" not in text
     assert "<img" not in text
@@ -22,7 +22,7 @@ def test_one_line_without_meaning() -> None:
     assert r"\[d\]" in text
 
 
-def test_a_table_has_its_cells_whatever_they_hold() -> None:
+def test_a_table_keeps_its_cells_with_any_text() -> None:
     lines = markdown.table([{"x": "1", "y": SLY}, {"y": "2", "x": ""}]).splitlines()
     assert lines[:2] == ["| x | y |", "| --- | --- |"]
     assert lines[3] == "|  | 2 |"
@@ -42,7 +42,7 @@ def test_verdict_with_reasons_and_checks() -> None:
     assert text.splitlines()[-1].startswith("| NO | slice user:cold |  | 0.1 | a ")
 
 
-def test_drift_that_could_not_be_computed_is_not_no_drift() -> None:
+def test_drift_that_cannot_be_computed_is_labelled_not_computable() -> None:
     assert markdown.drift(drifted()).startswith("## drifted\n")
     assert "| price | 0.25 |  |" in markdown.drift(drifted())
     assert markdown.label(drifted(drifted=False)) == "no drift"

@@ -1,4 +1,4 @@
-"""Drift: a verdict, an event for the automation, and nothing trained."""
+"""Monitoring: a verdict, an event for the automation, and no training."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ SHIFTED = ["drift.max_distance=0.01"]
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return the events of ours that the flow emits; they go nowhere."""
+    """Return Carousel's events that the flow emits, without sending them."""
     import flows.monitor as module
 
     events: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ def test_no_drift_sends_nothing_and_trains_nothing(promoted: Path, server: None,
     assert (promoted / "bundle/manifest.json").read_bytes() == bundle
 
 
-def test_it_works_alone(promoted: Path) -> None:
+def test_monitor_is_refused_while_a_retrain_runs(promoted: Path) -> None:
     from flows.monitor import monitor
 
     with (

@@ -1,4 +1,4 @@
-"""Options that several verbs share read what the user gives."""
+"""Parsing of options that several verbs share."""
 
 from datetime import datetime
 from pathlib import Path

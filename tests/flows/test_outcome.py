@@ -47,7 +47,7 @@ def test_every_verdict_has_a_name_in_prefect() -> None:
     assert {verdict for verdict, _ in outcome.STATES} == set(outcome.CODES)
 
 
-def test_metrics_best_first_at_the_primary_length(measured: Evaluation) -> None:
+def test_metrics_are_best_first_at_the_primary_k(measured: Evaluation) -> None:
     rows = outcome.metrics_table(measured)
     assert [(r["model"], r["role"]) for r in rows] == [
         ("champion", "champion"), ("ease", "challenger"), ("popularity", "baseline"),
@@ -62,7 +62,7 @@ def test_differences_are_challenger_minus_the_others(measured: Evaluation) -> No
     }  # fmt: skip
 
 
-def test_overhead_is_what_the_stages_did_not_work() -> None:
+def test_overhead_is_the_time_outside_the_stages_work() -> None:
     stages = [
         StageRun(name="fit", ran=True, seconds=10.0, work_s=7.0),
         StageRun(name="split", ran=False, seconds=1, work_s=0),
@@ -72,7 +72,7 @@ def test_overhead_is_what_the_stages_did_not_work() -> None:
     assert sum(parts.values()) == pytest.approx(20.0 - 7.0)
 
 
-def test_a_person_reads_verdict_reasons_and_where_the_time_went(
+def test_show_prints_verdict_reasons_and_time_by_part(
     measured: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "reports/evaluate/evaluation.json"

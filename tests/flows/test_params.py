@@ -24,7 +24,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, dict
     return content
 
 
-def test_all_parameters_say_value_meaning_and_origin(
+def test_all_parameters_have_value_meaning_and_origin(
     checkout: Path, overlay: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = shown(capsys, "--all", "--params", str(overlay), "--set", "trainer.patience=7")

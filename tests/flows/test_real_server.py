@@ -1,4 +1,4 @@
-"""infra/ui.sh as it is, on a toy checkout: form, schedule and drift event each start a run that ends in a verdict."""
+"""infra/ui.sh, unchanged, on a toy checkout: form, schedule and drift event start runs that end in a verdict."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
-    """Start the script; return a function that asks Prefect's API. Afterwards nothing of it may run any more."""
+    """Start the script; return a function that calls Prefect's API. Afterwards check that all processes ended."""
     root = stand_in(fresh, tmp_path / "shop", monkeypatch)
     for name in ("flows", "infra"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Promotion and rollback from the command line and from Prefect go through one door."""
+"""Promotion and rollback, called from the command line and from Prefect."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def champion() -> int:
 
 
 @pytest.mark.slow
-def test_there_and_back_again(promoted: Path) -> None:
+def test_a_promotion_is_rolled_back_and_repeated(promoted: Path) -> None:
     assert retrain.fn(max_epochs=30, gate_mode="dry_run")["champion"] == 1
     with pytest.raises(ReleaseError, match="dry_run"):
         promote.fn()
@@ -29,7 +29,7 @@ def test_there_and_back_again(promoted: Path) -> None:
     assert rollback.fn()["version"] == 1
     assert champion() == 1
     decision = str(promoted / "reports/decision.json")
-    with pytest.raises(ReleaseError, match="version 2 was rolled back"):  # though version 1 serves, as compared
+    with pytest.raises(ReleaseError, match="version 2 was rolled back"):  # although the compared version 1 serves
         promote.fn(decision)
     again = retrain.fn(max_epochs=30)
     assert (again["verdict"], again["champion"]) == ("keep", 1)
@@ -49,7 +49,7 @@ def test_a_decision_that_was_edited_is_refused(promoted: Path) -> None:
     assert champion() == 1
 
 
-def test_from_prefect(promoted: Path, server: None) -> None:
+def test_promote_and_rollback_in_flow_runs(promoted: Path, server: None) -> None:
     assert promote()["version"] == 1
     with pytest.raises(ReleaseError, match="roll back"):
         rollback()
@@ -60,7 +60,7 @@ def test_each_shop_of_a_machine_has_its_own_champion(promoted: Path) -> None:
     other = ['release.name="other-shop"']
     assert retrain.fn(overrides=other, bootstrap=True)["champion"] == 1
     with pytest.raises(ReleaseError, match="nothing to roll back to"):
-        rollback.fn(overrides=other)  # though the first shop's version 1 served before
+        rollback.fn(overrides=other)  # although the first shop's version 1 served before
     assert promote.fn(overrides=other)["version"] == 1
     assert retrain.fn(max_epochs=30, overrides=other)["champion"] == 2
     assert rollback.fn(overrides=other)["version"] == 1

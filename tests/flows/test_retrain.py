@@ -1,4 +1,4 @@
-"""The main flow on a toy checkout: what runs, what is recorded, what a person and Prefect see of it."""
+"""The main flow on a toy checkout: the stages that run, the records, the output, and the states in Prefect."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "evaluate"
 
 
 def run(**parameters: Any) -> dict[str, Any]:
-    """Run the flow as the command line does where there is no Prefect."""
+    """Run the flow as the command line does without Prefect."""
     from flows.retrain import retrain
 
     return dict(retrain.fn(**parameters))
@@ -34,7 +34,7 @@ def champion(root: Path) -> int | None:
     return version.number if version else None
 
 
-def test_first_run_promotes_and_says_so(first: tuple[Path, dict[str, Any]]) -> None:
+def test_the_first_run_promotes_and_reports_it(first: tuple[Path, dict[str, Any]]) -> None:
     root, outcome = first
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 1)
     assert ran(outcome) == STAGES
@@ -46,7 +46,7 @@ def test_first_run_promotes_and_says_so(first: tuple[Path, dict[str, Any]]) -> N
     assert any((root / ".carousel/remote").rglob("*"))  # the data are in the DVC remote
 
 
-def test_prefect_holds_a_task_a_stage_and_artifacts(first: tuple[Path, dict[str, Any]]) -> None:
+def test_prefect_records_a_task_per_stage_and_artifacts(first: tuple[Path, dict[str, Any]]) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.sorting import TaskRunSort
 
@@ -66,11 +66,11 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
     assert unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None) is None
     outcome = run(overrides=["trainer.max_epochs=30"])
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 2)
-    assert ran(outcome) == ["finetune", "evaluate", "drift", "package"]  # drift: its reference is the champion's now
+    assert ran(outcome) == ["finetune", "evaluate", "drift", "package"]  # drift: its reference is now the champion's
     assert champion(promoted) == 2
 
 
-def test_a_worse_challenger_is_kept_and_not_judged_twice(promoted: Path) -> None:
+def test_a_worse_challenger_is_not_promoted_and_not_judged_twice(promoted: Path) -> None:
     outcome = run(max_epochs=5)
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("keep", False, 1)
     again = unchanged.unchanged_outcome([], ["trainer.max_epochs=5"], None)
@@ -78,7 +78,7 @@ def test_a_worse_challenger_is_kept_and_not_judged_twice(promoted: Path) -> None
     assert (again.verdict, again.reasons, again.challenger_version) == ("keep", outcome["reasons"], 2)
     assert (
         unchanged.unchanged_outcome([], ["trainer.max_epochs=5", "gate.min_gain=0.001"], None) is None
-    )  # another rule, another verdict
+    )  # another gate parameter needs a new verdict
 
 
 def test_a_dry_run_promotes_nothing(promoted: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_dry_run_promotes_nothing(promoted: Path) -> None:
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", False, 1)
 
 
-def test_a_second_run_is_told_who_works(promoted: Path) -> None:
+def test_a_second_run_is_refused_with_the_holder_of_the_lock(promoted: Path) -> None:
     with (
         exclusive_lock(promoted / ".carousel/retrain.lock", "a retrain"),
         pytest.raises(BusyError, match=r"since .*pid \d+"),
@@ -94,7 +94,7 @@ def test_a_second_run_is_told_who_works(promoted: Path) -> None:
         run()
 
 
-def test_a_failed_stage_says_its_own_words_and_leaves_the_champion(
+def test_a_failed_stage_reports_its_message_and_keeps_the_champion(
     promoted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAIL_AT", "finetune")
@@ -104,7 +104,7 @@ def test_a_failed_stage_says_its_own_words_and_leaves_the_champion(
 
 
 @pytest.mark.slow
-def test_a_data_remote_that_is_gone_is_a_note_not_a_fault(promoted: Path) -> None:
+def test_a_missing_data_remote_is_a_note_not_a_fault(promoted: Path) -> None:
     remote = promoted / ".carousel/remote"
     shutil.rmtree(remote)
     remote.write_text("no folder")

@@ -1,4 +1,4 @@
-"""The server beside a run: it answers, it ends with the run even by kill -9, and its absence is no fault."""
+"""The temporary server: it answers, ends with the run even after kill -9, and its absence is no fault."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import pytest
 from flows import server
 
 
-def test_a_server_of_somebody_else_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreachable_foreign_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = [0.0]
     fake = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda s: clock.append(clock.pop() + s))
     monkeypatch.setattr(server, "time", fake)
@@ -28,7 +28,7 @@ def test_a_server_of_somebody_else_that_is_gone(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(server, "_start", lambda port, output: subprocess.Popen([sys.executable, "-c", "1"]))
-    monkeypatch.setattr(server, "START_S", 3600.0)  # it is not waited for: its process has ended
+    monkeypatch.setattr(server, "START_S", 3600.0)  # no wait: its process has ended
     with server.temporary_server(tmp_path) as ready:
         assert not ready()
     assert "PREFECT_API_URL" not in os.environ
@@ -49,13 +49,13 @@ with server.temporary_server(home) as ready:
 
 
 def children(home: Path) -> list[psutil.Process]:
-    """Return the processes that work on this home's database."""
+    """Return the processes that use this home's database."""
     mine = str(home / "prefect")
     return [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("PREFECT_HOME") == mine]
 
 
 @pytest.mark.parametrize("how", ["by itself", pytest.param("kill -9", marks=pytest.mark.slow)])
-def test_it_ends_with_the_run(tmp_path: Path, how: str) -> None:
+def test_the_server_ends_with_the_run(tmp_path: Path, how: str) -> None:
     seconds = "0" if how == "by itself" else "200"
     run = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path), seconds], stdout=subprocess.PIPE, text=True)
     assert run.stdout

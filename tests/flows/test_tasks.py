@@ -1,4 +1,4 @@
-"""What a task adds to the call that it makes: states, retries for faults that may pass, a clean record."""
+"""What tasks add to the calls: states, retries of transient errors, complete records."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def quick(workspace: Workspace, retries: int = 2) -> Workspace:
         (ZeroDivisionError("a bug"), 1),
     ],
 )
-def test_only_faults_that_may_pass_are_tried_again(checkout: Path, server: None, fault: Exception, tries: int) -> None:
+def test_only_transient_errors_are_retried(checkout: Path, server: None, fault: Exception, tries: int) -> None:
     calls = []
 
     @task
@@ -45,7 +45,7 @@ def test_only_faults_that_may_pass_are_tried_again(checkout: Path, server: None,
     assert len(calls) == tries
 
 
-def test_without_prefect_a_step_is_the_plain_function(checkout: Path) -> None:
+def test_without_prefect_a_task_is_the_plain_function(checkout: Path) -> None:
     @task
     def add(a: int, b: int) -> int:
         return a + b
@@ -54,7 +54,7 @@ def test_without_prefect_a_step_is_the_plain_function(checkout: Path) -> None:
     assert tasks.call_task(add, 1, b=2) == 3
 
 
-def test_a_stage_that_dvc_skips_says_cached(promoted: Path, server: None) -> None:
+def test_a_stage_that_dvc_skips_has_the_state_cached(promoted: Path, server: None) -> None:
     @flow
     def run() -> Any:
         state = tasks.run_stage(open_workspace([], [], None), "split", return_state=True)
@@ -70,10 +70,10 @@ def test_a_skipped_stage_is_still_in_the_record(promoted: Path) -> None:
     assert registry.version(1).metrics["ingest/events/read"] == 3.0
     (promoted / "reports/decision.json").write_text("{}")
     assert tasks.register.fn(open_workspace([], [], None)) == 1  # the same bundle is the same version
-    assert not (promoted / "reports/decision.json").exists()  # an old verdict is not this version's
+    assert not (promoted / "reports/decision.json").exists()  # an old verdict does not belong to this version
 
 
-def test_the_decision_is_kept_beside_the_version_and_in_home(promoted: Path, tmp_path: Path) -> None:
+def test_the_decision_is_stored_with_the_version_and_in_home(promoted: Path, tmp_path: Path) -> None:
     registry = open_workspace([], [], None).registry()
     here = json.loads((promoted / "reports/decision.json").read_bytes())
     kept = registry.download_artifact(1, "reports/decision.json", tmp_path / "record")

@@ -1,4 +1,4 @@
-"""What reaches the two streams."""
+"""Output on standard output and standard error."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ def printed_text(line: str) -> str | None:
         "",
     ],
 )
-def test_chatter_is_dropped(line: str) -> None:
+def test_dvc_hints_are_dropped(line: str) -> None:
     assert printed_text(line) is None
 
 
@@ -36,7 +36,7 @@ def test_chatter_is_dropped(line: str) -> None:
         ("100 % done", "100 % done"),
     ],
 )
-def test_a_stage_is_heard(line: str, printed: str) -> None:
+def test_lines_of_a_stage_are_printed(line: str, printed: str) -> None:
     assert printed_text(line) == printed
 
 
@@ -53,7 +53,7 @@ def test_a_fault_as_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> No
     assert not err
 
 
-def test_an_unknown_fault_keeps_its_trace_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_fault_prints_its_traceback_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         raise ZeroDivisionError("by zero")
     except ZeroDivisionError as error:

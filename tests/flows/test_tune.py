@@ -1,4 +1,4 @@
-"""The search as a run: trials as tasks, records in MLflow, and a winner that the next retrain starts from."""
+"""The search as a run: trials as tasks, records in MLflow, and tuned values that the next retrain starts from."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +27,14 @@ SETS = [word for line in SMALL for word in ("--set", line)]
 
 
 def search(*lines: str, **parameters: Any) -> dict[str, Any]:
-    """Run the flow as the command line does where there is no Prefect."""
+    """Run the flow as the command line does without Prefect."""
     from flows.tune import tune
 
     return dict(tune.fn(overrides=[*SMALL, *lines], **parameters))
 
 
 def runs(root: Path) -> dict[str, Any]:
-    """Return the runs in MLflow by name, read as anybody may."""
+    """Return the runs in MLflow by name, read with MLflow's client."""
     registry = Registry(Settings().resolved(root), open_workspace([], [], None).params.release)
     found = registry.connection.client.search_runs([registry.runs.experiment_id()], max_results=100)
     return {run.info.run_name: run for run in found}
@@ -44,7 +44,7 @@ def runs(root: Path) -> dict[str, Any]:
 def in_flow_run(
     fresh: Path, server: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Return a checkout after a search that Prefect has recorded, and what came of it."""
+    """Return a checkout after a search that Prefect has recorded, and the search's result."""
     from flows.tasks import unwrap
     from flows.tune import tune
 
@@ -55,7 +55,7 @@ def in_flow_run(
 
 @pytest.fixture
 def tuned(in_flow_run: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a copy of the checkout after its search."""
+    """Change to a copy of the checkout after its search."""
     return stand_in(in_flow_run[0], tmp_path / "shop", monkeypatch)
 
 
@@ -63,7 +63,7 @@ def knob(workspace: Any) -> float:
     return float(workspace.params.models.ease.l2)
 
 
-def test_the_better_knobs_are_an_overlay_that_says_where_from(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
+def test_better_parameters_become_an_overlay_with_their_origin(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
     root, result = in_flow_run
     ease, content = result["models"]
     assert (ease["wins"], content["wins"], result["complete"]) == (True, False, True)
@@ -75,7 +75,7 @@ def test_the_better_knobs_are_an_overlay_that_says_where_from(in_flow_run: tuple
     assert f"# ease: MLflow run {result['run']}; models.ease.l2 200 -> " in text
 
 
-def test_prefect_holds_a_task_a_trial_with_its_value(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
+def test_prefect_records_a_task_per_trial_with_its_value(in_flow_run: tuple[Path, dict[str, Any]]) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -89,14 +89,14 @@ def test_prefect_holds_a_task_a_trial_with_its_value(in_flow_run: tuple[Path, di
     assert flow_run.state.message == "better: ease"
 
 
-def test_mlflow_holds_the_search_and_its_trials_below_it(
+def test_mlflow_records_the_search_with_its_trials(
     in_flow_run: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, result = in_flow_run
     monkeypatch.chdir(root)
     monkeypatch.setenv("CAROUSEL_HOME", str(root / ".carousel"))
     found = runs(root)
-    assert len(found) == 9  # the search, and four trials a model
+    assert len(found) == 9  # the search, and four trials per model
     parent = found.pop("tune")
     assert parent.info.run_id == result["run"]
     assert (parent.info.status, parent.data.tags["ease"]) == ("FINISHED", "better")
@@ -108,7 +108,7 @@ def test_mlflow_holds_the_search_and_its_trials_below_it(
 
 
 @pytest.mark.slow
-def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_retrain_uses_and_reports_tuned_values(tuned: Path, caplog: pytest.LogCaptureFixture) -> None:
     from flows.retrain import retrain
 
     found = yaml.safe_load((tuned / ".carousel/shops/carousel/tuned.yaml").read_text())["models"]["ease"]["l2"]
@@ -122,12 +122,12 @@ def test_a_retrain_starts_from_it_and_says_so(tuned: Path, caplog: pytest.LogCap
 
     outcome = retrain.fn(untuned=True, max_epochs=30, gate_mode="dry_run")
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] == 200
-    assert cli.run(["decide"]) in (0, 2)  # on what the run without it has left
+    assert cli.run(["decide"]) in (0, 2)  # on the reports of the untuned run
     version = registry.connection.client.get_model_version(registry.name, str(outcome["challenger_version"]))
     assert (version.version, "tuned" in version.tags) == (2, False)
 
 
-def test_it_lies_between_the_shops_overlay_and_what_is_set(tuned: Path) -> None:
+def test_tuned_values_override_the_shops_overlay_but_not_overrides(tuned: Path) -> None:
     (tuned / "shop.yaml").write_text("models: {ease: {l2: 300, recency: 0.5}}\n")
     workspace = open_workspace(["shop.yaml"], [], None)
     assert knob(workspace) < 100
@@ -135,24 +135,24 @@ def test_it_lies_between_the_shops_overlay_and_what_is_set(tuned: Path) -> None:
     assert workspace.env["CAROUSEL_PARAMS"].endswith(f"shop.yaml:{tuned}/.carousel/shops/carousel/tuned.yaml")
     assert knob(open_workspace(["shop.yaml"], ["models.ease.l2=5"], None)) == 5
     assert knob(open_workspace(["shop.yaml"], [], None, untuned=True)) == 300
-    assert knob(open_workspace(["shop.yaml"], ["release.name=another-shop"], None)) == 300  # a shop of its own
+    assert knob(open_workspace(["shop.yaml"], ["release.name=another-shop"], None)) == 300  # not tuned
 
 
-def test_the_stage_resolve_alone_sees_it_too(tuned: Path) -> None:
+def test_the_stage_resolve_alone_uses_tuned_values(tuned: Path) -> None:
     from components.stages.resolve import main
 
     main()
     assert yaml.safe_load((tuned / "run/params.yaml").read_text())["models"]["ease"]["l2"] < 100
 
 
-def test_the_next_search_starts_from_it(tuned: Path) -> None:
+def test_the_next_search_starts_from_tuned_values(tuned: Path) -> None:
     before = knob(open_workspace([], [], None))
     result = search("tune.trials=1")
     assert result["models"][0]["before"]["models.ease.l2"] == before
-    assert result["models"][1]["n_trials"] == 3  # those of content stand: nothing that they depend on has changed
+    assert result["models"][1]["n_trials"] == 3  # the trials of content are reused: their inputs have not changed
 
 
-def test_reset_takes_it_back(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reset_removes_tuned_values(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["tune", "--reset", "--json"]) == 0
     assert capsys.readouterr().out == '{"removed": true}\n'
     assert knob(open_workspace([], [], None)) == 200
@@ -160,7 +160,7 @@ def test_reset_takes_it_back(tuned: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "False" in capsys.readouterr().out
 
 
-def test_a_search_whose_time_is_over_is_gone_on_with(checkout: Path) -> None:
+def test_a_search_that_ran_out_of_time_is_continued(checkout: Path) -> None:
     first = search("tune.max_minutes=0.00001")
     assert not first["complete"]
     assert [row["n_trials"] for row in first["models"]] == [0, 0]
@@ -169,7 +169,7 @@ def test_a_search_whose_time_is_over_is_gone_on_with(checkout: Path) -> None:
     assert len(runs(checkout)) == 9
 
 
-def test_one_at_a_time(checkout: Path) -> None:
+def test_a_concurrent_search_is_refused(checkout: Path) -> None:
     from components.errors import BusyError
 
     with (
@@ -183,7 +183,7 @@ def test_the_command_line_prints_table_and_curve(
     tuned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)  # nobody is there
+    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)  # no server there
     assert cli.run(["tune", "--set", "tune.trials=1", *SETS]) == 0
     out = capsys.readouterr().out
     assert "best content" in out

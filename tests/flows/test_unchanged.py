@@ -1,4 +1,4 @@
-"""What is answered without a run, and what is not."""
+"""When an outcome is returned without a run, and when not."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from flows import unchanged
 from flows.workspace import open_workspace
 
 
-def test_nothing_has_run_yet(checkout: Path) -> None:
+def test_no_outcome_before_the_first_run(checkout: Path) -> None:
     assert unchanged.unchanged_outcome([], [], None) is None
 
 
-def test_nothing_changed_is_answered_without_a_stage(promoted: Path) -> None:
+def test_an_unchanged_outcome_is_returned_without_running_a_stage(promoted: Path) -> None:
     lock = (promoted / "dvc.lock").read_bytes()
     outcome = unchanged.unchanged_outcome([], [], None)
     assert outcome is not None
@@ -25,24 +25,24 @@ def test_nothing_changed_is_answered_without_a_stage(promoted: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["trainer.max_epochs=3", "data.max_bad_share=0.5", "models.ease.l2=300"])
-def test_a_changed_knob_is_work(promoted: Path, change: str) -> None:
+def test_a_changed_parameter_needs_a_run(promoted: Path, change: str) -> None:
     assert unchanged.unchanged_outcome([], [change], None) is None
 
 
-def test_an_output_that_is_gone_is_work(promoted: Path) -> None:
+def test_a_missing_output_needs_a_run(promoted: Path) -> None:
     (promoted / "models/sequence/worth.txt").unlink()
     assert unchanged.unchanged_outcome([], [], None) is None
 
 
 def stand(root: Path, **changes: object) -> None:
-    """Let the last decision in the checkout have been another one, taken on these very files."""
+    """Replace the last decision by a changed one, made on the same files."""
     file = root / "reports/decision.json"
     decision = json.loads(file.read_text()) | changes
     file.write_text(Decision.model_validate(decision).model_dump_json())
     unchanged.write_stamp(root)
 
 
-def test_a_verdict_stands_while_its_files_and_its_champion_do(promoted: Path) -> None:
+def test_a_verdict_is_valid_while_its_files_and_its_champion_are_unchanged(promoted: Path) -> None:
     registry = open_workspace([], [], None).registry()
     serving = registry.ref(1).model_dump()
     stand(promoted, verdict="keep", champion=serving)
@@ -53,14 +53,14 @@ def test_a_verdict_stands_while_its_files_and_its_champion_do(promoted: Path) ->
     assert unchanged.valid_decision(promoted, registry) is None
     stand(promoted, verdict="keep", champion=None)
     assert unchanged.valid_decision(promoted, registry) is None
-    stand(promoted, verdict="promote", champion=serving)  # its promotion is still to come
+    stand(promoted, verdict="promote", champion=serving)  # its promotion is still pending
     assert unchanged.valid_decision(promoted, registry) is None
     stand(promoted, verdict="promote", mode="dry_run", champion=serving)
     assert unchanged.valid_decision(promoted, registry) is not None
 
 
 @pytest.mark.parametrize("name", ["run/params.yaml", "reports/evaluate/evaluation.json", "bundle/manifest.json"])
-def test_a_verdict_falls_with_a_file_that_it_was_taken_on(promoted: Path, name: str) -> None:
+def test_a_verdict_is_invalid_once_one_of_its_files_changes(promoted: Path, name: str) -> None:
     registry = open_workspace([], [], None).registry()
     stand(promoted, verdict="keep", champion=registry.ref(1).model_dump())
     with (promoted / name).open("a") as file:

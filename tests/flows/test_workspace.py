@@ -1,4 +1,4 @@
-"""Where a run works, and that it works there alone."""
+"""The workspace of a run, and its exclusive lock."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta, timezone
@@ -25,7 +25,7 @@ def test_overlays_then_overrides_then_as_of(checkout: Path, monkeypatch: pytest.
     assert values.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
     assert found.env["CAROUSEL_PARAMS"] == f"{checkout / 'a.yaml'}:{checkout / 'b.yaml'}"
     assert found.env["CAROUSEL_OVERRIDES"].splitlines()[0] == "trainer.patience=4"
-    assert not (checkout / ".carousel").exists()  # looking makes nothing
+    assert not (checkout / ".carousel").exists()  # opening creates nothing
 
 
 def test_another_time_zone_is_the_same_moment(checkout: Path) -> None:
@@ -33,15 +33,15 @@ def test_another_time_zone_is_the_same_moment(checkout: Path) -> None:
     assert open_workspace([], [], there).params.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def test_only_a_real_shop_is_seen_as_of_the_scheduled_start(checkout: Path) -> None:
+def test_only_a_real_shop_defaults_to_the_scheduled_start(checkout: Path) -> None:
     shipped = open_workspace([], [], None).params.data.as_of
     assert open_workspace([], [], None, scheduled=NIGHT).params.data.as_of == shipped
     assert open_workspace([], REAL, None, scheduled=NIGHT).params.data.as_of == NIGHT
-    asked = datetime(2026, 4, 1, tzinfo=UTC)
-    assert open_workspace([], REAL, asked, scheduled=NIGHT).params.data.as_of == asked
+    as_of = datetime(2026, 4, 1, tzinfo=UTC)
+    assert open_workspace([], REAL, as_of, scheduled=NIGHT).params.data.as_of == as_of
 
 
-def test_an_unknown_knob_stops_before_the_lock(checkout: Path) -> None:
+def test_an_unknown_parameter_is_refused_before_the_lock(checkout: Path) -> None:
     with (
         pytest.raises(ParamsError, match=r"trainer\.epochs"),
         locked_workspace([], ["trainer.epochs=1"], None, "a retrain"),
@@ -50,7 +50,7 @@ def test_an_unknown_knob_stops_before_the_lock(checkout: Path) -> None:
     assert not (checkout / ".carousel").exists()
 
 
-def test_one_at_a_time_and_a_dead_one_lets_go(checkout: Path) -> None:
+def test_the_lock_is_exclusive_and_released_when_its_holder_dies(checkout: Path) -> None:
     busy = pytest.raises(BusyError, match=r"a retrain runs since 20.*\(pid \d+\)")
     with locked_workspace([], [], None, "a retrain"), busy, locked_workspace([], [], None, "monitoring"):
         pass
@@ -63,7 +63,7 @@ def test_one_at_a_time_and_a_dead_one_lets_go(checkout: Path) -> None:
         assert (found.root, found.deployed) == (checkout, False)
 
 
-def test_a_deployed_run_gets_a_workspace_and_old_ones_go(checkout: Path) -> None:
+def test_a_deployed_run_gets_a_workspace_and_old_ones_are_removed(checkout: Path) -> None:
     (checkout / "uncommitted.txt").write_text("mine")
     for number in range(workspace.MAX_WORKSPACES + 2):
         with locked_workspace([], [], None, "a retrain", f"id{number}") as found:
@@ -79,12 +79,12 @@ def test_a_deployed_run_gets_a_workspace_and_old_ones_go(checkout: Path) -> None
     assert call(checkout, "git", "status", "--porcelain").split() == ["??", "uncommitted.txt"]
 
 
-def test_prefect_stays_in_home_and_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefect_uses_home_and_logs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.environ", {"PREFECT_LOGGING_LEVEL": "DEBUG"})
     workspace.quiet_environment(tmp_path / "home")
     import os
 
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "home/prefect")
     assert (tmp_path / "home/prefect").is_dir()
-    assert os.environ["PREFECT_LOGGING_LEVEL"] == "DEBUG"  # who asks for noise gets it
+    assert os.environ["PREFECT_LOGGING_LEVEL"] == "DEBUG"  # a level set by the user is kept
     assert os.environ["DO_NOT_TRACK"] == "1"

@@ -1,7 +1,7 @@
 """A checkout whose stages take no time: real parameters, bundle, registry and gate; models and numbers made up.
 
-toy_stage.py is each stage, under a dvc.yaml with the stage names of the real one. A model's worth is
-trainer.max_epochs: 0.01 of NDCG each.
+toy_stage.py is each stage, under a dvc.yaml with the stage names of the real one. A model's NDCG is
+0.01 times trainer.max_epochs.
 """
 
 import os
@@ -48,7 +48,7 @@ RESOLVE = """stages:
 
 
 def make_template(folder: Path) -> Path:
-    """Make what the stages hand out: split, features and bundle of the tiny world."""
+    """Make the outputs of the stages: split, features and bundle of the tiny world."""
     interactions, catalogue, users = checkerboard()
     params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5"])
     for name in ("ease", "popularity"):
@@ -72,7 +72,7 @@ def make_template(folder: Path) -> Path:
 
 
 def make_toy(root: Path) -> Path:
-    """Make the checkout, nothing run yet."""
+    """Make the checkout, where nothing has run yet."""
     root.mkdir(parents=True)
     shutil.copyfile(ROOT / "params.yaml", root / "params.yaml")
     shutil.copyfile(Path(__file__).with_name("toy_stage.py"), root / "make.py")

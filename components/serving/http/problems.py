@@ -41,8 +41,8 @@ def check_list_length(k: int, max_k: int) -> None:
 
 def event_not_stored(error: Exception) -> ProblemError:
     """Return the error for events that could not be written."""
-    what = "the store is unavailable, busy or full" if isinstance(error, StoreError) else "the store failed"
-    return ProblemError(503, f"the events were not stored: {what}; send them again", {"Retry-After": "1"})
+    reason = "the store is unavailable, busy or full" if isinstance(error, StoreError) else "the store failed"
+    return ProblemError(503, f"the events were not stored: {reason}; send them again", {"Retry-After": "1"})
 
 
 def problem(

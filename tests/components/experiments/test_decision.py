@@ -32,7 +32,7 @@ def test_verdicts(experiment: Experiment, outcomes: Outcomes, verdict: str) -> N
     assert type(decision).model_validate_json(decision.model_dump_json()) == decision
 
 
-def test_which_experiment_a_bundle_lost(experiment: Experiment, tmp_path: Path) -> None:
+def test_losing_experiment_names_the_experiment_that_a_bundle_lost(experiment: Experiment, tmp_path: Path) -> None:
     for name, bundles, rates in (("a", ("x", "y"), (0.2, 0.1)), ("b", ("x", "z"), (0.1, 0.2))):
         change = {"name": name, "bundles": dict(zip(("control", "new"), bundles, strict=True))}
         decision = decide(experiment.model_copy(update=change), make_outcomes(4000, rates), START)

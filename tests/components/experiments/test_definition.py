@@ -30,7 +30,7 @@ def test_the_hash_is_uniform_and_salts_are_independent() -> None:
 
 
 def test_known_hashes_do_not_change() -> None:
-    """Users must not change arms because the code did."""
+    """Users must not change arms when the code changes."""
     assert hash_to_unit("ann", "s") == pytest.approx(0.7583, abs=1e-4)
     assert hash_to_unit("用户", "s") == pytest.approx(0.5496, abs=1e-4)
 

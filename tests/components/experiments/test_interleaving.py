@@ -1,11 +1,11 @@
-"""Two lists are merged fairly, and clicks tell which one users prefer."""
+"""Two lists are merged fairly, and clicks measure which one users prefer."""
 
 import numpy as np
 
 from components.experiments.interleaving import estimate_preference, team_draft
 
 
-def test_teams_take_turns() -> None:
+def test_lists_take_turns() -> None:
     one, other = [f"a{n}" for n in range(10)], [f"b{n}" for n in range(10)]
     drawn = team_draft(one, other, 10, "r1")
     assert drawn == team_draft(one, other, 10, "r1")

@@ -1,4 +1,4 @@
-"""Mismatched arms are detected; sound ones rarely raise an alarm, however often one looks."""
+"""Mismatched arms are detected; matching ones rarely raise an alarm, at any number of looks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Inputs and examples of a small world in which users click on the products of their own parity."""
+"""Inputs and examples of a small world in which users click on the products of their parity."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def knobs(params: Params) -> RankingParams:
 
 @pytest.fixture(scope="session")
 def known() -> RankerInputs:
-    """Texts point to the parity; profiles are noise; half of what a user cares for is the right category."""
+    """Texts point to the parity; profiles are noise; of two attributes, one is the parity, one constant."""
     rng = np.random.default_rng(0)
     text = {}
     for name, n in (("user", N_USERS + 1), ("item", N_ITEMS + 1)):

@@ -1,4 +1,4 @@
-"""Exposures of a small world in which users click on the products of their own parity."""
+"""Exposures of a small world in which users click on the products of their parity."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ N_USERS, N_ITEMS, DIM = 40, 30, 6
 
 
 def shown(n: int, seed: int) -> Examples:
-    """Draw what was shown: 6 of 10 of the right parity are clicked in the first position, 1 of 10 of the other."""
+    """Draw exposures: in the first position, 6 of 10 of the right parity are clicked, 1 of 10 of the other."""
     rng = np.random.default_rng(seed)
     user = rng.integers(1, N_USERS + 1, n).astype(np.int32)
     item = rng.integers(1, N_ITEMS + 1, n).astype(np.int32)

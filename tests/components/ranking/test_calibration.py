@@ -1,4 +1,4 @@
-"""Each step's chances are put right, and left alone where there is little to tell by."""
+"""Each step's probabilities are calibrated, and hardly changed where there are few examples."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from components.ranking.calibration import fit_calibration
 
 
 def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return logits that are twice too large and one too high, labels of a funnel of two steps, and true chances."""
+    """Return logits that are twice too large and one too high, labels of a funnel of two steps, and true logits."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=(n, 2))
     happens = rng.random((n, 2)) < 1 / (1 + np.exp(-truth))
@@ -15,7 +15,7 @@ def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (2 * truth + 1).astype(np.float32), labels, truth
 
 
-def test_wrong_scale_and_shift_are_found() -> None:
+def test_wrong_scale_and_shift_are_corrected() -> None:
     steps, labels, truth = drawn(20_000, 0)
     calibration = fit_calibration(steps, labels)
     np.testing.assert_allclose(calibration[:, 0], 0.5, atol=0.05)
@@ -26,12 +26,12 @@ def test_wrong_scale_and_shift_are_found() -> None:
 def test_the_second_step_is_fitted_on_examples_with_the_first() -> None:
     steps, labels, _ = drawn(2_000, 1)
     other = steps.copy()
-    other[labels[:, 0] < 0.5, 1] = 99.0  # these did not take the first
+    other[labels[:, 0] < 0.5, 1] = 99.0  # these did not take the first step
     np.testing.assert_array_equal(fit_calibration(other, labels), fit_calibration(steps, labels))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_few_examples_move_little(n: int) -> None:
+def test_few_examples_change_calibration_little(n: int) -> None:
     steps, labels, _ = drawn(n, 2)
     calibration = fit_calibration(steps, labels)
     assert (calibration[:, 0] > 0).all()

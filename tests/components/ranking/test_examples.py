@@ -1,4 +1,4 @@
-"""Examples: what was shown and what came of it, and what stands in where a shop does not log that."""
+"""Examples: impressions with their events, and sampled negatives where a shop does not log impressions."""
 
 import numpy as np
 
@@ -18,16 +18,16 @@ def test_without_impressions_events_get_sampled_negatives(world: World, knobs: R
     had = set(zip(events.user_idx[known].tolist(), events.item_idx[known].tolist(), strict=True))
     pairs = list(zip(found.user.tolist(), found.item.tolist(), strict=True))
     taken = np.array([pair in had for pair in pairs])
-    np.testing.assert_array_equal(found.labels[:, 0] > 0, taken)  # no drawn one was taken
+    np.testing.assert_array_equal(found.labels[:, 0] > 0, taken)  # no negative is a product that the user took
     assert taken.sum() == known.sum()
     assert (~taken).any()
-    assert (found.labels[:, 1:] <= found.labels[:, :-1]).all()  # a purchase was clicked
+    assert (found.labels[:, 1:] <= found.labels[:, :-1]).all()  # a purchase implies a cart, a cart a click
     bought = events.event[known] == EVENTS.index("purchase")
     assert found.labels[:, 2].sum() == bought.sum()
     assert (np.diff(found.timestamp) >= 0).all()
 
 
-def test_negatives_follow_sales(world: World, knobs: RankingParams) -> None:
+def test_negatives_are_drawn_by_sales(world: World, knobs: RankingParams) -> None:
     events = world[0]
     many = _sample_negatives(events, events, knobs.model_copy(update={"negatives": 200}), seed=0)
     drawn = np.bincount(many.item[many.labels[:, 0] == 0], minlength=events.n_items + 1)

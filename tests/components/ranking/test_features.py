@@ -1,4 +1,4 @@
-"""What is known of users and products, by hand."""
+"""Features of users and products, by hand."""
 
 from dataclasses import replace
 

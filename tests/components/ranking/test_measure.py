@@ -32,7 +32,7 @@ def test_log_loss_by_hand() -> None:
     assert log_loss(chances, wanted) == pytest.approx(-(np.log(0.9) + np.log(0.8) + np.log(1e-7)) / 3, rel=1e-5)
 
 
-def test_order_size_and_gap_by_hand(ranker: Ranker, examples: Examples) -> None:
+def test_auc_log_loss_and_gap_by_hand(ranker: Ranker, examples: Examples) -> None:
     test = shown(500, seed=9)
     popularity = np.arange(N_ITEMS + 1, dtype=np.float32)
     metrics = measure(ranker, examples, test, popularity)

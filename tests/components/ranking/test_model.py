@@ -20,9 +20,9 @@ def test_seed_faithful_has_the_layers_of_the_article_and_no_other(knobs: Ranking
     net = make_net(SIZES, of(knobs, configuration="seed_faithful"))
     assert isinstance(net, SeedFaithful)
     layers = [m for m in net.modules() if not list(m.children())]
-    told = [(type(m).__name__, *((m.in_features, m.out_features) if isinstance(m, nn.Linear) else ())) for m in layers]
+    found = [(type(m).__name__, *((m.in_features, m.out_features) if isinstance(m, nn.Linear) else ())) for m in layers]
     tower = [("Linear", 6, 64), ("ReLU",), ("Dropout",)]
-    assert told == [*tower, *tower, ("Linear", 128, 1)]
+    assert found == [*tower, *tower, ("Linear", 128, 1)]
     assert {m.p for m in layers if isinstance(m, nn.Dropout)} == {0.5}
 
 
@@ -46,7 +46,9 @@ def test_a_net_starts_with_the_mean_rates(knobs: RankingParams, known: RankerInp
 
 
 @pytest.mark.parametrize("left_out", ["text", "user", "item"])
-def test_a_branch_that_is_left_out_sees_nothing(knobs: RankingParams, known: RankerInputs, left_out: str) -> None:
+def test_inputs_of_a_branch_that_is_left_out_have_no_effect(
+    knobs: RankingParams, known: RankerInputs, left_out: str
+) -> None:
     net = ThreeBranches(SIZES, of(knobs, branches=[b for b in knobs.branches if b != left_out])).eval()
     pair = np.array([1, 2], np.int32)
     inputs = known.batch(pair, pair, np.zeros(2, np.float32))

@@ -1,4 +1,4 @@
-"""The ranker: it learns what is there, and nothing where there is nothing."""
+"""The ranker: it learns a planted preference, and nothing from shuffled labels."""
 
 import hashlib
 from pathlib import Path
@@ -39,13 +39,13 @@ def test_a_planted_preference_is_learned_with_calibrated_probabilities(ranker: R
     test = shown(3000, seed=2)
     right = test.user % 2 == test.item % 2
     chances = ranker.predict_proba(test.user, test.item)
-    assert chances[right, 0].mean() == pytest.approx(0.6, abs=0.1)  # in the first place
+    assert chances[right, 0].mean() == pytest.approx(0.6, abs=0.1)  # in the first position
     assert chances[~right, 0].mean() < 0.25  # 0.1 in truth
     for column in range(3):
         assert auc(chances[:, column], test.labels[:, column] > 0.5) > 0.65
-    told = ranker.predict_examples(test)[:, 0]
-    assert abs(told.mean() - test.labels[:, 0].mean()) < 0.05  # 400 examples calibrate: 2.5 standard errors
-    assert told[test.position == 9].mean() < 0.6 * told[test.position == 0].mean()
+    predicted = ranker.predict_examples(test)[:, 0]
+    assert abs(predicted.mean() - test.labels[:, 0].mean()) < 0.05  # 400 examples calibrate: 2.5 standard errors
+    assert predicted[test.position == 9].mean() < 0.6 * predicted[test.position == 0].mean()
 
 
 def test_its_metrics_beat_the_baselines(ranker: Ranker, examples: Examples) -> None:
@@ -80,7 +80,7 @@ def test_shuffled_labels_give_an_auc_of_one_half(knobs: RankingParams, examples:
     assert auc(ranker.predict_proba(test.user, test.item)[:, 0], test.labels[:, 0] > 0.5) == pytest.approx(0.5, abs=0.1)
 
 
-def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
+def test_load_gives_the_same_probabilities_and_the_same_seed_the_same_bytes(
     ranker: Ranker, knobs: RankingParams, examples: Examples, known: RankerInputs, tmp_path: Path
 ) -> None:
     ranker.save(tmp_path / "one")
@@ -92,29 +92,29 @@ def test_load_gives_the_same_chances_and_the_same_seed_the_same_bytes(
     ]
     assert digests[0] == digests[1] != digests[2]
     items = np.arange(N_ITEMS + 1, dtype=np.int32)
-    nobody = np.zeros(N_ITEMS + 1, np.int32)
+    unknown_user = np.zeros(N_ITEMS + 1, np.int32)
     loaded = Ranker.load(tmp_path / "one")
-    np.testing.assert_array_equal(loaded.predict_proba(nobody, items), ranker.predict_proba(nobody, items))
+    np.testing.assert_array_equal(loaded.predict_proba(unknown_user, items), ranker.predict_proba(unknown_user, items))
     with pytest.raises(ContractError, match=r"user_idx 1\.\.1"):
-        loaded.predict_proba(nobody + 1, items)  # it holds nothing of users
+        loaded.predict_proba(unknown_user + 1, items)  # it has no users' features
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again/arrays.safetensors").read_bytes() == (tmp_path / "one/arrays.safetensors").read_bytes()
 
 
-def test_it_predicts_for_any_history_and_profile(ranker: Ranker, tmp_path: Path) -> None:
+def test_for_users_predicts_for_any_history_and_profile(ranker: Ranker, tmp_path: Path) -> None:
     """Users with even items, with odd items and without events: a saved ranker predicts the same for them."""
     users = Users(np.zeros(3, np.int32), ragged([[2, 4, 6], [1, 3, 5], []]), now=10**12)
     profiles = np.zeros((3, 4), np.float32)
     ranker.save(tmp_path / "saved")
-    asked, items = np.repeat(np.arange(3, dtype=np.int32), 2), np.array([8, 9] * 3, np.int32)
-    told = ranker.for_users(users, profiles).predict_proba(asked, items)
+    user_idx, items = np.repeat(np.arange(3, dtype=np.int32), 2), np.array([8, 9] * 3, np.int32)
+    predicted = ranker.for_users(users, profiles).predict_proba(user_idx, items)
     np.testing.assert_array_equal(
-        Ranker.load(tmp_path / "saved").for_users(users, profiles).predict_proba(asked, items), told
+        Ranker.load(tmp_path / "saved").for_users(users, profiles).predict_proba(user_idx, items), predicted
     )
-    chances = told[:, 0].reshape(3, 2)
+    chances = predicted[:, 0].reshape(3, 2)
     assert chances[0, 0] > chances[0, 1] + 0.1
     assert chances[1, 1] > chances[1, 0] + 0.1
-    assert len(ranker.inputs.user) == N_USERS + 1  # the ranker itself still speaks of its own users
+    assert len(ranker.inputs.user) == N_USERS + 1  # the ranker itself is unchanged
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -144,7 +144,7 @@ def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: Ran
     inputs = known.batch(stop.user, stop.item, stop.position)
     with torch.inference_mode():
         last = float(loss(ranker.net(inputs), torch.from_numpy(stop.labels), ranker.params))
-    assert last == pytest.approx(losses[-1], rel=1e-5)  # the tenth epoch is what is kept
+    assert last == pytest.approx(losses[-1], rel=1e-5)  # the tenth epoch is kept
     assert ranker.predict_proba(few.user, few.item).shape == (400, 1)
 
 
@@ -167,7 +167,7 @@ def test_unknown_indices_and_damaged_files_are_refused(
     one = np.array([1], np.int32)
     with pytest.raises(ContractError, match=r"item_idx 31\.\.31"):
         ranker.predict_proba(one, np.array([31], np.int32))
-    assert np.isfinite(ranker.predict_proba(np.zeros(1, np.int32), np.zeros(1, np.int32))).all()  # nobody, nothing
+    assert np.isfinite(ranker.predict_proba(np.zeros(1, np.int32), np.zeros(1, np.int32))).all()  # unknown pair
     none = shown(50, seed=5)
     none.labels[:] = 0
     with pytest.raises(ContractError, match="0 of 40 examples to learn from are a click"):

@@ -21,7 +21,7 @@ def order_of(loader: ExampleLoader) -> list[float]:
     return [float(label) for _, labels in loader for label in labels[:, 0]]
 
 
-def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: RankerInputs) -> None:
+def test_each_epoch_covers_all_examples_in_another_order(examples: Examples, known: RankerInputs) -> None:
     few = examples.take(np.arange(100))
     few.labels[:, 0] = np.arange(100)
     one, two = ExampleLoader(few, known, 32, 0), ExampleLoader(few, known, 32, 0)
@@ -33,35 +33,35 @@ def test_an_epoch_covers_all_in_an_order_of_its_own(examples: Examples, known: R
 
 
 def test_early_stopping_returns_the_best_epoch(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
-    own = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
+    params = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
     learn, stop, _ = split_by_time(examples, 0.2)
     torch.manual_seed(0)
-    net = make_net(known.sizes, own)
-    losses = train(net, learn, stop, known, own, 0, None)["validation/loss"]
+    net = make_net(known.sizes, params)
+    losses = train(net, learn, stop, known, params, 0, None)["validation/loss"]
     assert len(losses) < 40
     assert losses[-1] > min(losses)
     inputs, labels = batch_of(stop, known)
     with torch.inference_mode():
-        assert float(loss(net(inputs), labels, own)) == pytest.approx(min(losses), rel=1e-5)
+        assert float(loss(net(inputs), labels, params)) == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_the_articles_batches_and_rate(knobs: RankingParams, known: RankerInputs, tmp_path: Path) -> None:
-    own = knobs.model_copy(update={"configuration": "seed_faithful", "learning_rate": 1e9, "batch_size": 7})
+    params = knobs.model_copy(update={"configuration": "seed_faithful", "learning_rate": 1e9, "batch_size": 7})
     few = shown(100, seed=3)
     assert FAITHFUL_BATCH == 32
-    optimiser = RankingModule(make_net(known.sizes, own), own, batch_of(few, known)).configure_optimizers()
+    optimiser = RankingModule(make_net(known.sizes, params), params, batch_of(few, known)).configure_optimizers()
     assert type(optimiser) is torch.optim.Adam
     assert [(group["lr"], group["weight_decay"]) for group in optimiser.param_groups] == [(0.001, 0)]
-    curves = train(make_net(known.sizes, own), few, few, known, own, 0, None)  # our own knobs are not the article's
+    curves = train(make_net(known.sizes, params), few, few, known, params, 0, None)  # the article's values, not ours
     assert len(curves["train/loss"]) == 10
     assert curves["train/loss"][-1] < 1
 
 
-def test_a_loss_that_is_no_number_is_a_fault(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
-    own = knobs.model_copy(update={"learning_rate": 1e30})
+def test_a_loss_of_nan_is_a_fault(knobs: RankingParams, examples: Examples, known: RankerInputs) -> None:
+    params = knobs.model_copy(update={"learning_rate": 1e30})
     learn, stop, _ = split_by_time(examples, 0.2)
     with pytest.raises(ContractError, match=r"lower ranking\.learning_rate"):
-        train(make_net(known.sizes, own), learn, stop, known, own, 0, None)
+        train(make_net(known.sizes, params), learn, stop, known, params, 0, None)
     article = knobs.model_copy(update={"configuration": "seed_faithful", "seed_learning_rate": 1e30})
     with pytest.raises(ContractError, match=r"lower ranking\.seed_learning_rate"):
         train(make_net(known.sizes, article), learn.take(np.arange(64)), stop, known, article, 0, None)

@@ -1,4 +1,4 @@
-"""A user's text, by hand: newest first, each once, nothing of the end of the training window or later."""
+"""A user's text, by hand: newest first, each once, without texts from the end of the training window or later."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ END = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def days(*before: float) -> pa.Array:
-    """Return moments so many days before the end of the training window."""
+    """Return times, given in days before the end of the training window."""
     return pa.array([END - timedelta(days=d) for d in before], pa.timestamp("us", "UTC"))
 
 
@@ -28,7 +28,7 @@ def write(path: Path, **columns: object) -> None:
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    """Return a split of two users: one took items 1 to 8, one a day; the other nothing."""
+    """Return a split of two users: one took items 1 to 8, one per day; the other took none."""
     folder = tmp_path / "split"
     write_items(folder, checkerboard()[1])
     end = to_micros(END)
@@ -66,7 +66,7 @@ def test_a_text_has_the_newest_searches_review_and_titles(split: Path, tmp_path:
     assert user_texts(snapshot, split) == ["", ". ".join(["second", "third", "new words", *newest]), ""]
 
 
-def test_a_shop_without_searches_and_reviews_tells_titles(split: Path, tmp_path: Path) -> None:
+def test_texts_of_a_shop_without_searches_and_reviews_are_titles(split: Path, tmp_path: Path) -> None:
     first, one, two = user_texts(tmp_path / "none", split)
     assert (first, two) == ("", "")
     assert one.split(". ")[0] == checkerboard()[1].title[8]

@@ -124,21 +124,21 @@ def test_content_has_the_same_scores_and_nearly_the_same_lists_with_an_ann_index
     many = replace(events, n_items=N)
     model.fit(many, replace(catalogue, embedding=vectors), users)
     rng = np.random.default_rng(2)
-    asked = users_of([[5], *(rng.integers(10, N, n % 6 + 1).tolist() for n in range(100))])  # the first: without text
+    test_users = users_of([[5], *(rng.integers(10, N, n % 6 + 1).tolist() for n in range(100))])  # 5 has no text
     allowed = rng.random(N + 1) < 0.5
     for candidates in (None, allowed):
-        plain = model.recommend(asked, 20, True, candidates)
+        plain = model.recommend(test_users, 20, True, candidates)
         model.ann = index
-        approximate = model.recommend(asked, 20, True, candidates)
+        approximate = model.recommend(test_users, 20, True, candidates)
         model.ann = None
         same = sum(len(set(a) & set(b)) for a, b in zip(plain.items, approximate.items, strict=True))
         assert same / plain.items.size >= 0.98
         np.testing.assert_array_equal(plain.items[0], approximate.items[0])
-        scores = model.score(asked)
+        scores = model.score(test_users)
         picked = np.take_along_axis(scores, approximate.items, axis=1)
         np.testing.assert_allclose(approximate.scores, picked, atol=1e-6)
         assert candidates is None or candidates[approximate.items].all()
     model.ann = index
-    none = model.recommend(asked, 3, True, np.zeros(N + 1, bool))
+    none = model.recommend(test_users, 3, True, np.zeros(N + 1, bool))
     assert not none.items.any()
     assert np.isneginf(none.scores).all()

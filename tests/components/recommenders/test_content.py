@@ -67,11 +67,11 @@ def test_leading_directions_give_nearly_the_same_scores_and_a_large_catalogue_ke
     flat = rng.standard_normal((21, 3)) @ rng.standard_normal((3, 12)) + 0.01 * rng.standard_normal((21, 12))
     flat[0] = flat[7] = 0  # item 7 has no text
     embedding = unit_rows(flat.astype(np.float32))
-    asked = users_of([[1, 2, 3], [7]])
+    test_users = users_of([[1, 2, 3], [7]])
     whole, few = fitted(world, embedding), fitted(world, embedding, dims=3)
     assert few.embedding.shape == (21, 3)
-    np.testing.assert_allclose(few.score(asked), whole.score(asked), atol=0.02)
-    np.testing.assert_array_equal(few.score(asked)[1], few.prior)
+    np.testing.assert_allclose(few.score(test_users), whole.score(test_users), atol=0.02)
+    np.testing.assert_array_equal(few.score(test_users)[1], few.prior)
     events, catalogue, users = world
     large = ContentRecommender(ContentParams(recency=0.5, dims=3), PopularityParams(half_life_days=14), events.n_items)
     large.fit(events, replace(catalogue, embedding=embedding), users)
@@ -87,5 +87,5 @@ def test_a_model_saved_without_the_parameter_dims_is_loaded(
     about = json.loads((tmp_path / "model.json").read_text())
     del about["params"]["dims"]
     (tmp_path / "model.json").write_text(json.dumps(about))
-    asked = users_of([[1, 2]])
-    np.testing.assert_array_equal(ContentRecommender.load(tmp_path).score(asked), model.score(asked))
+    test_users = users_of([[1, 2]])
+    np.testing.assert_array_equal(ContentRecommender.load(tmp_path).score(test_users), model.score(test_users))

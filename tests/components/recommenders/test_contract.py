@@ -122,8 +122,8 @@ def test_lists_do_not_depend_on_order_or_batches_of_users(model: Recommender, us
 def test_the_checkerboard_is_learned(model: Recommender, world: World) -> None:
     users = world[2]
     ranked = model.recommend(users, 3)
-    own = ranked.items[1:] % 2 == (users.user_idx[1:] % 2)[:, None]
-    assert own.mean() > 0.9
+    is_right_parity = ranked.items[1:] % 2 == (users.user_idx[1:] % 2)[:, None]
+    assert is_right_parity.mean() > 0.9
 
 
 @every_model

@@ -28,8 +28,8 @@ def model(events_of: Callable[..., Interactions], users_of: Callable[..., Users]
 
 def sold(*counts: float) -> np.ndarray:
     """Return sales in units of the best item, plus a tenth of the mean item's."""
-    own = np.array(counts) / 4
-    return own + 0.1 * own.mean()
+    sales = np.array(counts) / 4
+    return sales + 0.1 * sales.mean()
 
 
 SOLD = sold(3, 1, 4, 0, 0)

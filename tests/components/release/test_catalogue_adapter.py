@@ -31,7 +31,7 @@ def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) 
     old = type(history)(
         offsets, history.item_idx[keep], *(getattr(history, c)[keep] for c in ("timestamp", "event", "weight"))
     )
-    asked = type(history)(
+    renumbered = type(history)(
         history.offsets,
         np.array([ours.get(opened.item_ids[i], 1) for i in history.item_idx], np.int32),  # 1: removed items
         history.timestamp,
@@ -39,20 +39,20 @@ def test_lists_are_the_same_under_another_numbering(bundle: Path, world: World) 
         history.weight,
     )
     model = adapt_to_catalogue(opened, today)
-    scores = model.score(Users(users.user_idx, asked, users.now))
+    scores = model.score(Users(users.user_idx, renumbered, users.now))
     expected = opened.model.score(Users(users.user_idx, old, users.now))
     np.testing.assert_array_equal(scores[:, 3:], expected[:, back[3:]])
     assert np.isneginf(scores[:, :3]).all()
     np.testing.assert_array_equal(
-        model.score(Users(users.user_idx, asked, users.now), np.array([5, 1], np.int32)), scores[:, [5, 1]]
+        model.score(Users(users.user_idx, renumbered, users.now), np.array([5, 1], np.int32)), scores[:, [5, 1]]
     )
-    ranked = model.recommend(Users(users.user_idx, asked, users.now), 30)
+    ranked = model.recommend(Users(users.user_idx, renumbered, users.now), 30)
     assert ranked.items.shape == (len(users), 30)
     assert not np.isin(ranked.items, [1, 2]).any()
     assert (ranked.items[:, -1] == 0).all()
     assert np.isneginf(ranked.scores[:, -1]).all()
     for row in range(len(users)):
-        assert not set(ranked.items[row].tolist()) & set(asked.row(row).tolist())
+        assert not set(ranked.items[row].tolist()) & set(renumbered.row(row).tolist())
 
 
 def test_a_catalogue_without_known_items_gives_empty_lists(bundle: Path, world: World) -> None:

@@ -26,7 +26,7 @@ def vectors(catalogue: Catalogue) -> FloatArray:
     return catalogue.embedding
 
 
-def test_similarity_finds_what_words_miss(index: SearchIndex, vectors: FloatArray) -> None:
+def test_similarity_finds_products_without_a_query_word(index: SearchIndex, vectors: FloatArray) -> None:
     assert index.search("teapot", 6).items.tolist() == [1, 2]
     assert index.search("teapot", 6, (TEA, vectors)).items.tolist()[:2] == [1, 2]
     assert 5 in index.search("teapot", 6, (TEA, vectors)).items  # a teapot in Chinese
@@ -59,7 +59,7 @@ def test_popular_products_come_first_among_equals(index: SearchIndex) -> None:
     assert index.search("teapot", 6, popular=popular).items.tolist() == [2, 1]
 
 
-def test_there_is_always_an_answer_and_a_reason(index: SearchIndex, vectors: FloatArray) -> None:
+def test_changed_queries_have_results_and_a_reason(index: SearchIndex, vectors: FloatArray) -> None:
     popular = np.array([0, 0.1, 0.2, 0.9, 0.4, 0.5, 0.6], np.float32)
     assert index.search("taepot", 2).reason == "read as teapot"
     similar = index.search("porcelain", 2, (TEA, vectors))

@@ -92,9 +92,9 @@ def test_histories_are_cut_from_the_newest_event_without_anonymous_ones(
 
 def test_the_newest_events_of_each_user_are_a_segment(users_of: Callable[..., Users], short: SequenceParams) -> None:
     segments = newest_segments(users_of([[1, 2, 3, 4, 5], [], [6]]).history, short, PRICE)
-    own = [segments.item[a:b].tolist() for a, b in zip(segments.starts, segments.ends, strict=True)]
+    newest = [segments.item[a:b].tolist() for a, b in zip(segments.starts, segments.ends, strict=True)]
     older = [segments.item[a:b].tolist() for a, b in zip(segments.older, segments.starts, strict=True)]
-    assert own == [[4, 5], [], [6]]
+    assert newest == [[4, 5], [], [6]]
     assert older == [[2, 3], [], []]
 
 

@@ -87,11 +87,11 @@ def test_states_depend_on_order_kind_and_time_of_events(net: Net) -> None:
 def test_summarised_events_affect_their_own_segment_only(net: Net) -> None:
     net.eval()
     plain = states_of(net, histories([[1], [1], [1]]))
-    told = states_of(net, histories([[1], [1], [1]], [[], [5, 6], []]))
-    changed = (plain - told).norm(dim=1) > 1e-3
+    summarised = states_of(net, histories([[1], [1], [1]], [[], [5, 6], []]))
+    changed = (plain - summarised).norm(dim=1) > 1e-3
     assert changed.tolist() == [False, False, True, True, False, False]
     mean = states_of(net, histories([[1], [1], [1]], [[], [5, 6, 6, 5], []]))
-    torch.testing.assert_close(mean, told, rtol=0, atol=1e-6)
+    torch.testing.assert_close(mean, summarised, rtol=0, atol=1e-6)
 
 
 def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:

@@ -128,11 +128,11 @@ def test_invalid_training_data_is_refused(world: World, params: Params) -> None:
 
 
 def test_after_epoch_is_called_and_may_end_the_training(world: World, params: Params) -> None:
-    told: list[float] = []
+    values: list[float] = []
     model = create(params, epochs=3)
-    model.after_epoch = told.append
+    model.after_epoch = values.append
     model.fit(*world)
-    assert told == model.curves["validation/ndcg_at_10"]
+    assert values == model.curves["validation/ndcg_at_10"]
 
     def enough(value: float) -> None:
         raise InterruptedError(f"{value:.4f} is enough")
