@@ -62,7 +62,7 @@ def temporary_server(home: Path) -> Iterator[Ready]:
 
 
 def _start(port: int, output: int) -> subprocess.Popen[bytes]:
-    """Start uvicorn under a guard that ends it when our standard input to it closes."""
+    """Start uvicorn under a guard that ends it when its standard input closes."""
     import prefect
 
     app = ["--app-dir", str(prefect.__module_path__.parent), "--factory", "prefect.server.api.server:create_app"]

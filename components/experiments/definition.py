@@ -22,7 +22,7 @@ Metric = Literal["conversion", "clicks", "value"]
 
 
 class Arm(Record):
-    """A share of the users, and the registry alias whose version answers them."""
+    """A share of the users, and the registry alias of the version that serves them."""
 
     name: str
     role: Role

@@ -31,7 +31,7 @@ class BaseRecommender(ABC):
     """A Recommender that ranks by its `score`; models read `users.history`, never a table by user."""
 
     name: ClassVar[str]
-    scores_cold_items: ClassVar[bool] = False  # whether an item without events gets a score of its own
+    scores_cold_items: ClassVar[bool] = False  # whether an item without events gets its own score
     parts: Mapping[str, Recommender] = {}
     batch_users: int = 256  # users ranked at once; bounds memory
     after_epoch: Callable[[float], None] | None = None  # called with the validation NDCG, by models trained in epochs

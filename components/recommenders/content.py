@@ -1,4 +1,4 @@
-"""Nearest texts: products whose description is similar to what the user chose. Scores cold items from day one."""
+"""Nearest texts: products whose description is similar to the user's products. Scores cold items, too."""
 
 from functools import cached_property
 from pathlib import Path

@@ -115,7 +115,7 @@ class HybridRecommender(BaseRecommender):
         return added
 
     def save(self, folder: Path) -> None:
-        """Write the parts in folders of their own, then the weights."""
+        """Write each part in its own folder, then the weights."""
         for name, part in self.parts.items():
             part.save(folder / "parts" / name)
         smoother = self.smoother or ColdItemSmoother(*NO_COLD_ITEMS, self.n_items)

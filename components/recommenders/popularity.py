@@ -17,7 +17,7 @@ PRIOR = 1e-6  # far below any model's scores: it only breaks ties
 
 
 class PopularityRecommender(BaseRecommender):
-    """Events per item, weighted, an event of `half_life_days` ago counting half."""
+    """Weighted events per item; the weight halves every `half_life_days`."""
 
     name: ClassVar[str] = "popularity"
 

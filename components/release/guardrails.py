@@ -35,7 +35,7 @@ def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, param
 def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
     """Yield one check per slice. It fails when the loss exceeds max_loss and the whole interval lies below zero.
 
-    There is no correction for multiple slices: blocking a good model now and then costs less than missing a loss.
+    There is no correction for multiple slices: occasionally blocking a good model costs less than missing a loss.
     """
     if not evidence.slices:
         yield Check(

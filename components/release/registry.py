@@ -39,7 +39,7 @@ ENVIRONMENT = {  # by default MLflow waits over a minute for an unreachable serv
 
 
 class MlflowConnection:
-    """The client of one tracking server or database, opened on first use, with our errors instead of MLflow's."""
+    """The client of one tracking server or database, opened on first use; MLflow's errors become ReleaseError."""
 
     def __init__(self, settings: Settings) -> None:
         """settings: resolved."""

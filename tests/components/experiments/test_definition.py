@@ -61,7 +61,7 @@ def test_an_invalid_definition_is_refused(experiment: Experiment, change: dict) 
         Experiment.model_validate(experiment.model_dump() | change)
 
 
-def test_one_runs_at_a_time_and_a_name_is_used_once(experiment: Experiment, tmp_path: Path) -> None:
+def test_only_one_experiment_runs_and_names_are_unique(experiment: Experiment, tmp_path: Path) -> None:
     assert read_running(tmp_path) is None
     start_experiment(tmp_path, experiment)
     assert read_running(tmp_path) == experiment

@@ -54,7 +54,7 @@ def test_rewards_of_one_user_are_not_independent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"logging_propensity": [0.0, 0.5]}, "propensities"),
         ({"logging_propensity": [np.nan, 0.5]}, "propensities"),
@@ -65,7 +65,7 @@ def test_rewards_of_one_user_are_not_independent() -> None:
         ({"reward": [0.0]}, "as many rewards"),
     ],
 )
-def test_an_inconsistent_log_is_refused(change: dict, says: str) -> None:
+def test_an_inconsistent_log_is_refused(change: dict, message: str) -> None:
     columns = {"reward": [0.0, 1.0], "logging_propensity": [0.5, 0.5], "target_propensity": [0.5, 0.5]} | change
-    with pytest.raises(ContractError, match=says):
+    with pytest.raises(ContractError, match=message):
         PolicyLog(*(np.array(columns[name]) for name in ("reward", "logging_propensity", "target_propensity")))

@@ -17,7 +17,7 @@ def test_each_later_event_lowers_the_weight(users_of: Callable[..., Users]) -> N
 
 
 @pytest.mark.parametrize(("recency", "expected"), [(0.0, [0, 0, 1]), (1.0, [0, 1, 1])])
-def test_recency_of_0_is_the_last_event_and_of_1_all_alike(
+def test_recency_0_keeps_the_last_event_and_1_weights_all_equally(
     users_of: Callable[..., Users], recency: float, expected: list[float]
 ) -> None:
     assert history_matrix(users_of([[1, 2]]), 2, recency).toarray()[0].tolist() == expected

@@ -33,7 +33,7 @@ def shop() -> Users:
     return users_with([[1 + i % 20] * (1 + i // 40) for i in range(80)])
 
 
-def test_each_slice_has_weights_of_its_own(shop: Users) -> None:
+def test_each_slice_has_its_own_weights(shop: Users) -> None:
     model = hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(shop, 60)
     cold, warm = (dict(zip(model.parts, row, strict=True)) for row in model.weights)
     assert cold["odd"] > cold["even"]

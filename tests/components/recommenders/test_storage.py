@@ -59,7 +59,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"format": 2}, "format 3"),
         ({"name": "ease"}, "'ease'"),
@@ -67,10 +67,10 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         ({"n_items": "2"}, "n_items"),
     ],
 )
-def test_a_model_of_another_kind_is_refused(folder: Path, change: dict[str, Any], said: str) -> None:
+def test_a_model_of_another_kind_is_refused(folder: Path, change: dict[str, Any], message: str) -> None:
     tree = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**tree, **change}))
-    with pytest.raises(ContractError, match=said):
+    with pytest.raises(ContractError, match=message):
         Stored(folder, "content", 3)
 
 

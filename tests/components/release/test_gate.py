@@ -1,4 +1,4 @@
-"""The table of cases: what is measured on the left, the verdict on the right."""
+"""The table of cases: measurements on the left, the verdict on the right."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

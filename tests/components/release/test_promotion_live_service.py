@@ -1,4 +1,4 @@
-"""After a promotion the live service is asked whether it serves the version; its answer goes to the ledger."""
+"""After a promotion the live service is queried for its version; the result is noted in the ledger."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer

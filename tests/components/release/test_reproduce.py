@@ -99,7 +99,7 @@ def test_the_champion_of_that_evaluation_is_fetched(
 
 
 def test_a_difference_is_named(repo: Path, registry: Registry, settings: Settings, bundle: Path) -> None:
-    """The code of the run was edited and not committed: the revision gives other numbers, and the note says why."""
+    """The code of the run was edited and not committed: its revision gives other numbers; the note gives the reason."""
     (repo / "make.py").write_text((repo / "make.py").read_text().replace("score / 7", "score / 8"))
     run(repo, None)
     found = reproduce(register(repo, registry, bundle), registry, settings, repo)

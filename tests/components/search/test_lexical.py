@@ -42,7 +42,9 @@ def lexical(catalogue: Catalogue, params: SearchParams) -> LexicalIndex:
         ("?!…🙂", []),
     ],
 )
-def test_what_is_found(lexical: LexicalIndex, params: SearchParams, query: str, found: list[int]) -> None:
+def test_queries_find_the_expected_products(
+    lexical: LexicalIndex, params: SearchParams, query: str, found: list[int]
+) -> None:
     assert best(lexical, params, query) == found
 
 

@@ -61,7 +61,7 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/t{self.n_databases}"
 
     def kill(self) -> None:
-        """End all of its processes at once."""
+        """Kill all of its processes."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -1,4 +1,4 @@
-"""The service as a process of its own: starting it, requests to it, its worker processes, and waiting for a state."""
+"""The service as a separate process: starting it, requests to it, its worker processes, and waiting for a state."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def wait_until(is_done: Callable[[], object], wait_s: float = 120) -> None:
 
 
 def both_workers_assign(port: int, version: int) -> bool:
-    """Return whether 40 requests, each on a connection of its own, reach both workers and are assigned this version."""
+    """Return whether 40 requests, each on its own connection, reach both workers and are assigned this version."""
     replies = [ask(port, "/experiment", {"user_id": "ann"}) for _ in range(40)]
     if {status for status, _ in replies} != {200}:
         return False

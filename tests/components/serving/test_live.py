@@ -1,4 +1,4 @@
-"""The service as a process of its own, on a real registry: reloads under load, faults, restart without a registry."""
+"""The service as a separate process, on a real registry: reloads under load, faults, restart without a registry."""
 
 import itertools
 import os

@@ -34,7 +34,7 @@ def test_metrics_count_and_contain_no_user(client: TestClient) -> None:
     assert "ann-the-user" not in text
 
 
-def test_each_app_counts_for_itself() -> None:
+def test_each_app_has_separate_metrics() -> None:
     one, other = ServiceMetrics(), ServiceMetrics()
     one.requests.labels("/livez", "200").inc()
     assert one.registry.get_sample_value("carousel_requests_total", {"route": "/livez", "status": "200"}) == 1

@@ -207,7 +207,7 @@ def test_the_softmax_of_a_large_catalogue_has_targets_and_sampled_items(net: Net
     assert len(chosen) == len(set(chosen.tolist())) == 2 + 4
     assert 0 not in chosen
     assert {3, 7} <= set(chosen.tolist())
-    stands_for = bias.exp().tolist()  # 9 others, 4 drawn: each stands for 9 / 4 of them
+    stands_for = bias.exp().tolist()  # 4 of 9 other items are drawn: each has weight 9 / 4
     assert stands_for == pytest.approx([1.0 if int(i) in (3, 7) else 9 / 4 for i in chosen])
 
 

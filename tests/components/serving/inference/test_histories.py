@@ -45,7 +45,7 @@ def test_stored_events_and_the_context_item_become_rows() -> None:
 
 
 def test_rows_of_a_user_build_the_same_user(opened: Bundle) -> None:
-    """With events and times, not products alone: the challenger answers from the same history."""
+    """Event kinds and times are kept, too: the challenger scores the same history."""
     user = build_user(opened, [HistoryRow("sku-1", "view", 10**15), HistoryRow("sku-2", "purchase", 2 * 10**15)])
     again = build_user(opened, rows_of_user(opened, user))
     for field in ("item_idx", "event", "timestamp", "weight"):

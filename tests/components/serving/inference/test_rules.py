@@ -58,7 +58,7 @@ def test_a_rule_matches_products(catalogue_filter: CatalogueFilter, rule: str, l
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
         ("", "could not be read"),
         ("price <", "could not be read"),
@@ -81,12 +81,12 @@ def test_a_rule_matches_products(catalogue_filter: CatalogueFilter, rule: str, l
     ],
 )
 def test_a_text_that_is_no_rule_is_refused_with_position_and_reason(
-    catalogue_filter: CatalogueFilter, rule: str, says: str | None
+    catalogue_filter: CatalogueFilter, rule: str, message: str | None
 ) -> None:
-    if says is None:
+    if message is None:
         assert catalogue_filter.rule_mask(rule) is not None
         return
-    with pytest.raises(RuleError, match=says.replace("(", r"\(")):
+    with pytest.raises(RuleError, match=message.replace("(", r"\(")):
         catalogue_filter.rule_mask(rule)
 
 

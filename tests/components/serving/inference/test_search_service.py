@@ -36,7 +36,7 @@ class FakeEncoder:
         return np.stack([self.vector] * len(texts))
 
 
-def test_vectors_find_what_no_word_matches_and_are_cached(search_service: SearchService) -> None:
+def test_vectors_find_products_without_matching_words_and_are_cached(search_service: SearchService) -> None:
     vectors = search_service.bundle.catalogue.embedding
     assert vectors is not None
     fake = FakeEncoder(vectors[1])

@@ -96,7 +96,7 @@ def test_a_new_share_starts_the_tallies_anew_in_every_process(bounds: Challenger
     assert other.stopped() is None
 
 
-def test_a_stop_of_version_0_1_still_counts(bounds: ChallengerParams, tmp_path: Path) -> None:
+def test_a_stop_file_of_version_0_1_is_read(bounds: ChallengerParams, tmp_path: Path) -> None:
     (tmp_path / "stopped.json").write_text(json.dumps({"version": 7, "reason": "it failed"}))
     stop = Canary(tmp_path, bounds, ServiceMetrics()).stopped()
     assert stop is not None

@@ -71,7 +71,7 @@ def test_an_event_in_two_requests_of_one_commit_is_new_in_the_first(opened: Open
     assert store._commit(parts) == [2, 1, 0, 0]
 
 
-def test_another_process_sees_events_at_once_and_a_restart_too(opened: Open) -> None:
+def test_events_are_visible_in_another_process_and_after_a_restart(opened: Open) -> None:
     one, other = opened(), opened()
     one.put(make_events(1)).result()
     assert [e.item_id for e in other.history("ann", 5)] == ["i1"]
@@ -123,7 +123,7 @@ def test_a_process_killed_while_writing_loses_no_acknowledged_event(
     assert len(stored) <= len(acknowledged) + 1  # the one in flight
 
 
-def test_deleted_users_and_old_events_are_gone(opened: Open) -> None:
+def test_deleted_users_and_old_events_are_removed(opened: Open) -> None:
     store = opened()
     store.put([*make_events(1, 2, 3), *make_events(1, 5 * DAY_US, user="bob")]).result()
     assert store.delete_user("ann") == 3
