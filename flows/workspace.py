@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components import params
+from components.recommenders.factory import check_names
 from components.release import versioning
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
@@ -68,6 +69,7 @@ def open_workspace(
     if as_of is not None:
         lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
         loaded = params.load(source / "params.yaml", paths, lines)
+    check_names(loaded)
     tuned = None if untuned else overlay.find(settings.shop(loaded.release.name), loaded.data.as_of)
     origin: tuple[str, ...] = ()
     if tuned is not None:

@@ -108,7 +108,7 @@ def _read(path: Path) -> Tree:
 def _yaml(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: such as a date that does not exist
         raise ParamsError(f"{where}: not YAML: {error}") from None
 
 

@@ -15,6 +15,7 @@ from components.contracts import Record
 from components.data import sources
 from components.errors import CarouselError
 from components.params import Params
+from components.recommenders.factory import check_names
 from components.settings import Settings
 
 NEEDED_DISK_GIB = 5
@@ -94,6 +95,7 @@ def _packages(root: Path) -> Iterator[Finding]:
 def _params(root: Path, overlays: list[Path], overrides: list[str]) -> tuple[Params | None, Finding]:
     try:
         loaded = params.load(root / "params.yaml", overlays, overrides)
+        check_names(loaded)
     except CarouselError as error:
         return None, Finding(
             name="params", ok=False, found=str(error), advice="correct the value that the message names"

@@ -28,7 +28,7 @@ def test_outputs_of_runs_are_not_tracked() -> None:
         "bundle/x",
         "run/params.yaml",
         "champion/x",
-        ".venv/x",
+        ".venv",
     ]
     ignored = subprocess.run(
         ["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False

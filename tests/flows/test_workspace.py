@@ -41,10 +41,14 @@ def test_only_a_real_shop_defaults_to_the_scheduled_start(checkout: Path) -> Non
     assert open_workspace([], REAL, as_of, scheduled=NIGHT).params.data.as_of == as_of
 
 
-def test_an_unknown_parameter_is_refused_before_the_lock(checkout: Path) -> None:
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [("trainer.epochs=1", r"trainer\.epochs"), ("evaluation.candidates=[alz]", r"evaluation\.candidates.*'alz'")],
+)
+def test_a_wrong_override_is_refused_before_the_lock(checkout: Path, override: str, named: str) -> None:
     with (
-        pytest.raises(ParamsError, match=r"trainer\.epochs"),
-        locked_workspace([], ["trainer.epochs=1"], None, "a retrain"),
+        pytest.raises(ParamsError, match=named),
+        locked_workspace([], [override], None, "a retrain"),
     ):
         pass
     assert not (checkout / ".carousel").exists()

@@ -77,6 +77,7 @@ def test_the_merged_tree_holds_every_value_and_loads_as_it_is(file: Path, tmp_pa
         ("trainer=3", "trainer is a section"),
         ("trainer.max_epochs", "expected `a.b=c`"),
         ("seed=: {", "not YAML"),
+        ("data.as_of=2026-13-01", "month must be in 1..12"),
     ],
 )
 def test_a_wrong_override_is_refused(refusal: Callable[[str], str], override: str, named: str) -> None:

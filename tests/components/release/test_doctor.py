@@ -46,10 +46,11 @@ def test_a_complete_checkout_is_ready(checkout: Path) -> None:
     assert not (checkout / "home").exists()
 
 
-def test_a_wrong_parameter_is_named(checkout: Path) -> None:
-    ok, text, _ = look(checkout, "trainer.max_epochs=-1")["params"]
+@pytest.mark.parametrize("override", ["trainer.max_epochs=-1", "models.hybrid.parts=[alz]"])
+def test_a_wrong_parameter_is_named(checkout: Path, override: str) -> None:
+    ok, text, _ = look(checkout, override)["params"]
     assert not ok
-    assert "trainer.max_epochs" in text
+    assert override.partition("=")[0] in text
 
 
 def test_a_missing_source_is_named(checkout: Path) -> None:
