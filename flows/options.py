@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 All = Annotated[bool, typer.Option("--all", help="Include parameters that have their defaults")]
-AsOf = Annotated[datetime | None, typer.Option("--as-of", help="See the shop as of then (UTC), such as 2011-06-01")]
+AsOf = Annotated[datetime | None, typer.Option("--as-of", help="Use data up to this time (UTC), such as 2011-06-01")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
 Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]

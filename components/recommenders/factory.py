@@ -72,9 +72,9 @@ def check_names(params: Params) -> None:
         "tune.models": (params.tune.models, PARTS),
         "models.custom": (list(params.models.custom), [n for n in MODELS if n not in type(params.models).model_fields]),
     }
-    for knob, (names, allowed) in known.items():
+    for parameter, (names, allowed) in known.items():
         unknown = sorted(set(names) - set(allowed))
         if unknown:
-            raise ParamsError(f"{knob}: unknown model(s) {unknown}; expected some of {list(allowed)}")
+            raise ParamsError(f"{parameter}: unknown model(s) {unknown}; expected some of {list(allowed)}")
     for name in params.models.custom:
         create(name, params)

@@ -150,16 +150,18 @@ def _propose(params: Params, model: str, number: int, earlier: list[Trial]) -> A
     )
     ranges: dict[str, optuna.distributions.BaseDistribution] = {
         name: (
-            optuna.distributions.IntDistribution(int(knob.low), int(knob.high), log=knob.log)
+            optuna.distributions.IntDistribution(int(search_range.low), int(search_range.high), log=search_range.log)
             if _is_whole(params, name)
-            else optuna.distributions.FloatDistribution(knob.low, knob.high, log=knob.log)
+            else optuna.distributions.FloatDistribution(search_range.low, search_range.high, log=search_range.log)
         )
-        for name, knob in tune.of(model).items()
+        for name, search_range in tune.of(model).items()
     }
     # The current parameters count where they lie within the ranges.
     states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
     for trial in earlier:
-        inside = all(knob.low <= trial.values[name] <= knob.high for name, knob in tune.of(model).items())
+        inside = all(
+            search_range.low <= trial.values[name] <= search_range.high for name, search_range in tune.of(model).items()
+        )
         if trial.state in states and inside:
             study.add_trial(
                 optuna.trial.create_trial(
