@@ -28,10 +28,16 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class BaseRecommender(ABC):
-    """A Recommender that ranks by its `score`; models read `users.history`, never a table by user."""
+    """A Recommender that ranks by its `score`; models read `users.history`, never a table by user.
+
+    is_personal, falls_back_on_popularity, counts_anonymous_events: what the shared tests ask of the model.
+    """
 
     name: ClassVar[str]
     scores_cold_items: ClassVar[bool] = False  # whether an item without events gets its own score
+    is_personal: ClassVar[bool] = True  # whether scores depend on the user's history; False: the same for everybody
+    falls_back_on_popularity: ClassVar[bool] = True  # whether items are in order of popularity for an empty history
+    counts_anonymous_events: ClassVar[bool] = False  # whether anonymous events change more than that order
     parts: Mapping[str, Recommender] = {}
     batch_users: int = 256  # users ranked at once; bounds memory
     after_epoch: Callable[[float], None] | None = None  # called with the validation NDCG, by models trained in epochs

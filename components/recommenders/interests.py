@@ -20,6 +20,7 @@ class InterestsRecommender(BaseRecommender):
     """
 
     name: ClassVar[str] = "interests"
+    counts_anonymous_events: ClassVar[bool] = True
 
     def __init__(self, params: InterestsParams) -> None:
         self.params = params

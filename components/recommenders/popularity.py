@@ -20,6 +20,8 @@ class PopularityRecommender(BaseRecommender):
     """Weighted events per item; the weight halves every `half_life_days`."""
 
     name: ClassVar[str] = "popularity"
+    is_personal: ClassVar[bool] = False
+    counts_anonymous_events: ClassVar[bool] = True
 
     def __init__(self, params: PopularityParams) -> None:
         self.params = params

@@ -36,6 +36,7 @@ class SequenceRecommender(BaseRecommender):
 
     name: ClassVar[str] = "sequence"
     scores_cold_items: ClassVar[bool] = True
+    falls_back_on_popularity: ClassVar[bool] = False  # an empty history has a learned state, too
 
     def __init__(self, params: SequenceParams, trainer: TrainerParams, seed: int, exclude_seen: bool) -> None:
         """Set `work` to a folder for checkpoints to resume a killed training from, and `board` to one for TensorBoard.

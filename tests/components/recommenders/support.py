@@ -52,6 +52,7 @@ class Oracle(BaseRecommender):
 
 
 TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
-NAMES = [pytest.param(name, marks=TRAINED) if name == "sequence" else name for name in MODELS]
-PERSONAL = [name for name in NAMES if name != "popularity"]
-every_model = pytest.mark.parametrize("name", NAMES)
+UNTRAINED = [name for name, entry in MODELS.items() if entry.stage != "finetune"]  # fitted without epochs
+every_model = pytest.mark.parametrize(
+    "name", [name if name in UNTRAINED else pytest.param(name, marks=TRAINED) for name in MODELS]
+)
