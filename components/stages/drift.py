@@ -4,11 +4,11 @@ import math
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from components.contracts import ChampionRef, DriftVerdict
-from components.errors import ContractError
+from components.contracts import DriftVerdict
 from components.io import write_record
 from components.monitoring import drift, report, windows
 from components.params import Params
+from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
 
 
@@ -39,15 +39,11 @@ def training_end(params: Params) -> datetime:
 
 def read_reference(champion: Path, own: windows.Sample) -> tuple[str, windows.Sample | None]:
     """Return the name of the reference and its sample; None where the champion's bundle holds no sample."""
-    file = champion / "champion.json"
-    if not file.exists():
-        raise ContractError(f"{file} is missing; run the stage `resolve` first (it holds null where nothing serves)")
-    text = file.read_text(encoding="utf-8")
-    if text.strip() == "null":
+    ref = read_champion_ref(champion)
+    if ref is None:
         return "own training window", own
-    source = f"champion {ChampionRef.model_validate_json(text).version}"
     reference = champion / "bundle/drift_reference.parquet"
-    return source, windows.load(reference) if reference.exists() else None
+    return f"champion {ref.version}", windows.load(reference) if reference.exists() else None
 
 
 def flat(

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from components.contracts import ChampionRef, Evaluation, Interval, Recommender
+from components.contracts import Evaluation, Interval, Recommender
 from components.data.tables import SplitInfo
-from components.errors import ContractError
 from components.evaluation import evaluator, report, report_data
 from components.evaluation.protocol import champion_saw_test
 from components.io import write_record
 from components.params import Params
+from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
 from components.times import to_iso
 
@@ -46,15 +46,11 @@ def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluat
 
     Raises TamperedError when its bundle is not the one that champion.json names.
     """
-    file = folder / "champion.json"
-    if not file.exists():
-        raise ContractError(f"{file} is missing; run the stage `resolve` first (it holds null where nothing serves)")
-    text = file.read_text(encoding="utf-8")
-    if text.strip() == "null":
+    ref = read_champion_ref(folder)
+    if ref is None:
         return None
     from components.release.bundle import adapt_to_catalogue, open_bundle
 
-    ref = ChampionRef.model_validate_json(text)
     bundle = open_bundle(folder / "bundle", ref.digest)
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
     return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)

@@ -7,6 +7,7 @@ from pathlib import Path
 from components.contracts import Evaluation
 from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
+from components.io import read_record
 from components.params import Params
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
@@ -19,7 +20,9 @@ log = logging.getLogger("package")
 
 def package(root: Path, params: Params) -> str:
     """Fill root/bundle; return its digest. Of the evaluation only the challenger's name is read."""
-    evaluation = Evaluation.model_validate_json((root / "reports/evaluate/evaluation.json").read_bytes())
+    evaluation = read_record(
+        root / "reports/evaluate/evaluation.json", Evaluation, "evaluation", "run the stage `evaluate`"
+    )
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
     SearchIndex.build(catalogue, params.search).save(index)
     info = bundle_info(root, evaluation.challenger, params)
