@@ -16,13 +16,7 @@ def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, param
     if evidence.over_champion is not None:
         yield from _slices(evidence, gate.max_slice_loss, params.evaluation.min_slice_users)
     yield from _coverage(evidence, params)
-    yield Check(
-        name="latency",
-        passed=latency_ms <= gate.max_latency_ms,
-        value=latency_ms,
-        limit=gate.max_latency_ms,
-        why=f"99th percentile {latency_ms:.1f} ms for one user, gate.max_latency_ms is {gate.max_latency_ms:g}",
-    )
+    yield _latency(latency_ms, gate.max_latency_ms)
     yield Check(
         name="drift is computable",
         passed=drift.computable,
@@ -61,6 +55,17 @@ def _slice(part: SliceGain, max_loss: float) -> Check:
         why=f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
         f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of up to {max_loss:.0%} is accepted",
     )
+
+
+def _latency(latency_ms: float, limit: float) -> Check:
+    passed = latency_ms <= limit
+    why = f"99th percentile {latency_ms:.1f} ms for one user, gate.max_latency_ms is {limit:g}"
+    if not passed:
+        why += (
+            "; raise gate.max_latency_ms and run `carousel decide`, or remove parts from models.hybrid.parts or slow "
+            "models from evaluation.candidates and run `carousel retrain`"
+        )
+    return Check(name="latency", passed=passed, value=latency_ms, limit=limit, why=why)
 
 
 def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:

@@ -53,3 +53,11 @@ def test_a_coverage_that_is_missing_is_a_fault(params: Params) -> None:
     found.test["champion"].clear()  # type: ignore[attr-defined]
     with pytest.raises(ReleaseError, match="test/champion/coverage_at_20"):
         verdicts(found, params)
+
+
+def test_a_latency_that_fails_says_what_to_do(params: Params) -> None:
+    found = evidence([part(0.1, 0.05, 0.15)])
+    why = {ms: next(c.why for c in all_checks(found, DRIFT, ms, params) if c.name == "latency") for ms in (4, 60)}
+    assert why[4] == "99th percentile 4.0 ms for one user, gate.max_latency_ms is 50"
+    for advice in ("60.0 ms", "raise gate.max_latency_ms", "`carousel decide`", "models.hybrid.parts"):
+        assert advice in why[60]
