@@ -29,14 +29,7 @@ def check_files(folder: Path, digest: str | None = None) -> str:
 
     digest: the expected one; None accepts any.
     """
-    path = folder / MANIFEST
-    if path.is_symlink() or not path.is_file():
-        raise TamperedError(f"{folder.name}: {MANIFEST} is missing; this is no bundle, or a half written one")
-    content = path.read_bytes()
-    actual = io.sha256_bytes(content)
-    if digest is not None and actual != digest:
-        raise TamperedError(f"{folder.name}/{MANIFEST}: expected digest {digest}, got {actual}; fetch the bundle again")
-    expected = _parse_manifest(content, folder.name)
+    actual, expected = _read(folder, digest)
     present = set(list_files(folder)) - {MANIFEST}
     if present != set(expected):
         missing, extra = sorted(set(expected) - present), sorted(present - set(expected))
@@ -48,6 +41,14 @@ def check_files(folder: Path, digest: str | None = None) -> str:
                 f"{folder.name}/{name}: the bytes are not those of the manifest; fetch the bundle again"
             )
     return actual
+
+
+def read_manifest(folder: Path, digest: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return relative path -> {"sha256", "bytes"} of a bundle's files, which may be missing; raises TamperedError.
+
+    digest: the expected one of the manifest itself; None accepts any.
+    """
+    return _read(folder, digest)[1]
 
 
 def list_files(folder: Path) -> Iterator[str]:
@@ -66,6 +67,17 @@ def list_files(folder: Path) -> Iterator[str]:
 def canonical_json(content: Any) -> str:
     """Return the content as canonical JSON: equal content gives the same text."""
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read(folder: Path, digest: str | None) -> tuple[str, dict[str, dict[str, Any]]]:
+    path = folder / MANIFEST
+    if path.is_symlink() or not path.is_file():
+        raise TamperedError(f"{folder.name}: {MANIFEST} is missing; this is no bundle, or a half written one")
+    content = path.read_bytes()
+    actual = io.sha256_bytes(content)
+    if digest is not None and actual != digest:
+        raise TamperedError(f"{folder.name}/{MANIFEST}: expected digest {digest}, got {actual}; fetch the bundle again")
+    return actual, _parse_manifest(content, folder.name)
 
 
 def _parse_manifest(content: bytes, where: str) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from components.params import ReleaseParams
 from components.release import records
 from components.release.lock import exclusive_lock
 from components.release.manifest import check_files
+from components.release.object_store import ObjectStore
 from components.release.records import Version
 from components.release.runs import LOCK_S, MAX_TAG_LENGTH, Point, RunRecorder
 from components.settings import Settings
@@ -83,6 +84,12 @@ class MlflowConnection:
         """Return the folder of artifacts beside a local database; None: the server decides."""
         return (self.settings.home / "mlflow-artifacts").as_uri() if self._database() else None
 
+    def artifact_repository(self, uri: str) -> Any:
+        """Return MLflow's access to the files below a URI, local, on the server or in an object store."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(uri, tracking_uri=self.settings.tracking_uri)
+
     def is_empty(self) -> bool:
         """Return whether the registry is a local database that does not exist yet; reading does not create it."""
         path = self._database()
@@ -102,6 +109,7 @@ class Registry:
         self.name = release.name
         self.connection = MlflowConnection(settings)
         self.runs = RunRecorder(self.connection, settings, release.experiment, release.name)
+        self.objects = ObjectStore(self.connection, release.name)
 
     def prepare(self) -> None:
         """Open the registry, and make the local database where there is none; raises ReleaseError if unreachable."""
@@ -213,16 +221,18 @@ class Registry:
     def fetch(self, number: int, folder: Path) -> Path:
         """Return folder, holding the version's bundle, every byte checked; an intact bundle in it is not fetched again.
 
+        Large files that bundles beside it hold are hard links to theirs.
         Raises TamperedError naming the file when the registry's copy is not what was registered.
         """
         version = self.version(number)
         if _is_intact(folder, version.lineage.bundle_digest):
             return folder
         with io.temporary_folder(folder) as temporary:
-            with self.connection.translate_errors():
-                path = Path(self._client.download_artifacts(version.run_id, "bundle", str(temporary)))
+            digest = version.lineage.bundle_digest
             try:
-                check_files(path, version.lineage.bundle_digest)
+                with self.connection.translate_errors():
+                    path = self.objects.download(version.run_id, digest, temporary, folder.parent)
+                check_files(path, digest)
             except TamperedError as error:
                 raise TamperedError(f"version {number} of {self.name} in the registry: {error}") from None
             shutil.rmtree(folder, ignore_errors=True)
@@ -266,7 +276,7 @@ class Registry:
         return records.parse_version(row, dict(run.data.metrics))
 
     def _create(self, run_id: str, bundle: Path, lineage: Lineage, evaluation_digest: str) -> int:
-        self._client.log_artifacts(run_id, str(bundle), "bundle")
+        self.objects.upload(run_id, bundle)
         crash_point("register:bundle")
         source = f"{self._client.get_run(run_id).info.artifact_uri}/bundle"
         try:
