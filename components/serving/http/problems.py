@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
-from components.serving.inference.rules import RuleError
+from components.serving.inference.rule_parser import RuleError
 from components.serving.metrics import ServiceMetrics
 from components.serving.schemas import Problem
 from components.serving.storage.event_store import StoreError

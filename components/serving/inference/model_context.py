@@ -37,7 +37,7 @@ class ModelContext:
 
     def warm_up(self, histories: Iterable[Sequence[HistoryRow]]) -> None:
         """Load filter, search and model by using each, so that no request waits for it; raises what they raise."""
-        self.catalogue_filter.equal_mask("brand", "")
+        self.catalogue_filter.prepare()
         self.search.warm_up()
         for rows in histories:
             user = build_user(self.bundle, rows)

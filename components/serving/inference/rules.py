@@ -1,36 +1,35 @@
-"""Which products may be listed: business rules such as `price < 50 and brand != "X"`, filters, and MMR reranking.
-
-    fields      price, brand, category, language, title, item_id; a category matches itself and all below it
-    compare     ==  !=  <  <=  >  >=   and   in (…), not in (…)   and   "word" in title
-    join        and  or  not  ( )
-
-A product without a price matches no comparison of prices. The text of a rule is parsed, never executed.
-"""
+"""Which products may be listed: business rules and filters of a request as masks over the catalogue; MMR reranking."""
 
 from __future__ import annotations
 
-import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
-from components.serving.schemas import MAX_RULE_LENGTH, Filters
+from components.serving.inference.rule_parser import (
+    PRICE,
+    TEXTS,
+    Comparison,
+    Expression,
+    Junction,
+    Negation,
+    RuleError,
+    comparisons,
+    parse_rule,
+)
+from components.serving.schemas import Filters
 
-CACHED_MASKS = 256  # of rules, and as many of field values
-TEXTS = ("brand", "category", "language", "title", "item_id")
-COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge,
+CACHED_MASKS = 256  # of rules of one model
+MAX_COMPARISONS = 400  # in all rules of a request
+MAX_TEXT_SEARCHES = 40  # `"word" in title` in all rules of a request: each reads the field of every product
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
 }  # fmt: skip
-MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
-
-
-class RuleError(ValueError):
-    """The text is not a rule; the message gives position and reason for the rule's author."""
 
 
 class CatalogueFilter:
@@ -40,12 +39,12 @@ class CatalogueFilter:
         """index: item_id -> item_idx."""
         self.catalogue, self.index = catalogue, index
         self.rule_mask = lru_cache(maxsize=CACHED_MASKS)(self._rule_mask)  # requests repeat few rules
-        self.equal_mask = lru_cache(maxsize=CACHED_MASKS)(self._equal_mask)
 
     def allowed(self, filters: Filters, exclude: Iterable[str], out_of_stock: Iterable[str]) -> BoolArray | None:
         """Return which products may be listed, None for all of them; raises RuleError.
 
-        exclude, out_of_stock: item_ids; the latter count only where the filters ask for products in stock.
+        A product without a value matches no filter on it. exclude, out_of_stock: item_ids; the latter count only where
+        the filters ask for products in stock, and a product of unknown stock is in stock.
         """
         masks = [
             self.equal_mask(field, value)
@@ -54,16 +53,15 @@ class CatalogueFilter:
             )
             if value is not None
         ]  # fmt: skip
-        price = self.catalogue.price
-        if filters.min_price is not None:
-            masks.append(price >= filters.min_price)
-        if filters.max_price is not None:
-            masks.append(price <= filters.max_price)
+        for sign, bound in ((">=", filters.min_price), ("<=", filters.max_price)):
+            if bound is not None:
+                masks.append(self._compare_price(Comparison(PRICE, sign, numbers=(bound,))))  # type: ignore[arg-type]
+        check_cost(filters.rules)
         masks += [self.rule_mask(rule) for rule in filters.rules]
         names = [*exclude, *(out_of_stock if filters.in_stock else ())]
         excluded = [self.index[item_id] for item_id in names if item_id in self.index]
         if excluded:
-            others = np.ones(len(price), np.bool_)
+            others = np.ones(len(self.catalogue.price), np.bool_)
             others[excluded] = False
             masks.append(others)
         if not masks:
@@ -71,93 +69,112 @@ class CatalogueFilter:
         mask: BoolArray = np.logical_and.reduce(masks)
         return mask
 
+    def equal_mask(self, field: str, value: str) -> BoolArray:
+        """Return which products have this value; "": which have none."""
+        return self._evaluate(Comparison(field, "in", (value,) if value else (), accepts_missing=not value), True)
+
+    def prepare(self) -> None:
+        """Index the values of all fields, so that no request waits for it."""
+        for column in self._columns.values():
+            column.match(Comparison(column.name, "contains", ("",)))
+
     def _rule_mask(self, rule: str) -> BoolArray:
         """Return which products fulfil the rule; raises RuleError."""
-        if len(rule) > MAX_RULE_LENGTH:
-            raise RuleError(f"a rule has {MAX_RULE_LENGTH} characters or fewer, this one {len(rule)}")
-        try:
-            mask = self._evaluate(ast.parse(rule.strip(), mode="eval").body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, OverflowError) as error:
-            if isinstance(error, RuleError):
-                raise
-            at = f", at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-            raise RuleError(f'expected such as price < 50 and brand != "X"; this could not be read{at}') from None
+        mask = self._evaluate(parse_rule(rule), True)
         mask[0] = False
         mask.flags.writeable = False
         return mask
 
-    def _equal_mask(self, field: str, value: str) -> BoolArray:
-        """Return which products have this value."""
-        return self._matches(ast.Name(field, col_offset=0), lambda text: _is_equal(field, text, value))
+    def _evaluate(self, expression: Expression, wanted: bool) -> BoolArray:
+        """Return for which products the expression is `wanted`: True or False. It is neither where it is unknown."""
+        match expression:
+            case Negation(part):
+                return self._evaluate(part, not wanted)
+            case Junction(is_and, parts):  # an `and` is false where any part is; an `or` is false where all are
+                join = np.logical_and if is_and == wanted else np.logical_or
+                mask: BoolArray = join.reduce([self._evaluate(part, wanted) for part in parts])
+                return mask
+            case Comparison():
+                found, known = self._compare(expression), self._known[expression.field]
+                if wanted:
+                    return found | ~known if expression.accepts_missing else found & known
+                return ~found & known
 
-    def _evaluate(self, node: ast.expr) -> BoolArray:
-        if isinstance(node, ast.BoolOp):
-            join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-            mask: BoolArray = join.reduce([self._evaluate(part) for part in node.values])
-            return mask
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return ~self._evaluate(node.operand)
-        if isinstance(node, ast.Compare):
-            sides = [node.left, *node.comparators]
-            parts = [self._compare(*part) for part in zip(sides, node.ops, sides[1:], strict=False)]
-            both: BoolArray = np.logical_and.reduce(parts)
-            return both
-        raise RuleError(f"character {node.col_offset + 1}: expected a comparison, `and`, `or` or `not`")
+    def _compare(self, comparison: Comparison) -> BoolArray:
+        """Return which products match, for those with a value in the field."""
+        if comparison.field == PRICE:
+            return self._compare_price(comparison)
+        return self._columns[comparison.field].match(comparison)
 
-    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> BoolArray:
-        if isinstance(left, ast.Constant) and isinstance(right, ast.Name) and not isinstance(op, ast.In | ast.NotIn):
-            left, right, op = right, left, MIRRORED.get(type(op), type(op))()  # 50 > price
-        if isinstance(op, ast.In | ast.NotIn):
-            found = self._contains(left, right)
-            return ~found if isinstance(op, ast.NotIn) else found
-        compare = COMPARE.get(type(op))
-        if compare is None or not isinstance(left, ast.Name):
-            raise RuleError(f"character {left.col_offset + 1}: expected a field, then ==, !=, <, <=, >, >= or in")
-        value = _constant(right)
-        if left.id == "price":
-            if isinstance(value, str):
-                raise RuleError(f"character {right.col_offset + 1}: a price is compared with a number")
-            with np.errstate(invalid="ignore"):
-                found = compare(self.catalogue.price, value)
-            known: BoolArray = found & ~np.isnan(self.catalogue.price)
-            return known
-        if not isinstance(value, str):
-            raise RuleError(f'character {right.col_offset + 1}: {left.id} is compared with a text in "quotes"')
-        if not isinstance(op, ast.Eq | ast.NotEq):
-            raise RuleError(f"character {left.col_offset + 1}: texts are compared with ==, != or in")
-        same = self._matches(left, lambda text: _is_equal(left.id, text, value))
-        return ~same if isinstance(op, ast.NotEq) else same
-
-    def _contains(self, left: ast.expr, right: ast.expr) -> BoolArray:
-        if isinstance(left, ast.Constant) and isinstance(left.value, str) and isinstance(right, ast.Name):
-            word = left.value.casefold()
-            return self._matches(right, lambda text: word in text.casefold())
-        if isinstance(left, ast.Name) and isinstance(right, ast.Tuple | ast.List | ast.Constant):
-            values = [_constant(part) for part in (getattr(right, "elts", None) or [right])]
-            if left.id == "price":
-                return np.isin(self.catalogue.price, [v for v in values if not isinstance(v, str)])
-            named = [v for v in values if isinstance(v, str)]
-            return self._matches(left, lambda text: any(_is_equal(left.id, text, value) for value in named))
-        raise RuleError(f'character {left.col_offset + 1}: expected such as brand in ("A", "B"), or "word" in title')
-
-    def _matches(self, field: ast.Name, is_match: Callable[[str], bool]) -> BoolArray:
-        """Return which products' text in the field matches; each distinct text is tested once."""
-        codes = self._codes.get(field.id)
-        if codes is None:
-            raise RuleError(
-                f"character {field.col_offset + 1}: no field {field.id[:40]!r}; there are price, {', '.join(TEXTS)}"
-            )
-        values, code = codes
-        mask: BoolArray = np.fromiter((is_match(v) for v in values), np.bool_, len(values))[code]
-        return mask
+    def _compare_price(self, comparison: Comparison) -> BoolArray:
+        """Return which prices match; constants are rounded to 32 bits as prices are, so that 19.99 equals 19.99."""
+        price = self.catalogue.price
+        with np.errstate(invalid="ignore", over="ignore"):
+            constants = np.unique(np.array(comparison.numbers, np.float32))
+            if comparison.operator == "in":
+                at = np.searchsorted(constants, price).clip(max=len(constants) - 1)
+                found: BoolArray = constants[at] == price if len(constants) else np.zeros(len(price), np.bool_)
+            else:
+                found = COMPARE[comparison.operator](price, constants[0])
+        return found
 
     @cached_property
-    def _codes(self) -> dict[str, tuple[list[str], IntArray]]:
-        found = {}
-        for name in TEXTS:
-            values, code = np.unique(np.array(getattr(self.catalogue, name), dtype=object), return_inverse=True)
-            found[name] = (values.tolist(), code.astype(np.int32))
-        return found
+    def _columns(self) -> dict[str, _TextColumn]:
+        return {name: _TextColumn(name, getattr(self.catalogue, name)) for name in TEXTS}
+
+    @cached_property
+    def _known(self) -> dict[str, BoolArray]:
+        """Return field -> which products have a value in it."""
+        return {PRICE: ~np.isnan(self.catalogue.price)} | {n: column.known for n, column in self._columns.items()}
+
+
+class _TextColumn:
+    """A text field: its distinct values, sorted, and the number of each product's value among them."""
+
+    def __init__(self, name: str, texts: Sequence[str]) -> None:
+        values, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        self.name, self.values = name, values.tolist()
+        self.codes: IntArray = codes.astype(np.int32)
+        self.known: BoolArray = np.array([value != "" for value in self.values])[self.codes]
+
+    @cached_property
+    def lowered(self) -> Any:
+        """Return the values without case, as an Arrow array."""
+        import pyarrow as pa
+
+        return pa.array([value.casefold() for value in self.values], pa.large_string())
+
+    def match(self, comparison: Comparison) -> BoolArray:
+        """Return which products' text matches; equality looks values up, a search of a word reads each of them once."""
+        is_match = np.zeros(len(self.values), np.bool_)
+        if comparison.operator == "contains":
+            import pyarrow.compute as pc
+
+            is_match = pc.match_substring(self.lowered, comparison.texts[0]).to_numpy(zero_copy_only=False)
+        for text in comparison.texts if comparison.operator == "in" else ():
+            start = bisect_left(self.values, text)
+            if self.values[start : start + 1] == [text]:
+                is_match[start] = True
+            if self.name == "category":  # the values that begin with this one are neighbours
+                is_match[bisect_left(self.values, f"{text} > ") : bisect_left(self.values, f"{text} >!")] = True
+        mask: BoolArray = is_match[self.codes]
+        return mask
+
+
+def check_cost(rules: Sequence[str]) -> None:
+    """Raise RuleError for rules that take too long together, before any of them is evaluated."""
+    found = [comparison for rule in rules for comparison in comparisons(parse_rule(rule))]
+    n_searches = sum(comparison.operator == "contains" for comparison in found)
+    if len(found) > MAX_COMPARISONS:
+        raise RuleError(
+            f"expected at most {MAX_COMPARISONS} comparisons in all rules of a request, got {len(found)}; "
+            "write `brand in (…)` in place of many =="
+        )
+    if n_searches > MAX_TEXT_SEARCHES:
+        raise RuleError(
+            f'expected at most {MAX_TEXT_SEARCHES} searches such as "word" in title in all rules of a request, '
+            f"got {n_searches}; name the values with `in (…)`, or search for fewer words"
+        )
 
 
 def mmr_rerank(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int, diversity: float) -> IntArray:
@@ -179,20 +196,3 @@ def mmr_rerank(order: IntArray, scores: FloatArray, vectors: FloatArray, k: int,
         is_left[best] = False
         similarity = np.maximum(similarity, texts @ texts[best])
     return np.array(chosen, np.int32)
-
-
-def _is_equal(field: str, text: str, value: str) -> bool:
-    return text == value or (field == "category" and text.startswith(f"{value} > "))
-
-
-def _constant(node: ast.expr) -> str | float:
-    """Return the number or text that the node is; raises RuleError for anything else."""
-    sign = 1.0
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        sign, node = -1.0, node.operand
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str) and sign > 0:
-            return node.value
-        if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return sign * float(node.value)
-    raise RuleError(f'character {node.col_offset + 1}: expected a number or a text in "quotes"')
