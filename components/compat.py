@@ -57,6 +57,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "sentiment": {},  # sentiment.json
     "snapshot": {"counts/*/kept": "valid", "counts/*/later": "after_as_of"},  # snapshot.json
     "trial": {},  # a trial of the search over parameters
+    "unfinished": {},  # unfinished.json of a training
     "window": {},  # metadata of drift_reference.parquet
 }
 # kind of file -> path, in current names -> old value -> current value

@@ -226,6 +226,7 @@ class Evaluation(Record):
     test: dict[str, dict[str, float]]  # same; the serving champion is under the name "champion"
     slices: list[SliceRow]
     overfit_gap: dict[str, float]  # model -> validation minus test of the primary metric
+    unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped; then nothing is promoted
 
 
 class DriftVerdict(Record):

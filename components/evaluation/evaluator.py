@@ -26,6 +26,7 @@ from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
 from components.params import Params
 from components.times import to_iso
+from components.unfinished import Unfinished
 
 log = logging.getLogger(__name__)
 CHAMPION = "champion"
@@ -96,7 +97,13 @@ def measure(
     return measured
 
 
-def summarise(windows: Windows, measured: Measured, champion: ServingChampion | None, params: Params) -> Evaluation:
+def summarise(
+    windows: Windows,
+    measured: Measured,
+    champion: ServingChampion | None,
+    params: Params,
+    unfinished: Sequence[Unfinished] = (),
+) -> Evaluation:
     """Return evaluation.json; the challenger is the best candidate on validation; in a tie, the first named."""
     section, info = params.evaluation, windows.info
     challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
@@ -119,6 +126,7 @@ def summarise(windows: Windows, measured: Measured, champion: ServingChampion | 
         test=measured.test,
         slices=measured.slices,
         overfit_gap=gap,
+        unfinished=tuple(map(str, unfinished)),
     )
 
 

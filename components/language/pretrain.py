@@ -37,6 +37,7 @@ from components.language.text import is_chinese
 from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
 from components.params import LanguageParams, PretrainParams
 from components.reproducible import reproducible
+from components.unfinished import Unfinished
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
@@ -48,10 +49,11 @@ class Pretrained:
 
     metrics: dict[str, float]
     curves: dict[str, list[float]]
+    unfinished: Unfinished | None  # the mark of a run that language.pretrain.max_minutes stopped
 
 
 def pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: int, out: Path, work: Path) -> Pretrained:
-    """Write the adapted model to the folder `out`; a run resumed from the checkpoint in `work` gives the same bytes.
+    """Write the adapted model to the folder `out`; one that goes on from the checkpoint in `work` ends equal.
 
     Raises ContractError when the loss is not finite, or the device's memory is too small.
     """
@@ -79,7 +81,8 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
     metrics |= {"perplexity/before": progress.before, "perplexity/after": after, "steps": float(progress.step)}
     metrics |= {"head_is_new": float(backbone.head_is_new), "texts/held_out": float(len(corpus.held_out))}
     metrics |= {f"pairs/{kind}": float(len(rows)) for kind, rows in corpus.pairs.items()}
-    return Pretrained(metrics | {"texts": float(len(corpus.language))}, progress.curves)
+    metrics |= {"texts": float(len(corpus.language)), "unfinished": float(not progress.done)}
+    return Pretrained(metrics, progress.curves, None if progress.done else _mark(params, progress.step))
 
 
 class PretrainRun:
@@ -105,7 +108,7 @@ class PretrainRun:
         return {name: w for name, w in model.named_parameters() if w.requires_grad}
 
     def train(self, learned: dict[str, Tensor], work: Path, key: str) -> PretrainProgress:
-        """Run the remaining steps, with a checkpoint every checkpoint_every_steps."""
+        """Run the remaining steps, with a checkpoint every checkpoint_every_steps and at max_minutes."""
         params, started = self.params, time.monotonic()
         decay = (
             params.weight_decay if params.method == "full" else 0.0
@@ -120,15 +123,15 @@ class PretrainRun:
         for step in _with_progress(steps):
             self._step(step, learned, optimizer, progress)
             progress.step = step + 1
-            out_of_time = time.monotonic() - started > params.max_minutes * 60
-            if out_of_time:
-                log.warning("language.pretrain.max_minutes %g reached after step %d", params.max_minutes, step + 1)
-            progress.done = out_of_time or progress.step == params.max_steps
-            if progress.done or progress.step % params.checkpoint_every_steps == 0:
+            progress.done = progress.step == params.max_steps
+            late = not progress.done and time.monotonic() - started > params.max_minutes * 60
+            if progress.done or late or progress.step % params.checkpoint_every_steps == 0:
                 write_checkpoint(work, learned, optimizer, progress)
                 crash_point("pretrain:step")
-            if progress.done:
+            if late:
+                log.warning("%s", _mark(params, progress.step))
                 break
+        progress.done = progress.done or not len(steps)
         return progress
 
     def held_out_perplexity(self) -> float:
@@ -208,10 +211,19 @@ def _zero_before(gradient: Tensor, start: int) -> Tensor:
     return masked
 
 
-def _run_key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
-    digest = hashlib.sha256(
-        f"{Encoder(original, language).digest}{language.pretrain!r}{seed}{torch.__version__}".encode()
+def _mark(params: PretrainParams, step: int) -> Unfinished:
+    return Unfinished(
+        model="the language model",
+        limit="language.pretrain.max_minutes",
+        minutes=params.max_minutes,
+        step=step,
+        steps=params.max_steps,
     )
+
+
+def _run_key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
+    settings = language.pretrain.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # change no step
+    digest = hashlib.sha256(f"{Encoder(original, language).digest}{settings}{seed}{torch.__version__}".encode())
     for text in corpus.texts:
         digest.update(text.encode("utf-8", "replace") + b"\0")
     for rows in (corpus.language, corpus.held_out, *(corpus.pairs[k] for k in sorted(corpus.pairs))):

@@ -17,6 +17,7 @@ class TrainerParams(Section):
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     max_epochs: Count
+    max_steps: Count = Field(default=100_000, description="steps in all epochs, at most")
     patience: Count
     batch_size: Count
     learning_rate: LearningRate

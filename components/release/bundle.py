@@ -64,6 +64,7 @@ class BundleInfo(Record):
     encoder: EncoderInfo  # what made the item vectors; the folder encoder/ holds it where release.include_encoder
     profiles: ProfilesParams | None = None  # how profiles are computed from events; None: the bundle has none
     ann: AnnParams | None = None  # parameters of the ANN index in ann/; None: the bundle has none
+    unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ Answer = Literal["yes", "no", "unsure"]
 GAIN = "gain over "
 USERS = "users"
 UNSEEN = "champion has not seen the test window"
+FINISHED = "training was finished"
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Eviden
 
 
 def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contenders) -> None:
-    """Add checks on the history of both models: training on the test window, rollbacks, experiments on live users."""
+    """Add checks on the history of both models: how they were trained, rollbacks, experiments on live users."""
     challenger, champion = contenders.challenger, contenders.champion
+    ruling.add(_finished(evaluation), "unsure")
     if champion is not None:
         ruling.add(_unseen(evaluation), "unsure")
         if challenger.digest == champion.digest:
@@ -169,6 +171,11 @@ def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> 
         f"users; limit {limit:+.4f}: {found}"
     )
     return Check(name=f"{GAIN}{over}", passed=interval.low > limit, value=interval.low, limit=limit, why=why)
+
+
+def _finished(evaluation: Evaluation) -> Check:
+    why = "; ".join(evaluation.unfinished) or "no limit in minutes stopped it"
+    return _fact(FINISHED, not evaluation.unfinished, why)
 
 
 def _unseen(evaluation: Evaluation) -> Check:

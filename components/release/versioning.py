@@ -20,6 +20,7 @@ from components.io import sha256_file
 from components.release.digests import dvc_digest, file_md5
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
+from components.unfinished import read_unfinished
 
 __all__ = ["StageRun", "git", "is_changed", "is_dirty", "push", "read_data_version", "read_lineage", "remote_url"]
 __all__ += ["make_workspace", "reproduce_stage", "rerun_stage", "restore", "stage_order"]
@@ -59,14 +60,18 @@ def is_changed(root: Path, stage: str) -> bool:
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
     """Bring one stage up to date: skip it, restore its outputs from the cache and check them, or run it.
 
+    A training that a limit in minutes stopped goes on.
     Raises BusyError when another run holds DVC's lock, ReleaseError when the stage fails or runs out of time.
     """
     started = time.monotonic()
-    if not is_changed(root, stage):
+    changed = is_changed(root, stage)
+    if not changed and not _is_unfinished(root, stage):
         return StageRun(name=stage, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
     timing = root / "run/timings" / f"{stage}.json"
     timing.unlink(missing_ok=True)
-    _repro(root, stage, timeout_s, env or {}, ())
+    _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
+    if not timing.exists() and _is_unfinished(root, stage):  # an unfinished result came from the cache
+        _repro(root, stage, timeout_s, env or {}, ("--force",))
     if not timing.exists() and drop_damaged(root, stage):
         log.warning("stage %s: damaged files in the cache were removed; the stage runs", stage)
         _repro(root, stage, timeout_s, env or {}, ("--force",))
@@ -194,6 +199,13 @@ def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], fla
         )
     if outcome.code:
         raise _failure(stage, outcome)
+
+
+def _is_unfinished(root: Path, stage: str) -> bool:
+    if not (root / LOCK).exists():
+        return False
+    outs = _lock(root)["stages"].get(stage, {}).get("outs", [])
+    return bool(read_unfinished(root / out["path"] for out in outs))
 
 
 def _failure(stage: str, outcome: ProcessResult) -> Exception:

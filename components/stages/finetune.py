@@ -7,8 +7,9 @@ from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.stages.run import stage, write_curve, write_metrics
+from components.unfinished import mark_unfinished
 
-WORK = Path("run/finetune")  # checkpoints, from which a killed run resumes
+WORK = Path("run/finetune")  # checkpoints, from which a killed or stopped run goes on
 OUTS = ("models/sequence", "reports/finetune")
 
 
@@ -31,9 +32,14 @@ def main() -> None:
         model.save(Path("models/sequence"))
         for name, values in model.curves.items():
             write_curve(reports, name, values)
-        best = max(model.curves["validation/ndcg_at_10"])
-        write_metrics(reports, {"epochs": float(len(model.curves["train/loss"])), "validation/ndcg_at_10": best})
-    shutil.rmtree(WORK, ignore_errors=True)
+        mark_unfinished(Path("models/sequence"), model.unfinished)
+        epochs = model.curves.get("validation/ndcg_at_10", [])  # none where not even the first one was finished
+        best = {"validation/ndcg_at_10": max(epochs)} if epochs else {}
+        write_metrics(
+            reports, {"epochs": float(len(epochs)), "unfinished": float(model.unfinished is not None), **best}
+        )
+    if model.unfinished is None:
+        shutil.rmtree(WORK, ignore_errors=True)
 
 
 if __name__ == "__main__":

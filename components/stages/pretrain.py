@@ -19,9 +19,10 @@ from components.params import CompressParams, Params
 from components.recommenders.content import ContentRecommender
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
+from components.unfinished import mark_unfinished, read_unfinished
 
 log = logging.getLogger("pretrain")
-WORK = Path("run/pretrain")  # checkpoints, from which a killed run resumes
+WORK = Path("run/pretrain")  # checkpoints, from which a killed or stopped run goes on
 K = 10
 METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
 N_TIMED = 40  # texts that are encoded one by one to time an encoder
@@ -78,6 +79,7 @@ def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
     metrics |= {name: value for name, value in result.metrics.items() if not np.isnan(value)}
     for name, values in result.curves.items():
         write_curve(reports, name, values)
+    mark_unfinished(root / "models/language", result.unfinished)
     return choice, metrics | {"accepted": float(choice.accepted)}
 
 
@@ -170,7 +172,8 @@ def main() -> None:
             metrics |= compression
         write_metrics(Path("reports/pretrain"), metrics)
         log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
-    shutil.rmtree(WORK, ignore_errors=True)
+    if not read_unfinished([Path("models/language")]):
+        shutil.rmtree(WORK, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.profile import centred
 from components.recommenders.storage import Stored, write_model
 from components.reproducible import reproducible
+from components.unfinished import Unfinished
 
 SCORING_BATCH = 256  # users through the transformer at once
 VALIDATION_USERS = 2_000  # at most, in the validation after each epoch; the stage `evaluate` takes all
@@ -41,12 +42,14 @@ class SequenceRecommender(BaseRecommender):
     def __init__(self, params: SequenceParams, trainer: TrainerParams, seed: int, exclude_seen: bool) -> None:
         """Set `work` to a folder for checkpoints to resume a killed training from, and `board` to one for TensorBoard.
 
+        After `fit`, `unfinished` tells whether trainer.max_minutes stopped it; without `work` that is an error.
         `after_epoch` is called with the validation NDCG after each epoch; an exception from it ends the training.
         """
         self.params, self.trainer, self.seed, self.exclude_seen = params, trainer, seed, exclude_seen
         self.work: Path | None = None
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
+        self.unfinished: Unfinished | None = None
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
@@ -59,7 +62,8 @@ class SequenceRecommender(BaseRecommender):
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
         """Train on known users' histories; early stopping by NDCG on `users`.
 
-        Raises ContractError when the catalogue has no embeddings, or no known user has an event.
+        Raises ContractError when the catalogue has no embeddings, no known user has an event, or trainer.max_minutes
+        is reached where no checkpoint is kept.
         """
         from components.recommenders.sequence.training import train
 
@@ -97,7 +101,10 @@ class SequenceRecommender(BaseRecommender):
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
             key = self._key(interactions, items, codes, checked)
-            self.curves = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
+            run = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
+        self.curves, self.unfinished = run
+        if self.unfinished is not None and self.work is None:
+            raise ContractError(f"sequence: {self.unfinished}, or lower trainer.max_epochs")
         self._use(net)
         return self
 
@@ -159,9 +166,8 @@ class SequenceRecommender(BaseRecommender):
 
     def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], checked: Users) -> str:
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
-        digest = hashlib.sha256(
-            f"{self.params!r}{self.trainer!r}{self.seed}{self.exclude_seen}{torch.__version__}".encode()
-        )
+        trainer = self.trainer.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # they change no step
+        digest = hashlib.sha256(f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}".encode())
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
         arrays += [
             getattr(r, c) for r in (checked.history, checked.ground_truth) for c in ("offsets", "item_idx", "event")

@@ -32,6 +32,7 @@ from components.recommenders.sequence.checkpoint import (
     write_state,
 )
 from components.recommenders.sequence.model import Net
+from components.unfinished import Unfinished
 
 log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
@@ -71,7 +72,8 @@ class TrainingLoop(lightning.Callback):
         self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
         self.progress = TrainingProgress(key)
         self.started = time.monotonic()
-        self.steps = 0  # of all epochs; set once the number of processes is known
+        self.late = False  # the limit of minutes is reached
+        self.steps = 0  # of the whole run, at most; set once the number of processes is known
 
     def lr_multiplier(self, step: int) -> float:
         """Return the factor of the learning rate: linear warm-up over warmup_share of all steps, then a cosine."""
@@ -85,29 +87,31 @@ class TrainingLoop(lightning.Callback):
         self.progress = read_state(self.folder, self.progress.key, pl_module.net, trainer.optimizers[0])
         self.loader.rank, self.loader.world = trainer.global_rank, trainer.world_size
         self.loader.epoch, self.loader.skip = self.progress.epoch, self.progress.batch
-        self.steps = sum(map(self.loader.steps, range(self.params.max_epochs)))
+        self.steps = min(sum(map(self.loader.steps, range(self.params.max_epochs))), self.params.max_steps)
         if self.progress.step:
             log.info("resumed in epoch %d at step %d", self.progress.epoch + 1, self.progress.step)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count; write a checkpoint every checkpoint_every_steps and on SIGTERM; stop at the wall-clock bound."""
+        """Count; write a checkpoint every checkpoint_every_steps, on SIGTERM and at the limit of minutes."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
         now.loss_sum += float(outputs["loss"].detach())
         pl_module.log("train/loss", outputs["loss"], prog_bar=True)
+        late = time.monotonic() - self.started > self.params.max_minutes * 60
+        self.late = trainer.strategy.reduce_boolean_decision(late, all=False)  # all processes stop together
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
-        if due and now.batch < self.loader.steps(now.epoch):  # after the last batch `on_train_epoch_end` writes one
+        if (due or self.late) and not self._epoch_is_over():  # after the last batch `on_train_epoch_end` writes one
             self._write_checkpoint(trainer, pl_module)
         if due:
             crash_point("finetune:step")
-        late = time.monotonic() - self.started > self.params.max_minutes * 60
-        if trainer.strategy.reduce_boolean_decision(late, all=False):  # all processes stop together
-            log.warning("reached trainer.max_minutes %g after step %d", self.params.max_minutes, now.step)
-            now.done = trainer.should_stop = True
+        if self.late or now.step >= self.steps:
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Validate; write the best weights; decide on early stopping."""
+        """Validate; write the best weights; decide on early stopping. An epoch that is not over is left for later."""
         now = self.progress
+        if not self._epoch_is_over():
+            return
         value, loss = self.validate(pl_module.net), now.loss_sum / max(1, now.batch)
         for name, number in (("train/loss", loss), ("validation/ndcg_at_10", value)):
             now.curves.setdefault(name, []).append(number)
@@ -121,17 +125,34 @@ class TrainingLoop(lightning.Callback):
         self._log_to_board(trainer, pl_module, value, loss)
         log.info("epoch %d: loss %.4f, validation NDCG@10 %.4f, best %.4f", now.epoch + 1, loss, value, now.best)
         now.epoch, now.batch, now.loss_sum = now.epoch + 1, 0, 0.0
-        now.done = now.done or now.epoch >= self.params.max_epochs or now.since_best >= self.params.patience
+        now.done = (
+            now.epoch >= self.params.max_epochs or now.step >= self.steps or now.since_best >= self.params.patience
+        )
         self.loader.epoch, self.loader.skip = now.epoch, 0
         self._write_checkpoint(trainer, pl_module)
         crash_point("finetune:epoch")
-        trainer.should_stop = now.done
+        trainer.should_stop = now.done or self.late
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Load the weights of the best epoch, in every process before any of them exits."""
-        if self.progress.done:
+        if (self.progress.done or self.late) and self.progress.curves:  # without curves, no epoch is over
             read_best(self.folder, pl_module.net)
         trainer.strategy.barrier()
+
+    def unfinished(self) -> Unfinished | None:
+        """Return the mark of a run that trainer.max_minutes stopped before its end."""
+        if not self.late or self.progress.done:
+            return None
+        return Unfinished(
+            model="the sequence model",
+            limit="trainer.max_minutes",
+            minutes=self.params.max_minutes,
+            step=self.progress.step,
+            steps=self.steps,
+        )
+
+    def _epoch_is_over(self) -> bool:
+        return self.progress.batch >= self.loader.steps(self.progress.epoch) or self.progress.step >= self.steps
 
     def _write_checkpoint(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
@@ -156,18 +177,20 @@ def train(
     folder: Path,
     key: str,
     board: Path | None,
-) -> dict[str, list[float]]:
-    """Train `net` in place to its best epoch; return the curves. A killed run resumes from its checkpoint in `folder`.
+) -> tuple[dict[str, list[float]], Unfinished | None]:
+    """Train `net` in place to its best epoch so far; return the curves, and a mark if trainer.max_minutes stopped it.
 
+    A run that was killed or stopped goes on from its checkpoint in `folder`, to the same end as one without a break.
     With several devices this runs in as many processes; the first one writes, and all end with the same net.
     Raises ContractError when training was interrupted (after SIGTERM Lightning alone would exit with 0).
     """
     earlier = read_progress(folder, key)
     if earlier is not None and earlier.done:
         read_best(folder, net)
-        return earlier.curves
+        return earlier.curves, None
     run = TrainingLoop(folder, key, params, loader, validate)
-    trainer = _trainer(params, board, run)
+    left = run.loader.steps(earlier.epoch) - earlier.batch if earlier else run.loader.steps(0)  # in the first epoch
+    trainer = _trainer(params, board, run, min(10, left))
     try:
         with warnings.catch_warnings():  # raised by Lightning 2.6 on torch 2.13
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
@@ -178,13 +201,16 @@ def train(
         raise ContractError(
             f"training ran out of memory; lower trainer.batch_size {params.batch_size} ({error})"
         ) from None
-    if not run.progress.done:
+    unfinished = run.unfinished()
+    if unfinished is not None:
+        log.warning("%s", unfinished)
+    elif not run.progress.done:
         raise ContractError(f"training was stopped at step {run.progress.step} before it was done; run again to resume")
-    return run.progress.curves
+    return run.progress.curves, unfinished
 
 
-def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop) -> lightning.Trainer:
-    """Return Lightning's trainer; raises ContractError for a device that this machine does not have."""
+def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop, log_every: int) -> lightning.Trainer:
+    """Return Lightning's trainer, which logs every log_every steps; raises ContractError for an absent device."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(
         logging.WARNING
     )  # hides notes on devices, and tips
@@ -201,7 +227,7 @@ def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop) -> li
         gradient_clip_val=params.gradient_clip,
         callbacks=[run],
         logger=TensorBoardLogger(board, name="", version="") if board else False,
-        log_every_n_steps=min(10, run.loader.steps(0)),
+        log_every_n_steps=log_every,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -93,10 +93,19 @@ def test_another_corpus_or_parameter_does_not_resume_the_old_run(tmp_path: Path)
     assert run(tmp_path, "pretrain.max_steps=3").metrics["steps"] == 3
 
 
-def test_max_minutes_ends_the_run(tmp_path: Path) -> None:
-    result = run(tmp_path, "pretrain.max_steps=100000", "pretrain.max_minutes=0.00001")
-    assert result.metrics["steps"] == 1
-    assert (tmp_path / "out/model.safetensors").exists()
+def test_a_run_that_max_minutes_stops_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    straight = run(tmp_path, "pretrain.max_steps=4", name="straight")
+    assert straight.unfinished is None
+    slow = ("pretrain.max_steps=4", "pretrain.max_minutes=0.00001")  # stops after each step
+    for step in (1, 2, 3):
+        stopped = run(tmp_path, *slow, original=tmp_path / "original", name="slow")
+        assert stopped.unfinished is not None
+        assert (stopped.metrics["steps"], stopped.unfinished.step, stopped.metrics["unfinished"]) == (step, step, 1)
+        assert (tmp_path / "slow/model.safetensors").exists()
+    last = run(tmp_path, "pretrain.max_steps=4", original=tmp_path / "original", name="slow")  # with another limit
+    assert last.unfinished is None
+    assert digests(tmp_path / "slow") == digests(tmp_path / "straight")
+    assert last.curves == straight.curves
 
 
 def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:

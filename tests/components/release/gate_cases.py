@@ -205,6 +205,15 @@ def champion_saw_test(case: Case) -> None:
     case.changes = {"champion_saw_test": True}
 
 
+def training_unfinished(case: Case) -> None:
+    case.changes = {"unfinished": ["trainer.max_minutes 9 stopped the sequence model after step 8 of at most 20"]}
+
+
+def first_with_training_unfinished(case: Case) -> None:
+    first(case)
+    training_unfinished(case)
+
+
 def nothing_serves(case: Case) -> None:
     case.without_champion()
 

@@ -95,6 +95,17 @@ def test_an_earlier_result_comes_from_the_cache(repo: Path) -> None:
     assert outputs(repo) == before
 
 
+def test_an_unfinished_training_goes_on_in_the_next_run(repo: Path) -> None:
+    (repo / "make.py").write_text((repo / "make.py").read_text() + "# changed\n")  # all stages run
+    stopped = [s for s in STAGES if reproduce_stage(repo, s, 60, {"UNFINISHED": "1"}).ran]
+    assert stopped == list(STAGES)
+    assert run_all(repo, {"UNFINISHED": "1"}) == ["split"]  # nothing has changed; it is still unfinished
+    shutil.rmtree(repo / "data/split")  # DVC has an unfinished result for these inputs in its cache
+    assert run_all(repo) == ["split"]
+    assert [p.name for p in (repo / "data/split").iterdir()] == ["rows.txt"]
+    assert run_all(repo) == []
+
+
 def test_a_damaged_cache_object_is_found_and_rebuilt(repo: Path) -> None:
     """DVC alone would check out the wrong bytes, exit 0, and report the stage as unchanged."""
     before = outputs(repo)

@@ -25,6 +25,9 @@ if stage == "ingest":
     write("data/snapshot/a.txt", "rows " + str(params["rows"])); write("data/snapshot/month=1/b.txt", "more")
 elif stage == "split":
     write("data/split/rows.txt", open("data/snapshot/a.txt").read().upper())
+    if "UNFINISHED" in os.environ:
+        mark = {"model": "split", "limit": "limit", "minutes": 1, "step": 1, "steps": 2}
+        write("data/split/unfinished.json", json.dumps(mark))
 elif stage == "evaluate":
     text = open("data/split/rows.txt").read()
     champion = open("champion/champion.json").read()

@@ -16,6 +16,7 @@ from components.params import Params
 from components.recommenders import factory as library
 from components.release import bundle
 from components.stages import evaluate as stage
+from components.unfinished import Unfinished, mark_unfinished
 from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
 
 MODELS = {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}
@@ -80,6 +81,15 @@ def test_first_run_without_a_champion(checkout: Path, params: Params) -> None:
     assert set(metrics) >= {"validation/als/mrr_at_2", "overfit_gap/als", "gain/als", "gain_high/als"}
     assert b"<b>five</b>" not in written["report.html"]
     assert "@" not in "".join(metrics)
+
+
+def test_a_training_that_a_limit_in_minutes_stopped_is_named(checkout: Path, params: Params) -> None:
+    mark = Unfinished(model="the sequence model", limit="trainer.max_minutes", minutes=9, step=8, steps=20)
+    (checkout / "models/sequence").mkdir(parents=True, exist_ok=True)
+    mark_unfinished(checkout / "models/sequence", mark)
+    assert stage.evaluate(checkout, params).unfinished == (str(mark),)
+    page = (checkout / "reports/evaluate/report.html").read_text()
+    assert "trainer.max_minutes 9 stopped the sequence model after step 8 of at most 20" in page
 
 
 def test_two_runs_give_the_same_bytes(checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:

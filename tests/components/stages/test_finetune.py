@@ -168,3 +168,20 @@ def test_two_processes_train_one_model(world: World, tmp_path: Path) -> None:
     model = load_model(folder / "models/sequence")
     assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
     assert json.loads((folder / "reports/finetune/metrics.json").read_text())["epochs"] == 4
+
+
+def test_a_stopped_training_is_marked_and_the_next_run_ends_with_the_same_model(
+    straight: dict[str, bytes], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace(tmp_path / "slow", world, "trainer.max_minutes=0.0000001")
+    monkeypatch.chdir(folder)
+    finetune.main()
+    mark = json.loads((folder / "models/sequence/unfinished.json").read_bytes())
+    assert (mark["limit"], mark["step"]) == ("trainer.max_minutes", 1)
+    assert json.loads((folder / "reports/finetune/metrics.json").read_bytes())["unfinished"] == 1
+    load_model(folder / "models/sequence")
+    params = load(CHECKOUT / "params.yaml", overrides=SMALL)  # with the usual limit
+    (folder / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    finetune.main()
+    assert outs(folder) == straight
+    assert not (folder / "run/finetune").exists()

@@ -30,6 +30,7 @@ from components.serving.inference.rules import CatalogueFilter
 from components.serving.inference.search_service import SearchService
 from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
+from components.unfinished import Unfinished, mark_unfinished
 from tests.components.language.tiny import tiny_bert
 from tests.components.release.support import write_items
 from tests.support import checkerboard
@@ -145,6 +146,15 @@ def test_the_bytes_do_not_depend_on_the_champion(evaluated: Callable[..., Path],
     champion = ChampionRef(version=7, digest="c" * 64, model="als")
     first, second = evaluated("a"), evaluated("b", champion=champion)
     assert package(first, params) == package(second, params)
+
+
+def test_a_training_that_a_limit_in_minutes_stopped_is_named(evaluated: Callable[..., Path], params: Params) -> None:
+    root = evaluated("a")
+    mark = Unfinished(model="the language model", limit="language.pretrain.max_minutes", minutes=9, step=8, steps=20)
+    (root / "models/language").mkdir(exist_ok=True)
+    mark_unfinished(root / "models/language", mark)
+    package(root, params)
+    assert open_bundle(root / "bundle").info.unfinished == (str(mark),)
 
 
 def test_the_encoder_is_included_on_request(evaluated: Callable[..., Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import Params, TrainerParams
 from components.recommenders.sequence.batching import SequenceLoader, training_sequences
-from components.recommenders.sequence.checkpoint import read_progress
+from components.recommenders.sequence.checkpoint import read_best, read_progress
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.training import TrainingLoop, Validate, train
 
@@ -45,7 +45,9 @@ class Case:
         return self.seen / 100
 
     def train(self, validate: Validate | None = None, key: str = "k", board: Path | None = None) -> dict[str, list]:
-        return train(self.net, self.loader, validate or self.rising, self.knobs, 5, self.folder, key, board)
+        curves, mark = train(self.net, self.loader, validate or self.rising, self.knobs, 5, self.folder, key, board)
+        assert mark is None
+        return curves
 
     def weights(self) -> torch.Tensor:
         return torch.cat([p.detach().flatten() for p in self.net.parameters()])
@@ -168,12 +170,44 @@ def test_sigterm_is_an_error_and_the_next_run_resumes(case: Case, twin: Case) ->
     assert torch.equal(twin.weights(), case.weights())
 
 
-def test_a_run_that_reaches_max_minutes_ends_as_done(case: Case) -> None:
-    case.knobs = case.knobs.model_copy(update={"max_minutes": 1e-9})
-    assert len(case.train()["train/loss"]) == 1
+def test_a_run_that_reaches_max_minutes_goes_on_to_the_same_end(case: Case, twin: Case) -> None:
+    straight = case.train()
+    twin.knobs = twin.knobs.model_copy(update={"max_minutes": 1e-9})
+    stops = []
+    for _ in range(100):  # every call stops after one step
+        curves, mark = train(twin.net, twin.loader, twin.rising, twin.knobs, 5, twin.folder, "k", None)
+        if mark is None:
+            break
+        stops.append(mark.step)
+        left = read_progress(twin.folder, "k")
+        assert left is not None
+        assert (left.done, left.step) == (False, mark.step)
+    last = case.loader.steps(0) * 3
+    assert stops == list(range(1, last))
+    assert curves == straight
+    assert torch.equal(twin.weights(), case.weights())
+
+
+def test_a_stopped_run_has_the_weights_of_its_best_epoch(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0] * (case.loader.steps(0) + 2) + [1e9] * 100)  # the second epoch is stopped in its second step
+    monkeypatch.setattr("components.recommenders.sequence.training.time.monotonic", lambda: next(clock))
+    _, mark = train(case.net, case.loader, case.rising, case.knobs, 5, case.folder, "k", None)
+    assert mark is not None
+    assert mark.step == case.loader.steps(0) + 2
+    assert str(mark).startswith("trainer.max_minutes 90 stopped the sequence model after step")
+    weights = case.weights()
+    read_best(case.folder, case.net)
+    assert torch.equal(weights, case.weights())
+
+
+def test_max_steps_ends_the_run_in_the_middle_of_an_epoch(case: Case) -> None:
+    case.knobs = case.knobs.model_copy(update={"max_steps": case.loader.steps(0) + 1})
+    curves, mark = train(case.net, case.loader, case.rising, case.knobs, 5, case.folder, "k", None)
+    assert mark is None
+    assert len(curves["train/loss"]) == 2
     left = read_progress(case.folder, "k")
     assert left is not None
-    assert (left.done, left.step) == (True, 1)
+    assert (left.done, left.step) == (True, case.loader.steps(0) + 1)
 
 
 def test_the_learning_rate_rises_then_falls(case: Case) -> None:
