@@ -1,8 +1,14 @@
 """The few exception types. Every message says what was expected, what was found, where, and what to do."""
 
+from components.redact import redact
+
 
 class CarouselError(Exception):
-    """An error that the user can act on; the command line prints it and exits 1."""
+    """An error that the user can act on; the command line prints it and exits 1. Its message holds no secret."""
+
+    def __init__(self, *args: object) -> None:
+        """args: texts are redacted, so that the message may quote an address or another program."""
+        super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ContractError(CarouselError):

@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 log = logging.getLogger(__name__)
@@ -17,9 +18,10 @@ class Settings(BaseSettings):
 
     home: Path = Path(".carousel")  # registry, DVC remote, caches, locks, workspaces; shops/NAME: ledger
     data_root: Path | None = None  # base of relative source paths; empty: the checkout
-    tracking_uri: str = ""  # MLflow; empty: SQLite under home
+    tracking_uri: str = Field(default="", repr=False)  # MLflow; empty: SQLite under home
     mlflow_url: str = "http://127.0.0.1:5000"  # address of MLflow's pages, for links on run pages
-    service_url: str = ""  # such as http://shop:8000; a promotion waits until it serves the version; empty: no wait
+    # such as http://shop:8000; a promotion waits until it serves the version; empty: no wait
+    service_url: str = Field(default="", repr=False)
     admin_token: SecretStr | None = None  # for the service's admin routes; None: they are disabled
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
@@ -31,6 +33,13 @@ class Settings(BaseSettings):
         home = (root / self.home).resolve()
         uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
         return self.model_copy(update={"home": home, "tracking_uri": uri})
+
+    @field_validator("mlflow_url")
+    @classmethod
+    def without_password(cls, url: str) -> str:
+        """Return the address without user and password: links are stored, and a browser asks for them."""
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     @model_validator(mode="after")
     def warn_of_deprecated_names(self) -> Self:

@@ -6,9 +6,9 @@ import json
 import logging
 import re
 import sys
-import traceback
 from typing import Any
 
+from components import redact
 from components.errors import CarouselError
 
 QUIET = ("httpx", "httpcore", "alembic", "mlflow", "dvc", "dvc_data", "fontTools", "matplotlib", "prefect", "fsspec")
@@ -30,7 +30,8 @@ class Lines(logging.Filter):
 
 
 def start_log() -> None:
-    """Send the log to standard error, one plain line each."""
+    """Send the log to standard error, one plain line each, without secrets."""
+    redact.install()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     handler.addFilter(Lines())
@@ -45,8 +46,8 @@ def fault(error: Exception, as_json: bool) -> None:
     """Print one message for an error; a traceback too where it is not a CarouselError."""
     known = isinstance(error, CarouselError)
     if not known:
-        traceback.print_exception(error, file=sys.stderr)
-    text = str(error) if known else f"{type(error).__name__}: {error}"
+        sys.stderr.write(redact.format_exception(error))
+    text = str(error) if known else redact.redact(f"{type(error).__name__}: {error}")
     if as_json:
         write(json.dumps({"error": text, "kind": type(error).__name__}, ensure_ascii=False))
     else:

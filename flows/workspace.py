@@ -6,11 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components import params
+from components import params, redact
 from components.recommenders.factory import check_names
 from components.release import versioning
 from components.release.lock import exclusive_lock
@@ -34,7 +34,7 @@ class Workspace:
     params: params.Params
     overlays: list[Path]
     overrides: list[str]
-    env: dict[str, str]  # overlays, overrides and home, for the stages
+    env: dict[str, str] = field(repr=False)  # overlays, overrides and home, for the stages
     deployed: bool
     tuned: tuple[str, ...] = ()  # origin of tuned values, which are in `overlays` already
 
@@ -60,6 +60,7 @@ def open_workspace(
     Tuned values of the shop override the overlays and are overridden by `overrides`, unless `untuned`.
     as_of: of a real shop defaults to `scheduled`, the start of a deployed run; of the simulated shop to params.yaml.
     """
+    redact.install()
     source = Path.cwd()
     settings = Settings().resolved(source)
     paths = [(source / p).resolve() for p in [*_inherited(settings.params, ":"), *overlays]]

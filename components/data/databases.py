@@ -12,6 +12,7 @@ from components.data.lines import File
 from components.data.sql import quote_text
 from components.errors import ContractError
 from components.params import SourceParams
+from components.redact import redact, remember
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,7 +61,7 @@ def _attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, ta
             connection.execute(f"LOAD {source.type}")
         connection.execute(f"ATTACH {quote_text(target)} AS {alias} (TYPE {source.type}, READ_ONLY)")
     except duckdb.Error as error:
-        reason = str(error).replace(target, source.attach or "").splitlines()[0]  # the target may hold a password
+        reason = redact(str(error).replace(target, source.attach or "")).splitlines()[0]
         hint = ""
         if source.type != "duckdb" and "extension" in reason.lower():
             hint = (
@@ -112,6 +113,9 @@ def _expand_environment(text: str) -> str:
             raise ContractError(
                 f"data.sources: the environment variable {match[1]} is not set, `attach` needs it; set it"
             )
-        return os.environ[match[1]]
+        found = os.environ[match[1]]
+        if not Path(found).exists():
+            remember(found)
+        return found
 
     return re.sub(r"\$\{(\w+)\}", value, text)

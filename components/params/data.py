@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from components.contracts import EVENTS, TABLES
 from components.params.base import Count, EventName, Positive, Section, Share, Size
+from components.redact import holds_literal_secret
 
 
 class SourceParams(Section):
@@ -29,6 +30,8 @@ class SourceParams(Section):
             raise ValueError("a source has either `path`, or `attach` with `type` and `query`")
         if self.attach is not None and (self.type is None or self.query is None):
             raise ValueError("`attach` needs `type` and `query` beside it")
+        if holds_literal_secret(self.attach or ""):
+            raise ValueError("`attach` holds a password: set a variable of the environment to it, and write ${NAME}")
         return self
 
 

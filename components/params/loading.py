@@ -13,6 +13,7 @@ from components.params.base import Section
 from components.params.data import SourceParams
 from components.params.renamed import RENAMED
 from components.params.root import Params
+from components.redact import redact
 
 Tree = dict[str, Any]
 _REPLACED_WHOLE = {"sources", "weights", "space", "custom"}  # dictionaries that an overlay replaces as one value
@@ -60,7 +61,8 @@ def check(tree: Tree, where: str) -> Params:
         return Params.model_validate(tree)
     except ValidationError as error:
         rows = [
-            f"  {'.'.join(map(str, e['loc']))}: {_message(e, tree)} (got {e['input']!r:.80})" for e in error.errors()
+            f"  {'.'.join(map(str, e['loc']))}: {_message(e, tree)} (got {redact(repr(e['input'])):.80})"
+            for e in error.errors()
         ]
         raise ParamsError(f"{where}: {len(rows)} wrong value(s)\n" + "\n".join(rows)) from None
 

@@ -16,6 +16,7 @@ from components.data import sources
 from components.errors import CarouselError
 from components.params import Params
 from components.recommenders.factory import check_names
+from components.redact import redact
 from components.settings import Settings
 
 NEEDED_DISK_GIB = 5
@@ -149,7 +150,7 @@ def _remote(root: Path) -> str:
 
     url = remote_url(root)
     if "://" in url:
-        return f"{url} (not contacted)"
+        return f"{redact(url)} (not contacted)"
     folder = _existing(Path(url))
     if not os.access(folder, os.W_OK):
         raise CarouselError(f"{folder} is not writable")

@@ -18,6 +18,7 @@ from components.contracts import ChampionRef, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
+from components.redact import redact
 from components.release import records
 from components.release.lock import exclusive_lock
 from components.release.manifest import check_files
@@ -57,7 +58,12 @@ class MlflowConnection:
         utils.MAX_RETRY_COUNT = 3  # no setting for it; the default of ten takes 100 s without a message
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
         uri = self.settings.tracking_uri
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        try:
+            return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        except (ValueError, ImportError) as error:  # not an address, or the database's driver is not installed
+            raise ReleaseError(
+                f"registry at {uri}: MLflow cannot open it ({redact(str(error))}); correct CAROUSEL_TRACKING_URI"
+            ) from None
 
     @contextmanager
     def translate_errors(self) -> Iterator[type[Any]]:
@@ -68,8 +74,8 @@ class MlflowConnection:
         try:
             yield MlflowException
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            where = self.settings.tracking_uri.split("@")[-1]  # without a password
-            first = str(error).strip().splitlines()[0][:300]
+            first = next(iter(redact(str(error)).strip().splitlines()), "")[:300]  # redacted before it is cut
+            where = self.settings.tracking_uri
             raise ReleaseError(f"registry at {where}: {type(error).__name__}: {first}; nothing was promoted") from error
 
     def log_batch(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from components.contracts import Recommender, Users
 from components.errors import ReleaseError
 from components.ragged import Ragged
+from components.redact import redact
 from components.release.bundle import Bundle
 
 LIST_LENGTH = 10
@@ -59,7 +60,7 @@ def wait_until_serving(url: str, version: int) -> str:
     if not url:
         return "live service not asked: CAROUSEL_SERVICE_URL is not set"
     if urlsplit(url).scheme not in ("http", "https"):
-        return f"live service not asked: CAROUSEL_SERVICE_URL {url!r} is not an http address"
+        return f"live service not asked: CAROUSEL_SERVICE_URL {redact(url)!r} is not an http address"
     deadline = time.monotonic() + WAIT_S
     while True:
         served = _served_version(f"{url.rstrip('/')}/readyz")
@@ -75,4 +76,4 @@ def _served_version(url: str) -> object:
         with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310  the scheme is checked above
             return json.loads(reply.read(65_536)).get("version")
     except (OSError, ValueError, AttributeError) as error:
-        return f"no answer ({error})"
+        return f"no answer ({redact(str(error))})"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from components import params
+from components import params, redact
 from components.data.sources import fingerprint
 from components.errors import CarouselError
 from components.faults import crash_point
@@ -39,6 +39,7 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
 
 def main() -> None:
     """Resolve in the current folder: the environment's overlays, the shop's tuned values, overrides, in that order."""
+    redact.install()
     crash_point("resolve:before")
     settings = Settings()
     overlays, overrides = [Path(p) for p in settings.params.split(":") if p], settings.overrides.splitlines()

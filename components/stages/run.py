@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components import params
+from components import params, redact
 from components.errors import CarouselError
 from components.faults import crash_point
 
@@ -25,6 +25,7 @@ def stage(name: str, *outs: str, check_leaks: bool = False) -> Iterator[params.P
     run/timings/<name>.json: the stage's own work, without the start of the interpreter and DVC.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    redact.install()
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns about each index that it writes
     crash_point(f"{name}:before")
     started = time.perf_counter()

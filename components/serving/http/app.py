@@ -14,6 +14,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from components import redact
 from components.errors import ParamsError
 from components.params import Params
 from components.serving.http import problems
@@ -85,6 +86,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
 
     from components.release.registry import Registry
 
+    redact.install()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
     threadpool_limits(1)  # requests run in parallel, one core each
     registry = Registry(settings, params.release)
@@ -108,6 +110,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
 
     from components.serving.http.protocol import BoundedProtocol
 
+    redact.install()
     serving = params.serving
     _prepare_store(settings, params, snapshot)
     loop = choose_loop()

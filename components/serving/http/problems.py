@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from components.redact import redact
 from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
 from components.serving.inference.rule_parser import RuleError
 from components.serving.metrics import ServiceMetrics
@@ -57,7 +58,7 @@ def problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
+        detail=redact(detail),
         request_id=request_id,
         errors=list(errors),
     )

@@ -21,3 +21,13 @@ import pytest
 )
 def test_a_wrong_value_is_refused_by_name(refusal: Callable[[str], str], override: str, named: str) -> None:
     assert named in refusal(override)
+
+
+@pytest.mark.parametrize("attach", ["postgresql://ann:Tr0ub4dor@db/shop", "host=db user=ann password=Tr0ub4dor"])
+def test_a_password_that_is_written_out_is_refused_and_not_repeated(refusal: Callable[[str], str], attach: str) -> None:
+    database = f"{{attach: '{attach}', type: postgres, query: SELECT 1}}"
+    message = refusal(f"data.sources={{products: [{database}], events: [{{path: e.csv}}]}}")
+    assert "write ${NAME}" in message
+    assert "Tr0ub4dor" not in message
+    variable = attach.replace("Tr0ub4dor", "${SHOP_PASSWORD}")
+    assert "write ${NAME}" not in refusal(f"data.sources={{products: [{{attach: '{variable}'}}]}}")

@@ -1,3 +1,4 @@
+import logging
 import math
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components import redact
 from components.contracts import ChampionRef
 from components.errors import ReleaseError, TamperedError
 from components.params import Params
@@ -242,3 +244,35 @@ def test_a_version_can_be_tagged(registry: Registry, register: Register) -> None
     registry.tag(number, "tuned", "ease: run a")
     assert registry.connection.client.get_model_version(registry.name, str(number)).tags["tuned"] == "ease: run a"
     assert registry.version(number).lineage.model == "ease"  # its lineage is unchanged
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://ann:Tr0ub4dor@127.0.0.1:1",
+        "http://127.0.0.1:1/?token=Tr0ub4dor",
+        "postgresql+psycopg://ann:Tr0ub4dor@127.0.0.1:1/x",
+        "postgresql+psycopg://ann:a@b/Tr0ub4dor@127.0.0.1:1/x",
+        "postgresql://ann:Tr0ub4dor@127.0.0.1:port/x",
+        "mysql+none://ann:Tr0ub4dor@db/x",
+        "unknown://ann:Tr0ub4dor@db/x",
+    ],
+)
+def test_no_password_of_the_registry_is_in_errors_log_or_output(
+    tmp_path: Path,
+    params: Params,
+    uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    redact.install()
+    monkeypatch.setenv("CAROUSEL_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings = Settings(home=tmp_path).resolved(tmp_path)
+    with pytest.raises(ReleaseError) as caught:
+        Registry(settings, params.release).alias("champion")
+    logging.getLogger("a library").error("failed", exc_info=caught.value)
+    shown = "".join([str(caught.value), repr(caught.value), repr(settings), caplog.text, *capfd.readouterr()])
+    assert "registry at" in shown
+    assert "Tr0ub4dor" not in shown

@@ -24,6 +24,7 @@ NEVER = {
     "components.faults": "crash points, which tests set",
     "components.io": "writes files whole; their content is the caller's",
     "components.params": "the values are compared by `params:`",
+    "components.redact": "what messages and the log do not show",
     "components.settings": "where this machine keeps its files",
     "components.stages.run": "log, timing and leak check around a stage; they change no output",
 }

@@ -1,5 +1,6 @@
 """The release status, with and without a registry."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,12 @@ def test_deployments_are_listed_while_the_registry_is_unreachable(
     assert "unreachable" in found["registry"]
     assert [(d["version"], d["state"]) for d in found["deployments"]] == [(3, "done")]
     assert reader.read() is found  # cached
+
+
+def test_the_password_of_an_unreachable_registry_is_not_shown(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAROUSEL_TRACKING_URI", "postgresql+psycopg://ann:Tr0ub4dor@127.0.0.1:1/x")
+    found = StatusReader(settings(tmp_path), params.release).read()
+    assert "registry at postgresql+psycopg://***@127.0.0.1:1/x" in found["registry"]
+    assert "Tr0ub4dor" not in json.dumps(found)

@@ -108,3 +108,27 @@ def test_no_free_connection_is_an_error_of_the_store(postgres: Postgres, monkeyp
     assert connections.run(select("SELECT 3")) == [(3,)]
     assert isinstance(connections._pool, ConnectionPool)
     connections.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:Tr0ub4dor@127.0.0.1:1/x",
+        "postgresql://ann:Tr0ub4dor/et@127.0.0.1:1/x",  # read as the port of a host `ann`
+        "postgresql://ann:Tr0ub4dor%zz@127.0.0.1:1/x",
+        "host=127.0.0.1 port=1 user=ann password=Tr0ub4dor nonsense",
+        "Tr0ub4dor",
+    ],
+)
+def test_no_password_of_the_database_is_in_errors_and_log(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", url)
+    store = PostgresEventStore(url, "shop", 4)
+    with pytest.raises(StoreError) as caught:
+        store.history("ann", 5)
+    with pytest.raises(StoreError):
+        store.put(make_events(1)).result()
+    store.close()
+    assert "CAROUSEL_EVENT_STORE_URL" in str(caught.value)
+    assert "Tr0ub4dor" not in str(caught.value) + caplog.text
