@@ -11,6 +11,8 @@ DAY_S = 24 * HOUR_S
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+FIRST_TIME = datetime(1990, 1, 1, tzinfo=UTC)  # earlier events come from a wrong clock
+
 
 def to_micros(at: datetime) -> int:
     """Return the microseconds since 1970 of a datetime with a time zone."""

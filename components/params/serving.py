@@ -106,5 +106,8 @@ class ServingParams(Section):
     allowed_hosts: list[str]
     page: bool
     event_retention_days: Count
+    max_prune_share: Share = Field(
+        default=0.5, description="share of stored events that a start may remove as too old; beyond it, none is removed"
+    )
     exposures: ExposureParams = Field(default_factory=ExposureParams)
     challenger: ChallengerParams

@@ -1,16 +1,46 @@
 """Bodies of requests and answers. Unknown fields are refused: a misspelt `histroy` must not mean an empty history."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from components.params import EventName
+from components.times import FIRST_TIME
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 StoredId = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")
 ]  # PostgreSQL cannot store NUL
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # the upper bound is serving.max_k
+ZONES = timedelta(hours=-12), timedelta(hours=14)  # the time zones of the earth
+
+
+def check_event_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime:
+    """Return the time of an event; raises ValueError without a possible zone, and before FIRST_TIME."""
+    try:
+        at: datetime = parse(value)
+    except ValidationError:
+        at = datetime.min
+    offset = at.utcoffset()
+    if offset is None or not ZONES[0] <= offset <= ZONES[1]:
+        raise ValueError("expected a date-time with a zone from -12:00 to +14:00, such as 2026-03-01T12:00:00+01:00")
+    if at < FIRST_TIME:
+        raise ValueError(f"before {FIRST_TIME:%Y-%m-%d}: the clock of the sender is wrong, or the unit is not seconds")
+    return at
+
+
+EventTime = Annotated[AwareDatetime, WrapValidator(check_event_time)]
 DEFAULT_K = 10
 MAX_RULE_LENGTH = 500  # characters
 
@@ -33,7 +63,7 @@ class HistoryEvent(Body):
     item_id: Id
     event: EventName | None = None
     """Null: counts as the strongest event that the model learned from."""
-    timestamp: AwareDatetime | None = None
+    timestamp: EventTime | None = None
 
 
 class EventIn(Body):
@@ -42,7 +72,7 @@ class EventIn(Body):
     user_id: StoredId
     item_id: StoredId
     event: EventName
-    timestamp: AwareDatetime | None = None
+    timestamp: EventTime | None = None
     """With a time zone. Null: now."""
     quantity: Annotated[float, Field(ge=0, le=1e9)] | None = None
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None

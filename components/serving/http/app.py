@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from components import redact
-from components.errors import ParamsError
+from components.errors import ContractError, ParamsError
 from components.params import Params
 from components.serving.http import problems
 from components.serving.http.admin import Admin, add_admin
@@ -33,6 +33,7 @@ from components.serving.storage.exposures import ExposureLog
 from components.serving.storage.import_snapshot import import_snapshot
 from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
+from components.times import now_micros
 
 log = logging.getLogger("serving")
 MAX_CONNECTIONS = 1000  # sockets of a process; beyond them, uvicorn answers 503
@@ -146,10 +147,13 @@ def _prepare_store(settings: Settings, params: Params, snapshot: Path | None) ->
     store = open_event_store(settings.event_store_address, folder, shop)
     if snapshot is not None:
         import_snapshot(store, snapshot)
-    removed = store.prune(params.serving.event_retention_days)
+    try:
+        removed = store.prune(params.serving.event_retention_days, now_micros(), params.serving.max_prune_share)
+        if removed:
+            log.info("%d events older than serving.event_retention_days were removed", removed)
+    except ContractError as error:
+        log.error("%s", error)
     store.close()
-    if removed:
-        log.info("%d events older than serving.event_retention_days were removed", removed)
 
 
 def _add_probes(app: FastAPI, service: RecommendationService) -> None:

@@ -19,7 +19,7 @@ from components.serving.inference.service import RecommendationService
 from components.serving.models.watcher import ServedModel
 from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
 from components.serving.storage.event_store import StoredEvent
-from components.times import to_datetime
+from components.times import now_micros, to_datetime
 
 FOLDER = Path(__file__).parent
 SECURITY_HEADERS = {
@@ -112,7 +112,7 @@ def compare_models(
     bundle = champion.bundle
     models = [champion] if challenger is None or challenger.bundle.digest == bundle.digest else [champion, challenger]
     n_newest = max(MAX_HISTORY, *(model.bundle.info.max_history for model in models))
-    events = service.store.history(body.user_id, n_newest)
+    events = service.store.history(body.user_id, n_newest, now_micros())
     history = [
         PastEvent(
             item_id=e.item_id,

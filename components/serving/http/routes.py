@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from components.serving.http.answers import build_answer, log_and_respond
 from components.serving.http.problems import ERRORS, ProblemError, Responses, check_list_length, event_not_stored
-from components.serving.inference.service import CLOCK_SKEW_US, RecommendationService
+from components.serving.inference.service import RecommendationService
 from components.serving.schemas import (
     DEFAULT_K,
     Accepted,
@@ -26,7 +26,7 @@ from components.serving.schemas import (
     SimilarRequest,
     UserRequest,
 )
-from components.serving.storage.event_store import StoredEvent
+from components.serving.storage.event_store import CLOCK_SKEW_US, StoredEvent
 from components.times import now_micros, to_datetime, to_micros
 
 LIST: Responses = {200: {"model": Answer}, **ERRORS}

@@ -44,12 +44,11 @@ from components.serving.schemas import (
     SearchRequest,
     SimilarRequest,
 )
-from components.serving.storage.event_store import EventStore, StoredEvent, StoreError
+from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent, StoreError
 from components.serving.storage.exposures import ExposureLog
-from components.times import HOUR_US, now_micros
+from components.times import now_micros
 
 WARM_UP_HISTORIES = 32  # newest histories that a new model scores before it serves
-CLOCK_SKEW_US = HOUR_US  # how far ahead of this clock the timestamp of an event may be
 Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 CachedList = tuple[int, Users, ScoredList]  # made from this version of the user's history
 

@@ -14,6 +14,7 @@ from components.serving.inference.histories import HistoryRow, to_rows
 from components.serving.schemas import Filters, UserOrHistory
 from components.serving.storage.event_store import EventStore, StoredEvent, StoreError
 from components.serving.storage.ttl_cache import TtlCached
+from components.times import now_micros
 
 T = TypeVar("T")
 STOCK_TTL_S = 2.0
@@ -42,8 +43,8 @@ class StoreReader:
         return await self.read_store(partial(self.store.history_version, user_id))
 
     async def history(self, user_id: str, n_newest: int) -> list[StoredEvent]:
-        """Return the newest events of a user, oldest first. Raises StoreError."""
-        return await self.read_store(partial(self.store.history, user_id, n_newest))
+        """Return the newest events of a user up to now, oldest first. Raises StoreError."""
+        return await self.read_store(partial(self.store.history, user_id, n_newest, now_micros()))
 
     async def rows(self, body: UserOrHistory, n_newest: int, context_item: str | None = None) -> list[HistoryRow]:
         """Return the history of the request where it has one, else that of its user. Raises StoreError."""

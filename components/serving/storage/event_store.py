@@ -14,26 +14,30 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from components.errors import CarouselError
+from components.errors import CarouselError, ContractError
 from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, CommitQueue, Row
 from components.serving.storage.user_hash import tombstone
-from components.times import DAY_US
+from components.times import DAY_US, FIRST_TIME, HOUR_US, to_iso, to_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+CLOCK_SKEW_US = HOUR_US  # how far ahead of this machine's clock the time of an event may be
+ALL_TIMES = -(2**63), 2**63 - 1
 CLOSE_S = 10.0  # longest wait of `close` for events that are not committed yet
 TOMBSTONE_PREFIX = "forgotten/"  # of the names in `metadata`
 # Both stores run these statements; `?` is a value. SCHEMA of each store defines the tables.
 SELECT_HISTORY = """
-SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? ORDER BY at DESC, key DESC LIMIT ?
+SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? AND at BETWEEN ? AND ?
+ORDER BY at DESC, key DESC LIMIT ?
 """
 UPSERT_META = "INSERT INTO metadata VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 UPSERT_STOCK = """
 INSERT INTO stock VALUES (?, ?, ?) ON CONFLICT (item_id) DO UPDATE SET quantity = excluded.quantity, at = excluded.at
-WHERE excluded.at >= stock.at
+WHERE excluded.at >= stock.at OR stock.at > excluded.at + ?
 """
+COUNT_OLD = "SELECT count(*), count(*) FILTER (WHERE at < ?) FROM events"
 # a loose index scan: one step per user, however many events one has
 SELECT_USERS = """
 WITH RECURSIVE step(user_id) AS (
@@ -78,6 +82,10 @@ class Result(Protocol):
         """Return how many rows the statement changed."""
         ...
 
+    def fetchall(self) -> list[Any]:
+        """Return the rows of a SELECT."""
+        ...
+
 
 class Transaction(Protocol):
     """An open transaction; `?` in the SQL is a value."""
@@ -111,9 +119,14 @@ class EventStore(ABC):
         To cache what was computed from a history, read the version first, and the history second.
         """
 
-    def history(self, user_id: str, newest: int) -> list[StoredEvent]:
-        """Return the newest events of a user, oldest first."""
-        return [StoredEvent(*row) for row in reversed(self._query(SELECT_HISTORY, user_id, newest))]
+    def history(self, user_id: str, newest: int, now: int | None = None) -> list[StoredEvent]:
+        """Return the newest events of a user, oldest first.
+
+        now: us; without events before FIRST_TIME or more than CLOCK_SKEW_US after it, which a wrong clock wrote. None:
+        all events.
+        """
+        first, last = ALL_TIMES if now is None else (to_micros(FIRST_TIME), now + CLOCK_SKEW_US)
+        return [StoredEvent(*row) for row in reversed(self._query(SELECT_HISTORY, user_id, first, last, newest))]
 
     def delete_user(self, user_id: str) -> int:
         """Delete all events of a user; return how many. A tombstone prevents a new import from snapshots."""
@@ -130,18 +143,32 @@ class EventStore(ABC):
         rows = self._query(sql, len(TOMBSTONE_PREFIX), TOMBSTONE_PREFIX)
         return frozenset(name.removeprefix(TOMBSTONE_PREFIX) for (name,) in rows)
 
-    def prune(self, days: int) -> int:
-        """Delete events that are more than `days` older than the newest event; return how many."""
-        sql = "DELETE FROM events WHERE at < (SELECT max(at) FROM events) - ?"
-        return self._transact(lambda transaction: transaction.execute(sql, (days * DAY_US,)).rowcount)
+    def prune(self, days: int, now: int, max_share: float) -> int:
+        """Delete events that are more than `days` older than `now` (us); return how many.
+
+        Raises ContractError, and deletes nothing, where that is more than max_share of all: the clock may be wrong.
+        """
+        before = now - days * DAY_US
+
+        def work(transaction: Transaction) -> int:
+            ((n, n_old),) = transaction.execute(COUNT_OLD, (before,)).fetchall()
+            if n_old > max_share * n:
+                raise ContractError(
+                    f"event store: {n_old:,} of {n:,} events are older than serving.event_retention_days ({days}) by this "
+                    f"machine's clock, {to_iso(now)}; nothing was deleted. If the clock is right, start once with "
+                    "`--set serving.max_prune_share=1`"
+                )
+            return transaction.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
+
+        return self._transact(work)
 
     def stock(self) -> dict[str, float]:
         """Return item_id -> quantity in stock."""
         return dict(self._query("SELECT item_id, quantity FROM stock"))
 
     def set_stock(self, quantities: dict[str, float], at: int) -> None:
-        """Set quantities as of `at` (us); an item whose stored quantity is newer stays as it is."""
-        rows = [(item_id, quantity, at) for item_id, quantity in sorted(quantities.items())]
+        """Set quantities as of `at` (us); an item whose stored quantity is newer, by CLOCK_SKEW_US at most, stays."""
+        rows = [(item_id, quantity, at, CLOCK_SKEW_US) for item_id, quantity in sorted(quantities.items())]
         self._transact(lambda transaction: transaction.executemany(UPSERT_STOCK, rows))
 
     def find_users(self, prefix: str, limit: int) -> list[str]:

@@ -12,6 +12,7 @@ from components.contracts import Users
 from components.params import Params
 from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.models.watcher import ModelWatcher
+from components.serving.storage.event_store import StoredEvent
 from tests.components.serving.support import (
     FakeRegistry,
     Remake,
@@ -210,3 +211,45 @@ def test_events_that_cannot_be_written_get_503(client: TestClient, tmp_path: Pat
     reply = client.post("/events", json={"events": [event]})
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
     assert recommend(client, user_id="ann")["reason"] == "no history"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "reason"),
+    [
+        ("1969-12-31T23:59:59Z", "before 1990-01-01"),
+        ("1970-01-21T16:00:00Z", "before 1990-01-01"),  # seconds taken for milliseconds
+        (1767225600 / 1000, "before 1990-01-01"),
+        ("0001-01-01T00:00:00+14:00", "before 1990-01-01"),
+        ("2026-01-01T00:00:00+99:99", "zone from -12:00 to +14:00"),
+        ("2026-01-01T00:00:00+25:00", "zone from -12:00 to +14:00"),
+        ("2026-01-01T00:00:00-23:59", "zone from -12:00 to +14:00"),
+        ("2026-01-01T00:00:00+14:01", "zone from -12:00 to +14:00"),
+        ("2026-01-01", "zone from -12:00 to +14:00"),
+        ("9999-12-31T23:59:59Z", "in the future"),
+        ("9999-12-31T23:59:59-12:00", "in the future"),
+    ],
+)
+def test_an_event_of_a_wrong_clock_is_refused_with_the_reason(
+    client: TestClient, timestamp: str | float, reason: str
+) -> None:
+    event = {"user_id": "ann", "item_id": "sku-1", "event": "view", "timestamp": timestamp}
+    reply = client.post("/events", json={"events": [event]})
+    assert reply.status_code == 422
+    assert reason in reply.text
+    assert "timestamp" in reply.text
+    assert client.post("/profile", json={"user_id": "ann"}).json()["history"] == []
+
+
+def test_stored_events_of_a_wrong_clock_are_left_out(client: TestClient) -> None:
+    store = client.service.store  # type: ignore[attr-defined]
+    wrong = [-62_135_647_200_000_000, -1, 5, 253_402_343_999_000_000, 2**62]
+    store.put([StoredEvent("ann", at, "sku-3", "view") for at in wrong]).result()
+    alone = client.post("/profile", json={"user_id": "ann"})
+    assert (alone.status_code, alone.json()["history"], alone.json()["profile"]) == (200, [], None)
+    post_events(client, "ann", 1, 2)
+    profile = client.post("/profile", json={"user_id": "ann"}).json()
+    assert [e["item_id"] for e in profile["history"]] == ["sku-1", "sku-2"]
+    assert 0 <= profile["profile"]["tenure_days"] < 1
+    assert client.post("/recommend", json={"user_id": "ann", "k": 3}).json()["reason"] is None
+    for path in ("/rank", "/explain"):
+        assert client.post(path, json={"user_id": "ann", "item_ids": ["sku-4"]}).status_code in (200, 404)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.serving.storage.event_store import EventStore, StoredEvent
+from components.errors import ContractError
+from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent
 from components.serving.storage.open_event_store import open_event_store
 from components.serving.storage.user_hash import tombstone
-from components.times import DAY_US
+from components.times import DAY_US, FIRST_TIME, to_micros
 from tests.components.serving.support import ROOT
 
 from .support import WRITER, make_events, make_postgres_0_1, make_sqlite_0_1
@@ -127,9 +128,35 @@ def test_deleted_users_and_old_events_are_removed(opened: Open) -> None:
     store = opened()
     store.put([*make_events(1, 2, 3), *make_events(1, 5 * DAY_US, user="bob")]).result()
     assert store.delete_user("ann") == 3
-    assert store.prune(4) == 1
+    assert store.prune(4, 5 * DAY_US, 0.5) == 1
     assert store.find_users("", 10) == ["bob"]
     assert store.tombstones() == {tombstone("ann")}
+
+
+def test_one_event_of_a_wrong_clock_does_not_remove_the_others(opened: Open) -> None:
+    store, now, future = opened(), 1_000 * DAY_US, 30_000 * DAY_US
+    store.put([*make_events(*range(now - 50, now)), *make_events(now - 40 * DAY_US, future, user="bob")]).result()
+    assert store.prune(30, now, 0.5) == 1
+    assert [len(store.history(user, 99)) for user in ("ann", "bob")] == [50, 1]
+
+
+def test_a_wrong_clock_of_the_machine_removes_nothing(opened: Open) -> None:
+    store, now = opened(), 1_000 * DAY_US
+    store.put(make_events(*range(now - 50, now), now + 400 * DAY_US)).result()
+    with pytest.raises(ContractError, match=r"50 of 51 events .*nothing was deleted.*max_prune_share=1"):
+        store.prune(30, now + 399 * DAY_US, 0.5)
+    assert len(store.history("ann", 99)) == 51
+    assert store.prune(30, now + 399 * DAY_US, 1) == 50
+
+
+def test_a_history_up_to_now_is_without_events_of_wrong_clocks(opened: Open) -> None:
+    store, first = opened(), to_micros(FIRST_TIME)
+    now = first + 10_000 * DAY_US
+    late = now + CLOCK_SKEW_US
+    store.put(make_events(-(10**15), first - 1, first, now, late, late + 1, 3 * now)).result()
+    assert [e.at for e in store.history("ann", 99, now)] == [first, now, late]
+    assert [e.at for e in store.history("ann", 2, now)] == [now, late]
+    assert len(store.history("ann", 99)) == 7
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -153,6 +180,14 @@ def test_an_older_stock_does_not_replace_a_newer_one(opened: Open) -> None:
     store.set_stock({"a": 5}, at=9)
     store.set_stock({"b": 2}, at=11)
     assert store.stock() == {"a": 3, "b": 2}
+
+
+def test_a_stock_of_a_wrong_clock_is_replaced(opened: Open) -> None:
+    store, now = opened(), 1_000 * DAY_US
+    store.set_stock({"a": 0, "b": 0}, at=now + 365 * DAY_US)
+    store.set_stock({"b": 1}, at=now + 365 * DAY_US - CLOCK_SKEW_US)
+    store.set_stock({"a": 7}, at=now)
+    assert store.stock() == {"a": 7, "b": 0}
 
 
 def test_metadata_and_the_table_since(opened: Open) -> None:
