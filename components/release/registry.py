@@ -61,9 +61,7 @@ class MlflowConnection:
         try:
             return MlflowClient(tracking_uri=uri, registry_uri=uri)
         except (ValueError, ImportError) as error:  # not an address, or the database's driver is not installed
-            raise ReleaseError(
-                f"registry at {uri}: MLflow cannot open it ({redact(str(error))}); correct CAROUSEL_TRACKING_URI"
-            ) from None
+            raise ReleaseError(f"registry at {uri}: {error}; correct CAROUSEL_TRACKING_URI") from None
 
     @contextmanager
     def translate_errors(self) -> Iterator[type[Any]]:

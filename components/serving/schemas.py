@@ -63,7 +63,7 @@ class HistoryEvent(Body):
     item_id: Id
     event: EventName | None = None
     """Null: counts as the strongest event that the model learned from."""
-    timestamp: EventTime | None = None
+    timestamp: AwareDatetime | None = None
 
 
 class EventIn(Body):

@@ -154,9 +154,9 @@ class EventStore(ABC):
             ((n, n_old),) = transaction.execute(COUNT_OLD, (before,)).fetchall()
             if n_old > max_share * n:
                 raise ContractError(
-                    f"event store: {n_old:,} of {n:,} events are older than serving.event_retention_days ({days}) by this "
-                    f"machine's clock, {to_iso(now)}; nothing was deleted. If the clock is right, start once with "
-                    "`--set serving.max_prune_share=1`"
+                    f"event store: {n_old:,} of {n:,} events are older than serving.event_retention_days ({days}) "
+                    f"by this machine's clock, {to_iso(now)}; nothing was deleted. If the clock is right, start once "
+                    "with `--set serving.max_prune_share=1`"
                 )
             return transaction.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
 

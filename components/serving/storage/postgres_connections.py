@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,6 +18,8 @@ from components.serving.storage.event_store import StoreError
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_S = 2  # longest wait for a connection, new or from the pool
+MAX_ATTEMPTS, MAX_DEADLOCKS = 2, 5  # of one call
+MAX_PAUSE_S = 0.05  # before a call that was deadlocked runs again
 AWAY_S = 1.0  # after a failed connection, calls fail without a new attempt for this long
 OPTIONS = {
     "autocommit": True,  # a read is one round trip; writes open a transaction
@@ -57,7 +61,7 @@ class PostgresConnections:
 
         Raises StoreError where the database fails, ContractError where it belongs to another shop.
         """
-        for is_last in (False, True):
+        for attempt in count(1):
             pool, connection = self._open_pool(), None
             try:
                 with pool.connection() as connection:
@@ -67,8 +71,11 @@ class PostgresConnections:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if connection is None or connection.closed:
                     self._discard(pool)
-                if is_last:
+                is_deadlock = isinstance(error, psycopg.errors.DeadlockDetected)
+                if attempt >= (MAX_DEADLOCKS if is_deadlock else MAX_ATTEMPTS):
                     raise self._error(error) from error
+                if is_deadlock:  # the transactions that waited for each other must not meet again
+                    time.sleep(random.uniform(0, MAX_PAUSE_S))
             except psycopg.Error as error:  # such as a full disk
                 raise self._error(error) from error
         raise AssertionError("not reached")
