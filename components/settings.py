@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     # such as http://shop:8000; a promotion waits until it serves the version; empty: no wait
     service_url: str = Field(default="", repr=False)
     admin_token: SecretStr | None = None  # for the service's admin routes; None: they are disabled
+    read_token: SecretStr | None = None  # for all other routes of the service but the probes; None: they are open
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     params: str = ""  # overlay files on params.yaml, separated by ":"

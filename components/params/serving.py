@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.params.base import Count, Positive, Section, Share, Size
+from components.params.hosts import checked_host, checked_origin
 
 
 class SearchParams(Section):
@@ -103,7 +104,11 @@ class ServingParams(Section):
     workers: Count
     max_batch_size: Count = Field(default=32, description="waiting users that are scored in one batch, at most")
     list_cache_size: Size
-    allowed_hosts: list[str]
+    allowed_hosts: list[Annotated[str, AfterValidator(checked_host)]]
+    cors_origins: list[Annotated[str, AfterValidator(checked_origin)]] = Field(
+        default_factory=list,
+        description="origins whose pages may call the service and read its answers: https://shop.example; *: any",
+    )
     page: bool
     event_retention_days: Count
     max_prune_share: Share = Field(

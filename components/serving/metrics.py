@@ -8,6 +8,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+FALLBACKS = frozenset(  # reasons that are labels as they are: every other text could hold what a user typed
+    {
+        "no history",
+        "no history that the model knows",
+        "the model failed",
+        "the event store is unavailable",
+        "nothing was bought with it yet",
+        "nothing matches; popular products",
+        "no product has these words; products that read like them",
+    }
+)
+CORRECTED = "read as "  # begins the reason of a search whose words were corrected; the words follow
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -59,6 +71,11 @@ class ServiceMetrics:
             )
         labelled[0].inc()
         labelled[1].observe(seconds)
+
+    def record_fallback(self, reason: str) -> None:
+        """Count a list that a fallback made, or a corrected query, under one of a fixed set of labels."""
+        label = "query corrected" if reason.startswith(CORRECTED) else reason if reason in FALLBACKS else "other"
+        self.fallbacks.labels(label).inc()
 
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""

@@ -17,7 +17,7 @@ from components.serving.schemas import Body, StoredId, UserRequest
 from components.times import now_micros
 
 log = logging.getLogger("serving")
-PROBLEMS: Responses = {**ERRORS, 401: ERRORS[422], 409: ERRORS[422]}
+PROBLEMS: Responses = {**ERRORS, 409: ERRORS[422]}
 
 
 class CanaryRequest(Body):

@@ -33,17 +33,18 @@ def log_and_respond(
     user_id: str | None,
     session_id: str | None = None,
 ) -> Response:
-    """Return the answer, count a fallback, and log the exposure of the products to the user."""
+    """Return the answer, count a fallback, and log the exposure of the products to the user; HEAD shows none."""
     variant, rendered = listed
     if rendered.reason:
-        service.metrics.fallbacks.labels(rendered.reason).inc()
+        service.metrics.record_fallback(rendered.reason)
     request_id, route = request.state.request_id, request.scope["path"]
-    service.exposures.add(
-        Exposure(
-            user_id, rendered.items.item_ids, now_micros(), session_id, request_id, route,
-            variant.served.version, variant.experiment, variant.arm,
-        )
-    )  # fmt: skip
+    if not request.state.is_head:
+        service.exposures.add(
+            Exposure(
+                user_id, rendered.items.item_ids, now_micros(), session_id, request_id, route,
+                variant.served.version, variant.experiment, variant.arm,
+            )
+        )  # fmt: skip
     return build_answer(request_id, variant, rendered)
 
 

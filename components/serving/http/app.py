@@ -12,12 +12,15 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from components import redact
 from components.errors import ContractError, ParamsError
 from components.params import Params
 from components.serving.http import problems
+from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import RequestGuard
@@ -37,11 +40,21 @@ from components.times import now_micros
 
 log = logging.getLogger("serving")
 MAX_CONNECTIONS = 1000  # sockets of a process; beyond them, uvicorn answers 503
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID"],
+    "expose_headers": ["X-Request-ID", "Retry-After"],
+}
 SHUTDOWN_S = 10  # for the requests in flight when the service is stopped
 
 
-def make_app(service: RecommendationService, admin: Admin, status: Callable[[], dict[str, Any]]) -> FastAPI:
-    """Return the app; its lifespan starts and stops the service. status: returns the release state for /status."""
+def make_app(
+    service: RecommendationService, admin: Admin, status: Callable[[], dict[str, Any]], read_token: str | None = None
+) -> FastAPI:
+    """Return the app; its lifespan starts and stops the service.
+
+    status: returns the release state for /status. read_token: needed by all routes but the probes; None: by none.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +70,11 @@ def make_app(service: RecommendationService, admin: Admin, status: Callable[[], 
         timeout_s=serving.timeout_s,
         hosts=serving.allowed_hosts,
         metrics=service.metrics,
+        origins=serving.cors_origins,
+        access=ReadAccess(read_token, serving.host),
     )
+    if serving.cors_origins:  # around the guard, so that pages can read its errors too
+        app.add_middleware(CORSMiddleware, allow_origins=serving.cors_origins, **CORS)
     problems.install(app, service.metrics)
     add_routes(app, service)
     add_admin(app, admin)
@@ -94,11 +111,10 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     shop = settings.shop(registry.name)
     watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
     service = make_service(watcher, params, settings.event_store_address)
-    token = settings.admin_token.get_secret_value() if settings.admin_token else None
-    admin = Admin(service, token, shop / "audit.jsonl")
+    admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
     service.router.canary.audit = partial(admin.write, outcome="stopped")
-    return make_app(service, admin, StatusReader(settings, params.release).read)
+    return make_app(service, admin, StatusReader(settings, params.release).read, _secret(settings.read_token))
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:
@@ -114,6 +130,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
     redact.install()
     serving = params.serving
     _prepare_store(settings, params, snapshot)
+    ReadAccess(_secret(settings.read_token), serving.host).warn(serving.page)
     loop = choose_loop()
     config = uvicorn.Config(
         partial(from_settings, settings, params),
@@ -154,6 +171,10 @@ def _prepare_store(settings: Settings, params: Params, snapshot: Path | None) ->
     except ContractError as error:
         log.error("%s", error)
     store.close()
+
+
+def _secret(token: SecretStr | None) -> str | None:
+    return token.get_secret_value() or None if token else None
 
 
 def _add_probes(app: FastAPI, service: RecommendationService) -> None:

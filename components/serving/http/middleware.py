@@ -6,36 +6,50 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from functools import lru_cache
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.serving.http.problems import problem
+from components.params.hosts import host_name, origin, origin_host
+from components.serving.http.access import PROBES, ReadAccess
+from components.serving.http.bodies import DisconnectError, read_json
+from components.serving.http.problems import ProblemError, problem
 from components.serving.metrics import ServiceMetrics
 
 log = logging.getLogger("serving")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 PROCESS, NUMBERS = secrets.token_hex(8), count()  # unique per process: workers are spawned, not forked
-PROBES = ("/livez", "/readyz", "/metrics")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/.*|)", re.IGNORECASE | re.DOTALL)  # a request target with its host
 
 
 class RequestGuard:
     """ASGI middleware around the routes."""
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int, timeout_s: float, hosts: Sequence[str], metrics: ServiceMetrics
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        timeout_s: float,
+        hosts: Sequence[str],
+        metrics: ServiceMetrics,
+        origins: Sequence[str] = (),
+        access: ReadAccess | None = None,
     ) -> None:
-        """hosts: allowed in the Host header, "*" allows any; probes are answered for any host."""
+        """hosts: names allowed in the headers Host and Origin, "*" allows any; probes are answered for any.
+
+        origins: further ones allowed in Origin. access: None allows every reader.
+        """
         self.app = app
         self.hosts = frozenset(hosts)
+        self.origins = frozenset(origins)
         self.max_body_bytes = max_body_bytes
         self.timeout_s = timeout_s
         self.metrics = metrics
+        self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, bounded in size and time, and let the app answer."""
@@ -45,27 +59,59 @@ class RequestGuard:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        is_head = scope["method"] == "HEAD"  # answered as GET; the server, whose scope this is not, omits the body
+        state = {**scope.get("state", {}), "request_id": request_id, "is_head": is_head}
+        scope = {**scope, "state": state, "method": "GET" if is_head else scope["method"]}
         sender = _Sender(send, request_id)
-        refusal = _reject_foreign_host(scope["path"], headers, self.hosts, request_id)
-        body = b""
         try:
-            if refusal is None:
-                async with asyncio.timeout(self.timeout_s):
-                    body = await self._body(scope, receive)
-        except TimeoutError:
-            refusal = problem(408, f"the body did not arrive within {self.timeout_s:g} s", request_id)
-        except _TooLargeError:
-            refusal = problem(413, f"the body is over {self.max_body_bytes // 1024} KiB", request_id)
-        except _DisconnectError:
+            self._check(scope, headers)
+            body = await self._read_body(scope, headers, receive)
+        except DisconnectError:
             return
-        if refusal:
+        except ProblemError as error:
+            refusal = problem(error.status, error.detail, request_id, headers=error.headers)
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, sender)
         else:
             await self._run(scope, _Replay(body, receive), sender, request_id)
         route = getattr(scope.get("route"), "path", "other")
         self.metrics.record_request(route, sender.status, time.perf_counter() - started)
+
+    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Raise ProblemError for a request that is not answered, whatever its body."""
+        target = scope.get("raw_path") or b"/"
+        if not target.startswith(b"/"):
+            absolute = ABSOLUTE.fullmatch(target)
+            if absolute is None:
+                raise ProblemError(400, "the request target must be a path")
+            headers[b"host"] = absolute[1]  # it counts instead of the header
+            scope["headers"] = list(headers.items())
+            scope["raw_path"] = absolute[2] or b"/"
+            scope["path"] = unquote(scope["raw_path"].decode("ascii"))
+        if not scope["path"].isprintable():  # a route's pattern would match "/profile\n" too
+            raise ProblemError(400, "the path must not contain control characters")
+        self._check_host(scope["path"], headers)
+        if self.access is not None:
+            self.access.check(scope["path"], headers)
+
+    def _check_host(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Raise ProblemError for a Host (DNS rebinding) or an Origin (another site's page) that is not allowed."""
+        if "*" in self.hosts or path in PROBES:
+            return
+        if host_name(headers.get(b"host", b"").decode("latin-1")) not in self.hosts:
+            raise ProblemError(403, "the Host header is none of serving.allowed_hosts")
+        sent = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+        if sent is None or "*" in self.origins or origin_host(sent) in self.hosts:
+            return
+        if origin(sent) not in self.origins:
+            raise ProblemError(403, "the Origin is none of serving.allowed_hosts and serving.cors_origins")
+
+    async def _read_body(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await read_json(scope, headers, receive, self.max_body_bytes)
+        except TimeoutError:
+            raise ProblemError(408, f"the body did not arrive within {self.timeout_s:g} s") from None
 
     async def _run(self, scope: Scope, receive: Receive, sender: "_Sender", request_id: str) -> None:
         try:
@@ -75,30 +121,6 @@ class RequestGuard:
             if not sender.status:
                 failed: Response = problem(500, "the service failed; its log has the reason", request_id)
                 await failed(scope, receive, sender)
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.max_body_bytes:
-            raise _TooLargeError
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _DisconnectError
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self.max_body_bytes:
-                raise _TooLargeError
-        return bytes(body)
-
-
-class _TooLargeError(Exception):
-    pass
-
-
-class _DisconnectError(Exception):
-    pass
 
 
 class _Replay:
@@ -128,31 +150,6 @@ class _Sender:
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", []), *self.headers]}
         await self.send(message)
-
-
-def _reject_foreign_host(
-    path: str, headers: Mapping[bytes, bytes], hosts: frozenset[str], request_id: str
-) -> Response | None:
-    """Return 403 for a Host that is not allowed (DNS rebinding), or an Origin other than the Host (cross-site)."""
-    if "*" in hosts or path in PROBES:
-        return None
-    host = headers.get(b"host", b"")
-    if _host(b"//" + host)[1] not in hosts:
-        return problem(403, "the Host header is none of serving.allowed_hosts", request_id)
-    origin = headers.get(b"origin")
-    if origin is not None and _host(origin)[0] != host.decode("latin-1"):
-        return problem(403, "the Origin is another host than the Host header", request_id)
-    return None
-
-
-@lru_cache(maxsize=1000)
-def _host(address: bytes) -> tuple[str, str | None]:
-    """Return host and port, and the host alone."""
-    try:
-        parts = urlsplit(address.decode("latin-1"))
-        return parts.netloc, parts.hostname
-    except ValueError:  # such as an incomplete IPv6 address
-        return "", None
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:

@@ -20,10 +20,9 @@ from components.serving.storage.event_store import StoreError
 
 log = logging.getLogger("serving")
 MAX_ERRORS = 10  # listed in one answer
+STATUSES = (400, 401, 403, 404, 408, 413, 415, 422, 503)
 Responses = dict[int | str, dict[str, Any]]
-ERRORS: Responses = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 408, 413, 422, 503)
-}
+ERRORS: Responses = {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in STATUSES}
 
 
 class ProblemError(Exception):
