@@ -35,8 +35,8 @@ async def read_json(scope: Scope, headers: Headers, receive: Receive, max_bytes:
     if kind == ACCEPTED.encode() and encoding is None:
         return body
     _check_type(kind or b"")
-    kept = [(k, v) for k, v in scope["headers"] if k not in (b"content-type", b"content-encoding", b"content-length")]
-    scope["headers"] = [*kept, (b"content-type", ACCEPTED.encode())]
+    others = [(k, v) for k, v in scope["headers"] if k not in (b"content-type", b"content-encoding", b"content-length")]
+    scope["headers"] = [*others, (b"content-type", ACCEPTED.encode())]
     return unpack(body, encoding or b"identity", max_bytes)
 
 
