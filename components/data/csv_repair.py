@@ -1,7 +1,8 @@
 """Reads, line by line, a text file that DuckDB cannot split, and separates valid records from broken lines.
 
-The result is a Parquet file of strings: the columns, and _row (number of the record in the file, without header and
-blank lines), _broken (the broken rule, where the line is no record) and _line (its text). It holds every line once.
+The result is a Parquet file of strings: the columns, and under names with a prefix of the caller's: row (number of the
+record in the file, without header and blank lines), broken (the broken rule, where the line is no record) and line (its
+text). It holds every line once.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.data.headers import Header
 from components.data.lines import MAX_LINE, File, read_lines
 
 BATCH = 50_000  # records per write
@@ -27,15 +30,14 @@ class RawRecord(NamedTuple):
     line: str | None = None
 
 
-def repair(file: File, header: list[str] | None, delimiter: str, out: Path) -> Path:
-    """Write the records of a CSV file, or (header None) the lines of a JSONL file as column `line`; return `out`."""
+def repair(file: File, names: Sequence[str], header: Header | None, prefix: str, out: Path) -> Path:
+    """Write the records of a CSV file, or (header None) the lines of a JSONL file, as columns `names`; return `out`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = header or ["line"]
-    records = read_csv_records(file, len(names), delimiter) if header else _read_line_records(file)
-    schema = pa.schema([(n, pa.string()) for n in names] + [("_row", pa.int64())] + [
-        ("_broken", pa.string()), ("_line", pa.string())])  # fmt: skip
+    records = read_csv_records(file, header) if header else _read_line_records(file)
+    schema = pa.schema([(n, pa.string()) for n in names] + [(f"{prefix}row", pa.int64())] + [
+        (f"{prefix}broken", pa.string()), (f"{prefix}line", pa.string())])  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         batch: list[list[Any]] = []
@@ -48,10 +50,10 @@ def repair(file: File, header: list[str] | None, delimiter: str, out: Path) -> P
     return out
 
 
-def read_csv_records(file: File, n_columns: int, delimiter: str) -> Iterator[RawRecord]:
+def read_csv_records(file: File, header: Header) -> Iterator[RawRecord]:
     """Yield the records after the header. An unclosed quote makes only its own line invalid."""
-    lines = (line for line in read_lines(file) if line.strip())
-    next(lines, None)
+    n_columns, delimiter = len(header.names), header.delimiter
+    lines = (line for line in islice(read_lines(file), header.n_lines, None) if line.strip())
     pushed_back: deque[bytes] = deque()
     csv.field_size_limit(MAX_LINE)
     while (line := _next_line(pushed_back, lines)) is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts import Record
+from components.data.sources import SourceReport
 from components.errors import QualityError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class BrokenRule:
     rule: str
     file: str
     n_rows: int
+    n_records: int  # of which it is the outcome; a record whose list is unnested may have valid rows beside
     first_row: int
 
     def __str__(self) -> str:
@@ -33,7 +35,11 @@ class BrokenRule:
 
 
 class Counts(Record):
-    """Number of rows of one table by outcome; `read` is the sum of the others."""
+    """Number of records (or of rows) of one table by outcome; `read` is the sum of the others.
+
+    A source's record is one row, unless its expressions unnest lists: then a record counts once, under the first of its
+    rows' outcomes in this order: valid, quarantined, after_as_of, filtered, duplicates, superseded.
+    """
 
     read: int
     valid: int  # in the snapshot
@@ -42,27 +48,46 @@ class Counts(Record):
     after_as_of: int  # at or after data.as_of: left for a later run
     filtered: int  # excluded by the source's `where`
     superseded: int  # older versions of a product
+    empty: int = 0  # records whose lists are unnested to no row
 
-    def check(self, table: str, broken: list[BrokenRule], max_bad_share: float, max_unknown_share: float) -> None:
-        """Raise QualityError when rows were lost, or when too many broke a rule or have an unknown item_id."""
-        rest = self.valid + self.quarantined + self.duplicates + self.after_as_of + self.filtered + self.superseded
+    def check(
+        self, table: str, rows: Counts, broken: list[BrokenRule], max_bad_share: float, max_unknown_share: float
+    ) -> None:
+        """Raise QualityError when records were lost, or when too many broke a rule or have an unknown item_id.
+
+        rows: the same counts of rows. Both the share of records and the share of rows must be within the limits.
+        """
+        rest = sum(n for name, n in self.model_dump().items() if name != "read")
         if rest != self.read:
             raise QualityError(
-                f"{table}: {self.read} rows were read but {rest} are accounted for; this is a bug, please report it"
+                f"{table}: {self.read} records were read but {rest} are accounted for; this is a bug, please report it"
             )
         unknown = [b for b in broken if b.rule.endswith(UNKNOWN_ITEM_RULE)]
         bad = [b for b in broken if b not in unknown and b.rule != DUPLICATE_RULE]
-        for rows, limit, param in (
+        for rules, limit, param in (
             (bad, max_bad_share, "max_bad_share"),
             (unknown, max_unknown_share, "max_unknown_share"),
         ):
-            n, checked = sum(b.n_rows for b in rows), self.read - self.filtered
-            if n > limit * checked:
-                raise QualityError(
-                    f"{table}: {n} of {checked} rows ({n / checked:.1%}) broke a rule, more than data.{param} "
-                    f"{limit:.1%}. {'; '.join(map(str, rows[:MAX_NAMED]))}. See data/quarantine/{table}.parquet: "
-                    "correct the source, or raise the limit if these rows may be left out"
-                )
+            n_records, n_rows = sum(b.n_records for b in rules), sum(b.n_rows for b in rules)
+            for unit, n, checked in (
+                ("rows" if rows.read == self.read else "records", n_records, self.read - self.filtered - self.empty),
+                ("rows", n_rows, rows.read - rows.filtered - rows.empty),
+            ):
+                if n > limit * checked:
+                    raise QualityError(
+                        f"{table}: {n} of {checked} {unit} ({n / checked:.1%}) broke a rule, more than data.{param} "
+                        f"{limit:.1%}. {'; '.join(map(str, rules[:MAX_NAMED]))}. See data/quarantine/{table}.parquet: "
+                        "correct the source, or raise the limit if these rows may be left out"
+                    )
+
+
+class TableQuality(Record):
+    """What was read of one table: an entry of reports/ingest/quality.json."""
+
+    counts: Counts  # of records
+    rows: Counts
+    rules: dict[str, int]  # broken rule -> rows
+    sources: list[SourceReport]
 
 
 def write_quarantine(rows: pa.RecordBatchReader, path: Path) -> None:

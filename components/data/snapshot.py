@@ -17,10 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from components.contracts import TABLES, Record
-from components.data import staging
-from components.data.quality import BrokenRule, Counts, write_quarantine
+from components.data import counting, staging
+from components.data.quality import BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import schema
+from components.data.sources import describe_reports
 from components.errors import ContractError
 from components.io import read_record, write_record
 from components.params import DataParams
@@ -39,38 +42,51 @@ class SnapshotInfo(Record):
 
     as_of: str
     simulated: bool
-    counts: dict[str, Counts]
+    counts: dict[str, Counts]  # of records
+    rows: dict[str, Counts] = Field(default={})  # of rows; earlier versions did not write them
 
 
-def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path) -> dict[str, dict[str, int]]:
-    """Read all sources as of data.as_of and write the snapshot; return table -> rule -> number of rows that broke it.
+def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path) -> dict[str, TableQuality]:
+    """Read all sources as of data.as_of and write the snapshot; return what was read of each table.
 
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
     the quarantine is written before the error is raised.
     """
-    counts: dict[str, Counts] = {}
-    rules: dict[str, dict[str, int]] = {}
+    taken: dict[str, TableQuality] = {}
     with TemporaryDirectory(prefix="ingest-", dir=_spill(snapshot)) as spill:
         staged = staging.connect(data, root, Path(spill))
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
             staging.stage(staged, table, data, Path(spill))
-            broken = staging.count_broken_rules(staged, table)
-            counts[table] = staging.count_rows(staged, table)
-            write_quarantine(staging.read_quarantined(staged, table), quarantine / f"{table}.parquet")
-            counts[table].check(table, broken, data.max_bad_share, data.max_unknown_share)
-            _check_not_empty(table, counts[table], data)
-            if counts[table].valid:
+            broken = counting.count_broken_rules(staged, table)
+            quality = TableQuality(
+                counts=counting.count_records(staged, table),
+                rows=counting.count_rows(staged, table),
+                rules=dict(sorted(_by_rule(broken).items())),
+                sources=counting.report_sources(staged, table),
+            )
+            log.info("%s: %s%s", table, _describe(quality), describe_reports(quality.sources))
+            write_quarantine(counting.read_quarantined(staged, table), quarantine / f"{table}.parquet")
+            quality.counts.check(table, quality.rows, broken, data.max_bad_share, data.max_unknown_share)
+            _check_not_empty(table, quality.counts, data)
+            if quality.rows.valid:
                 schema(table, data.anonymous_events).validate(staging.valid_rows(staged, table).limit(PANDERA_ROWS))
             _write(staged, table, snapshot / table)
             staging.drop(staged, table)
-            rules[table] = dict(sorted(_by_rule(broken).items()))
-            log.info(
-                "%s: %s", table, ", ".join(f"{n} {k}" for k, n in counts[table].model_dump().items() if n) or "none"
-            )
-    info = SnapshotInfo(as_of=data.as_of.isoformat(), simulated=data.simulated, counts=counts)
+            taken[table] = quality
+    info = SnapshotInfo(
+        as_of=data.as_of.isoformat(),
+        simulated=data.simulated,
+        counts={table: quality.counts for table, quality in taken.items()},
+        rows={table: quality.rows for table, quality in taken.items()},
+    )
     write_record(snapshot / "snapshot.json", info)
-    return rules
+    return taken
+
+
+def _describe(quality: TableQuality) -> str:
+    counts = ", ".join(f"{n} {k}" for k, n in quality.counts.model_dump().items() if n) or "none"
+    return counts if quality.rows == quality.counts else f"{counts}; {quality.rows.valid} valid rows"
 
 
 def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
@@ -82,7 +98,8 @@ def _check_not_empty(table: str, counts: Counts, data: DataParams) -> None:
     if table in ("products", "events") and not counts.valid:
         raise ContractError(
             f"data.sources.{table}: expected rows before data.as_of {data.as_of:%Y-%m-%d}, got none of {counts.read} "
-            f"({counts.after_as_of} after as_of, {counts.filtered} excluded by `where`, {counts.quarantined} invalid); "
+            f"({counts.after_as_of} after as_of, {counts.filtered} excluded by `where`, {counts.quarantined} invalid, "
+            f"{counts.empty} whose list is empty); "
             "check data.as_of, `where` and data/quarantine"
         )
 

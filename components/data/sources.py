@@ -1,52 +1,79 @@
-"""Sources of the shop's tables: CSV, JSONL and Parquet files or SQL databases, as data.sources maps them.
+"""Sources of the shop's tables: CSV, JSON Lines and Parquet files or SQL databases, as data.sources maps them.
 
-Each source becomes a SELECT that DuckDB streams, with the contract's columns and:
-    _file      index in OpenedSources.files
-    _row       number of the record in its file, where it is known already
-    _selected  whether the source's `where` holds
-    _broken    the broken rule, where the line is no record
-    _raw       the source's row as a struct
-    _line      the source's row as text, where it is JSON or no record
+A source's files are read by one SELECT for each shape of file (selects.py), its database by one.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.contracts import TABLES
+from pydantic import Field
+
+from components.contracts import TABLES, Record
 from components.data import databases
 from components.data.csv_repair import repair
-from components.data.lines import MAX_LINE, File, read_lines, verify_gzip
-from components.data.sql import quote_list, quote_name, quote_text
+from components.data.expressions import parse
+from components.data.files import HIDDEN, Found, NotRead, find_files, partition_keys
+from components.data.headers import DELIMITERS, check_content, read_header
+from components.data.lines import File, find_long_endings
+from components.data.selects import (
+    Columns,
+    Mapping,
+    Part,
+    Shape,
+    columns_of,
+    csv_part,
+    free_prefix,
+    json_part,
+    read_parquet,
+    text_reader,
+    typed_part,
+)
+from components.data.sql import quote_name
 from components.errors import ContractError
 from components.params import DataParams, SourceParams
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
-MAX_HEADER = 1_000_000  # bytes
+MAX_NAMED = 5  # files that a message names
+
+
+class ReadFile(Record):
+    """A file, or a database, that was read."""
+
+    name: str
+    separator: str | None = None  # of CSV
+    records: int | None = None  # None: not counted
+
+
+class SourceReport(Record):
+    """What was found at one source."""
+
+    source: str  # path or database, as in the parameters
+    files: list[ReadFile]
+    not_read: list[NotRead] = Field(default=[])
+    notes: list[str] = Field(default=[])  # columns without a name, columns that some files lack, unused folder names
 
 
 @dataclass
 class OpenedSources:
     """The sources of one table as SELECT statements."""
 
-    selects: list[str] = field(default_factory=list)
-    files: list[File] = field(
-        default_factory=list
-    )  # _file is an index into this list; a database is listed under its name
+    parts: list[Part] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)  # _file is an index into this list, also for databases
+    shapes: list[Shape] = field(default_factory=list)  # of each file
+    reports: list[SourceReport] = field(default_factory=list)
 
 
 def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
     """Return sizes and modification times of the sources' files; the stage `ingest` runs again when they change.
 
-    A database server has no such state: it counts as changed when data.as_of changes.
+    Files that are not read are in it by name. A database server has no such state: it counts as changed when
+    data.as_of changes.
     """
     if data.simulated:
         return {"simulated": True}
@@ -55,47 +82,17 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
         for source in sources:
             if source.path is not None:
                 found = find_files(source.path, root)
+                seen |= {f"{table}: {n.name}": n.reason for n in found.not_read if n.reason != HIDDEN}
+                files = found.files
             elif source.type in databases.FILE_DATABASES:
-                found = [databases.find_file(source, root)]
+                files = [databases.find_file(source, root)]
             else:
                 seen[f"{table}: {source.attach}"] = data.as_of.isoformat()
                 continue
-            for file in found:
+            for file in files:
                 stat = file.path.stat()
                 seen[f"{table}: {file.name}"] = [stat.st_size, stat.st_mtime_ns]
     return seen
-
-
-def find_files(pattern: str, root: Path) -> list[File]:
-    """Return the files of a path, folder or glob pattern, sorted; raises ContractError where there are none."""
-    if ".." in Path(pattern).parts:
-        raise ContractError(
-            f"data.sources: path {pattern}: expected a path below the checkout or an absolute path, got one with `..`"
-        )
-    path = root / pattern
-    if path.is_dir():
-        found = [p for p in path.rglob("*") if p.name.endswith(SUFFIXES)]
-    elif path.is_file():
-        found = [path]
-    else:
-        base = Path(path.anchor)
-        found = list(base.glob(str(path.relative_to(base)))) if any(c in pattern for c in "*?[") else []
-    if not found:
-        raise ContractError(
-            f"data.sources: path {pattern}: expected files ({', '.join(SUFFIXES)}), found none; correct the path"
-        )
-    named = [File(p, str(p.relative_to(root)) if p.is_relative_to(root) else str(p)) for p in sorted(found)]
-    for file in named:
-        if not file.path.name.endswith(SUFFIXES) or not file.path.is_file():
-            raise ContractError(
-                f"{file.name}: expected a file of kind {', '.join(SUFFIXES)}; convert it, or narrow the pattern"
-            )
-    return named
-
-
-def verify_compressed(table: str, data: DataParams, root: Path) -> None:
-    """Raise ContractError where a gzip file among the table's sources is damaged or a decompression bomb."""
-    verify_gzip(f for source in data.of(table) if source.path is not None for f in find_files(source.path, root))
 
 
 def open_sources(
@@ -108,190 +105,175 @@ def open_sources(
 ) -> None:
     """Fill `opened` with all sources of a table; `repaired`: text file -> Parquet file that is read in its place.
 
-    Reads headers only. Raises ContractError for a file of another kind, or without a header.
+    Reads headers only. Raises ContractError for a file of another kind or without a header, and for a wrong expression.
     """
     for number, source in enumerate(data.of(table)):
+        mapping = _parse_mapping(connection, table, number, source)
+        first = len(opened.parts)
         if source.path is None:
-            base = len(opened.files)
-            opened.files.append(databases.quarantine_file(source, root))
+            file = databases.quarantine_file(source, root)
             read = databases.attach(connection, f"source_{table}_{number}", source, root)
-            rows = f"(SELECT *, {base} AS _file, NULL::BIGINT AS _row, NULL::VARCHAR AS _broken FROM {read})"
-            opened.selects.append(_select(table, source, rows, _columns_of(connection, read)))
-            continue
-        found = find_files(source.path, root)
-        shapes = {f.path: _shape(f, f.path in repaired) for f in found}
-        for shape, group in groupby(found, key=lambda f: shapes[f.path]):
-            part = list(group)
-            base = len(opened.files)
-            opened.files += part
-            paths = [str(repaired.get(f.path, f.path)) for f in part]
-            opened.selects.append(_open(connection, table, source, shape, paths, base))
+            part = typed_part(mapping, read, columns_of(connection, read), [file], len(opened.files), [])
+            _add(opened, Shape("database"), [file], part)
+            opened.reports.append(SourceReport(source=file.name, files=[ReadFile(name=file.name)]))
+        else:
+            found = find_files(source.path, root)
+            shapes = [_shape(f, f.path in repaired, source, mapping) for f in found.files]
+            absent = _open_files(connection, opened, mapping, found.files, shapes, repaired)
+            opened.reports.append(_report(source.path, found, shapes, mapping, absent))
+        for part in opened.parts[first:]:
+            part.check(connection, opened.files[part.base].name)
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What files must have in common to be read by one SELECT."""
-
-    kind: str
-    repaired: bool
-    header: tuple[str, ...] = ()
-    delimiter: str = ""
-
-
-def repair_unreadable(
-    connection: DuckDBPyConnection, opened: OpenedSources, repaired: dict[Path, Path], folder: Path
-) -> dict[Path, Path]:
-    """Repair the text files that DuckDB cannot split into records; return file -> repaired copy below `folder`."""
+def find_unreadable(connection: DuckDBPyConnection, opened: OpenedSources, repaired: dict[Path, Path]) -> list[int]:
+    """Return the indices of the text files that DuckDB cannot split into records."""
     import duckdb
 
-    copies: dict[Path, Path] = {}
-    for file in opened.files:
-        if file.kind not in ("csv", "jsonl") or file.path in repaired:
+    found = []
+    for number, (file, shape) in enumerate(zip(opened.files, opened.shapes, strict=True)):
+        if file.path in repaired or shape.kind not in ("csv", "jsonl"):
             continue
-        shape = _shape(file, False)
-        columns = ", ".join(quote_name(c) for c in shape.header or ["line"])
+        columns = ", ".join(quote_name(c) for c in shape.names)
         try:
-            connection.execute(
-                f"SELECT bit_xor(hash({columns})) FROM {_text_reader(shape, [str(file.path)])}"
-            ).fetchall()
+            reader = text_reader(shape, [str(file.path.absolute())])
+            connection.execute(f"SELECT bit_xor(hash({columns})) FROM {reader}").fetchall()
         except duckdb.Error:
-            header = list(shape.header) if shape.kind == "csv" else None
-            copies[file.path] = repair(file, header, shape.delimiter, folder / f"{len(repaired) + len(copies)}.parquet")
+            found.append(number)
+    return found
+
+
+def find_incomplete(opened: OpenedSources) -> list[int]:
+    """Return the indices of the text files whose last line DuckDB would drop.
+
+    Raises ContractError where a gzip file is damaged or a decompression bomb.
+    """
+    long = {f.path for f in find_long_endings(opened.files)}
+    return [n for n, file in enumerate(opened.files) if file.path in long]
+
+
+def repair_files(
+    opened: OpenedSources, numbers: list[int], repaired: dict[Path, Path], folder: Path
+) -> dict[Path, Path]:
+    """Repair the text files with these indices; return file -> repaired copy below `folder`."""
+    copies: dict[Path, Path] = {}
+    for number in numbers:
+        file, shape = opened.files[number], opened.shapes[number]
+        prefix = free_prefix(shape.header.names) if shape.header else "_"
+        out = folder / f"{len(repaired) + len(copies)}.parquet"
+        copies[file.path] = repair(file, shape.names, shape.header, prefix, out)
     return copies
 
 
-def _shape(file: File, is_repaired: bool) -> _Shape:
-    if file.kind == "parquet":
-        return _Shape("parquet", False)
-    if file.kind == "jsonl":
-        return _Shape("jsonl", is_repaired)
-    header, delimiter = _header(file)
-    return _Shape("csv", is_repaired, tuple(header), delimiter)
-
-
-def _open(
-    connection: DuckDBPyConnection, table: str, source: SourceParams, shape: _Shape, paths: list[str], base: int
-) -> str:
-    extra = f"file_index + {base} AS _file"
-    if shape.repaired:
-        reader = f"read_parquet({quote_list(paths)})"
-    elif shape.kind == "parquet":
-        reader = f"read_parquet({quote_list(paths)}, union_by_name = true)"
-    else:
-        reader = _text_reader(shape, paths)
-    if not shape.repaired:
-        extra += ", NULL::BIGINT AS _row, NULL::VARCHAR AS _broken"
-    if shape.kind == "parquet":
-        return _select(table, source, f"(SELECT *, {extra} FROM {reader})", _columns_of(connection, reader))
-    rows = f"(SELECT *, {extra} FROM {reader})"
-    if shape.kind == "csv":
-        return _select(table, source, rows, list(shape.header), "_line" if shape.repaired else "NULL")
-    return _select_json(connection, table, source, rows, "coalesce(line, _line)" if shape.repaired else "line")
-
-
-def _text_reader(shape: _Shape, paths: list[str]) -> str:
-    """Return read_csv(...) without type detection: all columns are strings, and a broken line is an error."""
-    columns = ", ".join(f"{quote_text(c)}: 'VARCHAR'" for c in shape.header or ["line"])
-    delimiter, quote = (quote_text(shape.delimiter), "'\"'") if shape.kind == "csv" else ("'\x1f'", "''")
-    return (
-        f"read_csv({quote_list(paths)}, columns = {{{columns}}}, auto_detect = false, delim = {delimiter}, "
-        f"quote = {quote}, escape = {quote}, header = {shape.kind == 'csv'}, max_line_size = {MAX_LINE})"
-    )
-
-
-def _select(table: str, source: SourceParams, rows: str, have: list[str], line: str = "NULL") -> str:
-    """Return the SELECT of a source; a column that it does not have is null. `line`: SQL for the row as text."""
-    known = {c.lower(): c for c in have}
-    mapped = []
-    for column in TABLES[table]:
-        expression = source.columns.get(column) or (quote_name(known[column]) if column in known else "NULL::VARCHAR")
-        mapped.append(f"{expression} AS {column}")
-    raw = f"struct_pack({', '.join(f'{quote_name(c)} := {quote_name(c)}' for c in have)})"
-    selected = f"_broken IS NOT NULL OR coalesce(({source.where}), false)" if source.where else "true"
-    return (
-        f"SELECT {', '.join(mapped)}, _file::INT AS _file, _row, {selected} AS _selected, {raw} AS _raw, "
-        f"{line}::VARCHAR AS _line, _broken FROM {rows}"
-    )
-
-
-def _select_json(connection: DuckDBPyConnection, table: str, source: SourceParams, rows: str, line: str) -> str:
-    """Return the SELECT of a JSONL source: the needed keys of each object; a line that is no object breaks a rule."""
-    keys = [c for c in TABLES[table] if c not in source.columns]
-    for expression in [*source.columns.values(), *([source.where] if source.where else [])]:
-        keys += [k for k in _names_in(connection, expression) if k not in keys]
-    taken = ", ".join(f"_values[{i + 1}] AS {quote_name(k)}" for i, k in enumerate(keys))
-    wanted = quote_list(['$."' + k.replace('"', '\\"') + '"' for k in keys])
-    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END"
-    rows = (
-        f"(SELECT {line} AS _text, _file, _row, {taken}, CASE WHEN _broken IS NOT NULL THEN _broken "
-        "WHEN NOT _is_object THEN 'line: not a JSON object' END AS _broken "
-        f"FROM (SELECT *, CASE WHEN _is_object THEN json_extract_string(line, {wanted}) END AS _values "
-        f"FROM (SELECT *, coalesce({is_object}, false) AS _is_object "
-        f"FROM {rows} WHERE _broken IS NOT NULL OR trim(line, ' \t\r') <> '')))"
-    )
-    return _select(table, source, rows, keys, "_text")
-
-
-def _names_in(connection: DuckDBPyConnection, expression: str) -> list[str]:
-    """Return the columns that an SQL expression refers to, in order."""
-    row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT {expression}"]).fetchone()
-    found: dict[str, None] = {}
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if node.get("class") == "COLUMN_REF":
-                found[str(node["column_names"][0])] = None
-            node = list(node.values())
-        for child in node if isinstance(node, list) else []:
-            walk(child)
-
-    walk(json.loads(row[0]) if row else {})
-    return list(found)
-
-
-def _header(file: File) -> tuple[list[str], str]:
-    """Return the column names and the delimiter; raises ContractError where the first line cannot be a header."""
-    line = next((text for text in read_lines(file) if text.strip()), b"")
-    if not line:
-        raise ContractError(
-            f"{file.name}: expected a first line with column names, got an empty file; add a header, or remove the file"
-        )
-    try:
-        text = line[: MAX_HEADER + 1].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ContractError(
-            f"{file.name}: expected UTF-8 text, got other bytes ({error.reason}); convert the file"
-        ) from None
-    if len(line) > MAX_HEADER or "\0" in text:
-        raise ContractError(
-            f"{file.name}: expected a header of at most {MAX_HEADER} bytes of text, got {text[:80]!r}; check it"
-        )
-    delimiter = max(",;\t|", key=text.count)
-    names = [n.strip() for n in next(csv.reader([text], delimiter=delimiter))]
-    folded = [n.lower() for n in names]
-    twice = sorted({n for n in folded if folded.count(n) > 1})
-    if twice or "" in names:
-        fault = f"has {', '.join(twice)} twice" if any(twice) else "has a column without a name"
-        raise ContractError(
-            f"{file.name}: expected different column names, but the header {fault}: {text[:200]!r}; correct the file"
-        )
-    return names, delimiter
-
-
-def _columns_of(connection: DuckDBPyConnection, read: str) -> list[str]:
-    return [str(r[0]) for r in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
-
-
 def describe(data: DataParams, table: str, root: Path) -> str:
-    """Return the number of sources and files of a table; raises ContractError where a source cannot be opened."""
+    """Return what is read of a table's sources and what is not; raises ContractError where one cannot be opened."""
     import duckdb
 
     opened = OpenedSources()
     with duckdb.connect() as connection:
         try:
             open_sources(connection, opened, table, data, root, {})
-            for select in opened.selects:
-                connection.execute(f"DESCRIBE {select}")
         except duckdb.Error as error:
             raise ContractError(f"data.sources.{table}: {str(error).splitlines()[0]}") from None
-    return f"{len(data.of(table))} source(s), {len(opened.files)} file(s)"
+    return f"{len(data.of(table))} source(s), {len(opened.files)} file(s){describe_reports(opened.reports)}"
+
+
+def describe_reports(reports: list[SourceReport]) -> str:
+    """Return separators, files that are not read, and notes, as the end of a sentence."""
+    separators = dict.fromkeys(f.separator for r in reports for f in r.files if f.separator)
+    left = [n for r in reports for n in r.not_read]
+    skipped, unread = [n for n in left if n.reason == HIDDEN], [n for n in left if n.reason != HIDDEN]
+    said = [f"separated by {', '.join(separators)}"] if separators else []
+    said += [f"NOT READ: {_shorten([str(n) for n in unread])}"] if unread else []
+    said += [f"skipped as {HIDDEN}: {_shorten([n.name for n in skipped])}"] if skipped else []
+    return "".join(f"; {text}" for text in [*said, *(note for r in reports for note in r.notes)])
+
+
+def _shorten(names: list[str]) -> str:
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + rest
+
+
+def _parse_mapping(connection: DuckDBPyConnection, table: str, number: int, source: SourceParams) -> Mapping:
+    label = f"data.sources.{table}[{number}]"
+    columns = {c: parse(connection, f"{label}.columns.{c}", text) for c, text in source.columns.items()}
+    return Mapping(table, columns, parse(connection, f"{label}.where", source.where) if source.where else None)
+
+
+def _shape(file: File, is_repaired: bool, source: SourceParams, mapping: Mapping) -> Shape:
+    if file.kind == "csv":
+        known = {*TABLES[mapping.table], *(n.lower() for n in mapping.names)}
+        return Shape("csv", is_repaired, file.is_gzip, read_header(file, source.delimiter, known))
+    check_content(file)
+    if file.kind == "jsonl":
+        return Shape("jsonl", is_repaired, file.is_gzip)
+    return Shape("parquet", schema=_read_schema(file))
+
+
+def _read_schema(file: File) -> tuple[tuple[str, str], ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple((field.name, str(field.type)) for field in pq.read_schema(file.path))
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0].replace(str(file.path), file.name)
+        raise ContractError(f"{file.name}: cannot be read: expected Parquet, got: {reason}; fetch it again") from None
+
+
+def _open_files(
+    connection: DuckDBPyConnection,
+    opened: OpenedSources,
+    mapping: Mapping,
+    files: list[File],
+    shapes: list[Shape],
+    repaired: dict[Path, Path],
+) -> list[str]:
+    """Add a part for each run of files of one shape; return notes on columns that only other files of the source have.
+
+    Such a column is null; in `where` it is an error.
+    """
+    groups, notes = [], []
+    for (shape, _), pairs in groupby(zip(shapes, files, strict=True), key=lambda p: (p[0], p[0].hides_index and p[1])):
+        group = [file for _, file in pairs]
+        paths = [str(repaired.get(f.path, f.path).absolute()) for f in group]
+        groups.append((shape, group, paths, _columns(connection, shape, paths)))
+    everywhere = {name.lower(): (name, kind) for *_, columns in groups for name, kind in columns}
+    used = {name.lower() for e in mapping.columns.values() for name in e.names}
+    for shape, group, paths, columns in groups:
+        base = len(opened.files)
+        have = {name.lower() for name, _ in columns}
+        others = [pair for name, pair in everywhere.items() if name in used - have]
+        if shape.kind == "jsonl":
+            part = json_part(mapping, shape, group, paths, base)
+        elif shape.kind == "csv":
+            part = csv_part(mapping, shape, group, paths, base, others)
+        else:
+            part = typed_part(mapping, read_parquet(paths), columns, group, base, others)
+        _add(opened, shape, group, part)
+        notes += [f"{file.name} has no column {name}" for file in group for name, _ in others]
+    return notes
+
+
+def _columns(connection: DuckDBPyConnection, shape: Shape, paths: list[str]) -> Columns:
+    if shape.header:
+        return [(name, "VARCHAR") for name in shape.header.names if name]
+    return columns_of(connection, read_parquet(paths)) if shape.kind == "parquet" else []
+
+
+def _add(opened: OpenedSources, shape: Shape, files: list[File], part: Part) -> None:
+    opened.parts.append(part)
+    opened.files += files
+    opened.shapes += [shape] * len(files)
+
+
+def _report(path: str, found: Found, shapes: list[Shape], mapping: Mapping, absent: list[str]) -> SourceReport:
+    files, notes = [], [*absent]
+    for file, shape in zip(found.files, shapes, strict=True):
+        header = shape.header
+        separator = DELIMITERS.get(header.delimiter, repr(header.delimiter)) if header else None
+        files.append(ReadFile(name=file.name, separator=separator))
+        unnamed = [str(n) for n, name in enumerate(header.names, 1) if not name] if header else []
+        notes += [f"{file.name}: column {', '.join(unnamed)} has no name and is left out"] if unnamed else []
+    unused = [key for key in partition_keys(found.files) if key.lower() not in {n.lower() for n in mapping.names}]
+    notes += [f"folders {key}=... are not used; to use them, map a column to {key}" for key in unused]
+    return SourceReport(source=path, files=files, not_read=found.not_read, notes=notes)

@@ -1,5 +1,6 @@
 """Quoting of names and values in SQL text."""
 
+import re
 from collections.abc import Iterable
 
 
@@ -16,3 +17,8 @@ def quote_text(text: str) -> str:
 def quote_list(texts: Iterable[str]) -> str:
     """Return the texts as a DuckDB list literal."""
     return "[" + ", ".join(quote_text(t) for t in texts) + "]"
+
+
+def quote_paths(paths: Iterable[str]) -> str:
+    """Return the paths as a DuckDB list literal in which `*`, `?` and `[` mean themselves."""
+    return quote_list(re.sub(r"[*?\[]", r"[\g<0>]", path) for path in paths)

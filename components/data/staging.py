@@ -1,7 +1,8 @@
 """One table between sources and snapshot, inside DuckDB: typed, validated and counted.
 
 staged_<table> has a row for each record of the sources, in their order (rowid): the contract's columns, typed; _file
-and _row; _rule and _raw where a rule is broken; _state. Rules are Ibis expressions (validation.py), the rest is SQL.
+and _row; _rule and _raw where a rule is broken; _state. Where a source's expressions unnest lists, a record has several
+rows, of which one _leads. Rules are Ibis expressions (validation.py), the rest is SQL.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import sources
-from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE, BrokenRule, Counts
+from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
+from components.data.records import number_records, records_without_rows
 from components.data.schemas import REFERENCES
+from components.data.selects import Part
+from components.data.sources import SourceReport
 from components.data.sql import quote_name
 from components.data.validation import (
-    AFTER_AS_OF,
     DUPLICATE,
-    FILTERED,
     INVALID,
     MAX_RAW,
     SUPERSEDED,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
 
-BATCH = 20_000  # quarantined rows in memory at once
-
 
 @dataclass
 class Staging:
@@ -44,6 +44,8 @@ class Staging:
     ibis: Any
     root: Path
     files: dict[str, list[str]] = field(default_factory=dict)
+    reports: dict[str, list[SourceReport]] = field(default_factory=dict)
+    unnested: dict[str, dict[Part, int]] = field(default_factory=dict)  # parts that unnest lists -> number of records
 
     @property
     def sql(self) -> Any:
@@ -71,14 +73,17 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
     import duckdb
 
     copies: dict[Path, Path] = {}
-    sources.verify_compressed(table, data, staging.root)
+    complete = False
     while True:
         opened = sources.OpenedSources()
         try:
             sources.open_sources(staging.sql, opened, table, data, staging.root, copies)
-            parts = [validated_sql(staging.ibis.sql(sql), table, data) for sql in opened.selects] or [empty_sql(table)]
-            rows = " UNION ALL ".join(f"({part})" for part in parts)
-            staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS {rows}")
+            if not complete:
+                complete, cut = True, sources.find_incomplete(opened)
+                copies |= sources.repair_files(opened, cut, copies, repaired / table)
+                if cut:
+                    continue
+            _create(staging, table, opened, data)
             break
         except duckdb.OutOfMemoryException:
             raise ContractError(
@@ -86,13 +91,32 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
                 "not enough; raise data.memory_gib, or free disk space"
             ) from None
         except duckdb.Error as error:
-            more = sources.repair_unreadable(staging.sql, opened, copies, repaired / table)
-            if not more:
+            damaged = sources.find_unreadable(staging.sql, opened, copies)
+            if not damaged:
                 raise ContractError(_cannot_read(table, opened, error)) from None
-            copies |= more
+            copies |= sources.repair_files(opened, damaged, copies, repaired / table)
     staging.files[table] = [f.name for f in opened.files]
+    staging.reports[table] = opened.reports
     _mark_unknown_items(staging, table)
     _mark_duplicates(staging, table)
+    _mark_records(staging, table)
+
+
+def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: DataParams) -> None:
+    """Create staged_<table>: a row for each row that the sources' SELECTs give, and for each record that gives none."""
+    unnested = {part: f"records_{n}" for n, part in enumerate(opened.parts) if part.mapping.unnests}
+    selects = [
+        part.select(number_records(staging.sql, unnested[part], part) if part in unnested else part.rows)
+        for part in opened.parts
+    ]
+    typed = [validated_sql(staging.ibis.sql(sql), table, data) for sql in selects] or [empty_sql(table)]
+    union = " UNION ALL ".join(f"({sql})" for sql in typed)
+    staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS SELECT *, true AS _leads FROM ({union})")
+    staging.unnested[table] = {}
+    for part, records in unnested.items():
+        staging.sql.execute(f"INSERT INTO staged_{table} BY NAME {records_without_rows(part, records, table)}")
+        staging.unnested[table][part] = staging.sql.table(records).count("*").fetchone()[0]
+        staging.sql.execute(f"DROP TABLE {records}")
 
 
 def valid_rows(staging: Staging, table: str) -> ibis.Table:
@@ -117,36 +141,6 @@ def list_months(staging: Staging, table: str) -> list[str]:
     """Return the months that have valid rows, such as "2026-01", in order."""
     sql = f"SELECT DISTINCT date_trunc('month', timestamp) FROM staged_{table} WHERE _state = {VALID} ORDER BY 1"
     return [f"{row[0]:%Y-%m}" for row in staging.sql.execute(sql).fetchall()]
-
-
-def count_rows(staging: Staging, table: str) -> Counts:
-    """Return the number of rows of a table by outcome."""
-    n = dict(staging.sql.execute(f"SELECT _state, count(*) FROM staged_{table} GROUP BY 1").fetchall())
-    return Counts(
-        read=sum(n.values()),
-        valid=n.get(VALID, 0),
-        quarantined=n.get(INVALID, 0),
-        duplicates=n.get(DUPLICATE, 0),
-        after_as_of=n.get(AFTER_AS_OF, 0),
-        filtered=n.get(FILTERED, 0),
-        superseded=n.get(SUPERSEDED, 0),
-    )
-
-
-def read_quarantined(staging: Staging, table: str) -> pa.RecordBatchReader:
-    """Return the rows for the quarantine (quality.QUARANTINE) by file and row: invalid rows and duplicates."""
-    return staging.sql.execute(
-        f"SELECT * FROM ({_invalid_rows_sql(staging, table)}) ORDER BY _file, row"
-    ).to_arrow_reader(BATCH)
-
-
-def count_broken_rules(staging: Staging, table: str) -> list[BrokenRule]:
-    """Return the number of rows that broke each rule in each file, the most frequent first."""
-    rows = staging.sql.execute(
-        f"SELECT rule, file, count(*) AS n, min(row) FROM ({_invalid_rows_sql(staging, table)}) "
-        "GROUP BY 1, 2 ORDER BY n DESC, 1, 2"
-    ).fetchall()
-    return [BrokenRule(*row) for row in rows]
 
 
 def drop(staging: Staging, table: str) -> None:
@@ -204,23 +198,17 @@ def _mark_duplicates(staging: Staging, table: str) -> None:
     """)
 
 
+def _mark_records(staging: Staging, table: str) -> None:
+    """Of the rows of a record, let the one with the first outcome stand for it (_leads), where lists were unnested."""
+    for part in staging.unnested[table]:
+        rows = f"staged_{table} WHERE _file BETWEEN {part.base} AND {part.base + part.n_files - 1}"
+        staging.sql.execute(f"""
+            UPDATE staged_{table} SET _leads = false WHERE rowid IN (SELECT rowid FROM {rows})
+            AND rowid NOT IN (SELECT first(rowid ORDER BY _state, rowid) FROM {rows} GROUP BY _file, _row)
+        """)
+
+
 def _as_json(table: str) -> str:
     """Return SQL for a staged row as JSON text."""
     pairs = ", ".join(f"'{c}': {quote_name(c)}" for c in TABLES[table])
     return f"left(to_json({{{pairs}}})::VARCHAR, {MAX_RAW})"
-
-
-def _invalid_rows_sql(staging: Staging, table: str) -> str:
-    """Return SQL for the rows that broke a rule: _file, file, row, rule, raw."""
-    import pyarrow as pa
-
-    names = staging.files[table]
-    staging.sql.register("file_names", pa.table({"_file": pa.array(range(len(names)), pa.int32()), "file": names}))
-    bad = f"(SELECT *, rowid AS row_id FROM staged_{table} WHERE _state IN ({INVALID}, {DUPLICATE}))"
-    first = (
-        f"(SELECT _file, min(rowid) AS begins FROM staged_{table} WHERE _file IN (SELECT _file FROM {bad}) GROUP BY 1)"
-    )
-    return (
-        f"SELECT _file, file, coalesce(_row, row_id - begins + 1)::BIGINT AS row, _rule AS rule, _raw AS raw "
-        f"FROM {bad} JOIN {first} USING (_file) JOIN file_names USING (_file)"
-    )

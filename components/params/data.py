@@ -22,6 +22,9 @@ class SourceParams(Section):
     query: str | None = Field(default=None, description="SELECT on the attached database, which it names $db")
     columns: dict[str, str] = Field(default={}, description="our column -> SQL expression over the source's columns")
     where: str | None = Field(default=None, description="SQL condition; other rows are counted as filtered")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        default=None, description="separator of the values in CSV files; by default found in each file"
+    )
 
     @model_validator(mode="after")
     def one_kind(self) -> "SourceParams":

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from components.data import shop
-from components.data.snapshot import read_snapshot_info, take_snapshot
+from components.data.snapshot import take_snapshot
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
 
@@ -18,11 +18,11 @@ def main() -> None:
         else:
             root = Settings().data_root or root
         snapshot, reports = Path("data/snapshot"), Path("reports/ingest")
-        broken = take_snapshot(params.data, root, snapshot, Path("data/quarantine"))
-        counts = read_snapshot_info(snapshot).counts
-        write_metrics(reports, {f"{t}/{k}": float(n) for t, c in counts.items() for k, n in c.model_dump().items()})
-        quality = {t: {"counts": c.model_dump(), "rules": broken[t]} for t, c in counts.items()}
-        (reports / "quality.json").write_text(json.dumps(quality, indent=1, ensure_ascii=False) + "\n")
+        quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"))
+        metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
+        write_metrics(reports, metrics | {f"snapshot_rows/{t}": float(q.rows.valid) for t, q in quality.items()})
+        report = {table: q.model_dump(mode="json") for table, q in quality.items()}
+        (reports / "quality.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def ingest(tmp_path: Path, settings: Callable[..., params.Params]) -> Callable[.
         write(tmp_path, {"in/products.csv": PRODUCTS, **files})
         (tmp_path / "data/snapshot").mkdir(parents=True, exist_ok=True)
         chosen = settings(**data).data
-        rules = take_snapshot(chosen, tmp_path, tmp_path / "data/snapshot", tmp_path / "data/quarantine")
-        return Ingested(tmp_path, rules)
+        quality = take_snapshot(chosen, tmp_path, tmp_path / "data/snapshot", tmp_path / "data/quarantine")
+        return Ingested(tmp_path, quality)
 
     return run
 

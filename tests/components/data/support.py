@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.data.partitions import read_table
-from components.data.quality import Counts
+from components.data.quality import Counts, TableQuality
 from components.data.snapshot import read_snapshot_info
 
 PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
@@ -27,7 +27,11 @@ class Ingested:
     """The folder of a snapshot and its quarantine, with readers."""
 
     folder: Path
-    rules: dict[str, dict[str, int]]
+    quality: dict[str, TableQuality]
+
+    @property
+    def rules(self) -> dict[str, dict[str, int]]:
+        return {table: quality.rules for table, quality in self.quality.items()}
 
     @property
     def snapshot(self) -> Path:

@@ -8,12 +8,14 @@ import pytest
 
 from components.data import csv_repair
 from components.data.csv_repair import read_csv_records, repair
+from components.data.headers import Header
 from components.data.lines import File
 
 
 def records(tmp_path: Path, text: str, n_columns: int = 2) -> list[tuple[list[str | None] | None, str | None]]:
     (tmp_path / "a.csv").write_text("h1,h2\n" + text, newline="")
-    found = read_csv_records(File(tmp_path / "a.csv", "a.csv"), n_columns, ",")
+    header = Header(tuple(f"h{n}" for n in range(n_columns)), ",", 0, 1)
+    found = read_csv_records(File(tmp_path / "a.csv", "a.csv"), header)
     return [(list(r.values) if r.values is not None else None, r.broken) for r in found]
 
 
@@ -51,7 +53,7 @@ def test_no_line_of_random_text_is_lost(tmp_path: Path) -> None:
     for _ in range(30):
         text = [f"<{n}>" + "".join(rng.choice('",ab ') for _ in range(rng.randrange(8))) for n in range(40)]
         (tmp_path / "a.csv").write_text("h1,h2\n" + "\n".join(text) + "\n")
-        found = list(read_csv_records(File(tmp_path / "a.csv", "a.csv"), 2, ","))
+        found = list(read_csv_records(File(tmp_path / "a.csv", "a.csv"), Header(("h1", "h2"), ",", 0, 1)))
         text = "|".join((r.line or "") + "".join(v or "" for v in r.values or []) for r in found)
         assert [text.count(f"<{n}>") for n in range(40)] == [1] * 40
 
@@ -60,7 +62,9 @@ def test_a_repaired_file_numbers_its_records(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(csv_repair, "BATCH", 2)
     (tmp_path / "a.csv").write_bytes(b"x,y\n1,2\n\n\xff,2\n3\n4,5\n")
     rows = pq.read_table(
-        repair(File(tmp_path / "a.csv", "a.csv"), ["x", "y"], ",", tmp_path / "m/a.parquet")
+        repair(
+            File(tmp_path / "a.csv", "a.csv"), ["x", "y"], Header(("x", "y"), ",", 0, 1), "_", tmp_path / "m/a.parquet"
+        )
     ).to_pylist()
     assert [(r["_row"], r["x"], r["_broken"]) for r in rows] == [
         (1, "1", None), (2, None, "line: not UTF-8"), (3, None, "line: missing columns"), (4, "4", None),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.data import lines
-from components.data.lines import File, read_lines, verify_gzip
+from components.data.lines import File, find_long_endings, read_lines
 from components.errors import ContractError
 
 
@@ -24,6 +24,7 @@ def made(tmp_path: Path, content: bytes, name: str = "a.csv") -> File:
         (b"a\r\nb\r\n", [b"a", b"b"]),
         (b"a\rb\rc", [b"a", b"b", b"c"]),
         (b"\xef\xbb\xbfa\n\nb", [b"a", b"", b"b"]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfa\n", [b"a"]),
     ],
 )
 def test_line_ends_of_all_kinds(tmp_path: Path, content: bytes, wanted: list[bytes]) -> None:
@@ -42,11 +43,34 @@ def test_damaged_gzip_is_named(tmp_path: Path) -> None:
     flipped = bytearray(intact)
     flipped[len(intact) // 2] ^= 0xFF
     for content in (intact[:-9], bytes(flipped), b"no gzip"):
-        with pytest.raises(ContractError, match=r"a\.csv\.gz: expected a whole gzip file"):
-            verify_gzip([made(tmp_path, content, "a.csv.gz")])
-    verify_gzip([made(tmp_path, intact, "a.csv.gz"), made(tmp_path, b"no gzip, and none promised")])
+        with pytest.raises(ContractError, match=r"a\.csv\.GZ: expected a whole gzip file"):
+            find_long_endings([made(tmp_path, content, "a.csv.GZ")])
+    assert find_long_endings([made(tmp_path, intact, "a.csv.gz"), made(tmp_path, b"no gzip, and none promised")]) == []
 
 
-def test_kind_is_the_ending_without_gz(tmp_path: Path) -> None:
-    kinds = [File(Path(name), name).kind for name in ("a.csv", "a.csv.gz", "x.y/a.jsonl.gz", "a.parquet")]
-    assert kinds == ["csv", "csv", "jsonl", "parquet"]
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n\n"])
+def test_a_last_line_above_the_limit_is_found(tmp_path: Path, name: str, end: bytes) -> None:
+    def is_found(content: bytes) -> bool:
+        file = made(tmp_path, gzip.compress(content) if name.endswith("gz") else content, name)
+        return find_long_endings([file]) == [file]
+
+    long = b"x" * (lines.MAX_LINE + 1)
+    assert is_found(b"short\n" + long + end)
+    assert is_found(long + end)
+    assert not is_found(b"short\n" + long[:-1] + end)
+    assert not is_found(long + b"\n" + b"y" * lines.BLOCK + end)
+    assert not is_found(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.csv", "csv"), ("A.CSV", "csv"), ("a.csv.gz", "csv"), ("a.Csv.GZ", "csv"), ("a.tsv", "csv"),
+        ("a.TSV.gz", "csv"), ("x.y/a.jsonl.gz", "jsonl"), ("a.ndjson", "jsonl"), ("a.json", "jsonl"),
+        ("a.parquet", "parquet"), ("a.PARQUET", "parquet"), ("a.parquet.gz", ""), ("a.csv.zip", ""), ("a.gz", ""),
+        ("csv", ""), (".csv", ""), ("csv.gz", ""), ("a.txt", ""), ("a.csv.bak", ""),
+    ],
+)  # fmt: skip
+def test_kind_is_the_ending_in_any_case_without_gz(name: str, kind: str) -> None:
+    assert File(Path(name), name).kind == kind

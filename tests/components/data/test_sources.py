@@ -105,7 +105,7 @@ def test_fingerprint_follows_the_files(tmp_path: Path, settings: Callable[..., A
 
 def test_describe_counts_files_and_names_a_wrong_one(tmp_path: Path, settings: Callable[..., Any]) -> None:
     write(tmp_path, {"in/products.csv": PRODUCTS, "in/events.csv": HEADER})
-    assert sources.describe(settings().data, "events", tmp_path) == "1 source(s), 1 file(s)"
+    assert sources.describe(settings().data, "events", tmp_path) == "1 source(s), 1 file(s); separated by comma"
     (tmp_path / "in/events.csv").write_bytes(b"")
     with pytest.raises(ContractError, match=r"in/events\.csv: expected .* got an empty file"):
         sources.describe(settings().data, "events", tmp_path)
