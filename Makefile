@@ -53,5 +53,10 @@ compose:  ## the whole of it in containers, on a machine with Docker
 	infra/secrets.sh .carousel/secrets.env
 	docker compose --env-file .carousel/secrets.env --file infra/compose.yaml up --build --detach --wait
 
-clean:  ## the output of runs, except registry and caches in .carousel
-	rm -rf data features models profiles reports bundle champion run
+clean:  ## what runs wrote below the checkout: neither other files in these folders, nor registry and caches in .carousel
+	rm -rf features profiles bundle champion data/snapshot data/quarantine data/split
+	rm -rf $(addprefix models/,language simple sequence ranker hybrid)
+	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend evaluate drift curve decision.json)
+	rm -rf $(addprefix run/,params.yaml sources.json moment.json decided.json timings tensorboard pretrain finetune search ann)
+	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz truth)
+	-@rmdir data/raw/events data/raw data models reports run 2>/dev/null || true

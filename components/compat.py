@@ -27,6 +27,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
     "profiles": {},  # profiles.json, also in the ranker folder of a bundle
+    "moment": {},  # run/moment.json
     "ranker": {  # ranker.json
         "params/check_share": "holdout_share",
         "params/focal": "focal_gamma",

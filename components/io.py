@@ -12,12 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from components import compat
 from components.errors import ContractError
 
 Model = TypeVar("Model", bound=BaseModel)
+MAX_NAMED = 3  # problems of a record that an error names
 _number = count()  # makes temporary names unique between the threads of this process
 
 
@@ -84,7 +85,11 @@ def parse_record(content: bytes, model: type[Model], kind: str, where: object, a
             tree = json.loads(content)
             content = json.dumps(compat.translate(kind, tree) if isinstance(tree, dict) else tree).encode()
         return model.model_validate_json(content)
-    except ValueError as error:  # pydantic's ValidationError is one
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        first = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".removeprefix(": ") for e in found[:MAX_NAMED])
+        raise ContractError(f"{where}: expected a {model.__name__} in JSON ({first}); {advice}") from None
+    except ValueError as error:
         raise ContractError(f"{where}: expected a {model.__name__} in JSON ({error}); {advice}") from None
 
 

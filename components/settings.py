@@ -55,6 +55,16 @@ class Settings(BaseSettings):
         url = self.event_store_url or self.state_url
         return url.get_secret_value() or None if url else None
 
+    @property
+    def overlays(self) -> list[Path]:
+        """Return the overlay files of `params`."""
+        return [Path(part) for part in self.params.split(":") if part]
+
+    @property
+    def override_lines(self) -> list[str]:
+        """Return the lines of `overrides`."""
+        return [line for line in self.overrides.splitlines() if line.strip()]
+
     def shop(self, name: str) -> Path:
         """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""
         return self.home / "shops" / name

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from flows.options import All, AsOf, Bootstrap, Files, Json, Reset, Sets, Untuned
+from flows import startup
+from flows.cli_experiment import experiments
+from flows.options import All, AsOf, Bootstrap, DecisionFile, Files, Json, Reset, Sets, Untuned
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-experiments = typer.Typer(help="A/B tests between champion and challenger on the live service")
 app.add_typer(experiments, name="experiment")
 
 
@@ -26,11 +27,11 @@ def retrain(
     untuned: Untuned = False,
 ) -> None:
     """Run the whole pipeline: snapshot, training, evaluation, verdict, promotion."""
-    home = _prepare()
+    home = startup.prepare()
     from flows import outcome, server, terminal, unchanged
 
-    overlays, lines = _texts(files), sets or []
-    done = unchanged.unchanged_outcome(overlays, lines, as_of, untuned)
+    overlays, lines = startup.texts(files), sets or []
+    done = unchanged.unchanged_outcome(overlays, lines, as_of, untuned, bootstrap)
     if done is None:
         with server.temporary_server(home) as ready:
             from flows.retrain import retrain as flow
@@ -49,7 +50,7 @@ def retrain(
 @app.command()
 def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Check drift, freshness and volume of the shop's newest data."""
-    home = _prepare()
+    home = startup.prepare()
     from flows import server, terminal
 
     with server.temporary_server(home) as ready:
@@ -57,18 +58,18 @@ def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
         from flows.tasks import unwrap
 
         run = flow if ready() else flow.fn
-        verdict = unwrap(run(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+        verdict = unwrap(run(overlays=startup.texts(files), overrides=sets or [], as_of=as_of))
     terminal.show(verdict, json)
 
 
 @app.command()
 def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False, reset: Reset = False) -> None:
     """Search for better parameters; the next retrain starts from the best on validation data."""
-    home = _prepare()
+    home = startup.prepare()
     from flows import terminal
     from flows.workspace import open_workspace
 
-    workspace = open_workspace(_texts(files), sets or [], as_of, untuned=reset)
+    workspace = open_workspace(startup.texts(files), sets or [], as_of, untuned=reset)
     if reset:
         from components.tuning import overlay
 
@@ -80,21 +81,21 @@ def tune(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json 
 @app.command()
 def curve(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Measure a learning curve: the models trained on 1, 10 and 100 % of the users -> reports/curve."""
-    home = _prepare()
+    home = startup.prepare()
     from flows.workspace import open_workspace
 
-    open_workspace(_texts(files), sets or [], as_of)  # report a wrong value before a server starts
+    open_workspace(startup.texts(files), sets or [], as_of)  # report a wrong value before a server starts
     _search(home, "curve", as_of, sets, files, json)
 
 
 @app.command()
 def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap: Bootstrap = False) -> None:
     """Decide again on the reports of the last run, for example with another gate.min_gain."""
-    _prepare()
+    startup.prepare()
     from flows import outcome, tasks, terminal
     from flows.workspace import locked_workspace
 
-    with locked_workspace(_texts(files), sets or [], None, "a decision") as workspace:
+    with locked_workspace(startup.texts(files), sets or [], None, "a decision") as workspace:
         outcome.require_reports(workspace)
         version = tasks.register.fn(workspace)
         decision = tasks.decide.fn(workspace, version, tasks.measure_latency.fn(workspace), bootstrap)
@@ -104,17 +105,17 @@ def decide(sets: Sets = None, files: Files = None, json: Json = False, bootstrap
 
 @app.command()
 def promote(
-    decision: Annotated[Path | None, typer.Option("--decision", help="Decision file; default: the newest one")] = None,
+    decision: DecisionFile = None,
     sets: Sets = None,
     files: Files = None,
     json: Json = False,
 ) -> None:
     """Move the champion alias according to a decision file; refuse a stale decision."""
-    _prepare()
+    startup.prepare()
     from flows import terminal
     from flows.release import promote as flow
 
-    terminal.show(flow.fn(str(decision) if decision else None, sets, _texts(files)), json)
+    terminal.show(flow.fn(str(decision) if decision else None, sets, startup.texts(files)), json)
 
 
 @app.command()
@@ -125,33 +126,33 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Move the champion alias back to the version that served before, by the ledger."""
-    _prepare()
+    startup.prepare()
     from flows import terminal
     from flows.release import rollback as flow
 
-    terminal.show(flow.fn(to, sets, _texts(files)), json)
+    terminal.show(flow.fn(to, sets, startup.texts(files)), json)
 
 
 @app.command()
 def serve(sets: Sets = None, files: Files = None) -> None:
     """Serve the champion over HTTP and reload it when its alias moves."""
-    _prepare()
+    startup.prepare()
     from components.serving.http.app import serve as start
     from flows.workspace import open_workspace
 
-    workspace = open_workspace(_texts(files), sets or [], None)
+    workspace = open_workspace(startup.texts(files), sets or [], None)
     start(workspace.settings, workspace.params, workspace.root / "data/snapshot")
 
 
 @app.command()
 def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Rebuild a version in a clean workspace and compare its metrics; exit code 1 where they differ."""
-    _prepare()
+    startup.prepare()
     from components.release.reproduce import reproduce as rebuild
     from flows import terminal
     from flows.workspace import open_workspace
 
-    workspace = open_workspace(_texts(files), sets or [], None)
+    workspace = open_workspace(startup.texts(files), sets or [], None)
     result = rebuild(version, workspace.registry(), workspace.settings, workspace.root)
     terminal.show(result.model_dump(mode="json", exclude=None if json else {"then", "now"}), json)
     raise typer.Exit(0 if result.equal else 1)
@@ -160,12 +161,13 @@ def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json =
 @app.command()
 def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Check machine, params, sources, remote and registry before a run."""
-    _prepare()
+    startup.prepare()
     from components.release.doctor import examine
     from components.settings import Settings
     from flows import terminal
 
-    found = examine(Path.cwd(), Settings().resolved(Path.cwd()), files or [], sets or [])
+    root = Path.cwd()
+    found = examine(root, Settings().resolved(root), files or [], sets or [])
     ok = all(f.ok for f in found)
     if json:
         terminal.show({"ok": ok, "findings": [f.model_dump() for f in found]}, True)
@@ -177,69 +179,23 @@ def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 @app.command()
 def params(sets: Sets = None, files: Files = None, json: Json = False, every: All = False) -> None:
     """Show the parameters of a run in this checkout, with unit, effect, and where each is set."""
-    _prepare()
+    startup.prepare()
     from flows.params import show
     from flows.workspace import open_workspace
 
-    show(open_workspace(_texts(files), sets or [], None), every, json)
+    show(open_workspace(startup.texts(files), sets or [], None), every, json)
 
 
 @app.command()
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Show the champion, since when it serves, its data, the last verdict and drift."""
-    _prepare()
+    startup.prepare()
     from components.release.status import read_status
     from flows import terminal
     from flows.workspace import open_workspace
 
-    workspace = open_workspace(_texts(files), sets or [], None)
+    workspace = open_workspace(startup.texts(files), sets or [], None)
     terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
-
-
-@experiments.command("start")
-def experiment_start(
-    name: str,
-    share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of users in the experiment")] = 1.0,
-    metric: Annotated[str, typer.Option(help="conversion, clicks or value, per user")] = "conversion",
-    sets: Sets = None,
-    files: Files = None,
-    json: Json = False,
-) -> None:
-    """Serve half of a share of the users by the challenger; the service follows within a second."""
-    _prepare()
-    from flows import experiment, terminal
-    from flows.workspace import open_workspace
-
-    workspace = open_workspace(_texts(files), sets or [], None)
-    begun = experiment.start(workspace, name, share, experiment.metric_of(metric), experiment.now())
-    terminal.show(begun.model_dump(mode="json"), json)
-
-
-@experiments.command("status")
-def experiment_status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Show the result so far; its intervals are valid at every look."""
-    _experiment(sets, files, json, end=False)
-
-
-@experiments.command("stop")
-def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """End the experiment and store its decision; the gate does not promote a model that was worse."""
-    _experiment(sets, files, json, end=True)
-
-
-def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, end: bool) -> None:
-    """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 otherwise."""
-    _prepare()
-    from flows import experiment, terminal
-    from flows.workspace import open_workspace
-
-    workspace, now = open_workspace(_texts(files), sets or [], None), experiment.now()
-    decision, drawn = (experiment.stop(workspace, now), None) if end else experiment.status(workspace, now)
-    if json:
-        terminal.show(decision.model_dump(mode="json"), True)
-    else:
-        experiment.show(decision, drawn)
-    raise typer.Exit({"better": 0, "worse": 2, "no difference shown": 2}.get(decision.verdict, 3))
 
 
 def main() -> None:
@@ -248,33 +204,8 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Return the exit code. A wrong argument is a fault (1): click's own 2 would read as the verdict `keep`."""
-    from typer.exceptions import TyperException
-
-    try:
-        return int(app(arguments or ["--help"], prog_name="carousel", standalone_mode=False) or 0)
-    except TyperException as error:
-        from components.errors import ParamsError
-
-        problem: Exception = ParamsError(f"{error.format_message()}; see `carousel --help`")
-    except Exception as error:  # top level: every error is printed once, here
-        problem = error
-    from flows.terminal import fault
-
-    fault(problem, "--json" in arguments)
-    return 1
-
-
-def _prepare() -> Path:
-    """Configure logging and the environment that libraries read at import; return the home folder."""
-    from components.settings import Settings
-    from flows.terminal import start_log
-    from flows.workspace import quiet_environment
-
-    start_log()
-    home = Settings().resolved(Path.cwd()).home
-    quiet_environment(home)
-    return home
+    """Return the exit code."""
+    return startup.run(app, arguments)
 
 
 def _search(
@@ -288,12 +219,8 @@ def _search(
         from flows.tasks import unwrap
 
         flow = getattr(search, name)
-        done = unwrap((flow if ready() else flow.fn)(overlays=_texts(files), overrides=sets or [], as_of=as_of))
+        done = unwrap((flow if ready() else flow.fn)(overlays=startup.texts(files), overrides=sets or [], as_of=as_of))
     terminal.show(done, True) if json else search.SHOWN[name](done)
-
-
-def _texts(files: list[Path] | None) -> list[str]:
-    return [str(file) for file in files or []]
 
 
 if __name__ == "__main__":

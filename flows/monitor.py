@@ -29,7 +29,7 @@ def monitor(
     """Take a snapshot and compute drift; emit EVENT when there is drift. Return the DriftVerdict as a dict.
 
     Args:
-        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
+        as_of: Use data up to this time; empty: as data.as_of says, which is now unless an overlay names a time.
         overrides: Further values, such as drift.max_drifted_share=0.2.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """

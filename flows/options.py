@@ -7,10 +7,19 @@ from typing import Annotated
 import typer
 
 All = Annotated[bool, typer.Option("--all", help="Include parameters that have their defaults")]
-AsOf = Annotated[datetime | None, typer.Option("--as-of", help="Use data up to this time (UTC), such as 2011-06-01")]
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=TIMES, help="Use data up to this time, such as 2011-06-01; UTC without a zone"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Set one value of params; repeatable")]
 Bootstrap = Annotated[bool, typer.Option("--bootstrap", help="Promote a first champion where there is none")]
 Untuned = Annotated[bool, typer.Option("--untuned", help="Ignore the values that `carousel tune` found for this shop")]
 Reset = Annotated[bool, typer.Option("--reset", help="Delete the tuned values of this shop")]
-Files = Annotated[list[Path] | None, typer.Option("--params", help="Overlay on params.yaml; repeatable")]
+Files = Annotated[
+    list[Path] | None, typer.Option("--params", resolve_path=True, help="Overlay on params.yaml; repeatable")
+]
+DecisionFile = Annotated[
+    Path | None, typer.Option("--decision", resolve_path=True, help="Decision file; default: the newest one")
+]

@@ -132,10 +132,11 @@ def differences(evaluation: Evaluation) -> list[dict[str, str]]:
 
 def show(outcome: Outcome, root: Path) -> None:
     """Print the outcome on standard output: metrics, verdict, reasons, report, time by part."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True, highlight=False)
+    from flows import terminal
+
+    console = terminal.console(soft_wrap=True)
     file = root / EVALUATION
     if file.exists():
         evaluation = read_record(file, Evaluation, "evaluation")

@@ -46,7 +46,7 @@ def retrain(
     """Retrain, compare with the champion, promote when better; return the Outcome as a dict.
 
     Args:
-        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
+        as_of: Use data up to this time; empty: as data.as_of says, which is now unless an overlay names a time.
         max_epochs: trainer.max_epochs, passes over the training sequences; empty: as in params.yaml.
         learning_rate: trainer.learning_rate; empty: as in params.yaml.
         candidates: evaluation.candidates, the models of which the best is the challenger; empty: as in params.yaml.
@@ -61,7 +61,10 @@ def retrain(
     form |= {"evaluation.candidates": candidates, "gate.mode": gate_mode}
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
-        with locked_workspace(overlays or [], lines, as_of, "a retrain", *deployed_run_info(), untuned) as workspace:
+        with locked_workspace(
+            overlays or [], lines, as_of, "a retrain", *deployed_run_info(), untuned, True
+        ) as workspace:
+            call_task(with_retries(tasks.check_ready, workspace), workspace)
             stages = run_stages(workspace)
             judged = time.time()
             version, decision = judge(workspace, bootstrap)

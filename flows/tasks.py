@@ -21,7 +21,7 @@ from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes, write_record
-from components.release import champion, gate, latency, promotion, status, versioning
+from components.release import champion, doctor, gate, latency, promotion, status, versioning
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
 from components.release.versioning import StageRun
@@ -72,6 +72,14 @@ def with_retries(what: Task[P, R], workspace: Workspace) -> Task[P, R]:
     return what.with_options(
         retries=bounds.retries, retry_delay_seconds=bounds.retry_delay_s, retry_condition_fn=is_transient
     )
+
+
+@task(cache_policy=NO_CACHE)
+def check_ready(workspace: Workspace) -> None:
+    """Raise what `carousel doctor` refuses, before the first stage."""
+    merged = {"params": "", "overrides": "", "data_root": Path(workspace.env["CAROUSEL_DATA_ROOT"])}
+    settings = workspace.settings.model_copy(update=merged)  # the workspace has the environment's layers already
+    doctor.require_ready(workspace.root, settings, workspace.overlays, workspace.overrides)
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE)

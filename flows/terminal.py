@@ -6,10 +6,13 @@ import json
 import logging
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import redact
 from components.errors import CarouselError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 QUIET = ("httpx", "httpcore", "alembic", "mlflow", "dvc", "dvc_data", "fontTools", "matplotlib", "prefect", "fsspec")
 CHATTER = re.compile(  # DVC's hints for interactive use
@@ -62,15 +65,25 @@ def show(content: dict[str, Any], as_json: bool) -> None:
         table([(name, _plain(value)) for name, value in content.items()])
 
 
+def console(soft_wrap: bool = False) -> Console:
+    """Return standard output with tables and styles; it raises BrokenPipeError when the reader has ended."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Output(soft_wrap=soft_wrap, markup=soft_wrap, highlight=False)
+
+
 def table(rows: list[tuple[str, ...]]) -> None:
     """Print rows in columns; long lines are wrapped by the terminal, never cut."""
-    from rich.console import Console
     from rich.table import Table
 
     grid = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
         grid.add_row(*row)
-    Console(markup=False, highlight=False).print(grid)
+    console().print(grid)
 
 
 def write(line: str) -> None:

@@ -58,14 +58,16 @@ def tune(
         models: tune.models, searched one by one; empty: as in params.yaml.
         trials: tune.trials per model; empty: as in params.yaml.
         max_minutes: tune.max_minutes of this run; a later run continues; empty: as in params.yaml.
-        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
+        as_of: Use data up to this time; empty: as data.as_of says, which is now unless an overlay names a time.
         overrides: Further values, such as tune.max_epochs=4.
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
     form = {"tune.models": models, "tune.trials": trials, "tune.max_minutes": max_minutes}
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
-        with locked_workspace(overlays or [], lines, as_of, "a search", *retrain.deployed_run_info()) as workspace:
+        with locked_workspace(
+            overlays or [], lines, as_of, "a search", *retrain.deployed_run_info(), resume=True
+        ) as workspace:
             retrain.run_stages(workspace, STAGES)
             return completed_state(workspace, run_search(workspace))
     except BusyError as busy:
@@ -149,13 +151,13 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
     """Fit the models on tune.label_shares of the training users; write reports/curve.
 
     Args:
-        as_of: Use data up to this time; empty: now (the simulated shop: as in params.yaml).
+        as_of: Use data up to this time; empty: as data.as_of says, which is now unless an overlay names a time.
         overrides: Further values, such as tune.label_shares=[0.01,0.1,1].
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
     try:
         with locked_workspace(
-            overlays or [], overrides or [], as_of, "a learning curve", *retrain.deployed_run_info()
+            overlays or [], overrides or [], as_of, "a learning curve", *retrain.deployed_run_info(), resume=True
         ) as workspace:
             retrain.run_stages(workspace, STAGES)
             points: list[Point] = []

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from components.contracts import Decision
-from components.io import read_record, sha256_file
+from components.errors import ContractError
+from components.io import read_record, sha256_file, write_json
 from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
@@ -22,14 +23,19 @@ DECISION_INPUTS = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/m
 
 
 def unchanged_outcome(
-    overlays: Sequence[str], overrides: Sequence[str], as_of: datetime | None, untuned: bool = False
+    overlays: Sequence[str],
+    overrides: Sequence[str],
+    as_of: datetime | None,
+    untuned: bool = False,
+    bootstrap: bool = False,
 ) -> Outcome | None:
     """Return the outcome when every stage is up to date and nothing is left to decide; None when there is work.
 
     Nothing is left when the champion is this bundle, or when the last decision was made on these files against the
-    champion that still serves, and does not ask for a promotion.
+    champion that still serves, and does not ask for a promotion. A decision made without `bootstrap` does not answer
+    a request for a first champion.
     """
-    with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned) as workspace:
+    with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned, resume=True) as workspace:
         if champion.bundle_digest(workspace.root / "bundle") is None:
             return None
         resolve(workspace.root, workspace.overlays, workspace.overrides, workspace.settings.data_root)
@@ -37,7 +43,7 @@ def unchanged_outcome(
         if any(versioning.is_changed(workspace.root, stage) for stage in stages):
             return None
         own = champion.find_own_champion(workspace.root, workspace.registry())
-        decision = None if own else valid_decision(workspace.root, workspace.registry())
+        decision = None if own else valid_decision(workspace.root, workspace.registry(), bootstrap)
         if own is None and decision is None:
             return None
         runs = [StageRun(name=s, ran=False, seconds=0.0, work_s=0.0) for s in stages]
@@ -47,21 +53,32 @@ def unchanged_outcome(
 
 def write_stamp(root: Path) -> None:
     """Store the digests of the files that the decision was made on."""
-    (root / STAMP_FILE).write_text(json.dumps(_digests(root)), encoding="utf-8")
+    write_json(root / STAMP_FILE, _digests(root))
 
 
-def valid_decision(root: Path, registry: Registry) -> Decision | None:
-    """Return the last decision if it still holds and asks for no promotion; else None."""
+def valid_decision(root: Path, registry: Registry, bootstrap: bool = False) -> Decision | None:
+    """Return the last decision if it still holds, answers the request and asks for no promotion; else None."""
     digests = _digests(root)
-    if None in digests.values() or not (root / STAMP_FILE).exists():
+    if None in digests.values() or _read_stamp(root) != digests:
         return None
-    if json.loads((root / STAMP_FILE).read_bytes()) != digests:
+    try:
+        decision = read_record(root / DECISION, Decision, "decision")
+    except ContractError:  # of another version: decide again
         return None
-    decision = read_record(root / DECISION, Decision, "decision")
     serving = registry.alias("champion")
+    if bootstrap and serving is None and not decision.bootstrap:
+        return None
     if decision.champion != (registry.ref(serving.number) if serving else None):
         return None
     return None if decision.verdict == "promote" and decision.mode == "enabled" else decision
+
+
+def _read_stamp(root: Path) -> object:
+    """Return the stored digests; None where there are none, or the file is damaged: then the run decides again."""
+    try:
+        return json.loads((root / STAMP_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _digests(root: Path) -> dict[str, str | None]:

@@ -16,12 +16,14 @@ from components.release import versioning
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
+from components.stages import moment
 from components.tuning import overlay
 
 DECISION = Path("reports/decision.json")
 EVALUATION = Path("reports/evaluate/evaluation.json")
 REPORT = Path("reports/evaluate/report.html")
 DRIFT = Path("reports/drift/drift.json")
+HEARTBEAT_S = "30"  # as in infra/run.sh: infra/automations.yaml marks a run that is silent for longer as crashed
 MAX_WORKSPACES = 3  # kept of deployed runs, for inspection
 
 
@@ -37,6 +39,7 @@ class Workspace:
     env: dict[str, str] = field(repr=False)  # overlays, overrides and home, for the stages
     deployed: bool
     tuned: tuple[str, ...] = ()  # origin of tuned values, which are in `overlays` already
+    from_clock: bool = False  # no parameter names data.as_of of a real shop: it is the time of the start
 
     @property
     def shop(self) -> Path:
@@ -54,19 +57,26 @@ def open_workspace(
     as_of: datetime | None,
     scheduled: datetime | None = None,
     untuned: bool = False,
+    resume: bool = False,
 ) -> Workspace:
     """Return the current directory as a workspace; raises ParamsError before anything is written.
 
     Tuned values of the shop override the overlays and are overridden by `overrides`, unless `untuned`.
-    as_of: of a real shop defaults to `scheduled`, the start of a deployed run; of the simulated shop to params.yaml.
+    as_of: where it is None and no parameter names it, a real shop is seen as of `scheduled`, the start of a deployed
+    run, else as of now; with `resume`, as of the run before, if that was today and on the same sources (stages/moment).
     """
     redact.install()
     source = Path.cwd()
     settings = Settings().resolved(source)
-    paths = [(source / p).resolve() for p in [*_inherited(settings.params, ":"), *overlays]]
-    lines = [*_inherited(settings.overrides, "\n"), *overrides]
+    paths = [(source / p).resolve() for p in [*settings.overlays, *overlays]]
+    lines = [*settings.override_lines, *overrides]
     loaded = params.load(source / "params.yaml", paths, lines)
-    as_of = as_of or (None if loaded.data.simulated else scheduled)
+    from_clock = as_of is None and not params.names_as_of(source / "params.yaml", paths, lines)
+    data_root = (settings.data_root or source).resolve()
+    if from_clock:
+        as_of = scheduled or datetime.now(UTC).replace(microsecond=0)
+        if resume and scheduled is None:
+            as_of = moment.choose(source, loaded.data, data_root, as_of)
     if as_of is not None:
         lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
         loaded = params.load(source / "params.yaml", paths, lines)
@@ -80,11 +90,11 @@ def open_workspace(
     env = {
         "CAROUSEL_HOME": str(settings.home),
         "CAROUSEL_TRACKING_URI": settings.tracking_uri,
-        "CAROUSEL_DATA_ROOT": str((settings.data_root or source).resolve()),
+        "CAROUSEL_DATA_ROOT": str(data_root),
         "CAROUSEL_PARAMS": ":".join(map(str, paths)),
         "CAROUSEL_OVERRIDES": "\n".join(lines),
     }
-    return Workspace(source, settings, loaded, paths, lines, env, deployed=False, tuned=origin)
+    return Workspace(source, settings, loaded, paths, lines, env, False, origin, from_clock)
 
 
 @contextmanager
@@ -96,17 +106,21 @@ def locked_workspace(
     run_id: str | None = None,
     scheduled: datetime | None = None,
     untuned: bool = False,
+    resume: bool = False,
 ) -> Iterator[Workspace]:
     """Yield the workspace of a run under the machine's lock; a deployed run (run_id) gets a separate clone.
 
+    resume: the run takes the moment of the one before it, as `open_workspace` says, and records its own.
     Raises ParamsError or BusyError before anything is written.
     """
-    workspace = open_workspace(overlays, overrides, as_of, scheduled, untuned)
+    workspace = open_workspace(overlays, overrides, as_of, scheduled, untuned, resume)
     with exclusive_lock(workspace.settings.home / "retrain.lock", what):
         if run_id is not None:
             folder = workspace.settings.home / "workspaces" / f"run-{run_id}"
             workspace = replace(workspace, root=versioning.make_workspace(workspace.root, folder), deployed=True)
             _prune(folder)
+        elif resume and workspace.from_clock:
+            moment.store(workspace.root, workspace.params.data, Path(workspace.env["CAROUSEL_DATA_ROOT"]))
         yield workspace
 
 
@@ -117,6 +131,7 @@ def quiet_environment(home: Path) -> None:
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_S,
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
@@ -127,10 +142,6 @@ def quiet_environment(home: Path) -> None:
 
 def _utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _inherited(text: str, separator: str) -> list[str]:
-    return [part for part in text.split(separator) if part]
 
 
 def _prune(newest: Path) -> None:

@@ -3,7 +3,7 @@
 from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
 from components.params.data import DataParams, ProfilesParams, ShopParams, SourceParams, SplitParams
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
-from components.params.loading import check, layers, load, merge, paths, with_defaults
+from components.params.loading import check, layers, load, merge, names_as_of, paths, with_defaults
 from components.params.models import (
     AlsParams,
     ContentParams,
@@ -79,6 +79,7 @@ __all__ = [
     "layers",
     "load",
     "merge",
+    "names_as_of",
     "paths",
     "section_of",
     "with_defaults",

@@ -1,12 +1,34 @@
 """Sections data, shop, split and profiles: sources, simulated shop, windows, and profiles of users and items."""
 
-from typing import Annotated, Literal
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from components.contracts import EVENTS, TABLES
 from components.params.base import Count, EventName, Positive, Section, Share, Size
 from components.redact import holds_literal_secret
+
+
+def parse_time(value: Any) -> Any:
+    """Return a date or time of YAML, or its text, as a time with a zone; without one it is UTC, a date is midnight.
+
+    Other text is returned as it is. Raises ValueError for a number: seconds, or a date without separators?
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return value
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        raise ValueError("expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(parse_time)]
+Day = Annotated[date, BeforeValidator(lambda value: value.date() if isinstance(value, datetime) else value)]
 
 
 class SourceParams(Section):
@@ -41,7 +63,7 @@ class SourceParams(Section):
 class DataParams(Section):
     """Sources of the five tables, and how many invalid rows stop a run."""
 
-    as_of: AwareDatetime
+    as_of: Time  # null in a file: see loading.check
     simulated: bool
     max_bad_share: Share
     max_unknown_share: Share
@@ -73,7 +95,7 @@ class ShopParams(Section):
 
     n_users: Annotated[int, Field(ge=10)]
     n_items: Annotated[int, Field(ge=50)]
-    start: str
+    start: Day
     days: Annotated[int, Field(ge=14)]
     shift_day: Size = Field(
         default=90, description="day on which preferences change: what drift monitoring must detect"
@@ -89,6 +111,11 @@ class ShopParams(Section):
     )
     impressions_per_session: Count = Field(default=12, description="products shown per visit, with position bias")
     bad_share: Share = Field(default=0.001, description="share of rows written invalid on purpose")
+
+    @property
+    def end(self) -> datetime:
+        """Return midnight UTC after the last day: the moment as of which the simulated shop is seen."""
+        return datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC) + timedelta(days=self.days)
 
 
 class SplitParams(Section):

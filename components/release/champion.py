@@ -1,11 +1,11 @@
 """champion/ in the checkout: the champion's bundle and champion.json, which `evaluate` and `drift` compare with."""
 
-import json
 import shutil
 from pathlib import Path
 
 from components import io
 from components.contracts import ChampionRef
+from components.errors import ContractError
 from components.release.registry import Registry
 
 CHAMPION_STAGES = ("evaluate", "drift", "package")  # stages that depend on the champion, and the stages after them
@@ -18,7 +18,7 @@ def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
     """
     version = registry.alias("champion")
     ref = registry.ref(version.number) if version else None
-    if checked_out_champion(root) == ref and (ref is None or bundle_digest(root / "champion/bundle") == ref.digest):
+    if _is_checked_out(root, ref) and (ref is None or bundle_digest(root / "champion/bundle") == ref.digest):
         return ref
     with io.temporary_folder(root / "champion") as temporary:
         built = temporary / "champion"
@@ -39,10 +39,19 @@ def find_own_champion(root: Path, registry: Registry) -> ChampionRef | None:
 
 
 def checked_out_champion(root: Path) -> ChampionRef | None:
-    """Return the champion in champion/; None where there is none."""
+    """Return the champion in champion/; None where there is none. Raises ContractError for a damaged file."""
     file = root / "champion/champion.json"
-    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    return ChampionRef.model_validate(content) if content else None
+    if file.exists() and file.read_bytes().strip() == b"null":
+        return None
+    return io.find_record(file, ChampionRef, "champion")
+
+
+def _is_checked_out(root: Path, ref: ChampionRef | None) -> bool:
+    """Return whether champion.json names this champion; a damaged one names none, not even that nothing serves."""
+    try:
+        return checked_out_champion(root) == ref and (root / "champion/champion.json").exists()
+    except ContractError:
+        return False
 
 
 def bundle_digest(bundle: Path) -> str | None:

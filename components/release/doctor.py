@@ -13,14 +13,17 @@ from pathlib import Path
 from components import params
 from components.contracts import Record
 from components.data import sources
-from components.errors import CarouselError
+from components.errors import CarouselError, ContractError, ReleaseError
 from components.params import Params
 from components.recommenders.factory import check_names
 from components.redact import redact
+from components.release.ledger import Ledger
 from components.settings import Settings
 
 NEEDED_DISK_GIB = 5
+MIN_DISK_GIB = 0.5  # no run starts below it
 NEEDED_MEMORY_GIB = 4
+REGISTRY = "registry"
 PACKAGES = ("prefect", "lightning", "transformers", "dvc", "mlflow", "evidently", "scikit-learn", "torch", "duckdb")
 
 
@@ -34,39 +37,54 @@ class Finding(Record):
 
 
 def examine(root: Path, settings: Settings, overlays: list[Path], overrides: list[str]) -> list[Finding]:
-    """Return all findings; a run can start when all are ok."""
+    """Return all findings; a run can start when all are ok.
+
+    Overlays and overrides of the environment come first, as in every run.
+    """
     findings: list[Finding] = [*_machine(settings), _python(), *_packages(root)]
-    loaded, finding = _params(root, overlays, overrides)
+    paths = [(root / path).resolve() for path in [*settings.overlays, *overlays]]
+    loaded, finding = _params(root, paths, [*settings.override_lines, *overrides])
     findings.append(finding)
     if loaded is not None:
         findings += [*_sources(root, settings, loaded), _port(loaded)]
-        findings.append(_check("registry", lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
-    findings.append(
-        _check("git", lambda: _git(root), "run inside a git checkout: versions are tagged with its revision")
-    )
+        findings.append(_check(REGISTRY, lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
+    findings.append(_check("git", lambda: _git(root), "versions are tagged with the revision of the checkout"))
     findings.append(
         _check("DVC remote", lambda: _remote(root), "see `dvc remote list`; the default is .carousel/remote")
     )
     return findings
 
 
+def require_ready(root: Path, settings: Settings, overlays: list[Path], overrides: list[str]) -> None:
+    """Raise what `examine` refuses, before a run fails on it after hours.
+
+    ReleaseError where only the registry is at fault, which may answer later; else ContractError.
+    """
+    bad = [f for f in examine(root, settings, overlays, overrides) if not f.ok]
+    if bad:
+        kind = ReleaseError if {f.name for f in bad} == {REGISTRY} else ContractError
+        raise kind("\n".join(f"{f.name}: {f.found}; {f.advice}" for f in bad))
+
+
 def _machine(settings: Settings) -> Iterator[Finding]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    enough = memory >= NEEDED_MEMORY_GIB
     yield Finding(
         name="machine",
-        ok=memory >= NEEDED_MEMORY_GIB,
+        ok=True,
         found=f"{os.cpu_count()} cores, {memory:.0f} GiB memory",
-        advice="" if memory >= NEEDED_MEMORY_GIB else f"expected {NEEDED_MEMORY_GIB} GiB of memory or more",
+        advice="" if enough else f"a small shop may do with it; {NEEDED_MEMORY_GIB} GiB of memory or more are advised",
     )
     folder = _existing(settings.home)
     free, writable = shutil.disk_usage(folder).free / 2**30, os.access(folder, os.W_OK)
+    advice = "set CAROUSEL_HOME to a folder that you may write" if not writable else ""
+    if free < NEEDED_DISK_GIB:
+        advice = f"free some disk: runs need up to {NEEDED_DISK_GIB} GiB"
     yield Finding(
         name="disk",
-        ok=writable and free >= NEEDED_DISK_GIB,
-        found=f"{free:.0f} GiB free where {settings.home.name} is, {'writable' if writable else 'not writable'}",
-        advice=""
-        if writable and free >= NEEDED_DISK_GIB
-        else f"expected {NEEDED_DISK_GIB} GiB, writable: CAROUSEL_HOME",
+        ok=writable and free >= MIN_DISK_GIB,
+        found=f"{free:.1f} GiB free where {settings.home.name} is, {'writable' if writable else 'not writable'}",
+        advice=advice,
     )
 
 
@@ -130,11 +148,18 @@ def _port(loaded: Params) -> Finding:
 
 
 def _registry(settings: Settings, loaded: Params) -> str:
-    if settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists():
+    ledger = Ledger(settings.shop(loaded.release.name))
+    local = settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists()
+    if local and not ledger.path.exists():
         return "none yet: the first run creates it"
+    from components.release.consistency import find_disagreement
     from components.release.registry import Registry
 
-    champion = Registry(settings, loaded.release).alias("champion")
+    registry = Registry(settings, loaded.release)
+    disagreement = find_disagreement(ledger, registry)
+    if disagreement is not None:
+        raise ContractError(disagreement)
+    champion = registry.alias("champion")
     return f"champion {champion.number}" if champion else "reachable, no champion yet: the first needs --bootstrap"
 
 

@@ -13,13 +13,30 @@ def git(root: Path, *arguments: str) -> str:
     """Return git's output; raises ReleaseError with git's message."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    except FileNotFoundError:
+        raise ReleaseError("git is not installed: versions are tagged with its revision; install git") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReleaseError(f"git {arguments[0]} in {root.name}: {error}") from None
     if done.returncode:
-        raise ReleaseError(
-            f"git {arguments[0]} failed: {done.stderr.strip() or done.returncode}; is this a git checkout?"
-        )
+        raise ReleaseError(_failure(root, arguments[0], done.stderr.strip() or str(done.returncode)))
     return done.stdout.strip()
+
+
+def _failure(root: Path, command: str, text: str) -> str:
+    """Return what is wrong and what to do."""
+    if "dubious ownership" in text:
+        return (
+            f"git refuses {root}: another user owns it; run `git config --global --add safe.directory {root}`, or "
+            "change the owner"
+        )
+    if "not a git repository" in text:
+        return (
+            f"{root} is no git checkout (a downloaded archive is none), and versions are tagged with its revision: "
+            "clone the repository, or run here `git init && git add --all && git commit -m start`"
+        )
+    if "argument 'HEAD'" in text:
+        return f"{root} has no commit yet, and versions are tagged with one: run `git add --all && git commit -m start`"
+    return f"git {command} failed: {text}"
 
 
 def is_dirty(root: Path) -> bool:

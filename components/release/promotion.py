@@ -14,6 +14,7 @@ from components.contracts import Decision
 from components.errors import ContractError, ReleaseError, StaleDecisionError, TamperedError
 from components.faults import crash_point
 from components.release.bundle import open_bundle
+from components.release.consistency import find_disagreement
 from components.release.gate import required_checks
 from components.release.ledger import Action, Deployment, Ledger
 from components.release.lock import exclusive_lock
@@ -142,14 +143,11 @@ def _check_current(decision: Decision, current: Version | None, ledger: Ledger, 
         raise StaleDecisionError(
             f"compared with {_name(compared)}, but {_name(now)} serves now; run `carousel retrain` to compare anew"
         )
+    disagreement = find_disagreement(ledger, registry)
+    if disagreement is not None:
+        raise ReleaseError(disagreement)
     if now is None and not decision.bootstrap:
         raise ReleaseError("nothing serves yet; the first promotion needs --bootstrap")
-    chain = _keep_registered(ledger.serving_stack(), registry)
-    if chain and (chain[-1].version, chain[-1].digest) != now:
-        raise ReleaseError(
-            f"the alias champion says {_name(now)}, the ledger says that version {chain[-1].version} serves: the alias "
-            f"was moved by hand; repair it with `carousel rollback --to VERSION`"
-        )
 
 
 def _name(champion: tuple[int, str] | None) -> str:

@@ -1,4 +1,4 @@
-"""The only module that imports MLflow: versions of the model with their lineage, and their aliases.
+"""The adapter of MLflow: versions of the model with their lineage, and their aliases.
 
 MLflow stores and displays. It loads no model: bundles are downloaded as files and checked against their digest.
 """
@@ -19,7 +19,7 @@ from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
 from components.redact import redact
-from components.release import records
+from components.release import local_database, records
 from components.release.lock import exclusive_lock
 from components.release.manifest import check_files
 from components.release.object_store import ObjectStore
@@ -58,6 +58,7 @@ class MlflowConnection:
         utils.MAX_RETRY_COUNT = 3  # no setting for it; the default of ten takes 100 s without a message
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
         uri = self.settings.tracking_uri
+        local_database.prepare(uri, self.settings.home / "mlflow-artifacts")
         try:
             return MlflowClient(tracking_uri=uri, registry_uri=uri)
         except (ValueError, ImportError) as error:  # not an address, or the database's driver is not installed
@@ -86,7 +87,8 @@ class MlflowConnection:
 
     def artifact_location(self) -> str | None:
         """Return the folder of artifacts beside a local database; None: the server decides."""
-        return (self.settings.home / "mlflow-artifacts").as_uri() if self._database() else None
+        local = local_database.path_of(self.settings.tracking_uri)
+        return (self.settings.home / "mlflow-artifacts").as_uri() if local else None
 
     def artifact_repository(self, uri: str) -> Any:
         """Return MLflow's access to the files below a URI, local, on the server or in an object store."""
@@ -96,12 +98,8 @@ class MlflowConnection:
 
     def is_empty(self) -> bool:
         """Return whether the registry is a local database that does not exist yet; reading does not create it."""
-        path = self._database()
+        path = local_database.path_of(self.settings.tracking_uri)
         return path is not None and not path.exists()
-
-    def _database(self) -> Path | None:
-        uri = self.settings.tracking_uri
-        return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 class Registry:

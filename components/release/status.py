@@ -21,17 +21,22 @@ class Status(Record):
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
     drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
+    disagreement: str | None  # how alias and ledger disagree on what serves, and what to do
 
 
 def read_status(settings: Settings, release: ReleaseParams) -> Status:
     """Return the state of the loop; None for what does not exist yet. Raises ReleaseError without registry."""
-    champion = since = data = None
+    champion = since = data = disagreement = None
     shop = settings.shop(release.name)
-    if (settings.home / "mlflow.db").exists() or not settings.tracking_uri.startswith("sqlite"):
+    local = settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists()
+    if not local or (shop / "ledger.db").exists():
+        from components.release.consistency import find_disagreement
         from components.release.ledger import Ledger
         from components.release.registry import Registry
 
-        version = Registry(settings, release).alias("champion")
+        registry = Registry(settings, release)
+        version = registry.alias("champion")
+        disagreement = find_disagreement(Ledger(shop), registry)
         if version is not None:
             origin = version.lineage
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
@@ -44,6 +49,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
         data=data,
         verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
         drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
+        disagreement=disagreement,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -13,6 +14,7 @@ from components.faults import crash_point
 from components.io import write_text
 from components.recommenders.factory import check_names
 from components.settings import Settings
+from components.stages import moment
 from components.tuning import overlay
 
 
@@ -22,8 +24,7 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
     data_root: where relative source paths start, if not at root. A file whose content would stay the same is not
     written.
     """
-    tree = params.merge(root / "params.yaml", overlays, overrides)
-    checked = params.check(tree, "params.yaml")
+    checked = params.load(root / "params.yaml", overlays, overrides)
     check_names(checked)
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -42,9 +43,15 @@ def main() -> None:
     redact.install()
     crash_point("resolve:before")
     settings = Settings()
-    overlays, overrides = [Path(p) for p in settings.params.split(":") if p], settings.overrides.splitlines()
+    overlays, overrides = settings.overlays, settings.override_lines
     try:
         loaded = params.load(Path("params.yaml"), overlays, overrides)
+        if not params.names_as_of(Path("params.yaml"), overlays, overrides):
+            data_root = settings.data_root or Path()
+            as_of = moment.choose(Path(), loaded.data, data_root, datetime.now(UTC))
+            overrides.append(f'data.as_of="{as_of.isoformat()}"')
+            loaded = params.load(Path("params.yaml"), overlays, overrides)
+            moment.store(Path(), loaded.data, data_root)
         tuned = overlay.find(settings.resolved(Path.cwd()).shop(loaded.release.name), loaded.data.as_of)
         resolve(Path(), [*overlays, *([tuned] if tuned else [])], overrides, settings.data_root)
     except CarouselError as error:
@@ -53,7 +60,7 @@ def main() -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
 
 

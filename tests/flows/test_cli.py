@@ -45,7 +45,8 @@ def test_help_names_every_verb_and_loads_nothing_heavy(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["nosuch"], "nosuch"),
-        (["retrain", "--nope"], "--nope"),
+        (["retrain", "--nope"], "see `carousel retrain --help`"),
+        (["experiment", "start"], "see `carousel experiment start --help`"),
         (["rollback", "--to", "0"], "--to"),
         (["retrain", "--as-of", "yesterday"], "--as-of"),
         (["reproduce"], "version"),
@@ -81,14 +82,14 @@ def test_a_fault_as_json(checkout: Path, capsys: pytest.CaptureFixture[str], arg
 def test_status_before_the_first_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json"]) == 0
     content = one_object(capsys.readouterr().out)
-    assert content == {"champion": None, "since": None, "data": None, "verdict": None, "drift": None}
+    assert content == dict.fromkeys(["champion", "since", "data", "verdict", "drift", "disagreement"])
     assert not (checkout / ".carousel/mlflow.db").exists()
 
 
 def test_status_of_a_champion(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json"]) == 0
     content = one_object(capsys.readouterr().out)
-    assert list(content) == ["champion", "since", "data", "verdict", "drift"]
+    assert list(content) == ["champion", "since", "data", "verdict", "drift", "disagreement"]
     assert content["champion"]["version"] == 1
     assert content["since"].startswith("20")
     assert content["data"]["as_of"].startswith("2026-03-01")
@@ -172,3 +173,55 @@ def test_a_failed_stage_is_one_message(promoted: Path) -> None:
     assert not done.stdout
     assert done.stderr.splitlines()[-1] == "carousel: finetune: expected 3 rows, came 2"
     assert "Traceback" not in done.stderr
+
+
+def test_commands_work_from_a_folder_below_the_checkout(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paths of the command line start where it was called, those of the environment at the checkout."""
+    monkeypatch.delenv("CAROUSEL_HOME")
+    (checkout / "shops/mine").mkdir(parents=True)
+    (checkout / "shops/mine/my.yaml").write_text("seed: 7\n")
+    (checkout / "all.yaml").write_text("serving: {port: 8123}\n")
+    (checkout / "shops/mine/params.yaml").write_text("seed: 1\n")  # a shop's overlay, no checkout
+    monkeypatch.setenv("CAROUSEL_PARAMS", "all.yaml")
+    monkeypatch.chdir(checkout / "shops/mine")
+    assert cli.run(["params", "--params", "my.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "seed: 7  # of every random generator (shops/mine/my.yaml)" in out
+    assert "serving.port: 8123" in out
+    assert "(all.yaml)" in out
+    assert (checkout / ".carousel").is_dir()
+    assert not (checkout / "shops/mine/.carousel").exists()
+
+
+def test_outside_of_a_checkout_nothing_is_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["status"]) == 1
+    assert "expected params.yaml and dvc.yaml here or above" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["params", "--all"], ["doctor"]])
+def test_a_reader_that_ends_early_is_no_fault(checkout: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "flows.cli", *arguments]
+    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.close()
+        _, error = process.communicate(timeout=100)
+    assert process.returncode == 0, error
+    assert b"BrokenPipe" not in error
+
+
+def test_doctor_examines_the_shop_of_the_environment(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "my.yaml").write_text(
+        "data: {simulated: false, sources: {products: [{path: /nowhere/p.csv}], events: [{path: /nowhere/e.csv}]}}\n"
+    )
+    monkeypatch.setenv("CAROUSEL_PARAMS", "my.yaml")
+    assert cli.run(["doctor", "--json"]) == 1
+    bad = [f for f in one_object(capsys.readouterr().out)["findings"] if not f["ok"]]
+    assert [f["name"] for f in bad] == ["source products", "source events"]

@@ -1,6 +1,7 @@
 """prefect.yaml and infra/automations.yaml fit the flows; every form field has a description and bounds."""
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 
 from flows import monitor
 from flows.outcome import STATES
+from flows.workspace import quiet_environment
 from tests.flows.toy import ROOT
 
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
@@ -70,3 +72,15 @@ def test_every_final_state_stops_the_alarm_for_silent_runs() -> None:
     ends = {"Completed", "Failed", "Cancelled", "Crashed", "Drifted", *STATES.values()}
     assert {f"prefect.flow-run.{name}" for name in ends} <= trigger.expect
     assert trigger.within.total_seconds() < 120
+
+
+def test_a_run_from_the_command_line_sends_heartbeats_well_before_it_counts_as_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may run beside `make ui`, whose server has the automation and reads the same database."""
+    (automation,) = yaml.safe_load((ROOT / "infra/automations.yaml").read_text())["automations"]
+    monkeypatch.setattr("os.environ", {})
+    quiet_environment(tmp_path)
+    frequency = os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
+    assert 3 * int(frequency) < automation["trigger"]["within"]
+    assert f"export PREFECT_FLOWS_HEARTBEAT_FREQUENCY={frequency}\n" in (ROOT / "infra/run.sh").read_text()

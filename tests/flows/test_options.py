@@ -17,4 +17,7 @@ def test_repeatable_options_make_lists_and_as_of_is_a_time() -> None:
 
     app(["--set", "a=1", "--set", "b=2", "--params", "x.yaml", "--as-of", "2011-06-01"], standalone_mode=False)
     app([], standalone_mode=False)
-    assert given == [(datetime(2011, 6, 1), ["a=1", "b=2"], [Path("x.yaml")], False), (None, None, None, False)]
+    assert given == [
+        (datetime(2011, 6, 1), ["a=1", "b=2"], [Path("x.yaml").resolve()], False),
+        (None, None, None, False),
+    ]

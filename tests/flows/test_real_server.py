@@ -103,3 +103,20 @@ def test_form_schedule_and_drift_each_end_in_a_verdict(ask: Ask) -> None:
     run = completed_state(ask, manual, lambda r: r["id"] != first)
     assert run["state_name"] in VERDICTS, run["state"]
     assert run["parameters"]["as_of"].startswith("2026-03-01")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_from_the_command_line_beside_it_is_not_marked_as_crashed(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One stage takes longer than the two minutes after which a silent run counts as crashed."""
+    monkeypatch.setenv("SLEEP_S", "170")
+    command = [sys.executable, "-m", "flows.cli", "retrain", "--bootstrap", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (run,) = ask("/flow_runs/filter", {"flows": {"name": {"any_": ["retrain"]}}})
+    assert run["total_run_time"] > 130
+    states = [state["name"] for state in ask(f"/flow_run_states/?flow_run_id={run['id']}")]
+    assert "Crashed" not in states
+    assert states[-1] == "Promoted"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import BusyError, StageError
+from components.errors import BusyError, CarouselError, ContractError, StageError
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
@@ -111,3 +111,21 @@ def test_a_missing_data_remote_is_a_note_not_a_fault(promoted: Path) -> None:
     outcome = run(max_epochs=30)
     assert outcome["promoted"]
     assert "not sent to the DVC remote" in outcome["notes"][0]
+
+
+def test_what_the_doctor_refuses_is_refused_before_the_first_stage(
+    promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as in a checkout of another user
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    before = (promoted / "run/params.yaml").stat().st_mtime_ns
+    with pytest.raises(ContractError, match=r"^git: git refuses .*safe\.directory"):
+        run(max_epochs=30)
+    assert (promoted / "run/params.yaml").stat().st_mtime_ns == before
+
+
+def test_a_vanished_registry_is_refused_before_the_first_stage(promoted: Path) -> None:
+    (promoted / ".carousel/mlflow.db").unlink()
+    with pytest.raises(CarouselError, match=r"the ledger says that version 1 .*restore the registry"):
+        run(bootstrap=True)
+    assert not (promoted / ".carousel/mlflow.db").exists()

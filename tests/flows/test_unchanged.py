@@ -68,3 +68,32 @@ def test_a_verdict_is_invalid_once_one_of_its_files_changes(promoted: Path, name
     assert unchanged.valid_decision(promoted, registry) is None
     (promoted / name).unlink()
     assert unchanged.valid_decision(promoted, registry) is None
+
+
+def test_a_request_for_a_first_champion_is_not_answered_by_a_decision_made_without_it(checkout: Path) -> None:
+    """`carousel retrain`, which finds that nothing serves, and then `carousel retrain --bootstrap`."""
+    from flows.retrain import retrain
+
+    first = retrain.fn()
+    assert (first["verdict"], first["promoted"]) == ("keep", False)
+    again = unchanged.unchanged_outcome([], [], None)
+    assert again is not None
+    assert again.reasons == first["reasons"]
+    assert unchanged.unchanged_outcome([], [], None, bootstrap=True) is None
+    second = retrain.fn(bootstrap=True)
+    assert (second["verdict"], second["promoted"], second["champion"]) == ("promote", True, 1)
+    assert [s["name"] for s in second["stages"] if s["ran"]] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"reports/dec', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize("name", ["run/decided.json", "run/params.yaml", "champion/champion.json"])
+def test_a_cut_file_costs_a_new_decision_and_nothing_else(promoted: Path, name: str, content: bytes) -> None:
+    from flows.retrain import retrain
+
+    assert retrain.fn(max_epochs=5)["verdict"] == "keep"
+    (promoted / name).write_bytes(content)
+    unchanged.unchanged_outcome([], ["trainer.max_epochs=5"], None)
+    assert retrain.fn(max_epochs=5)["verdict"] == "keep"
+    again = unchanged.unchanged_outcome([], ["trainer.max_epochs=5"], None)
+    assert again is not None
+    assert again.verdict == "keep"

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from components.errors import BusyError, ParamsError
+from components.stages import moment
 from flows import workspace
 from flows.workspace import locked_workspace, open_workspace
 from tests.flows.toy import call
 
-REAL = ["data.simulated=false"]
+REAL = ["data.simulated=false", "data.sources={products: [{path: p.csv}], events: [{path: p.csv}]}"]
 NIGHT = datetime(2026, 5, 1, 1, tzinfo=UTC)
 
 
@@ -33,12 +34,43 @@ def test_another_time_zone_is_the_same_moment(checkout: Path) -> None:
     assert open_workspace([], [], there).params.data.as_of == datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def test_only_a_real_shop_defaults_to_the_scheduled_start(checkout: Path) -> None:
+def test_a_real_shop_is_seen_as_of_now_unless_a_time_is_named(checkout: Path) -> None:
+    """From the command line now, in a deployment the scheduled start; the simulated shop at its end."""
     shipped = open_workspace([], [], None).params.data.as_of
-    assert open_workspace([], [], None, scheduled=NIGHT).params.data.as_of == shipped
+    assert (
+        shipped == open_workspace([], [], None, scheduled=NIGHT).params.data.as_of == datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    before = datetime.now(UTC).replace(microsecond=0)
+    now = open_workspace([], REAL, None)
+    assert before <= now.params.data.as_of <= datetime.now(UTC)
+    assert f'data.as_of="{now.params.data.as_of.isoformat()}"' in now.env["CAROUSEL_OVERRIDES"]  # of every stage
     assert open_workspace([], REAL, None, scheduled=NIGHT).params.data.as_of == NIGHT
+    (checkout / "shop.yaml").write_text("data: {as_of: 2026-04-15}\n")
+    named = datetime(2026, 4, 15, tzinfo=UTC)
+    assert open_workspace(["shop.yaml"], REAL, None).params.data.as_of == named
+    assert open_workspace(["shop.yaml"], REAL, None, scheduled=NIGHT).params.data.as_of == named
     as_of = datetime(2026, 4, 1, tzinfo=UTC)
-    assert open_workspace([], REAL, as_of, scheduled=NIGHT).params.data.as_of == as_of
+    assert open_workspace(["shop.yaml"], REAL, as_of, scheduled=NIGHT).params.data.as_of == as_of
+
+
+def test_a_retrain_keeps_the_moment_of_the_one_before_and_monitoring_does_not(checkout: Path) -> None:
+    (checkout / "p.csv").write_text("item_id\na\n")
+    earlier = (datetime.now(UTC) - timedelta(hours=3)).replace(microsecond=0)
+    with locked_workspace([], [*REAL, f'data.as_of="{earlier.isoformat()}"'], None, "a retrain", resume=True):
+        assert moment.find(checkout) is None  # named, not taken from the clock
+    moment.store(checkout, open_workspace([], REAL, earlier).params.data, checkout)
+    with locked_workspace([], REAL, None, "a retrain", resume=True) as again:
+        assert again.params.data.as_of == earlier
+    with locked_workspace([], REAL, None, "monitoring") as monitoring:
+        assert monitoring.params.data.as_of > earlier
+    with locked_workspace([], REAL, None, "a retrain", resume=True) as again:
+        assert again.params.data.as_of == earlier
+    (checkout / "p.csv").write_text("item_id\na\nb\n")
+    with locked_workspace([], REAL, None, "a retrain", resume=True) as fresh:
+        assert fresh.params.data.as_of > earlier
+    found = moment.find(checkout)
+    assert found is not None
+    assert found.as_of == fresh.params.data.as_of
 
 
 @pytest.mark.parametrize(

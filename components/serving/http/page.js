@@ -142,7 +142,8 @@ async function drawStatus() {
   const lines = list => { const ul = make("ul"); ul.append(...list.map(text => make("li", text))); return ul; };
   const number = x => Number.isInteger(x) ? x : Number(x).toPrecision(4);
   const parts = [];
-  if (status.registry) parts.push(part(texts.serving, make("p", status.registry, { class: "failed" })));
+  for (const problem of [status.registry, status.disagreement])
+    if (problem) parts.push(part(texts.serving, make("p", problem, { class: "failed" })));
   const champion = status.champion;
   parts.push(part(texts.serving, champion
     ? table("", [texts.version, texts.model, texts.since, texts.data], [[champion.version, champion.model, status.since ? time(status.since) : "", time(status.data.as_of)]])

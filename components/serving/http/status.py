@@ -33,6 +33,7 @@ class StatusReader:
         except CarouselError as error:
             drift = last_drift(shop)
             found |= {"registry": str(error), "champion": None, "since": None, "data": None}
+            found["disagreement"] = None
             found["verdict"] = decision.model_dump(mode="json") if decision else None
             found["drift"] = drift.model_dump(mode="json") if drift else None
         found["checks"] = [check.model_dump(mode="json") for check in decision.checks] if decision else []

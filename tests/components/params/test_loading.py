@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,87 @@ def test_removing_any_value_from_the_file_fails(file: Path) -> None:
             less = {**tree, section: {k: v for k, v in values.items() if k != name}}
             with pytest.raises(ParamsError, match=rf"{section}\.{name}"):
                 params.check(less, "params.yaml")
+
+
+def test_without_a_moment_the_simulated_shop_is_seen_at_its_end_and_a_real_one_now(file: Path) -> None:
+    now = datetime(2027, 5, 6, 7, tzinfo=UTC)
+    assert params.load(file, now=now).data.as_of == datetime(2026, 3, 1, tzinfo=UTC)
+    short = params.load(file, overrides=["shop.start=2025-01-01", "shop.days=31"], now=now)
+    assert short.data.as_of == datetime(2025, 2, 1, tzinfo=UTC)
+    assert params.load(file, overrides=["data.simulated=false"], now=now).data.as_of == now
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert before <= params.load(file, overrides=["data.simulated=false"]).data.as_of <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-01-15", datetime(2026, 1, 15, tzinfo=UTC)),
+        ("'2026-01-15'", datetime(2026, 1, 15, tzinfo=UTC)),
+        ("2026-01-15 08:30:00", datetime(2026, 1, 15, 8, 30, tzinfo=UTC)),
+        ("'2026-01-15T08:30'", datetime(2026, 1, 15, 8, 30, tzinfo=UTC)),
+        ("2026-01-15T08:30:00+02:00", datetime(2026, 1, 15, 6, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_a_date_or_a_time_and_utc_without_a_zone(
+    file: Path, tmp_path: Path, written: str, read: datetime
+) -> None:
+    overlay = tmp_path / "shop.yaml"
+    overlay.write_text(f"data:\n  as_of: {written}\n")
+    assert params.load(file, [overlay]).data.as_of == read
+    assert params.names_as_of(file, [overlay], ["data.simulated=false"])
+    assert not params.names_as_of(file, [], ["data.simulated=false"])
+
+
+def test_a_wrong_value_is_reported_with_the_layer_that_sets_it(file: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "my-shop.yaml"
+    overlay.write_text("trainer: {max_epochs: 0}\nsplit: {target_events: [click, return]}\n")
+    with pytest.raises(ParamsError) as caught:
+        params.load(file, [overlay], ["seed=-1", "trainer.patience=1"])
+    lines = str(caught.value).splitlines()
+    assert lines[:3] == [
+        "--set seed=-1: 1 wrong value(s)",
+        "  seed: Input should be greater than or equal to 0 (got -1)",
+        f"{overlay}: 2 wrong value(s)",
+    ]
+    assert lines[3].startswith("  split: Value error, split.weights has no weight")
+    assert lines[4] == "  trainer.max_epochs: Input should be greater than or equal to 1 (got 0)"
+
+
+@pytest.mark.parametrize("line", ["=3", "a..b=3", ".seed=3", "seed.=3", "  =3"])
+def test_an_override_without_a_whole_name_is_refused(refusal: Callable[[str], str], line: str) -> None:
+    assert refusal(line) == f"--set {line!r}: expected `a.b=c`, such as trainer.max_epochs=5"
+
+
+def test_a_key_that_is_given_twice_is_refused(file: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "my-shop.yaml"
+    overlay.write_text("data:\n  simulated: false\nseed: 1\ndata:\n  anonymous_events: true\n")
+    with pytest.raises(ParamsError, match=r"my-shop\.yaml: not YAML: data is there twice, in lines 1 and 4"):
+        params.load(file, [overlay])
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("tune.space={models.ease.l2: {low: 1, height: 2}}", "did you mean high?"),
+        ("on=1", "unknown parameter on"),
+        ("true=1", "unknown parameter true"),
+    ],
+)
+def test_an_unknown_name_gets_a_list_that_is_not_empty(
+    refusal: Callable[[str], str], override: str, expected: str
+) -> None:
+    assert expected in refusal(override)
+    assert "[]" not in refusal(override)
+
+
+def test_an_overlay_that_is_empty_or_no_text_is_not_a_crash(file: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "my-shop.yaml"
+    overlay.write_text("# nothing yet\n")
+    assert params.load(file, [overlay]) == params.load(file)
+    overlay.write_bytes(b"seed: 1 # \xe9\n")
+    with pytest.raises(ParamsError, match=r"my-shop\.yaml: expected UTF-8"):
+        params.load(file, [overlay])
+    overlay.write_text("1: 2\n")
+    with pytest.raises(ParamsError, match="unknown parameter 1"):
+        params.load(file, [overlay])

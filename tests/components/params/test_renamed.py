@@ -18,7 +18,7 @@ def test_an_old_name_is_refused_with_the_file_and_the_new_name(old: str, new: st
     overlay.write_text(yaml.safe_dump(tree))
     for source, refused in (
         (str(overlay), lambda: params.load(file, [overlay])),
-        (f"override '{old}=1'", lambda: params.load(file, overrides=[f"{old}=1"])),
+        (f"--set {old}=1", lambda: params.load(file, overrides=[f"{old}=1"])),
         (str(overlay), lambda: params.load(overlay)),  # as run/params.yaml is read
     ):
         with pytest.raises(ParamsError) as error:

@@ -19,7 +19,7 @@ SPACE = (
         ("models.ease.l2: {low: 0, high: 9, log: true}", "above 0 with log"),
         ("models.ease.l2: {low: 9, high: 9}", "must be below high"),
         ("models.ease.l2: {low: 0, high: 9}", "models.ease.l2 cannot be 0"),
-        ("models.ease.recency: {low: 0.5, high: 1.5}", "models.ease.recency cannot be 1.5"),
+        ("models.interests.recency: {low: 0.5, high: 1.5}", "models.interests.recency cannot be 1.5"),
         (
             "models.ease.max_weights_per_item: {low: 10, high: 99.5}",
             "models.ease.max_weights_per_item cannot be 99.5",

@@ -1,11 +1,13 @@
 """The doctor finds what would stop a run, and gives advice."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from components.release.doctor import examine
+from components.errors import ContractError, ReleaseError
+from components.release.doctor import examine, require_ready
 from components.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -62,3 +64,53 @@ def test_a_missing_source_is_named(checkout: Path) -> None:
     assert not ok
     assert "gone.csv" in text
     assert "data.sources.events" in advice
+
+
+def test_the_shop_of_the_environment_is_examined(checkout: Path) -> None:
+    overlay = checkout / "my-shop.yaml"
+    overlay.write_text(
+        "data: {simulated: false, sources: {products: [{path: /nowhere/p.csv}], events: [{path: /nowhere/e.csv}]}}\n"
+    )
+    settings = Settings(home=checkout / "home", params="my-shop.yaml", overrides="serving.port=1\n")
+    found = {f.name: f for f in examine(checkout, settings.resolved(checkout), [], [])}
+    assert not found["source products"].ok
+    assert "/nowhere/p.csv" in found["source products"].found
+    assert not found["source events"].ok
+    assert found["port"].found.startswith("127.0.0.1:1 ")
+    found = {f.name: f for f in examine(checkout, settings.resolved(checkout), [], ["serving.port=2"])}
+    assert found["port"].found.startswith("127.0.0.1:2 ")  # of the command line, on top of the environment's
+
+
+def test_a_run_is_refused_for_what_the_doctor_refuses(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=checkout / "home").resolved(checkout)
+    require_ready(checkout, settings, [], [])
+    with pytest.raises(ContractError, match=r"^params: .*trainer\.max_epochs"):
+        require_ready(checkout, settings, [], ["trainer.max_epochs=0"])
+    sources = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"
+    with pytest.raises(ContractError, match=r"^source products: .*nowhere\.csv.*\nsource events: "):
+        require_ready(checkout, settings, [], ["data.simulated=false", sources])
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    with pytest.raises(ContractError, match=r"git: .*safe\.directory"):
+        require_ready(checkout, settings, [], [])
+
+
+def test_a_registry_that_does_not_answer_is_an_error_that_may_pass(checkout: Path) -> None:
+    settings = Settings(home=checkout / "home", tracking_uri=f"sqlite:///{checkout}").resolved(checkout)
+    with pytest.raises(ReleaseError, match=r"^registry: "):
+        require_ready(checkout, settings, [], [])
+
+
+def test_a_home_that_may_not_be_written_is_refused_and_little_memory_is_not(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: 1)
+    ok, text, advice = look(checkout)["machine"]
+    assert ok
+    assert "0 GiB memory" in text
+    assert "4 GiB of memory" in advice
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    ok, text, advice = look(checkout)["disk"]
+    assert not ok
+    assert "not writable" in text
+    assert "CAROUSEL_HOME" in advice

@@ -40,3 +40,27 @@ def test_errors_carry_the_message_of_git(repo: Path, tmp_path: Path) -> None:
     assert len(git(repo, "rev-parse", "HEAD")) == 40
     with pytest.raises(ReleaseError, match="unknown revision"):
         git(repo, "log", "nowhere")
+
+
+def test_a_folder_without_git_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(ReleaseError, match=r"is no git checkout \(a downloaded archive is none\).*git init"):
+        git(tmp_path, "rev-parse", "HEAD")
+    call(tmp_path, "git", "init", "--quiet")
+    with pytest.raises(ReleaseError, match=r"has no commit yet.*git commit"):
+        git(tmp_path, "rev-parse", "HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ReleaseError, match="install git"):
+        git(tmp_path, "rev-parse", "HEAD")
+
+
+def test_a_checkout_of_another_user_is_named_with_the_command_that_allows_it(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for this fault
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    with pytest.raises(
+        ReleaseError, match=f"another user owns it; run `git config --global --add safe.directory {repo}`"
+    ):
+        git(repo, "rev-parse", "HEAD")

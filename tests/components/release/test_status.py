@@ -23,7 +23,7 @@ DRIFT = DriftVerdict(
 def test_before_any_run_the_status_is_empty_and_no_file_is_created(tmp_path: Path) -> None:
     home = tmp_path / "home"
     found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
-    assert found.model_dump() == dict.fromkeys(("champion", "since", "data", "verdict", "drift"))
+    assert found.model_dump() == dict.fromkeys(("champion", "since", "data", "verdict", "drift", "disagreement"))
     assert not home.exists()
 
 
