@@ -124,7 +124,8 @@ class Bundle:
         """Return the inverted index of the products' words; None where the bundle has none."""
         from components.search.index import SearchIndex
 
-        return SearchIndex.load(self.folder / "search") if (self.folder / "search").is_dir() else None
+        folder = self.folder / "search"
+        return SearchIndex.load(folder, self.catalogue) if folder.is_dir() else None
 
     @cached_property
     def catalogue(self) -> Catalogue:

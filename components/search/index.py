@@ -1,4 +1,4 @@
-"""Search: BM25 and embedding similarity fused, then boosted by popularity and by the user's preferences."""
+"""Search: BM25 and embedding similarity fused, boosted by popularity and the user's preferences, in a stated order."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from components.compat import translate
-from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, TimeArray
 from components.errors import ContractError
 from components.io import write_bytes
 from components.params import SearchParams
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.top_k import top_k
 from components.search.lexical import LexicalIndex
+from components.search.matching import match_words
+from components.search.ordering import Kinds, keep_order, match_kinds
 
-ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 1
+ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 2
 MAX_WORD_CANDIDATES = 1000  # with an ANN index: products that match by words, whose similarity is also computed
 
 
@@ -31,6 +33,7 @@ class Hits:
 
     items: IntArray  # (n,) best first
     scores: FloatArray  # (n,) descending
+    kinds: Kinds  # (n,) how each matches by words
     reason: str | None  # how the query was changed where not all words were found; else None
 
 
@@ -63,38 +66,52 @@ class SearchIndex:
         excludes a product. ann: of a large catalogue; similarity is computed for the items that it finds, and for the
         best matches by words, not for all.
         """
-        scores, corrections = self.lexical.score(query, self.n_items, self.params)
-        has_words = bool(scores.max(initial=0) > 0)
-        fused = scores / scores.max() if has_words else scores
+        match = match_words(self.lexical, query, self.n_items, self.params)
+        kinds = match_kinds(match.scores, match.has_all, match.is_id)
+        has_words = bool(match.scores.any())
+        fused = match.scores / match.scores.max() if has_words else match.scores
         has_meaning = vectors is not None and bool(vectors[0].any())
         if vectors is not None and has_meaning:
-            compared = self._select_compared(vectors[0], scores, candidates, ann)
-            similarity = np.zeros_like(scores)
-            similarity[compared] = np.maximum(vectors[1][compared] @ vectors[0], 0)
-            fused = fused + self.params.semantic_weight * similarity / max(float(similarity.max()), 1e-9)
-            if has_words and self.params.similar_candidates:  # of items without a query word, only the most similar
-                n = min(self.params.similar_candidates, len(similarity[compared]))
-                floor = np.partition(similarity[compared], -n)[-n]
-                fused = np.where((scores > 0) | (similarity >= floor), fused, 0)
+            fused = self._add_meaning(fused, vectors, candidates, ann)
         if popular is not None and self.params.popularity_weight:
             boost = np.sqrt(np.maximum(popular, 0))
             fused = fused * (1 + self.params.popularity_weight * boost / max(float(boost.max()), 1e-9))
-        reason = f"read as {', '.join(dict.fromkeys(corrections))}" if corrections else None
+        reason = f"read as {', '.join(dict.fromkeys(match.corrections))}" if match.corrections else None
         if not has_words and not has_meaning:
             if popular is None:
-                return Hits(np.zeros(0, np.int32), np.zeros(0, np.float32), "nothing matches")
+                return Hits(np.zeros(0, np.int32), np.zeros(0, np.float32), kinds[:0], "nothing matches")
             fused, reason = popular - popular.min() + 1e-9, "nothing matches; popular products"
         elif not has_words:
             reason = "no product has these words; products that read like them"
         if personal is not None:
             fused = fused * (1 + self.params.personal_weight * np.clip(personal, 0, 1))
-        listable = np.where(fused != 0, fused, -np.inf).astype(np.float32)
-        listable[0] = -np.inf
         if candidates is not None:
-            listable[~candidates] = -np.inf
+            fused = np.where(candidates, fused, 0)
+        fused = keep_order(fused, kinds)
+        listable = np.where(fused > 0, fused, -np.inf).astype(np.float32)
+        listable[0] = -np.inf
         best = top_k(listable[None], k)
         n = int(np.count_nonzero(best.items[0]))
-        return Hits(best.items[0, :n], best.scores[0, :n], reason)
+        items: IntArray = best.items[0, :n]
+        return Hits(items, best.scores[0, :n], kinds[items], reason)
+
+    def _add_meaning(
+        self,
+        scores: FloatArray,
+        vectors: tuple[FloatArray, FloatArray],
+        candidates: BoolArray | None,
+        ann: AnnIndex | None,
+    ) -> FloatArray:
+        """Return the scores by words with the similarity added; of products without a word, only the most similar."""
+        compared = self._select_compared(vectors[0], scores, candidates, ann)
+        similarity = np.zeros_like(scores)
+        similarity[compared] = np.maximum(vectors[1][compared] @ vectors[0], 0)
+        fused = scores + self.params.semantic_weight * similarity / max(float(similarity.max()), 1e-9)
+        if scores.any() and self.params.similar_candidates:
+            n = min(self.params.similar_candidates, len(similarity[compared]))
+            floor = np.partition(similarity[compared], -n)[-n]
+            fused = np.where((scores > 0) | (similarity >= floor), fused, 0)
+        return fused
 
     def _select_compared(
         self, vector: FloatArray, scores: FloatArray, candidates: BoolArray | None, ann: AnnIndex | None
@@ -112,29 +129,45 @@ class SearchIndex:
         """Write arrays.safetensors, then search.json; the same index gives the same bytes."""
         lexical = self.lexical
         arrays: dict[str, NDArray[Any]] = {"starts": lexical.starts, "items": lexical.items, "worth": lexical.weights}
+        arrays["word_terms"] = lexical.word_terms
         write_bytes(folder / ARRAYS, save(arrays))
         info = {"format": FORMAT, "n_items": self.n_items, "params": self.params.model_dump(mode="json")}
-        text = json.dumps(info | {"vocabulary": lexical.vocabulary}, sort_keys=True, ensure_ascii=False)
+        info |= {"vocabulary": lexical.vocabulary, "words": lexical.words}
+        text = json.dumps(info, sort_keys=True, ensure_ascii=False)
         write_bytes(folder / INFO, f"{text}\n".encode(errors="surrogatepass"))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; raises ContractError when a file is missing or damaged."""
+    def load(cls, folder: Path, catalogue: Catalogue) -> Self:
+        """Read what `save` wrote; raises ContractError when a file is missing or damaged.
+
+        catalogue: the products of the index. Format 1 (until version 0.2) holds words in other forms than queries are
+        read in today; from such a file only the parameters are taken, and the products are indexed again.
+        """
         try:
             text = (folder / INFO).read_text(encoding="utf-8", errors="surrogatepass")
             info = translate("search", json.loads(text))
-            if info["format"] != FORMAT:
+            if info["format"] not in (1, FORMAT):
                 raise ValueError(f"format {info['format']}, expected {FORMAT}")
-            arrays, vocabulary = translate("search_arrays", load_file(folder / ARRAYS)), info["vocabulary"]
-            starts, items, weights = (arrays[name] for name in ("starts", "items", "worth"))
-            n_items = int(info["n_items"])
-            if len(starts) != len(vocabulary) + 1 or starts[-1] != len(items) or len(items) != len(weights):
-                raise ValueError("arrays of different length")
-            if len(items) and not 0 < items.min() <= items.max() <= n_items:
-                raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
-            if not np.isfinite(weights).all() or (np.diff(starts) < 0).any():
-                raise ValueError("weights are not finite, or the starts of words do not ascend")
             params = SearchParams.from_saved(info["params"])
-            return cls(LexicalIndex(vocabulary, starts, items, weights), n_items, params)
+            arrays = translate("search_arrays", load_file(folder / ARRAYS))
+            starts, items, weights = (arrays[name] for name in ("starts", "items", "worth"))
+            _check(info["vocabulary"], starts, items, weights, int(info["n_items"]))
+            if info["format"] == 1:
+                return cls.build(catalogue, params)
+            words, word_terms = info["words"], arrays["word_terms"]
+            if len(words) != len(word_terms) or (len(words) and word_terms.max() >= len(info["vocabulary"])):
+                raise ValueError("words without a term")
+            lexical = LexicalIndex(info["vocabulary"], starts, items, weights, words, word_terms)
+            return cls(lexical, int(info["n_items"]), params)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{folder}: no search index ({error}); run the stage `package` again") from None
+
+
+def _check(vocabulary: list[str], starts: TimeArray, items: IntArray, weights: FloatArray, n_items: int) -> None:
+    """Raise ValueError where the arrays of an index do not belong together."""
+    if len(starts) != len(vocabulary) + 1 or starts[-1] != len(items) or len(items) != len(weights):
+        raise ValueError("arrays of different length")
+    if len(items) and not 0 < items.min() <= items.max() <= n_items:
+        raise ValueError(f"products {items.min()}..{items.max()} of {n_items}")
+    if not np.isfinite(weights).all() or (np.diff(starts) < 0).any():
+        raise ValueError("weights are not finite, or the starts of words do not ascend")

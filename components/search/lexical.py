@@ -10,21 +10,36 @@ from functools import cached_property
 import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, TimeArray
-from components.language.text import is_chinese, words
+from components.language.words import Word, split_words
 from components.params import SearchParams
 from components.search.spelling import Spelling
+from components.search.stemming import stem
+from components.search.terms import ID, ID_PART, id_key, id_parts, joined_words
 
-MAX_QUERY_CHARACTERS, MAX_QUERY_WORDS = 200, 32  # the rest of a longer query is ignored
 MAX_COMPLETIONS = 8  # words that the last word of a query may be a prefix of
 FIELDS = ("title", "brand", "category", "text")  # each with its weight in params.field_weights
+ID_WEIGHT = 1.0  # of an article number, as of a field
+MAX_SHARED_PART = 20  # products whose article numbers hold a part; one that more of them hold says nothing
 
 
 class LexicalIndex:
     """An inverted index with precomputed BM25 weights."""
 
-    def __init__(self, vocabulary: Sequence[str], starts: TimeArray, items: IntArray, weights: FloatArray) -> None:
-        """vocabulary: sorted. Word n is in items[starts[n]:starts[n + 1]], with the weights of the same slice."""
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        starts: TimeArray,
+        items: IntArray,
+        weights: FloatArray,
+        words: Sequence[str],
+        word_terms: IntArray,
+    ) -> None:
+        """vocabulary: sorted keys of words and article numbers; words: sorted, as shoppers type them.
+
+        Term n is in items[starts[n]:starts[n + 1]], with the weights of the same slice. Word i has term word_terms[i].
+        """
         self.vocabulary, self.starts, self.items, self.weights = list(vocabulary), starts, items, weights
+        self.words, self.word_terms = list(words), word_terms
 
     @classmethod
     def build(cls, catalogue: Catalogue, params: SearchParams) -> LexicalIndex:
@@ -32,19 +47,21 @@ class LexicalIndex:
 
         Source: Robertson and Zaragoza 2009 (BM25F): counts are weighted by field, then saturated.
         """
+        fields = {field: [split_words(text) for text in getattr(catalogue, field)] for field in FIELDS}
+        words = _known_words(fields)
         counts: list[dict[str, float]] = [{} for _ in catalogue.item_id]
-        for field in FIELDS:
-            texts: list[str] = getattr(catalogue, field)
-            found = [split_terms(text) for text in texts]
-            mean = max(float(np.mean([len(f) for f in found[1:]] or [0])), 1e-9)
+        for field, texts in fields.items():
+            mean = max(float(np.mean([len(text) for text in texts[1:]] or [0])), 1e-9)
             weight = params.field_weights[field]  # type: ignore[index]
-            for item_counts, item_words in zip(counts[1:], found[1:], strict=True):
-                length = 1 - params.b + params.b * len(item_words) / mean
-                for word, n in Counter(item_words).items():
-                    item_counts[word] = item_counts.get(word, 0.0) + weight * n / length
-        vocabulary = sorted({word for item_counts in counts for word in item_counts})
-        number = {word: n for n, word in enumerate(vocabulary)}
-        column = np.array([number[word] for item_counts in counts for word in item_counts], np.int32)
+            for item_counts, text in zip(counts[1:], texts[1:], strict=True):
+                length = 1 - params.b + params.b * len(text) / mean
+                for term, n in _count_terms(text, words).items():
+                    item_counts[term] = item_counts.get(term, 0.0) + weight * n / length
+        for item_counts, terms in zip(counts[1:], _id_terms(catalogue.item_id[1:]), strict=True):
+            item_counts |= dict.fromkeys(terms, ID_WEIGHT)
+        vocabulary = sorted({term for item_counts in counts for term in item_counts})
+        number = {term: n for n, term in enumerate(vocabulary)}
+        column = np.array([number[term] for item_counts in counts for term in item_counts], np.int32)
         item = np.repeat(np.arange(len(counts), dtype=np.int32), [len(item_counts) for item_counts in counts])
         frequency = np.array([n for item_counts in counts for n in item_counts.values()], np.float32)
         document_counts = np.bincount(column, minlength=len(vocabulary))
@@ -52,75 +69,71 @@ class LexicalIndex:
         weights = idf[column] * frequency * (params.k1 + 1) / (params.k1 + frequency)
         order = np.lexsort((item, column))
         starts = np.concatenate([[0], np.cumsum(document_counts)]).astype(np.int64)
-        return cls(vocabulary, starts, item[order], weights[order].astype(np.float32))
+        word_terms = np.array([number[stem(word)] for word in words], np.int32)
+        return cls(vocabulary, starts, item[order], weights[order].astype(np.float32), list(words), word_terms)
 
     @cached_property
     def document_counts(self) -> IntArray:
-        """Return the number of products that contain each word."""
+        """Return the number of products that contain each term."""
         counts: IntArray = np.diff(self.starts).astype(np.int32)
         return counts
 
     @cached_property
     def spelling(self) -> Spelling:
         """Return the corrector of misspelled words; built at first use."""
-        return Spelling(self.vocabulary, self.document_counts)
+        return Spelling(self.words, self.document_counts[self.word_terms])
 
-    def score(self, query: str, n_items: int, params: SearchParams) -> tuple[FloatArray, list[str]]:
-        """Return (n_items + 1,) scores, 0 for products without any word, and the corrections used for unknown words.
+    def __contains__(self, word: object) -> bool:
+        """Return whether some product has the word, or has it as its article number."""
+        return isinstance(word, str) and (self.find(stem(word)) is not None or self.find(ID + word) is not None)
 
-        BM25, times the share of the query's words that the product contains.
-        """
-        scores, n_matched = np.zeros(n_items + 1, np.float32), np.zeros(n_items + 1, np.float32)
-        corrections: list[str] = []
-        query_words = list(dict.fromkeys(split_terms(query[:MAX_QUERY_CHARACTERS])))[:MAX_QUERY_WORDS]
-        for position, word in enumerate(query_words):
-            n = self._find(word)
-            readings = {} if n is None else {n: 1.0}  # word of the index -> its weight in the score
-            is_last = position == len(query_words) - 1
-            completions = self._complete(word) if is_last and (n is None or len(word) > 2) else []
-            readings |= {other: params.prefix_weight for other in completions if other != n}
-            if not readings:
-                readings = {other: params.typo_weight**edits for other, edits in self.spelling.find_corrections(word)}
-                corrections += [self.vocabulary[other] for other in readings]
-            self._add(scores, n_matched, readings)
-        scores *= n_matched / np.float32(max(len(query_words), 1))
-        return scores, corrections
+    def find(self, term: str) -> int | None:
+        """Return the number of a term; None where no product has it."""
+        n = bisect_left(self.vocabulary, term)
+        return n if n < len(self.vocabulary) and self.vocabulary[n] == term else None
 
-    def _add(self, scores: FloatArray, n_matched: FloatArray, readings: dict[int, float]) -> None:
-        """Add the weights of all readings of one query word to the scores, and count each product that has one."""
-        found = []
-        for n, weight in readings.items():
-            rows = slice(self.starts[n], self.starts[n + 1])
-            scores[self.items[rows]] += weight * self.weights[rows]
-            found.append(self.items[rows])
-        if len(found) == 1:
-            n_matched[found[0]] += 1
-        elif found:
-            n_matched[np.unique(np.concatenate(found))] += 1
+    def postings(self, n: int) -> tuple[IntArray, FloatArray]:
+        """Return the products that have a term, ascending, and its weight in each."""
+        rows = slice(self.starts[n], self.starts[n + 1])
+        return self.items[rows], self.weights[rows]
 
-    def _find(self, word: str) -> int | None:
-        n = bisect_left(self.vocabulary, word)
-        return n if n < len(self.vocabulary) and self.vocabulary[n] == word else None
+    def complete(self, word: str) -> list[int]:
+        """Return the terms of the most frequent words that begin with this one."""
+        terms = {int(self.word_terms[n]) for n in _with_prefix(self.words, word)}
+        return sorted(terms, key=lambda n: (-int(self.document_counts[n]), n))[:MAX_COMPLETIONS]
 
-    def _complete(self, word: str) -> list[int]:
-        """Return the most frequent words that begin with this one, for results while the user still types."""
-        if is_chinese(word):
-            return []
-        first = bisect_left(self.vocabulary, word)
-        rest = range(first, bisect_left(self.vocabulary, word + "\U0010ffff"))
-        if len(rest) > 100 * MAX_COMPLETIONS:
-            rest = range(first, first + 100 * MAX_COMPLETIONS)
-        return sorted(rest, key=lambda n: (-int(self.document_counts[n]), n))[:MAX_COMPLETIONS]
+    def complete_id(self, key: str) -> list[int]:
+        """Return the terms of the first article numbers that begin with this key."""
+        return list(_with_prefix(self.vocabulary, ID + key))[:MAX_COMPLETIONS]
 
 
-def split_terms(text: str) -> list[str]:
-    """Return the words of a text as they are indexed: without stop words, English plurals in the singular."""
-    return [_singular(word) for word in words(text)]
+def _with_prefix(ordered: Sequence[str], prefix: str) -> range:
+    first = bisect_left(ordered, prefix)
+    return range(first, min(bisect_left(ordered, prefix + "\U0010ffff"), first + 100 * MAX_COMPLETIONS))
 
 
-def _singular(word: str) -> str:
-    if not word.isascii() or len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return f"{word[:-3]}y"
-    return word[:-2] if word.endswith(("ches", "shes", "sses", "xes")) else word[:-1]
+def _known_words(fields: dict[str, list[list[Word]]]) -> dict[str, None]:
+    """Return the words of all texts, in order, with those that are written with a hyphen or an apostrophe in one."""
+    found: set[str] = set()
+    for text in (text for texts in fields.values() for text in texts):
+        found.update(word.text for word in text if not word.is_stop and not word.is_chinese)
+        found.update(word.digraphs for word in text if not word.is_stop and not word.is_chinese)
+        found.update(joined for _, _, joined in joined_words(text))
+    return dict.fromkeys(sorted(found))
+
+
+def _count_terms(text: Sequence[Word], known: dict[str, None]) -> Counter[str]:
+    """Return how often each term is in a text; neighbours that are known as one word count as that word, too."""
+    terms = [stem(word.text) for word in text if not word.is_stop]
+    terms += [stem(word.digraphs) for word in text if word.digraphs != word.text]
+    return Counter([*terms, *(stem(joined) for _, _, joined in joined_words(text, known))])
+
+
+def _id_terms(item_ids: Sequence[str]) -> list[list[str]]:
+    """Return the terms of each article number: the whole, and the parts that few of them share."""
+    parts = [id_parts(item_id) for item_id in item_ids]
+    shared = Counter(part for item_parts in parts for part in item_parts)
+    return [
+        [ID + id_key(item_id), *(ID_PART + part for part in sorted(item_parts) if shared[part] <= MAX_SHARED_PART)]
+        for item_id, item_parts in zip(item_ids, parts, strict=True)
+    ]

@@ -8,6 +8,7 @@ import numpy as np
 from rapidfuzz.distance import OSA
 
 from components.contracts import IntArray
+from components.language.text import is_chinese
 
 MAX_CANDIDATES = 60  # words with the most shared trigrams, whose edit distance is computed
 MAX_CORRECTIONS = 3  # of one word
@@ -22,7 +23,7 @@ class Spelling:
         self.words, self.counts = words, counts
         postings: dict[str, list[int]] = {}
         for n, word in enumerate(words):
-            if len(word) >= ONE_EDIT_LENGTH and word.isascii() and word.isalpha():
+            if len(word) >= ONE_EDIT_LENGTH and _is_corrected(word):
                 for trigram in trigrams(word):
                     postings.setdefault(trigram, []).append(n)
         self.postings = {trigram: np.array(rows, np.int32) for trigram, rows in postings.items()}
@@ -33,7 +34,7 @@ class Spelling:
         Edits are the optimal string alignment distance (Damerau 1964): insert, delete, replace, swap two neighbours.
         """
         max_edits = 0 if len(word) < ONE_EDIT_LENGTH else 1 if len(word) < TWO_EDITS_LENGTH else 2
-        if not max_edits or not word.isascii() or not word.isalpha():
+        if not max_edits or not _is_corrected(word):
             return []
         rows = [self.postings[trigram] for trigram in trigrams(word) if trigram in self.postings]
         if not rows:
@@ -50,3 +51,8 @@ def trigrams(word: str) -> set[str]:
     """Return the groups of three letters of a word, with marks for its beginning and end."""
     marked = f"^{word}$"
     return {marked[i : i + 3] for i in range(len(marked) - 2)}
+
+
+def _is_corrected(word: str) -> bool:
+    """Return whether a word is spelled with letters: another number or another Chinese word is no misspelling of it."""
+    return not any(char.isdigit() for char in word) and not is_chinese(word)

@@ -34,7 +34,7 @@ from components.language.compress import distil, median_encode_ms, write_int8
 from components.language.corpus import Corpus, read_corpus
 from components.language.encoder import Encoder, resolve_model
 from components.language.pretrain import pretrain
-from components.language.text import words
+from components.language.words import words
 from components.params import Params, load
 from components.recommenders.content import ContentRecommender
 

@@ -13,6 +13,7 @@ from components.params import LanguageParams
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle
 from components.search.index import Hits
+from components.search.ordering import keep_order
 from components.serving.inference.histories import build_user
 from components.serving.inference.recommendations import Recommendation, to_items
 
@@ -75,8 +76,9 @@ class SearchService:
             return hits
         personal = np.insert(self.bundle.model.score(user, hits.items), 0, 0, axis=1)  # (1, 1 + n), padding first
         scores = hits.scores * (1 + weight * np.clip(scaled(personal)[0, 1:], 0, 1))
+        scores = keep_order(scores, hits.kinds)
         order = np.argsort(-scores, kind="stable")[:k]
-        return Hits(hits.items[order], scores[order], hits.reason)
+        return Hits(hits.items[order], scores[order], hits.kinds[order], hits.reason)
 
     def _encode_query(self, query: str) -> FloatArray | None:
         if self.encoder is None or not query:

@@ -78,9 +78,9 @@ def test_a_product_that_is_no_candidate_is_not_found(index: SearchIndex, vectors
     assert 1 not in index.search("teapot", 6, (TEA, vectors), candidates=candidates).items
 
 
-def test_a_loaded_index_finds_the_same(index: SearchIndex, tmp_path: Path) -> None:
+def test_a_loaded_index_finds_the_same(index: SearchIndex, catalogue: Catalogue, tmp_path: Path) -> None:
     index.save(tmp_path / "a")
-    again = SearchIndex.load(tmp_path / "a")
+    again = SearchIndex.load(tmp_path / "a", catalogue)
     again.save(tmp_path / "b")
     for name in ("arrays.safetensors", "search.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -88,12 +88,12 @@ def test_a_loaded_index_finds_the_same(index: SearchIndex, tmp_path: Path) -> No
         np.testing.assert_array_equal(index.search(query, 5).items, again.search(query, 5).items)
 
 
-def test_damaged_files_are_named(index: SearchIndex, tmp_path: Path) -> None:
+def test_damaged_files_are_named(index: SearchIndex, catalogue: Catalogue, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="no search index"):
-        SearchIndex.load(tmp_path)
+        SearchIndex.load(tmp_path, catalogue)
     index.save(tmp_path)
     arrays = load_file(tmp_path / "arrays.safetensors")
     arrays["items"][0] = 99
     save_file(arrays, tmp_path / "arrays.safetensors")
     with pytest.raises(ContractError, match="products"):
-        SearchIndex.load(tmp_path)
+        SearchIndex.load(tmp_path, catalogue)

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from components.contracts import Catalogue
 from components.params import SearchParams
-from components.search.lexical import MAX_QUERY_WORDS, LexicalIndex, split_terms
+from components.search.lexical import LexicalIndex
+from components.search.matching import MAX_QUERY_WORDS, match_words
+from components.search.terms import split_terms
 
 
 def best(lexical: LexicalIndex, params: SearchParams, query: str, k: int = 3) -> list[int]:
-    scores, _ = lexical.score(query, len(lexical.items), params)
+    scores = match_words(lexical, query, len(lexical.items), params).scores
     return [int(i) for i in np.argsort(-scores, kind="stable")[:k] if scores[i] > 0]
 
 
@@ -49,8 +51,8 @@ def test_queries_find_the_expected_products(
 
 
 def test_corrections_are_reported(lexical: LexicalIndex, params: SearchParams) -> None:
-    assert lexical.score("taepot", 6, params)[1] == ["teapot"]
-    assert lexical.score("teapot", 6, params)[1] == []
+    assert match_words(lexical, "taepot", 6, params).corrections == ["teapot"]
+    assert match_words(lexical, "teapot", 6, params).corrections == []
 
 
 def test_a_title_weighs_more_than_the_rest(params: SearchParams) -> None:
@@ -68,14 +70,14 @@ def test_a_title_weighs_more_than_the_rest(params: SearchParams) -> None:
 
 def test_an_empty_catalogue_scores_nothing(params: SearchParams) -> None:
     empty = Catalogue([""], [""], [""], [""], [""], [""], np.zeros(1, np.float32))
-    assert LexicalIndex.build(empty, params).score("anything", 0, params)[0].tolist() == [0]
+    assert match_words(LexicalIndex.build(empty, params), "anything", 0, params).scores.tolist() == [0]
 
 
 @given(text=st.text(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_a_query(params: SearchParams, text: str) -> None:
     items = Catalogue(["", "a"], ["", "red 茶壶"], ["", "x"], [""] * 2, [""] * 2, [""] * 2, np.zeros(2, np.float32))
-    scores, _ = LexicalIndex.build(items, params).score(text, 1, params)
+    scores = match_words(LexicalIndex.build(items, params), text, 1, params).scores
     assert np.isfinite(scores).all()
     assert scores[0] == 0
 
