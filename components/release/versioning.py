@@ -12,21 +12,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.contracts import Lineage, Record
 from components.errors import BusyError, ReleaseError, StageError, TamperedError
 from components.io import sha256_file
 from components.release.digests import dvc_digest, file_md5
+from components.release.dvc_lock import LOCK, read_digest, read_outputs
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
 from components.unfinished import read_unfinished
 
-__all__ = ["StageRun", "git", "is_changed", "is_dirty", "push", "read_data_version", "read_lineage", "remote_url"]
-__all__ += ["make_workspace", "reproduce_stage", "rerun_stage", "restore", "stage_order"]
+__all__ = ["LOCK", "StageRun", "git", "is_changed", "is_dirty", "locked_stores", "make_workspace", "push"]
+__all__ += ["read_data_version", "read_lineage", "remote_url", "reproduce_stage", "rerun_stage", "restore"]
+__all__ += ["stage_order"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
-LOCK = "dvc.lock"
 
 
 class StageRun(Record):
@@ -91,10 +90,10 @@ def drop_damaged(root: Path, stage: str) -> list[str]:
     DVC does not reread a file that it has just checked out; this function does.
     """
     bad = []
-    for out in _lock(root)["stages"].get(stage, {}).get("outs", []):
-        path, digest = root / out["path"], str(out["md5"])
+    for name, digest in read_outputs(root, stage).items():
+        path = root / name
         if path.exists() and dvc_digest(path) != digest:
-            bad.append(str(out["path"]))
+            bad.append(name)
             _drop(root, path, digest)
     return bad
 
@@ -104,7 +103,7 @@ def restore(root: Path, target: str) -> None:
 
     Raises TamperedError naming the files when neither holds the right bytes.
     """
-    digest = _locked_digest(root, target)
+    digest = read_digest(root, target)
     path = root / target
     if path.exists() and dvc_digest(path) == digest:
         return
@@ -125,7 +124,7 @@ def restore(root: Path, target: str) -> None:
 
 def read_data_version(root: Path) -> str:
     """Return DVC's digest of data/snapshot, from dvc.lock."""
-    return _locked_digest(root, SNAPSHOT)
+    return read_digest(root, SNAPSHOT)
 
 
 def read_lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Lineage:
@@ -142,10 +141,13 @@ def read_lineage(root: Path, bundle_digest: str, as_of: str, model: str) -> Line
 
 
 def push(root: Path) -> int:
-    """Push outputs and run cache to the default remote; return the number of files. Raises ReleaseError."""
+    """Push the snapshot to the default remote; return the number of files. Raises ReleaseError.
+
+    All other outputs can be computed again from it; `dvc push` sends them too.
+    """
     try:
         with _repo(root) as repo:
-            return int(repo.push(run_cache=True))
+            return int(repo.push([str(root / SNAPSHOT)]))
     except OSError as error:
         raise ReleaseError(f"DVC remote: {error}; see `dvc remote list`") from error
 
@@ -168,6 +170,21 @@ def make_workspace(source: Path, folder: Path, revision: str | None = None) -> P
     clone(source, folder, revision)
     _share_cache(source, folder)
     return folder
+
+
+@contextmanager
+def locked_stores(root: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Yield the folders of DVC's cache and of its default remote, under DVC's lock; the caller may remove objects.
+
+    None for the remote: there is none, or it is not a local folder.
+    """
+    with _repo(root) as repo:
+        name, url = _remote(repo, root)
+        cache = Path(repo.cache.local.path).parents[1]  # contains files/md5 and runs
+        try:
+            yield cache, Path(url) if name and "://" not in url else None
+        finally:
+            repo.drop_data_index()  # DVC's notes on what the remote holds
 
 
 @contextmanager
@@ -225,7 +242,7 @@ def _failure(stage: str, outcome: ProcessResult) -> Exception:
 def _share_cache(source: Path, folder: Path) -> None:
     """Write folder's .dvc/config.local: the source's cache and default remote."""
     with _repo(source) as repo:
-        cache = Path(repo.cache.local.path).parents[1]  # contains files/md5 and runs
+        cache = Path(repo.cache.local.path).parents[1]
         name, url = _remote(repo, source)
     lines = ["[cache]", f"    dir = {cache}", "    type = reflink,copy"]
     if name:
@@ -240,26 +257,6 @@ def _remote(repo: Any, root: Path) -> tuple[str, str]:
         return "", ""
     url = str(repo.config["remote"][name]["url"])
     return name, url if "://" in url else str((root / url).resolve())
-
-
-def _lock(root: Path) -> dict[str, Any]:
-    try:
-        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReleaseError(
-            f"{LOCK} is missing: no stage has run in this checkout yet; run `carousel retrain`"
-        ) from None
-    except yaml.YAMLError as error:
-        raise ReleaseError(f"{LOCK} is not YAML ({error}); delete it and run `carousel retrain`") from None
-    return dict(lock)
-
-
-def _locked_digest(root: Path, target: str) -> str:
-    for stage in _lock(root)["stages"].values():
-        for out in stage.get("outs", []):
-            if out["path"] == target:
-                return str(out["md5"])
-    raise ReleaseError(f"{LOCK} names no output {target}; run the stage that writes it")
 
 
 def _drop(root: Path, path: Path, digest: str) -> list[str]:
