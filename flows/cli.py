@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows import startup
+from flows import startup, storage_commands
 from flows.cli_experiment import experiments
 from flows.options import All, AsOf, Bootstrap, DecisionFile, Files, Json, Reset, Sets, Untuned
 
@@ -196,6 +196,10 @@ def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
 
     workspace = open_workspace(startup.texts(files), sets or [], None)
     terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
+
+
+app.command()(storage_commands.gc)
+app.command()(storage_commands.keep)
 
 
 def main() -> None:

@@ -94,14 +94,16 @@ def _running(folder: Path) -> Experiment:
 
 
 def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Outcomes:
+    from components.serving.storage.compaction import exposures_lock
     from components.serving.storage.open_event_store import open_event_store
 
     serving = workspace.shop / "serving"
     state = open_event_store(workspace.settings.event_store_address, serving, workspace.params.release.name)
     since = experiment.started - timedelta(days=COVARIATE_DAYS)
     try:
-        events = state.read_table(to_micros(since))
-        return read_outcomes(sorted((serving / "exposures").glob("*.parquet")), events, experiment, now)
+        events, exposures = state.read_table(to_micros(since)), serving / "exposures"
+        with exposures_lock(exposures):
+            return read_outcomes(sorted(exposures.glob("*.parquet")), events, experiment, now)
     finally:
         state.close()
 

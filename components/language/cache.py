@@ -34,6 +34,7 @@ def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatA
         with closing(sqlite3.connect(path, timeout=60)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+            path.touch()  # `carousel gc` leaves the caches that were used last
             return _encode(encoder, texts, database)
     except sqlite3.Error as error:
         raise ContractError(

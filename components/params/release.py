@@ -61,6 +61,19 @@ class ReleaseParams(Section):
     include_encoder: bool
 
 
+class GcParams(Section):
+    """What `carousel gc` leaves."""
+
+    keep_versions: Count
+    keep_days: Positive
+    exposure_days: Positive = Field(default=400, description="days; older files of the exposure log are removed")
+    workspaces: Count = Field(default=1, description="newest workspaces of deployed runs that stay, for inspection")
+    embedding_caches: Count = Field(
+        default=3, description="caches of text vectors that stay, one per language model, those used last"
+    )
+    log_mib: Positive = Field(default=10, description="MiB of a log file above which its older half is removed")
+
+
 class FlowsParams(Section):
     """Limits on the task of each stage."""
 

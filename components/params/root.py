@@ -8,7 +8,7 @@ from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
-from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, ReleaseParams
+from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, GcParams, ReleaseParams
 from components.params.serving import AnnParams, ExperimentsParams, SearchParams, ServingParams
 from components.params.training import RankingParams, TrainerParams
 from components.params.tuning import TuneParams
@@ -36,6 +36,7 @@ class Params(Section):
     ann: AnnParams = Field(default_factory=AnnParams)
     experiments: ExperimentsParams
     serving: ServingParams
+    gc: GcParams
     flows: FlowsParams
 
     @model_validator(mode="after")

@@ -12,28 +12,18 @@ from pathlib import Path
 
 import yaml
 
-from components.contracts import Record
 from components.errors import ReleaseError
+from components.release.cleaned import Cleaned
 from components.release.digests import file_md5
 from components.release.dvc_lock import read_outputs
 from components.release.versioning import locked_stores
 
 log = logging.getLogger(__name__)
-Files = list[tuple[Path, int]]  # path, bytes
-
-
-class StoreUse(Record):
-    """What a cleaning of one store removes."""
-
-    folder: str
-    count: int
-    size: int  # bytes
-    note: str
 
 
 def clean_stores(
     root: Path, workspaces: Iterable[Path], snapshots: Set[str], within: Iterable[Path], dry_run: bool
-) -> list[StoreUse]:
+) -> list[Cleaned]:
     """Remove unneeded objects and run-cache entries of the checkout's cache and local remote; return what was removed.
 
     workspaces: clones that use the cache. snapshots: DVC digests of data that stay. within: folders that belong to this
@@ -46,14 +36,14 @@ def clean_stores(
             with suppress(ReleaseError):  # no stage has run there, or its lock is damaged: no run could use it
                 outputs |= set(read_outputs(folder).values())
         in_cache, in_remote = (_expand(needed, stores) for needed in (outputs, set(snapshots)))
-        found = [_clean(cache, in_cache, within, dry_run)]
-        return found + ([_clean(remote, in_remote, within, dry_run)] if remote and remote != cache else [])
+        found = [_clean("DVC cache", cache, in_cache, within, dry_run)]
+        return found + ([_clean("DVC remote", remote, in_remote, within, dry_run)] if remote else [])
 
 
-def _clean(store: Path, needed: Set[str], within: Iterable[Path], dry_run: bool) -> StoreUse:
+def _clean(what: str, store: Path, needed: Set[str], within: Iterable[Path], dry_run: bool) -> Cleaned:
     if not any(store.resolve().is_relative_to(folder.resolve()) for folder in within):
-        note = "outside the checkout and CAROUSEL_HOME: other projects may use it; not cleaned"
-        return StoreUse(folder=str(store), count=0, size=0, note=note)
+        note = f"{store} is outside the checkout and CAROUSEL_HOME: other projects may use it; not cleaned"
+        return Cleaned(what=what, count=0, size=0, note=note)
     runs = list(_unneeded_runs(store, needed))
     objects = [(file, size) for file, size in _objects(store) if _digest(file) not in needed]
     unneeded = [*runs, *sorted(objects, key=lambda row: not row[0].name.endswith(".dir"))]  # references first
@@ -62,7 +52,7 @@ def _clean(store: Path, needed: Set[str], within: Iterable[Path], dry_run: bool)
             file.unlink(missing_ok=True)
             with suppress(OSError):  # other files are in it
                 file.parent.rmdir()
-    return StoreUse(folder=str(store), count=len(unneeded), size=sum(size for _, size in unneeded), note="")
+    return Cleaned(what=what, count=len(unneeded), size=sum(size for _, size in unneeded))
 
 
 def _expand(digests: Set[str], stores: Iterable[Path]) -> set[str]:

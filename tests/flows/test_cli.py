@@ -14,7 +14,7 @@ from flows import cli
 
 HEAVY = ("torch", "mlflow", "dvc", "prefect", "evidently", "pandas", "pyarrow", "numpy", "lightning", "duckdb")
 VERBS = ["retrain", "monitor", "decide", "promote", "rollback", "serve", "reproduce", "doctor", "status"]
-VERBS += ["tune", "curve", "params"]
+VERBS += ["tune", "curve", "params", "gc", "keep"]
 
 
 def carousel(root: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

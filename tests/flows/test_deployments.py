@@ -24,8 +24,8 @@ def flow_of(deployment: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(str(Path(file).with_suffix("")).replace("/", ".")), name)
 
 
-def test_the_six_deployments() -> None:
-    assert list(NAMES) == ["nightly", "manual", "monitor", "tune", "promote", "rollback"]
+def test_the_seven_deployments() -> None:
+    assert list(NAMES) == ["nightly", "manual", "monitor", "tune", "promote", "rollback", "gc"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.release import versioning
+from components.release.cleaned import Cleaned
 from components.release.digests import dvc_digest
-from components.release.dvc_store import StoreUse, clean_stores
+from components.release.dvc_store import clean_stores
 from components.release.versioning import make_workspace, reproduce_stage, restore
 from tests.components.release.tiny_repo import PARAMS, copy, make_repo
 
@@ -39,7 +40,7 @@ def texts(store: Path) -> set[str]:
     return {f.read_text() for f in (store / "files").rglob("*") if f.is_file() and not f.name.endswith(".dir")}
 
 
-def clean(root: Path, snapshots: set[str], dry_run: bool = False) -> list[StoreUse]:
+def clean(root: Path, snapshots: set[str], dry_run: bool = False) -> list[Cleaned]:
     return clean_stores(root, [], snapshots, [root], dry_run)
 
 
@@ -126,4 +127,4 @@ def test_a_store_outside_is_left_alone(repo: Path, tmp_path: Path) -> None:
 
 def test_a_remote_in_a_bucket_is_left_alone(repo: Path) -> None:
     (repo / ".dvc/config.local").write_text("['remote \"local\"']\n    url = s3://bucket/carousel\n")
-    assert [use.folder for use in clean(repo, set())] == [str(repo / ".dvc/cache")]
+    assert [use.what for use in clean(repo, set())] == ["DVC cache"]
