@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +22,7 @@ from flows.tasks import unwrap
 from flows.workspace import open_workspace
 from tests.flows.toy import stand_in
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # five runs of a toy pipeline, a minute on idle cores
 SIZE = MIN_BYTES + 100
 POLICY = ["gc.keep_versions=2"]
 
@@ -51,9 +54,6 @@ def shop(five: tuple[Path, list[dict[str, Any]]], tmp_path: Path, monkeypatch: p
     """Change to a copy of the checkout after five nights; its artifacts are those of the copy."""
     root = stand_in(five[0], tmp_path / "shop", monkeypatch)
     database = root / ".carousel/mlflow.db"
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(database)) as db, db:
         for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
             db.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(five[0]), str(root)))
@@ -114,11 +114,8 @@ def test_a_night_after_a_cleaning_is_like_any_other(shop: Path, monkeypatch: pyt
     assert outcome["promoted"]
     assert outcome["challenger_version"] == 6
     assert open_workspace([], [], None).registry().aliases() == {"challenger": 6, "champion": 6, "previous": 4}
-    before = [
-        stage["ran"]
-        for stage in unwrap(retrain(overrides=['data.as_of="2026-03-06T00:00:00Z"', "trainer.max_epochs=20"]))["stages"]
-    ]
-    assert not any(before)
+    again = unwrap(retrain(overrides=['data.as_of="2026-03-06T00:00:00Z"', "trainer.max_epochs=20"]))
+    assert not any(stage["ran"] for stage in again["stages"])
 
 
 def test_nothing_is_removed_beside_a_run(shop: Path) -> None:
