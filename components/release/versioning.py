@@ -221,8 +221,7 @@ def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], fla
 def _is_unfinished(root: Path, stage: str) -> bool:
     if not (root / LOCK).exists():
         return False
-    outs = _lock(root)["stages"].get(stage, {}).get("outs", [])
-    return bool(read_unfinished(root / out["path"] for out in outs))
+    return bool(read_unfinished(root / name for name in read_outputs(root, stage)))
 
 
 def _failure(stage: str, outcome: ProcessResult) -> Exception:
