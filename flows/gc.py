@@ -34,7 +34,7 @@ class GcReport(Record):
     dry_run: bool  # True: nothing was removed
     size: int  # bytes that were freed, in all
     cleaned: list[Cleaned]
-    kept: dict[int, str]  # version -> why it stays
+    retained: dict[int, str]  # version -> why it stays
 
 
 @flow(name="gc", flow_run_name="gc")
@@ -71,7 +71,7 @@ def clean(workspace: Workspace, dry_run: bool) -> GcReport:
         clean_flow_runs(datetime.now(UTC) - timedelta(days=policy.keep_days), dry_run),
     ]
     found += [leftovers.compact_database(home / name, dry_run) for name in ("mlflow.db", "prefect/prefect.db")]
-    return GcReport(dry_run=dry_run, size=sum(row.size for row in found), cleaned=found, kept=retention.keep)
+    return GcReport(dry_run=dry_run, size=sum(row.size for row in found), cleaned=found, retained=retention.keep)
 
 
 def _clean_dvc(workspace: Workspace, retention: Retention, dry_run: bool) -> list[Cleaned]:
@@ -119,7 +119,7 @@ def show(report: GcReport) -> None:
 
     lines = rows(report)
     terminal.table([tuple(lines[0]), *(tuple(row.values()) for row in lines)])
-    kept = ", ".join(f"{number} ({why})" for number, why in report.kept.items()) or "none"
-    terminal.write(f"\nversions that stay: {kept}")
+    names = ", ".join(f"{number} ({why})" for number, why in report.retained.items()) or "none"
+    terminal.write(f"\nversions that stay: {names}")
     if report.dry_run:
         terminal.write("nothing was removed: --dry-run")

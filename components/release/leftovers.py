@@ -31,8 +31,8 @@ def clean_workspaces(home: Path, n_newest: int, dry_run: bool) -> Cleaned:
 def clean_embeddings(home: Path, n_newest: int, dry_run: bool) -> Cleaned:
     """Remove the caches of text vectors but those that were used last; each belongs to one language model."""
     caches = _newest_first((home / "embeddings").glob("*.db"))[n_newest:]
-    beside = [path.with_name(path.name + end) for path in caches for end in ("-wal", "-shm")]
-    return _remove("embedding caches", [*caches, *(path for path in beside if path.exists())], dry_run)
+    wal_files = [path.with_name(path.name + end) for path in caches for end in ("-wal", "-shm")]
+    return _remove("embedding caches", [*caches, *(path for path in wal_files if path.exists())], dry_run)
 
 
 def clean_boards(root: Path, days: float, dry_run: bool) -> Cleaned:

@@ -93,17 +93,17 @@ def test_after_a_cleaning_all_in_use_is_intact_and_data_of_versions_that_stay_ca
         :3
     ]
     assert count(report, "model versions") == 1
-    assert report.kept == {
+    assert report.retained == {
         1: "version 2 was compared with it", 2: "previous", 4: "champion", 5: "challenger"
     }  # fmt: skip
-    for number in report.kept:
+    for number in report.retained:
         bundle = registry.fetch(number, shop / f"fetched/{number}")
         assert open_bundle(bundle).digest == registry.version(number).lineage.bundle_digest
     status = read_status(workspace.settings, workspace.params.release)
     assert status.champion is not None
     assert status.champion["version"] == 4
     listings = {path.parent.name + path.name for path in (shop / ".carousel/remote/files/md5").rglob("*.dir")}
-    assert listings == {data[number] for number in report.kept}
+    assert listings == {data[number] for number in report.retained}
     assert data[3] not in {path.parent.name + path.name for path in (shop / ".dvc/cache/files/md5").rglob("*.dir")}
     assert [row.count for row in clean().cleaned if row.what != "flow runs"] == [0] * (len(report.cleaned) - 1)
 

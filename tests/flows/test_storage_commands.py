@@ -18,7 +18,7 @@ def test_a_version_is_kept_and_a_cleaning_says_so(
     assert cli.run(["gc", "--dry-run", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["dry_run"] is True
-    assert list(report["kept"]) == ["1"]
+    assert list(report["retained"]) == ["1"]
     assert {row["what"] for row in report["cleaned"]} >= {"model versions", "DVC cache", "DVC remote", "exposure files"}
     assert report["cleaned"][0]["count"] == 0
     assert cli.run(["keep", "1", "--release"]) == 0
