@@ -128,3 +128,19 @@ def test_a_store_outside_is_left_alone(repo: Path, tmp_path: Path) -> None:
 def test_a_remote_in_a_bucket_is_left_alone(repo: Path) -> None:
     (repo / ".dvc/config.local").write_text("['remote \"local\"']\n    url = s3://bucket/carousel\n")
     assert [use.what for use in clean(repo, set())] == ["DVC cache"]
+
+
+def test_the_remote_gets_what_cannot_be_computed_again(repo: Path) -> None:
+    shutil.rmtree(repo / ".carousel/remote")
+    assert versioning.push(repo) == 3  # two files and their listing
+    contents = [file.read_text() for file in (repo / ".carousel/remote").rglob("*") if file.is_file()]
+    assert {"rows 5", "more"} < set(contents)
+    assert len(contents) == 3
+
+
+def test_objects_that_were_removed_from_the_remote_are_pushed_again(repo: Path) -> None:
+    with versioning.locked_stores(repo) as (cache, remote):
+        assert cache == repo / ".dvc/cache"
+        assert remote == repo / ".carousel/remote"
+        shutil.rmtree(remote / "files")
+    assert versioning.push(repo) == 3

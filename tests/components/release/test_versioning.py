@@ -195,22 +195,6 @@ def test_restore_pulls_files_that_are_missing_or_damaged_in_the_cache(repo: Path
     assert (repo / "data/snapshot/month=1/b.txt").read_text() == "more"
 
 
-def test_the_remote_gets_what_cannot_be_computed_again(repo: Path) -> None:
-    assert versioning.push(repo) == 3  # two files and their listing
-    texts = [file.read_text() for file in (repo / ".carousel/remote").rglob("*") if file.is_file()]
-    assert {"rows 3", "more"} < set(texts)
-    assert len(texts) == 3
-
-
-def test_objects_that_were_removed_from_the_remote_are_pushed_again(repo: Path) -> None:
-    versioning.push(repo)
-    with versioning.locked_stores(repo) as (cache, remote):
-        assert cache == repo / ".dvc/cache"
-        assert remote == repo / ".carousel/remote"
-        shutil.rmtree(remote / "files")
-    assert versioning.push(repo) == 3
-
-
 def test_restore_fails_when_neither_cache_nor_remote_has_the_bytes(repo: Path) -> None:
     versioning.push(repo)
     shutil.rmtree(repo / "data/snapshot")
