@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from functools import lru_cache, partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -30,7 +31,7 @@ PATTERNS = (
     ),
 )
 LITERAL = re.compile(rf"://[^\s/@:]*:[^\s@]+@|\b{_NAME}\s*=\s*{_VALUE}", re.I)
-SECRET_VARIABLE = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASS|PASSPHRASE|PWD|SECRET|TOKEN|KEY|CREDENTIAL)$", re.I)
+SECRET_VARIABLE = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASS|PASSPHRASE|SECRET|TOKEN|KEY|CREDENTIAL)$|_PWD$", re.I)
 STORE_VARIABLES = ("CAROUSEL_EVENT_STORE_URL", "CAROUSEL_STATE_URL")  # secret as a whole where they are no address
 PLAIN = frozenset({"true", "false", "none", "null", "default"})  # values of variables that only sound secret
 _remembered: set[str] = set()
@@ -110,8 +111,16 @@ def _secrets(environment: tuple[tuple[str, str], ...], remembered: frozenset[str
         found |= {match[0].split("=", 1)[1].strip(" '\"") for match in LITERAL.finditer(value) if "://" not in match[0]}
     found |= {form for value in found for form in (quote(value, safe=""), unquote(value), repr(value)[1:-1])}
     usable = [value for value in found if len(value) >= MIN_SECRET and value.lower() not in PLAIN]
+    usable = [value for value in usable if not (value.startswith("/") and _exists(value))]  # the file of a key
     parts = [_as_pattern(value) for value in sorted(usable, key=len, reverse=True)]
     return re.compile("|".join(parts)) if parts else None
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _as_pattern(value: str) -> str:

@@ -1,12 +1,16 @@
 """Paths, addresses and secrets of this machine: read from the environment, here and nowhere else."""
 
 import logging
+import os
+import re
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from components.errors import ParamsError
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class Settings(BaseSettings):
     read_token: SecretStr | None = None  # for all other routes of the service but the probes; None: they are open
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
+    erasure_key: SecretStr | None = None  # key of the tombstones of deleted users; none: a file below home
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 
@@ -65,6 +70,22 @@ class Settings(BaseSettings):
         """Return the lines of `overrides`."""
         return [line for line in self.overrides.splitlines() if line.strip()]
 
+    @property
+    def erasure_secret(self) -> str | None:
+        """Return the key of the tombstones; None where it is in a file."""
+        return self.erasure_key.get_secret_value() or None if self.erasure_key else None
+
     def shop(self, name: str) -> Path:
         """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""
         return self.home / "shops" / name
+
+
+def private_umask() -> int:
+    """Return the rights that files below home do not give, from CAROUSEL_UMASK: by default all but the owner's.
+
+    Raises ParamsError where it is no octal number, or would take rights from the owner.
+    """
+    text = os.environ.get("CAROUSEL_UMASK", "077")
+    if not re.fullmatch("0{0,2}[0-7]{2}", text):
+        raise ParamsError(f"CAROUSEL_UMASK: expected octal digits such as 077 or 027, got {text!r}")
+    return int(text, 8)

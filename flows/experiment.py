@@ -98,7 +98,8 @@ def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Ou
     from components.serving.storage.open_event_store import open_event_store
 
     serving = workspace.shop / "serving"
-    state = open_event_store(workspace.settings.event_store_address, serving, workspace.params.release.name)
+    settings, shop = workspace.settings, workspace.params.release.name
+    state = open_event_store(settings.event_store_address, serving, shop, secret=settings.erasure_secret)
     since = experiment.started - timedelta(days=COVARIATE_DAYS)
     try:
         events, exposures = state.read_table(to_micros(since)), serving / "exposures"

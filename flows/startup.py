@@ -15,7 +15,8 @@ CHECKOUT = ("params.yaml", "dvc.yaml")  # files that its root folder has
 
 
 def prepare() -> Path:
-    """Change to the checkout; configure the log and what libraries read at import; return the home folder."""
+    """Change to the checkout; configure the log and what libraries read at import; return the private home folder."""
+    from components.private import protect
     from components.settings import Settings
     from flows.terminal import start_log
     from flows.workspace import quiet_environment
@@ -24,6 +25,7 @@ def prepare() -> Path:
     root = find_checkout(Path.cwd())
     os.chdir(root)
     home = Settings().resolved(root).home
+    protect(home)
     quiet_environment(home)
     return home
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components import params, redact
+from components.private import protect
 from components.recommenders.factory import check_names
 from components.release import versioning
 from components.release.lock import exclusive_lock
@@ -81,6 +82,8 @@ def open_workspace(
         lines.append(f'data.as_of="{_utc(as_of).isoformat()}"')
         loaded = params.load(source / "params.yaml", paths, lines)
     check_names(loaded)
+    if settings.home.is_dir():
+        protect(settings.home)
     tuned = None if untuned else overlay.find(settings.shop(loaded.release.name), loaded.data.as_of)
     origin: tuple[str, ...] = ()
     if tuned is not None:

@@ -10,6 +10,7 @@
 #   CAROUSEL_REPOSITORY (the worker runs in a clone of it in CAROUSEL_HOME; default: this checkout),
 #   and the variables of Prefect, MLflow and boto3 (PREFECT_*, MLFLOW_*, AWS_*); secrets are never arguments
 set -euo pipefail
+umask "${CAROUSEL_UMASK:-077}"
 cd "$(dirname "$0")/.."
 export PATH="${CAROUSEL_BIN:-$PWD/.venv/bin}:$PATH"
 if [ "${1:-}" = answers ]; then

@@ -88,6 +88,8 @@ free() { # NAME PORT
 prepare() { # folders, passwords, a new PostgreSQL cluster
   umask 022
   mkdir -p "$stack/pids" "$stack/logs" "$stack/database" "$stack/home"
+  chmod 700 "$stack/pids" "$stack/logs" "$stack/home"
+  if [ "$(id -u)" = 0 ] && [ "$stack" = "$PWD/.carousel/stack" ]; then chmod 711 .carousel; fi # for the user postgres
   PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1):$PATH"
   need initdb postgresql
   PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1):$PATH"

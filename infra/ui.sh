@@ -4,6 +4,7 @@
 # environment: CAROUSEL_HOME (folder of state and logs), CAROUSEL_BIN (where the programs are; default .venv/bin),
 #              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_MLFLOW_UI=0 (no MLflow)
 set -euo pipefail
+umask "${CAROUSEL_UMASK:-077}"
 cd "$(dirname "$0")/.."
 home="${CAROUSEL_HOME:-$PWD/.carousel}"
 prefect_port="${CAROUSEL_PREFECT_PORT:-4200}"

@@ -54,11 +54,14 @@ def test_secrets_by_their_form_are_removed(text: str) -> None:
         "admin routes need CAROUSEL_ADMIN_TOKEN as a bearer token",
         "the environment variable DB_PASSWORD is not set, `attach` needs it; set it",
         '{"passed": true, "value": 0.5}',
+        "/usr/lib/model.json: not there",
     ],
 )
 def test_other_text_stays_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     monkeypatch.setenv("SHOP_USE_TOKEN", "true")
+    monkeypatch.setenv("PWD", "/srv/shop")
+    monkeypatch.setenv("SHOP_TLS_KEY", "/usr/lib")
     assert redact(text) == text
 
 
@@ -67,6 +70,7 @@ def test_other_text_stays_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -
     [
         ("CAROUSEL_ADMIN_TOKEN", SECRET, f"got {SECRET!r}"),
         ("MLFLOW_TRACKING_PASSWORD", "p w", "x"),
+        ("AWS_SECRET_ACCESS_KEY", f"/{SECRET}", f"key /{SECRET} is unknown"),
         ("AWS_SECRET_ACCESS_KEY", SECRET, f"key {SECRET} is unknown"),
         ("SHOP_DB", f"host=db user=ann password={SECRET}", f'FATAL: password "{SECRET}" is wrong'),
         ("CAROUSEL_TRACKING_URI", f"postgresql://ann:{SECRET}@db/x", f"could not parse {SECRET}"),

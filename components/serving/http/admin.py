@@ -95,6 +95,6 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
 
     @app.post("/admin/forget", responses=PROBLEMS)
     async def forget(body: UserRequest, request: Request) -> dict[str, Any]:
-        """Delete all events of a user from the store; return how many there were."""
+        """Delete all events of a user, and the lists that were shown; return how many events there were."""
         admin.authorize(request)
-        return {"events": await service.workers.run_in_worker(lambda: service.store.delete_user(body.user_id))}
+        return {"events": await service.workers.run_in_worker(lambda: service.delete_user(body.user_id))}

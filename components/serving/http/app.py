@@ -19,6 +19,7 @@ from starlette.responses import Response
 from components import redact
 from components.errors import ContractError, ParamsError
 from components.params import Params
+from components.private import protect
 from components.serving.http import problems
 from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
@@ -32,6 +33,7 @@ from components.serving.metrics import ServiceMetrics
 from components.serving.models.canary import reset_share
 from components.serving.models.router import TrafficRouter
 from components.serving.models.watcher import ModelWatcher, freeze_gc
+from components.serving.storage.erasure import ErasureLog
 from components.serving.storage.exposures import ExposureLog
 from components.serving.storage.import_snapshot import import_snapshot
 from components.serving.storage.open_event_store import open_event_store
@@ -84,16 +86,20 @@ def make_app(
     return app
 
 
-def make_service(watcher: ModelWatcher, params: Params, store_url: str | None = None) -> RecommendationService:
+def make_service(
+    watcher: ModelWatcher, params: Params, store_url: str | None = None, erasure_secret: str | None = None
+) -> RecommendationService:
     """Return the service. Event store and exposures are on disk beside the watcher's bundles.
 
-    store_url: a PostgreSQL database for the events, instead of the file.
+    store_url: a PostgreSQL database for the events, instead of the file. erasure_secret: see open_event_store.
     """
     folder, metrics = watcher.folder, watcher.metrics
     challenger = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
-    store = open_event_store(store_url, folder, params.release.name, params.serving.store_connections)
-    bounds = params.serving.exposures
-    exposures = ExposureLog(folder / "exposures", bounds.rows_per_file, bounds.flush_s, bounds.max_queue_rows, metrics)
+    connections = params.serving.store_connections
+    store = open_event_store(store_url, folder, params.release.name, connections, erasure_secret)
+    bounds, shown = params.serving.exposures, folder / "exposures"
+    erasures = ErasureLog(store, shown)
+    exposures = ExposureLog(shown, bounds.rows_per_file, bounds.flush_s, bounds.max_queue_rows, metrics, erasures)
     router = TrafficRouter(challenger, params.serving.challenger, metrics)
     return RecommendationService(watcher, router, store, exposures, params, metrics)
 
@@ -105,12 +111,13 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     from components.release.registry import Registry
 
     redact.install()
+    protect(settings.home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
     threadpool_limits(1)  # requests run in parallel, one core each
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
     watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
-    service = make_service(watcher, params, settings.event_store_address)
+    service = make_service(watcher, params, settings.event_store_address, settings.erasure_secret)
     admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
     service.router.canary.audit = partial(admin.write, outcome="stopped")
@@ -128,6 +135,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
     from components.serving.http.protocol import BoundedProtocol
 
     redact.install()
+    protect(settings.home)
     serving = params.serving
     _prepare_store(settings, params, snapshot)
     ReadAccess(_secret(settings.read_token), serving.host).warn(serving.page)
@@ -161,7 +169,8 @@ def _prepare_store(settings: Settings, params: Params, snapshot: Path | None) ->
     shop = params.release.name
     folder = settings.shop(shop) / "serving"
     reset_share(folder / "challenger")
-    store = open_event_store(settings.event_store_address, folder, shop)
+    store = open_event_store(settings.event_store_address, folder, shop, secret=settings.erasure_secret)
+    store.prepare_erasures()
     if snapshot is not None:
         import_snapshot(store, snapshot)
     try:

@@ -44,6 +44,7 @@ from components.serving.schemas import (
     SearchRequest,
     SimilarRequest,
 )
+from components.serving.storage.erasure import NEVER, ErasedAt, ErasureLog
 from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent, StoreError
 from components.serving.storage.exposures import ExposureLog
 from components.times import now_micros
@@ -76,6 +77,8 @@ class RecommendationService:
         self.contexts = ModelContexts(
             params.language, lambda: (watcher.current, watcher.previous, router.watcher.current)
         )
+        self.erasures = exposures.erasures or ErasureLog(store, exposures.folder)
+        self.erasures.on_erase.append(self._forget)
         self._recent: deque[list[HistoryRow]] = deque(maxlen=WARM_UP_HISTORIES)
         self._user_lists: dict[tuple[str, str], CachedList] = {}  # by digest of the bundle and user_id
         watcher.warm_up = router.watcher.warm_up = self.warm_up
@@ -84,6 +87,7 @@ class RecommendationService:
         """Start all threads; the last good bundle on disk serves when this returns."""
         self.scorer.start()
         self.exposures.start()
+        self.erasures.start()
         self.watcher.start()
         self.router.start()
 
@@ -93,7 +97,24 @@ class RecommendationService:
         self.watcher.stop()
         self.scorer.stop()
         self.exposures.stop()
+        self.erasures.stop()
         self.store.close()
+
+    def delete_user(self, user_id: str) -> int:
+        """Delete a user from the store, from this process's memory and from this machine's exposures.
+
+        Return the number of events. Other processes follow within erasure.POLL_S. Raises StoreError, BusyError.
+        """
+        n_events = self.store.delete_user(user_id)
+        self.erasures.apply()
+        return n_events
+
+    def _forget(self, erased_at: ErasedAt) -> None:
+        """Remove deleted users from the cached lists and the warm-up histories."""
+        self._recent.clear()
+        for key in list(self._user_lists):
+            if erased_at(key[1]) != NEVER:
+                self._user_lists.pop(key, None)
 
     def champion(self) -> ServedModel:
         """Return the champion; raises NoModelError."""
@@ -158,7 +179,7 @@ class RecommendationService:
             return user, replace(scored, reason=STORE_UNAVAILABLE)
         if is_cacheable and scored.reason != FAILED and self.params.list_cache_size:
             if len(self._user_lists) >= self.params.list_cache_size:
-                self._user_lists.pop(next(iter(self._user_lists)))
+                self._user_lists.pop(next(iter(self._user_lists), key), None)
             self._user_lists[key] = version, user, scored
         return user, scored
 

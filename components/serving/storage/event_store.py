@@ -10,14 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
 from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, CommitQueue, Row
-from components.serving.storage.user_hash import tombstone
-from components.times import DAY_US, FIRST_TIME, HOUR_US, to_iso, to_micros
+from components.serving.storage.user_hash import add_key, key_id, tombstone
+from components.times import DAY_US, FIRST_TIME, HOUR_US, now_micros, to_iso, to_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +28,9 @@ T = TypeVar("T")
 CLOCK_SKEW_US = HOUR_US  # how far ahead of this machine's clock the time of an event may be
 ALL_TIMES = -(2**63), 2**63 - 1
 CLOSE_S = 10.0  # longest wait of `close` for events that are not committed yet
-TOMBSTONE_PREFIX = "forgotten/"  # of the names in `metadata`
+ERASED = "erased/"  # then key_id, / and tombstone: names in `metadata`, whose value is the time (us)
+ERASED_0_2 = "forgotten/"  # then the unkeyed tombstone of version 0.2
+STAMP = "last_erasure"  # in `metadata`: another value after each deletion
 # Both stores run these statements; `?` is a value. SCHEMA of each store defines the tables.
 SELECT_HISTORY = """
 SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? AND at BETWEEN ? AND ?
@@ -104,8 +108,9 @@ class EventStore(ABC):
 
     is_local: ClassVar[bool]  # True: a read takes microseconds, and may run in the event loop
 
-    def __init__(self) -> None:
-        """Start the thread that commits."""
+    def __init__(self, load_key: Callable[[], bytes]) -> None:
+        """Start the thread that commits. load_key: returns the key of tombstones; called where it is needed."""
+        self._load_key = load_key
         self._commits = CommitQueue(lambda parts: self._commit(parts))
 
     def put(self, events: Sequence[StoredEvent]) -> Future[int]:
@@ -128,20 +133,67 @@ class EventStore(ABC):
         first, last = ALL_TIMES if now is None else (to_micros(FIRST_TIME), now + CLOCK_SKEW_US)
         return [StoredEvent(*row) for row in reversed(self._query(SELECT_HISTORY, user_id, first, last, newest))]
 
+    @cached_property
+    def _key(self) -> bytes:
+        return self._load_key()
+
     def delete_user(self, user_id: str) -> int:
         """Delete all events of a user; return how many. A tombstone prevents a new import from snapshots."""
 
         def work(transaction: Transaction) -> int:
-            transaction.execute(UPSERT_META, (f"{TOMBSTONE_PREFIX}{tombstone(user_id)}", ""))
+            transaction.execute(UPSERT_META, self._erasure(self.tombstone_of(user_id)))
+            transaction.execute(UPSERT_META, (STAMP, uuid4().hex))
             return transaction.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
 
         return self._transact(work, [user_id])
 
+    def tombstone_of(self, user_id: str) -> str:
+        """Return the tombstone that the user has after a deletion."""
+        return tombstone(user_id, self._key)
+
+    def erasures(self) -> dict[str, int]:
+        """Return tombstone -> time of the deletion (us) of all deleted users, those of version 0.2 at time 0."""
+        old = {add_key(name, self._key): 0 for name, _ in self._named(ERASED_0_2)}
+        return old | {name: int(at) for name, at in self._named(f"{ERASED}{key_id(self._key)}/")}
+
     def tombstones(self) -> frozenset[str]:
-        """Return the tombstones (user_hash.tombstone) of all deleted users."""
-        sql = "SELECT name FROM metadata WHERE substr(name, 1, ?) = ?"
-        rows = self._query(sql, len(TOMBSTONE_PREFIX), TOMBSTONE_PREFIX)
-        return frozenset(name.removeprefix(TOMBSTONE_PREFIX) for (name,) in rows)
+        """Return the tombstones of all deleted users."""
+        return frozenset(self.erasures())
+
+    def erasure_stamp(self) -> str | None:
+        """Return a text that changes with each deletion; None where no user was deleted."""
+        return self.get_meta(STAMP)
+
+    def prepare_erasures(self) -> None:
+        """Replace tombstones of version 0.2, which whoever reads them can find the ids of.
+
+        Raises ContractError where tombstones have another key: their users could come back from a snapshot.
+        """
+        old = [name for name, _ in self._named(ERASED_0_2)]
+
+        def work(transaction: Transaction) -> None:
+            for name in old:
+                transaction.execute(UPSERT_META, self._erasure(add_key(name, self._key)))
+                transaction.execute("DELETE FROM metadata WHERE name = ?", (ERASED_0_2 + name,))
+            transaction.execute(UPSERT_META, (STAMP, uuid4().hex))
+
+        if old:
+            self._transact(work)
+        every = self._named(ERASED)
+        n_foreign = sum(not name.startswith(f"{key_id(self._key)}/") for name, _ in every)
+        if n_foreign:
+            raise ContractError(
+                f"event store: the tombstones of {n_foreign} deleted users were made with another key; set "
+                "CAROUSEL_ERASURE_KEY, on all machines, to the content of erasure.key on the machine that made them"
+            )
+
+    def _erasure(self, name: str) -> Row:
+        return f"{ERASED}{key_id(self._key)}/{name}", str(now_micros())
+
+    def _named(self, prefix: str) -> list[tuple[str, str]]:
+        """Return the names in `metadata` that begin with the prefix, without it, and their values."""
+        rows = self._query("SELECT name, value FROM metadata WHERE substr(name, 1, ?) = ?", len(prefix), prefix)
+        return [(name.removeprefix(prefix), value) for name, value in rows]
 
     def prune(self, days: int, now: int, max_share: float) -> int:
         """Delete events that are more than `days` older than `now` (us); return how many.

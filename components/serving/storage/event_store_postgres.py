@@ -33,13 +33,13 @@ class PostgresEventStore(EventStore):
 
     is_local = False
 
-    def __init__(self, url: str, shop: str, connections: int) -> None:
-        """url: as libpq reads it. connections: maximum, not counting the writer's.
+    def __init__(self, url: str, shop: str, connections: int, load_key: Callable[[], bytes]) -> None:
+        """url: as libpq reads it. connections: maximum, not counting the writer's. load_key: see EventStore.
 
         No connection is made yet, so that a service can start and answer while the database is unavailable.
         """
         self._connections = PostgresConnections(url, shop, connections + 1)
-        super().__init__()
+        super().__init__(load_key)
 
     def history_version(self, user_id: str) -> int:
         """See EventStore."""

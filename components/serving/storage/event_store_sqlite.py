@@ -9,10 +9,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from components.errors import ContractError
+from components.private import make_folder, private_opener, restrict
+from components.serving.storage import erasure_key
 from components.serving.storage.commit_queue import Row
 from components.serving.storage.event_store import EventStore, StoreError, T, Transaction
 from components.serving.storage.user_hash import N_VERSION_SLOTS, version_slot, version_slots
@@ -35,14 +38,17 @@ class SqliteEventStore(EventStore):
 
     is_local = True
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises ContractError where it is no event store, or cannot be written."""
+    def __init__(self, path: Path, load_key: Callable[[], bytes] | None = None) -> None:
+        """Open or make the file. Raises ContractError where it is no event store, or cannot be written.
+
+        load_key: see EventStore; None: from a file beside the folder, so that a copy of the folder does not contain it.
+        """
         self.path = path
         self._thread = threading.local()
         self._lock_path = path.with_name(f"{path.name}-lock")
         versions = path.with_name(f"{path.name}-versions")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_private(versions)
             if not versions.exists() or "metadata" not in self._tables():
                 self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
@@ -50,25 +56,59 @@ class SqliteEventStore(EventStore):
                 f"{path}: expected the service's event store, got {error}; move the file away, or set CAROUSEL_HOME"
             ) from None
         self._versions = _shared_numbers(versions)
-        super().__init__()
+        super().__init__(load_key or partial(erasure_key.load_key, path.parent.parent / erasure_key.KEY_FILE))
 
     def history_version(self, user_id: str) -> int:
         """See EventStore; the versions are memory that the processes of the machine share."""
         return self._versions[version_slot(user_id)]
 
+    def delete_user(self, user_id: str) -> int:
+        """See EventStore; the id is in no byte of the file afterwards, nor in its write-ahead log.
+
+        Raises StoreError where the events are deleted, but another process reads for so long that bytes may remain.
+        """
+        n_deleted = super().delete_user(user_id)
+        text = user_id.encode("utf-8", "surrogatepass")
+        with self._errors(), self._write_lock():
+            self._empty_log()
+            if _contains(self.path, text):  # what SQLite left of an earlier layout of a page
+                self._rewrite()
+        return n_deleted
+
+    def prepare_erasures(self) -> None:
+        """See EventStore; a file of version 0.2 may still hold bytes of deleted events, and is rewritten."""
+        super().prepare_erasures()
+        with self._errors(), self._write_lock():
+            if self._database().execute("PRAGMA user_version").fetchone() == (0,):
+                self._rewrite()
+                self._database().execute("PRAGMA user_version = 1")
+
+    def _rewrite(self) -> None:
+        self._database().execute("VACUUM")
+        self._empty_log()
+
+    def _empty_log(self) -> None:
+        """Move the write-ahead log into the file and truncate it; the caller holds the write lock."""
+        is_busy, *_ = self._database().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("another process reads for too long; call again")
+
+    def _make_private(self, versions: Path) -> None:
+        """Make the folder and an empty file for their owner alone; SQLite gives its own files the same rights."""
+        make_folder(self.path.parent)
+        open(self.path, "ab", opener=private_opener).close()
+        for file in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm")), versions):
+            restrict(file)
+        restrict(self._lock_path)
+
     def _query(self, sql: str, *values: Any) -> list[Row]:
-        try:
+        with self._errors():
             return self._database().execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._error(error) from error
 
     def _transact(self, work: Callable[[Transaction], T], users: Iterable[str] = ()) -> T:
-        try:
-            with self._write_lock(), self._database() as database:
-                database.execute("BEGIN IMMEDIATE")
-                result = work(database)
-        except (sqlite3.Error, OSError) as error:
-            raise self._error(error) from error
+        with self._errors(), self._write_lock(), self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            result = work(database)
         for slot in version_slots(users):  # random, not + 1: two processes that write at once must not undo each other
             self._versions[slot] = random.getrandbits(64)
         return result
@@ -82,7 +122,7 @@ class SqliteEventStore(EventStore):
     @contextmanager
     def _write_lock(self) -> Iterator[None]:
         """Let one process write at a time; waiting for SQLite's own lock is sleep and retry, which takes far longer."""
-        with self._lock_path.open("ab") as lock:
+        with open(self._lock_path, "ab", opener=private_opener) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -110,9 +150,17 @@ class SqliteEventStore(EventStore):
         if database is None:
             database = sqlite3.connect(self.path, timeout=BUSY_S)
             database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten with zeros
             database.execute("PRAGMA synchronous = FULL")  # acknowledged events survive a power cut
             self._thread.database = database
         return database
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise self._error(error) from error
 
     def _error(self, error: Exception) -> StoreError:
         return StoreError(f"{self.path}: {error}; the disk may be full, or another program may lock the file")
@@ -120,7 +168,13 @@ class SqliteEventStore(EventStore):
 
 def _shared_numbers(path: Path) -> memoryview:
     """Return N_VERSION_SLOTS numbers of 64 bits that the processes of this machine share."""
-    with path.open("a+b") as file:
+    with open(path, "a+b", opener=private_opener) as file:
         if file.seek(0, 2) != 8 * N_VERSION_SLOTS:
             file.truncate(8 * N_VERSION_SLOTS)
         return memoryview(mmap.mmap(file.fileno(), 8 * N_VERSION_SLOTS)).cast("Q")
+
+
+def _contains(path: Path, text: bytes) -> bool:
+    """Return whether the text is anywhere in the file, which is not read into memory as a whole."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(text) >= 0

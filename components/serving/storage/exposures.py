@@ -17,7 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from components.io import atomic_file
+from components.private import make_folder, restrict
 from components.serving.metrics import ServiceMetrics
+from components.serving.storage.erasure import ErasedAt, ErasureLog
+from components.serving.storage.event_store import StoreError
 
 log = logging.getLogger("serving")
 FINAL_ATTEMPTS = 5  # to write the queue when the service stops and writing fails
@@ -41,10 +44,22 @@ class ExposureLog:
     """A queue that any thread may add to without waiting for the disk, and a thread that writes complete files."""
 
     def __init__(
-        self, folder: Path, rows_per_file: int, flush_s: float, max_queue_rows: int, metrics: ServiceMetrics
+        self,
+        folder: Path,
+        rows_per_file: int,
+        flush_s: float,
+        max_queue_rows: int,
+        metrics: ServiceMetrics,
+        erasures: ErasureLog | None = None,
     ) -> None:
-        """folder: of the Parquet files; max_queue_rows: beyond it new lists are dropped, and counted in the metrics."""
+        """folder: of the Parquet files; max_queue_rows: beyond it new lists are dropped, and counted in the metrics.
+
+        erasures: users whose lists are not written, because they were deleted.
+        """
         self.folder = folder
+        self.erasures = erasures
+        if erasures is not None:
+            erasures.on_erase.append(self.drop_erased)
         self.rows_per_file = rows_per_file
         self.flush_s = flush_s
         self.max_queue_rows = max_queue_rows
@@ -58,7 +73,9 @@ class ExposureLog:
 
     def start(self) -> None:
         """Start the thread that writes."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
+        for file in self.folder.glob("*.parquet"):
+            restrict(file)
         for leftover in self.folder.glob(".*.partial"):  # left by a process that was killed while writing
             if time.time() - leftover.stat().st_mtime > 60 * self.flush_s:
                 leftover.unlink(missing_ok=True)
@@ -78,6 +95,14 @@ class ExposureLog:
         elif self._n_rows >= self.rows_per_file:
             self._due.set()
 
+    def drop_erased(self, erased_at: ErasedAt) -> None:
+        """Remove waiting lists of deleted users."""
+        with self._lock:
+            for exposure in list(self._queue):
+                if exposure.timestamp <= erased_at(exposure.user_id):
+                    self._queue.remove(exposure)
+                    self._n_rows -= len(exposure.item_ids)
+
     def stop(self) -> None:
         """Write the whole queue, and end the thread."""
         self._stopping = True
@@ -93,14 +118,30 @@ class ExposureLog:
                 pass
         attempts = 0
         while self._queue and attempts < FINAL_ATTEMPTS:
-            attempts = 0 if self._flush() else attempts + 1
+            attempts = 0 if self._flush(is_last=attempts == FINAL_ATTEMPTS - 1) else attempts + 1
             time.sleep(0.1 * attempts)
         if self._queue:
             log.error("exposures: %d rows could not be written and are lost", self._n_rows)
             self.metrics.exposures_dropped.inc(self._n_rows)
 
-    def _flush(self) -> bool:
-        """Write one file and return True; False where writing failed, with the rows back in the queue."""
+    def _flush(self, is_last: bool = False) -> bool:
+        """Write one file and return True; False where writing failed, with the rows back in the queue.
+
+        is_last: write even where the store does not say who was deleted; the next start looks again.
+        """
+        if self.erasures is None:
+            return self._write()
+        with self.erasures.writing():
+            try:
+                self.erasures.refresh()
+            except StoreError as error:
+                log.warning("exposures: %s; they wait", error)
+                if not is_last:
+                    return False
+                self.erasures.look_again()
+            return self._write()
+
+    def _write(self) -> bool:
         batch, n = list[Exposure](), 0
         with self._lock:
             while self._queue and n < self.rows_per_file:
@@ -156,3 +197,4 @@ def write_exposures(path: Path, exposures: Sequence[Exposure]) -> None:
     }
     with atomic_file(path, remove_leftovers=False) as temporary:  # a new name each time, among many files
         pq.write_table(pa.table(columns), temporary, write_page_checksum=True)
+        restrict(temporary)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from components.io import sha256_bytes
 from components.serving.storage.event_store import EventStore, StoredEvent
-from components.serving.storage.user_hash import tombstone
 
 log = logging.getLogger("serving")
 BATCH_ROWS = 50_000
@@ -38,14 +37,18 @@ def import_snapshot(store: EventStore, snapshot: Path) -> int:
     with duckdb.connect() as database:
         events = database.execute(QUERY, [[str(path) for path in files]])
         while rows := events.fetchmany(BATCH_ROWS):
-            n_new += store.bulk_insert(_without_deleted(rows, tombstones))
+            n_new += store.bulk_insert(_without_deleted(store, rows, tombstones))
     store.set_meta("snapshot", digest)
     log.info("%d events of the snapshot imported into the event store", n_new)
     return n_new
 
 
-def _without_deleted(rows: list[tuple[object, ...]], tombstones: frozenset[str]) -> Iterator[StoredEvent]:
-    for row in rows:
-        event = StoredEvent(*row)  # type: ignore[arg-type]
-        if not tombstones or tombstone(event.user_id) not in tombstones:
-            yield event
+def _without_deleted(
+    store: EventStore, rows: list[tuple[object, ...]], tombstones: frozenset[str]
+) -> Iterator[StoredEvent]:
+    events = [StoredEvent(*row) for row in rows]  # type: ignore[arg-type]
+    if tombstones:
+        users = {event.user_id for event in events}
+        deleted = {user for user in users if store.tombstone_of(user) in tombstones}
+        events = [event for event in events if event.user_id not in deleted]
+    yield from events

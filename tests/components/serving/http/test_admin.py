@@ -8,7 +8,14 @@ from fastapi.testclient import TestClient
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.support import TOKEN, FakeRegistry, Remake, serving_client
+from tests.components.serving.support import (
+    TOKEN,
+    FakeRegistry,
+    Remake,
+    recommend,
+    serving_client,
+    view_and_recommend,
+)
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -87,3 +94,31 @@ def test_a_star_allows_any_host(watcher: ModelWatcher, params: Params) -> None:
 
 def test_the_audit_log_is_beside_the_bundles(watcher: ModelWatcher, tmp_path: Path) -> None:
     assert watcher.folder.parent == tmp_path
+
+
+def test_a_forgotten_user_is_in_no_byte_of_the_home_folder_and_in_no_memory(
+    client: TestClient, watcher: ModelWatcher, tmp_path: Path
+) -> None:
+    service = client.service  # type: ignore[attr-defined]
+    for _ in range(3):
+        view_and_recommend(client, "ann-q7x9")
+    view_and_recommend(client, "bob-q7x9")
+    service.exposures._flush()
+    recommend(client, user_id="ann-q7x9", k=3)
+
+    def traces(user: str) -> list[str]:
+        files = [path for path in tmp_path.rglob("*") if path.is_file() and user.encode() in path.read_bytes()]
+        queued = ["queue" for exposure in service.exposures._queue if exposure.user_id == user]
+        return [*(path.name for path in files), *queued, *("list" for _, u in service._user_lists if u == user)]
+
+    assert {"queue", "list"} < set(traces("ann-q7x9"))
+    assert len(set(traces("ann-q7x9"))) >= 4  # and a file of exposures, and the store
+    assert client.post("/admin/forget", json={"user_id": "ann-q7x9"}, headers=BEARER).json() == {"events": 3}
+    assert traces("ann-q7x9") == []
+    assert not service._recent
+    assert len(traces("bob-q7x9")) >= 3
+    assert client.post("/profile", json={"user_id": "ann-q7x9"}).json()["history"] == []
+    view_and_recommend(client, "ann-q7x9")  # the user comes back
+    service.exposures._flush()
+    assert len(client.post("/profile", json={"user_id": "ann-q7x9"}).json()["history"]) == 1
+    assert traces("ann-q7x9")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from components.serving.storage.event_store import StoredEvent, StoreError
-from components.serving.storage.user_hash import N_VERSION_SLOTS, tombstone
+from components.serving.storage.user_hash import N_VERSION_SLOTS, unkeyed_tombstone
 
 T = TypeVar("T")
+KEY = b"a key of thirty-two bytes or more"
 # writes events one by one, and prints the number of each that was acknowledged: folder, address or "", first number
 WRITER = """
 import sys, pathlib
@@ -46,6 +47,10 @@ def make_events(*at: int, user: str = "ann") -> list[StoredEvent]:
     return [StoredEvent(user, t, f"i{t}", "view") for t in at]
 
 
+def make_key() -> bytes:
+    return KEY
+
+
 def make_sqlite_0_1(path: Path) -> None:
     """Make the file of version 0.1: two events of ann, stock of a, the digest of a snapshot, bob deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +60,7 @@ def make_sqlite_0_1(path: Path) -> None:
         for event in make_events(1, 2):
             database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", event.row())
         database.execute("INSERT INTO stock VALUES ('a', 3, 10)")
-        rows = [("snapshot", "digest"), (f"forgotten/{tombstone('bob')}", "")]
+        rows = [("snapshot", "digest"), (f"forgotten/{unkeyed_tombstone('bob')}", "")]
         database.executemany("INSERT INTO told VALUES (?, ?)", rows)
         database.commit()
     path.with_name(f"{path.name}-marks").write_bytes(bytes(8 * N_VERSION_SLOTS))
@@ -72,7 +77,7 @@ def make_postgres_0_1(url: str) -> None:
             connection.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", event.row())
         connection.execute("INSERT INTO stock VALUES ('a', 3, 10)")
         connection.execute(
-            "INSERT INTO told VALUES ('snapshot', 'digest'), (%s, '')", (f"forgotten/{tombstone('bob')}",)
+            "INSERT INTO told VALUES ('snapshot', 'digest'), (%s, '')", (f"forgotten/{unkeyed_tombstone('bob')}",)
         )
 
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from components.errors import ContractError
 from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent
 from components.serving.storage.open_event_store import open_event_store
-from components.serving.storage.user_hash import tombstone
 from components.times import DAY_US, FIRST_TIME, to_micros
 from tests.components.serving.support import ROOT
 
@@ -130,7 +129,7 @@ def test_deleted_users_and_old_events_are_removed(opened: Open) -> None:
     assert store.delete_user("ann") == 3
     assert store.prune(4, 5 * DAY_US, 0.5) == 1
     assert store.find_users("", 10) == ["bob"]
-    assert store.tombstones() == {tombstone("ann")}
+    assert store.tombstones() == {store.tombstone_of("ann")}
 
 
 def test_one_event_of_a_wrong_clock_does_not_remove_the_others(opened: Open) -> None:
@@ -223,7 +222,7 @@ def test_a_store_of_version_0_1_is_upgraded_once_by_processes_that_open_it_toget
         assert [e.at for e in store.history("ann", 20)] == [1, 2, *range(10, 16)]
         assert store.stock() == {"a": 3}
         assert store.get_meta("snapshot") == "digest"
-        assert store.tombstones() == {tombstone("bob")}
+        assert store.tombstones() == {store.tombstone_of("bob")}
     stores[0].set_stock({"b": 1}, at=1)
     assert stores[1].stock() == {"a": 3, "b": 1}
     versions = {store.history_version("ann") for store in stores}

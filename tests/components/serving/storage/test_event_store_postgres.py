@@ -13,7 +13,7 @@ from components.serving.storage.event_store_postgres import PostgresEventStore
 from tests.components.serving.postgres import Postgres
 from tests.components.serving.support import ROOT
 
-from .support import WRITER, make_events, until_available
+from .support import WRITER, make_events, make_key, until_available
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def server(postgres: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture
 def store(postgres: Postgres) -> Iterator[PostgresEventStore]:
-    store = PostgresEventStore(postgres.create_database(), "shop", 4)
+    store = PostgresEventStore(postgres.create_database(), "shop", 4, make_key)
     yield store
     store.close()
 
@@ -50,7 +50,7 @@ def test_a_killed_and_restarted_server_has_all_acknowledged_events(server: Postg
         server.kill()
         acknowledged += [int(line) for line in process.stdout.read().split()]
         assert process.wait() != 0  # the event in flight got an error
-    store = PostgresEventStore(url, "shop", 4)
+    store = PostgresEventStore(url, "shop", 4, make_key)
     with pytest.raises(StoreError):
         store.history("u1", 5)
     server.start()
@@ -63,7 +63,7 @@ def test_a_killed_and_restarted_server_has_all_acknowledged_events(server: Postg
 
 def test_a_database_belongs_to_one_shop(postgres: Postgres) -> None:
     url = postgres.create_database()
-    one, other = PostgresEventStore(url, "one", 4), PostgresEventStore(url, "other", 4)
+    one, other = PostgresEventStore(url, "one", 4, make_key), PostgresEventStore(url, "other", 4, make_key)
     one.put(make_events(1)).result()
     with pytest.raises(ContractError, match="it belongs to 'one'; give each shop a database"):
         other.history("ann", 5)

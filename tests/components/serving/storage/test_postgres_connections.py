@@ -14,7 +14,7 @@ from components.serving.storage.event_store_postgres import PostgresEventStore
 from components.serving.storage.postgres_connections import AWAY_S, Connection, PostgresConnections
 from tests.components.serving.postgres import Postgres
 
-from .support import make_events
+from .support import make_events, make_key
 
 NO_SERVER = "postgresql://postgres@127.0.0.1:1/none"
 
@@ -32,7 +32,7 @@ def test_while_the_database_is_away_calls_fail_without_connecting(monkeypatch: p
 
     monkeypatch.setattr(module.psycopg, "connect", count_attempts)
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    store = PostgresEventStore(NO_SERVER, "shop", 4)
+    store = PostgresEventStore(NO_SERVER, "shop", 4, make_key)
     assert attempts == []
     with pytest.raises(StoreError, match="CAROUSEL_EVENT_STORE_URL"):
         store.history("ann", 5)
@@ -124,7 +124,7 @@ def test_no_password_of_the_database_is_in_errors_and_log(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", url)
-    store = PostgresEventStore(url, "shop", 4)
+    store = PostgresEventStore(url, "shop", 4, make_key)
     with pytest.raises(StoreError) as caught:
         store.history("ann", 5)
     with pytest.raises(StoreError):
