@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
+from components.data.notices import later_rows
+from components.data.snapshot import read_snapshot_info
 from components.errors import ContractError
 from components.io import find_record, read_record
 from components.release.versioning import StageRun
@@ -70,8 +72,12 @@ def build_outcome(
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
         stages=stages,
-        notes=notes,
+        notes=[*notes, *_snapshot_notes(workspace.root / "data/snapshot")],
     )
+
+
+def _snapshot_notes(snapshot: Path) -> list[str]:
+    return later_rows(read_snapshot_info(snapshot)) if (snapshot / "snapshot.json").exists() else []
 
 
 def describe(run: StageRun) -> str:

@@ -50,9 +50,11 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         code = int(app(arguments or ["--help"], prog_name="carousel", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader of the output has ended, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (BrokenPipeError, SystemExit) as error:  # click turns the first into the second
+        if not isinstance(error if isinstance(error, OSError) else error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        return 0  # the reader of the output has ended, as `head` does
     except TyperException as error:
         from components.errors import ParamsError
 

@@ -32,7 +32,7 @@ from components.data.selects import (
     text_reader,
     typed_part,
 )
-from components.data.sql import quote_name
+from components.data.sql import TO_TIMESTAMP, quote_name
 from components.errors import ContractError
 from components.params import DataParams, SourceParams
 
@@ -107,6 +107,7 @@ def open_sources(
 
     Reads headers only. Raises ContractError for a file of another kind or without a header, and for a wrong expression.
     """
+    connection.execute(TO_TIMESTAMP)
     for number, source in enumerate(data.of(table)):
         mapping = _parse_mapping(connection, table, number, source)
         first = len(opened.parts)

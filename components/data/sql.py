@@ -3,6 +3,12 @@
 import re
 from collections.abc import Iterable
 
+# to_timestamp(text): Unix seconds as text, too, as they are in CSV; null where they are no number
+TO_TIMESTAMP = (
+    "CREATE OR REPLACE MACRO to_timestamp(seconds) AS "
+    "make_timestamptz(TRY_CAST(TRY_CAST(seconds AS DOUBLE) * 1000000 AS BIGINT))"
+)
+
 
 def quote_name(column: str) -> str:
     """Return the column name as a quoted SQL identifier."""

@@ -32,6 +32,8 @@ ROUNDS = 20  # random halves
 DEVIATIONS = 3.0  # standard deviations above the mean distance of random halves up to which chance explains a distance
 MIN_STD = 0.001  # lower bound of the reference's standard deviation (as in Evidently)
 
+STALE_ADVICE = "bring newer data, or set --as-of to the moment of this export"
+
 
 @dataclass
 class Findings:
@@ -64,7 +66,7 @@ def judge(
     if reference is None or not n_reference:
         findings.add_missing(f"the reference ({source}) has no events: nothing to compare with")
     elif not current.rows.num_rows:
-        findings.add_missing(f"the current window has no events since {current.window.start}")
+        findings.add_missing(f"stale: the current window has no events since {current.window.start}; {STALE_ADVICE}")
     else:
         _check_volume(findings, reference, current, drift)
         _check_columns(findings, reference, current, drift, seed)
@@ -112,7 +114,7 @@ def _check_freshness(findings: Findings, current: Sample, as_of: datetime, drift
     if drift.max_age_hours < age < float("inf"):
         findings.add_missing(
             f"stale: the newest event is {age:.0f} h old, allowed are {drift.max_age_hours:g} h; the window does not "
-            "show the shop as it is"
+            f"show the shop as it is; {STALE_ADVICE}"
         )
 
 

@@ -22,7 +22,7 @@ from components.contracts import (
 )
 from components.errors import ContractError, ParamsError
 from components.params import Params, Section
-from components.recommenders.top_k import top_k
+from components.recommenders.top_k import padded_top_k
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -97,10 +97,9 @@ class BaseRecommender(ABC):
         scores = np.full((len(users), k), -np.inf, dtype=np.float32)
         for start, batch in users.batches(self.batch_users):
             masked = self._masked(batch, exclude_seen, candidates)
-            best = top_k(masked, k)
-            width = best.items.shape[1]
-            items[start : start + len(batch), :width] = best.items
-            scores[start : start + len(batch), :width] = best.scores
+            best = padded_top_k(masked, k)
+            items[start : start + len(batch)] = best.items
+            scores[start : start + len(batch)] = best.scores
         return Ranked(items, scores)
 
     def _masked(self, users: Users, exclude_seen: bool, candidates: BoolArray | None) -> FloatArray:

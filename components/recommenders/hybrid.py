@@ -19,7 +19,7 @@ from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import create, load_model
 from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
-from components.recommenders.top_k import top_k
+from components.recommenders.top_k import padded_top_k
 
 SLICES = ("cold", "warm")  # users with few events, users with more
 BLEND_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the cold-item smoother, that are compared
@@ -167,7 +167,7 @@ class HybridRecommender(BaseRecommender):
             batch_targets = targets.slice(start, start + len(batch))
             for weight, found in values.items():
                 scores = text_aware + smoother.smooth(event_only.copy(), weight)
-                lists = top_k(mask_seen(scores, batch, self.exclude_seen), K).items
+                lists = padded_top_k(mask_seen(scores, batch, self.exclude_seen), K).items
                 found.append(per_user(lists, batch_targets, [K])[f"ndcg_at_{K}"])
         means = {weight: float(np.concatenate(found).mean()) for weight, found in values.items()}
         lowest = means[0.0] * (1 - self.params.cold_item_max_ndcg_loss)

@@ -31,6 +31,13 @@ def top_k(scores: FloatArray, k: int) -> Ranked:
     return Ranked(items, values)
 
 
+def padded_top_k(scores: FloatArray, k: int) -> Ranked:
+    """Return the best k columns per row as `top_k`, with column 0 and score -inf where a row has fewer than k."""
+    best = top_k(scores, k)
+    gap = ((0, 0), (0, k - best.items.shape[1]))
+    return Ranked(np.pad(best.items, gap), np.pad(best.scores, gap, constant_values=-np.inf))
+
+
 def _bound(scores: FloatArray, k: int) -> FloatArray:
     """Return (n_rows, 1) a lower bound of the k-th best score of each row: the k-th best of the maxima of blocks.
 

@@ -18,7 +18,9 @@ def find_disagreement(ledger: Ledger, registry: Registry) -> str | None:
     digests, alias = registry.digests(), registry.aliases().get("champion")
     known = [d for d in deployed if digests.get(d.version) == d.digest]
     if not known:
-        last = deployed[-1]
+        last, newest = deployed[-1], max(d.version for d in deployed)
+        if newest not in digests and max(digests, default=0) > newest:
+            return None  # the same registry, where the versions that served were deleted: MLflow counts on
         return (
             f"the ledger says that version {last.version} ({last.digest[:12]}) serves since {last.at}, but the "
             f"registry holds no version of {registry.name} that ever served: restore the registry (mlflow.db and "

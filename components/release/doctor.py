@@ -12,11 +12,12 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Record
-from components.data import sources
+from components.data import notices, sources
 from components.errors import CarouselError, ContractError, ReleaseError
 from components.params import Params
 from components.recommenders.factory import check_names
 from components.redact import redact
+from components.release import local_database
 from components.release.ledger import Ledger
 from components.settings import Settings
 
@@ -129,9 +130,14 @@ def _sources(root: Path, settings: Settings, loaded: Params) -> Iterator[Finding
     for table in loaded.data.sources:
         yield _check(
             f"source {table}",
-            partial(sources.describe, loaded.data, table, settings.data_root or root),
+            partial(_source, loaded, table, settings.data_root or root),
             f"check data.sources.{table}",
         )
+
+
+def _source(loaded: Params, table: str, root: Path) -> str:
+    found = sources.describe(loaded.data, table, root)
+    return "; ".join([found, *notices.blank_conditions(loaded.data, table, root)])
 
 
 def _port(loaded: Params) -> Finding:
@@ -149,8 +155,7 @@ def _port(loaded: Params) -> Finding:
 
 def _registry(settings: Settings, loaded: Params) -> str:
     ledger = Ledger(settings.shop(loaded.release.name))
-    local = settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists()
-    if local and not ledger.path.exists():
+    if local_database.is_missing(settings.tracking_uri) and not ledger.path.exists():
         return "none yet: the first run creates it"
     from components.release.consistency import find_disagreement
     from components.release.registry import Registry

@@ -28,6 +28,12 @@ def path_of(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
+def is_missing(uri: str) -> bool:
+    """Return whether the address is a local database that does not exist yet."""
+    path = path_of(uri)
+    return path is not None and not path.exists()
+
+
 def prepare(uri: str, artifacts: Path) -> None:
     """Make the database where there is none; replace one that was left half made and holds no record.
 

@@ -98,8 +98,7 @@ class MlflowConnection:
 
     def is_empty(self) -> bool:
         """Return whether the registry is a local database that does not exist yet; reading does not create it."""
-        path = local_database.path_of(self.settings.tracking_uri)
-        return path is not None and not path.exists()
+        return local_database.is_missing(self.settings.tracking_uri)
 
 
 class Registry:

@@ -7,6 +7,7 @@ from typing import Any
 from components import io
 from components.contracts import Decision, DriftVerdict, Record
 from components.params import ReleaseParams
+from components.release import local_database
 from components.settings import Settings
 
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
@@ -28,8 +29,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
     """Return the state of the loop; None for what does not exist yet. Raises ReleaseError without registry."""
     champion = since = data = disagreement = None
     shop = settings.shop(release.name)
-    local = settings.tracking_uri.startswith("sqlite") and not (settings.home / "mlflow.db").exists()
-    if not local or (shop / "ledger.db").exists():
+    if not local_database.is_missing(settings.tracking_uri) or (shop / "ledger.db").exists():
         from components.release.consistency import find_disagreement
         from components.release.ledger import Ledger
         from components.release.registry import Registry

@@ -1,12 +1,15 @@
 """Stage `ingest`: sources -> data/snapshot, data/quarantine; first writes the simulated shop, if data.simulated."""
 
 import json
+import logging
 from pathlib import Path
 
-from components.data import shop
-from components.data.snapshot import take_snapshot
+from components.data import notices, shop
+from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
+
+log = logging.getLogger("ingest")
 
 
 def main() -> None:
@@ -21,6 +24,8 @@ def main() -> None:
         quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"))
         metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
         write_metrics(reports, metrics | {f"snapshot_rows/{t}": float(q.rows.valid) for t, q in quality.items()})
+        for notice in notices.later_rows(read_snapshot_info(snapshot)):
+            log.warning("%s", notice)
         report = {table: q.model_dump(mode="json") for table, q in quality.items()}
         (reports / "quality.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 

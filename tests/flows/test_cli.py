@@ -200,7 +200,7 @@ def test_outside_of_a_checkout_nothing_is_created(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.run(["status"]) == 1
-    assert "expected params.yaml and dvc.yaml here or above" in capsys.readouterr().err
+    assert "expected a checkout of Carousel here or above" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,14 +4,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from components.errors import ReleaseError
 from components.params import Params
 from components.release.consistency import find_disagreement
 from components.release.ledger import Ledger
-from components.release.promotion import rollback
+from components.release.promotion import promote, rollback
 from components.release.registry import Registry
 from components.release.status import read_status
 from components.settings import Settings
-from tests.components.release.support import promote_each
+from tests.components.release.support import promote_each, register_in, remade, write_decision
 
 Registered = tuple[Registry, Settings]
 
@@ -62,3 +65,36 @@ def test_a_vanished_registry_is_said_by_status(
     assert "the ledger says that version 1" in (found.disagreement or "")
     assert "restore the registry" in (found.disagreement or "")
     assert not (settings.home / "mlflow.db").exists()  # reading makes none
+
+
+def test_a_registry_that_begins_anew_is_not_followed_by_a_first_champion(
+    registered: Registered,
+    decide: Callable[..., Path],
+    params: Params,
+    bundle: Path,
+    run_folder: Path,
+    tmp_path: Path,
+) -> None:
+    """--bootstrap would replace what served without a comparison; to begin anew, the ledger is renamed."""
+    settings = registered[1]
+    promote_each(registered, decide, 2)
+    for file in settings.home.glob("mlflow*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    anew = Registry(settings, params.release)
+    number = register_in(anew, remade(bundle, tmp_path / "another", "another"), run_folder)
+    first = write_decision(tmp_path / "decision.json", anew, number, bootstrap=True, champion=None)
+    message = r"version 2 .* serves since .*rename shops/carousel/ledger\.db below CAROUSEL_HOME"
+    with pytest.raises(ReleaseError, match=message):
+        promote(first, anew, settings)
+    assert anew.alias("champion") is None
+    (settings.shop(anew.name) / "ledger.db").rename(tmp_path / "ledger.old.db")
+    assert promote(first, anew, settings).version == number
+
+
+def test_versions_that_were_deleted_by_hand_are_no_vanished_registry(
+    registered: Registered, decide: Callable[..., Path]
+) -> None:
+    registry, _ = registered
+    promote_each(registered, decide, 1)
+    registry.connection.client.delete_model_version(registry.name, "1")
+    assert look(registered) is None

@@ -1,7 +1,5 @@
 """Rollbacks restore the version that served before, by the ledger, even after deletions or moved aliases."""
 
-from pathlib import Path
-
 import pytest
 
 from components.errors import ReleaseError, StaleDecisionError
@@ -103,21 +101,3 @@ def test_rollback_fails_when_all_served_versions_are_deleted(registered: Registe
     with pytest.raises(ReleaseError, match="nothing to roll back to"):
         rollback(registry, settings)
     assert promote(decide(2), registry, settings).version == 2
-
-
-def test_a_registry_that_vanished_is_not_followed_by_a_first_champion(
-    registered: Registered, decide: Decide, tmp_path: Path
-) -> None:
-    """--bootstrap would replace what served without a comparison; to begin anew, the ledger is renamed."""
-    registry, settings = registered
-    promote_each(registered, decide, 1)
-    registry.connection.client.delete_model_version(registry.name, "1")
-    first = decide(3, bootstrap=True, champion=None)
-    with pytest.raises(
-        ReleaseError, match=r"version 1 .* serves since .*rename shops/carousel/ledger\.db below CAROUSEL_HOME"
-    ):
-        promote(first, registry, settings)
-    assert registry.alias("champion") is None
-    ledger = settings.shop(registry.name) / "ledger.db"
-    ledger.rename(tmp_path / "ledger.old.db")
-    assert promote(first, registry, settings).version == 3
