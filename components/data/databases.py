@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components import ids
 from components.data.lines import File
 from components.data.sql import quote_text
 from components.errors import ContractError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE_DATABASES = ("sqlite", "duckdb")
 FETCH_ROWS = 50_000  # SQLite rows at once
+NOT_UTF8 = "line: not UTF-8"
 
 
 def find_file(source: SourceParams, root: Path) -> File:
@@ -40,15 +42,19 @@ def quarantine_file(source: SourceParams, root: Path) -> File:
     return find_file(source, root) if source.type in FILE_DATABASES else File(Path("server"), source.attach or "")
 
 
-def attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, root: Path) -> str:
-    """Attach the database and return the source's query as a FROM expression; $db in it is the attached database."""
+def attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, root: Path) -> tuple[str, str]:
+    """Attach the database; return the source's query as a FROM expression, and its column with the rule of broken rows.
+
+    $db in the query is the attached database. Only SQLite has broken rows; for others the column is "".
+    """
     query = source.query or ""
     if source.type == "sqlite":  # DuckDB reads SQLite with an extension that would have to be downloaded
-        connection.register(alias, _read_sqlite(find_file(source, root), query))
-        return alias
+        rows = _read_sqlite(find_file(source, root), query)
+        connection.register(alias, rows)
+        return alias, rows.column_names[-1]
     target = str(find_file(source, root).path) if source.type == "duckdb" else _expand_environment(source.attach or "")
     _attach(connection, alias, source, target)
-    return f"({query.replace('$db', alias)})"
+    return f"({query.replace('$db', alias)})", ""
 
 
 def _attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, target: str) -> None:
@@ -72,20 +78,27 @@ def _attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, ta
         raise ContractError(f"data.sources: cannot attach {source.attach}: {reason}{hint}") from None
 
 
+class _NotUtf8(bytes):
+    """The bytes of a text that is not UTF-8."""
+
+
 def _read_sqlite(database: File, query: str) -> Any:
-    """Return the rows as an Arrow table of strings; types are checked later, as for text files."""
+    """Return the rows as an Arrow table: strings, as for text files, doubles, or bytes that are no text.
+
+    The last column holds the rule that a row breaks with a text that is not UTF-8.
+    """
     import pyarrow as pa
 
     connection = sqlite3.connect(f"{database.path.resolve().as_uri()}?mode=ro", uri=True)
-    connection.text_factory = lambda value: value.decode("utf-8", "replace")
+    connection.text_factory = _decode
+    batches: list[list[Any]] = []
     try:
         cursor = connection.execute(query)
         names = [d[0] for d in cursor.description or ()]
-        schema = pa.schema([(n, pa.string()) for n in names])
-        batches = []
         while rows := cursor.fetchmany(FETCH_ROWS):
-            columns = ([_to_text(v) for v in column] for column in zip(*rows, strict=True))
-            batches.append(pa.record_batch([pa.array(c, pa.string()) for c in columns], schema=schema))
+            broken = [NOT_UTF8 if any(isinstance(v, _NotUtf8) for v in row) else None for row in rows]
+            columns = [_to_array(column) for column in zip(*rows, strict=True)]
+            batches.append([*columns, pa.array(broken, pa.string())])
     except sqlite3.Error as error:
         raise ContractError(
             f"data.sources: {database.name}: expected an SQLite database that answers the query, got: {error}; "
@@ -98,13 +111,44 @@ def _read_sqlite(database: File, query: str) -> Any:
             f"data.sources: {database.name}: expected a query with columns of different names, got {names}; "
             "correct `query`"
         )
-    return pa.Table.from_batches(batches, schema)
+    chunks = list(zip(*batches, strict=True)) if batches else [()] * (len(names) + 1)
+    return pa.table([_unify(list(parts)) for parts in chunks], [*names, "".join(names) + "_broken"])
+
+
+def _decode(value: bytes) -> str | _NotUtf8:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return _NotUtf8(value)
+
+
+def _to_array(values: tuple[Any, ...]) -> Any:
+    """Return doubles where all numbers can be doubles, bytes where a BLOB is no text, else strings."""
+    import pyarrow as pa
+
+    kinds = {type(v) for v in values}
+    is_exact = all(abs(v) <= int(ids.MAX_EXACT) for v in values if isinstance(v, int))
+    if float in kinds and kinds <= {float, int, type(None)} and is_exact:
+        return pa.array(values, pa.float64())
+    decoded = [_decode(v) if type(v) is bytes else v for v in values]
+    if any(isinstance(d, _NotUtf8) and type(v) is bytes for d, v in zip(decoded, values, strict=True)):
+        return pa.array([v if v is None or isinstance(v, bytes) else str(v).encode() for v in values], pa.binary())
+    return pa.array([_to_text(v) for v in decoded], pa.string())
 
 
 def _to_text(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+    if isinstance(value, _NotUtf8):
+        return value.decode("utf-8", "backslashreplace")  # only quarantine shows it
     return None if value is None else str(value)
+
+
+def _unify(parts: list[Any]) -> Any:
+    """Return the parts of a column with one type."""
+    import pyarrow as pa
+
+    kinds = {part.type for part in parts if part.null_count < len(part)} or {pa.string()}
+    kind = kinds.pop() if len(kinds) == 1 else pa.binary() if pa.binary() in kinds else pa.string()
+    return pa.chunked_array([part.cast(kind) for part in parts], kind)
 
 
 def _expand_environment(text: str) -> str:

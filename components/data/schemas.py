@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
+from components import ids
 from components.contracts import EVENTS, TABLES
+from components.data import timestamps
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from pandera.ibis import DataFrameSchema
 
-MAX_ID = 256  # characters
 MAX_NUMBER = 1e9
 FIRST_TIME, LAST_TIME = "1990-01-01", "2100-01-01"
 
@@ -35,6 +36,13 @@ class Field:
     required: bool = False
     rules: tuple[Rule, ...] = ()
     text: bool = False  # free text: control characters become blanks, and it is cut to data.max_text_chars
+    is_id: bool = False  # cleaned and refused by the rules of components/ids.py
+    is_levels: bool = False  # a list of texts is read as levels joined by " > "
+    null_words: bool = True  # a word such as NULL stands for no value
+
+
+def _is_free_of(pattern: str, column: Any) -> Any:
+    return ~column.re_search(pattern)
 
 
 def _one_of(values: tuple[str, ...]) -> Rule:
@@ -42,11 +50,11 @@ def _one_of(values: tuple[str, ...]) -> Rule:
 
 
 _ID_RULES = (
-    Rule(f"longer than {MAX_ID} characters", lambda c: c.length() <= MAX_ID),
-    Rule("control character", lambda c: ~c.re_search(r"[\x00-\x1f\x7f]")),
+    Rule(f"longer than {ids.MAX_LENGTH} characters", lambda c: c.length() <= ids.MAX_LENGTH),
+    *(Rule(rule.name, partial(_is_free_of, rule.pattern)) for rule in ids.RULES),
 )
-_ID = Field("string", required=True, rules=_ID_RULES)
-_ID_OR_NULL = Field("string", rules=_ID_RULES)
+_ID = Field("string", required=True, rules=_ID_RULES, is_id=True)
+_ID_OR_NULL = Field("string", rules=_ID_RULES, is_id=True)
 _TIME_RULES = (
     Rule(f"before {FIRST_TIME}", lambda c: c >= _timestamp(FIRST_TIME)),
     Rule(f"after {LAST_TIME}", lambda c: c < _timestamp(LAST_TIME)),
@@ -56,7 +64,11 @@ _FINITE = Rule("not finite", lambda c: ~(c.isnan() | c.isinf()))
 _NOT_NEGATIVE = Rule("negative", lambda c: c >= 0)
 _BOUNDED = Rule(f"above {MAX_NUMBER:.0e}", lambda c: c <= MAX_NUMBER)
 _AMOUNT = Field("float64", rules=(_FINITE, _NOT_NEGATIVE, _BOUNDED))
-_TEXT = Field("string", text=True)
+_SINGLE = Rule(
+    "list or record: write an expression in `columns` that selects one text",
+    partial(_is_free_of, r"""^(?:\[\s*["'\[{]|\{\s*["']).*[\]}]$"""),
+)
+_TEXT = Field("string", text=True, rules=(_SINGLE,))
 
 FIELDS: dict[str, dict[str, Field]] = {
     "products": {
@@ -64,7 +76,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "title": _TEXT,
         "description": _TEXT,
         "brand": _TEXT,
-        "category": _TEXT,
+        "category": replace(_TEXT, is_levels=True),
         "price": _AMOUNT,
         "language": Field("string", rules=(Rule("longer than 16 characters", lambda c: c.length() <= 16),)),
         "image": _TEXT,
@@ -86,12 +98,12 @@ FIELDS: dict[str, dict[str, Field]] = {
         "item_id": _ID,
         "timestamp": _TIME,
         "rating": Field("float64", rules=(_FINITE, Rule("outside [1, 5]", lambda c: c.between(1, 5)))),
-        "text": _TEXT,
+        "text": Field("string", text=True),
     },
     "searches": {
         "user_id": _ID_OR_NULL,
         "timestamp": _TIME,
-        "query": Field("string", required=True, text=True),
+        "query": Field("string", required=True, text=True, null_words=False),
         "clicked_item_id": _ID_OR_NULL,
     },
     "social": {"user_id": _ID, "timestamp": _TIME, "action": _ID, "other_id": _ID_OR_NULL},
@@ -121,24 +133,54 @@ def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
 
 
 def broken_rule(
-    raw: Mapping[str, Any], values: Mapping[str, Any], table: str, anonymous_events: bool
+    texts: Mapping[str, Any],
+    values: Mapping[str, Any],
+    fields: Mapping[str, Field],
+    lost: Mapping[str, list[tuple[Any, str]]],
+    words: Mapping[str, frozenset[str]],
 ) -> ir.StringValue:
     """Return an expression with the first rule that a row breaks, such as "price: negative", or null.
 
-    raw:    the source's values under our column names, before any cast; null where they are blank.
-    values: the same values after the cast; where only this one is null, the value has the wrong type.
+    texts:  the source's values under our column names, as conversion.to_text gives them; null where they are blank.
+    values: the same values in the contract's types; where only this one is null, the value has the wrong type.
+    lost:   conditions under which the source's type has not kept the value, as conversion.lost_value gives them.
+    words:  texts that stand for no value in each column, in lower case.
     """
     import ibis
 
-    branches: list[tuple[Any, str]] = []
-    for name, field in fields(table, anonymous_events).items():
-        value = values[name]
-        if field.dtype != "string":
-            branches.append((value.isnull() & raw[name].notnull(), f"{name}: not a {field.dtype}"))
-        if field.required:
-            branches.append((value.isnull(), f"{name}: missing"))
-        branches += [(~rule.holds(value), f"{name}: {rule.name}") for rule in field.rules]
-    return ibis.cases(*branches, else_=ibis.null("string"))
+    rules = []
+    for name, field in fields.items():
+        text, value = texts[name], values[name]
+        branches = [(condition, f"{name}: {rule}") for condition, rule in lost.get(name, [])]
+        branches += _missing(name, field, text, value, words[name])
+        checks = [(~rule.holds(value), f"{name}: {rule.name}") for rule in field.rules]
+        if field.is_id:  # one search of each id, and the rules one by one only where it finds something
+            longest, *others = checks
+            found = ibis.ifelse(value.re_search(ids.SUSPECT), ibis.cases(*others), ibis.null("string"))
+            branches += [longest, (value.notnull(), found)]
+        else:
+            branches += checks
+        if branches:
+            rules.append(ibis.cases(*branches, else_=ibis.null("string")))
+    return ibis.coalesce(*rules)
+
+
+def _missing(name: str, field: Field, text: Any, value: Any, words: frozenset[str]) -> list[tuple[Any, Any]]:
+    """Return the branches for a value that is null after the cast."""
+    import ibis
+
+    is_text = text.type().is_string()
+    is_word = text.lower().isin(sorted(words)) if is_text else ibis.literal(False)
+    branches: list[tuple[Any, Any]] = []
+    if field.dtype != "string":
+        reason = timestamps.problem(text) if field.dtype == "timestamp" and is_text else f"not a {field.dtype}"
+        branches.append((value.isnull() & text.notnull() & ~is_word, ibis.literal(f"{name}: ") + reason))
+    if field.required:
+        if is_text:
+            stands_for_none = ibis.literal(f'{name}: missing ("') + text + '" stands for no value)'
+            branches.append((value.isnull() & text.notnull(), stands_for_none))
+        branches.append((value.isnull(), f"{name}: missing"))
+    return branches
 
 
 def _all_hold(rules: tuple[Rule, ...]) -> Callable[[Any], Any]:

@@ -198,15 +198,20 @@ def json_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str
     return Part(mapping, base, len(files), rows, keys, p)
 
 
-def typed_part(mapping: Mapping, reader: str, own: Columns, files: list[File], base: int, others: Columns) -> Part:
-    """Return the part of Parquet files of one schema, or of a database; `own`: its columns."""
+def typed_part(
+    mapping: Mapping, reader: str, own: Columns, files: list[File], base: int, others: Columns, broken: str = ""
+) -> Part:
+    """Return the part of Parquet files of one schema, or of a database.
+
+    own: its columns; broken: a further column, with the rule that a row breaks already.
+    """
     names = [n for n, _ in own]
     extra = _partitions(mapping, names, files, base) + [(n, f"NULL::{t}") for n, t in others]
     columns = [*names, *(n for n, _ in extra)]
     p = free_prefix(columns)
     rows = (
         f"(SELECT *{_aliases(extra)}, {_file(files, base)} AS {p}file, NULL::BIGINT AS {p}row, "
-        f"NULL::VARCHAR AS {p}broken, NULL::VARCHAR AS {p}line FROM {reader})"
+        f"{quote_name(broken) if broken else 'NULL'}::VARCHAR AS {p}broken, NULL::VARCHAR AS {p}line FROM {reader})"
     )
     return Part(mapping, base, len(files), rows, columns, p)
 

@@ -113,8 +113,9 @@ def open_sources(
         first = len(opened.parts)
         if source.path is None:
             file = databases.quarantine_file(source, root)
-            read = databases.attach(connection, f"source_{table}_{number}", source, root)
-            part = typed_part(mapping, read, columns_of(connection, read), [file], len(opened.files), [])
+            read, broken = databases.attach(connection, f"source_{table}_{number}", source, root)
+            columns = [column for column in columns_of(connection, read) if column[0] != broken]
+            part = typed_part(mapping, read, columns, [file], len(opened.files), [], broken)
             _add(opened, Shape("database"), [file], part)
             opened.reports.append(SourceReport(source=file.name, files=[ReadFile(name=file.name)]))
         else:

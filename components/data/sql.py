@@ -1,7 +1,8 @@
-"""Quoting of names and values in SQL text."""
+"""Quoting of names and values in SQL text, and functions of DuckDB that Ibis does not know."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 # to_timestamp(text): Unix seconds as text, too, as they are in CSV; null where they are no number
 TO_TIMESTAMP = (
@@ -28,3 +29,19 @@ def quote_list(texts: Iterable[str]) -> str:
 def quote_paths(paths: Iterable[str]) -> str:
     """Return the paths as a DuckDB list literal in which `*`, `?` and `[` mean themselves."""
     return quote_list(re.sub(r"[*?\[]", r"[\g<0>]", path) for path in paths)
+
+
+def duckdb_function(name: str, inputs: tuple[str, ...], returns: str) -> Callable[..., Any]:
+    """Return a function on Ibis expressions that DuckDB computes; types are Ibis types, at most two inputs."""
+    import ibis
+
+    if len(inputs) == 1:
+
+        def signature(first: Any) -> None: ...
+
+    else:
+
+        def signature(first: Any, second: Any) -> None: ...  # type: ignore[misc]
+
+    function: Callable[..., Any] = ibis.udf.scalar.builtin(signature, name=name, signature=(inputs, returns))
+    return function

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import TABLES
 from components.data import sources
+from components.data.conversion import register_functions
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
 from components.data.records import number_records, records_without_rows
 from components.data.schemas import REFERENCES
@@ -62,6 +63,7 @@ def connect(data: DataParams, root: Path, spill: Path) -> Staging:
         settings["threads"] = data.threads
     backend = ibis.duckdb.connect(**settings)
     backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    register_functions(backend.con)
     return Staging(backend, root)
 
 

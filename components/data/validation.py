@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.data.schemas import Field, broken_rule, fields
+from components import ids
+from components.data.conversion import check_types, lost_value, to_text, to_value
+from components.data.schemas import broken_rule, fields
 from components.params import DataParams
 from components.times import to_naive_utc
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 VALID, INVALID, AFTER_AS_OF, FILTERED, DUPLICATE, SUPERSEDED = range(6)  # _state of a staged row
 MAX_RAW = 2_000  # characters of a row's text that quarantine stores
-DATE = len("2026-01-01")  # characters
 SQL_TYPES = {"string": "VARCHAR", "float64": "DOUBLE", "int64": "BIGINT", "timestamp": "TIMESTAMP"}
 
 
@@ -31,11 +32,13 @@ def validated_sql(raw: ibis.Table, table: str, data: DataParams) -> str:
     import ibis
 
     known = fields(table, data.anonymous_events)
-    typed = {n: _typed(raw[n], f, data.max_text_chars) for n, f in known.items()}
-    rows = raw.mutate(**{f"_is_{n}": c for n, c in typed.items()})
-    stripped = {n: _strip(rows[n]) for n in known}
-    values = {n: rows[f"_is_{n}"] for n in known}
-    rule = rows._broken.coalesce(broken_rule(stripped, values, table, data.anonymous_events))
+    check_types(raw.schema(), known, table)
+    words = {n: ids.words_for_null(data.null_ids if f.is_id else ()) for n, f in known.items()}
+    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f, data.max_text_chars) for n, f in known.items()})
+    rows = rows.mutate(**{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in known.items()})
+    texts, values = ({n: rows[f"{prefix}_{n}"] for n in known} for prefix in ("_text", "_is"))
+    lost = {n: lost_value(rows[n], f) for n, f in known.items()}
+    rule = rows._broken.coalesce(broken_rule(texts, values, known, lost, words))
     as_of = ibis.timestamp(to_naive_utc(data.as_of).isoformat())
     rows = rows.mutate(_rule=ibis.ifelse(rows._selected, rule, ibis.null("string")))
     later = (rows._is_timestamp >= as_of).fill_null(False)
@@ -47,34 +50,3 @@ def validated_sql(raw: ibis.Table, table: str, data: DataParams) -> str:
         f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, CASE WHEN _rule IS NOT NULL THEN "  # noqa: S608
         f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw FROM ({typed_rows})"
     )
-
-
-def _strip(value: Any) -> Any:
-    """Return a string without blanks around it, null where it is empty; other types unchanged."""
-    import ibis
-
-    if not value.type().is_string():
-        return value
-    blank = (
-        (value == "") | value.startswith(" ") | value.endswith(" ")
-    )  # this check costs a fifth of the copy that it saves
-    return ibis.ifelse(blank, value.strip().nullif(""), value)
-
-
-def _typed(value: Any, field: Field, max_chars: int) -> Any:
-    import ibis
-
-    kind = value.type()
-    if field.text:
-        text = value.cast("string").re_replace(r"[\x00-\x20\x7f]+", " ")
-        return text.strip().nullif("").left(max_chars)
-    if field.dtype == "string":
-        return _strip(value.cast("string"))
-    if field.dtype != "timestamp":
-        return (value if kind.is_numeric() or kind.is_string() else value.cast("string")).try_cast(field.dtype)
-    if kind.is_timestamp() or kind.is_date():
-        return value.cast("timestamp") if kind.is_timestamp() and kind.timezone else value.try_cast("timestamp")
-    text = value.cast("string")
-    zoned = text.strip().try_cast("timestamp('UTC')").cast("timestamp")
-    has_offset = text.contains("+") | text.substr(DATE).contains("-")  # the faster cast would ignore it
-    return ibis.ifelse(has_offset, zoned, text.try_cast("timestamp").coalesce(zoned))

@@ -68,6 +68,10 @@ class DataParams(Section):
     max_bad_share: Share
     max_unknown_share: Share
     anonymous_events: bool
+    null_ids: list[str] = Field(
+        default=[],
+        description='ids that stand for no value in this shop, such as ["0", guest], beside NULL, nan and the like',
+    )
     max_text_chars: Count = Field(default=10_000, description="characters at which a text is truncated")
     memory_gib: Positive
     threads: Size = Field(default=0, description="threads of DuckDB; 0: all cores")

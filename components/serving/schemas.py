@@ -1,46 +1,14 @@
 """Bodies of requests and answers. Unknown fields are refused: a misspelt `histroy` must not mean an empty history."""
 
-from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from components import ids
 from components.params import EventName
-from components.times import FIRST_TIME
+from components.serving.field_types import EventTime, Id, OptionalId, Timestamp
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-StoredId = Annotated[
-    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")
-]  # PostgreSQL cannot store NUL
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # the upper bound is serving.max_k
-ZONES = timedelta(hours=-12), timedelta(hours=14)  # the time zones of the earth
-
-
-def check_event_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime:
-    """Return the time of an event; raises ValueError without a possible zone, and before FIRST_TIME."""
-    try:
-        at: datetime = parse(value)
-    except ValidationError:
-        at = datetime.min
-    offset = at.utcoffset()
-    if offset is None or not ZONES[0] <= offset <= ZONES[1]:
-        raise ValueError("expected a date-time with a zone from -12:00 to +14:00, such as 2026-03-01T12:00:00+01:00")
-    if at < FIRST_TIME:
-        raise ValueError(f"before {FIRST_TIME:%Y-%m-%d}: the clock of the sender is wrong, or the unit is not seconds")
-    return at
-
-
-EventTime = Annotated[AwareDatetime, WrapValidator(check_event_time)]
 DEFAULT_K = 10
 MAX_RULE_LENGTH = 500  # characters
 
@@ -63,23 +31,23 @@ class HistoryEvent(Body):
     item_id: Id
     event: EventName | None = None
     """Null: counts as the strongest event that the model learned from."""
-    timestamp: AwareDatetime | None = None
+    timestamp: Timestamp | None = None
 
 
 class EventIn(Body):
     """One event of a user. The same event sent twice counts once."""
 
-    user_id: StoredId
-    item_id: StoredId
+    user_id: Id
+    item_id: Id
     event: EventName
     timestamp: EventTime | None = None
     """With a time zone. Null: now."""
     quantity: Annotated[float, Field(ge=0, le=1e9)] | None = None
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    session_id: StoredId | None = None
+    session_id: OptionalId = None
     position: Annotated[int, Field(ge=0, le=100_000)] | None = None
     """Of the product in the list that showed it, from 1."""
-    request_id: StoredId | None = None
+    request_id: OptionalId = None
     """Of the answer that showed the product; it links the event to the exposure."""
 
 
@@ -95,7 +63,7 @@ class EventsRequest(Body):
 class UserOrHistory(Body):
     """A user, given by a history in the request, or by the id of stored events."""
 
-    user_id: Id | None = None
+    user_id: OptionalId = None
     """Whose stored events count, if the request has no history."""
     history: list[HistoryEvent] = Field(default_factory=list, max_length=2000)
     """Counts instead of stored events. Oldest first, unless all events have timestamps."""
@@ -126,9 +94,9 @@ class Filters(Body):
 class Context(Body):
     """The page on which the list is shown."""
 
-    item_id: Id | None = None
+    item_id: OptionalId = None
     """The product that the page is about: it counts as just viewed, and is not listed."""
-    session_id: Id | None = None
+    session_id: OptionalId = None
 
 
 NO_FILTERS, NO_CONTEXT = Filters(), Context()  # shared: most requests have neither
@@ -203,6 +171,13 @@ class UserRequest(Body):
     user_id: Id
 
 
+class ForgetRequest(Body):
+    """A user whose events are deleted, also those that were stored under an id that today's rules refuse."""
+
+    user_id: Annotated[str, Field(min_length=1, max_length=ids.MAX_LENGTH)]
+    """As it was sent; the events under its cleaned form are deleted too."""
+
+
 class Item(Reply):
     """A product in a list; the score's scale is the model's own, higher is better."""
 
@@ -256,12 +231,20 @@ class RankAnswer(Reply):
     items: list[ItemProbabilities]
 
 
+class StoredHistoryEvent(Reply):
+    """One stored event; its item_id may be older than the present rules of ids."""
+
+    item_id: str
+    event: EventName
+    timestamp: AwareDatetime
+
+
 class ProfileAnswer(Reply):
     """The stored history of a user, and the profile computed from it."""
 
     request_id: str
     user_id: str
-    history: list[HistoryEvent]
+    history: list[StoredHistoryEvent]
     """Newest last."""
     profile: dict[str, Any] | None
     """Null: no events yet."""

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request
 from pydantic import Field
 
+from components import ids
 from components.errors import ContractError
+from components.serving.field_types import Id
 from components.serving.http.problems import ERRORS, ProblemError, Responses
 from components.serving.inference.service import RecommendationService
-from components.serving.schemas import Body, StoredId, UserRequest
+from components.serving.schemas import Body, ForgetRequest
 from components.times import now_micros
 
 log = logging.getLogger("serving")
@@ -29,7 +31,7 @@ class CanaryRequest(Body):
 class StockRequest(Body):
     """Quantities in stock, by item_id."""
 
-    quantities: Annotated[dict[StoredId, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
+    quantities: Annotated[dict[Id, Annotated[float, Field(ge=0, le=1e12)]], Field(min_length=1, max_length=5000)]
 
 
 class Admin:
@@ -94,7 +96,8 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
         return {"products": len(body.quantities)}
 
     @app.post("/admin/forget", responses=PROBLEMS)
-    async def forget(body: UserRequest, request: Request) -> dict[str, Any]:
+    async def forget(body: ForgetRequest, request: Request) -> dict[str, Any]:
         """Delete all events of a user, and the lists that were shown; return how many events there were."""
         admin.authorize(request)
-        return {"events": await service.workers.run_in_worker(lambda: service.delete_user(body.user_id))}
+        users = {body.user_id, ids.clean(body.user_id)}
+        return {"events": await service.workers.run_in_worker(lambda: sum(service.delete_user(u) for u in users))}

@@ -71,6 +71,7 @@ def make_app(
         max_body_bytes=serving.max_body_kib * 1024,
         timeout_s=serving.timeout_s,
         hosts=serving.allowed_hosts,
+        null_ids=service.null_ids,
         metrics=service.metrics,
         origins=serving.cors_origins,
         access=ReadAccess(read_token, serving.host),

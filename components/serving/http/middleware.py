@@ -5,7 +5,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from itertools import count
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.ids import shop_null_ids
 from components.params.hosts import host_name, origin, origin_host
 from components.serving.http.access import PROBES, ReadAccess
 from components.serving.http.bodies import DisconnectError, read_json
@@ -38,12 +39,14 @@ class RequestGuard:
         metrics: ServiceMetrics,
         origins: Sequence[str] = (),
         access: ReadAccess | None = None,
+        null_ids: Collection[str] = (),
     ) -> None:
         """hosts: names allowed in the headers Host and Origin, "*" allows any; probes are answered for any.
 
-        origins: further ones allowed in Origin. access: None allows every reader.
+        origins: further ones allowed in Origin. access: None allows every reader. null_ids: of the section data.
         """
         self.app = app
+        self.null_ids = frozenset(word.lower() for word in null_ids)
         self.hosts = frozenset(hosts)
         self.origins = frozenset(origins)
         self.max_body_bytes = max_body_bytes
@@ -57,6 +60,7 @@ class RequestGuard:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        shop_null_ids.set(self.null_ids)
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
         is_head = scope["method"] == "HEAD"  # answered as GET; the server, whose scope this is not, omits the body

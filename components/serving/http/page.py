@@ -11,13 +11,14 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
+from components.serving.field_types import Id
 from components.serving.http.problems import ERRORS, check_list_length
 from components.serving.inference.histories import build_user, to_rows
 from components.serving.inference.recommendations import recommend
 from components.serving.inference.scorer import score_users
 from components.serving.inference.service import RecommendationService
 from components.serving.models.watcher import ServedModel
-from components.serving.schemas import Body, Id, Item, ListLength, RecommendRequest
+from components.serving.schemas import Body, Item, ListLength, RecommendRequest
 from components.serving.storage.event_store import StoredEvent
 from components.times import now_micros, to_datetime
 

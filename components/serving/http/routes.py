@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from components.serving.field_types import Id, OptionalId
 from components.serving.http.answers import build_answer, log_and_respond
 from components.serving.http.problems import ERRORS, ProblemError, Responses, check_list_length, event_not_stored
 from components.serving.inference.service import RecommendationService
@@ -17,13 +18,13 @@ from components.serving.schemas import (
     EventIn,
     EventsRequest,
     HistoryEvent,
-    Id,
     ItemsRequest,
     ProfileAnswer,
     RankAnswer,
     RecommendRequest,
     SearchRequest,
     SimilarRequest,
+    StoredHistoryEvent,
     UserRequest,
 )
 from components.serving.storage.event_store import CLOCK_SKEW_US, StoredEvent
@@ -71,7 +72,7 @@ def add_lists(app: FastAPI, service: RecommendationService) -> None:
 
     @app.get("/recommend", responses=LIST, response_class=Response)
     async def recommend_by_items(
-        request: Request, item_id: Ids, user_id: Annotated[Id | None, Query()] = None, k: int = DEFAULT_K
+        request: Request, item_id: Ids, user_id: Annotated[OptionalId, Query()] = None, k: int = DEFAULT_K
     ) -> Response:
         """Return products for a user, or for views of these products."""
         check_list_length(k, max_k)
@@ -131,7 +132,7 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
         """Return the stored history of a user, and the profile computed from it."""
         rows, found = await service.profile(body.user_id)
         history = [
-            HistoryEvent.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)})
+            StoredHistoryEvent.model_validate({"item_id": r.item_id, "event": r.event, "timestamp": to_datetime(r.at)})
             for r in rows
         ]
         return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=found)

@@ -69,7 +69,7 @@ class RecommendationService:
         """watcher: of the champion; router: follows the challenger."""
         serving = params.serving
         self.watcher, self.router, self.store, self.exposures = watcher, router, store, exposures
-        self.params, self.metrics = serving, metrics
+        self.params, self.null_ids, self.metrics = serving, params.data.null_ids, metrics
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.shadow = Shadow(router.watcher, serving.challenger.shadow_share, self.scorer, metrics)
         self.reader = StoreReader(store, serving.store_connections, serving.max_queue)

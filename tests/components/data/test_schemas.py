@@ -8,6 +8,7 @@ import pytest
 
 from components.contracts import TABLES
 from components.data.schemas import broken_rule, fields, schema
+from components.ids import NULL_WORDS
 
 GOOD: dict[str, Any] = {
     "user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "view", "quantity": 1.0, "price": 2.0,
@@ -41,7 +42,9 @@ def events(**changes: Any) -> ibis.Table:
 
 def rule_of(rows: ibis.Table) -> str | None:
     values = {n: rows[n] for n in TABLES["events"]}
-    found = rows.select(rule=broken_rule(values, values, "events", False)).to_pyarrow()["rule"].to_pylist()
+    words = dict.fromkeys(values, NULL_WORDS)
+    rule = broken_rule(values, values, fields("events", False), {}, words)
+    found = rows.select(rule=rule).to_pyarrow()["rule"].to_pylist()
     return found[0]
 
 

@@ -8,6 +8,7 @@ import ibis
 import pytest
 
 from components.contracts import EVENT_COLUMNS, TABLES
+from components.data.conversion import register_functions
 from components.data.validation import AFTER_AS_OF, FILTERED, INVALID, VALID, empty_sql, validated_sql
 
 Validate = Callable[..., dict[str, Any]]
@@ -18,6 +19,7 @@ EVENT = {"user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "vi
 def validate(settings: Callable[..., Any]) -> Validate:
     """Return a function that validates one row of strings and returns the staged row."""
     backend = ibis.duckdb.connect()
+    register_functions(backend.con)
     backend.raw_sql("SET TimeZone = 'UTC'")
 
     def run(selected: bool = True, broken: str | None = None, **values: str | None) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def test_time_zone_offsets_are_converted_to_utc(validate: Validate, text: str, h
 @pytest.mark.parametrize("table", TABLES)
 def test_an_empty_table_has_the_same_columns(table: str, settings: Callable[..., Any]) -> None:
     backend = ibis.duckdb.connect()
+    register_functions(backend.con)
     source = ", ".join(f"NULL::VARCHAR AS {c}" for c in TABLES[table])
     source = (
         f"SELECT {source}, 0 AS _file, NULL::BIGINT AS _row, true AS _selected, {{'a': 0}} AS _raw, "

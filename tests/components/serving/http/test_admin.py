@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher
+from components.serving.storage.event_store import StoredEvent
 from tests.components.serving.support import (
     TOKEN,
     FakeRegistry,
@@ -122,3 +123,16 @@ def test_a_forgotten_user_is_in_no_byte_of_the_home_folder_and_in_no_memory(
     service.exposures._flush()
     assert len(client.post("/profile", json={"user_id": "ann-q7x9"}).json()["history"]) == 1
     assert traces("ann-q7x9")
+
+
+def test_a_user_stored_under_an_id_that_is_refused_today_is_forgotten(watcher: ModelWatcher, params: Params) -> None:
+    from components.serving.http.admin import Admin
+    from components.serving.http.app import make_app, make_service
+
+    service = make_service(watcher, params)
+    app = make_app(service, Admin(service, TOKEN, watcher.folder / "audit.jsonl"), dict)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        service.store.put([StoredEvent(user, 1, "sku-1", "view") for user in ("4.0E+12 ", "4.0E+12", "bob")]).result()
+        request = {"user_id": "4.0E+12 "}
+        assert client.post("/admin/forget", json=request, headers=BEARER).json() == {"events": 2}
+        assert [e.user_id for e in service.store.history("bob", 9)] == ["bob"]

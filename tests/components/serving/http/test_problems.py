@@ -68,8 +68,8 @@ def test_wrong_bodies_get_a_problem(client: TestClient, body: bytes, status: int
         ("GET", "/similar?item_id=sku-1&k=51", 422),
         ("GET", "/recommend?k=1e400", 422),
         ("GET", "/recommend?k=" + "9" * 5000, 422),
-        ("GET", "/recommend?item_id=%ED%A0%80", 200),
-        ("GET", "/recommend?item_id=%00", 200),
+        ("GET", "/recommend?item_id=%ED%A0%80", 422),
+        ("GET", "/recommend?item_id=%00", 422),
     ],
 )
 def test_wrong_paths_get_a_problem(client: TestClient, method: str, path: str, status: int) -> None:

@@ -253,3 +253,28 @@ def test_stored_events_of_a_wrong_clock_are_left_out(client: TestClient) -> None
     assert client.post("/recommend", json={"user_id": "ann", "k": 3}).json()["reason"] is None
     for path in ("/rank", "/explain"):
         assert client.post(path, json={"user_id": "ann", "item_ids": ["sku-4"]}).status_code in (200, 404)
+
+
+def test_an_id_with_blanks_around_it_is_the_same_user_and_product(client: TestClient) -> None:
+    sent = [{"user_id": "ann\u00a0", "item_id": item, "event": "view"} for item in (" sku-1 ", "sku-3\n")]
+    assert client.post("/events", json={"events": sent}).json()["new"] == 2
+    history = client.post("/profile", json={"user_id": " ann"}).json()["history"]
+    assert [event["item_id"] for event in history] == ["sku-1", "sku-3"]
+    assert recommend(client, user_id="ann ")["model"] == "ease"
+
+
+def test_a_word_for_no_user_gets_the_list_of_an_unknown_visitor(client: TestClient) -> None:
+    assert recommend(client, user_id="NULL")["items"] == recommend(client)["items"]
+    refused = client.post("/events", json={"events": [{"user_id": "NULL", "item_id": "sku-1", "event": "view"}]})
+    assert refused.status_code == 422
+    assert "stands for no value" in refused.json()["errors"][0]["what"]
+
+
+def test_the_shop_says_which_further_ids_are_no_user(watcher: ModelWatcher, params: Params) -> None:
+    shop = params.model_copy(update={"data": params.data.model_copy(update={"null_ids": ["0"]})})
+    event = {"events": [{"user_id": "0", "item_id": "sku-1", "event": "view"}]}
+    with serving_client(watcher, params) as client:
+        assert client.post("/events", json=event).status_code == 200
+    with serving_client(watcher, shop) as client:
+        assert client.post("/events", json=event).status_code == 422
+        assert recommend(client, user_id="0")["items"] == recommend(client)["items"]
