@@ -51,10 +51,11 @@ class LexicalIndex:
         words = _known_words(fields)
         counts: list[dict[str, float]] = [{} for _ in catalogue.item_id]
         for field, texts in fields.items():
-            mean = max(float(np.mean([len(text) for text in texts[1:]] or [0])), 1e-9)
+            lengths = [sum(not word.is_stop for word in text) for text in texts[1:]]
+            mean = max(float(np.mean(lengths or [0])), 1e-9)
             weight = params.field_weights[field]  # type: ignore[index]
-            for item_counts, text in zip(counts[1:], texts[1:], strict=True):
-                length = 1 - params.b + params.b * len(text) / mean
+            for item_counts, text, n_words in zip(counts[1:], texts[1:], lengths, strict=True):
+                length = 1 - params.b + params.b * n_words / mean
                 for term, n in _count_terms(text, words).items():
                     item_counts[term] = item_counts.get(term, 0.0) + weight * n / length
         for item_counts, terms in zip(counts[1:], _id_terms(catalogue.item_id[1:]), strict=True):

@@ -1,5 +1,6 @@
 """Words and similarity fused, then personal scores; there is always an answer, and a reason for it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,62 @@ def test_personal_scores_reorder_but_add_nothing(index: SearchIndex, vectors: Fl
 def test_popular_products_come_first_among_equals(index: SearchIndex) -> None:
     popular = np.array([0, 0.1, 0.9, 1, 0, 0, 0], np.float32)
     assert index.search("teapot", 6, popular=popular).items.tolist() == [2, 1]
+
+
+def make(titles: list[str], vectors: FloatArray) -> Catalogue:
+    texts, n = ["", *titles], len(titles) + 1
+    ids = ["", *(f"N{i}" for i in range(1, n))]
+    return Catalogue(ids, texts, texts, [""] * n, [""] * n, [""] * n, np.zeros(n, np.float32), vectors)
+
+
+def test_popularity_never_lifts_a_product_without_a_word_above_one_with_all(params: SearchParams) -> None:
+    titles = ["Pâté terrine", "Glass plate", "Wide plate", "Rustic terrine", "Pâté knife"]
+    vectors = np.array([[0, 0], [0.2, 0.98], [1, 0], [0.99, 0.14], [0.6, 0.8], [0.1, 0.99]], np.float32)
+    catalogue = make(titles, vectors)
+    index = SearchIndex.build(catalogue, params)
+    popular = np.array([0, 1e-6, 1, 0.9, 0.01, 1e-6], np.float32)  # by meaning, the plates fit best
+    found = index.search("pate", 5, (TEA, vectors), popular=popular)
+    assert found.items.tolist()[:2] == [1, 5]
+    assert found.reason is None
+    assert sorted(found.items.tolist()[2:]) == [2, 3, 4]
+    assert (np.diff(found.scores) < 0).all()
+    taste = np.array([0, 0, 1, 1, 0, 0], np.float32)  # nor does the user's taste
+    both = index.search("pate terrine", 5, (TEA, vectors), personal=taste, popular=popular)
+    order = both.items.tolist()
+    assert order.index(1) < min(order.index(2), order.index(3))
+    hidden = np.array([True, False, True, True, True, False])
+    assert index.search("pate", 5, (TEA, vectors), popular=popular, candidates=hidden).items.tolist() == [2, 3, 4]
+
+
+def test_an_article_number_comes_before_the_most_popular_product(params: SearchParams) -> None:
+    vectors = np.eye(4, 2, dtype=np.float32)
+    catalogue = make(["N2 screw", "Plain bolt", "N2 nut"], vectors)
+    popular = np.array([0, 1, 0, 0.5], np.float32)
+    for query in ("N2", "n-2", " n2 "):
+        found = SearchIndex.build(catalogue, params).search(query, 3, (TEA, vectors), popular=popular)
+        assert found.items.tolist() == [2, 1, 3]
+        assert found.reason is None
+
+
+def test_an_index_of_format_1_is_built_again_from_the_products(params: SearchParams, tmp_path: Path) -> None:
+    own = make(["Café table", "Camera lenses", "Red Bull"], np.zeros((4, 2), np.float32))
+    old = {"format": 1, "n_items": 3, "vocabulary": ["bull", "café", "camera", "lense", "red", "table"]}
+    old["params"] = params.model_copy(update={"prefix_weight": 0.25}).model_dump(mode="json")
+    (tmp_path / "search.json").write_text(json.dumps(old))
+    arrays = {"starts": np.arange(7, dtype=np.int64), "items": np.array([3, 1, 2, 2, 3, 1], np.int32)}
+    save_file(arrays | {"worth": np.ones(6, np.float32)}, tmp_path / "arrays.safetensors")
+    index = SearchIndex.load(tmp_path, own)
+    assert [index.search(query, 1).items.tolist() for query in ("cafe", "lens", "redbull", "n2")] == [
+        [1],
+        [2],
+        [3],
+        [2],
+    ]
+    assert index.params.prefix_weight == 0.25
+    old["format"] = 3
+    (tmp_path / "search.json").write_text(json.dumps(old))
+    with pytest.raises(ContractError, match="format 3, expected 2"):
+        SearchIndex.load(tmp_path, own)
 
 
 def test_changed_queries_have_results_and_a_reason(index: SearchIndex, vectors: FloatArray) -> None:

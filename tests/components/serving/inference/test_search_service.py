@@ -7,6 +7,8 @@ import pytest
 
 from components.params import Params
 from components.release.bundle import open_bundle
+from components.search.index import Hits
+from components.search.ordering import ALL_WORDS, ARTICLE_NUMBER, NO_WORD
 from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.inference.search_service import SearchService
 
@@ -55,3 +57,13 @@ def test_the_history_of_the_user_changes_the_order(search_service: SearchService
     cold_user = build_user(search_service.bundle, [])
     assert search_ids(search_service, "thing", user) != search_ids(search_service, "thing")
     assert search_ids(search_service, "thing", cold_user) == search_ids(search_service, "thing")
+
+
+def test_the_users_taste_keeps_the_stated_order(search_service: SearchService) -> None:
+    kinds = np.array([ALL_WORDS, NO_WORD, ARTICLE_NUMBER], np.int8)
+    items = np.array([2, 1, 4], np.int32)  # the user likes odd products
+    hits = Hits(items, np.array([1.0, 0.99, 0.5], np.float32), kinds, None)
+    user = build_user(search_service.bundle, [HistoryRow(f"sku-{i}", "view", None) for i in (1, 3, 5)])
+    found = search_service._rerank_for(user, hits, 3, 100.0)
+    assert found.items.tolist() == [4, 2, 1]
+    assert found.kinds.tolist() == [ARTICLE_NUMBER, ALL_WORDS, NO_WORD]
