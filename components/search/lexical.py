@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -80,13 +80,36 @@ class LexicalIndex:
         return counts
 
     @cached_property
-    def spelling(self) -> Spelling:
-        """Return the corrector of misspelled words; built at first use."""
-        return Spelling(self.words, self.document_counts[self.word_terms])
+    def _spelled(self) -> tuple[list[str], IntArray, Spelling]:
+        """Return words and keys of words, sorted, the term of each, and their corrector; built at first use.
+
+        Keys are among them because a misspelled singular is closer to the key than to a plural.
+        """
+        terms = {self.vocabulary[n]: int(n) for n in self.word_terms}
+        terms |= {word: int(n) for word, n in zip(self.words, self.word_terms, strict=True)}
+        spelled = sorted(terms)
+        of_term = np.array([terms[word] for word in spelled], np.int32)
+        return spelled, of_term, Spelling(spelled, self.document_counts[of_term])
+
+    @cached_property
+    def _word_of_term(self) -> dict[int, str]:
+        """Return term -> its first word, as shoppers type it."""
+        return {int(n): word for n, word in zip(reversed(self.word_terms), reversed(self.words), strict=True)}
+
+    def find_corrections(self, word: str) -> list[tuple[int, str, int]]:
+        """Return (term, word, edits) of the words most similar to an unknown one; a term comes once."""
+        spelled, of_term, spelling = self._spelled
+        found: dict[int, tuple[int, str, int]] = {}
+        for n, edits in spelling.find_corrections(word):
+            term = int(of_term[n])
+            is_word = bisect_left(self.words, spelled[n]) < bisect_right(self.words, spelled[n])
+            found.setdefault(term, (term, spelled[n] if is_word else self._word_of_term[term], edits))
+        return list(found.values())
 
     def __contains__(self, word: object) -> bool:
-        """Return whether some product has the word, or has it as its article number."""
-        return isinstance(word, str) and (self.find(stem(word)) is not None or self.find(ID + word) is not None)
+        """Return whether some product has the word, or has it as its article number or as a part of that."""
+        terms = (stem(word), ID + word, ID_PART + word) if isinstance(word, str) else ()
+        return any(self.find(term) is not None for term in terms)
 
     def find(self, term: str) -> int | None:
         """Return the number of a term; None where no product has it."""

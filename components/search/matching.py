@@ -142,10 +142,8 @@ class _Matcher:
 
     def _add_corrections(self, bit: int, text: str, params: SearchParams) -> None:
         """Add the products that have a word similar to an unknown one."""
-        found = self.index.spelling.find_corrections(text)
-        by_term = {int(self.index.word_terms[n]): (n, edits) for n, edits in reversed(found)}
-        for term, (n, edits) in sorted(by_term.items(), key=lambda row: found.index(row[1])):
+        for term, word, edits in self.index.find_corrections(text):
             items, weights = self.index.postings(term)
             self.scores[items] += params.typo_weight**edits * weights
             self.corrected[items] |= np.uint32(bit)
-            self.corrections.append(self.index.words[n])
+            self.corrections.append(word)

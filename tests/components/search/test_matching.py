@@ -82,6 +82,8 @@ def match(index: LexicalIndex, query: str, params: SearchParams) -> WordMatch:
         ("tp 3310 c", 1),
         ("3310", 1),
         ("tp-3310", 1),
+        ("tp 3310", 1),
+        ("3310 c", 1),
         ("00456", 2),
         ("sku77001", 3),
         ("77001", 3),
@@ -120,6 +122,7 @@ def test_corrections_may_have_letters_beyond_ascii_and_do_not_count_as_all_words
     assert not found.has_all.any()
     assert match(index, "jalapenno", params).corrections == ["jalapeno"]
     assert match(index, "scarfes", params).corrections == ["scarves"]  # as shoppers write it, not the key
+    assert match(index, "scraf", params).corrections == ["scarves"]  # the singular, which no product has
 
 
 def test_a_number_in_a_query_is_no_article_number_first(index: LexicalIndex, params: SearchParams) -> None:
