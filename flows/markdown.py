@@ -9,17 +9,28 @@ from collections.abc import Sequence
 from components.contracts import Decision, DriftVerdict
 
 SPECIAL = re.compile(r"([\\`*\[\]|~])")
+BREAK = "\u200b"  # zero-width space: invisible, and no part of a name or an address
+REFERENCE = re.compile(
+    r"([@#!%$^&~])(?=\w)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bmailto:)|(?<=\bGH)(?=-\d)", re.IGNORECASE
+)
+BLOCK = re.compile(r"^(?=[/#>]|[+-]\s|\d+[.)]\s|[=-]+$)")  # a command of GitLab, or a heading, quotation or list
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # characters that reorder the text around them
 
 
 def escaped(text: str) -> str:
-    """Return the text on one line, escaped for Markdown and HTML."""
-    return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    """Return the text on one line, escaped for Markdown and HTML.
+
+    Mentions (`@name`), references (`#1`, `!2`), addresses and commands in it stay text: they notify and link nobody.
+    """
+    line = BIDI.sub("", " ".join(text.split()))
+    inert = BLOCK.sub(BREAK, REFERENCE.sub(lambda found: f"{found[1] or ''}{BREAK}", line))
+    return SPECIAL.sub(r"\\\1", html.escape(inert, quote=False))
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:
     """Return the rows as a table; every row has the columns of the first."""
     head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([escaped(row[name]) for name in head] for row in rows)]
+    lines = [list(map(escaped, head)), ["---"] * len(head), *([escaped(row[name]) for name in head] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

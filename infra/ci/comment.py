@@ -19,7 +19,7 @@ def main() -> None:
         return
     evaluation = Evaluation.model_validate_json((Path(sys.argv[2]) / EVALUATION).read_bytes())
     rows = metrics_table(evaluation)
-    write(f"## Carousel: {outcome['verdict'].replace('_', ' ')}\n\n")
+    write(f"## Carousel: {markdown.escaped(outcome['verdict'].replace('_', ' '))}\n\n")
     write(markdown.bullets(outcome["reasons"]))
     shop = "Simulated shop" if evaluation.simulated else "Shop"
     write(f"\n{shop}, {evaluation.n_users} test users. The champion is the model that the base revision makes.\n\n")

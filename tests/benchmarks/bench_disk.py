@@ -1,8 +1,9 @@
 """Disk use over nights with new data: python tests/benchmarks/bench_disk.py [nights] [folder] [a.b=c ...]
 
-A clone of this checkout retrains a small simulated shop with the real stages, DVC and registry, one day later each night, and
-`carousel gc` runs after each night with the policy of params.yaml and the values given. Not measured: the service and the
-Prefect server. Prints the bytes of each store per night; at the end champion and previous are fetched and verified.
+A clone of this checkout retrains a small simulated shop with the real stages, DVC and registry, one day later each
+night. `carousel gc` runs after each night, with the policy of params.yaml and the values given. Not measured: the
+service and the Prefect server. Prints the bytes of each store per night. At the end champion and previous are fetched
+and verified.
 """
 
 import json
@@ -43,7 +44,7 @@ FIRST = date(2026, 1, 1)
 def main() -> None:
     """Run the nights and print a row for each."""
     nights = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    folder = Path(sys.argv[2] if len(sys.argv) > 2 else "/tmp/carousel-disk").resolve()  # noqa: S108
+    folder = Path(sys.argv[2] if len(sys.argv) > 2 else "/tmp/carousel-disk").resolve()
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SHOP))
     values = [part for value in sys.argv[3:] for part in ("--set", value)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,11 +52,43 @@ def test_both_run_lint_all_tests_and_one_retraining() -> None:
     assert yaml.safe_load(GITLAB.read_text())["test"]["script"] == [".ci/run"]
 
 
-def test_actions_are_pinned() -> None:
-    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
-    used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+def test_actions_are_pinned_to_commits_with_their_version() -> None:
+    used = [line.strip() for line in WORKFLOW.read_text().splitlines() if "uses:" in line]
     assert used
-    assert all("@v" in name for name in used)
+    assert [
+        line for line in used if not re.fullmatch(r"- uses: actions/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line)
+    ] == []
+
+
+def test_code_of_a_pull_request_gets_no_token_that_writes() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert "pull_request_target" not in workflow[True]  # YAML reads the key `on` as true
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        runs_code = any("uses" in step for step in job["steps"])
+        assert job.get("permissions", {}) == ({} if runs_code else {"pull-requests": "write"}), name
+        for step in job["steps"]:
+            assert "secrets." not in json.dumps(step)
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+            if "github.token" in json.dumps(step):
+                assert not runs_code
+                assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
+
+
+def test_what_a_pull_request_may_choose_is_no_part_of_a_script() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
+    assert [step["run"] for job in jobs for step in job["steps"] if "${{" in step.get("run", "")] == []
+
+
+def test_gitlabs_token_is_used_by_a_job_that_runs_no_code_of_the_request() -> None:
+    jobs = {name: job for name, job in yaml.safe_load(GITLAB.read_text()).items() if "script" in job}
+    users = [name for name, job in jobs.items() if "TOKEN" in json.dumps(job["script"])]
+    assert users == ["comment"]
+    job = jobs["comment"]
+    assert job["variables"]["GIT_STRATEGY"] == "none"
+    assert job["environment"]["name"] == "comments"  # the variable is defined for this environment alone
+    assert "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in job["rules"][0]["if"]
 
 
 @pytest.mark.parametrize("script", ["infra/ui.sh", "infra/ci/pipeline.sh", ".ci/run"])
@@ -88,6 +121,18 @@ def test_the_comment_has_verdict_reasons_and_differences(tmp_path: Path) -> None
     assert "| ease | challenger | 0.2000 |" in text
     assert "+0.1500" in text
     assert "Simulated shop, 200 test users" in text
+
+
+def test_names_in_the_comment_notify_and_link_nobody(tmp_path: Path) -> None:
+    reasons = [
+        "best of @octocat",
+        "[x](http://evil.example) ![y](http://evil.example/y.png)",
+        "<img src=x>",
+        "closes #1",
+    ]
+    text = comment(tmp_path, {"verdict": "keep", "reasons": reasons, "seconds": 1, "overhead_s": 1})
+    for live in ("@octocat", "](", "://", "<img", "#1"):
+        assert live not in text
 
 
 def test_the_comment_on_an_error(tmp_path: Path) -> None:
