@@ -263,6 +263,14 @@ class Interval(Record):
     n_users: int
 
 
+class UsersNeeded(Record):
+    """Further test users until a comparison is conclusive: the estimate and its bounds; high None: no upper bound."""
+
+    estimate: int
+    low: int
+    high: int | None
+
+
 class Check(Record):
     """One rule of the gate: a gain that must be shown, or a guardrail that must hold."""
 
@@ -282,7 +290,7 @@ class Decision(Record):
     reasons: list[str]
     checks: list[Check]
     gain: Interval | None  # over the champion; over the best simple baseline where there is no champion
-    users_needed: int | None  # further test users needed for a decision
+    users_needed: int | None  # further test users needed for a decision, as estimated from the measured gain
     challenger_version: int
     challenger_digest: str
     champion: ChampionRef | None  # the one compared with; `promote` refuses if another one serves by then
@@ -290,3 +298,5 @@ class Decision(Record):
     as_of: str
     evaluation_digest: str  # sha256 of evaluation.json
     decided_at: str  # ISO, UTC
+    users_needed_interval: tuple[int, int | None] | None = None  # of users_needed; None above: no upper bound
+    notes: list[str] = []  # what was not judged, and why: slices with too few users

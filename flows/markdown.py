@@ -40,7 +40,7 @@ def bullets(lines: Sequence[str]) -> str:
 
 
 def verdict(decision: Decision) -> str:
-    """Return the verdict, its reasons and the gate's checks."""
+    """Return the verdict, its reasons, what was not judged, and the gate's checks."""
     rows = [
         {
             "held": "yes" if check.passed else "NO",
@@ -51,7 +51,8 @@ def verdict(decision: Decision) -> str:
         }
         for check in decision.checks
     ]
-    return f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n{bullets(decision.reasons)}\n{table(rows)}"
+    lines = bullets([*decision.reasons, *decision.notes])
+    return f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n{lines}\n{table(rows)}"
 
 
 def drift(found: DriftVerdict) -> str:

@@ -37,7 +37,7 @@ class Outcome(Record):
     overhead_s: float  # outside the stages' own work, seconds
     overhead: dict[str, float]  # by part, seconds: Prefect, DVC, MLflow and the rest
     stages: list[StageRun]
-    notes: list[str]  # warnings that did not change the verdict
+    notes: list[str]  # what did not change the verdict: warnings, slices with too few users
 
     @property
     def code(self) -> int:
@@ -72,7 +72,7 @@ def build_outcome(
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
         stages=stages,
-        notes=[*notes, *_snapshot_notes(workspace.root / "data/snapshot")],
+        notes=[*notes, *(decision.notes if decision else []), *_snapshot_notes(workspace.root / "data/snapshot")],
     )
 
 

@@ -1,12 +1,11 @@
 """Compares two models on the same users: the difference, its interval, and the number of users needed to decide."""
 
-import math
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import FloatArray, Interval
+from components.contracts import FloatArray, Interval, UsersNeeded
 from components.errors import ContractError
 
 POWER = 0.8  # chance of detecting a true gain of the measured size; the convention (Cohen 1988)
@@ -26,34 +25,77 @@ def paired_bootstrap(
     differences: the same distribution as drawing n users with replacement, at a fraction of the time.
     """
     difference = _differences(challenger, other)
-    n_users = len(difference)
-    values, counts = np.unique(difference, return_counts=True)
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, MAX_CELLS // len(values))
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        drawn = rng.multinomial(n_users, counts / n_users, size=stop - start)  # (stop - start, n_values)
-        means[start:stop] = drawn @ values / n_users
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(gain=float(difference.mean()), low=float(low), high=float(high), n_users=n_users)
+    means, _ = _resample(difference, resamples, seed)
+    low, high = np.quantile(means, _tails(confidence))
+    return Interval(gain=float(difference.mean()), low=float(low), high=float(high), n_users=len(difference))
 
 
-def users_needed(challenger: FloatArray, other: FloatArray, confidence: float, min_gain: float) -> int | None:
+def users_needed(
+    challenger: FloatArray, other: FloatArray, confidence: float, min_gain: float, resamples: int, seed: int
+) -> UsersNeeded | None:
     """Return how many further users are needed to decide whether the gain is above min_gain; 0 when these suffice.
 
-    Both (n_users,), paired. The gain and its spread are taken as measured; two-sided test at `confidence`
+    Both (n_users,), paired. The estimate takes the gain and its spread as measured; two-sided test at `confidence`
     with power POWER. None when the measured gain is exactly min_gain: no number of users is enough.
+    The bounds are the percentile interval of the same estimate over the resamples of `paired_bootstrap`. While the
+    interval of the gain contains min_gain, the true gain may be min_gain: then there is no upper bound.
     Source: the sample size of a paired z-test, ((z_alpha + z_power) * sd / distance) ** 2 (Cohen 1988).
     """
     difference = _differences(challenger, other)
-    distance = abs(float(difference.mean()) - min_gain)
-    if distance < 1e-12:
+    if abs(float(difference.mean()) - min_gain) < 1e-12:
         return None
     normal = NormalDist()
     z = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)
-    enough = math.ceil((z * float(difference.std(ddof=1)) / distance) ** 2)
-    return max(0, enough - len(difference))
+    means, deviations = _resample(difference, resamples, seed)
+    n_users, tails = len(difference), _tails(confidence)
+
+    def further(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
+        distance = np.maximum(np.abs(mean - min_gain), 1e-12)
+        enough: NDArray[np.float64] = np.maximum(np.ceil((z * deviation / distance) ** 2) - n_users, 0)
+        return enough
+
+    low, high = np.quantile(further(means, deviations), tails, method="inverted_cdf")
+    lowest, highest = np.quantile(means, tails)
+    is_open = lowest <= min_gain <= highest
+    estimate = further(difference.mean(), difference.std(ddof=1))
+    return UsersNeeded(estimate=int(estimate), low=int(low), high=None if is_open else int(high))
+
+
+def is_certain_loss(challenger: FloatArray, other: FloatArray, confidence: float, resamples: int, seed: int) -> bool:
+    """Return whether the challenger is worse, by the paired interval and by the exact sign test of the users.
+
+    Both (n_users,), paired. The bootstrap alone finds a loss too often where few users differ; the sign test of the
+    users who are served worse and better needs no large sample.
+    """
+    from scipy.stats import binomtest
+
+    difference = _differences(challenger, other)
+    worse, changed = int((difference < 0).sum()), int((difference != 0).sum())
+    tail = _tails(confidence)[0]
+    if not changed or binomtest(worse, changed, alternative="greater").pvalue > tail:
+        return False
+    return paired_bootstrap(challenger, other, confidence, resamples, seed).high < 0
+
+
+def _tails(confidence: float) -> list[float]:
+    return [(1 - confidence) / 2, (1 + confidence) / 2]
+
+
+def _resample(
+    difference: NDArray[np.float64], resamples: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each bootstrap resample of the users, both (resamples,)."""
+    n_users = len(difference)
+    values, counts = np.unique(difference, return_counts=True)
+    moments = np.stack([values, values**2], axis=1)  # (n_values, 2)
+    rng = np.random.default_rng(seed)
+    sums = np.empty((resamples, 2))
+    step = max(1, MAX_CELLS // len(values))
+    for start in range(0, resamples, step):
+        stop = min(start + step, resamples)
+        sums[start:stop] = rng.multinomial(n_users, counts / n_users, size=stop - start) @ moments
+    means = sums[:, 0] / n_users
+    return means, np.sqrt(np.maximum(sums[:, 1] / n_users - means**2, 0))
 
 
 def _differences(challenger: FloatArray, other: FloatArray) -> NDArray[np.float64]:

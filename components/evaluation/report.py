@@ -145,6 +145,7 @@ def render(e: Evaluation, **context: Any) -> str:
     environment.globals |= {
         "long_label": lambda m: report_data.long_label(e, m),
         "role": lambda m: report_data.role(e, m),
+        "further_bounds": report_data.further_bounds,
     }
     pictures = {name: Markup(svg) for name, svg in context.pop("pictures").items()}  # noqa: S704 (our own SVG, escaped)
     style = Markup("".join((TEMPLATES / f).read_text(encoding="utf-8") for f in ("report.css", "plots.css")))  # noqa: S704

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contracts import Evaluation, FloatArray, Interval
+from components.contracts import Evaluation, FloatArray, Interval, UsersNeeded
 from components.evaluation.comparison import paired_bootstrap, users_needed
 from components.evaluation.plots import PlotRow, signed
 from components.evaluation.results import read_values
@@ -36,6 +36,10 @@ class Bootstrap:
         """Return the paired interval."""
         return paired_bootstrap(challenger, other, self.confidence, self.resamples, self.seed)
 
+    def users_needed(self, challenger: FloatArray, other: FloatArray, min_gain: float) -> UsersNeeded | None:
+        """Return the further users until it is decided whether the gain is above min_gain."""
+        return users_needed(challenger, other, self.confidence, min_gain, self.resamples, self.seed)
+
     def mean(self, values: FloatArray) -> Interval:
         """Return the interval of one model's mean."""
         return self.gain(values, np.zeros_like(values))
@@ -50,7 +54,7 @@ class Difference:
     interval: Interval
     challenger: float
     base: float  # the other's mean
-    further: int | None  # users needed to decide whether the gain is above zero
+    further: UsersNeeded | None  # to decide whether the gain is above the limit; None: no number would
 
     @property
     def reading(self) -> str:
@@ -123,7 +127,7 @@ def differences(
             interval=bootstrap.gain(ours, values[name]),
             challenger=evaluation.test[evaluation.challenger][evaluation.primary],
             base=evaluation.test[name][evaluation.primary],
-            further=users_needed(ours, values[name], bootstrap.confidence, min_gain),
+            further=bootstrap.users_needed(ours, values[name], min_gain),
         )
         for name in others
     ]
@@ -210,6 +214,11 @@ def approximate_count(n: int) -> str:
         return "more than 10 million"
     digits = max(0, len(str(n)) - 2)
     return f"about {round(n, -digits):,}"
+
+
+def further_bounds(needed: UsersNeeded) -> str:
+    """Return the interval of a number of further users: "400 to 9,000", or "at least 400" without an upper bound."""
+    return f"at least {needed.low:,}" if needed.high is None else f"{needed.low:,} to {needed.high:,}"
 
 
 def slice_label(name: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contracts import Evaluation, FloatArray, Interval
+from components.contracts import Evaluation, FloatArray, Interval, UsersNeeded
 from components.errors import ContractError, ReleaseError
-from components.evaluation.comparison import paired_bootstrap, users_needed
+from components.evaluation.comparison import is_certain_loss, paired_bootstrap, users_needed
 from components.evaluation.results import read_values
 from components.params import Params
 
@@ -24,6 +24,7 @@ class SliceGain:
     name: str
     champion: float
     gain: Interval
+    certain_loss: bool  # the loss is significant after a correction for the number of slices
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Evidence:
     over_champion: Interval | None
     over_baselines: dict[str, Interval]
     slices: list[SliceGain]  # those with enough users; empty where there is no champion
-    users_needed: int | None  # further test users for a conclusive interval over the champion
+    small_slices: dict[str, int]  # slice -> its users, fewer than evaluation.min_slice_users: not judged
+    users_needed: dict[str, UsersNeeded]  # compared model -> further test users, where its interval is inconclusive
 
     def over_best_baseline(self) -> Interval | None:
         """Return the gain over the best baseline on the test window; None without baselines."""
@@ -60,19 +62,45 @@ def read_evidence(evaluation: Evaluation, per_user: Path, latency_ms: float, par
 
 
 def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user: Path, params: Params) -> Evidence:
-    gate = params.gate
     own = values[evaluation.challenger]
-    champion = values.get(CHAMPION) if evaluation.champion else None
+    limits = dict.fromkeys(evaluation.baselines, 0.0)
+    if evaluation.champion:
+        limits[CHAMPION] = params.gate.min_gain
+    gains = {name: _interval(own, values[name], params) for name in limits}
+    slices = _slices(evaluation, per_user) if evaluation.champion else {}
+    least = max(2, params.evaluation.min_slice_users)
     return Evidence(
         primary=evaluation.primary,
         challenger=evaluation.challenger,
         test=evaluation.test,
         n_users=len(own),
-        over_champion=_interval(own, champion, params) if champion is not None else None,
-        over_baselines={name: _interval(own, values[name], params) for name in evaluation.baselines},
-        slices=_slices(evaluation, per_user, params) if champion is not None else [],
-        users_needed=users_needed(own, champion, gate.confidence, gate.min_gain) if champion is not None else None,
+        over_champion=gains.get(CHAMPION),
+        over_baselines={name: gains[name] for name in evaluation.baselines},
+        slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
+        small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},
+        users_needed=_users_needed(own, values, gains, limits, params),
     )
+
+
+def is_inconclusive(interval: Interval, limit: float) -> bool:
+    """Return whether the interval contains the limit: more users could still show a gain above it, or none."""
+    return interval.low <= limit < interval.high
+
+
+def _users_needed(
+    own: FloatArray,
+    values: Mapping[str, FloatArray],
+    gains: Mapping[str, Interval],
+    limits: Mapping[str, float],
+    params: Params,
+) -> dict[str, UsersNeeded]:
+    gate = params.gate
+    found: dict[str, UsersNeeded] = {}
+    for name, limit in limits.items():
+        if is_inconclusive(gains[name], limit):
+            needed = users_needed(own, values[name], gate.confidence, limit, gate.resamples, params.seed)
+            found |= {name: needed} if needed else {}
+    return found
 
 
 def _interval(own: FloatArray, other: FloatArray, params: Params) -> Interval:
@@ -112,9 +140,9 @@ def _values(evaluation: Evaluation, per_user: Path, compared: list[str]) -> dict
     return values
 
 
-def _slices(evaluation: Evaluation, per_user: Path, params: Params) -> list[SliceGain]:
-    """Return the slices of evaluation.min_slice_users or more; raises ReleaseError if rows of a slice are missing."""
-    found = []
+def _slices(evaluation: Evaluation, per_user: Path) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return slice -> values of challenger and champion; raises ReleaseError if rows of a slice are missing."""
+    found = {}
     for row in evaluation.slices:
         if row.model != evaluation.challenger:
             continue
@@ -123,9 +151,17 @@ def _slices(evaluation: Evaluation, per_user: Path, params: Params) -> list[Slic
             raise ReleaseError(
                 f"slice {row.slice}: {row.n_users} users by the evaluation, other rows in {per_user.name}"
             )
-        if row.n_users < max(2, params.evaluation.min_slice_users):
-            continue
-        challenger, champion = values[evaluation.challenger], values[CHAMPION]
-        mean = float(champion.mean(dtype=np.float64))
-        found.append(SliceGain(row.slice, mean, _interval(challenger, champion, params)))
+        found[row.slice] = values[evaluation.challenger], values[CHAMPION]
+    return found
+
+
+def _compare_slices(slices: Mapping[str, tuple[FloatArray, FloatArray]], params: Params) -> list[SliceGain]:
+    """Return the gain in each slice, and whether it is a certain loss: the error rate is divided by their number."""
+    gate = params.gate
+    found: list[SliceGain] = []
+    confidence = 1 - (1 - gate.confidence) / max(1, len(slices))
+    for name, (own, champion) in slices.items():
+        gain = _interval(own, champion, params)
+        certain = gain.high < 0 and is_certain_loss(own, champion, confidence, gate.resamples, params.seed)
+        found.append(SliceGain(name, float(champion.mean(dtype=np.float64)), gain, certain))
     return found

@@ -1,9 +1,9 @@
 """The verdict: promote, keep, or not enough evidence. The gate reads measurements and decides; it measures nothing.
 
-A gain is shown when the whole paired bootstrap interval lies above its limit. Over the champion, an interval that
-contains the limit is inconclusive: not enough evidence; one at or below the limit means keep. Over a simple baseline
-an inconclusive interval means keep: a challenger that is not shown to beat popularity does not ship. A guardrail that
-fails means keep. A check that cannot be computed fails; a missing or non-finite value raises ReleaseError.
+A gain is shown when the whole paired bootstrap interval lies above its limit; over the champion and over every simple
+baseline it must be. An interval that contains its limit is inconclusive: not enough evidence; one at or below the limit
+means keep. A guardrail that fails means keep; a slice only if its loss is significant after a correction for the number
+of slices. A check that cannot be computed fails; a missing or non-finite value raises ReleaseError.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval
+from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval, UsersNeeded
 from components.errors import StaleDecisionError
 from components.params import Params
 from components.release import guardrails
-from components.release.evidence import Evidence, read_evidence
+from components.release.evidence import CHAMPION, Evidence, is_inconclusive, read_evidence
 
 Answer = Literal["yes", "no", "unsure"]
 GAIN = "gain over "
@@ -77,6 +77,9 @@ def decide(
     _judge_guardrails(ruling, checks, evidence, params)
     _judge_history(ruling, evaluation, contenders)
     verdict, reasons = _verdict(ruling, champion is None, bootstrap)
+    needed = _users_needed(evidence, params) if verdict == "not_enough_evidence" else None
+    if needed is not None:
+        reasons = [*reasons, _describe_users(needed, params.gate.confidence)]
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
     return Decision(
@@ -86,7 +89,9 @@ def decide(
         reasons=reasons,
         checks=ruling.checks,
         gain=gain,
-        users_needed=_users_needed(evidence, params) if verdict == "not_enough_evidence" else None,
+        users_needed=needed.estimate if needed else None,
+        users_needed_interval=(needed.low, needed.high) if needed else None,
+        notes=_small_slices(evidence, params),
         challenger_version=challenger.version,
         challenger_digest=challenger.digest,
         champion=champion,
@@ -98,10 +103,12 @@ def decide(
 
 
 def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Evidence, params: Params) -> None:
-    """Add the guardrails; with too few users, a slice that fails is inconclusive."""
+    """Add the guardrails; a slice that fails is inconclusive with too few users, or if it may be by chance."""
     few = evidence.n_users < params.gate.min_users
+    certain = {f"{guardrails.SLICE} {part.name}" for part in evidence.slices if part.certain_loss}
     for check in checks:
-        ruling.add(check, "unsure" if few and check.name.startswith(guardrails.SLICE) else "no")
+        is_slice = check.name.startswith(guardrails.SLICE)
+        ruling.add(check, "unsure" if is_slice and (few or check.name not in certain) else "no")
 
 
 def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contenders) -> None:
@@ -148,13 +155,12 @@ def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interva
     why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
     users = Check(name=USERS, passed=enough, value=evidence.n_users, limit=params.gate.min_users, why=why)
     ruling.add(users, "unsure")
-    limit = params.gate.min_gain
     over = evidence.over_champion
-    if over is not None:
-        undecided = not enough or over.low <= limit < over.high
-        ruling.add(_gain_check("champion", over, limit, params), "unsure" if undecided else "no")
-    for name, interval in evidence.over_baselines.items():
-        ruling.add(_gain_check(name, interval, 0.0, params), "no" if enough else "unsure")
+    gains = [(CHAMPION, over, params.gate.min_gain)] if over else []
+    gains += [(name, interval, 0.0) for name, interval in evidence.over_baselines.items()]
+    for name, interval, limit in gains:
+        undecided = not enough or is_inconclusive(interval, limit)
+        ruling.add(_gain_check(name, interval, limit, params), "unsure" if undecided else "no")
     return over or evidence.over_best_baseline()
 
 
@@ -213,9 +219,33 @@ def _verdict(
     return "promote", [_reason(check) for check, _ in pairs if _is_comparison(check)]
 
 
-def _users_needed(evidence: Evidence, params: Params) -> int | None:
-    """Return how many further test users a conclusive interval needs; None where more users would not help."""
-    return max(evidence.users_needed or 0, params.gate.min_users - evidence.n_users, 0) or None
+def _users_needed(evidence: Evidence, params: Params) -> UsersNeeded | None:
+    """Return how many further test users all comparisons need; None where more users would not help."""
+    few = params.gate.min_users - evidence.n_users
+    needed = [*evidence.users_needed.values(), UsersNeeded(estimate=few, low=few, high=few)]
+    highs = [row.high for row in needed if row.high is not None]
+    largest = UsersNeeded(
+        estimate=max(row.estimate for row in needed),
+        low=max(row.low for row in needed),
+        high=max(highs) if len(highs) == len(needed) else None,
+    )
+    return largest if largest.estimate > 0 else None
+
+
+def _describe_users(needed: UsersNeeded, confidence: float) -> str:
+    if needed.high is None:
+        bounds = f"at least {needed.low:,}, no upper bound: the true gain may be the limit itself"
+    else:
+        bounds = f"{needed.low:,} to {needed.high:,}"
+    return f"about {needed.estimate:,} further test users would decide ({confidence:.0%} interval: {bounds})"
+
+
+def _small_slices(evidence: Evidence, params: Params) -> list[str]:
+    least = params.evaluation.min_slice_users
+    return [
+        f"{guardrails.SLICE} {name} was not judged: too few users, {n_users} of {least} (evaluation.min_slice_users)"
+        for name, n_users in evidence.small_slices.items()
+    ]
 
 
 def _reason(check: Check) -> str:

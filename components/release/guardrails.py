@@ -29,7 +29,8 @@ def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, param
 def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
     """Yield one check per slice. It fails when the loss exceeds max_loss and the whole interval lies below zero.
 
-    There is no correction for multiple slices: occasionally blocking a good model costs less than missing a loss.
+    A failed slice always prevents a promotion. Among several slices one can fail by chance: the verdict is `keep` only
+    if the loss is significant after a correction for their number (`certain_loss`), else not enough evidence.
     """
     if not evidence.slices:
         yield Check(

@@ -1,5 +1,6 @@
 """The paired interval: known answers, calibration without a difference, and the number of users."""
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from components.contracts import FloatArray
 from components.errors import ContractError
 from components.evaluation import comparison
-from components.evaluation.comparison import paired_bootstrap, users_needed
+from components.evaluation.comparison import is_certain_loss, paired_bootstrap, users_needed
 
 
 def ndcg_like(rng: np.random.Generator, n: int, hits: float = 0.1) -> FloatArray:
@@ -70,7 +71,7 @@ def test_a_missing_value_is_an_error_never_a_zero(bad: float) -> None:
         with pytest.raises(ContractError, match="1 of 10 paired values are missing"):
             paired_bootstrap(*pair, 0.95, 100, seed=0)
         with pytest.raises(ContractError, match="missing"):
-            users_needed(*pair, 0.95, 0.0)
+            users_needed(*pair, 0.95, 0.0, 100, 0)
 
 
 def test_unpaired_or_too_few_users_are_errors() -> None:
@@ -111,11 +112,16 @@ def test_a_a_comparisons_cover_zero_as_often_as_stated() -> None:
     assert 0.85 <= held / 300 <= 0.95
 
 
+def further(challenger: FloatArray, other: FloatArray, confidence: float, limit: float) -> int | None:
+    found = users_needed(challenger, other, confidence, limit, 500, seed=1)
+    return found.estimate if found else None
+
+
 def test_users_needed_reaches_the_stated_power() -> None:
     """With that many users, the gain is detected in about 80 % of fresh draws."""
     rng = np.random.default_rng(4)
     a, b = ndcg_like(rng, 200, 0.12), ndcg_like(rng, 200, 0.1)
-    more = users_needed(a, b, 0.95, 0.0)
+    more = further(a, b, 0.95, 0.0)
     assert more is not None
     assert more > 0
     seen = 0
@@ -129,17 +135,52 @@ def test_users_needed_reaches_the_stated_power() -> None:
 def test_users_needed_at_the_edges() -> None:
     rng = np.random.default_rng(0)
     a = ndcg_like(rng, 300)
-    assert users_needed(a, a, 0.95, 0.0) is None  # no difference: no number is enough
-    assert users_needed(a + 0.5, a, 0.95, 0.0) == 0  # already decided
-    far, near = users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.5), users_needed(a, np.roll(a, 1) * 0.5, 0.95, 0.0)
+    assert further(a, a, 0.95, 0.0) is None  # no difference: no number is enough
+    assert further(a + 0.5, a, 0.95, 0.0) == 0  # already decided
+    far, near = further(a, np.roll(a, 1) * 0.5, 0.95, 0.5), further(a, np.roll(a, 1) * 0.5, 0.95, 0.0)
     assert far is not None
     assert near is not None
     assert far <= near  # a gain further from the limit needs fewer users
-    stricter = users_needed(a, np.roll(a, 1) * 0.9, 0.99, 0.0)
-    loose = users_needed(a, np.roll(a, 1) * 0.9, 0.8, 0.0)
+    stricter = further(a, np.roll(a, 1) * 0.9, 0.99, 0.0)
+    loose = further(a, np.roll(a, 1) * 0.9, 0.8, 0.0)
     assert stricter is not None
     assert loose is not None
     assert stricter > loose
+
+
+def test_the_interval_of_users_needed_covers_the_true_number() -> None:
+    """A normal difference of mean 0.1 and deviation 1 needs 785 users: 200 samples of 400 say so in about 95 %."""
+    expected = math.ceil((2.801585 / 0.1) ** 2) - 400  # z of 95 % two-sided plus z of 80 % power
+    covered = bounded = 0
+    for seed in range(200):
+        sample = np.random.default_rng(seed).normal(0.1, 1.0, 400)
+        found = users_needed(sample, np.zeros(400), 0.95, 0.0, 300, seed)
+        assert found is not None
+        assert found.high is None or found.low <= found.estimate <= found.high
+        bounded += found.high is not None
+        covered += found.low <= expected and (found.high is None or expected <= found.high)
+    assert 180 <= covered <= 198  # an interval that is always right is too wide
+    assert bounded > 50
+
+
+def test_users_needed_has_no_upper_bound_while_the_gain_may_be_the_limit() -> None:
+    rng = np.random.default_rng(8)
+    for n_users, limit in ((100, 0.0), (400, 0.05)):
+        difference = rng.normal(limit, 0.3, n_users)
+        found = users_needed(difference, np.zeros(n_users), 0.95, limit, 500, seed=1)
+        interval = paired_bootstrap(difference, np.zeros(n_users), 0.95, 500, seed=1)
+        assert found is not None
+        assert (found.high is None) == (interval.low <= limit <= interval.high)
+        assert 0 <= found.low <= found.estimate
+
+
+def test_a_certain_loss_needs_more_than_a_few_users() -> None:
+    """All of 3 or 5 differing users are worse: the bootstrap says lost, the sign test (1/8 and 1/32) not at 2.5 %."""
+    for n_worse, certain in ((3, False), (5, False), (6, True), (30, True)):
+        challenger, other = np.zeros(60), np.where(np.arange(60) < n_worse, 1.0, 0.0)
+        assert is_certain_loss(challenger, other, 0.95, 1000, seed=0) is certain
+        assert not is_certain_loss(other, challenger, 0.95, 1000, seed=0)
+    assert not is_certain_loss(np.zeros(60), np.zeros(60), 0.95, 1000, seed=0)
 
 
 class CountingGenerator:

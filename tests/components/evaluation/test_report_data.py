@@ -51,9 +51,13 @@ def test_differences_put_the_reference_first_and_read_intervals() -> None:
     first, second = views.differences(e, per_user, BOOTSTRAP, 0.0)
     assert (first.other, second.other) == ("neighbours", "popularity")
     assert second.reading == "ahead"
-    assert second.further == 0
+    assert second.further is not None
+    assert second.further.estimate == 0
     assert first.reading == "level"
-    assert first.further is None or first.further > 0
+    assert first.further is not None
+    assert first.further.estimate > 0
+    assert first.further.high is None
+    assert views.further_bounds(first.further) == f"at least {first.further.low:,}"
     assert second.relative == pytest.approx(second.interval.gain / second.base)
 
 

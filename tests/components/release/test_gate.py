@@ -51,12 +51,12 @@ CASES: list[tuple[Callable[[Case], None], str, str]] = [
     (few_and_worse, "not_enough_evidence", "users"),
     (gain_below_the_minimum, "keep", "gain over champion"),
     (gain_around_the_minimum, "not_enough_evidence", "gain over champion"),
-    (tied_with_popularity, "keep", "gain over popularity"),
+    (tied_with_popularity, "not_enough_evidence", "gain over popularity"),
     (beaten_by_neighbours, "keep", "gain over neighbours"),
     (one_slice_worse, "keep", "slice user:cold"),
     (slice_worse_within_its_share, "promote", ""),
     (slice_worse_within_its_noise, "promote", ""),
-    (no_slice_to_judge, "keep", "slices"),
+    (no_slice_to_judge, "not_enough_evidence", "slices"),
     (one_list_for_all, "keep", "coverage"),
     (half_the_champions_coverage, "keep", "coverage against the champion"),
     (slow, "keep", "latency"),
@@ -90,6 +90,7 @@ def test_a_significant_gain_with_all_guardrails_is_promoted(case: Case) -> None:
             "coverage against the champion", "latency", "users", "drift is computable",
             "champion has not seen the test window"} <= {c.name for c in decision.checks}  # fmt: skip
     assert "slice language:zh" not in {c.name for c in decision.checks}  # 5 users: shown, not checked
+    assert decision.notes == ["slice language:zh was not judged: too few users, 5 of 20 (evaluation.min_slice_users)"]
 
 
 def test_a_version_that_was_rolled_back_is_not_promoted(case: Case) -> None:
@@ -120,9 +121,14 @@ def test_the_verdict_of_each_case(case: Case, change: Callable[[Case], None], ve
 
 def test_not_enough_evidence_has_the_number_of_users_needed(case: Case) -> None:
     unsure(case)
-    more = case.decide().users_needed
+    decision = case.decide()
+    more, interval = decision.users_needed, decision.users_needed_interval
     assert more is not None
+    assert interval is not None
     assert 12_000 < more < 12_300  # sd 0.2, gain 0.005: (2.8016 * 40)^2 = 12,558 in all, by hand
+    assert 100 < interval[0] < 1500  # at the far end of the interval: gain 0.0246, (2.8016 * 8.13)^2 = 519 in all
+    assert interval[1] is None  # the true gain may be zero
+    assert any(f"about {more:,} further test users" in r and f"at least {interval[0]:,}" in r for r in decision.reasons)
     few_users(case)
     assert (case.decide().users_needed or 0) >= 40
 
@@ -165,6 +171,67 @@ def test_the_mode_limits_the_verdict(case: Case, mode: str, verdict: str) -> Non
     case.set(f"gate.mode={mode}")
     decision = case.decide()
     assert (decision.mode, decision.verdict) == (mode, verdict)
+
+
+def test_users_needed_counts_the_baselines(case: Case) -> None:
+    """The gain over the champion is shown; over popularity it is not: that comparison says how many users it needs."""
+    tied_with_popularity(case)
+    decision = case.decide()
+    assert decision.users_needed is not None
+    assert decision.users_needed_interval is not None
+    assert decision.users_needed_interval[0] <= decision.users_needed
+    assert not any(check.name == "gain over champion" for check in decision.checks if not check.passed)
+
+
+def test_a_small_slice_that_may_have_lost_by_chance_is_not_enough_evidence(case: Case) -> None:
+    """Four of 20 users lose all, the others are equal: the interval is below zero, a sign test of four is not."""
+    cold = np.arange(N) < 20
+    case.slices["user:cold"] = cold
+    for model in ("champion", "ease"):
+        case.values[model][:20] = 0.0
+    case.values["champion"][:4] = 1.0
+    decision = case.decide()
+    assert decision.verdict == "not_enough_evidence"
+    assert failed(decision) == ["slice user:cold"]
+    assert decision.checks[[c.name for c in decision.checks].index("slice user:cold")].value == pytest.approx(-0.2)
+    for model in ("champion", "ease"):
+        case.values[model][:20] = 0.0
+    case.values["champion"][:12] = 1.0
+    assert case.decide().verdict == "keep"
+
+
+def ndcg(rng: np.random.Generator, hits: np.ndarray) -> np.ndarray:
+    """Return (n_users,) zeros, and for a hit the NDCG of a random position from 1 to 10."""
+    return np.where(hits, 1 / np.log2(rng.integers(0, 10, len(hits)) + 2), 0.0)
+
+
+def verdicts(case: Case, n_users: int, lift: float, tries: int) -> dict[str, int]:
+    """Return how often each verdict is given for a challenger that is better by `lift` in expectation."""
+    found = {"promote": 0, "keep": 0, "not_enough_evidence": 0}
+    row = np.arange(n_users)
+    case.slices = {"user:cold": row % 5 == 0, "user:warm": row % 5 != 0, "item:cold": row % 20 == 1}
+    case.slices |= {"language:en": row % 3 != 0, "language:zh": row % 3 == 0}
+    rates = {"ease": 0.2 * (1 + lift), "champion": 0.2, "neighbours": 0.19, "popularity": 0.12}
+    for seed in range(tries):
+        rng = np.random.default_rng(seed)
+        common = rng.random(n_users)  # how hard a user is, which all models share in part
+        for model, rate in rates.items():
+            luck = np.where(rng.random(n_users) < 0.6, common, rng.random(n_users))
+            case.values[model] = ndcg(rng, luck < rate)
+        found[case.decide().verdict] += 1
+    return found
+
+
+@pytest.mark.parametrize("lift", [0.05, 0.1])
+def test_keep_is_not_said_of_a_better_model_where_users_are_too_few(case: Case, lift: float) -> None:
+    """500 users cannot tell a gain of 5 to 10 %; before, inconclusive baselines made `keep` of 70 to 85 in 100."""
+    found = verdicts(case, 500, lift, tries=40)
+    assert found["keep"] <= 4  # alpha / 2 for each of three comparisons: 3 expected at most; P(more than 4) is 2 %
+    assert found["not_enough_evidence"] >= 30
+
+
+def test_keep_is_said_of_a_model_that_is_clearly_worse(case: Case) -> None:
+    assert verdicts(case, 3000, -0.3, tries=10) == {"promote": 0, "keep": 10, "not_enough_evidence": 0}
 
 
 @pytest.mark.slow
