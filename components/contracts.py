@@ -263,14 +263,6 @@ class Interval(Record):
     n_users: int
 
 
-class UsersNeeded(Record):
-    """Further test users until a comparison is conclusive: the estimate and its bounds; high None: no upper bound."""
-
-    estimate: int
-    low: int
-    high: int | None
-
-
 class Check(Record):
     """One rule of the gate: a gain that must be shown, or a guardrail that must hold."""
 

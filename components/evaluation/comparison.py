@@ -1,15 +1,25 @@
 """Compares two models on the same users: the difference, its interval, and the number of users needed to decide."""
 
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import FloatArray, Interval, UsersNeeded
+from components.contracts import FloatArray, Interval
 from components.errors import ContractError
 
 POWER = 0.8  # chance of detecting a true gain of the measured size; the convention (Cohen 1988)
 MAX_CELLS = 4_000_000  # of one block of resamples: bounds memory at 32 MB
+
+
+@dataclass(frozen=True)
+class UsersNeeded:
+    """Further test users until a comparison is conclusive: the estimate and its bounds; high None: no upper bound."""
+
+    estimate: int
+    low: int
+    high: int | None
 
 
 def paired_bootstrap(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contracts import Evaluation, FloatArray, Interval, UsersNeeded
-from components.evaluation.comparison import paired_bootstrap, users_needed
+from components.contracts import Evaluation, FloatArray, Interval
+from components.evaluation.comparison import UsersNeeded, paired_bootstrap, users_needed
 from components.evaluation.plots import PlotRow, signed
 from components.evaluation.results import read_values
 

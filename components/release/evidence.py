@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contracts import Evaluation, FloatArray, Interval, UsersNeeded
+from components.contracts import Evaluation, FloatArray, Interval
 from components.errors import ContractError, ReleaseError
-from components.evaluation.comparison import is_certain_loss, paired_bootstrap, users_needed
+from components.evaluation.comparison import UsersNeeded, is_certain_loss, paired_bootstrap, users_needed
 from components.evaluation.results import read_values
 from components.params import Params
 

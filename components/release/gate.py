@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval, UsersNeeded
+from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval
 from components.errors import StaleDecisionError
+from components.evaluation.comparison import UsersNeeded
 from components.params import Params
 from components.release import guardrails
 from components.release.evidence import CHAMPION, Evidence, is_inconclusive, read_evidence
