@@ -271,6 +271,7 @@ class Check(Record):
     value: float | None  # None: not computable, which never passes
     limit: float | None
     why: str  # one sentence with the numbers
+    high: float | None = None  # of a slice: the upper bound of its gain
 
 
 class Decision(Record):
@@ -292,3 +293,4 @@ class Decision(Record):
     decided_at: str  # ISO, UTC
     users_needed_interval: tuple[int, int | None] | None = None  # of users_needed; None above: no upper bound
     notes: list[str] = []  # what was not judged, and why: slices with too few users
+    signature: str | None = None  # HMAC-SHA256 of the other fields, where CAROUSEL_SIGNING_KEY is set

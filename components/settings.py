@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     service_url: str = Field(default="", repr=False)
     admin_token: SecretStr | None = None  # for the service's admin routes; None: they are disabled
     read_token: SecretStr | None = None  # for all other routes of the service but the probes; None: they are open
+    signing_key: SecretStr | None = None  # signs decisions; several, separated by commas: the first signs, all verify
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     erasure_key: SecretStr | None = None  # key of the tombstones of deleted users; none: a file below home

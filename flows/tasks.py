@@ -20,8 +20,9 @@ from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
-from components.io import parse_record, read_record, sha256_bytes, write_record
+from components.io import parse_record, read_record, sha256_bytes
 from components.release import champion, doctor, gate, latency, promotion, status, versioning
+from components.release.authenticity import record_decision
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
 from components.release.versioning import StageRun
@@ -160,9 +161,8 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
     )
     decision = gate.decide(measured, contenders, workspace.params, bootstrap, datetime.now(UTC))
-    write_record(root / DECISION, decision)
+    decision = record_decision(decision, root / DECISION, registry, workspace.settings)
     unchanged.write_stamp(root)
-    registry.attach(version, root / DECISION)
     status.store_last(workspace.shop, root / DECISION, root / DRIFT)
     return decision
 

@@ -17,13 +17,10 @@ from components.errors import StaleDecisionError
 from components.evaluation.comparison import UsersNeeded
 from components.params import Params
 from components.release import guardrails
+from components.release.checks import FINISHED, GAIN, NOT_ROLLED_BACK, SLICE, UNSEEN, USERS, make_check
 from components.release.evidence import CHAMPION, Evidence, is_inconclusive, read_evidence
 
 Answer = Literal["yes", "no", "unsure"]
-GAIN = "gain over "
-USERS = "users"
-UNSEEN = "champion has not seen the test window"
-FINISHED = "training was finished"
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,9 @@ def decide(
 def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Evidence, params: Params) -> None:
     """Add the guardrails; a slice that fails is inconclusive with too few users, or if it may be by chance."""
     few = evidence.n_users < params.gate.min_users
-    certain = {f"{guardrails.SLICE} {part.name}" for part in evidence.slices if part.certain_loss}
+    certain = {f"{SLICE} {part.name}" for part in evidence.slices if part.certain_loss}
     for check in checks:
-        is_slice = check.name.startswith(guardrails.SLICE)
+        is_slice = check.name.startswith(SLICE)
         ruling.add(check, "unsure" if is_slice and (few or check.name not in certain) else "no")
 
 
@@ -154,8 +151,7 @@ def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interva
     """Add the comparisons; return the gain over the champion, or over the best baseline where there is none."""
     enough = evidence.n_users >= params.gate.min_users
     why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
-    users = Check(name=USERS, passed=enough, value=evidence.n_users, limit=params.gate.min_users, why=why)
-    ruling.add(users, "unsure")
+    ruling.add(make_check(USERS, evidence.n_users, params.gate.min_users, why), "unsure")
     over = evidence.over_champion
     gains = [(CHAMPION, over, params.gate.min_gain)] if over else []
     gains += [(name, interval, 0.0) for name, interval in evidence.over_baselines.items()]
@@ -177,7 +173,7 @@ def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> 
         f"{interval.gain:+.4f}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f} over {interval.n_users} "
         f"users; limit {limit:+.4f}: {found}"
     )
-    return Check(name=f"{GAIN}{over}", passed=interval.low > limit, value=interval.low, limit=limit, why=why)
+    return make_check(f"{GAIN}{over}", interval.low, limit, why)
 
 
 def _finished(evaluation: Evaluation) -> Check:
@@ -193,11 +189,11 @@ def _unseen(evaluation: Evaluation) -> Check:
 
 def _not_rolled_back(at: datetime | None, version: int) -> Check:
     why = f"it was, at {at.isoformat()}: `carousel rollback --to {version}` brings it back" if at else "it never was"
-    return _fact("never rolled back", at is None, why)
+    return _fact(NOT_ROLLED_BACK, at is None, why)
 
 
-def _fact(name: str, holds: bool, why: str) -> Check:
-    return Check(name=name, passed=holds, value=float(holds), limit=1.0, why=why)
+def _fact(name: str, is_true: bool, why: str) -> Check:
+    return make_check(name, float(is_true), 1.0, why)
 
 
 def _verdict(
@@ -244,7 +240,7 @@ def _describe_users(needed: UsersNeeded, confidence: float) -> str:
 def _small_slices(evidence: Evidence, params: Params) -> list[str]:
     least = params.evaluation.min_slice_users
     return [
-        f"{guardrails.SLICE} {name} was not judged: too few users, {n_users} of {least} (evaluation.min_slice_users)"
+        f"{SLICE} {name} was not judged: too few users, {n_users} of {least} (evaluation.min_slice_users)"
         for name, n_users in evidence.small_slices.items()
     ]
 

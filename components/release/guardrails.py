@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from components.contracts import Check, DriftVerdict
 from components.errors import ReleaseError
 from components.params import Params
+from components.release.checks import COVERAGE, COVERAGE_RATIO, DRIFT, LATENCY, SLICE, make_check
 from components.release.evidence import CHAMPION, Evidence, SliceGain
-
-SLICE = "slice"  # prefix of the names of checks on slices
 
 
 def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
@@ -17,13 +16,8 @@ def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, param
         yield from _slices(evidence, gate.max_slice_loss, params.evaluation.min_slice_users)
     yield from _coverage(evidence, params)
     yield _latency(latency_ms, gate.max_latency_ms)
-    yield Check(
-        name="drift is computable",
-        passed=drift.computable,
-        value=1.0 if drift.computable else None,
-        limit=1.0,
-        why="all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}",
-    )
+    why = "all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}"
+    yield make_check(DRIFT, 1.0 if drift.computable else None, 1.0, why)
 
 
 def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
@@ -33,40 +27,29 @@ def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Che
     if the loss is significant after a correction for their number (`certain_loss`), else not enough evidence.
     """
     if not evidence.slices:
-        yield Check(
-            name=f"{SLICE}s",
-            passed=False,
-            value=None,
-            limit=None,
-            why=f"no slice has evaluation.min_slice_users ({min_users}) users or more: no slice could be checked",
-        )
+        why = f"no slice has evaluation.min_slice_users ({min_users}) users or more: no slice could be checked"
+        yield make_check(f"{SLICE}s", None, None, why)
     for part in evidence.slices:
         yield _slice(part, max_loss)
 
 
 def _slice(part: SliceGain, max_loss: float) -> Check:
-    limit = -max_loss * part.champion
     gain = part.gain
-    lost = gain.gain < limit and gain.high < 0
-    return Check(
-        name=f"{SLICE} {part.name}",
-        passed=not lost,
-        value=gain.gain,
-        limit=limit,
-        why=f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
-        f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of up to {max_loss:.0%} is accepted",
+    why = (
+        f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
+        f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of up to {max_loss:.0%} is accepted"
     )
+    return make_check(f"{SLICE} {part.name}", gain.gain, -max_loss * part.champion, why, gain.high)
 
 
 def _latency(latency_ms: float, limit: float) -> Check:
-    passed = latency_ms <= limit
     why = f"99th percentile {latency_ms:.1f} ms for one user, gate.max_latency_ms is {limit:g}"
-    if not passed:
+    if latency_ms > limit:
         why += (
             "; raise gate.max_latency_ms and run `carousel decide`, or remove parts from models.hybrid.parts or slow "
             "models from evaluation.candidates and run `carousel retrain`"
         )
-    return Check(name="latency", passed=passed, value=latency_ms, limit=limit, why=why)
+    return make_check(LATENCY, latency_ms, limit, why)
 
 
 def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
@@ -74,12 +57,12 @@ def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
     share = _metric(evidence, evidence.challenger, name)
     limit = params.gate.min_coverage
     why = f"{name} is {share:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
-    yield Check(name="coverage", passed=share >= limit, value=share, limit=limit, why=why)
+    yield make_check(COVERAGE, share, limit, why)
     if evidence.over_champion is not None:
         champion = _metric(evidence, CHAMPION, name)
         limit = params.gate.min_coverage_ratio * champion
         why = f"{share:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
-        yield Check(name="coverage against the champion", passed=share >= limit, value=share, limit=limit, why=why)
+        yield make_check(COVERAGE_RATIO, share, limit, why)
 
 
 def _metric(evidence: Evidence, model: str, name: str) -> float:

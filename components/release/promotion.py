@@ -13,6 +13,7 @@ from components import io
 from components.contracts import Decision
 from components.errors import ContractError, ReleaseError, StaleDecisionError, TamperedError
 from components.faults import crash_point
+from components.release.authenticity import check_decision
 from components.release.bundle import open_bundle
 from components.release.consistency import find_disagreement
 from components.release.gate import required_checks
@@ -30,7 +31,8 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
     """Promote the challenger of the decision; return the deployment. The same decision again changes nothing.
 
     Raises StaleDecisionError when another champion serves than the one compared, TamperedError for another bundle than
-    the one that was evaluated, ReleaseError for any other reason; the champion that serves is then unchanged.
+    the one that was evaluated, or a decision that is not the one in the registry; ReleaseError for any other reason.
+    The champion that serves is then unchanged.
     """
     decision, digest = read_decision(decision_file)
     with exclusive_lock(settings.home / "promotion.lock", "a promotion", LOCK_S):
@@ -42,6 +44,7 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
         if last and last[0].decision_digest == digest and current and current.number == last[0].version:
             return last[0]
         challenger = _check_challenger(decision, decision_file, current, ledger, registry)
+        check_decision(decision, digest, challenger, registry, settings)
         previous = current.number if current else None
         return _deploy("promote", challenger, previous, digest, ledger, registry, settings)
 
@@ -59,7 +62,8 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         current = registry.alias("champion")
         chain = _keep_registered(ledger.serving_stack(), registry)
         number = current.number if current else None
-        target = _choose_target(chain, number, to, ledger)
+        served = _keep_registered([d for d in ledger.deployments() if d.state == "done"], registry)
+        target = _choose_target(chain, number, to, served)
         at = next((i for i in reversed(range(len(chain))) if chain[i].version == target), len(chain))
         previous = chain[at - 1].version if at else None
         return _deploy("rollback", registry.version(target), previous, None, ledger, registry, settings)
@@ -154,7 +158,7 @@ def _name(champion: tuple[int, str] | None) -> str:
     return f"version {champion[0]} ({champion[1][:12]})" if champion else "no champion"
 
 
-def _choose_target(chain: list[Deployment], current: int | None, to: int | None, ledger: Ledger) -> int:
+def _choose_target(chain: list[Deployment], current: int | None, to: int | None, served: list[Deployment]) -> int:
     on_top = chain[-1].version if chain else None
     if to is None:
         before = [d.version for d in chain if d.version != current]
@@ -163,8 +167,8 @@ def _choose_target(chain: list[Deployment], current: int | None, to: int | None,
         return before[-1]
     if to == current == on_top:
         raise ReleaseError(f"version {to} serves already")
-    if to != current and to not in {d.version for d in ledger.deployments() if d.state == "done"}:
-        raise ReleaseError(f"version {to} never served; only a decision file lets a version serve")
+    if to != current and to not in {d.version for d in served}:
+        raise ReleaseError(f"version {to} never served with its bundle; only a decision file lets a version serve")
     return to
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.contracts import Catalogue, Check, Decision, Interval, Lineage
+from components.contracts import Catalogue, ChampionRef, Check, Decision, Evaluation, Interval, Lineage, SliceRow
 from components.params import Params
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, open_bundle
 from components.release.promotion import promote
@@ -67,7 +67,7 @@ def copy_registry(folder: Path, stocked: Path, params: Params) -> tuple[Registry
 def write_run(root: Path) -> Path:
     """Write the reports, parameters and lock file of a run."""
     (root / "reports/evaluate").mkdir(parents=True)
-    (root / "reports/evaluate/evaluation.json").write_text("{}")
+    (root / "reports/evaluate/evaluation.json").write_text(evaluation_of(None).model_dump_json())
     (root / "reports/evaluate/report.html").write_text("<p>report</p>")
     (root / "reports/evaluate/per_user.parquet").write_bytes(b"rows")
     curve = root / "reports/finetune/plots/metrics/train/loss.tsv"
@@ -112,17 +112,60 @@ def remade(bundle: Path, folder: Path, mark: str) -> Path:
     return folder
 
 
+def evaluation_of(champion: ChampionRef | None) -> Evaluation:
+    """Return an evaluation of EASE against the champion and popularity, with two slices."""
+    models = ["ease", "popularity", *(["champion"] if champion else [])]
+    metrics = {model: {"ndcg_at_10": 0.25} for model in models}
+    rows = [(name, n_users, model) for name, n_users in (("user:cold", 90), ("language:zh", 5)) for model in models]
+    return Evaluation(
+        as_of="2026-03-01T00:00:00+00:00",
+        protocol="global_time",
+        window=("a", "b"),
+        simulated=True,
+        n_users=500,
+        n_items=20,
+        primary="ndcg_at_10",
+        challenger="ease",
+        baselines=["popularity"],
+        champion=champion,
+        champion_saw_test=False,
+        validation=metrics,
+        test=metrics,
+        slices=[SliceRow(slice=name, model=model, n_users=n, metrics={}) for name, n, model in rows],
+        overfit_gap={},
+    )
+
+
+def passing(champion: bool) -> list[dict[str, Any]]:
+    """Return the checks that the gate makes of `evaluation_of`, all passed."""
+    rows = [
+        ("users", 500.0, 100.0),
+        ("gain over popularity", 0.1, 0.0),
+        ("coverage", 0.5, 0.01),
+        ("latency", 3.0, 50.0),
+    ]
+    rows += [(name, 1.0, 1.0) for name in ("drift is computable", "training was finished", "never rolled back")]
+    if champion:
+        rows += [("gain over champion", 0.01, 0.0), ("coverage against the champion", 0.5, 0.25)]
+        rows += [("champion has not seen the test window", 1.0, 1.0), ("slice user:cold", 0.01, -0.02)]
+    return [{"name": name, "passed": True, "value": v, "limit": limit, "why": "shown"} for name, v, limit in rows]
+
+
 def write_decision(path: Path, registry: Registry, version: int, **changes: Any) -> Path:
-    """Write the decision to promote a version over the present champion, with changes on top."""
+    """Write the decision to promote a version over the present champion, with changes on top; record its digest."""
     serving = registry.alias("champion")
     champion = registry.ref(serving.number) if serving else None
-    ok = Check(name="gain over champion", passed=True, value=0.01, limit=0.0, why="shown")
+    evaluation = path.parent / f"evaluated-{path.name}" / "evaluation.json"
+    evaluation.parent.mkdir()
+    evaluation.write_text(evaluation_of(champion).model_dump_json())
+    registry.attach(version, evaluation, "reports/evaluate")
+    registry.tag(version, "evaluation_digest", sha256(evaluation.read_bytes()).hexdigest())
     decision = Decision(
         verdict="promote",
         mode="enabled",
         bootstrap=champion is None,
         reasons=["better"],
-        checks=[ok, ok.model_copy(update={"name": "latency", "value": 3.0, "limit": 50.0})],
+        checks=[Check.model_validate(check) for check in passing(champion is not None)],
         gain=Interval(gain=0.02, low=0.01, high=0.03, n_users=500),
         users_needed=None,
         challenger_version=version,
@@ -130,10 +173,11 @@ def write_decision(path: Path, registry: Registry, version: int, **changes: Any)
         champion=champion,
         primary="ndcg_at_10",
         as_of="2026-03-01T00:00:00+00:00",
-        evaluation_digest=sha256(b"{}").hexdigest(),
+        evaluation_digest=sha256(evaluation.read_bytes()).hexdigest(),
         decided_at="2026-03-01T04:00:00+00:00",
     )
     path.write_text(Decision.model_validate(decision.model_dump() | changes).model_dump_json(indent=1))
+    registry.tag(version, "decision_digest", sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -149,5 +193,7 @@ def promote_each(registered: Registered, decide: Decide, *versions: int) -> None
 
 
 def failing(name: str) -> list[dict[str, Any]]:
-    """Return checks; the one with this name has failed."""
-    return [{"name": name, "passed": False, "value": 1.0, "limit": 2.0, "why": "no"}]
+    """Return the checks against a champion; the one with this name has failed."""
+    value, limit = (3.0, 2.0) if name == "latency" else (1.0, 2.0)
+    failed = {"name": name, "passed": False, "value": value, "limit": limit, "why": "no"}
+    return [failed if check["name"] == name else check for check in passing(champion=True)]

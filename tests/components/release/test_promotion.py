@@ -19,7 +19,9 @@ from tests.components.release.support import (
     Registered,
     aliases,
     copy_registry,
+    evaluation_of,
     failing,
+    passing,
     promote_each,
     write_decision,
 )
@@ -105,11 +107,9 @@ def test_invalid_decisions_are_refused(
 def test_a_first_champion_must_pass_the_guardrails_only(registered: Registered, decide: Decide) -> None:
     with pytest.raises(ReleaseError, match="latency"):
         promote(decide(1, checks=failing("latency")), *registered)
-    beaten = [
-        *failing("gain over popularity"),
-        {"name": "latency", "passed": True, "value": 1.0, "limit": 2.0, "why": ""},
-    ]
-    assert promote(decide(1, checks=beaten), *registered).version == 1
+    beaten = {"name": "gain over popularity", "passed": False, "value": -0.1, "limit": 0.0, "why": "no"}
+    checks = [beaten if check["name"] == beaten["name"] else check for check in passing(champion=False)]
+    assert promote(decide(1, checks=checks), *registered).version == 1
 
 
 def test_a_first_champion_needs_bootstrap(registered: Registered, decide: Decide) -> None:
@@ -134,7 +134,7 @@ def test_the_evaluation_next_to_the_decision_must_have_its_digest(
     (tmp_path / "evaluate/evaluation.json").write_text('{"another": 1}')
     with pytest.raises(StaleDecisionError, match="evaluation"):
         promote(decision, *registered)
-    (tmp_path / "evaluate/evaluation.json").write_text("{}")
+    (tmp_path / "evaluate/evaluation.json").write_text(evaluation_of(None).model_dump_json())
     assert promote(decision, *registered).version == 1
 
 
