@@ -35,7 +35,7 @@ class ReadAccess:
         if path in PROBES or path.startswith(ADMIN):
             return
         if self.token is not None:
-            if not self._has_token(headers.get(b"authorization", b"")):
+            if not has_token(headers.get(b"authorization", b""), self.token, is_password=True):
                 scheme = 'Basic realm="carousel"' if path == "/" else "Bearer"  # a browser asks for a password
                 raise ProblemError(401, NEEDED, {"WWW-Authenticate": scheme})
         elif PERSONAL.fullmatch(path) and not (self.is_local and not any(name in headers for name in FORWARDED)):
@@ -50,16 +50,19 @@ class ReadAccess:
                 "the page and " if page else "",
             )
 
-    def _has_token(self, sent: bytes) -> bool:
-        """Return whether a header Authorization holds the token, as a bearer token or as a password (of any name)."""
-        assert self.token is not None
-        scheme, _, value = sent.strip().partition(b" ")
-        value = value.strip()
-        if scheme.lower() == b"basic":
-            try:
-                value = base64.b64decode(value, validate=True).partition(b":")[2]
-            except binascii.Error:
-                value = b""
-        elif scheme.lower() != b"bearer":
+
+def has_token(sent: bytes, token: str, is_password: bool = False) -> bool:
+    """Return whether a header Authorization holds the token; compared in constant time.
+
+    is_password: the token may also be the password of any user, as browsers ask for it.
+    """
+    scheme, _, value = sent.strip().partition(b" ")
+    value = value.strip()
+    if scheme.lower() == b"basic" and is_password:
+        try:
+            value = base64.b64decode(value, validate=True).partition(b":")[2]
+        except binascii.Error:
             value = b""
-        return hmac.compare_digest(value, self.token.encode())
+    elif scheme.lower() != b"bearer":
+        value = b""
+    return hmac.compare_digest(value, token.encode())

@@ -28,6 +28,7 @@ from components.serving.http.middleware import RequestGuard
 from components.serving.http.page import add_page
 from components.serving.http.routes import add_routes
 from components.serving.http.status import StatusReader
+from components.serving.http.supervised import stop_with_parent
 from components.serving.inference.service import RecommendationService
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.canary import reset_share
@@ -47,6 +48,7 @@ CORS: dict[str, Any] = {
     "allow_headers": ["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID"],
     "expose_headers": ["X-Request-ID", "Retry-After"],
 }
+HEALTH_CHECK_S = 30  # in which a worker must answer its supervisor; on a busy machine its imports take more than 5
 SHUTDOWN_S = 10  # for the requests in flight when the service is stopped
 
 
@@ -113,6 +115,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
 
     redact.install()
     protect(settings.home)
+    stop_with_parent(SHUTDOWN_S + 2)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
     threadpool_limits(1)  # requests run in parallel, one core each
     registry = Registry(settings, params.release)
@@ -121,7 +124,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     service = make_service(watcher, params, settings.event_store_address, settings.erasure_secret)
     admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
-    service.router.canary.audit = partial(admin.write, outcome="stopped")
+    service.router.canary.audit = partial(admin.audit.write, outcome="stopped")
     return make_app(service, admin, StatusReader(settings, params.release).read, _secret(settings.read_token))
 
 
@@ -153,6 +156,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
         loop=loop,
         backlog=loop_backlog(loop),
         timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_worker_healthcheck=HEALTH_CHECK_S,
         workers=serving.workers,
     )
     with _listening(serving.host, serving.port) as listener:

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, with a bound on how long a connection may take to send the head of a request."""
+"""uvicorn's HTTP/1.1, with a bound on the time for the head of a request, and one answer to a damaged request."""
 
 import asyncio
 from typing import Any
@@ -26,6 +26,16 @@ class BoundedProtocol(H11Protocol):
             self._clear_timer()
         elif self._head_timer is None:
             self._set_timer()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP; an app that is answering the head before them must not answer too."""
+        if self._is_busy():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         """Stop the timer; the next data starts it, and uvicorn's keep-alive timeout covers the time until then."""

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.components.serving.support import ROOT
@@ -29,11 +29,17 @@ if __name__ == "__main__":
 """
 
 
-@contextmanager
-def service(home: Path, port: int, *knobs: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def service(home: Path, port: int, *knobs: str, **environment: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run the service with these parameters until the context ends; its log is home/serve.log."""
     script = home / "start.py"  # worker processes import it again
     script.write_text(START)
     command = [sys.executable, str(script), str(home), f"serving.port={port}", "serving.poll_s=0.05", *knobs]
+    return running(home, command, **environment)
+
+
+@contextmanager
+def running(home: Path, command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the checkout until the context ends; its output is appended to home/serve.log."""
     with (home / "serve.log").open("a") as log:
         process = subprocess.Popen(
             command,

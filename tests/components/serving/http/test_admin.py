@@ -1,12 +1,15 @@
-"""Admin routes need the token and are logged; foreign hosts and origins are refused."""
+"""Admin routes need the token and are logged; wrong tokens are slowed; foreign hosts and origins are refused."""
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from components.params import Params
+from components.serving.http import attempts
 from components.serving.models.watcher import ModelWatcher
 from components.serving.storage.event_store import StoredEvent
 from tests.components.serving.support import (
@@ -37,6 +40,33 @@ def test_admin_routes_need_the_token(client: TestClient, watcher: ModelWatcher, 
     reply = client.post(path, json=bodies.get(path), headers=headers)
     assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
     assert (audit(watcher)[-1]["what"], audit(watcher)[-1]["outcome"]) == (path, "refused")
+
+
+def test_wrong_tokens_are_slowed_and_the_right_one_gets_through(
+    watcher: ModelWatcher, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "CLIENT_INTERVAL_S", 0.2)
+    monkeypatch.setattr(attempts, "OVERALL_INTERVAL_S", 0.2)
+    with serving_client(watcher, params) as client:
+
+        def guess(n: int) -> int:
+            return client.post("/admin/reload", headers={"Authorization": f"Bearer guess-{n}"}).status_code
+
+        with ThreadPoolExecutor(40) as pool:
+            statuses = Counter(pool.map(guess, range(400)))
+        assert set(statuses) == {401, 429}
+        assert statuses[401] < 100  # judged: the first ones, and then five a second
+        for _ in range(50):
+            assert client.post("/admin/reload", headers=BEARER).status_code == 200
+    lines = audit(watcher)
+    assert sum(line["outcome"] == "refused" for line in lines) < 20
+    assert sum(line["outcome"] == "allowed" for line in lines) == 50
+
+
+def test_a_request_without_the_token_learns_nothing_of_the_body(client: TestClient, watcher: ModelWatcher) -> None:
+    assert client.post("/admin/canary", json={"share": 7}).status_code == 401
+    assert client.post("/admin/canary", json={"share": 7}, headers=BEARER).status_code == 422
+    assert [line["outcome"] for line in audit(watcher)] == ["refused", "allowed"]
 
 
 def test_without_a_configured_token_every_admin_call_is_refused(watcher: ModelWatcher, params: Params) -> None:
