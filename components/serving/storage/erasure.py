@@ -17,12 +17,11 @@ from pathlib import Path
 from components.errors import CarouselError
 from components.io import atomic_file, write_json
 from components.private import make_folder, private_opener, restrict
-from components.release.lock import exclusive_lock
+from components.serving.storage.compaction import exposures_lock
 from components.serving.storage.event_store import EventStore
 
 log = logging.getLogger("serving")
 POLL_S = 2.0
-REWRITE_LOCK_S = 120.0  # longest wait for another process that rewrites exposure files
 APPLIED = ".erased.json"  # tombstone -> time (us) of the deletions that the folder's files were rewritten for
 NEVER = -(2**63)
 ErasedAt = Callable[[str | None], int]  # time (us) up to which all of a user is removed; NEVER for other users
@@ -56,8 +55,7 @@ class ErasureLog:
         """Remove deleted users from the memory of this process and from the files. Raises CarouselError, OSError."""
         self.refresh()
         if self._known.items() - _read_applied(self.folder).items():
-            rewriting = exclusive_lock(self.folder / ".rewrite.lock", "erasing users", REWRITE_LOCK_S)
-            with rewriting, self.writing(exclusive=True):
+            with exposures_lock(self.folder), self.writing(exclusive=True):
                 known = dict(self._known)
                 for file in sorted(self.folder.glob("*.parquet")):
                     _erase_rows(file, self.erased_at)

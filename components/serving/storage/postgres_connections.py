@@ -142,6 +142,8 @@ class PostgresConnections:
 
     @staticmethod
     def _error(reason: object) -> StoreError:
+        if isinstance(reason, psycopg.Error) and reason.diag.message_primary:
+            reason = reason.diag.message_primary  # its details may quote a row
         return StoreError(f"the database of CAROUSEL_EVENT_STORE_URL: {str(reason).strip()}")
 
 
