@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from components.faults import crash_point
 from components.io import atomic_file, write_json
+from components.private import restrict
 from components.release.lock import exclusive_lock
 from components.times import DAY_US, to_micros
 
@@ -77,6 +78,7 @@ def _merge(folder: Path, files: Sequence[Path]) -> Compaction:
     write_json(note, [file.name for file in sources])
     with atomic_file(target, remove_leftovers=False) as temporary:
         _write(temporary, sources, schemas[sources[0]])
+        restrict(temporary)
     crash_point("gc:merged")
     for file in sources:
         file.unlink()
