@@ -9,6 +9,7 @@ from components.language.folding import fold, fold_with_digraphs
 from components.language.stop_words import stop_words
 from components.language.text import HAN, is_chinese, normalise
 
+FIRST_HAN = "\u3007"
 CACHED_WORDS = 100_000  # most words of a catalogue are repeated
 _HAN = re.compile(f"[{HAN}]")
 _MARKS = "".join(chr(c) for c in range(0x300, 0x1E00) if unicodedata.category(chr(c)) in ("Mn", "Mc")) + "\u3099\u309a"
@@ -39,11 +40,12 @@ def split_words(text: str) -> list[Word]:
     "levi", "l'eau" gives "l" and "eau".
     """
     found: list[Word] = []
-    text = normalise(text.translate(_QUOTES)).casefold().translate(_INSIDE)
+    text = normalise(text if text.isascii() else text.translate(_QUOTES))
+    text = text.lower().replace("`", "'") if text.isascii() else text.casefold().translate(_QUOTES).translate(_INSIDE)
     end = -2
     for match in _WORD.finditer(text):
         raw, start = match.group(), match.start()
-        if _HAN.match(raw):
+        if raw[0] >= FIRST_HAN and _HAN.match(raw):
             found += [_chinese(part) for part in _characters(raw)]
             end = -2
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from components.language.words import Word, split_words
 from components.params import SearchParams
 from components.search.spelling import Spelling
 from components.search.stemming import stem
-from components.search.terms import ID, ID_PART, id_key, id_parts, joined_words
+from components.search.terms import ID, ID_PART, first_parts, id_key, id_parts, joined_words
 
 MAX_COMPLETIONS = 8  # words that the last word of a query may be a prefix of
 FIELDS = ("title", "brand", "category", "text")  # each with its weight in params.field_weights
@@ -49,6 +49,7 @@ class LexicalIndex:
         """
         fields = {field: [split_words(text) for text in getattr(catalogue, field)] for field in FIELDS}
         words = _known_words(fields)
+        starts_of_joined = first_parts(words.keys())
         counts: list[dict[str, float]] = [{} for _ in catalogue.item_id]
         for field, texts in fields.items():
             lengths = [sum(not word.is_stop for word in text) for text in texts[1:]]
@@ -56,7 +57,7 @@ class LexicalIndex:
             weight = params.field_weights[field]  # type: ignore[index]
             for item_counts, text, n_words in zip(counts[1:], texts[1:], lengths, strict=True):
                 length = 1 - params.b + params.b * n_words / mean
-                for term, n in _count_terms(text, words).items():
+                for term, n in _count_terms(text, words, starts_of_joined).items():
                     item_counts[term] = item_counts.get(term, 0.0) + weight * n / length
         for item_counts, terms in zip(counts[1:], _id_terms(catalogue.item_id[1:]), strict=True):
             item_counts |= dict.fromkeys(terms, ID_WEIGHT)
@@ -138,19 +139,18 @@ def _with_prefix(ordered: Sequence[str], prefix: str) -> range:
 
 def _known_words(fields: dict[str, list[list[Word]]]) -> dict[str, None]:
     """Return the words of all texts, in order, with those that are written with a hyphen or an apostrophe in one."""
-    found: set[str] = set()
+    distinct = {word for texts in fields.values() for text in texts for word in text}
+    found = {form for word in distinct if not (word.is_stop or word.is_chinese) for form in (word.text, word.digraphs)}
     for text in (text for texts in fields.values() for text in texts):
-        found.update(word.text for word in text if not word.is_stop and not word.is_chinese)
-        found.update(word.digraphs for word in text if not word.is_stop and not word.is_chinese)
-        found.update(joined for _, _, joined in joined_words(text))
+        found.update(joined for _, _, joined in joined_words(text, first_parts=()))
     return dict.fromkeys(sorted(found))
 
 
-def _count_terms(text: Sequence[Word], known: dict[str, None]) -> Counter[str]:
+def _count_terms(text: Sequence[Word], known: Container[str], starts_of_joined: Container[str]) -> Counter[str]:
     """Return how often each term is in a text; neighbours that are known as one word count as that word, too."""
     terms = [stem(word.text) for word in text if not word.is_stop]
     terms += [stem(word.digraphs) for word in text if word.digraphs != word.text]
-    return Counter([*terms, *(stem(joined) for _, _, joined in joined_words(text, known))])
+    return Counter([*terms, *(stem(joined) for _, _, joined in joined_words(text, known, starts_of_joined))])
 
 
 def _id_terms(item_ids: Sequence[str]) -> list[list[str]]:

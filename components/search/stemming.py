@@ -5,6 +5,9 @@ An S-stemmer (Harman 1991) with the classes that it leaves out. The key is no wo
 or -oes has lost an e. Words in -s are cut unless they are known to be singular, so that a key in -s is free for this.
 """
 
+from functools import lru_cache
+
+CACHED_KEYS = 100_000
 _SINGULAR = """
 lens news goods customs shorts tights briefs flats greens blues arms mars
 gas canvas atlas bias alias christmas texas kansas madras pancreas adidas
@@ -36,6 +39,7 @@ _UNCHANGED, _PLURALS_IN_US = frozenset(_OWN_KEY.split()), frozenset(_US_PLURALS.
 _SILENT_E = ("se", "xe", "ze", "che", "she", "oe")
 
 
+@lru_cache(maxsize=CACHED_KEYS)
 def stem(word: str) -> str:
     """Return the key of a folded word; words with other characters than a to z are their own key."""
     if len(word) < 3 or not (word.isascii() and word.isalpha()) or word in _UNCHANGED:

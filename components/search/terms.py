@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence, Set
 from itertools import pairwise
 
 from components.language.folding import fold
@@ -22,12 +22,17 @@ def split_terms(text: str) -> list[str]:
     return [stem(word.text) for word in split_words(text) if not word.is_stop]
 
 
-def joined_words(words: Sequence[Word], known: Container[str] = ()) -> Iterator[tuple[int, int, str]]:
+def joined_words(
+    words: Sequence[Word], known: Container[str] = (), first_parts: Container[str] | None = None
+) -> Iterator[tuple[int, int, str]]:
     """Yield (start, stop, words[start:stop] as one word) for neighbours without a blank between, or joined in `known`.
 
     "t-shirt" gives "tshirt", "L'Oréal" gives "loreal"; "red bull" gives "redbull" only if that is known.
+    first_parts: of the known words; no other word is looked at as the first one before a blank. None: all are.
     """
-    for start, first in enumerate(words):
+    for start, first in enumerate(words[:-1]):
+        if first_parts is not None and first.text not in first_parts and not words[start + 1].is_attached:
+            continue
         joined, is_attached = first.text, True
         for stop in range(start + 1, min(start + MAX_JOINED_WORDS, len(words))):
             word = words[stop]
@@ -37,6 +42,25 @@ def joined_words(words: Sequence[Word], known: Container[str] = ()) -> Iterator[
             is_attached = is_attached and word.is_attached
             if is_attached or joined in known:
                 yield start, stop + 1, joined
+
+
+def first_parts(words: Set[str]) -> set[str]:
+    """Return the words that are the first part of another one that is two to four of these words, joined."""
+
+    def is_joined(word: str, n_parts: int) -> bool:
+        if word in words:
+            return True
+        return n_parts > 1 and any(
+            word[:at] in words and is_joined(word[at:], n_parts - 1) for at in range(1, len(word))
+        )
+
+    return {
+        word[:at]
+        for word in words
+        if len(word) <= MAX_JOINED_LENGTH
+        for at in range(1, len(word))
+        if word[:at] in words and is_joined(word[at:], MAX_JOINED_WORDS - 1)
+    }
 
 
 def id_key(item_id: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from components.language.words import split_words
-from components.search.terms import MAX_JOINED_LENGTH, cuts, id_key, id_parts, joined_words, split_terms
+from components.search.terms import MAX_JOINED_LENGTH, cuts, first_parts, id_key, id_parts, joined_words, split_terms
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ def test_what_is_written_without_a_blank_is_one_word_too(text: str, joined: list
 def test_neighbours_are_joined_where_that_word_is_known() -> None:
     words = split_words("a red bull can of 500 ml")
     assert list(joined_words(words, {"redbull", "500ml", "bullred"})) == [(1, 3, "redbull"), (5, 7, "500ml")]
+
+
+def test_first_parts_are_those_of_words_that_other_words_make_up() -> None:
+    known = {"red", "bull", "redbull", "redder", "10", "x", "15", "cm", "10x15cm", "bullx15red10"}
+    assert first_parts(known) == {"red", "10"}  # more than four parts are not looked for
+    words = split_words("red bull x 10 x 15 cm bull t-shirt")
+    assert list(joined_words(words, known, first_parts(known))) == list(joined_words(words, known))
 
 
 def test_joining_is_bounded() -> None:
