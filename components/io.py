@@ -85,12 +85,19 @@ def parse_record(content: bytes, model: type[Model], kind: str, where: object, a
             tree = json.loads(content)
             content = json.dumps(compat.translate(kind, tree) if isinstance(tree, dict) else tree).encode()
         return model.model_validate_json(content)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        first = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".removeprefix(": ") for e in found[:MAX_NAMED])
-        raise ContractError(f"{where}: expected a {model.__name__} in JSON ({first}); {advice}") from None
-    except ValueError as error:
-        raise ContractError(f"{where}: expected a {model.__name__} in JSON ({error}); {advice}") from None
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise ContractError(
+            f"{where}: expected a {model.__name__} in JSON ({describe_problems(error)}); {advice}"
+        ) from None
+
+
+def describe_problems(error: ValueError) -> str:
+    """Return what is wrong on one line; of a ValidationError the first MAX_NAMED problems, without values."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_input=False)
+    named = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".removeprefix(": ") for e in found[:MAX_NAMED]]
+    return "; ".join([*named, *([f"{len(found) - MAX_NAMED} more"] if len(found) > MAX_NAMED else [])])
 
 
 def find_record(path: Path, model: type[Model], kind: str, advice: str = "make it again") -> Model | None:

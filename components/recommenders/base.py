@@ -21,6 +21,7 @@ from components.contracts import (
     Users,
 )
 from components.errors import ContractError, ParamsError
+from components.io import describe_problems
 from components.params import Params, Section
 from components.recommenders.top_k import padded_top_k
 
@@ -56,7 +57,7 @@ class BaseRecommender(ABC):
         try:
             return kind.model_validate(params.models.custom.get(cls.name, {}))
         except ValidationError as error:
-            raise ParamsError(f"models.custom.{cls.name}: not {kind.__name__} ({error})") from None
+            raise ParamsError(f"models.custom.{cls.name}: not {kind.__name__} ({describe_problems(error)})") from None
 
     @abstractmethod
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from components.compat import translate
 from components.contracts import FloatArray
 from components.errors import ContractError
-from components.io import write_bytes, write_json
+from components.io import describe_problems, write_bytes, write_json
 from components.params import Section
 from components.recommenders.histories import Matrix
 
@@ -70,7 +70,9 @@ class Stored:
         try:
             return kind.from_saved(self.settings.get(key))
         except ValueError as error:  # pydantic's ValidationError is one
-            raise ContractError(f"{self.folder}/model.json: {key!r} is not {kind.__name__} ({error})") from None
+            raise ContractError(
+                f"{self.folder}/model.json: {key!r} is not {kind.__name__} ({describe_problems(error)})"
+            ) from None
 
     def array(self, key: str, shape: tuple[int | None, ...], dtype: type = np.float32) -> Array:
         """Return an array of that shape (None: any length) and dtype, without NaN or infinity."""

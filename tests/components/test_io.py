@@ -165,3 +165,27 @@ def test_digests_are_sha256_of_the_bytes(tmp_path: Path) -> None:
     content = b"x" * 3_000_001
     (tmp_path / "x").write_bytes(content)
     assert io.sha256_bytes(content) == io.sha256_file(tmp_path / "x") == sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"version": "x", "digest": 1, "extra": 2, "another": 3}', "version: Input should be a valid integer"),
+        (b'{"version": 3', "Invalid JSON"),
+        (b"", "Invalid JSON"),
+    ],
+)
+def test_a_wrong_record_is_one_line_without_links(content: bytes, problem: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        io.parse_record(content, ChampionRef, "champion", "champion.json", "run it again")
+    text = str(caught.value)
+    assert text.startswith("champion.json: expected a ChampionRef in JSON (")
+    assert problem in text
+    assert text.endswith("; run it again")
+    assert "\n" not in text
+    assert "https://" not in text
+
+
+def test_many_problems_are_counted() -> None:
+    with pytest.raises(ContractError, match=r"; 2 more\)"):
+        io.parse_record(b'{"a": 1, "b": 2}', ChampionRef, "champion", "champion.json")
