@@ -143,6 +143,8 @@ def test_an_empty_current_window_is_not_computable(steady: Path) -> None:
     found = verdict(draw(steady, SHIFT), later)
     assert (found.drifted, found.computable, found.n_current) == (False, False, 0)
     assert age_hours(later, AS_OF) == float("inf")
+    assert found.reasons[0].startswith("stale: the current window has no events since")
+    assert "--as-of" in found.reasons[0]
 
 
 def test_no_reference_is_not_computable(steady: Path) -> None:

@@ -76,10 +76,9 @@ def test_a_registry_that_begins_anew_is_not_followed_by_a_first_champion(
     tmp_path: Path,
 ) -> None:
     """--bootstrap would replace what served without a comparison; to begin anew, the ledger is renamed."""
-    settings = registered[1]
     promote_each(registered, decide, 2)
-    for file in settings.home.glob("mlflow*"):
-        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    settings = Settings(home=tmp_path / "home").resolved(tmp_path)  # all but the registry's files
+    shutil.copytree(registered[1].home / "shops", settings.home / "shops")
     anew = Registry(settings, params.release)
     number = register_in(anew, remade(bundle, tmp_path / "another", "another"), run_folder)
     first = write_decision(tmp_path / "decision.json", anew, number, bootstrap=True, champion=None)
