@@ -65,9 +65,7 @@ def judge(
     n_reference = 0 if reference is None else reference.rows.num_rows
     if reference is None or not n_reference:
         findings.add_missing(f"the reference ({source}) has no events: nothing to compare with")
-    elif not current.rows.num_rows:
-        findings.add_missing(f"stale: the current window has no events since {current.window.start}; {STALE_ADVICE}")
-    else:
+    elif current.rows.num_rows:
         _check_volume(findings, reference, current, drift)
         _check_columns(findings, reference, current, drift, seed)
     limits = {
@@ -111,7 +109,9 @@ def distance(reference: pa.ChunkedArray, current: pa.ChunkedArray, name: str) ->
 
 def _check_freshness(findings: Findings, current: Sample, as_of: datetime, drift: DriftParams) -> None:
     age = age_hours(current, as_of)
-    if drift.max_age_hours < age < float("inf"):
+    if age == float("inf"):
+        findings.add_missing(f"stale: the current window has no events since {current.window.start}; {STALE_ADVICE}")
+    elif age > drift.max_age_hours:
         findings.add_missing(
             f"stale: the newest event is {age:.0f} h old, allowed are {drift.max_age_hours:g} h; the window does not "
             f"show the shop as it is; {STALE_ADVICE}"

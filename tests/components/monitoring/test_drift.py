@@ -145,6 +145,7 @@ def test_an_empty_current_window_is_not_computable(steady: Path) -> None:
     assert age_hours(later, AS_OF) == float("inf")
     assert found.reasons[0].startswith("stale: the current window has no events since")
     assert "--as-of" in found.reasons[0]
+    assert verdict(None, later).reasons[0] == found.reasons[0]  # also where there is nothing to compare with
 
 
 def test_no_reference_is_not_computable(steady: Path) -> None:
