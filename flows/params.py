@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def show(workspace: Workspace, with_defaults: bool, as_json: bool) -> None:
     """Print the parameters of a run in this checkout; without `with_defaults` only those that some file sets."""
-    found = list_parameters(workspace.root / "params.yaml", workspace.overlays, workspace.overrides)
+    overrides = workspace.overrides[:-1] if workspace.from_clock else workspace.overrides  # the last is the time
+    found = list_parameters(workspace.root / "params.yaml", workspace.overlays, overrides)
     folder = f"{workspace.root}/"
     found = [p._replace(origin=p.origin.removeprefix(folder)) for p in found if with_defaults or p.origin != DEFAULT]
     if as_json:

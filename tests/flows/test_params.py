@@ -74,3 +74,14 @@ def test_a_table_on_a_terminal(
 def test_an_unknown_name_is_a_fault(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["params", "--set", "gate.gain=1"]) == 1
     assert "unknown parameter gate.gain; did you mean min_gain?" in capsys.readouterr().err
+
+
+def test_the_moment_of_a_real_shop_is_shown_as_that_of_params_yaml(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "p.csv").write_text("item_id\na\n")
+    sources = "data.sources={products: [{path: p.csv}], events: [{path: p.csv}]}"
+    real = ["--set", "data.simulated=false", "--set", sources]
+    assert shown(capsys, *real)["data.as_of"]["origin"] == "params.yaml"
+    named = shown(capsys, *real, "--set", "data.as_of=2026-01-15")["data.as_of"]
+    assert (named["value"], named["origin"]) == ("2026-01-15T00:00:00Z", "--set")
