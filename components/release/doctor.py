@@ -37,17 +37,19 @@ class Finding(Record):
     advice: str  # what to do; empty if ok
 
 
-def examine(root: Path, settings: Settings, overlays: list[Path], overrides: list[str]) -> list[Finding]:
+def examine(
+    root: Path, settings: Settings, overlays: list[Path], overrides: list[str], with_hints: bool = True
+) -> list[Finding]:
     """Return all findings; a run can start when all are ok.
 
-    Overlays and overrides of the environment come first, as in every run.
+    Overlays and overrides of the environment come first, as in every run. with_hints: read rows of the sources, too.
     """
     findings: list[Finding] = [*_machine(settings), _python(), *_packages(root)]
     paths = [(root / path).resolve() for path in [*settings.overlays, *overlays]]
     loaded, finding = _params(root, paths, [*settings.override_lines, *overrides])
     findings.append(finding)
     if loaded is not None:
-        findings += [*_sources(root, settings, loaded), _port(loaded)]
+        findings += [*_sources(root, settings, loaded, with_hints), _port(loaded)]
         findings.append(_check(REGISTRY, lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
     findings.append(_check("git", lambda: _git(root), "versions are tagged with the revision of the checkout"))
     findings.append(
@@ -61,7 +63,7 @@ def require_ready(root: Path, settings: Settings, overlays: list[Path], override
 
     ReleaseError where only the registry is at fault, which may answer later; else ContractError.
     """
-    bad = [f for f in examine(root, settings, overlays, overrides) if not f.ok]
+    bad = [f for f in examine(root, settings, overlays, overrides, with_hints=False) if not f.ok]
     if bad:
         kind = ReleaseError if {f.name for f in bad} == {REGISTRY} else ContractError
         raise kind("\n".join(f"{f.name}: {f.found}; {f.advice}" for f in bad))
@@ -123,21 +125,21 @@ def _params(root: Path, overlays: list[Path], overrides: list[str]) -> tuple[Par
     return loaded, Finding(name="params", ok=True, found=f"as of {loaded.data.as_of:%Y-%m-%d}", advice="")
 
 
-def _sources(root: Path, settings: Settings, loaded: Params) -> Iterator[Finding]:
+def _sources(root: Path, settings: Settings, loaded: Params, with_hints: bool) -> Iterator[Finding]:
     if loaded.data.simulated:
         yield Finding(name="sources", ok=True, found="the simulated shop: no files needed", advice="")
         return
     for table in loaded.data.sources:
         yield _check(
             f"source {table}",
-            partial(_source, loaded, table, settings.data_root or root),
+            partial(_source, loaded, table, settings.data_root or root, with_hints),
             f"check data.sources.{table}",
         )
 
 
-def _source(loaded: Params, table: str, root: Path) -> str:
+def _source(loaded: Params, table: str, root: Path, with_hints: bool) -> str:
     found = sources.describe(loaded.data, table, root)
-    return "; ".join([found, *notices.blank_conditions(loaded.data, table, root)])
+    return "; ".join([found, *(notices.blank_conditions(loaded.data, table, root) if with_hints else [])])
 
 
 def _port(loaded: Params) -> Finding:

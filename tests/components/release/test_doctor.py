@@ -114,3 +114,15 @@ def test_a_home_that_may_not_be_written_is_refused_and_little_memory_is_not(
     assert not ok
     assert "not writable" in text
     assert "CAROUSEL_HOME" in advice
+
+
+def test_blanks_in_where_are_a_hint(checkout: Path) -> None:
+    (checkout / "p.csv").write_text("item_id\na\n")
+    (checkout / "e.csv").write_text(
+        "user_id,item_id,timestamp,event,status\nu,a,2026-01-01,view,\nu,a,2026-01-02,view,ok\n"
+    )
+    event = "{path: e.csv, where: \"status <> 'test'\"}"
+    found = look(checkout, "data.simulated=false", f"data.sources={{products: [{{path: p.csv}}], events: [{event}]}}")
+    ok, text, _ = found["source events"]
+    assert ok
+    assert "is neither true nor false for 1 of 2 rows" in text
