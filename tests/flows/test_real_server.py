@@ -114,9 +114,10 @@ def test_a_run_from_the_command_line_beside_it_is_not_marked_as_crashed(
     monkeypatch.setenv("SLEEP_S", "170")
     command = [sys.executable, "-m", "flows.cli", "retrain", "--bootstrap", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr
-    (run,) = ask("/flow_runs/filter", {"flows": {"name": {"any_": ["retrain"]}}})
+    assert done.returncode in (0, 2), done.stderr
+    found = ask("/flow_runs/filter", {"flows": {"name": {"any_": ["retrain"]}}})
+    (run,) = [run for run in found if run["deployment_id"] is None]
     assert run["total_run_time"] > 130
     states = [state["name"] for state in ask(f"/flow_run_states/?flow_run_id={run['id']}")]
     assert "Crashed" not in states
-    assert states[-1] == "Promoted"
+    assert states[-1] in VERDICTS
