@@ -22,8 +22,9 @@ from components.errors import BusyError, ReleaseError, StageError, StaleDecision
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
 from components.release import champion, doctor, gate, latency, promotion, status, versioning
-from components.release.authenticity import record_decision
+from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
+from components.release.integrity import check_outputs
 from components.release.ledger import Ledger
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
@@ -114,8 +115,10 @@ def sync_champion(workspace: Workspace) -> ChampionRef | None:
 def register(workspace: Workspace) -> int:
     """Register the bundle as challenger; a bundle that is registered already keeps its version."""
     root = workspace.root
+    check_outputs(root, "bundle", "reports/evaluate", "reports/drift")
     (root / DECISION).unlink(missing_ok=True)  # left by an earlier run; not part of this version's record
     digest = champion.bundle_digest(root / "bundle") or ""
+    check_evaluation(root, digest, workspace.registry())
     evaluation = read_record(root / EVALUATION, Evaluation, "evaluation")
     lineage = versioning.read_lineage(root, digest, evaluation.as_of, evaluation.challenger)
     metrics = {

@@ -39,7 +39,7 @@ def repair(file: File, names: Sequence[str], header: Header | None, prefix: str,
     schema = pa.schema([(n, pa.string()) for n in names] + [(f"{prefix}row", pa.int64())] + [
         (f"{prefix}broken", pa.string()), (f"{prefix}line", pa.string())])  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd", write_page_checksum=True) as writer:
         batch: list[list[Any]] = []
         for row, record in enumerate(records, 1):
             batch.append([*(record.values or [None] * len(names)), row, record.broken, record.line])

@@ -13,6 +13,7 @@ from components import io
 from components.contracts import Decision, Evaluation
 from components.errors import ContractError, ReleaseError, TamperedError
 from components.release.checks import contradictions
+from components.release.dvc_lock import LOCK, read_inputs
 from components.release.registry import Registry, Version
 from components.settings import Settings
 
@@ -54,6 +55,24 @@ def check_decision(
     wrong = contradictions(decision, evaluation)
     if wrong:
         raise TamperedError(f"these are not the gate's checks: {'; '.join(wrong)}; run `carousel decide` again")
+
+
+def check_evaluation(root: Path, bundle_digest: str, registry: Registry) -> None:
+    """Raise TamperedError where the registry holds another evaluation of this bundle, made from the same inputs.
+
+    The registry's copy of dvc.lock says from which: so dvc.lock cannot be edited together with the evaluation.
+    """
+    number = next((n for n, digest in registry.digests().items() if digest == bundle_digest), None)
+    if number is None or registry.version(number).evaluation_digest == io.sha256_file(root / EVALUATION):
+        return
+    with TemporaryDirectory() as folder:
+        registered = registry.download_artifact(number, f"run/{LOCK}", Path(folder)).parent
+        before, now = read_inputs(registered, "evaluate"), read_inputs(root, "evaluate")
+    if before is not None and before == now:
+        raise TamperedError(
+            f"{EVALUATION}: version {number} in the registry has another one from the same inputs, by {LOCK}: it was "
+            "edited. Remove reports/evaluate and run `carousel retrain`"
+        )
 
 
 def signature(decision: Decision, key: str) -> str:

@@ -25,6 +25,12 @@ def read_digest(root: Path, target: str) -> str:
     return found
 
 
+def read_inputs(root: Path, stage: str) -> dict[str, Any] | None:
+    """Return command, dependencies and parameters with which a stage last ran; None where it never did."""
+    entry = _read(root)["stages"].get(stage)
+    return None if entry is None else {key: entry.get(key) for key in ("cmd", "deps", "params")}
+
+
 def _read(root: Path) -> dict[str, Any]:
     try:
         lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))

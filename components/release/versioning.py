@@ -1,24 +1,24 @@
-"""The only module that calls DVC: stages in order, digests of data, restores with checked bytes, workspaces."""
+"""DVC: stages in order, digests of data, workspaces; restore.py restores outputs, dvc_repository.py opens DVC."""
 
 import json
 import logging
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from components.contracts import Lineage, Record
-from components.errors import BusyError, ReleaseError, StageError, TamperedError
+from components.errors import BusyError, ReleaseError, StageError
 from components.io import sha256_file
-from components.release.digests import dvc_digest, file_md5
 from components.release.dvc_lock import LOCK, read_digest, read_outputs
+from components.release.dvc_repository import open_repository
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
+from components.release.restore import drop_damaged, restore, restore_inputs
 from components.unfinished import read_unfinished
 
 __all__ = ["LOCK", "StageRun", "git", "is_changed", "is_dirty", "locked_stores", "make_workspace", "push"]
@@ -39,7 +39,7 @@ class StageRun(Record):
 
 def stage_order(root: Path) -> list[str]:
     """Return the names of dvc.yaml's stages in topological order."""
-    with _repo(root) as repo:
+    with open_repository(root) as repo:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
         return [stage.name for stage in plan_repro(get_active_graph(repo.index.graph))]
@@ -47,7 +47,7 @@ def stage_order(root: Path) -> list[str]:
 
 def is_changed(root: Path, stage: str) -> bool:
     """Return whether DVC would run the stage or restore its outputs; False: everything is up to date."""
-    with _repo(root) as repo:
+    with open_repository(root) as repo:
         found = next(
             (s for s in repo.index.stages if s.name == stage), None
         )  # DVC's own look-up depends on the working directory
@@ -59,7 +59,8 @@ def is_changed(root: Path, stage: str) -> bool:
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
     """Bring one stage up to date: skip it, restore its outputs from the cache and check them, or run it.
 
-    A training that a limit in minutes stopped goes on.
+    A training that a limit in minutes stopped goes on. A stage that refused damaged inputs runs once more after they
+    have been restored.
     Raises BusyError when another run holds DVC's lock, ReleaseError when the stage fails or runs out of time.
     """
     started = time.monotonic()
@@ -68,7 +69,12 @@ def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, 
         return StageRun(name=stage, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
     timing = root / "run/timings" / f"{stage}.json"
     timing.unlink(missing_ok=True)
-    _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
+    try:
+        _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
+    except StageError:
+        if not restore_inputs(root, stage):
+            raise
+        _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
     if not timing.exists() and _is_unfinished(root, stage):  # an unfinished result came from the cache
         _repro(root, stage, timeout_s, env or {}, ("--force",))
     if not timing.exists() and drop_damaged(root, stage):
@@ -82,44 +88,6 @@ def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, 
 def rerun_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> None:
     """Run the stage without reading or writing the cache, for `reproduce`."""
     _repro(root, stage, timeout_s, env or {}, ("--force", "--no-run-cache", "--no-commit"))
-
-
-def drop_damaged(root: Path, stage: str) -> list[str]:
-    """Return the stage's outputs whose bytes differ from dvc.lock, after removing them and their cache objects.
-
-    DVC does not reread a file that it has just checked out; this function does.
-    """
-    bad = []
-    for name, digest in read_outputs(root, stage).items():
-        path = root / name
-        if path.exists() and dvc_digest(path) != digest:
-            bad.append(name)
-            _drop(root, path, digest)
-    return bad
-
-
-def restore(root: Path, target: str) -> None:
-    """Restore an output (such as data/snapshot) of dvc.lock from the cache, else from the remote.
-
-    Raises TamperedError naming the files when neither holds the right bytes.
-    """
-    digest = read_digest(root, target)
-    path = root / target
-    if path.exists() and dvc_digest(path) == digest:
-        return
-    for source in ("cache", "remote"):
-        with suppress(ReleaseError), _repo(root) as repo:
-            if source == "remote":
-                repo.fetch([str(path)])  # DVC takes relative targets from the working directory
-            repo.checkout([str(path)], force=True)
-        if path.exists() and dvc_digest(path) == digest:
-            return
-        names = _drop(root, path, digest)
-        log.warning("%s: %s of %s is missing or damaged %s", target, digest, source, names)
-    raise TamperedError(
-        f"{target}: expected the bytes of {digest}; neither the DVC cache nor the remote holds them "
-        f"{names or ''}. Run `dvc push` on the machine that has them, or take a new snapshot"
-    )
 
 
 def read_data_version(root: Path) -> str:
@@ -146,7 +114,7 @@ def push(root: Path) -> int:
     All other outputs can be computed again from it; `dvc push` sends them too.
     """
     try:
-        with _repo(root) as repo:
+        with open_repository(root) as repo:
             return int(repo.push([str(root / SNAPSHOT)]))
     except OSError as error:
         raise ReleaseError(f"DVC remote: {error}; see `dvc remote list`") from error
@@ -154,7 +122,7 @@ def push(root: Path) -> int:
 
 def remote_url(root: Path) -> str:
     """Return the URL of the default remote, or its absolute path. Raises ReleaseError when there is none."""
-    with _repo(root) as repo:
+    with open_repository(root) as repo:
         name, url = _remote(repo, root)
     if not name:
         raise ReleaseError("DVC has no default remote; run `dvc remote add --default local .carousel/remote`")
@@ -178,32 +146,13 @@ def locked_stores(root: Path) -> Iterator[tuple[Path, Path | None]]:
 
     None for the remote: there is none, or it is not a local folder.
     """
-    with _repo(root) as repo:
+    with open_repository(root) as repo:
         name, url = _remote(repo, root)
         cache = Path(repo.cache.local.path).parents[1]  # contains files/md5 and runs
         try:
             yield cache, Path(url) if name and "://" not in url else None
         finally:
             repo.drop_data_index()  # DVC's notes on what the remote holds
-
-
-@contextmanager
-def _repo(root: Path) -> Iterator[Any]:
-    """Yield DVC's repository at root under its lock; translate DVC's errors."""
-    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    from dvc.exceptions import DvcException
-    from dvc.lock import LockError
-    from dvc.repo import Repo, lock_repo
-
-    try:
-        with Repo(str(root)) as repo, lock_repo(repo):
-            yield repo
-    except LockError:
-        raise BusyError(
-            f"{root.name}: another process holds DVC's lock; wait for it, or look for `dvc` in the process list"
-        ) from None
-    except DvcException as error:
-        raise ReleaseError(f"DVC: {error}") from error
 
 
 def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:
@@ -240,7 +189,7 @@ def _failure(stage: str, outcome: ProcessResult) -> Exception:
 
 def _share_cache(source: Path, folder: Path) -> None:
     """Write folder's .dvc/config.local: the source's cache and default remote."""
-    with _repo(source) as repo:
+    with open_repository(source) as repo:
         cache = Path(repo.cache.local.path).parents[1]
         name, url = _remote(repo, source)
     lines = ["[cache]", f"    dir = {cache}", "    type = reflink,copy"]
@@ -256,28 +205,3 @@ def _remote(repo: Any, root: Path) -> tuple[str, str]:
         return "", ""
     url = str(repo.config["remote"][name]["url"])
     return name, url if "://" in url else str((root / url).resolve())
-
-
-def _drop(root: Path, path: Path, digest: str) -> list[str]:
-    """Remove the output and its damaged cache objects; return the names of the damaged files."""
-    with _repo(root) as repo:
-        store = repo.cache.local
-
-        def is_intact(oid: str) -> bool:
-            file = Path(store.oid_to_path(oid))
-            if file.exists() and file_md5(file) == oid.removesuffix(".dir"):
-                return True
-            file.unlink(missing_ok=True)
-            return False
-
-        names = []
-        if not is_intact(digest):
-            names.append(path.name)
-        elif digest.endswith(".dir"):
-            listing = json.loads(Path(store.oid_to_path(digest)).read_bytes())
-            names = [entry["relpath"] for entry in listing if not is_intact(entry["md5"])]
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    return names

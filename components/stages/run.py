@@ -12,13 +12,14 @@ from pathlib import Path
 from components import params, redact
 from components.errors import CarouselError
 from components.faults import crash_point
+from components.release.integrity import check_inputs
 
 RESOLVED = Path("run/params.yaml")
 
 
 @contextmanager
 def stage(name: str, *outs: str, check_leaks: bool = False) -> Iterator[params.Params]:
-    """Yield the resolved parameters, after emptying the folders `outs`.
+    """Yield the resolved parameters, after comparing the inputs with dvc.lock and emptying the folders `outs`.
 
     check_leaks: stop where a window of data/split contains events of another; for every stage that trains a model.
     A CarouselError ends the process with exit code 1 and only its message. The seconds between entry and exit go to
@@ -30,6 +31,7 @@ def stage(name: str, *outs: str, check_leaks: bool = False) -> Iterator[params.P
     crash_point(f"{name}:before")
     started = time.perf_counter()
     try:
+        check_inputs(Path(), name)
         for out in outs:
             shutil.rmtree(out, ignore_errors=True)
             Path(out).mkdir(parents=True)

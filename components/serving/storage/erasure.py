@@ -114,11 +114,12 @@ def _erase_rows(file: Path, erased_at: ErasedAt) -> None:
     import pyarrow.parquet as pq
 
     try:
-        users = pc.unique(pq.read_table(file, columns=["user_id"])["user_id"]).to_pylist()
+        ids = pq.read_table(file, columns=["user_id"], page_checksum_verification=True)["user_id"]
+        users = pc.unique(ids).to_pylist()
         erased = {user: at for user in users if (at := erased_at(user)) != NEVER}
         if not erased:
             return
-        table = pq.read_table(file)
+        table = pq.read_table(file, page_checksum_verification=True)
         until = np.array([erased.get(user, NEVER) for user in table["user_id"].to_pylist()])
         keep = table["timestamp"].cast(pa.int64()).to_numpy() > until
     except (OSError, pa.ArrowException, KeyError) as error:

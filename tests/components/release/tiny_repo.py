@@ -8,7 +8,13 @@ from pathlib import Path
 
 MAKE = """
 import json, os, pathlib, signal, sys, time, yaml
+from components.errors import CarouselError
+from components.release.integrity import check_inputs
 stage = sys.argv[1]
+try:
+    check_inputs(pathlib.Path(), stage)
+except CarouselError as error:
+    sys.exit(f"{stage}: {error}")
 params = yaml.safe_load(open("run/params.yaml"))
 def write(path, text):
     path = pathlib.Path(path); path.parent.mkdir(parents=True, exist_ok=True); path.write_text(text)

@@ -1,12 +1,15 @@
 """The common part of all stages: empty output folders, errors as one message, and timing."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components import params
 from components.errors import ContractError
+from components.release.digests import dvc_digest
 from components.stages import run
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +37,46 @@ def test_an_error_ends_the_process_with_its_message(workspace: Path) -> None:
         raise ContractError("expected 3 columns, got 2")
     assert ended.value.code == "split: expected 3 columns, got 2"
     assert not (workspace / "run/timings/split.json").exists()
+
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+@pytest.fixture
+def outputs(workspace: Path) -> list[str]:
+    """Write the outputs of all stages and a dvc.lock of them; return their names."""
+    cached = [out for entry in STAGES.values() for out in entry["outs"] if isinstance(out, str)]
+    for out in cached:
+        (workspace / out).mkdir(parents=True)
+        (workspace / out / "part.bin").write_bytes(out.encode() * 20)
+    lock = {
+        name: {"outs": [{"path": o, "md5": dvc_digest(workspace / o)} for o in entry["outs"] if isinstance(o, str)]}
+        for name, entry in STAGES.items()
+    }
+    (workspace / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": lock}))
+    (workspace / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    return cached
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in ("resolve", "ingest")])
+def test_no_stage_reads_a_damaged_output_of_another(workspace: Path, outputs: list[str], name: str) -> None:
+    """Each file that dvc.yaml says the stage reads, one bit flipped, with size and time as before."""
+    reads = [out for out in outputs if any(d == out or d.startswith(f"{out}/") for d in STAGES[name]["deps"])]
+    assert reads
+    (workspace / "out").mkdir()
+    (workspace / "out/before").write_text("")
+    for out in reads:
+        file = workspace / out / "part.bin"
+        before, content = file.stat(), file.read_bytes()
+        file.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(SystemExit) as ended, run.stage(name, "out"):
+            pytest.fail("the stage ran")
+        assert str(ended.value.code).startswith(f"{name}: {out}: the bytes are not those that dvc.lock records")
+        assert (workspace / "out/before").exists()  # its own outputs are untouched
+        file.write_bytes(content)
+    with run.stage(name, "out"):
+        assert list((workspace / "out").iterdir()) == []
 
 
 def test_metrics_and_curves(workspace: Path) -> None:
