@@ -1,4 +1,4 @@
-"""Parquet is read and written with page checksums; DuckDB, which does not check them, reads only what was hashed before."""
+"""Parquet is read and written with page checksums; DuckDB, which ignores them, reads what was hashed before."""
 
 import ast
 import subprocess
