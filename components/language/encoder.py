@@ -51,7 +51,7 @@ class Encoder:
     def __init__(self, folder: Path, language: LanguageParams) -> None:
         """Read the configuration; weights are loaded at the first call of `encode`."""
         self.folder, self.language = folder, language
-        self.digest = _digest(folder, language.max_tokens)
+        self.digest = encoder_digest(folder, language.max_tokens)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.dim = _dim(config, folder)  # length of a vector
         self.int8 = bool(config.get(INT8))
@@ -158,7 +158,8 @@ def _dim(config: Mapping[str, Any], folder: Path) -> int:
     )
 
 
-def _digest(folder: Path, max_tokens: int) -> str:
+def encoder_digest(folder: Path, max_tokens: int) -> str:
+    """Return the digest of a model: weights, settings, vocabulary, and the number of tokens that it reads."""
     digest = hashlib.sha256(str(max_tokens).encode())
     for name in FILES:
         path = folder / name

@@ -34,6 +34,7 @@ from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import load_model
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import canonical_json, check_files, list_files, write_manifest
+from components.release.parts import check_parts
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -65,6 +66,7 @@ class BundleInfo(Record):
     profiles: ProfilesParams | None = None  # how profiles are computed from events; None: the bundle has none
     ann: AnnParams | None = None  # parameters of the ANN index in ann/; None: the bundle has none
     unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped
+    catalogue: str = ""  # digest of the item ids in their order, as in each part; "": before version 0.3
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Bundle:
 def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
     """Fill the empty folder `out`; return the digest. The manifest is written last: an incomplete bundle has none.
 
-    Raises ContractError for a file that a bundle must not hold.
+    Raises ContractError for a file that a bundle must not hold, or parts that do not belong together.
     """
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()):
@@ -160,6 +162,7 @@ def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    check_parts(out, info.n_items, info.catalogue, (info.encoder.digest, info.encoder.max_tokens))
     io.write_text(out / "info.json", canonical_json(info.model_dump(mode="json")))
     return write_manifest(out)
 
@@ -167,13 +170,15 @@ def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
 def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
     """Return the bundle after checking every file against the manifest, and the manifest against `digest`.
 
-    Raises TamperedError naming what is missing, changed, unexpected, a link, or of a kind that a bundle never holds.
+    Raises TamperedError naming what is missing, changed, unexpected, a link, or of a kind that a bundle never holds;
+    ContractError naming the part that belongs to another catalogue or language model.
     """
     actual = check_files(folder, digest)
     try:
         info = io.read_record(folder / "info.json", BundleInfo, "bundle_info", "fetch the bundle again")
     except ContractError as error:
         raise ContractError(f"bundle {actual[:12]}: info.json is not of this version of Carousel ({error})") from None
+    check_parts(folder, info.n_items, info.catalogue, (info.encoder.digest, info.encoder.max_tokens))
     return Bundle(folder, actual, info)
 
 

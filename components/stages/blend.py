@@ -5,6 +5,7 @@ from pathlib import Path
 
 from components.contracts import Recommender
 from components.data.tables import read_catalogue, read_interactions, read_users
+from components.origin import check_origin, read_split_origin, stamp
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import load_model, model_folder
@@ -16,13 +17,17 @@ log = logging.getLogger("blend")
 
 def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
     """Blend the models of `fit` and `finetune` and save the hybrid; return each part's weight by slice, and metrics."""
-    section = params.models.hybrid
+    section, origin = params.models.hybrid, read_split_origin(split, features)
+    for folder in (model_folder(models, name) for name in section.parts):
+        for file in folder.rglob("*.safetensors"):
+            check_origin(file, origin, strict=False)
     parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
     model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split), read_catalogue(split, features)
     smoother = ColdItemSmoother.of(events, catalogue, section.cold_item_neighbour_pool)
     model.blend(read_users(split, "validation"), events.n_items, smoother)
     model.save(models / "hybrid")
+    stamp(models / "hybrid", origin)
     metrics = {f"validation/{name}": value for name, value in model.metrics.items()}
     for row, name in enumerate(SLICES):
         weights = dict(zip(model.parts, map(float, model.weights[row]), strict=True))

@@ -10,6 +10,7 @@ from components.language.cache import encode_cached
 from components.language.choice import chosen_model
 from components.language.encoder import Encoder
 from components.language.reviews import score_reviews
+from components.origin import read_split_origin, stamp
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
 
@@ -31,6 +32,7 @@ def main() -> None:
         about = {"model": params.language.model, "digest": encoder.digest, "dim": encoder.dim}
         about["max_tokens"] = params.language.max_tokens
         Path("features/encoder.json").write_text(json.dumps(about, indent=1) + "\n")
+        stamp(Path("features"), read_split_origin(Path("data/split"), Path("features")))
         empty = float((~vectors[1:].any(axis=1)).sum())
         snapshot, split, sentiment = Path("data/snapshot"), Path("data/split"), Path("features/sentiment")
         result = score_reviews(snapshot, split, encoder, params.language.sentiment, cache)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
+from components.origin import read_split_origin, stamp
 from components.stages.run import stage, write_curve, write_metrics
 from components.unfinished import mark_unfinished
 
@@ -30,6 +31,7 @@ def main() -> None:
         if not first:
             sys.exit()
         model.save(Path("models/sequence"))
+        stamp(Path("models/sequence"), read_split_origin(split, Path("features")))
         for name, values in model.curves.items():
             write_curve(reports, name, values)
         mark_unfinished(Path("models/sequence"), model.unfinished)

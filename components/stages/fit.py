@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
+from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.recommenders.factory import SIMPLE, create
 from components.stages.run import stage, write_metrics
@@ -29,7 +30,9 @@ def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, 
 def main() -> None:
     """Fit in the current folder."""
     with stage("fit", "models/simple", "reports/fit", check_leaks=True) as params:
-        metrics = fit(params, Path("data/split"), Path("features"), Path("models/simple"))
+        split, features, models = Path("data/split"), Path("features"), Path("models/simple")
+        metrics = fit(params, split, features, models)
+        stamp(models, read_split_origin(split, features))
         write_metrics(Path("reports/fit"), metrics)
 
 

@@ -8,6 +8,7 @@ from components.contracts import Evaluation
 from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
 from components.io import read_record
+from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
@@ -25,12 +26,15 @@ def package(root: Path, params: Params) -> str:
         root / "reports/evaluate/evaluation.json", Evaluation, "evaluation", "run the stage `evaluate`"
     )
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
+    origin = read_split_origin(root / "data/split", root / "features")
     SearchIndex.build(catalogue, params.search).save(index)
-    info = bundle_info(root, evaluation.challenger, params)
+    stamp(index, origin)
+    info = bundle_info(root, evaluation.challenger, params).model_copy(update={"catalogue": origin.catalogue})
     ann = root / "run/ann" if info.ann else None
     if ann and catalogue.embedding is not None:
         log.info("indexing %d products", info.n_items)
         AnnIndex.build(catalogue.embedding, params.ann).save(ann)
+        stamp(ann, origin)
     sources = BundleSources(
         model=fitted(root, evaluation.challenger),
         fallback=fitted(root, "popularity"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
+from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.profiles.features import read_features
 from components.ranking.examples import Examples, missing_data_reason, read_examples
@@ -72,6 +73,7 @@ def rank(root: Path, params: Params) -> str:
     ranker.board = root / "run/tensorboard/ranker"
     ranker.fit(train, features, params.seed)
     ranker.save(root / "models/ranker")
+    stamp(root / "models/ranker", read_split_origin(split, root / "features"))
     copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
     popularity = decayed_popularity(read_interactions(split), params.models.popularity.half_life_days)
     metrics = measure(ranker, train, test, popularity)

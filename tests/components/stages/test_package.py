@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
 from components.language.choice import ModelChoice, write_choice
+from components.language.encoder import encoder_digest
 from components.language.sentiment import SentimentHead
+from components.origin import read_split_origin, stamp
 from components.params import Params, load
 from components.profiles.features import Features
 from components.ranking.examples import Examples
@@ -44,6 +46,24 @@ def params() -> Params:
     return load(ROOT / "params.yaml", overrides=OVERRIDES)
 
 
+def mark(root: Path) -> Path:
+    """Write the catalogue and the encoder into what the stages before `package` have written, as they do."""
+    origin = read_split_origin(root / "data/split", root / "features")
+    for folder in ("models/simple", "models/ranker", "features"):
+        stamp(root / folder, origin)
+    return root
+
+
+def describe_encoder(root: Path, encoder: Path) -> None:
+    """Say that the vectors were made by this model, and mark all parts with it."""
+    about = {"model": "minilm", "digest": encoder_digest(encoder, 48), "dim": 8, "max_tokens": 48}
+    (root / "features/encoder.json").write_text(json.dumps(about))
+    for file in root.rglob("*.safetensors"):
+        if "models/language" not in file.as_posix():
+            save_file(load_file(file), file)
+    mark(root)
+
+
 @pytest.fixture(scope="module")
 def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout in which the stages before `package` have run."""
@@ -61,6 +81,7 @@ def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "features/items.safetensors")
     encoder = {"model": "minilm", "digest": "0" * 64, "dim": 8, "max_tokens": 48}
     (root / "features/encoder.json").write_text(json.dumps(encoder))
+    mark(root)
     (root / "reports/drift").mkdir(parents=True)
     pq.write_table(pa.table({"price": [1.0]}), root / "reports/drift/reference.parquet")
     return root
@@ -119,6 +140,7 @@ def test_a_large_catalogue_gets_an_ann_index_that_returns_lists(evaluated: Calla
     root = evaluated("a", "content")
     interactions, catalogue, users = checkerboard()
     create("content", large).fit(interactions, catalogue, users).save(root / "models/simple/content")
+    mark(root)
     bundle = open_bundle(root / "bundle", package(root, large))
     small = replace(bundle, info=bundle.info.model_copy(update={"ann": None}))
     assert bundle.ann is not None
@@ -164,6 +186,7 @@ def test_the_encoder_is_included_on_request(evaluated: Callable[..., Path], tmp_
         (encoder / name).write_text("{}")
     params = load(ROOT / "params.yaml", overrides=["models.ease.l2=5", f"language.model={encoder}"])
     root = evaluated("a")
+    describe_encoder(root, encoder)
     (root / "models/language").mkdir()
     write_choice(root / "models/language", ModelChoice(accepted=False, reason="", original=str(encoder)))
     package(root, params)
@@ -186,6 +209,10 @@ def test_an_accepted_adapted_encoder_is_included(evaluated: Callable[..., Path],
         package(root, with_encoder)
     shutil.rmtree(root / "bundle", ignore_errors=True)
     write_choice(tiny_bert(root / "models/language"), ModelChoice(accepted=True, reason="better", original="minilm"))
+    with pytest.raises(ContractError, match="encoder/ is not the language model"):
+        package(root, with_encoder)  # the vectors are of another one
+    shutil.rmtree(root / "bundle")
+    describe_encoder(root, root / "models/language")
     package(root, with_encoder)
     content = (root / "models/language/model.safetensors").read_bytes()
     assert (root / "bundle/encoder/model.safetensors").read_bytes() == content
@@ -194,10 +221,14 @@ def test_an_accepted_adapted_encoder_is_included(evaluated: Callable[..., Path],
 
 def test_a_sentiment_head_is_included(evaluated: Callable[..., Path], params: Params) -> None:
     root = evaluated("heard")
-    SentimentHead(np.ones(3), 0.0, 1.0, 0.0, "digest").save(root / "features/sentiment")
+    SentimentHead(np.ones(3), 0.0, 1.0, 0.0, "0" * 64).save(root / "features/sentiment")
     package(root, params)
     open_bundle(root / "bundle")
-    assert SentimentHead.load(root / "bundle/sentiment").encoder == "digest"
+    assert SentimentHead.load(root / "bundle/sentiment").encoder == "0" * 64
+    shutil.rmtree(root / "bundle")
+    SentimentHead(np.ones(3), 0.0, 1.0, 0.0, "1" * 64).save(root / "features/sentiment")
+    with pytest.raises(ContractError, match="sentiment/ was trained on vectors of another language model"):
+        package(root, params)
     none = evaluated("unheard")
     (none / "features/sentiment").mkdir()
     (none / "features/sentiment/note.txt").write_text("no sentiment head\n")
@@ -220,6 +251,7 @@ def test_a_ranker_that_can_be_served_is_included(evaluated: Callable[..., Path],
             ranker.net = make_net(ranker.inputs.sizes, ranker.params)
             ranker.calibration = np.array([[1.0, 0.0]] * len(ranker.tasks))
             ranker.save(root / "models/ranker")
+            mark(root)
         package(root, params)
         bundled = open_bundle(root / "bundle").ranker
         assert (bundled is not None) == (configuration == "three_branches")
@@ -244,6 +276,7 @@ def test_a_ranker_loaded_from_the_bundle_predicts_the_same(evaluated: Callable[.
     fitted = Ranker(params.ranking.model_copy(update={"max_epochs": 2})).fit(examples, inputs, 0)
     root = evaluated("ranked")
     fitted.save(root / "models/ranker")
+    mark(root)
     package(root, params)
     shutil.rmtree(root / "models")
     bundled = open_bundle(root / "bundle").ranker
