@@ -54,6 +54,7 @@ RULES = (
     # `cleaned` removes the ".0" of a number that is exact
     IdRule("floating-point number above 2^53: digits are lost, export the column as text", INTEGRAL),
     IdRule("HTML entity: decode it with an expression in `columns`, as in replace(sku, '&amp;', '&')", ENTITY),
+    IdRule("boolean: map the column that holds the id", "^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$"),
     IdRule("list or record: write an expression in `columns` that selects one value", "^(?:\\[[\"'\\[{]|\\{[\"'])"),
 )
 SUSPECT = "|".join(f"(?:{rule.pattern})" for rule in RULES)  # breaks at least one rule

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import ids
 from components.data import timestamps
-from components.data.schemas import Field
+from components.data.schemas import FIELDS, Field
 from components.data.sql import duckdb_function
 from components.errors import ContractError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LEVELS = " > "  # between the levels of a category
-MAX_EXACT_FLOAT32 = 2**24 - 1
+MAX_EXACT_FLOAT32 = 2**24 - 1  # above it, neighbouring whole numbers are the same number
 _ENTITY = re.compile(ids.ENTITY)
 _NO_TEXT = "not UTF-8; for a UUID in bytes write CAST(hex(column) AS UUID) in `columns`"
 _MAX_NESTING = 3  # times that a text may have been escaped, as in "&amp;amp;amp;"
@@ -43,16 +43,17 @@ def register_functions(connection: Any) -> None:
     connection.create_function("unescape_html", unescape_html, ["VARCHAR"], "VARCHAR")
 
 
-def check_types(types: Mapping[str, Any], fields: Mapping[str, Field], table: str) -> None:
-    """Raise ContractError where a column has a type that cannot be read; types: Ibis types by column."""
-    for name, field in fields.items():
-        kind = types[name]
-        advice = _advice(name, kind, field)
+def check_types(types: Mapping[str, str], table: str, file: str) -> None:
+    """Raise ContractError where a column of a source has a type that cannot be read; types: DuckDB's, by column."""
+    from ibis.backends.sql.datatypes import DuckDBType
+
+    for name, field in FIELDS[table].items():
+        advice = _advice(name, DuckDBType.from_string(types[name]), field)
         if advice:
             wanted = "text" if field.dtype == "string" else {"timestamp": "a time"}.get(field.dtype, "a number")
             raise ContractError(
-                f"data.sources.{table}: column {name}: expected {wanted}, got {kind}; write an expression in "
-                f"`columns`, as in {name}: {advice}"
+                f"data.sources.{table}: {file}: column {name}: expected {wanted}, got {types[name]}; write an "
+                f"expression in `columns`, as in {name}: {advice}"
             )
 
 

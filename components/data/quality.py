@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from components.contracts import Record
 from components.data.sources import SourceReport
 from components.errors import QualityError
@@ -88,6 +90,7 @@ class TableQuality(Record):
     rows: Counts
     rules: dict[str, int]  # broken rule -> rows
     sources: list[SourceReport]
+    findings: list[str] = Field(default=[])  # what no rule refuses, but somebody should look at
 
 
 def write_quarantine(rows: pa.RecordBatchReader, path: Path) -> None:

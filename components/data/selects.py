@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.contracts import TABLES
+from components.data.conversion import check_types
 from components.data.expressions import Expression
 from components.data.files import partition_values
 from components.data.headers import DELIMITERS, INVISIBLE, Header
@@ -109,11 +110,11 @@ class Part:
         return f"struct_pack({fields})" if fields else "NULL"
 
     def check(self, connection: DuckDBPyConnection, file: str) -> None:
-        """Raise ContractError that names the expression which DuckDB cannot apply to the source's columns."""
+        """Raise ContractError for an expression that DuckDB cannot apply to the columns, or of a wrong type."""
         import duckdb
 
         try:
-            connection.execute(f"DESCRIBE {self.select()}")
+            described = connection.execute(f"DESCRIBE {self.select()}").fetchall()
         except duckdb.Error as error:
             connection.execute(f"DESCRIBE SELECT * FROM {self.rows}")  # an error of the file, not of an expression
             label, reason = "where", str(error)
@@ -128,6 +129,7 @@ class Part:
                 f"data.sources.{self.mapping.table}: {file}: {label}: {reason.splitlines()[0]} The columns are "
                 f"{', '.join(map(quote_name, self.columns))}{separated}; correct the expression"
             ) from None
+        check_types({str(name): str(kind) for name, kind, *_ in described}, self.mapping.table, file)
 
 
 def free_prefix(columns: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from components.contracts import TABLES, Record
-from components.data import counting, staging
+from components.data import counting, findings, staging
 from components.data.quality import BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import schema
 from components.data.sources import describe_reports
@@ -69,6 +69,9 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
             write_quarantine(counting.read_quarantined(staged, table), quarantine / f"{table}.parquet")
             quality.counts.check(table, quality.rows, broken, data.max_bad_share, data.max_unknown_share)
             _check_not_empty(table, quality.counts, data)
+            quality = quality.model_copy(update={"findings": findings.find(staged, table, data)})
+            for finding in quality.findings:
+                log.warning("%s: %s", table, finding)
             if quality.rows.valid:
                 schema(table, data.anonymous_events).validate(staging.valid_rows(staged, table).limit(PANDERA_ROWS))
             _write(staged, table, snapshot / table)

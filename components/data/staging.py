@@ -21,11 +21,11 @@ from components.data.schemas import REFERENCES
 from components.data.selects import Part
 from components.data.sources import SourceReport
 from components.data.sql import quote_name
+from components.data.supersession import merge_versions
 from components.data.validation import (
     DUPLICATE,
     INVALID,
     MAX_RAW,
-    SUPERSEDED,
     VALID,
     empty_sql,
     validated_sql,
@@ -179,12 +179,10 @@ def _mark_unknown_items(staging: Staging, table: str) -> None:
 def _mark_duplicates(staging: Staging, table: str) -> None:
     """Mark older versions of a product as superseded, and repeated rows of other tables as duplicates."""
     if table == "products":
-        staging.sql.execute(f"""
-            UPDATE staged_products SET _state = {SUPERSEDED} WHERE _state = {VALID} AND rowid NOT IN (
-                SELECT last(rowid ORDER BY timestamp NULLS FIRST, rowid) FROM staged_products WHERE _state = {VALID}
-                GROUP BY item_id);
-            CREATE OR REPLACE TABLE known_items AS SELECT item_id FROM staged_products WHERE _state = {VALID}
-        """)
+        merge_versions(staging.sql)
+        staging.sql.execute(
+            f"CREATE OR REPLACE TABLE known_items AS SELECT item_id FROM staged_products WHERE _state = {VALID}"
+        )
         return
     columns = ", ".join(TABLES[table])
     of = {"events": "item_id", "reviews": "item_id", "searches": "query", "social": "action"}[table]

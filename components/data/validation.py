@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from components import ids
-from components.data.conversion import check_types, lost_value, to_text, to_value
+from components.data.conversion import lost_value, to_text, to_value
 from components.data.schemas import broken_rule, fields
 from components.params import DataParams
 from components.times import to_naive_utc
@@ -23,7 +24,7 @@ def empty_sql(table: str) -> str:
     columns = ", ".join(f"NULL::{SQL_TYPES[f.dtype]} AS {n}" for n, f in fields(table, False).items())
     return (
         f"SELECT {columns}, 0 AS _file, NULL::BIGINT AS _row, NULL::VARCHAR AS _rule, "
-        "0::TINYINT AS _state, NULL::VARCHAR AS _raw LIMIT 0"
+        "0::TINYINT AS _state, NULL::VARCHAR AS _note, NULL::VARCHAR AS _raw LIMIT 0"
     )
 
 
@@ -32,7 +33,6 @@ def validated_sql(raw: ibis.Table, table: str, data: DataParams) -> str:
     import ibis
 
     known = fields(table, data.anonymous_events)
-    check_types(raw.schema(), known, table)
     words = {n: ids.words_for_null(data.null_ids if f.is_id else ()) for n, f in known.items()}
     rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f, data.max_text_chars) for n, f in known.items()})
     rows = rows.mutate(**{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in known.items()})
@@ -44,9 +44,22 @@ def validated_sql(raw: ibis.Table, table: str, data: DataParams) -> str:
     later = (rows._is_timestamp >= as_of).fill_null(False)
     state = ibis.cases((~rows._selected, FILTERED), (rows._rule.notnull(), INVALID), (later, AFTER_AS_OF), else_=VALID)
     names = [f"_is_{n}" for n in known]
-    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state).compile()
+    note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in known})
+    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state, _note=note).compile()
     columns = ", ".join(f"_is_{n} AS {n}" for n in known)
     return (
-        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, CASE WHEN _rule IS NOT NULL THEN "  # noqa: S608
+        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, _note, CASE WHEN _rule IS NOT NULL THEN "  # noqa: S608
         f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw FROM ({typed_rows})"
     )
+
+
+def _null_word_note(texts: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """Return the first column whose text was read as no value, with the text, or null."""
+    import ibis
+
+    notes = []
+    for name, text in texts.items():
+        if text.type().is_string():
+            said = ibis.literal(f'{name}: "') + text + '"'
+            notes.append(ibis.ifelse(text.notnull() & values[name].isnull(), said, ibis.null("string")))
+    return ibis.coalesce(*notes)

@@ -72,6 +72,14 @@ class DataParams(Section):
         default=[],
         description='ids that stand for no value in this shop, such as ["0", guest], beside NULL, nan and the like',
     )
+    max_contradiction_share: Share = Field(
+        default=0.5,
+        description="share of the products' rows that may have the id and the time of another row but another title, "
+        "description, brand or category; more stops the run",
+    )
+    max_share_of_one: Share = Field(
+        default=0.2, description="share of the events from which ingest reports a single user or product"
+    )
     max_text_chars: Count = Field(default=10_000, description="characters at which a text is truncated")
     memory_gib: Positive
     threads: Size = Field(default=0, description="threads of DuckDB; 0: all cores")

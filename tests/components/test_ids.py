@@ -24,6 +24,7 @@ REFUSED = [
     ("9007199254740992.0", "2^53"), ("812345678901234600.0", "2^53"),
     ("A&amp;B", "HTML entity"), ("A&#38;B", "HTML entity"),
     ('{"sku":1}', "list or record"), ('["a","b"]', "list or record"),
+    ("true", "boolean"), ("False", "boolean"),
     ("['a', 'b']", "list or record"), ("x" * 257, "longer than 256"),
 ]  # fmt: skip
 REAL = ["1E5", "12e3", "4e12", "1E-5", "E+5", "3.14", "R&D", "AT&T", "{0F8FAD5B-D9CB-469F-A165-70867728950E}",
