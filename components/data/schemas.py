@@ -65,7 +65,7 @@ _NOT_NEGATIVE = Rule("negative", lambda c: c >= 0)
 _BOUNDED = Rule(f"above {MAX_NUMBER:.0e}", lambda c: c <= MAX_NUMBER)
 _AMOUNT = Field("float64", rules=(_FINITE, _NOT_NEGATIVE, _BOUNDED))
 _SINGLE = Rule(
-    "list or record: write an expression in `columns` that selects one text",
+    "list or record: write an expression in `columns` that selects one text, as in brand->>'name'",
     partial(_is_free_of, r"""^(?:\[\s*["'\[{]|\{\s*["']).*[\]}]$"""),
 )
 _TEXT = Field("string", text=True, rules=(_SINGLE,))

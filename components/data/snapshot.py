@@ -21,7 +21,7 @@ from pydantic import Field
 
 from components.contracts import TABLES, Record
 from components.data import counting, findings, staging
-from components.data.quality import BrokenRule, Counts, TableQuality, write_quarantine
+from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import schema
 from components.data.sources import describe_reports
 from components.errors import ContractError
@@ -68,7 +68,7 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
             log.info("%s: %s%s", table, _describe(quality), describe_reports(quality.sources))
             write_quarantine(counting.read_quarantined(staged, table), quarantine / f"{table}.parquet")
             quality.counts.check(table, quality.rows, broken, data.max_bad_share, data.max_unknown_share)
-            _check_not_empty(table, quality.counts, data)
+            _check_not_empty(table, quality, data)
             quality = quality.model_copy(update={"findings": findings.find(staged, table, data)})
             for finding in quality.findings:
                 log.warning("%s: %s", table, finding)
@@ -97,14 +97,20 @@ def read_snapshot_info(snapshot: Path) -> SnapshotInfo:
     return read_record(snapshot / "snapshot.json", SnapshotInfo, "snapshot", "run the stage `ingest`")
 
 
-def _check_not_empty(table: str, counts: Counts, data: DataParams) -> None:
+def _check_not_empty(table: str, quality: TableQuality, data: DataParams) -> None:
+    counts = quality.counts
     if table in ("products", "events") and not counts.valid:
         raise ContractError(
             f"data.sources.{table}: expected rows before data.as_of {data.as_of:%Y-%m-%d}, got none of {counts.read} "
             f"({counts.after_as_of} after as_of, {counts.filtered} excluded by `where`, {counts.quarantined} invalid, "
             f"{counts.empty} whose list is empty); "
-            "check data.as_of, `where` and data/quarantine"
+            f"check data.as_of, `where` and data/quarantine{_most_broken(quality.rules)}"
         )
+
+
+def _most_broken(rules: dict[str, int]) -> str:
+    named = [f"{rule} ({n} rows)" for rule, n in sorted(rules.items(), key=lambda r: -r[1])[:MAX_NAMED]]
+    return f"; the broken rules are {'; '.join(named)}" if named else ""
 
 
 def _by_rule(broken: list[BrokenRule]) -> dict[str, int]:

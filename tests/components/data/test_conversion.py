@@ -140,7 +140,7 @@ def test_a_record_in_json_or_in_text_is_no_brand(ingest: Ingest, value: object) 
     )
     assert [p["brand"] for p in taken.rows("products")] == ["[A]"]
     assert list(taken.rules["products"]) == [
-        "brand: list or record: write an expression in `columns` that selects one text"
+        "brand: list or record: write an expression in `columns` that selects one text, as in brand->>'name'"
     ]
 
 

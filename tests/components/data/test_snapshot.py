@@ -116,3 +116,11 @@ def test_no_temporary_file_remains(ingest: Ingest, tmp_path: Path) -> None:
     assert list((tmp_path / "run").iterdir()) == []
     assert pq.read_metadata(tmp_path / "data/quarantine/events.parquet").num_rows == 1
     assert PRODUCTS
+
+
+def test_a_table_of_bad_rows_alone_names_their_rules(ingest: Callable[..., Ingested]) -> None:
+    rows = b"item_id,brand\n" + b"4.5E+12,x\n" * 2 + b'i2,"{""name"": 1}"\n'
+    with pytest.raises(
+        ContractError, match=r"got none of 3 .* the broken rules are item_id: number in .* \(2 rows\); brand: list"
+    ):
+        ingest({"in/products.csv": rows})
