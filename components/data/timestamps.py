@@ -16,7 +16,7 @@ _CLOCK = r"\d{1,2}:\d{2}:\d{2}(?:\.\d+)?"
 _OFFSET = r"[+-](?:0\d|1[0-4])(?::?[0-5]\d)?"
 _REGION = r" [A-Z][A-Za-z_]+/[A-Za-z0-9_/+-]+"
 _LOCAL = rf"^(?:infinity|{_DAY}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?)?)$"  # without a zone
-_ZONED = rf"^{_DAY}[ T]{_CLOCK}(?:{_OFFSET}|{_REGION})$"
+_ZONED = rf"^{_DAY}[ T]{_CLOCK}(?:Z|{_OFFSET}|{_REGION})$"
 _NUMBER = r"^\d{9,19}(?:\.\d+)?$"
 _REWRITES = (  # pattern -> replacement, in this order: other notations to _LOCAL or _ZONED
     (rf"({_OFFSET}|[Zz])\s*(?:\[[^\]]*\]|\([^)]*\))$", r"\1"),  # [Europe/London] or (GMT) after an offset
@@ -48,6 +48,7 @@ def parsed(text: Any) -> Any:
     branches = [
         (text.re_search(_LOCAL), text.try_cast("timestamp")),
         (text.re_search(_NUMBER), from_number(text.try_cast("float64"))),
+        (text.re_search(_ZONED), _to_utc(text.try_cast("timestamp('UTC')"))),
         (tidy.re_search(_LOCAL), tidy.try_cast("timestamp")),
         (tidy.re_search(_ZONED), _to_utc(tidy.try_cast("timestamp('UTC')"))),
         (text.re_search("^[A-Z][a-z]{2},? |^[0-9]{1,2} [A-Z][a-z]{2} "), _by_format(tidy)),
