@@ -1,6 +1,7 @@
 """Names of hosts and origins, as the headers Host and Origin have them: parsed strictly, compared in one form."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 NAME = r"\[[0-9a-f:.]{2,45}\]|[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?"
@@ -77,7 +78,12 @@ def checked_origin(text: str) -> str:
 
 def _split(text: str) -> tuple[str, str] | None:
     """Return name and port; the port is empty where there is none."""
-    match = HOST.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    return _parse(text) if len(text) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=1000)  # a service sees few names
+def _parse(text: str) -> tuple[str, str] | None:
+    match = HOST.fullmatch(text)
     if match is None or int(match[2] or 0) > 65535:
         return None
     name, port = match[1].lower(), str(int(match[2])) if match[2] else ""
