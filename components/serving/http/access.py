@@ -46,8 +46,8 @@ class ReadAccess:
         if self.token is None and not self.is_local:
             log.warning(
                 "serving.host is reachable from other machines and CAROUSEL_READ_TOKEN is not set: "
-                "%s/profile answers 403, the other routes answer to everybody",
-                "the page and " if page else "",
+                "%s/profile are closed (403), the other routes answer everybody",
+                "the page, /status and " if page else "/status and ",
             )
 
 

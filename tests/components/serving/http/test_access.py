@@ -88,4 +88,4 @@ def test_what_is_closed_is_logged(caplog: pytest.LogCaptureFixture, token: str |
     ReadAccess(READ, "0.0.0.0").warn(page=True)
     assert caplog.text == ""
     ReadAccess(token, "0.0.0.0").warn(page=True)
-    assert "the page and /profile answers 403" in caplog.text
+    assert "the page, /status and /profile are closed (403)" in caplog.text
