@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 HIDDEN = "***"
 MIN_SECRET = 4  # characters; a shorter value occurs in ordinary words
 WHOLE_WORD = 8  # characters below which a secret is replaced only where it is a word of its own
-_NAME = r"[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key(?:[_-]?id)?|signature)"
+_NAME = r"[\w-]*(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|account|private)[_-]?key(?:[_-]?id)?|signature)"
 _VALUE = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;,'")\]}]+)"""
 PATTERNS = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#]*|[^\s:/?#]*:\S*)@", re.I), rf"\1{HIDDEN}@"),  # user:password@
@@ -31,7 +31,9 @@ PATTERNS = (
     ),
 )
 LITERAL = re.compile(rf"://[^\s/@:]*:[^\s@]+@|\b{_NAME}\s*=\s*{_VALUE}", re.I)
-SECRET_VARIABLE = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASS|PASSPHRASE|SECRET|TOKEN|KEY|CREDENTIAL)$|_PWD$", re.I)
+SECRET_VARIABLE = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASS|PASSPHRASE|SECRET|TOKEN|KEY|CREDENTIAL|AUTH_STRING)$|_PWD$", re.I
+)
 STORE_VARIABLES = ("CAROUSEL_EVENT_STORE_URL", "CAROUSEL_STATE_URL")  # secret as a whole where they are no address
 PLAIN = frozenset({"true", "false", "none", "null", "default"})  # values of variables that only sound secret
 _remembered: set[str] = set()
@@ -106,7 +108,7 @@ def _secrets(environment: tuple[tuple[str, str], ...], remembered: frozenset[str
     found = set(remembered)
     for name, value in environment:
         if SECRET_VARIABLE.search(name) or (name in STORE_VARIABLES and "=" not in value and "://" not in value):
-            found.add(value.strip())
+            found |= {value.strip(), value.strip().rpartition(":")[2]}  # user:password
         found |= _secrets_of_address(value)
         found |= {match[0].split("=", 1)[1].strip(" '\"") for match in LITERAL.finditer(value) if "://" not in match[0]}
     found |= {form for value in found for form in (quote(value, safe=""), unquote(value), repr(value)[1:-1])}

@@ -35,6 +35,7 @@ SECRET = "Tr0ub4dor"
         f"headers: Authorization: Bearer {SECRET}",
         f"{{'Authorization': 'Basic {SECRET}=='}}",
         f"aws_secret_access_key={SECRET}",
+        f"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={SECRET}==;EndpointSuffix=example",
     ],
 )
 def test_secrets_by_their_form_are_removed(text: str) -> None:
@@ -71,6 +72,7 @@ def test_other_text_stays_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -
         ("CAROUSEL_ADMIN_TOKEN", SECRET, f"got {SECRET!r}"),
         ("MLFLOW_TRACKING_PASSWORD", "p w", "x"),
         ("AWS_SECRET_ACCESS_KEY", f"/{SECRET}", f"key /{SECRET} is unknown"),
+        ("PREFECT_API_AUTH_STRING", f"carousel:{SECRET}", f"401 for {SECRET}"),
         ("AWS_SECRET_ACCESS_KEY", SECRET, f"key {SECRET} is unknown"),
         ("SHOP_DB", f"host=db user=ann password={SECRET}", f'FATAL: password "{SECRET}" is wrong'),
         ("CAROUSEL_TRACKING_URI", f"postgresql://ann:{SECRET}@db/x", f"could not parse {SECRET}"),
