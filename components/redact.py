@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote
 HIDDEN = "***"
 MIN_SECRET = 4  # characters; a shorter value occurs in ordinary words
 WHOLE_WORD = 8  # characters below which a secret is replaced only where it is a word of its own
-_NAME = r"[\w-]*(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|account|private)[_-]?key(?:[_-]?id)?|signature)"
+_KEY = r"(?:api|access|account|private)[_-]?key(?:[_-]?id)?"
+_NAME = rf"[\w-]*(?:password|passwd|passphrase|pwd|secret|token|signature|{_KEY})"
 _VALUE = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;,'")\]}]+)"""
 PATTERNS = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#]*|[^\s:/?#]*:\S*)@", re.I), rf"\1{HIDDEN}@"),  # user:password@
