@@ -37,13 +37,25 @@ def match_words(index: LexicalIndex, query: str, n_items: int, params: SearchPar
     article number and, if it is the last one, as the beginning of a word. A word that is found in no such form is cut
     in two words, or corrected.
     """
-    words = split_words(query[:MAX_QUERY_CHARACTERS])[:MAX_QUERY_WORDS]
+    words = _first_words(split_words(query[:MAX_QUERY_CHARACTERS]))
     matcher = _Matcher(index, words, n_items)
     matcher.add_joined(params)
     last = {stem(word.text): position for position, word in enumerate(words) if not word.is_stop}  # repeated: once
     for position in last.values():
         matcher.add_word(words[position], position == len(words) - 1, params)
     return matcher.result(id_key(query))
+
+
+def _first_words(words: Sequence[Word]) -> list[Word]:
+    """Return the words up to the MAX_QUERY_WORDS-th distinct one that is no stop word."""
+    first: list[Word] = []
+    keys: set[str] = set()
+    for word in words:
+        keys |= set() if word.is_stop else {stem(word.text)}
+        if len(keys) > MAX_QUERY_WORDS:
+            break
+        first.append(word)
+    return first
 
 
 class _Matcher:

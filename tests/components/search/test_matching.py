@@ -159,6 +159,12 @@ def test_chinese_is_neither_joined_nor_cut(params: SearchParams) -> None:
     assert match_words(index, "壶茶", 3, params).corrections == []
 
 
+def test_repeated_words_and_stop_words_are_not_counted_among_the_words_of_a_query(
+    index: LexicalIndex, params: SearchParams
+) -> None:
+    assert np.flatnonzero(match(index, "the a of " * 12 + "oak " * 12 + "lamp", params).has_all).tolist() == [8]
+
+
 def test_the_work_of_a_hostile_query_is_bounded(
     index: LexicalIndex, params: SearchParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
