@@ -12,6 +12,8 @@ of unknown is unknown. A rule lists the products for which it is true.
 from __future__ import annotations
 
 import ast
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +27,8 @@ CACHED_RULES = 1024  # parsed rules of all models
 Operator = Literal["in", "<", "<=", ">", ">=", "contains"]
 ORDER: dict[type[ast.cmpop], Operator] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
+
+_PARSER = threading.Lock()  # filters of warnings are global
 
 
 class RuleError(ValueError):
@@ -66,7 +70,10 @@ def parse_rule(rule: str) -> Expression:
     if len(rule) > MAX_RULE_LENGTH:
         raise RuleError(f"a rule has {MAX_RULE_LENGTH} characters or fewer, this one {len(rule)}")
     try:
-        return _expression(ast.parse(rule.strip(), mode="eval").body)
+        with _PARSER, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of "1if"; a client must not write to the log
+            tree = ast.parse(rule.strip(), mode="eval")
+        return _expression(tree.body)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, OverflowError) as error:
         if isinstance(error, RuleError):
             raise

@@ -1,5 +1,7 @@
 """Texts that are rules become expressions; any other text is refused with position and reason."""
 
+import warnings
+
 import pytest
 
 from components.serving.inference.rule_parser import (
@@ -10,6 +12,13 @@ from components.serving.inference.rule_parser import (
     comparisons,
     parse_rule,
 )
+
+
+def test_no_rule_writes_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    warnings.simplefilter("always")
+    assert parse_rule("price<1or price>2") == parse_rule("price < 1 or price > 2")
+    assert parse_rule(r'"\d" in title') == Comparison("title", "contains", ("\\d",))
+    assert len(recwarn) == 0
 
 
 def test_a_rule_becomes_an_expression() -> None:
