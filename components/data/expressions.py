@@ -33,7 +33,9 @@ def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
     row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT {sql}"]).fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
-        raise ContractError(f"{label}: expected an SQL expression, got `{text}`{_advice(connection, label, text)}")
+        reason = tree.get("error_message", "not one expression")
+        advice = _advice(connection, label, text)
+        raise ContractError(f"{label}: expected an SQL expression, got `{text}` ({reason}){advice}")
     names = dict.fromkeys(_names_in(tree))
     return Expression(label, sql, tuple(names), _unnests(tree["statements"][0]["node"]["select_list"]))
 

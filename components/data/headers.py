@@ -57,12 +57,17 @@ def read_header(file: File, delimiter: str | None, known: Collection[str]) -> He
             f"{file.name}: expected a first line with column names, got an empty file; add a header, or remove the file"
         )
     if len(rows[0]) > MAX_HEADER or "\0" in rows[0]:
+        hint = "NUL characters, as in UTF-16: convert it to UTF-8" if "\0" in rows[0] else "a longer line; check it"
         raise ContractError(
-            f"{file.name}: expected a header of at most {MAX_HEADER} bytes of text, got {rows[0][:80]!r}; check it"
+            f"{file.name}: expected a header of at most {MAX_HEADER} bytes of text, got {rows[0][:40]!r}, {hint}"
         )
     chosen = delimiter or _find_delimiter(rows, known, "\t" if ".tsv" in file.path.name.lower() else ",")
     reader = csv.reader([f"{row}\n" for row in rows], delimiter=chosen)
-    header = Header(tuple(next(reader)), chosen, n_before, n_before + reader.line_num)
+    raw = tuple(next(reader))
+    n_lines = n_before + reader.line_num
+    if len(raw) > 1 and not raw[-1] and not any(row[len(raw) - 1 :] not in ([], [""]) for row in reader):
+        raw = raw[:-1]  # like DuckDB: a separator at the end of a line begins no column
+    header = Header(raw, chosen, n_before, n_lines)
     _check_names(file, header)
     return header
 

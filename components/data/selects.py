@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HEADER_RULE = "line: the header again"
 JSON_RULE = "line: not a JSON object"
+SQL_VALUES = {"user", "current_user", "session_user", "current_role", "current_catalog", "current_schema"}
 Columns = list[tuple[str, str]]  # names and DuckDB types
 
 
@@ -42,15 +43,19 @@ class Mapping:
     where: Expression | None
 
     @property
+    def expressions(self) -> list[Expression]:
+        """Return all expressions."""
+        return [*self.columns.values(), *([self.where] if self.where else [])]
+
+    @property
     def names(self) -> list[str]:
         """Return the columns that the expressions refer to."""
-        used = [*self.columns.values(), *([self.where] if self.where else [])]
-        return list(dict.fromkeys(name for e in used for name in e.names))
+        return list(dict.fromkeys(name for e in self.expressions for name in e.names))
 
     @property
     def unnests(self) -> bool:
         """Return whether a record may give another number of rows than one."""
-        return any(e.unnests for e in [*self.columns.values(), *([self.where] if self.where else [])])
+        return any(e.unnests for e in self.expressions)
 
 
 @dataclass(frozen=True)
@@ -117,19 +122,28 @@ class Part:
             described = connection.execute(f"DESCRIBE {self.select()}").fetchall()
         except duckdb.Error as error:
             connection.execute(f"DESCRIBE SELECT * FROM {self.rows}")  # an error of the file, not of an expression
-            label, reason = "where", str(error)
+            guilty, reason = self.mapping.where, str(error)
             for expression in self.mapping.columns.values():
                 try:
                     connection.execute(f"DESCRIBE SELECT {expression.sql} FROM {self.rows}")
                 except duckdb.Error as own:
-                    label, reason = expression.label, str(own)
+                    guilty, reason = expression, str(own)
                     break
-            separated = f", separated by {DELIMITERS.get(self.separator, self.separator)}" if self.separator else ""
-            raise ContractError(
-                f"data.sources.{self.mapping.table}: {file}: {label}: {reason.splitlines()[0]} The columns are "
-                f"{', '.join(map(quote_name, self.columns))}{separated}; correct the expression"
-            ) from None
+            raise self._error(file, guilty, reason.splitlines()[0].partition("Error: ")[2]) from None
         check_types({str(name): str(kind) for name, kind, *_ in described}, self.mapping.table, file)
+        known = {c.lower() for c in self.columns}
+        for expression in self.mapping.expressions:
+            taken = [n for n in expression.names if n.lower() in SQL_VALUES and n.lower() not in known]
+            if taken:
+                raise self._error(file, expression, f'no column "{taken[0]}", which SQL takes for a value of its own.')
+
+    def _error(self, file: str, expression: Expression | None, reason: str) -> ContractError:
+        label = expression.label if expression else f"data.sources.{self.mapping.table}"
+        separated = f", separated by {DELIMITERS.get(self.separator, self.separator)}" if self.separator else ""
+        return ContractError(
+            f"{label}: {file}: {reason} The columns are {', '.join(map(quote_name, self.columns))}{separated}; correct "
+            "the expression"
+        )
 
 
 def free_prefix(columns: Sequence[str]) -> str:
@@ -158,7 +172,7 @@ def csv_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str]
     own = [n for n in header.names if n]
     reader = read_parquet(paths) if shape.repaired else text_reader(shape, paths)
     repaired = free_prefix(header.names)
-    extra = _partitions(mapping, own, files, base) + [(n, f"NULL::{t}") for n, t in others]
+    extra = _partitions(mapping, own, files, _file(files, 0)) + [(n, f"NULL::{t}") for n, t in others]
     columns = [*own, *(n for n, _ in extra)]
     p = free_prefix(columns)
     known = f"{repaired}broken" if shape.repaired else "NULL"
@@ -179,8 +193,8 @@ def csv_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str]
 def json_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str], base: int) -> Part:
     """Return the part of JSON Lines: the needed keys of each object; a line that is no object breaks a rule."""
     keys = list(dict.fromkeys([*(c for c in TABLES[mapping.table] if c not in mapping.columns), *mapping.names]))
-    folders = dict(_partitions(mapping, [], files, base))
     p = free_prefix(keys)
+    folders = dict(_partitions(mapping, [], files, f"{p}file - {base}"))
     values = [f"{p}values[{n}]" for n in range(1, len(keys) + 1)]
     values = [f"coalesce({v}, {folders[k]})" if k in folders else v for k, v in zip(keys, values, strict=True)]
     wanted = quote_list(['$."' + k.replace('"', '\\"') + '"' for k in keys])
@@ -208,7 +222,7 @@ def typed_part(
     own: its columns; broken: a further column, with the rule that a row breaks already.
     """
     names = [n for n, _ in own]
-    extra = _partitions(mapping, names, files, base) + [(n, f"NULL::{t}") for n, t in others]
+    extra = _partitions(mapping, names, files, _file(files, 0)) + [(n, f"NULL::{t}") for n, t in others]
     columns = [*names, *(n for n, _ in extra)]
     p = free_prefix(columns)
     rows = (
@@ -233,15 +247,18 @@ def _file(files: list[File], base: int) -> str:
     return f"file_index + {base}" if len(files) > 1 else str(base)
 
 
-def _partitions(mapping: Mapping, own: Sequence[str], files: list[File], base: int) -> list[tuple[str, str]]:
-    """Return the names in the expressions that are no column but a folder's key (`key=value`), with SQL for each."""
+def _partitions(mapping: Mapping, own: Sequence[str], files: list[File], number: str) -> list[tuple[str, str]]:
+    """Return the names in the expressions that are no column but a folder's key (`key=value`), with SQL for each.
+
+    number: SQL for the position of a record's file among `files`, from 0.
+    """
     folded = {n.lower() for n in own}
     found = []
     for name in mapping.names:
         values = partition_values(files, name) if name.lower() not in folded else None
         if values is not None:
             listed = ", ".join("NULL" if v is None else quote_text(v) for v in values)
-            found.append((name, f"([{listed}]::VARCHAR[])[({_file(files, base)} - {base} + 1)::BIGINT]"))
+            found.append((name, f"([{listed}]::VARCHAR[])[({number})::BIGINT + 1]"))
     return found
 
 

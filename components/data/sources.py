@@ -17,7 +17,7 @@ from components.data import databases
 from components.data.csv_repair import repair
 from components.data.expressions import parse
 from components.data.files import HIDDEN, Found, NotRead, find_files, partition_keys
-from components.data.headers import DELIMITERS, check_content, read_header
+from components.data.headers import DELIMITERS, Header, check_content, read_header
 from components.data.lines import File, find_long_endings
 from components.data.selects import (
     Columns,
@@ -39,7 +39,7 @@ from components.params import DataParams, SourceParams
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_NAMED = 5  # files that a message names
+MAX_NAMED = 20  # files that a message names
 
 
 class ReadFile(Record):
@@ -268,11 +268,17 @@ def _add(opened: OpenedSources, shape: Shape, files: list[File], part: Part) -> 
     opened.shapes += [shape] * len(files)
 
 
+def _name_separator(header: Header) -> str:
+    if len(header.names) == 1:
+        return "nothing (one column)"
+    return DELIMITERS.get(header.delimiter, repr(header.delimiter))
+
+
 def _report(path: str, found: Found, shapes: list[Shape], mapping: Mapping, absent: list[str]) -> SourceReport:
     files, notes = [], [*absent]
     for file, shape in zip(found.files, shapes, strict=True):
         header = shape.header
-        separator = DELIMITERS.get(header.delimiter, repr(header.delimiter)) if header else None
+        separator = _name_separator(header) if header else None
         files.append(ReadFile(name=file.name, separator=separator))
         unnamed = [str(n) for n, name in enumerate(header.names, 1) if not name] if header else []
         notes += [f"{file.name}: column {', '.join(unnamed)} has no name and is left out"] if unnamed else []

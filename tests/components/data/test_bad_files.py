@@ -194,6 +194,28 @@ def test_a_line_of_a_gigabyte_takes_bounded_memory(ingest: Ingest, tmp_path: Pat
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10 < 1_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [300_000_000, 1 << 30])
+@pytest.mark.parametrize("name", ["in/events.csv", "in/events.jsonl"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_an_endless_last_line_is_quarantined(ingest: Ingest, tmp_path: Path, name: str, size: int, end: bytes) -> None:
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    path = tmp_path / name
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.write(HEADER + G + G2 + b"u1,i1," if name.endswith("csv") else b'{"user_id": 7}\n{"user_id": "')
+        file.truncate(size)
+        file.seek(0, os.SEEK_END)
+        file.write(b"x" + end)
+    taken = ingest({"in/more.csv": HEADER + G}, sources={**events_from(name), "events": [{"path": "in/more.csv"},
+                                                                                        {"path": name}]})  # fmt: skip
+    assert taken.rules["events"]["line: longer than 16000000 bytes"] == 1
+    assert taken.counts().read == (4 if name.endswith("csv") else 3)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10 < 1_000
+
+
 def test_products_are_validated_too(ingest: Ingest) -> None:
     products = PRODUCTS + b"i10,Ten,-1\n,No id,1\ni11,Eleven,nan\ni\x01,Twelve,1\n"
     taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + G})
