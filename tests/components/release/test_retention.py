@@ -7,10 +7,20 @@ import pytest
 
 from components.errors import ReleaseError
 from components.experiments.definition import Experiment, start_experiment
+from components.release import retention
 from components.release.ledger import Ledger
 from components.release.promotion import promote
+from components.release.registry import Registry
 from components.release.retention import keep_version, list_versions, plan_retention
-from tests.components.release.support import Decide, Registered, aliases, promote_each
+from components.settings import Settings
+from tests.components.release.support import Decide, Register, Registered, aliases, promote_each
+
+
+@pytest.fixture(autouse=True)
+def _no_comparisons(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no version be compared with another: `registered` shares the files of its versions between tests."""
+    if "registered" in request.fixturenames:
+        monkeypatch.setattr(retention, "_compared_with", lambda *_: None)
 
 
 def test_the_newest_and_the_challenger_stay(registered: Registered) -> None:
@@ -62,13 +72,16 @@ def test_the_version_of_an_interrupted_promotion_stays(registered: Registered) -
     assert plan_retention(registry, settings, keep_versions=1).keep[2] == "its promotion was interrupted"
 
 
-def test_the_champion_that_a_version_was_compared_with_stays(registered: Registered, tmp_path: Path) -> None:
-    registry = registered[0]
+def test_the_champion_that_a_version_was_compared_with_stays(
+    registry: Registry, settings: Settings, register: Register, tmp_path: Path
+) -> None:
+    for mark in "abcd":
+        register(mark)
     file = tmp_path / "evaluation.json"
     for number, champion in ((4, 2), (2, 1)):
         file.write_text(json.dumps({"champion": {"version": champion, "digest": "d", "model": "ease"}}))
         registry.attach(number, file, "reports/evaluate")
-    plan = plan_retention(*registered, keep_versions=1)
+    plan = plan_retention(registry, settings, keep_versions=1)
     assert plan.keep == {2: "version 4 was compared with it", 4: "challenger"}  # not the champion of that champion
     assert plan.remove == [1, 3]
 
