@@ -65,10 +65,14 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
 RENAMED_VALUES: dict[str, dict[str, dict[str, str]]] = {
     "experiment_decision": {"verdict": {"broken ratio": "sample ratio mismatch"}},
 }
+# kind of file -> path of a key that a later version added -> the value by which earlier versions behaved
+ADDED_KEYS: dict[str, dict[str, Any]] = {
+    "recommender": {"trainer/max_steps": 10**9},  # the training was bounded by epochs alone
+}
 
 
 def translate(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of that kind with the current names, its keys in the same order.
+    """Return the content of a file of that kind with the current names, its keys in the same order, added ones last.
 
     A key that the file has under both names keeps both, so that the reader refuses the old one.
     Raises KeyError for a kind that RENAMED_KEYS does not hold.
@@ -78,12 +82,14 @@ def translate(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         found = _with_key(found, path.split("/"), new)
     for path, values in RENAMED_VALUES.get(kind, {}).items():
         found = _with_value(found, path.split("/"), values)
+    for path, value in ADDED_KEYS.get(kind, {}).items():
+        found = _with_added(found, path.split("/"), value)
     return dict(found)
 
 
 def has_renames(kind: str) -> bool:
-    """Return whether any key or value of such a file was ever renamed."""
-    return bool(RENAMED_KEYS[kind] or RENAMED_VALUES.get(kind))
+    """Return whether any key or value of such a file was ever renamed, or a key added."""
+    return bool(RENAMED_KEYS[kind] or RENAMED_VALUES.get(kind) or ADDED_KEYS.get(kind))
 
 
 def _with_key(node: Any, steps: Sequence[str], new: str) -> Any:
@@ -106,3 +112,12 @@ def _with_value(node: Any, steps: Sequence[str], values: Mapping[str, str]) -> A
         return node
     first, rest = steps[0], steps[1:]
     return {key: _with_value(value, rest, values) if first in (key, "*") else value for key, value in node.items()}
+
+
+def _with_added(node: Any, steps: Sequence[str], value: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
+    first, rest = steps[0], steps[1:]
+    if rest:
+        return {key: _with_added(part, rest, value) if key == first else part for key, part in node.items()}
+    return {**node, **({} if first in node else {first: value})}

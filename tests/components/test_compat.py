@@ -42,6 +42,14 @@ def test_values_are_renamed_below_the_new_keys(monkeypatch: pytest.MonkeyPatch) 
     assert compat.has_renames("experiment_decision")
 
 
+def test_a_key_that_was_added_has_the_value_by_which_earlier_versions_behaved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compat.ADDED_KEYS, "drift", {"limits/steps": 9})
+    assert compat.translate("drift", {"limits": {"epochs": 3}}) == {"limits": {"epochs": 3, "steps": 9}}
+    assert compat.translate("drift", {"limits": {"steps": 4}}) == {"limits": {"steps": 4}}
+    assert compat.translate("drift", {"other": 1}) == {"other": 1}
+    assert compat.has_renames("drift")
+
+
 def test_an_undefined_kind_is_an_error() -> None:
     with pytest.raises(KeyError):
         compat.translate("no such kind", {})
