@@ -90,7 +90,9 @@ def test_unknown_encodings_are_refused_with_the_known_ones(client: TestClient, e
 
 
 @pytest.mark.parametrize(
-    "body", [EVENTS, gzip.compress(EVENTS)[:-1], gzip.compress(EVENTS)[:20], gzip.compress(EVENTS) + b"junk", b"\x1f"]
+    "body",
+    [EVENTS, gzip.compress(EVENTS)[:-1], gzip.compress(EVENTS)[:20], gzip.compress(EVENTS) + b"junk", b"\x1f"],
+    ids=["plain", "cut", "cut early", "followed by junk", "one byte"],
 )
 def test_damaged_packed_bodies_get_400(client: TestClient, body: bytes) -> None:
     for encoding in ("gzip", "deflate"):
