@@ -17,7 +17,6 @@ from components.serving.storage.exposures import Exposure, write_exposures
 from components.settings import Settings
 from components.times import HOUR_US, to_micros
 from flows import experiment
-from flows.cli import run
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -96,13 +95,3 @@ def test_invalid_experiments_are_not_started(workspace: Any, monkeypatch: pytest
         experiment.start(workspace, "spring", 1.0, "conversion", START)
     with pytest.raises(ParamsError, match="conversion"):
         experiment.metric_of("joy")
-
-
-def test_the_command_names_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
-    assert run(["experiment", "status", "--json"]) == 1
-    assert "no experiment runs" in capsys.readouterr().out
-    assert run(["experiment", "start", "spring", "--json"]) == 1
-    assert "carousel retrain" in capsys.readouterr().out

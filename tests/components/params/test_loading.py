@@ -176,13 +176,6 @@ def test_an_override_without_a_whole_name_is_refused(refusal: Callable[[str], st
     assert refusal(line) == f"--set {line!r}: expected `a.b=c`, such as trainer.max_epochs=5"
 
 
-def test_a_key_that_is_given_twice_is_refused(file: Path, tmp_path: Path) -> None:
-    overlay = tmp_path / "my-shop.yaml"
-    overlay.write_text("data:\n  simulated: false\nseed: 1\ndata:\n  anonymous_events: true\n")
-    with pytest.raises(ParamsError, match=r"my-shop\.yaml: not YAML: data is there twice, in lines 1 and 4"):
-        params.load(file, [overlay])
-
-
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -196,15 +189,3 @@ def test_an_unknown_name_gets_a_list_that_is_not_empty(
 ) -> None:
     assert expected in refusal(override)
     assert "[]" not in refusal(override)
-
-
-def test_an_overlay_that_is_empty_or_no_text_is_not_a_crash(file: Path, tmp_path: Path) -> None:
-    overlay = tmp_path / "my-shop.yaml"
-    overlay.write_text("# nothing yet\n")
-    assert params.load(file, [overlay]) == params.load(file)
-    overlay.write_bytes(b"seed: 1 # \xe9\n")
-    with pytest.raises(ParamsError, match=r"my-shop\.yaml: expected UTF-8"):
-        params.load(file, [overlay])
-    overlay.write_text("1: 2\n")
-    with pytest.raises(ParamsError, match="unknown parameter 1"):
-        params.load(file, [overlay])

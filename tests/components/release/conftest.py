@@ -16,6 +16,7 @@ from components.params import Params, load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, build_bundle
 from components.release.registry import Registry
+from components.release.versioning import reproduce_stage
 from components.settings import Settings
 from tests.components.release.gate_cases import Case
 from tests.components.release.support import (
@@ -31,6 +32,7 @@ from tests.components.release.support import (
     write_items,
     write_run,
 )
+from tests.components.release.tiny_repo import STAGES, copy, make_repo
 from tests.support import checkerboard
 
 
@@ -149,3 +151,17 @@ def decide(registered: Registered, tmp_path: Path) -> Callable[..., Path]:
 def case(tmp_path: Path) -> Case:
     """Return an evaluation whose challenger would be promoted; tests change it."""
     return Case(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def done_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny repository whose stages have all run; made once, to copy."""
+    root = make_repo(tmp_path_factory.mktemp("done") / "repo")
+    for stage in STAGES:
+        assert reproduce_stage(root, stage, 60).ran
+    return root
+
+
+@pytest.fixture
+def repo(done_repo: Path, tmp_path: Path) -> Path:
+    return copy(done_repo, tmp_path / "repo")

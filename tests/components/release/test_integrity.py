@@ -9,25 +9,10 @@ import yaml
 
 from components.errors import TamperedError
 from components.release.integrity import check_inputs, check_outputs, damaged_files, damaged_inputs
-from components.release.restore import restore, restore_inputs
-from components.release.versioning import is_changed, push, reproduce_stage
-from tests.components.release.tiny_repo import copy, make_repo
+from components.release.versioning import is_changed, reproduce_stage
+from tests.components.release.tiny_repo import STAGES
 
-STAGES = ("ingest", "split", "evaluate", "package")
 READ = {"split": "data/snapshot/a.txt", "evaluate": "data/split/rows.txt", "package": "reports/evaluate/metrics.json"}
-
-
-@pytest.fixture(scope="module")
-def done_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = make_repo(tmp_path_factory.mktemp("done") / "repo")
-    for stage in STAGES:
-        reproduce_stage(root, stage, 60)
-    return root
-
-
-@pytest.fixture
-def repo(done_repo: Path, tmp_path: Path) -> Path:
-    return copy(done_repo, tmp_path / "repo")
 
 
 def flip(file: Path, at: int = 0) -> None:
@@ -88,30 +73,6 @@ def test_other_stages_do_not_read_the_file(repo: Path) -> None:
     assert damaged_inputs(repo, "evaluate") == {}
     assert damaged_inputs(repo, "ingest") == {}
     assert damaged_inputs(repo, "no such stage") == {}
-
-
-@pytest.mark.parametrize("pushed", [True, False])
-def test_a_file_that_is_damaged_in_the_cache_too_comes_from_the_remote_or_is_an_error(repo: Path, pushed: bool) -> None:
-    if pushed:
-        push(repo)
-    flip(cached(repo, "rows 3"))
-    flip(repo / READ["split"])
-    if pushed:
-        assert restore_inputs(repo, "split") == ["data/snapshot"]
-        assert (repo / READ["split"]).read_text() == "rows 3"
-        return
-    with pytest.raises(TamperedError, match=r"data/snapshot: .*carousel retrain"):
-        restore_inputs(repo, "split")
-    assert reproduce_stage(repo, "ingest", 60).ran  # as the message says
-    assert (repo / READ["split"]).read_text() == "rows 3"
-
-
-def test_an_intact_cache_restores_without_a_remote(repo: Path) -> None:
-    config = repo / ".dvc/config"
-    config.write_text("[core]\n    analytics = false\n")
-    flip(repo / READ["evaluate"])
-    restore(repo, "data/split")
-    assert (repo / READ["evaluate"]).read_text() == "ROWS 3"
 
 
 def test_missing_and_added_files_are_named_and_a_lost_listing_names_the_folder(repo: Path) -> None:

@@ -6,31 +6,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import BusyError, ReleaseError, TamperedError
+from components.errors import BusyError, ReleaseError
 from components.release import versioning
 from components.release.digests import dvc_digest
 from components.release.versioning import is_changed, make_workspace, reproduce_stage, restore, stage_order
-from tests.components.release.tiny_repo import call, commit, copy, make_repo
-
-STAGES = ("ingest", "split", "evaluate", "package")
+from tests.components.release.tiny_repo import STAGES, call, commit, make_repo
 
 
 def run_all(root: Path, env: dict[str, str] | None = None) -> list[str]:
     """Return the names of the stages that ran."""
     return [s for s in STAGES if reproduce_stage(root, s, 60, env).ran]
-
-
-@pytest.fixture(scope="module")
-def done_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository whose stages have all run; made once, to copy."""
-    root = make_repo(tmp_path_factory.mktemp("done") / "repo")
-    assert run_all(root) == list(STAGES)
-    return root
-
-
-@pytest.fixture
-def repo(done_repo: Path, tmp_path: Path) -> Path:
-    return copy(done_repo, tmp_path / "repo")
 
 
 def outputs(root: Path) -> dict[str, str]:
@@ -173,39 +158,6 @@ def test_digests_are_those_of_dvc(repo: Path) -> None:
     assert versioning.read_data_version(repo) == recorded["data/snapshot"]
 
 
-@pytest.mark.parametrize("state", ["as it was", "gone", "changed here"])
-def test_restore_from_the_cache(repo: Path, state: str) -> None:
-    if state == "gone":
-        shutil.rmtree(repo / "data/snapshot")
-    elif state == "changed here":
-        (repo / "data/snapshot/a.txt").write_text("something else")
-    restore(repo, "data/snapshot")
-    assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
-
-
-def test_restore_pulls_files_that_are_missing_or_damaged_in_the_cache(repo: Path) -> None:
-    assert versioning.push(repo) > 0
-    shutil.rmtree(repo / "data/snapshot")
-    damage(cache_file(repo, "rows 3"))
-    restore(repo, "data/snapshot")
-    assert (repo / "data/snapshot/a.txt").read_text() == "rows 3"
-    shutil.rmtree(repo / "data/snapshot")
-    shutil.rmtree(repo / ".dvc/cache/files")
-    restore(repo, "data/snapshot")
-    assert (repo / "data/snapshot/month=1/b.txt").read_text() == "more"
-
-
-def test_restore_fails_when_neither_cache_nor_remote_has_the_bytes(repo: Path) -> None:
-    versioning.push(repo)
-    shutil.rmtree(repo / "data/snapshot")
-    for file in (cache_file(repo, "rows 3"), *(repo / ".carousel/remote").rglob("*")):
-        if file.is_file() and file.read_text() == "rows 3":
-            damage(file)
-    with pytest.raises(TamperedError, match=r"data/snapshot: .*a\.txt"):
-        restore(repo, "data/snapshot")
-    assert not (repo / "data/snapshot").exists()
-
-
 def test_an_output_that_no_stage_writes_is_an_error(repo: Path) -> None:
     with pytest.raises(ReleaseError, match="names no output data/other"):
         restore(repo, "data/other")
@@ -276,10 +228,3 @@ def test_the_lineage_of_a_bundle(repo: Path) -> None:
 def test_an_unknown_stage_is_an_error(repo: Path) -> None:
     with pytest.raises(ReleaseError, match="no stage fly"):
         is_changed(repo, "fly")
-
-
-def test_a_folder_without_a_repository_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError):
-        stage_order(tmp_path)
-    with pytest.raises(ReleaseError, match="git checkout"):
-        versioning.read_lineage(tmp_path, "b", "2026", "ease")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+STAGES = ("ingest", "split", "evaluate", "package")
 MAKE = """
 import json, os, pathlib, signal, sys, time, yaml
 from components.errors import CarouselError
