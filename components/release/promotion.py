@@ -205,7 +205,7 @@ def _deploy(
     note = wait_until_serving(settings.service_url, target.number)
     done = ledger.close(intent, "done", note)
     crash_point(f"{action}:done")
-    log.info("%s: version %d serves, before it %s; %s", action, target.number, previous, note)
+    log.info("%s: version %d serves, before it %s; %s", action, target.number, previous or "none", note)
     return done
 
 

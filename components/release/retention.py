@@ -85,8 +85,8 @@ def check_ledger(rows: Mapping[int, StoredVersion], shop: Path, name: str) -> No
 
 def _in_use(registry: Registry, shop: Path) -> Iterator[tuple[int, str]]:
     """Yield versions that something points to, with the reason."""
-    for alias, number in registry.aliases().items():
-        yield number, alias
+    for alias, number in sorted(registry.aliases().items(), key=lambda item: item[0] != "champion"):
+        yield number, alias  # of a version under two aliases, champion is the reason that is shown
     ledger = Ledger(shop)
     intent = ledger.open_intent()
     if intent:

@@ -110,7 +110,7 @@ class ModelWatcher:
         with self._lock, self._logged_failure("the last bundle on disk"):
             ref = find_record(self.folder / "current.json", ChampionRef, "champion")
             if ref is None:
-                log.info("no bundle on disk yet")
+                log.info("no bundle of the %s on disk yet", self.alias)
             else:
                 self._swap(self._load(ref.version, self._bundle_folder(ref.digest), ref.digest))
 

@@ -42,6 +42,7 @@ def test_a_version_that_served_before_the_previous_one_goes(registered: Register
     plan = plan_retention(*registered, keep_versions=1)
     assert 1 in plan.remove
     assert {3, 4} <= set(plan.keep)
+    assert plan.keep[4] == "champion"  # it is the challenger, too
 
 
 def test_the_target_of_a_rollback_stays_without_its_alias(registered: Registered, decide: Decide) -> None:
