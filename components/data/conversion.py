@@ -83,7 +83,7 @@ def to_text(value: Any, field: Field, max_chars: int) -> Any:
     """Return a column as cleaned text, null where the source has no value; typed numbers and times stay typed."""
     kind = value.type()
     if field.dtype != "string" and not (kind.is_string() or kind.is_binary()):
-        return value
+        return _to_number(value) if kind.is_floating() else value
     if kind.is_array():
         text = _join_levels(value)
     elif kind.is_binary():
@@ -111,9 +111,11 @@ def lost_value(value: Any, field: Field) -> list[tuple[Any, str]]:
                 "not UTF-8; for a UUID in bytes write CAST(hex(column) AS UUID) in `columns`",
             )
         ]
+    if field.dtype == "timestamp" and kind.is_float32():
+        return [(value.notnull() & ~value.isnan(), "floating-point number of 32 bits: seconds are lost, export 64 bits")]
     if not field.is_id or not (kind.is_floating() or kind.is_decimal()):
         return []
-    is_integral = value == value.floor()
+    is_integral = _is_whole(value)
     rules = [(value.notnull() & ~is_integral, "number with a fraction")]
     if kind.is_floating():
         rules = [(value.notnull() & ~value.isnan() & ~value.isinf() & ~is_integral, "number with a fraction")]
@@ -139,9 +141,11 @@ def to_value(text: Any, field: Field, words: frozenset[str]) -> Any:
         if kind.is_numeric():
             return timestamps.from_number(text)
         return text.cast("timestamp") if kind.is_timestamp() and kind.timezone else text.try_cast("timestamp")
+    if kind.is_string():  # "nan" would be a number
+        text = ibis.ifelse(is_null_word(text, words), ibis.null("string"), text)
     if field.dtype == "int64" and not kind.is_integer():
         number = text.try_cast("float64")
-        return ibis.ifelse(number == number.floor(), number, ibis.null("float64")).try_cast("int64")
+        return ibis.ifelse(_is_whole(number), number, ibis.null("float64")).try_cast("int64")
     return text.try_cast(field.dtype)
 
 
@@ -189,11 +193,26 @@ def _join_levels(levels: Any) -> Any:
     return levels.map(lambda level: level.strip()).filter(lambda level: level != "").join(LEVELS)
 
 
+def _to_number(value: Any) -> Any:
+    """Return floating-point numbers with null for NaN; of 32 bits, the shortest decimal: 19.99, not 19.98999977."""
+    import ibis
+
+    number = value.cast("string").cast("float64") if value.type().is_float32() else value
+    return ibis.ifelse(value.isnan(), ibis.null("float64"), number)
+
+
+def _is_whole(value: Any) -> Any:
+    """Return whether numbers have no fraction; Ibis' floor casts to int64, which fails for doubles above 2^63."""
+    if value.type().is_decimal():
+        return value == value.floor()
+    return value == duckdb_function("floor", ("float64",), "float64")(value)
+
+
 def _float_text(value: Any) -> Any:
     """Return whole numbers as integers, others as DuckDB writes them; null for NaN and infinity."""
     import ibis
 
-    is_whole = (value == value.floor()) & (value.abs() <= int(ids.MAX_EXACT))
+    is_whole = _is_whole(value) & (value.abs() <= int(ids.MAX_EXACT))
     text = ibis.ifelse(is_whole, value.try_cast("int64").cast("string"), value.cast("string"))
     return ibis.ifelse(value.isnan() | value.isinf(), ibis.null("string"), text)
 

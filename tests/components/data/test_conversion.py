@@ -48,6 +48,7 @@ def test_integers_and_whole_doubles_are_the_same_users(ingest: Ingest, tmp_path:
     [
         (pa.array([2.0**53, 5.0]), "floating-point number above 2^53"),
         (pa.array([8.123456789012346e17, 5.0]), "scientific notation"),
+        (pa.array([1.8446744073709552e19, 5.0]), "scientific notation"),  # of an unsigned integer above 2^63
         (pa.array([2.0**24, 5.0], pa.float32()), "floating-point number above 2^24"),
         (pa.array([12.5, 5.0]), "number with a fraction"),
         (pa.array([b"\xff\xfe", b"5"]), "not UTF-8; for a UUID in bytes write CAST(hex(column) AS UUID)"),
@@ -190,6 +191,46 @@ def test_a_price_that_is_no_plain_number_breaks_a_rule(ingest: Ingest, price: st
 
 
 def test_positions_are_not_rounded(ingest: Ingest) -> None:
-    content = b"user_id,item_id,timestamp,event,position\nu,i1,2026-01-01,view,3.7\nu,i1,2026-01-02,view,3.0\n"
+    content = b"user_id,item_id,timestamp,event,position\n" + b"".join(
+        b"u,i1,2026-01-%02d,view,%s\n" % (day, text)
+        for day, text in enumerate((b"3.7", b"3.0", b"9223372036854775808", b"-1e30", b"nan"), 1)
+    )
     taken = ingest({"in/events.csv": content})
-    assert ([r["position"] for r in taken.rows()], taken.rules["events"]) == ([3], {"position: not a int64": 1})
+    assert ([r["position"] for r in taken.rows()], taken.rules["events"]) == ([3, None], {"position: not a int64": 3})
+
+
+def test_a_number_that_is_nan_is_no_value(ingest: Ingest, tmp_path: Path) -> None:
+    typed = pa.table({"item_id": ["i1", "i2"], "price": [NAN, 2.5], "timestamp": pa.array([None, NAN], pa.float64())})
+    pq.write_table(typed, tmp_path / "typed.parquet")
+    files = {
+        "in/p/1.parquet": (tmp_path / "typed.parquet").read_bytes(),
+        "in/p/2.csv": b"item_id,price\ni3,nan\ni4,NaN\ni5,inf\n",
+        "in/p/3.jsonl": b'{"item_id": "i6", "price": NaN}\n',
+    }
+    sources = {"products": [{"path": "in/p"}], "events": [{"path": "in/events.csv"}]}
+    taken = ingest({**files, **EVENTS}, sources=sources, max_bad_share=1.0)
+    prices = {p["item_id"]: p["price"] for p in taken.rows("products")}
+    assert prices == {"i1": None, "i2": 2.5, "i3": None, "i4": None, "i6": None}
+    assert taken.rules["products"] == {"price: not finite": 1}
+
+
+def test_numbers_of_32_bits_are_the_decimals_that_were_written(ingest: Ingest, tmp_path: Path) -> None:
+    products = pa.table({"item_id": ["i1", "i2"], "price": pa.array([19.99, NAN], pa.float32())})
+    pq.write_table(products, tmp_path / "typed.parquet")
+    files = {"in/p.parquet": (tmp_path / "typed.parquet").read_bytes(), **EVENTS}
+    sources = {"products": [{"path": "in/p.parquet"}], "events": [{"path": "in/events.csv"}]}
+    assert [p["price"] for p in ingest(files, sources=sources).rows("products")] == [19.99, None]
+
+
+def test_times_of_32_bits_have_lost_their_seconds(ingest: Ingest, tmp_path: Path) -> None:
+    seconds = [1767348927.0, 1767348928.0]
+    for number, kind in enumerate((pa.float32(), pa.float64())):
+        rows = {"user_id": ["u", "v"], "item_id": ["i1", "i1"], "event": ["view", "view"]}
+        path = tmp_path / f"in/e/{number}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({**rows, "timestamp": pa.array(seconds, kind)}), path)
+    sources = {"products": [{"path": "in/products.csv"}], "events": [{"path": "in/e"}]}
+    taken = ingest({}, sources=sources, max_bad_share=1.0)
+    assert [r["timestamp"].second for r in taken.rows()] == [27, 28]
+    rule = "timestamp: floating-point number of 32 bits: seconds are lost, export 64 bits"
+    assert taken.rules["events"] == {rule: 2}
