@@ -112,7 +112,9 @@ def lost_value(value: Any, field: Field) -> list[tuple[Any, str]]:
             )
         ]
     if field.dtype == "timestamp" and kind.is_float32():
-        return [(value.notnull() & ~value.isnan(), "floating-point number of 32 bits: seconds are lost, export 64 bits")]
+        return [
+            (value.notnull() & ~value.isnan(), "floating-point number of 32 bits: seconds are lost, export 64 bits")
+        ]
     if not field.is_id or not (kind.is_floating() or kind.is_decimal()):
         return []
     is_integral = _is_whole(value)

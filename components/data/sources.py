@@ -14,11 +14,13 @@ from pydantic import Field
 
 from components.contracts import TABLES, Record
 from components.data import databases
+from components.data.absent import check_required, describe_absent, shorten
 from components.data.csv_repair import repair
 from components.data.expressions import parse
 from components.data.files import HIDDEN, Found, NotRead, find_files, partition_keys
 from components.data.headers import DELIMITERS, Header, check_content, read_header
 from components.data.lines import File, find_long_endings
+from components.data.schemas import fields
 from components.data.selects import (
     Columns,
     Mapping,
@@ -38,8 +40,6 @@ from components.params import DataParams, SourceParams
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-MAX_NAMED = 20  # files that a message names
 
 
 class ReadFile(Record):
@@ -108,6 +108,7 @@ def open_sources(
     Reads headers only. Raises ContractError for a file of another kind or without a header, and for a wrong expression.
     """
     connection.execute(TO_TIMESTAMP)
+    required = [name for name, field in fields(table, data.anonymous_events).items() if field.required]
     for number, source in enumerate(data.of(table)):
         mapping = _parse_mapping(connection, table, number, source)
         first = len(opened.parts)
@@ -125,6 +126,9 @@ def open_sources(
             opened.reports.append(_report(source.path, found, shapes, mapping, absent))
         for part in opened.parts[first:]:
             part.check(connection, opened.files[part.base].name)
+        files = opened.files[opened.parts[first].base :]
+        have = dict.fromkeys(name for part in opened.parts[first:] for name in part.columns)
+        check_required(mapping, f"data.sources.{table}[{number}]", required, list(have), files)
 
 
 def find_unreadable(connection: DuckDBPyConnection, opened: OpenedSources, repaired: dict[Path, Path]) -> list[int]:
@@ -185,14 +189,9 @@ def describe_reports(reports: list[SourceReport]) -> str:
     left = [n for r in reports for n in r.not_read]
     skipped, unread = [n for n in left if n.reason == HIDDEN], [n for n in left if n.reason != HIDDEN]
     said = [f"separated by {', '.join(separators)}"] if separators else []
-    said += [f"NOT READ: {_shorten([str(n) for n in unread])}"] if unread else []
-    said += [f"skipped as {HIDDEN}: {_shorten([n.name for n in skipped])}"] if skipped else []
+    said += [f"NOT READ: {shorten([str(n) for n in unread])}"] if unread else []
+    said += [f"skipped as {HIDDEN}: {shorten([n.name for n in skipped])}"] if skipped else []
     return "".join(f"; {text}" for text in [*said, *(note for r in reports for note in r.notes)])
-
-
-def _shorten(names: list[str]) -> str:
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + rest
 
 
 def _parse_mapping(connection: DuckDBPyConnection, table: str, number: int, source: SourceParams) -> Mapping:
@@ -234,13 +233,14 @@ def _open_files(
 
     Such a column is null; in `where` it is an error.
     """
-    groups, notes = [], []
+    groups, absent = [], []
     for (shape, _), pairs in groupby(zip(shapes, files, strict=True), key=lambda p: (p[0], p[0].hides_index and p[1])):
         group = [file for _, file in pairs]
         paths = [str(repaired.get(f.path, f.path).absolute()) for f in group]
         groups.append((shape, group, paths, _columns(connection, shape, paths)))
     everywhere = {name.lower(): (name, kind) for *_, columns in groups for name, kind in columns}
     used = {name.lower() for e in mapping.columns.values() for name in e.names}
+    used |= {name for name in TABLES[mapping.table] if name not in mapping.columns}
     for shape, group, paths, columns in groups:
         base = len(opened.files)
         have = {name.lower() for name, _ in columns}
@@ -252,8 +252,9 @@ def _open_files(
         else:
             part = typed_part(mapping, read_parquet(paths), columns, group, base, others)
         _add(opened, shape, group, part)
-        notes += [f"{file.name} has no column {name}" for file in group for name, _ in others]
-    return notes
+        if shape.kind != "jsonl":  # whose keys are not known
+            absent += [(file.name, name) for file in group for name, _ in others]
+    return describe_absent(absent)
 
 
 def _columns(connection: DuckDBPyConnection, shape: Shape, paths: list[str]) -> Columns:

@@ -1,0 +1,53 @@
+"""Columns of the contract that a source, or only some of its files, does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from components.data.files import partition_keys
+from components.data.lines import File
+from components.data.selects import Mapping
+from components.data.sql import quote_name
+from components.errors import ContractError
+
+MAX_NAMED = 20  # files that a message names
+
+
+def check_required(
+    mapping: Mapping, label: str, required: Iterable[str], have: Sequence[str], files: Sequence[File]
+) -> None:
+    """Raise ContractError for a required column without a source: all rows would break the rule "missing".
+
+    label: of the source, as data.sources.events[0]; have: columns of all its files.
+    """
+    known = {name.lower() for name in have}
+    absent = [name for name in required if name not in mapping.columns and name not in known]
+    if not absent:
+        return
+    name = absent[0]
+    holder = name if name in partition_keys(files) else "your_column"
+    raise ContractError(
+        f"{label}: {shorten([f.name for f in files], 1)}: expected a column {', '.join(absent)}, found "
+        f"{', '.join(map(quote_name, have))}; write what holds it in `columns`, as in {name}: {holder}, or correct the "
+        "file's first line or `delimiter`"
+    )
+
+
+def describe_absent(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a sentence for each group of files that lack the same columns; pairs: file and column."""
+    lacking: dict[str, list[str]] = {}
+    for file, column in pairs:
+        lacking.setdefault(column, []).append(file)
+    columns: dict[tuple[str, ...], list[str]] = {}
+    for column, files in lacking.items():
+        columns.setdefault(tuple(files), []).append(column)
+    return [
+        f"{shorten(files)} {'has' if len(files) == 1 else 'have'} no column {', '.join(names)}"
+        for files, names in columns.items()
+    ]
+
+
+def shorten(names: Sequence[str], most: int = MAX_NAMED) -> str:
+    """Return the first names, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
