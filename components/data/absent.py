@@ -34,12 +34,12 @@ def check_required(
 
 
 def describe_absent(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a sentence for each group of files that lack the same columns; pairs: file and column."""
-    lacking: dict[str, list[str]] = {}
+    """Return a sentence for each group of files without the same columns; pairs: file and column."""
+    by_column: dict[str, list[str]] = {}
     for file, column in pairs:
-        lacking.setdefault(column, []).append(file)
+        by_column.setdefault(column, []).append(file)
     columns: dict[tuple[str, ...], list[str]] = {}
-    for column, files in lacking.items():
+    for column, files in by_column.items():
         columns.setdefault(tuple(files), []).append(column)
     return [
         f"{shorten(files)} {'has' if len(files) == 1 else 'have'} no column {', '.join(names)}"
