@@ -47,8 +47,9 @@ def merge_versions(connection: DuckDBPyConnection) -> None:
 def find_contradictions(connection: DuckDBPyConnection, max_share: float) -> list[str]:
     """Return what to report of rows of one product, one file and one time, of which a column has several values.
 
-    max_share: of the products' rows. Raises QualityError when more rows than this are superseded by another one with
-    another title, description, brand or category: then the ids do not distinguish the products.
+    max_share: of the products, and of their rows. Raises QualityError when more products have several titles,
+    descriptions, brands or categories at one time, or more rows are lost to another one with another: then the ids do
+    not distinguish the products.
     """
     rows = f"staged_products WHERE _state IN ({VALID}, {SUPERSEDED})"
     n_rows, n_items = _row(connection, f"SELECT count(*), count(DISTINCT item_id) FROM {rows}")
@@ -66,12 +67,13 @@ def find_contradictions(connection: DuckDBPyConnection, max_share: float) -> lis
         if not n:
             continue
         named = ", ".join(quote_text(item) for item in examples)
-        if column in IDENTITY and n_lost > max_share * n_rows:
+        if column in IDENTITY and max(n / n_items, n_lost / n_rows) > max_share:
             raise QualityError(
-                f"products: {n_lost} of {n_rows} rows ({n_lost / n_rows:.1%}) have the item_id and the time of another "
-                f"row but another {column}, more than data.max_contradiction_share {max_share:.1%}, as {named}: the "
-                "ids do not distinguish the products. Map item_id to a column that does, give `timestamp`, or select "
-                "one row of each product with `where`"
+                f"products: {n} of {n_items} products ({n / n_items:.1%}) have several values of {column} in rows of "
+                f"the same time, and {n_lost} of {n_rows} rows ({n_lost / n_rows:.1%}) are lost to another one, more "
+                f"than data.max_contradiction_share {max_share:.1%}, as {named}: the ids do not distinguish the "
+                "products. Map item_id to a column that does, give `timestamp`, or select one row of each product with "
+                "`where`"
             )
         found.append(
             f"{column}: {n} of {n_items} products ({n / n_items:.1%}) have several values in rows of the same time, as "

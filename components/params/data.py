@@ -74,8 +74,8 @@ class DataParams(Section):
     )
     max_contradiction_share: Share = Field(
         default=0.5,
-        description="share of the products' rows that may have the id and the time of another row but another title, "
-        "description, brand or category; more stops the run",
+        description="share of the products, and of their rows, that may have several titles, descriptions, brands or "
+        "categories at one time; more stops the run",
     )
     max_share_of_one: Share = Field(
         default=0.2, description="share of the events from which ingest reports a single user or product"

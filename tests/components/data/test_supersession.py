@@ -47,7 +47,7 @@ def test_rows_of_one_time_that_differ_are_counted_with_examples(ingest: Ingest) 
     assert finding.startswith("price: 1 of 3 products (33.3%) have several values in rows of the same time, as 'i1'")
 
 
-@pytest.mark.parametrize(("limit", "stops"), [(0.5, True), (0.9, False)])
+@pytest.mark.parametrize(("limit", "stops"), [(0.5, True), (0.9, True), (1.0, False)])
 def test_ids_that_do_not_distinguish_products_stop_the_run(ingest: Ingest, limit: float, stops: bool) -> None:
     rows = b"".join(b"i%d,Thing %d,,1,\n" % (n % 2 + 1, n) for n in range(10))
     files = {"in/products.csv": NAMES + rows, **EVENTS}
@@ -55,5 +55,13 @@ def test_ids_that_do_not_distinguish_products_stop_the_run(ingest: Ingest, limit
         taken = ingest(files, max_contradiction_share=limit)
         assert taken.quality["products"].findings[0].startswith("title: 2 of 2 products (100.0%)")
         return
-    with pytest.raises(QualityError, match=r"8 of 10 rows \(80\.0%\) .* but another title.*do not distinguish"):
+    with pytest.raises(
+        QualityError, match=r"2 of 2 products .* of title .* 8 of 10 rows \(80\.0%\) .*do not distinguish"
+    ):
         ingest(files, max_contradiction_share=limit)
+
+
+def test_two_rows_for_each_product_are_enough_to_stop_the_run(ingest: Ingest) -> None:
+    rows = b"".join(b"i%d,Thing %d,,1,\n" % (n // 2 + 1, n) for n in range(20))
+    with pytest.raises(QualityError, match=r"10 of 10 products \(100\.0%\) have several values of title"):
+        ingest({"in/products.csv": NAMES + rows, **EVENTS})
