@@ -1,12 +1,13 @@
-"""What a user should know of rows that are not used, though they break no rule: later ones, and blanks in `where`."""
+"""What a user should know although no rule is broken: later rows, blanks in `where`, and events that are old."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.data import sources
+from components.data.partitions import partitions
 from components.errors import ContractError
 from components.params import DataParams
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from components.data.snapshot import SnapshotInfo
 
 FEW = 0.01  # share of a table's rows at or after as_of that is not worth a notice: the last events before a run
+OLD_HOURS = 24  # age of the newest event that is worth a notice
 MAX_ROWS = 1_000_000  # of the files of a source that are looked at for blanks
 
 
@@ -29,6 +31,25 @@ def later_rows(info: SnapshotInfo) -> list[str]:
         "the source"
         for table, count in info.counts.items()
         if count.after_as_of > FEW * count.read
+    ]
+
+
+def old_events(snapshot: Path, info: SnapshotInfo) -> list[str]:
+    """Return a sentence if the newest event is old: the drift check may find the data stale, hours later."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(partitions(snapshot, "events")[-1])
+    column = metadata.schema.names.index("timestamp")
+    groups = (metadata.row_group(n).column(column).statistics for n in range(metadata.num_row_groups))
+    newest = max((group.max for group in groups if group and group.has_min_max), default=None)
+    as_of = datetime.fromisoformat(info.as_of)
+    if newest is None or as_of - newest.replace(tzinfo=UTC) <= timedelta(hours=OLD_HOURS):
+        return []
+    age = (as_of - newest.replace(tzinfo=UTC)) / timedelta(hours=1)
+    return [
+        f"events: the newest one is {age:.0f} h older than {as_of:%Y-%m-%d %H:%M} UTC, the moment of this run; above "
+        "drift.max_age_hours the data are stale and nothing is promoted: bring newer data, or set --as-of to "
+        "the moment of the export"
     ]
 
 

@@ -24,7 +24,8 @@ def main() -> None:
         quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"))
         metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
         write_metrics(reports, metrics | {f"snapshot_rows/{t}": float(q.rows.valid) for t, q in quality.items()})
-        for notice in notices.later_rows(read_snapshot_info(snapshot)):
+        info = read_snapshot_info(snapshot)
+        for notice in [*notices.later_rows(info), *notices.old_events(snapshot, info)]:
             log.warning("%s", notice)
         report = {table: q.model_dump(mode="json") for table, q in quality.items()}
         (reports / "quality.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")

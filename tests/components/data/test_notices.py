@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.data.notices import blank_conditions, later_rows
+from components.data.notices import blank_conditions, later_rows, old_events
 from components.data.snapshot import read_snapshot_info
 from components.params import Params
 from tests.components.data.support import PRODUCTS, Ingested, write
@@ -33,6 +33,19 @@ def test_a_few_later_rows_are_not_worth_a_notice(ingest: Callable[..., Ingested]
     assert later_rows(read_snapshot_info(tmp_path / "data/snapshot")) == []
 
 
+@pytest.mark.parametrize(
+    ("newest", "said"), [("2026-02-26 16:00", "the newest one is 56 h older"), ("2026-02-28 12:00", "")]
+)
+def test_old_events_are_said_after_the_snapshot(
+    ingest: Callable[..., Ingested], tmp_path: Path, newest: str, said: str
+) -> None:
+    ingest({"in/events.csv": events("2025-12-01", newest)})
+    snapshot = tmp_path / "data/snapshot"
+    found = old_events(snapshot, read_snapshot_info(snapshot))
+    assert bool(found) == bool(said)
+    assert said in "".join(found)
+
+
 def look(settings: Callable[..., Params], root: Path, source: dict[str, str]) -> list[str]:
     data = settings(sources={"products": [{"path": "in/products.csv"}], "events": [source]}).data
     return blank_conditions(data, "events", root)
@@ -54,8 +67,10 @@ def test_blanks_in_json_lines_and_databases_are_counted(settings: Callable[..., 
     (found,) = look(settings, tmp_path, {"path": "in/e.jsonl", "where": NOT_TEST})
     assert "for 2 of 4 rows" in found
     with closing(sqlite3.connect(tmp_path / "in/shop.db")) as db:
-        db.execute("CREATE TABLE e (user_id TEXT, status TEXT)")
-        db.executemany("INSERT INTO e VALUES (?, ?)", [("u", None), ("v", "ok"), ("w", "test")])
+        db.execute("CREATE TABLE e (user_id TEXT, status TEXT, item_id TEXT, timestamp TEXT, event TEXT)")
+        db.executemany(
+            "INSERT INTO e VALUES (?, ?, 'a', '2026-02-01', 'view')", [("u", None), ("v", "ok"), ("w", "test")]
+        )
         db.commit()
     source = {"attach": "in/shop.db", "type": "sqlite", "query": "SELECT * FROM e", "where": NOT_TEST}
     (found,) = look(settings, tmp_path, source)
