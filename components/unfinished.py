@@ -38,7 +38,7 @@ def mark_unfinished(folder: Path, mark: Unfinished | None) -> None:
         write_record(folder / FILE, mark)
 
 
-def read_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
-    """Return the marks in the folders."""
-    found = (find_record(folder / FILE, Unfinished, "unfinished") for folder in folders)
+def read_unfinished(outs: Iterable[Path]) -> list[Unfinished]:
+    """Return the marks in those outputs of stages that are folders."""
+    found = (find_record(out / FILE, Unfinished, "unfinished") for out in outs if out.is_dir())
     return [mark for mark in found if mark is not None]

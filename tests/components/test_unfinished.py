@@ -12,7 +12,8 @@ def test_marks_are_read_from_the_folders_that_have_one(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     mark_unfinished(tmp_path / "a", MARK)
     mark_unfinished(tmp_path / "b", None)
-    assert read_unfinished(tmp_path / name for name in ("a", "b", "missing")) == [MARK]
+    (tmp_path / "file").write_text("no folder")
+    assert read_unfinished(tmp_path / name for name in ("a", "b", "missing", "file")) == [MARK]
 
 
 def test_the_sentence_says_what_stopped_and_how_to_go_on() -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -61,8 +62,14 @@ def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def asked(url: str, content: Any) -> Any:
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as reply:
-        return json.loads(reply.read() or b"null")
+    for left in range(20, -1, -1):
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return json.loads(reply.read() or b"null")
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or not left:  # Prefect answers 503 while its SQLite database is locked
+                raise
+            time.sleep(1)
 
 
 def completed_state(ask: Ask, deployment: str, created: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
