@@ -62,12 +62,13 @@ def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def asked(url: str, content: Any) -> Any:
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
-    for left in range(20, -1, -1):
+    deadline = time.monotonic() + 60
+    while True:
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:
                 return json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
-            if error.code != 503 or not left:  # Prefect answers 503 while its SQLite database is locked
+            if error.code != 503 or time.monotonic() > deadline:  # Prefect answers 503 while its database is locked
                 raise
             time.sleep(1)
 
