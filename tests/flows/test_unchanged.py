@@ -70,6 +70,7 @@ def test_a_verdict_is_invalid_once_one_of_its_files_changes(promoted: Path, name
     assert unchanged.valid_decision(promoted, registry) is None
 
 
+@pytest.mark.slow
 def test_a_request_for_a_first_champion_is_not_answered_by_a_decision_made_without_it(checkout: Path) -> None:
     """`carousel retrain`, which finds that nothing serves, and then `carousel retrain --bootstrap`."""
     from flows.retrain import retrain
@@ -85,6 +86,7 @@ def test_a_request_for_a_first_champion_is_not_answered_by_a_decision_made_witho
     assert [s["name"] for s in second["stages"] if s["ran"]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b'{"reports/dec\xff'])
 def test_cut_files_cost_a_new_decision_and_nothing_else(promoted: Path, content: bytes) -> None:
     from flows.retrain import retrain

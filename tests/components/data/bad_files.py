@@ -129,6 +129,6 @@ FATAL = [
     Fatal("no gzip at all", b"\x1f\x8b" + HEADER + G, "gzip", "in/events.csv.gz"),
     Fatal("no Parquet at all", HEADER + G, "cannot be read", "in/events.parquet"),
     Fatal("Parquet cut off", b"PAR1" + b"\0" * 90 + b"PAR1", "cannot be read", "in/events.parquet"),
-    Fatal("other columns", b"customer,product,date\nu1,i1,2026-01-01\n", "user_id: missing"),
-    Fatal("HTML", b"<!DOCTYPE html>\n<html>\n<body>503</body>\n", "user_id: missing"),
+    Fatal("other columns", b"customer,product,date\nu1,i1,2026-01-01\n", "expected a column user_id, item_id"),
+    Fatal("HTML", b"<!DOCTYPE html>\n<html>\n<body>503</body>\n", "found .<!DOCTYPE html>"),
 ]

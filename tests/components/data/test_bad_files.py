@@ -217,7 +217,7 @@ def test_an_endless_last_line_is_quarantined(ingest: Ingest, tmp_path: Path, nam
 
 
 def test_products_are_validated_too(ingest: Ingest) -> None:
-    products = PRODUCTS + b"i10,Ten,-1\n,No id,1\ni11,Eleven,nan\ni\x01,Twelve,1\n"
+    products = PRODUCTS + b"i10,Ten,-1\n,No id,1\ni11,Eleven,inf\ni\x01,Twelve,1\n"
     taken = ingest({"in/products.csv": products, "in/events.csv": HEADER + G})
     assert [(b["row"], b["rule"]) for b in taken.bad("products")] == [
         (10, "price: negative"), (11, "item_id: missing"), (12, "price: not finite"),

@@ -122,6 +122,7 @@ def test_without_a_registry_nothing_is_made(tmp_path: Path, params: Params) -> N
     assert not (tmp_path / "home/mlflow.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["gc:marked", "gc:version", "gc:artifacts", "gc:run", "gc:object"])
 def test_a_killed_call_leaves_all_loadable_and_the_next_ends_it(
     registry: Registry, settings: Settings, nights: Nights, tmp_path: Path, point: str
