@@ -41,3 +41,9 @@ class StaleDecisionError(ReleaseError):
 
 class TamperedError(ReleaseError):
     """A file's digest is not the one that its manifest or registry entry records."""
+
+
+def list_names(names: list[str], most: int) -> str:
+    """Return the first names for a message, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -13,6 +13,7 @@ from components.contracts import Record
 from components.io import find_record, write_record
 
 FILE = "unfinished.json"
+TRAINED = ("models/language", "models/sequence")  # outputs of the stages that a limit in minutes may stop
 
 
 class Unfinished(Record):
@@ -36,6 +37,11 @@ def mark_unfinished(folder: Path, mark: Unfinished | None) -> None:
     """Write the mark into the folder; None: nothing."""
     if mark is not None:
         write_record(folder / FILE, mark)
+
+
+def read_unfinished_models(root: Path) -> list[Unfinished]:
+    """Return the marks of the trainings in the checkout."""
+    return read_unfinished(root / out for out in TRAINED)
 
 
 def read_unfinished(outs: Iterable[Path]) -> list[Unfinished]:

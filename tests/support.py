@@ -20,6 +20,21 @@ def ragged(rows: list[list[int]], start: int = 0) -> Ragged:
     return Ragged(offsets, items, times, np.full(n, 2, np.int8), np.ones(n, np.float32))
 
 
+def interactions_of(history: Ragged, n_items: int) -> Interactions:
+    """Return the rows of `history` as the events of users 1, 2, ..."""
+    n_users = len(history)
+    return Interactions(
+        user_idx=np.repeat(np.arange(1, n_users + 1, dtype=np.int32), np.diff(history.offsets)),
+        item_idx=history.item_idx,
+        timestamp=history.timestamp,
+        event=history.event,
+        weight=history.weight,
+        n_users=n_users,
+        n_items=n_items,
+        now=10 * DAY_US,
+    )
+
+
 def checkerboard(n_users: int = 40, n_items: int = 20, seed: int = 0) -> tuple[Interactions, Catalogue, Users]:
     """Odd users buy odd items, even users even items: each user's right items are known.
 
@@ -35,17 +50,7 @@ def checkerboard(n_users: int = 40, n_items: int = 20, seed: int = 0) -> tuple[I
         past.append(row[:6])
         future.append(row[6:])
     history = ragged(past)
-    counts = np.diff(history.offsets)
-    interactions = Interactions(
-        user_idx=np.repeat(np.arange(1, n_users + 1, dtype=np.int32), counts),
-        item_idx=history.item_idx,
-        timestamp=history.timestamp,
-        event=history.event,
-        weight=history.weight,
-        n_users=n_users,
-        n_items=n_items,
-        now=10 * DAY_US,
-    )
+    interactions = interactions_of(history, n_items)
     colour = ["", *("odd red" if i % 2 else "even blue" for i in range(1, n_items + 1))]
     embedding = np.zeros((n_items + 1, 8), np.float32)
     noise = rng.normal(0, 0.2, (n_items + 1, 8))

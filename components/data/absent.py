@@ -8,7 +8,7 @@ from components.data.files import partition_keys
 from components.data.lines import File
 from components.data.selects import Mapping
 from components.data.sql import quote_name
-from components.errors import ContractError
+from components.errors import ContractError, list_names
 
 MAX_NAMED = 20  # files that a message names
 
@@ -27,7 +27,7 @@ def check_required(
     name = absent[0]
     holder = name if name in partition_keys(files) else "your_column"
     raise ContractError(
-        f"{label}: {shorten([f.name for f in files], 1)}: expected a column {', '.join(absent)}, found "
+        f"{label}: {list_names([f.name for f in files], 1)}: expected a column {', '.join(absent)}, found "
         f"{', '.join(map(quote_name, have))}; write what holds it in `columns`, as in {name}: {holder}, or correct the "
         "file's first line or `delimiter`"
     )
@@ -42,12 +42,6 @@ def describe_absent(pairs: Iterable[tuple[str, str]]) -> list[str]:
     for column, files in by_column.items():
         columns.setdefault(tuple(files), []).append(column)
     return [
-        f"{shorten(files)} {'has' if len(files) == 1 else 'have'} no column {', '.join(names)}"
+        f"{list_names(list(files), MAX_NAMED)} {'has' if len(files) == 1 else 'have'} no column {', '.join(names)}"
         for files, names in columns.items()
     ]
-
-
-def shorten(names: Sequence[str], most: int = MAX_NAMED) -> str:
-    """Return the first names, and how many more there are."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

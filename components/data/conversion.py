@@ -105,25 +105,18 @@ def lost_value(value: Any, field: Field) -> list[tuple[Any, str]]:
     if kind.is_binary():
         text = _decode(value)
         bad = text.isnull() | (text.re_search(ids.RULES[0].pattern) if field.is_id else False)
-        return [
-            (
-                value.notnull() & bad,
-                "not UTF-8; for a UUID in bytes write CAST(hex(column) AS UUID) in `columns`",
-            )
-        ]
+        return [(value.notnull() & bad, _NO_TEXT)]
     if field.dtype == "timestamp" and kind.is_float32():
         return [
             (value.notnull() & ~value.isnan(), "floating-point number of 32 bits: seconds are lost, export 64 bits")
         ]
     if not field.is_id or not (kind.is_floating() or kind.is_decimal()):
         return []
-    is_integral = _is_whole(value)
-    rules = [(value.notnull() & ~is_integral, "number with a fraction")]
-    if kind.is_floating():
-        rules = [(value.notnull() & ~value.isnan() & ~value.isinf() & ~is_integral, "number with a fraction")]
-        if kind.is_float32():
-            lost = (value.abs() > MAX_EXACT_FLOAT32) & ~value.isnan() & ~value.isinf()
-            rules.append((lost, "floating-point number above 2^24: digits are lost, export the column as text"))
+    is_finite = value.notnull() & ~value.isnan() & ~value.isinf() if kind.is_floating() else value.notnull()
+    rules = [(is_finite & ~_is_whole(value), "number with a fraction")]
+    if kind.is_float32():
+        lost = is_finite & (value.abs() > MAX_EXACT_FLOAT32)
+        rules.append((lost, "floating-point number above 2^24: digits are lost, export the column as text"))
     return rules
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.contracts import TABLES, Record
 from components.data import databases
-from components.data.absent import check_required, describe_absent, shorten
+from components.data.absent import MAX_NAMED, check_required, describe_absent
 from components.data.csv_repair import repair
 from components.data.expressions import parse
 from components.data.files import HIDDEN, Found, NotRead, find_files, partition_keys
@@ -35,7 +35,7 @@ from components.data.selects import (
     typed_part,
 )
 from components.data.sql import TO_TIMESTAMP, quote_name
-from components.errors import ContractError
+from components.errors import ContractError, list_names
 from components.params import DataParams, SourceParams
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def describe_reports(reports: list[SourceReport]) -> str:
     left = [n for r in reports for n in r.not_read]
     skipped, unread = [n for n in left if n.reason == HIDDEN], [n for n in left if n.reason != HIDDEN]
     said = [f"separated by {', '.join(separators)}"] if separators else []
-    said += [f"NOT READ: {shorten([str(n) for n in unread])}"] if unread else []
-    said += [f"skipped as {HIDDEN}: {shorten([n.name for n in skipped])}"] if skipped else []
+    said += [f"NOT READ: {list_names([str(n) for n in unread], MAX_NAMED)}"] if unread else []
+    said += [f"skipped as {HIDDEN}: {list_names([n.name for n in skipped], MAX_NAMED)}"] if skipped else []
     return "".join(f"; {text}" for text in [*said, *(note for r in reports for note in r.notes)])
 
 

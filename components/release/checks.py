@@ -4,7 +4,6 @@ The gate and the guardrails make checks by these rules; `promote` applies them a
 """
 
 import math
-from collections.abc import Iterable
 
 from components.contracts import Check, Decision, Evaluation
 
@@ -69,8 +68,4 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     judged = {name for name in sizes if f"{SLICE} {name}" in {check.name for check in decision.checks}}
     least = min((sizes[name] for name in judged), default=0)  # a slice is left out only for having fewer users
     slices = {f"{SLICE} {name}" for name, n_users in sizes.items() if n_users >= least}
-    return required | AGAINST_CHAMPION | _or_no_slice(slices, judged)
-
-
-def _or_no_slice(slices: Iterable[str], judged: set[str]) -> set[str]:
-    return set(slices) if judged else {f"{SLICE}s"}
+    return required | AGAINST_CHAMPION | (slices if judged else {f"{SLICE}s"})

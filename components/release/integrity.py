@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from components.errors import TamperedError
+from components.errors import TamperedError, list_names
 from components.release.digests import dvc_digest, file_md5
 from components.release.dvc_lock import LOCK, read_digest, read_outputs
 
@@ -78,5 +78,4 @@ def _object(root: Path, digest: str) -> Path:
 
 
 def _list(found: dict[str, list[str]]) -> str:
-    names = [name for files in found.values() for name in files]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return list_names([name for files in found.values() for name in files], SHOWN)

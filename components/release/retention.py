@@ -94,8 +94,9 @@ def _in_use(registry: Registry, shop: Path) -> Iterator[tuple[int, str]]:
     for deployment in ledger.serving_stack()[-2:]:
         yield deployment.version, "serves, or would after a rollback"
     experiment = read_running(shop / "experiments")
-    for number in experiment.versions.values() if experiment else ():
-        yield number, f"experiment {experiment.name}" if experiment else ""
+    if experiment:
+        for number in experiment.versions.values():
+            yield number, f"experiment {experiment.name}"
 
 
 def _by_age(rows: Mapping[int, StoredVersion], keep_versions: int) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,19 @@ def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, 
         return StageRun(name=stage, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
     timing = root / "run/timings" / f"{stage}.json"
     timing.unlink(missing_ok=True)
+    run = partial(_repro, root, stage, timeout_s, env or {})
+    flags = () if changed else ("--force",)
     try:
-        _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
+        run(flags)
     except StageError:
         if not restore_inputs(root, stage):
             raise
-        _repro(root, stage, timeout_s, env or {}, () if changed else ("--force",))
+        run(flags)
     if not timing.exists() and _is_unfinished(root, stage):  # an unfinished result came from the cache
-        _repro(root, stage, timeout_s, env or {}, ("--force",))
+        run(("--force",))
     if not timing.exists() and drop_damaged(root, stage):
         log.warning("stage %s: damaged files in the cache were removed; the stage runs", stage)
-        _repro(root, stage, timeout_s, env or {}, ("--force",))
+        run(("--force",))
     work_s = float(json.loads(timing.read_bytes())["work_s"]) if timing.exists() else 0.0
     seconds = round(time.monotonic() - started, 3)
     return StageRun(name=stage, ran=timing.exists(), seconds=seconds, work_s=work_s)

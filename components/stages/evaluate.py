@@ -13,7 +13,7 @@ from components.params import Params
 from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
 from components.times import to_iso
-from components.unfinished import read_unfinished
+from components.unfinished import read_unfinished_models
 
 N_FAVOURITES = 10  # titles that the report lists for a model
 
@@ -27,8 +27,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     windows = evaluator.read_windows(root / "data/split", params)
     champion = read_champion(root / "champion", windows.info, windows.catalogue.item_id)
     measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet")
-    unfinished = read_unfinished(root / "models" / name for name in ("language", "sequence"))
-    evaluation = evaluator.summarise(windows, measured, champion, params, unfinished)
+    evaluation = evaluator.summarise(windows, measured, champion, params, read_unfinished_models(root))
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
     write_record(out / "evaluation.json", evaluation)

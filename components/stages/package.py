@@ -15,7 +15,7 @@ from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.search.index import SearchIndex
 from components.stages.run import stage
-from components.unfinished import read_unfinished
+from components.unfinished import read_unfinished_models
 
 log = logging.getLogger("package")
 
@@ -68,7 +68,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         encoder=EncoderInfo.model_validate({key: encoder[key] for key in EncoderInfo.model_fields}),
         profiles=params.profiles,
         ann=params.ann if split.n_items >= params.ann.min_items else None,
-        unfinished=tuple(map(str, read_unfinished(root / "models" / name for name in ("language", "sequence")))),
+        unfinished=tuple(map(str, read_unfinished_models(root))),
     )
 
 

@@ -3,12 +3,12 @@
 import fcntl
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+
+from components.private import make_folder, private_opener
 
 log = logging.getLogger("serving")
 MAX_BYTES = 5_000_000  # of a file; some 40,000 lines
@@ -28,11 +28,11 @@ class AuditLog:
         log.warning("admin: %s %s%s", what, outcome, f" ({n} calls)" if n > 1 else "")
         fields = {"time": round(time.time(), 3), "what": what, "outcome": outcome, "request_id": request_id}
         line = json.dumps(fields | ({"calls": n} if n > 1 else {})).encode() + b"\n"
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.file.parent)
         with self._locked():
             if self.file.exists() and self.file.stat().st_size + len(line) > self.max_bytes:
                 self._rotate()
-            with _append_to(self.file) as file:
+            with open(self.file, "ab", opener=private_opener) as file:
                 file.write(line)
 
     def write_slowed(self, what: str, request_id: str) -> None:
@@ -50,10 +50,6 @@ class AuditLog:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with _append_to(self.file.with_suffix(".lock")) as lock:
+        with open(self.file.with_suffix(".lock"), "ab", opener=private_opener) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # for microseconds; released with the file
             yield
-
-
-def _append_to(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")

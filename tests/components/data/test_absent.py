@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from components.data.absent import describe_absent, shorten
+from components.data.absent import MAX_NAMED, describe_absent
 from components.data.sources import describe
-from components.errors import ContractError
+from components.errors import ContractError, list_names
 from tests.components.data.support import HEADER, Ingested, events_from, good
 
 Ingest = Callable[..., Ingested]
@@ -78,4 +78,4 @@ def test_many_files_are_counted() -> None:
     assert describe_absent((f"{n}.csv", "price") for n in range(1000))[0].endswith(
         "19.csv and 980 more have no column price"
     )
-    assert shorten(["a", "b"]) == "a, b"
+    assert list_names(["a", "b"], MAX_NAMED) == "a, b"

@@ -9,7 +9,7 @@ from components import params
 from components.contracts import Catalogue, Interactions, Users
 from components.recommenders.factory import MODELS, create, load_model
 from components.times import DAY_US
-from tests.support import ROOT, ragged
+from tests.support import ROOT, interactions_of, ragged
 
 K = 20
 PARAMS = params.load(
@@ -28,16 +28,7 @@ def tiny_shop(n_items: int, n_users: int, n_events: int) -> tuple[Interactions, 
     rng = np.random.default_rng(7)
     past, future = ([[int(i) for i in rng.integers(1, n_items + 1, n)] for _ in range(n_users)] for n in (n_events, 2))
     history = ragged(past)
-    interactions = Interactions(
-        user_idx=np.repeat(np.arange(1, n_users + 1, dtype=np.int32), np.diff(history.offsets)),
-        item_idx=history.item_idx,
-        timestamp=history.timestamp,
-        event=history.event,
-        weight=history.weight,
-        n_users=n_users,
-        n_items=n_items,
-        now=10 * DAY_US,
-    )
+    interactions = interactions_of(history, n_items)
     embedding = rng.normal(0, 1, (n_items + 1, 8)).astype(np.float32)
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     embedding[0] = 0

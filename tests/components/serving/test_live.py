@@ -107,16 +107,21 @@ def test_reloads_under_load_then_faults_then_a_start_without_the_registry(
     assert "user-4711" not in (home / "serve.log").read_text()
 
 
+def home_with_champion(bundle: Path, folder: Path) -> Path:
+    """Return a home in the folder whose registry has the bundle as champion."""
+    home = folder / "home"
+    home.mkdir()
+    registry = Registry(Settings(home=home).resolved(folder), load(ROOT / "params.yaml").release)
+    registry.prepare()
+    (folder / "reports").mkdir()
+    registry.move("champion", register(registry, bundle, folder / "reports"))
+    return home
+
+
 @pytest.fixture
 def shop(bundle: Path, tmp_path: Path) -> tuple[Path, int]:
     """Return a home with a champion, and a free port."""
-    home = tmp_path / "home"
-    home.mkdir()
-    registry = Registry(Settings(home=home).resolved(tmp_path), load(ROOT / "params.yaml").release)
-    registry.prepare()
-    (tmp_path / "reports").mkdir()
-    registry.move("champion", register(registry, bundle, tmp_path / "reports"))
-    return home, free_port()
+    return home_with_champion(bundle, tmp_path), free_port()
 
 
 @pytest.mark.parametrize("where", ["file", "database"])

@@ -13,9 +13,7 @@ from subprocess import Popen
 
 import pytest
 
-from components.params import load
-from components.release.registry import ENVIRONMENT, Registry
-from components.settings import Settings
+from components.release.registry import ENVIRONMENT
 from tests.components.serving.processes import (
     ask,
     both_workers_assign,
@@ -26,8 +24,7 @@ from tests.components.serving.processes import (
     wait_until_version,
     workers,
 )
-from tests.components.serving.support import ROOT
-from tests.components.serving.test_live import register
+from tests.components.serving.test_live import home_with_champion
 
 pytestmark = pytest.mark.slow
 N_CLIENTS = 100
@@ -44,13 +41,7 @@ def shop(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
     """Return a home with a champion, and a free port."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    home = tmp_path / "home"
-    home.mkdir()
-    registry = Registry(Settings(home=home).resolved(tmp_path), load(ROOT / "params.yaml").release)
-    registry.prepare()
-    (tmp_path / "reports").mkdir()
-    registry.move("champion", register(registry, bundle, tmp_path / "reports"))
-    return home, free_port()
+    return home_with_champion(bundle, tmp_path), free_port()
 
 
 def start(kind: str, home: Path, port: int) -> AbstractContextManager[Popen[str]]:
