@@ -1,25 +1,27 @@
 """The deployments, in order: an append-only table in SQLite. It records which version served, whatever the alias."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from components.compat import translate
 from components.contracts import Record
 from components.errors import ReleaseError
+from components.release.launch import Launch
 
 Action = Literal["promote", "rollback"]
 State = Literal["intent", "done", "abandoned"]
 BUSY_S = 30.0  # longest wait for another writer
-COLUMNS = "number, at, state, action, version, previous, digest, decision_digest, note"
+COLUMNS = "number, at, state, action, version, previous, digest, decision_digest, note, launch"
 TABLE = """
 CREATE TABLE IF NOT EXISTS deployments (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     number INTEGER NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL, action TEXT NOT NULL, version INTEGER NOT NULL,
-    previous INTEGER, digest TEXT NOT NULL, decision_digest TEXT, note TEXT NOT NULL
+    previous INTEGER, digest TEXT NOT NULL, decision_digest TEXT, note TEXT NOT NULL, launch TEXT
 );
 CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON deployments
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -40,6 +42,7 @@ class Deployment(Record):
     digest: str  # of the version's bundle
     decision_digest: str | None  # sha256 of the decision file; None for a rollback
     note: str  # the live service's answer, or why it was abandoned
+    launch: Launch | None = None  # start on the shop's clock, and the expected gain; None: before version 0.4
 
 
 class Ledger:
@@ -49,10 +52,16 @@ class Ledger:
         self.path = shop / "ledger.db"
 
     def begin(
-        self, action: Action, version: int, previous: int | None, digest: str, decision_digest: str | None
+        self,
+        action: Action,
+        version: int,
+        previous: int | None,
+        digest: str,
+        decision_digest: str | None,
+        launch: Launch | None = None,
     ) -> Deployment:
         """Record the intent; return it with a new number."""
-        with self._open() as db:
+        with self.transaction() as db:
             (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM deployments").fetchone()
             intent = Deployment(
                 number=number,
@@ -64,6 +73,7 @@ class Ledger:
                 digest=digest,
                 decision_digest=decision_digest,
                 note="",
+                launch=launch,
             )
             _insert(db, intent)
         return intent
@@ -71,7 +81,7 @@ class Ledger:
     def close(self, intent: Deployment, state: State, note: str) -> Deployment:
         """Record how the intent ended; return the new row."""
         end = intent.model_copy(update={"at": _now(), "state": state, "note": note})
-        with self._open() as db:
+        with self.transaction() as db:
             _insert(db, end)
         return end
 
@@ -79,10 +89,10 @@ class Ledger:
         """Return all deployments in their newest state, oldest first; reading creates no file."""
         if not self.path.exists():
             return []
-        with self._open() as db:
+        with self.transaction() as db:
             rows = db.execute(f"SELECT {COLUMNS} FROM deployments ORDER BY row").fetchall()  # noqa: S608
-        contents = [translate("deployment", dict(zip(COLUMNS.split(", "), row, strict=True))) for row in rows]
-        newest = {content["number"]: Deployment.model_validate(content) for content in contents}
+        found = map(_parse, rows)
+        newest = {deployment.number: deployment for deployment in found}
         return [newest[number] for number in sorted(newest)]
 
     def open_intent(self) -> Deployment | None:
@@ -114,13 +124,18 @@ class Ledger:
         return datetime.fromisoformat(chain[-1].at) if chain and chain[-1].version == version else None
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, tables: str = "") -> Iterator[sqlite3.Connection]:
+        """Yield the database in one write transaction; `tables` is SQL that creates further append-only tables.
+
+        Raises ReleaseError for a damaged or locked file. A process that dies inside leaves nothing of it.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
             try:
-                db.executescript(TABLE)
+                db.executescript(TABLE + tables)
                 db.execute("BEGIN IMMEDIATE")  # reads the number and writes the row in one transaction
+                _add_launch(db)
                 yield db
                 db.execute("COMMIT")
             finally:
@@ -129,8 +144,21 @@ class Ledger:
             raise ReleaseError(f"{self.path.name}: {error}; check the disk, or restore a copy of the ledger") from error
 
 
+def _add_launch(db: sqlite3.Connection) -> None:
+    """Add the column that a ledger of version 0.3 or earlier lacks."""
+    if "launch" not in {column[1] for column in db.execute("PRAGMA table_info(deployments)")}:
+        db.execute("ALTER TABLE deployments ADD COLUMN launch TEXT")
+
+
+def _parse(row: tuple[Any, ...]) -> Deployment:
+    content = dict(zip(COLUMNS.split(", "), row, strict=True))
+    content["launch"] = json.loads(content["launch"]) if content["launch"] else None
+    return Deployment.model_validate(translate("deployment", content))
+
+
 def _insert(db: sqlite3.Connection, row: Deployment) -> None:
-    values = [getattr(row, name) for name in COLUMNS.split(", ")]
+    content = row.model_dump() | {"launch": row.launch.model_dump_json() if row.launch else None}
+    values = [content[name] for name in COLUMNS.split(", ")]
     db.execute(f"INSERT INTO deployments ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
 
 

@@ -7,6 +7,7 @@ The ledger's intent and the alias together show how far a promotion got: the nex
 import logging
 import math
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 from components import io
@@ -17,6 +18,7 @@ from components.release.authenticity import check_decision
 from components.release.bundle import open_bundle
 from components.release.consistency import find_disagreement
 from components.release.gate import required_checks
+from components.release.launch import Launch, launch_of_promotion, launch_of_rollback
 from components.release.ledger import Action, Deployment, Ledger
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry, Version
@@ -46,7 +48,8 @@ def promote(decision_file: Path, registry: Registry, settings: Settings) -> Depl
         challenger = _check_challenger(decision, decision_file, current, ledger, registry)
         check_decision(decision, digest, challenger, registry, settings)
         previous = current.number if current else None
-        return _deploy("promote", challenger, previous, digest, ledger, registry, settings)
+        launch = launch_of_promotion(decision, datetime.now(UTC))
+        return _deploy("promote", challenger, previous, digest, launch, ledger, registry, settings)
 
 
 def rollback(registry: Registry, settings: Settings, to: int | None = None) -> Deployment:
@@ -66,7 +69,9 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         target = _choose_target(chain, number, to, served)
         at = next((i for i in reversed(range(len(chain))) if chain[i].version == target), len(chain))
         previous = chain[at - 1].version if at else None
-        return _deploy("rollback", registry.version(target), previous, None, ledger, registry, settings)
+        earlier = [(d.at, d.launch) for d in ledger.deployments() if d.state == "done"]
+        launch = launch_of_rollback(earlier, datetime.now(UTC))
+        return _deploy("rollback", registry.version(target), previous, None, launch, ledger, registry, settings)
 
 
 def recover_interrupted(ledger: Ledger, registry: Registry) -> None:
@@ -183,12 +188,13 @@ def _deploy(
     target: Version,
     previous: int | None,
     decision_digest: str | None,
+    launch: Launch,
     ledger: Ledger,
     registry: Registry,
     settings: Settings,
 ) -> Deployment:
     digest = target.lineage.bundle_digest
-    intent = ledger.begin(action, target.number, previous, digest, decision_digest)
+    intent = ledger.begin(action, target.number, previous, digest, decision_digest, launch)
     crash_point(f"{action}:intent")
     try:
         candidate = settings.home / "candidate"

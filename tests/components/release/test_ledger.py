@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts import Interval
 from components.errors import ReleaseError
-from components.release.ledger import Deployment, Ledger
+from components.release.launch import Launch
+from components.release.ledger import TABLE, Deployment, Ledger
 
 
 def serve(ledger: Ledger, version: int, action: str = "promote") -> Deployment:
@@ -120,3 +122,23 @@ def test_concurrent_writers_get_different_numbers(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(d.number for d in Ledger(tmp_path).deployments()) == list(range(1, 10))
+
+
+def test_the_launch_is_stored_with_the_deployment(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    launch = Launch(since="2026-03-01T00:00:00+00:00", gain=Interval(gain=0.2, low=0.1, high=0.3, n_users=5))
+    ledger.close(ledger.begin("promote", 1, None, "a", "b", launch), "done", "")
+    serve(ledger, 2)
+    assert [d.launch for d in Ledger(tmp_path).deployments()] == [launch, None]
+
+
+def test_a_ledger_of_version_0_3_is_read_and_continued(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "ledger.db")
+    db.executescript(TABLE.replace(", launch TEXT", ""))
+    db.execute("INSERT INTO deployments VALUES (1, 1, '2026-03-01', 'done', 'promote', 7, NULL, 'd', 'e', '')")
+    db.commit()
+    db.close()
+    ledger = Ledger(tmp_path)
+    assert [(d.version, d.launch) for d in ledger.deployments()] == [(7, None)]
+    serve(ledger, 8)
+    assert chain(ledger) == [7, 8]

@@ -1,6 +1,7 @@
 """A decision promotes its challenger once, and only while the champion that was compared serves."""
 
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from components.contracts import ChampionRef, Interval
 from components.errors import ReleaseError, StaleDecisionError, TamperedError
 from components.params import Params
+from components.release.launch import Launch
 from components.release.ledger import Ledger
 from components.release.promotion import promote
 from components.release.registry import Registry
@@ -156,3 +158,14 @@ def test_one_flipped_byte_in_the_registry_is_refused(
     assert (last.version, last.state) == (2, "abandoned")
     assert "TamperedError" in last.note
     assert promote(write_decision(tmp_path / "c", registry, register("c")), registry, settings).version == 3
+
+
+def test_a_deployment_knows_its_start_on_the_shops_clock_and_the_gain_it_promised(
+    registered: Registered, decide: Decide
+) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    first = promote(decide(1, decided_at=now), *registered)
+    second = promote(decide(2, decided_at=now), *registered)
+    assert first.launch == Launch(since="2026-03-01T00:00:00+00:00")
+    gain = Interval(gain=0.02, low=0.01, high=0.03, n_users=500)
+    assert second.launch == Launch(since="2026-03-01T00:00:00+00:00", gain=gain)

@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from components.contracts import ChampionRef, Decision, Interval
+from components.release.launch import Launch, launch_of_promotion, launch_of_rollback
+
+DECIDED = datetime(2026, 3, 1, 4, tzinfo=UTC)
+GAIN = Interval(gain=0.02, low=0.01, high=0.03, n_users=500)
+
+
+def decision(champion: ChampionRef | None) -> Decision:
+    return Decision(
+        verdict="promote", mode="enabled", bootstrap=champion is None, reasons=[], checks=[], gain=GAIN,
+        users_needed=None, challenger_version=2, challenger_digest="d", champion=champion, primary="ndcg_at_10",
+        as_of="2020-01-05T00:00:00+00:00", evaluation_digest="e", decided_at=DECIDED.isoformat(),
+    )  # fmt: skip
+
+
+CHAMPION = ChampionRef(version=1, digest="c", model="ease")
+
+
+@pytest.mark.parametrize(
+    ("waited", "since"),
+    [
+        (timedelta(minutes=59), "2020-01-05T00:00:00+00:00"),
+        (timedelta(hours=1), "2020-01-05T01:00:00+00:00"),
+        (timedelta(days=2), "2020-01-07T00:00:00+00:00"),
+    ],
+)
+def test_a_promotion_serves_from_its_as_of_and_a_later_call_from_later(waited: timedelta, since: str) -> None:
+    assert launch_of_promotion(decision(CHAMPION), DECIDED + waited) == Launch(since=since, gain=GAIN)
+
+
+def test_a_first_champion_has_no_gain_over_a_champion() -> None:
+    assert launch_of_promotion(decision(None), DECIDED).gain is None
+
+
+def test_a_rollback_serves_from_the_last_launch_and_the_time_since() -> None:
+    earlier = [
+        ("2026-03-01T04:00:00+00:00", Launch(since="2020-01-05T00:00:00+00:00", gain=GAIN)),
+        ("2026-03-03T04:00:00+00:00", Launch(since="2020-01-07T00:00:00+00:00")),
+        ("2026-03-03T05:00:00+00:00", None),
+    ]
+    now = datetime(2026, 3, 3, 10, tzinfo=UTC)
+    assert launch_of_rollback(earlier, now) == Launch(since="2020-01-07T06:00:00+00:00")
+
+
+def test_without_an_earlier_launch_a_rollback_serves_from_now() -> None:
+    assert launch_of_rollback([("2026-03-03T05:00:00+00:00", None)], DECIDED).since == "2026-03-01T04:00:00+00:00"
