@@ -14,13 +14,15 @@ from components.contracts import (
     Evaluation,
     FloatArray,
     IntArray,
+    Ranked,
     Recommender,
     SliceRow,
     Users,
 )
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
+from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
 from components.evaluation.metrics import per_user, popularity_share
-from components.evaluation.protocol import check_leakage, rank, window_users
+from components.evaluation.protocol import check_leakage, rank_with_scores, window_users
 from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
 from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
@@ -94,6 +96,7 @@ def measure(
             _test(name, model, windows, params, measured, writer)
         if champion:
             _test(CHAMPION, champion.model, windows, params, measured, writer)
+            _compare_with_champion(measured, params.evaluation.ks)
     return measured
 
 
@@ -130,9 +133,9 @@ def summarise(
     )
 
 
-def _rank(model: Recommender, users: Users, windows: Windows, params: Params) -> IntArray:
+def _rank(model: Recommender, users: Users, windows: Windows, params: Params) -> Ranked:
     k, section = max(params.evaluation.ks), params.recommend
-    return rank(model, users, k, section.exclude_seen, windows.info.n_items, section.batch_users)
+    return rank_with_scores(model, users, k, section.exclude_seen, windows.info.n_items, section.batch_users)
 
 
 def _list_metrics(lists: IntArray, users: Users, windows: Windows, ks: Sequence[int]) -> Metrics:
@@ -141,9 +144,22 @@ def _list_metrics(lists: IntArray, users: Users, windows: Windows, ks: Sequence[
     return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, users.ground_truth, n_items, ks)
 
 
+def _shape(ranked: Ranked, n_items: int, ks: Sequence[int]) -> Metrics:
+    """Return what the lists look like, whatever the targets: concentration_at_k and score_spread_at_k for each k."""
+    shape = {f"concentration_at_{k}": concentration_at_k(ranked.items, n_items, k) for k in ks}
+    return shape | {f"score_spread_at_{k}": score_spread(ranked.scores[:, :k]) for k in ks}
+
+
+def _compare_with_champion(measured: Measured, ks: Sequence[int]) -> None:
+    """Add overlap_at_k with the champion's lists to the test metrics of every model."""
+    for name, lists in measured.lists.items():
+        champion = measured.lists[CHAMPION]
+        measured.test[name] |= {f"overlap_at_{k}": mean_overlap_at_k(lists, champion, k) for k in ks}
+
+
 def _validate(name: str, model: Recommender, windows: Windows, params: Params) -> Metrics:
     ks = params.evaluation.ks
-    lists = _rank(model, windows.validation, windows, params)
+    lists = _rank(model, windows.validation, windows, params).items
     found = means(per_user(lists, windows.validation.ground_truth, ks))
     found |= _list_metrics(lists, windows.validation, windows, ks)
     check_finite(found, f"{name} on validation")
@@ -156,12 +172,13 @@ def _test(
 ) -> None:
     """Add the model's test lists, means and slices to `measured`, and its rows to the file."""
     ks = params.evaluation.ks
-    lists = measured.lists[name] = _rank(model, windows.test, windows, params)
+    ranked = _rank(model, windows.test, windows, params)
+    lists = measured.lists[name] = ranked.items
     for table in user_rows(name, lists, windows.test.ground_truth, windows.masks, ks):
         writer.write_table(table)
         row = slice_row(table)
         if row.slice == "all":
-            joint = _list_metrics(lists, windows.test, windows, ks)
+            joint = _list_metrics(lists, windows.test, windows, ks) | _shape(ranked, windows.info.n_items, ks)
             check_finite(joint, f"{name} on test")
             measured.test[name] = row.metrics | joint
         else:

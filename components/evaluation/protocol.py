@@ -73,19 +73,28 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
 
 
 def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> IntArray:
-    """Return (n_users, k) the model's lists, made in batches. The model does not get the targets.
+    """Return (n_users, k) the model's lists, as `rank_with_scores` makes them."""
+    return rank_with_scores(model, users, k, exclude_seen, n_items, batch_users).items
+
+
+def rank_with_scores(
+    model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int
+) -> Ranked:
+    """Return the model's lists, made in batches. The model does not get the targets.
 
     Raises ContractError when a list breaks its contract: an unknown, repeated or seen item, a NaN score, or no item
     for any user.
     """
     lists = np.zeros((len(users), k), dtype=np.int32)
+    scores = np.full((len(users), k), -np.inf, dtype=np.float32)
     for start, batch in users.batches(batch_users):
         ranked = model.recommend(batch, k, exclude_seen)
         _check_lists(model.name, ranked, batch, k, exclude_seen, n_items)
         lists[start : start + len(batch)] = ranked.items
+        scores[start : start + len(batch)] = ranked.scores
     if not lists.any():
         raise ContractError(f"model {model.name} has no item for any of {len(users)} users; check its training")
-    return lists
+    return Ranked(lists, scores)
 
 
 def champion_saw_test(train_end: int, validation_end: int, info: SplitInfo, same_catalogue: bool) -> bool:

@@ -95,6 +95,21 @@ def test_one_list_for_all_users_has_low_coverage(split: Path, params: Params) ->
     assert evaluation.test["ease"]["coverage_at_5"] == 10 / N_ITEMS
 
 
+def test_lists_are_compared_with_the_champions(split: Path, params: Params) -> None:
+    """The oracle of 30 % agrees with the champion of 30 % fully; the one list for all is the most concentrated."""
+    champion = ServingChampion(REF, Fake("champion", oracle(hits=0.3)), saw_test=False)
+    _, _, evaluation = run(split, params, champion, als=Fake("als", oracle(hits=0.3)))
+    test = evaluation.test
+    assert test["als"]["overlap_at_5"] == test["champion"]["overlap_at_5"] == 1.0
+    assert 0 < test["popularity"]["overlap_at_5"] < 1
+    assert test["popularity"]["concentration_at_2"] > test["ease"]["concentration_at_2"]
+    assert test["ease"]["score_spread_at_2"] == pytest.approx(0.02, abs=1e-5)  # the next item of the own colour
+    assert test["popularity"]["score_spread_at_2"] == pytest.approx(1.0)
+    assert "concentration_at_2" not in evaluation.validation["ease"]
+    _, _, alone = run(split, params)
+    assert "overlap_at_5" not in alone.test["ease"]
+
+
 def test_files_hold_no_user_id_and_are_reproducible(split: Path, params: Params) -> None:
     first = run(split, params)[2], (split / "per_user.parquet").read_bytes()
     second = run(split, params)[2], (split / "per_user.parquet").read_bytes()
