@@ -24,9 +24,9 @@ def overlap_at_k(lists: IntArray, other: IntArray, k: int) -> FloatArray:
     width = int(max(one.max(initial=0), two.max(initial=0))) + 1
     rows = np.arange(len(one), dtype=np.int64)[:, None] * width
     shared = np.isin(one + rows, two + rows) & (one > 0)
-    whole = np.maximum((one > 0).sum(axis=1), (two > 0).sum(axis=1))
+    length = np.maximum((one > 0).sum(axis=1), (two > 0).sum(axis=1))
     share = np.full(len(one), np.nan)
-    np.divide(shared.sum(axis=1), whole, out=share, where=whole > 0)
+    np.divide(shared.sum(axis=1), length, out=share, where=length > 0)
     return share.astype(np.float32)
 
 
