@@ -33,8 +33,12 @@ class Ranker:
     """Probabilities of a click, a cart and a purchase if a user is shown a product in the first position of a list."""
 
     def __init__(self, params: RankingParams) -> None:
-        """Set `board` to a folder for TensorBoard."""
+        """Set `board` to a folder for TensorBoard, and `epochs` to train so many epochs without early stopping.
+
+        After `fit`, `best_epoch` is the epoch whose weights are kept.
+        """
         self.params = params
+        self.epochs: int | None = None
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
 
@@ -43,10 +47,19 @@ class Ranker:
         """Return the predicted tasks; the article's network has one."""
         return TASKS[:1] if self.params.configuration == "seed_faithful" else TASKS
 
+    @property
+    def best_epoch(self) -> int:
+        """Return the epoch, from 1, whose weights are kept."""
+        losses = self.curves.get("validation/loss")
+        if losses and self.params.configuration != "seed_faithful":
+            return int(np.argmin(losses)) + 1
+        return len(self.curves["train/loss"])
+
     @reproducible()
     def fit(self, examples: Examples, inputs: RankerInputs, seed: int) -> Self:
         """Train on the earlier examples; stop early and calibrate on the newest `holdout_share` of them.
 
+        With `epochs`, the examples for early stopping are learned from, too.
         No example may be earlier than the events of `inputs`. Raises ContractError where a part has too few positives.
         """
         from components.ranking.training import train
@@ -55,12 +68,14 @@ class Ranker:
         reason = missing_data_reason(examples, examples, self.params)
         if reason:
             raise ContractError(f"ranker: {reason}; widen split.validation_days or raise ranking.holdout_share")
+        if self.epochs is not None:
+            learn = examples.take(np.arange(len(learn) + len(stop)))
         torch.manual_seed(seed)
         self.inputs = inputs
         self.net = make_net(inputs.sizes, self.params)
         if isinstance(self.net, ThreeBranches):
             self.net.start_at(torch.from_numpy(learn.labels.mean(axis=0)))
-        self.curves = train(self.net, learn, stop, inputs, self.params, seed, self.board)
+        self.curves = train(self.net, learn, self.epochs or stop, inputs, self.params, seed, self.board)
         steps = self._steps(calibrate.user, calibrate.item, calibrate.position)
         self.calibration = fit_calibration(steps, calibrate.labels)
         return self

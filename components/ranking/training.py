@@ -1,4 +1,7 @@
-"""The ranker's training with Lightning: early stopping on the log-loss of later examples, curves and histograms."""
+"""The ranker's training with Lightning: early stopping on the log-loss of later examples, curves and histograms.
+
+Of the article's network, and where the number of epochs is given, the weights of the last epoch are kept.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +48,12 @@ class ExampleLoader:
 
 
 class RankingModule(lightning.LightningModule):
-    """A training step, and validation after each epoch."""
+    """A training step, and validation after each epoch where there is a holdout."""
 
-    def __init__(self, net: nn.Module, params: RankingParams, holdout: Batch) -> None:
+    def __init__(self, net: nn.Module, params: RankingParams, holdout: Batch | None) -> None:
         super().__init__()
         self.net, self.params, self.holdout = net, params, holdout
-        self.curves: dict[str, list[float]] = {"train/loss": [], "validation/loss": [], "validation/accuracy": []}
+        self.curves: dict[str, list[float]] = {}
         self.best: dict[str, torch.Tensor] = {}
         self.losses: list[float] = []
 
@@ -69,6 +72,28 @@ class RankingModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Validate on the holdout; remember the best weights; stop early without improvement."""
+        numbers = {"train/loss": float(np.mean(self.losses))} | self._validate()
+        self.losses = []
+        for name, number in numbers.items():
+            self._check_finite(number)
+            self.curves.setdefault(name, []).append(number)
+        epoch, history = len(self.curves["train/loss"]), self.curves.get("validation/loss", [])
+        log.info("epoch %d: %s", epoch, ", ".join(f"{name} {number:.4f}" for name, number in numbers.items()))
+        for logger in self.loggers:
+            logger.log_metrics(numbers, step=epoch)
+            for name, weights in self.net.named_parameters():
+                logger.experiment.add_histogram(name, weights.detach(), epoch)  # type: ignore[attr-defined]
+        if not history or self.params.configuration == "seed_faithful":  # no early stopping in the article
+            return
+        best = int(np.argmin(history)) + 1
+        if best == epoch:
+            self.best = {name: weights.detach().clone() for name, weights in self.net.state_dict().items()}
+        self.trainer.should_stop = best <= epoch - self.params.patience
+
+    def _validate(self) -> dict[str, float]:
+        """Return the loss and the accuracy of clicks on the holdout; nothing without one."""
+        if self.holdout is None:
+            return {}
         inputs, labels = self.holdout
         self.net.eval()
         with torch.inference_mode():
@@ -76,46 +101,37 @@ class RankingModule(lightning.LightningModule):
             value = float(loss(logits, labels, self.params))
             accuracy = ((logits[:, 0] > 0) == (labels[:, 0] > 0.5)).float().mean()
         self.net.train()
+        return {"validation/loss": value, "validation/accuracy": float(accuracy)}
+
+    def _check_finite(self, value: float) -> None:
         if not np.isfinite(value):
             name = "seed_learning_rate" if self.params.configuration == "seed_faithful" else "learning_rate"
             raise ContractError(f"ranker: the loss is {value}; lower ranking.{name}")
-        history = self.curves["validation/loss"]
-        if value < min(history, default=np.inf):
-            self.best = {name: weights.detach().clone() for name, weights in self.net.state_dict().items()}
-        history.append(value)
-        self.curves["train/loss"].append(float(np.mean(self.losses)))
-        self.curves["validation/accuracy"].append(float(accuracy))
-        self.losses = []
-        log.info("epoch %d: loss %.4f, validation %.4f", len(history), self.curves["train/loss"][-1], value)
-        for logger in self.loggers:
-            logger.log_metrics({name: values[-1] for name, values in self.curves.items()}, step=len(history))
-            for name, weights in self.net.named_parameters():
-                logger.experiment.add_histogram(name, weights.detach(), len(history))  # type: ignore[attr-defined]
-        is_faithful = self.params.configuration == "seed_faithful"  # no early stopping in the article
-        self.trainer.should_stop = not is_faithful and int(np.argmin(history)) < len(history) - self.params.patience
 
 
 def train(
     net: nn.Module,
     learn: Examples,
-    holdout: Examples,
+    until: Examples | int,
     inputs: RankerInputs,
     params: RankingParams,
     seed: int,
     board: Path | None,
 ) -> dict[str, list[float]]:
-    """Train `net` in place to its best epoch on the holdout; return its curves. TensorBoard reads `board`.
+    """Train `net` in place; return its curves. TensorBoard reads `board`.
 
+    until: the holdout whose best epoch is kept; or the number of epochs, which is then trained without validation.
     The article's network keeps the weights of its tenth epoch.
     """
     faithful = params.configuration == "seed_faithful"
+    fixed = until if isinstance(until, int) else None
     torch.manual_seed(seed)
     loader = ExampleLoader(learn, inputs, FAITHFUL_BATCH if faithful else params.batch_size, seed)
-    module = RankingModule(net, params, batch_of(holdout, inputs))
+    module = RankingModule(net, params, batch_of(until, inputs) if isinstance(until, Examples) else None)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="cpu",  # the network is too small to gain from a GPU
-        max_epochs=FAITHFUL_EPOCHS if faithful else params.max_epochs,
+        max_epochs=fixed or (FAITHFUL_EPOCHS if faithful else params.max_epochs),
         logger=TensorBoardLogger(board, name="", version="") if board else False,
         log_every_n_steps=max(1, len(loader)),
         enable_checkpointing=False,
@@ -125,7 +141,7 @@ def train(
     with warnings.catch_warnings():  # Lightning 2.6 on torch 2.13
         warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
         trainer.fit(module, loader)
-    if not faithful:
+    if module.best:
         net.load_state_dict(module.best)
     net.eval()
     return module.curves

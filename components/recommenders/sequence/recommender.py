@@ -44,8 +44,10 @@ class SequenceRecommender(BaseRecommender):
 
         After `fit`, `unfinished` tells whether trainer.max_minutes stopped it; without `work` that is an error.
         `after_epoch` is called with the validation NDCG after each epoch; an exception from it ends the training.
+        Set `epochs` to train so many of trainer.max_epochs without validation; None: the best of them is kept.
         """
         self.params, self.trainer, self.seed, self.exclude_seen = params, trainer, seed, exclude_seen
+        self.epochs: int | None = None
         self.work: Path | None = None
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
@@ -60,30 +62,26 @@ class SequenceRecommender(BaseRecommender):
 
     @reproducible()
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
-        """Train on known users' histories; early stopping by NDCG on `users`.
+        """Train on known users' histories; early stopping by NDCG on `users`, unless `epochs` is set.
 
-        Raises ContractError when the catalogue has no embeddings, no known user has an event, or trainer.max_minutes
-        is reached where no checkpoint is kept.
+        In both cases the kinds of event among the targets of `users` weigh the event heads.
+        Raises ContractError when the catalogue has no embeddings, no known user has an event, `epochs` is above
+        trainer.max_epochs, or trainer.max_minutes is reached where no checkpoint is kept.
         """
         from components.recommenders.sequence.training import train
 
+        if self.epochs is not None and not 1 <= self.epochs <= self.trainer.max_epochs:
+            raise ContractError(
+                f"sequence: expected 1 to trainer.max_epochs {self.trainer.max_epochs} epochs, got {self.epochs}"
+            )
         if items.embedding is None or len(items.embedding) != interactions.n_items + 1:
             raise ContractError(f"sequence: expected embeddings of {interactions.n_items + 1} rows; run `encode`")
         self.price = centred(price_levels(items))
         sequences = training_sequences(interactions, self.params, self.price)
         if not len(sequences.starts):
             raise ContractError("sequence: no known user has an event in the training window; widen it")
-        torch.manual_seed(self.seed)
-        evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
         codes, n_codes = attribute_codes(items)
-        text = torch.from_numpy(items.embedding.copy())
-        graph = (
-            item_graph(interactions, items.embedding, self.params.item_graph_neighbours)
-            if self.params.item_graph_neighbours
-            else None
-        )
-        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph)
-        net = Net(table, Transformer(self.params), self.params)
+        net = self._new_net(interactions, items.embedding, codes, n_codes)
         checked = _validation_users(users, self.exclude_seen)
         self.event_shares = _event_shares(checked)
 
@@ -101,7 +99,7 @@ class SequenceRecommender(BaseRecommender):
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
             key = self._key(interactions, items, codes, checked)
-            run = train(net, loader, validate, self.trainer, self.seed, folder, key, self.board)
+            run = train(net, loader, self.epochs or validate, self.trainer, self.seed, folder, key, self.board)
         self.curves, self.unfinished = run
         if self.unfinished is not None and self.work is None:
             raise ContractError(f"sequence: {self.unfinished}, or lower trainer.max_epochs")
@@ -137,6 +135,18 @@ class SequenceRecommender(BaseRecommender):
         model.transformer.load_state_dict({k: torch.from_numpy(stored.array(f"net.{k}", s)) for k, s in shapes.items()})
         return model
 
+    def _new_net(
+        self, interactions: Interactions, embedding: FloatArray, codes: NDArray[np.int64], n_codes: int
+    ) -> Net:
+        """Return the untrained network, whose weights depend on the seed alone."""
+        torch.manual_seed(self.seed)
+        evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
+        neighbours = self.params.item_graph_neighbours
+        graph = item_graph(interactions, embedding, neighbours) if neighbours else None
+        text = torch.from_numpy(embedding.copy())
+        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph)
+        return Net(table, Transformer(self.params), self.params)
+
     def _use(self, net: Net, device: torch.device | str = "cpu") -> None:
         """Take item vectors and transformer of the net for scoring, the transformer on the device."""
         with torch.inference_mode():
@@ -168,6 +178,7 @@ class SequenceRecommender(BaseRecommender):
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
         trainer = self.trainer.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # they change no step
         digest = hashlib.sha256(f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}".encode())
+        digest.update(f"{self.epochs}".encode())
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
         arrays += [
             getattr(r, c) for r in (checked.history, checked.ground_truth) for c in ("offsets", "item_idx", "event")

@@ -1,6 +1,7 @@
 """Fine-tuning with Lightning: steps, validation by NDCG, early stopping, and checkpoints to resume after kill -9.
 
-Dropout and the order of batches are functions of seed, epoch and step; so a resumed run ends in the same weights.
+Dropout and the order of batches are functions of seed, epoch and step; so a resumed run ends in the same weights, and a
+run of a fixed number of epochs in those that a validated run had after as many.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from components.unfinished import Unfinished
 
 log = logging.getLogger("finetune")
 Validate = Callable[[Net], float]
+Until = Validate | int  # the metric whose best epoch is kept; or the number of epochs, without any validation
 
 
 class SequenceModule(lightning.LightningModule):
@@ -66,10 +68,8 @@ class SequenceModule(lightning.LightningModule):
 class TrainingLoop(lightning.Callback):
     """Everything around the steps: progress, checkpoints, validation, early stopping."""
 
-    def __init__(
-        self, folder: Path, key: str, params: TrainerParams, loader: SequenceLoader, validate: Validate
-    ) -> None:
-        self.folder, self.params, self.loader, self.validate = folder, params, loader, validate
+    def __init__(self, folder: Path, key: str, params: TrainerParams, loader: SequenceLoader, until: Until) -> None:
+        self.folder, self.params, self.loader, self.until = folder, params, loader, until
         self.progress = TrainingProgress(key)
         self.started = time.monotonic()
         self.late = False  # the limit of minutes is reached
@@ -112,22 +112,23 @@ class TrainingLoop(lightning.Callback):
         now = self.progress
         if not self._epoch_is_over():
             return
-        value, loss = self.validate(pl_module.net), now.loss_sum / max(1, now.batch)
-        for name, number in (("train/loss", loss), ("validation/ndcg_at_10", value)):
-            now.curves.setdefault(name, []).append(number)
-        if value > now.best:
-            now.best, now.since_best = value, 0
-            if trainer.is_global_zero:
-                write_best(self.folder, pl_module.net)
-                crash_point("finetune:best")
-        else:
-            now.since_best += 1
-        self._log_to_board(trainer, pl_module, value, loss)
-        log.info("epoch %d: loss %.4f, validation NDCG@10 %.4f, best %.4f", now.epoch + 1, loss, value, now.best)
+        numbers = {"train/loss": now.loss_sum / max(1, now.batch)}
         now.epoch, now.batch, now.loss_sum = now.epoch + 1, 0, 0.0
-        now.done = (
-            now.epoch >= self.params.max_epochs or now.step >= self.steps or now.since_best >= self.params.patience
-        )
+        now.done = now.epoch >= self.params.max_epochs or now.step >= self.steps
+        if isinstance(self.until, int):
+            now.done = is_best = now.done or now.epoch >= self.until
+        else:
+            numbers["validation/ndcg_at_10"] = value = self.until(pl_module.net)
+            is_best = value > now.best
+            now.best, now.since_best = (value, 0) if is_best else (now.best, now.since_best + 1)
+            now.done = now.done or now.since_best >= self.params.patience
+        if is_best and trainer.is_global_zero:
+            write_best(self.folder, pl_module.net)
+            crash_point("finetune:best")
+        for name, number in numbers.items():
+            now.curves.setdefault(name, []).append(number)
+        self._log_to_board(trainer, pl_module, numbers)
+        log.info("epoch %d: %s", now.epoch, ", ".join(f"{name} {number:.4f}" for name, number in numbers.items()))
         self.loader.epoch, self.loader.skip = now.epoch, 0
         self._write_checkpoint(trainer, pl_module)
         crash_point("finetune:epoch")
@@ -135,7 +136,7 @@ class TrainingLoop(lightning.Callback):
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Load the weights of the best epoch, in every process before any of them exits."""
-        if (self.progress.done or self.late) and self.progress.curves:  # without curves, no epoch is over
+        if self.progress.done or (self.late and self.progress.best >= 0):  # no best one before the first validation
             read_best(self.folder, pl_module.net)
         trainer.strategy.barrier()
 
@@ -159,19 +160,20 @@ class TrainingLoop(lightning.Callback):
             write_state(self.folder, pl_module.net, trainer.optimizers[0], self.progress)
         trainer.strategy.barrier()
 
-    def _log_to_board(self, trainer: Any, pl_module: Any, value: float, loss: float) -> None:
+    def _log_to_board(self, trainer: Any, pl_module: Any, numbers: dict[str, float]) -> None:
         if not trainer.is_global_zero:
             return
         for logger in trainer.loggers:
-            logger.log_metrics({"epoch/loss": loss, "validation/ndcg_at_10": value}, step=self.progress.epoch)
+            named = {name.replace("train/", "epoch/"): number for name, number in numbers.items()}
+            logger.log_metrics(named, step=self.progress.epoch - 1)
             for name, weights in pl_module.net.named_parameters():
-                logger.experiment.add_histogram(name, weights.detach().float(), self.progress.epoch)
+                logger.experiment.add_histogram(name, weights.detach().float(), self.progress.epoch - 1)
 
 
 def train(
     net: Net,
     loader: SequenceLoader,
-    validate: Validate,
+    until: Until,
     params: TrainerParams,
     seed: int,
     folder: Path,
@@ -180,6 +182,7 @@ def train(
 ) -> tuple[dict[str, list[float]], Unfinished | None]:
     """Train `net` in place to its best epoch so far; return the curves, and a mark if trainer.max_minutes stopped it.
 
+    until: a metric (higher is better) or a number of epochs; the learning rate follows trainer.max_epochs in both.
     A run that was killed or stopped goes on from its checkpoint in `folder`, to the same end as one without a break.
     With several devices this runs in as many processes; the first one writes, and all end with the same net.
     Raises ContractError when training was interrupted (after SIGTERM Lightning alone would exit with 0).
@@ -188,7 +191,7 @@ def train(
     if earlier is not None and earlier.done:
         read_best(folder, net)
         return earlier.curves, None
-    run = TrainingLoop(folder, key, params, loader, validate)
+    run = TrainingLoop(folder, key, params, loader, until)
     left = run.loader.steps(earlier.epoch) - earlier.batch if earlier else run.loader.steps(0)  # in the first epoch
     trainer = _trainer(params, board, run, min(10, left))
     try:

@@ -1,6 +1,7 @@
 """The ranker: it learns a planted preference, and nothing from shuffled labels."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def test_a_planted_preference_is_learned_with_calibrated_probabilities(ranker: R
         assert auc(chances[:, column], test.labels[:, column] > 0.5) > 0.65
     predicted = ranker.predict_examples(test)[:, 0]
     assert abs(predicted.mean() - test.labels[:, 0].mean()) < 0.05  # 400 examples calibrate: 2.5 standard errors
+    assert ranker.best_epoch == int(np.argmin(ranker.curves["validation/loss"])) + 1
     assert predicted[test.position == 9].mean() < 0.6 * predicted[test.position == 0].mean()
 
 
@@ -145,7 +147,31 @@ def test_the_articles_network_trains_ten_epochs(knobs: RankingParams, known: Ran
     with torch.inference_mode():
         last = float(loss(ranker.net(inputs), torch.from_numpy(stop.labels), ranker.params))
     assert last == pytest.approx(losses[-1], rel=1e-5)  # the tenth epoch is kept
+    assert ranker.best_epoch == 10
     assert ranker.predict_proba(few.user, few.item).shape == (400, 1)
+
+
+def test_a_fixed_number_of_epochs_learns_from_all_but_the_calibration_part(
+    knobs: RankingParams, examples: Examples, known: RankerInputs, tmp_path: Path
+) -> None:
+    """The newest tenth calibrates; the labels of the tenth before it change the weights, which early stopping reads."""
+    learn, stop, _ = split_by_time(examples, knobs.holdout_share)
+    reversed_stop = examples.labels.copy()
+    reversed_stop[len(learn) : len(learn) + len(stop)] = 1 - reversed_stop[len(learn) : len(learn) + len(stop)]
+    newest = examples.labels.copy()
+    newest[len(learn) + len(stop) :] = newest[len(learn) + len(stop) :][::-1]
+    weights = []
+    for labels in (examples.labels, examples.labels, newest, reversed_stop):
+        ranker = Ranker(knobs)
+        ranker.epochs = 2
+        ranker.fit(replace(examples, labels=labels), known, 0).save(tmp_path / str(len(weights)))
+        assert (ranker.best_epoch, len(ranker.curves["train/loss"])) == (2, 2)
+        weights.append(torch.cat([w.flatten() for w in ranker.net.state_dict().values()]))
+    assert torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[3])
+    saved = [(tmp_path / name / "arrays.safetensors").read_bytes() for name in "012"]
+    assert saved[0] == saved[1] != saved[2]  # calibrated on other labels
 
 
 def test_curves_and_histograms_are_written_every_epoch(

@@ -65,3 +65,32 @@ def test_a_loss_of_nan_is_a_fault(knobs: RankingParams, examples: Examples, know
     article = knobs.model_copy(update={"configuration": "seed_faithful", "seed_learning_rate": 1e30})
     with pytest.raises(ContractError, match=r"lower ranking\.seed_learning_rate"):
         train(make_net(known.sizes, article), learn.take(np.arange(64)), stop, known, article, 0, None)
+
+
+def test_a_fixed_number_of_epochs_is_trained_without_validation(
+    knobs: RankingParams, examples: Examples, known: RankerInputs
+) -> None:
+    """The weights are those that a validated run had after as many epochs."""
+    params = knobs.model_copy(update={"max_epochs": 40, "patience": 1, "learning_rate": 0.05})
+    learn, stop, _ = split_by_time(examples, 0.2)
+    nets = []
+    for until in (stop, None):
+        torch.manual_seed(0)
+        nets.append(make_net(known.sizes, params))
+        if until is not None:
+            curves = train(nets[0], learn, until, known, params, 0, None)
+    best = int(np.argmin(curves["validation/loss"])) + 1
+    assert 1 <= best < len(curves["validation/loss"])
+    fixed = train(nets[1], learn, best, known, params, 0, None)
+    assert fixed == {"train/loss": curves["train/loss"][:best]}
+    assert not nets[1].training
+    for name, weights in nets[0].state_dict().items():
+        assert torch.equal(nets[1].state_dict()[name], weights)
+
+
+def test_a_loss_of_nan_is_a_fault_without_validation_too(
+    knobs: RankingParams, examples: Examples, known: RankerInputs
+) -> None:
+    params = knobs.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(ContractError, match=r"lower ranking\.learning_rate"):
+        train(make_net(known.sizes, params), examples.take(np.arange(600)), 3, known, params, 0, None)

@@ -93,6 +93,27 @@ def test_the_model_is_the_same_after_other_work(world: World, params: Params, tm
     assert digest(tmp_path / "used") == digest(tmp_path / "fresh")
 
 
+def test_a_fixed_number_of_epochs_gives_the_bytes_of_the_run_that_selected_it(
+    world: World, params: Params, tmp_path: Path
+) -> None:
+    """With early stopping before trainer.max_epochs, so that the best epoch is not the last one."""
+    trainer = params.trainer.model_copy(update={"max_epochs": 14, "patience": 2, "learning_rate": 0.01})
+    chosen = SequenceRecommender(params.models.sequence, trainer, 0, exclude_seen=True).fit(*world)
+    curve = chosen.curves["validation/ndcg_at_10"]
+    best = int(np.argmax(curve)) + 1
+    assert 1 < best < len(curve) < 14
+    chosen.save(tmp_path / "chosen")
+    model = SequenceRecommender(params.models.sequence, trainer, 0, exclude_seen=True)
+    model.epochs = best
+    model.fit(*world).save(tmp_path / "fixed")
+    assert digest(tmp_path / "fixed") == digest(tmp_path / "chosen")
+    assert model.curves == {"train/loss": chosen.curves["train/loss"][:best]}
+    for epochs in (0, 15):
+        model.epochs = epochs
+        with pytest.raises(ContractError, match=rf"expected 1 to trainer\.max_epochs 14 epochs, got {epochs}"):
+            model.fit(*world)
+
+
 def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> None:
     events, catalogue, users = world
     model = create(params)
@@ -110,6 +131,9 @@ def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> 
         model._key(events, catalogue, codes + 1, users),
         model._key(events, catalogue, codes, replace(users, targets=replace(users.targets, item_idx=other))),
     ]
+    fixed = create(params)
+    fixed.epochs = 2
+    keys.append(fixed._key(events, catalogue, codes, users))
     assert len(set(keys)) == len(keys)
     assert model._key(events, catalogue, codes, users) == keys[0]
 

@@ -15,7 +15,7 @@ from components.params import Params, TrainerParams
 from components.recommenders.sequence.batching import SequenceLoader, training_sequences
 from components.recommenders.sequence.checkpoint import read_best, read_progress
 from components.recommenders.sequence.model import Items, Net, Transformer
-from components.recommenders.sequence.training import TrainingLoop, Validate, train
+from components.recommenders.sequence.training import TrainingLoop, Until, train
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -44,8 +44,8 @@ class Case:
         self.seen += 1
         return self.seen / 100
 
-    def train(self, validate: Validate | None = None, key: str = "k", board: Path | None = None) -> dict[str, list]:
-        curves, mark = train(self.net, self.loader, validate or self.rising, self.knobs, 5, self.folder, key, board)
+    def train(self, until: Until | None = None, key: str = "k", board: Path | None = None) -> dict[str, list]:
+        curves, mark = train(self.net, self.loader, until or self.rising, self.knobs, 5, self.folder, key, board)
         assert mark is None
         return curves
 
@@ -239,3 +239,48 @@ def test_lightning_logs_nothing(
         case.train()
     assert {record.name for record in caplog.records} == {"finetune"}
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_fixed_number_of_epochs_ends_in_the_weights_of_that_epoch(case: Case, twin: Case, epochs: int) -> None:
+    """The learning rate follows trainer.max_epochs, whatever the number of epochs; nothing is validated."""
+    weights: list[torch.Tensor] = []
+
+    def validate(_: Net) -> float:
+        weights.append(case.weights())
+        return 0.0
+
+    losses = case.train(validate)["train/loss"]
+    assert twin.train(until=epochs) == {"train/loss": losses[:epochs]}
+    assert torch.equal(twin.weights(), weights[epochs - 1])
+    torch.nn.init.zeros_(twin.net.items.own.weight)
+    assert twin.train(until=epochs) == {"train/loss": losses[:epochs]}  # found complete
+    assert torch.equal(twin.weights(), weights[epochs - 1])
+
+
+@pytest.mark.parametrize("step", [3, 4, 6])
+def test_an_interrupted_run_of_fixed_epochs_ends_in_the_same_weights(
+    case: Case, twin: Case, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = case.train(until=2)
+    with monkeypatch.context() as patch:
+        stop_at(twin, step, patch)
+        with pytest.raises(Stop):
+            twin.train(until=2)
+    for weight in twin.net.parameters():
+        torch.nn.init.normal_(weight)
+    assert twin.train(until=2) == straight
+    assert torch.equal(twin.weights(), case.weights())
+
+
+def test_a_run_of_fixed_epochs_that_reaches_max_minutes_goes_on_to_the_same_end(case: Case, twin: Case) -> None:
+    case.train(until=2)
+    twin.knobs = twin.knobs.model_copy(update={"max_minutes": 1e-9})
+    steps = []
+    while len(steps) < 100:  # every call stops after one step
+        _, mark = train(twin.net, twin.loader, 2, twin.knobs, 5, twin.folder, "k", None)
+        if mark is None:
+            break
+        steps.append(mark.step)
+    assert steps == list(range(1, case.loader.steps(0) * 2))
+    assert torch.equal(twin.weights(), case.weights())
