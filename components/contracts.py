@@ -125,9 +125,13 @@ class Users:
         for start in range(0, len(self), size):
             yield start, self.slice(start, start + size)
 
+    def sample_rows(self, limit: int) -> IntArray:
+        """Return the rows of at most `limit` users, evenly spread."""
+        return np.arange(0, len(self), max(1, -(-len(self) // limit)), dtype=np.int32)
+
     def subsample(self, limit: int) -> Users:
         """Return at most `limit` users, evenly spread, with their targets."""
-        return self.take(np.arange(0, len(self), max(1, -(-len(self) // limit))))
+        return self.take(self.sample_rows(limit))
 
     def without_seen(self) -> Users:
         """Return the users without the targets that are in their history; users with no target left are dropped."""

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from components.contracts import BoolArray, FloatArray, IntArray, Recommender, Users
-from components.evaluation.metrics import count_targets, ndcg_at_k, relevance
+from components.evaluation.metrics import count_targets, relevance
 
 K = 10  # of the NDCG that is maximised
 GRID = (0.0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5)  # weights that are compared for a part
 ROUNDS = 10  # over all parts, at most
+DISCOUNT = 1 / np.log2(np.arange(K) + 2)  # worth of a hit at each position
 TOP = 100  # the unit of a part: the mean of its TOP best items (at most a tenth) minus the mean of all items
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates of all parts for each user, and which of them the user took."""
+    """The candidates of all parts for the users who took one of them; the other users count with an NDCG of 0."""
 
-    features: FloatArray  # (n_users, n_candidates, n_parts): `scaled` scores
-    valid: BoolArray  # (n_users, n_candidates); False pads the shorter rows
-    relevant: BoolArray  # (n_users, n_candidates)
-    n_targets: IntArray  # (n_users,)
+    row: IntArray  # (n,) of each of these users among all users, ascending
+    features: FloatArray  # (n_parts, n, n_candidates): `scaled` scores
+    valid: BoolArray  # (n, n_candidates); False pads the shorter rows
+    relevant: BoolArray  # (n, n_candidates): the user took it
+    n_targets: IntArray  # (n_users,) of all users
 
-    def of(self, rows: BoolArray) -> Pool:
-        """Return the pool of some users."""
-        return Pool(self.features[rows], self.valid[rows], self.relevant[rows], self.n_targets[rows])
+    @cached_property
+    def hits(self) -> tuple[IntArray, IntArray]:
+        """Return user and candidate of each relevant one."""
+        user, candidate = np.nonzero(self.relevant)
+        return user.astype(np.int32), candidate.astype(np.int32)
+
+    def of(self, users: BoolArray) -> Pool:
+        """Return the pool of some of all users, (n_users,)."""
+        kept = users[self.row]
+        row = (np.cumsum(users, dtype=np.int32) - 1)[self.row[kept]]
+        return Pool(row, self.features[:, kept], self.valid[kept], self.relevant[kept], self.n_targets[users])
 
 
 def scaled(scores: FloatArray) -> FloatArray:
@@ -48,32 +59,43 @@ def scaled(scores: FloatArray) -> FloatArray:
 
 def collect_pool(parts: Sequence[Recommender], users: Users, n: int, exclude_seen: bool, batch_users: int) -> Pool:
     """Return the best n items of each part for each user, with the scores of all parts; users have targets."""
-    items, features = [], []
-    for _, batch in users.batches(batch_users):
-        scores = [scaled(part.score(batch)) for part in parts]  # each (b, n_items + 1)
-        chosen, chosen_scores = _compact(scores, _candidates(scores, batch, n, exclude_seen))
-        items.append(chosen)
-        features.append(chosen_scores)
-    width = max(rows.shape[1] for rows in items)
-    candidates = np.concatenate([_pad(rows, width) for rows in items])
     targets = users.ground_truth
+    rows, features, valid, relevant = [], [], [], []
+    for start, batch in users.batches(batch_users):
+        scores = [scaled(part.score(batch)) for part in parts]  # each (b, n_items + 1)
+        items, item_scores = _compact(scores, _candidates(scores, batch, n, exclude_seen))
+        found = relevance(items, targets.slice(start, start + len(batch)))
+        kept = np.flatnonzero(found.any(axis=1)).astype(np.int32)
+        rows.append(kept + np.int32(start))
+        features.append(item_scores[:, kept])
+        valid.append(items[kept] > 0)
+        relevant.append(found[kept])
+    width = max(found.shape[1] for found in valid)
     return Pool(
-        np.concatenate([_pad(rows, width) for rows in features]),
-        candidates > 0,
-        relevance(candidates, targets),
+        np.concatenate(rows),
+        np.concatenate([_pad(found, width) for found in features], axis=1),
+        np.concatenate([_pad(found, width) for found in valid]),
+        np.concatenate([_pad(found, width) for found in relevant]),
         count_targets(targets),
     )
 
 
 def ndcg(pool: Pool, weights: FloatArray) -> float:
-    """Return the mean NDCG of the lists that the weights (n_parts,) make."""
-    scores: FloatArray = pool.features @ weights  # (n_users, n_candidates)
-    scores[~pool.valid] = -np.inf
-    k = min(K, scores.shape[1])
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
-    hits = np.take_along_axis(pool.relevant, np.take_along_axis(best, order, 1), 1)
-    return float(ndcg_at_k(hits, pool.n_targets, k).mean())
+    """Return the mean NDCG of the lists that the weights (n_parts,) make; equal scores rank in order of item_idx."""
+    return _ndcg_of(pool, np.tensordot(weights, pool.features, axes=1))
+
+
+def _ndcg_of(pool: Pool, scores: FloatArray) -> float:
+    """Return the mean NDCG of the lists by these scores, (n, n_candidates)."""
+    user, candidate = pool.hits
+    beside = np.where(pool.valid, scores, -np.inf)[user]  # (n_hits, n_candidates)
+    own = beside[np.arange(len(user)), candidate, None]
+    earlier = np.arange(beside.shape[1]) < candidate[:, None]
+    rank = ((beside > own) | ((beside == own) & earlier)).sum(axis=1)
+    counts = pool.relevant[user, candidate] & pool.valid[user, candidate] & (rank < K)
+    gain = np.bincount(user[counts], weights=DISCOUNT[rank[counts]], minlength=len(pool.row))
+    ideal = np.cumsum(DISCOUNT)[np.minimum(pool.n_targets[pool.row], K) - 1]
+    return float((gain / ideal).sum() / len(pool.n_targets))
 
 
 def learn_weights(pool: Pool, min_gain: float, start: FloatArray | None = None) -> FloatArray:
@@ -81,7 +103,7 @@ def learn_weights(pool: Pool, min_gain: float, start: FloatArray | None = None) 
 
     A part gets weight only where it raises the mean NDCG by the factor 1 + min_gain. With `start`, only its parts do.
     """
-    allowed = np.arange(pool.features.shape[2]) if start is None else np.flatnonzero(start)
+    allowed = np.arange(len(pool.features)) if start is None else np.flatnonzero(start)
     weights = _best_alone(pool) if start is None else start / start.max()
     best = ndcg(pool, weights)
     for _ in range(ROUNDS):
@@ -98,13 +120,14 @@ def learn_weights(pool: Pool, min_gain: float, start: FloatArray | None = None) 
 def _step(pool: Pool, weights: FloatArray, part: int, best: float, min_gain: float) -> tuple[FloatArray, float]:
     """Return the weights with the best weight for one part; one without weight so far must gain min_gain."""
     chosen, found = weights, best if weights[part] else best * (1 + min_gain)
+    others = _without(weights, part)
+    scores = np.tensordot(others, pool.features, axes=1)
     for value in GRID:
-        candidate = weights.copy()
-        candidate[part] = value
-        if candidate.any():
-            mean = ndcg(pool, candidate)
+        if value or others.any():
+            mean = _ndcg_of(pool, scores + np.float32(value) * pool.features[part])
             if mean > found:
-                chosen, found = candidate, mean
+                chosen, found = others.copy(), mean
+                chosen[part] = value
     return chosen, found if chosen is not weights else best
 
 
@@ -126,7 +149,7 @@ def _without(weights: FloatArray, part: int) -> FloatArray:
 
 
 def _best_alone(pool: Pool) -> FloatArray:
-    alone: FloatArray = np.eye(pool.features.shape[2], dtype=np.float32)
+    alone: FloatArray = np.eye(len(pool.features), dtype=np.float32)
     best: FloatArray = alone[int(np.argmax([ndcg(pool, row) for row in alone]))]
     return best
 
@@ -147,19 +170,19 @@ def _candidates(scores: list[FloatArray], users: Users, n: int, exclude_seen: bo
 
 
 def _compact(scores: list[FloatArray], chosen: BoolArray) -> tuple[IntArray, FloatArray]:
-    """Return the chosen items, (b, width) padded with zeros, and their scores (b, width, n_parts)."""
+    """Return the chosen items, (b, width) padded with zeros, and their scores (n_parts, b, width)."""
     row, item = np.nonzero(chosen)
     counts = chosen.sum(axis=1)
     position = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     width = max(1, int(counts.max(initial=0)))
-    items, features = np.zeros((len(chosen), width), np.int32), np.zeros((len(chosen), width, len(scores)), np.float32)
+    items, features = np.zeros((len(chosen), width), np.int32), np.zeros((len(scores), len(chosen), width), np.float32)
     items[row, position] = item
     for part, own in enumerate(scores):
-        features[row, position, part] = own[row, item]
+        features[part, row, position] = own[row, item]
     return items, features
 
 
 def _pad(rows: Any, width: int) -> Any:
-    """Return the rows (b, at most width, ...) padded with zeros to that width."""
-    gap = [(0, 0), (0, width - rows.shape[1]), *[(0, 0)] * (rows.ndim - 2)]
+    """Return the rows (..., at most width) padded with zeros to that width."""
+    gap = [*[(0, 0)] * (rows.ndim - 1), (0, width - rows.shape[-1])]
     return np.pad(rows, gap)

@@ -11,18 +11,20 @@ import numpy as np
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
+from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.slices import cold_users
 from components.params import HybridParams, Params, Section
 from components.recommenders.base import BaseRecommender, mask_seen
 from components.recommenders.blending import K, Pool, collect_pool, learn_weights, ndcg, scaled
 from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import create, load_model
+from components.recommenders.folds import assign_folds, average_weights, learning_users
 from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
 from components.recommenders.top_k import padded_top_k
 
 SLICES = ("cold", "warm")  # users with few events, users with more
-BLEND_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the cold-item smoother, that are compared
+BLEND_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the cold-item smoother, that are compared
 NO_COLD_ITEMS = (np.zeros(0, np.int32), np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32))
 
 
@@ -52,6 +54,7 @@ class HybridRecommender(BaseRecommender):
         self.weights = np.zeros((len(SLICES), len(self.parts)), np.float32)
         self.smoother: ColdItemSmoother | None = None
         self.metrics: dict[str, float] = {}  # of the blend on the validation users
+        self.out_of_fold: OutOfFold | None = None  # what `blend` found; it is not saved
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
@@ -72,35 +75,34 @@ class HybridRecommender(BaseRecommender):
         smoother = ColdItemSmoother.of(interactions, items, self.params.cold_item_neighbour_pool)
         return self.blend(users, interactions.n_items, smoother)
 
-    def blend(self, users: Users, n_items: int, smoother: ColdItemSmoother | None = None) -> Self:
-        """Learn the weights on users with targets, drop parts without any, then choose the smoother's blend weight.
+    def blend(self, users: Users, n_items: int, smoother: ColdItemSmoother | None = None, k: int = K) -> Self:
+        """Learn the weights of the parts and of the smoother on users with targets, drop parts without any.
 
+        Each fold of the users is ranked by weights that the other folds give: `out_of_fold` holds these lists of
+        length k, and their NDCG is what the blend is worth. The weights of the model are the mean over folds.
         Raises ContractError where no user has a target left.
         """
         sample = users.without_seen() if self.exclude_seen else users
         if not len(sample):
             raise ContractError("hybrid: no user of the validation window has a target left; widen it")
-        sample = sample.subsample(self.params.max_users)
+        rows = sample.sample_rows(self.params.max_users)
+        sample = sample.take(rows)
         self.n_items = n_items
+        cold, folds = cold_users(sample, self.cold_user_events), assign_folds(len(sample))
         parts = list(self.parts.values())
         pool = collect_pool(parts, sample, self.params.candidates, self.exclude_seen, self.batch_users)
-        overall = learn_weights(pool, self.params.min_gain)
-        self.metrics = {"ndcg_at_10": ndcg(pool, overall)}
-        cold = cold_users(sample, self.cold_user_events)
-        for row, members in enumerate((cold, ~cold)):
-            part = pool.of(members)
-            self.weights[row] = self._slice_weights(part, overall)
-            if members.any():
-                self.metrics[f"{SLICES[row]}/ndcg_at_10"] = ndcg(part, self.weights[row])
+        by_fold = np.stack([self._learn(pool.of(others), cold[others]) for others in learning_users(folds)])
+        self.weights = average_weights(by_fold)
+        self._measure(pool, cold)
+        by_user = by_fold[folds, np.where(cold, 0, 1)]  # (n_users, n_parts)
+        lists = self._rank_by_blend_weight(sample, by_user, smoother, max(k, K))
+        self.out_of_fold = OutOfFold(rows, self._choose_blend_weight(sample, folds, lists, smoother)[:, :k])
         self._drop_unused((self.weights > 0).max(axis=0))
-        if smoother is not None:
-            smoother.blend_weight = self._choose_blend_weight(sample, smoother)
-            self.smoother = smoother if smoother.blend_weight else None
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return weighted sums; about 0 for the mean item, about 1 for the best."""
-        text_aware, event_only = self._sums(users)
+        text_aware, event_only = self._sums(users, self._user_weights(users))
         return pick(text_aware + (event_only if self.smoother is None else self.smoother.smooth(event_only)), items)
 
     def contributions(self, users: Users, items: IntArray) -> dict[str, FloatArray]:
@@ -150,30 +152,69 @@ class HybridRecommender(BaseRecommender):
         model.smoother.blend_weight = blend.cold_item_blend_weight
         return model
 
-    def _sums(self, users: Users) -> tuple[FloatArray, FloatArray]:
-        """Return two weighted sums (n_users, n_items + 1): of parts that score cold items, and of those that do not."""
-        weights = self._user_weights(users)  # (n_users, n_parts)
+    def _sums(self, users: Users, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return two weighted sums (n_users, n_items + 1): of parts that score cold items, and of those that do not.
+
+        weights: (n_users, n_parts); a part without any weight does not score.
+        """
         sums = np.zeros((2, len(users), self.n_items + 1), np.float32)
         for column, part in enumerate(self.parts.values()):
-            sums[0 if part.scores_cold_items else 1] += weights[:, column, None] * scaled(part.score(users))
+            if weights[:, column].any():
+                sums[0 if part.scores_cold_items else 1] += weights[:, column, None] * scaled(part.score(users))
         return sums[0], sums[1]
 
-    def _choose_blend_weight(self, users: Users, smoother: ColdItemSmoother) -> float:
-        """Return the largest weight for cold items that costs no more than `cold_item_max_ndcg_loss` of NDCG."""
-        targets = users.ground_truth
-        values: dict[float, list[FloatArray]] = {weight: [] for weight in (0.0, *BLEND_WEIGHTS)}
+    def _learn(self, pool: Pool, cold: BoolArray) -> FloatArray:
+        """Return (n_slices, n_parts) the weights that these users give."""
+        overall = learn_weights(pool, self.params.min_gain)
+        return np.stack([self._slice_weights(pool.of(members), overall) for members in (cold, ~cold)])
+
+    def _measure(self, pool: Pool, cold: BoolArray) -> None:
+        """Add the NDCG on the users that the weights were learned on, before cold items are smoothed."""
+        found = [
+            (name, pool.of(users), row) for name, users, row in zip(SLICES, (cold, ~cold), self.weights, strict=True)
+        ]
+        means = {name: (ndcg(part, row), len(part.n_targets)) for name, part, row in found if len(part.n_targets)}
+        self.metrics = {f"in_fold/{name}/ndcg_at_{K}": mean for name, (mean, _) in means.items()}
+        self.metrics[f"in_fold/ndcg_at_{K}"] = sum(mean * n for mean, n in means.values()) / len(cold)
+
+    def _rank_by_blend_weight(
+        self, users: Users, weights: FloatArray, smoother: ColdItemSmoother | None, k: int
+    ) -> IntArray:
+        """Return the lists (n_blend_weights, n_users, k) for each of BLEND_WEIGHTS; weights: (n_users, n_parts).
+
+        Without a smoother, or where no item is cold, only those for a blend weight of 0.
+        """
+        compared = BLEND_WEIGHTS if smoother is not None and len(smoother.items) else BLEND_WEIGHTS[:1]
+        lists = np.zeros((len(compared), len(users), k), np.int32)
         for start, batch in users.batches(self.batch_users):
-            text_aware, event_only = self._sums(batch)
-            batch_targets = targets.slice(start, start + len(batch))
-            for weight, found in values.items():
-                scores = text_aware + smoother.smooth(event_only.copy(), weight)
-                lists = padded_top_k(mask_seen(scores, batch, self.exclude_seen), K).items
-                found.append(per_user(lists, batch_targets, [K])[f"ndcg_at_{K}"])
-        means = {weight: float(np.concatenate(found).mean()) for weight, found in values.items()}
-        lowest = means[0.0] * (1 - self.params.cold_item_max_ndcg_loss)
-        chosen = max((weight for weight in BLEND_WEIGHTS if means[weight] >= lowest), default=0.0)
-        self.metrics |= {"cold_item_blend_weight": chosen, "cold_items_blended/ndcg_at_10": means[chosen]}
-        return chosen
+            rows = slice(start, start + len(batch))
+            text_aware, event_only = self._sums(batch, weights[rows])
+            for found, blend_weight in zip(lists, compared, strict=True):
+                smooth = event_only if smoother is None else smoother.smooth(event_only.copy(), blend_weight)
+                found[rows] = padded_top_k(mask_seen(text_aware + smooth, batch, self.exclude_seen), k).items
+        return lists
+
+    def _choose_blend_weight(
+        self, users: Users, folds: IntArray, lists: IntArray, smoother: ColdItemSmoother | None
+    ) -> IntArray:
+        """Give the smoother the mean over folds of the weight that the users outside the fold choose.
+
+        Of these lists (n_blend_weights, n_users, k), return those that each fold gets, (n_users, k). Chosen is the
+        largest weight that costs no more than `cold_item_max_ndcg_loss` of NDCG.
+        """
+        values = np.stack([per_user(found, users.ground_truth, [K])[f"ndcg_at_{K}"] for found in lists])
+        chosen = []
+        for others in learning_users(folds):
+            means = values[:, others].mean(axis=1, dtype=np.float64)
+            chosen.append(np.flatnonzero(means >= means[0] * (1 - self.params.cold_item_max_ndcg_loss)).max())
+        if smoother is not None:
+            smoother.blend_weight = float(np.mean([BLEND_WEIGHTS[i] for i in chosen]))
+            self.smoother = smoother if smoother.blend_weight else None
+            self.metrics["cold_item_blend_weight"] = smoother.blend_weight
+        own = np.array(chosen)[folds], np.arange(len(users))
+        self.metrics[f"out_of_fold/ndcg_at_{K}"] = float(values[own].mean(dtype=np.float64))
+        found: IntArray = lists[own]
+        return found
 
     def _user_weights(self, users: Users) -> FloatArray:
         """Return (n_users, n_parts) the weights of each user's slice."""

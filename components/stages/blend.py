@@ -1,10 +1,11 @@
-"""Stage `blend`: the weights of the hybrid, fitted on the validation window -> models/hybrid."""
+"""Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid, reports/blend."""
 
 import logging
 from pathlib import Path
 
 from components.contracts import Recommender
 from components.data.tables import read_catalogue, read_interactions, read_users
+from components.evaluation.out_of_fold import write_out_of_fold
 from components.origin import check_origin, read_split_origin, stamp
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
@@ -15,8 +16,11 @@ from components.stages.run import stage, write_metrics
 log = logging.getLogger("blend")
 
 
-def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
-    """Blend the models of `fit` and `finetune` and save the hybrid; return each part's weight by slice, and metrics."""
+def blend(params: Params, split: Path, features: Path, models: Path, reports: Path) -> dict[str, float]:
+    """Blend the models of `fit` and `finetune`, save the hybrid, and write its lists out of fold into `reports`.
+
+    Return each part's weight by slice, and metrics.
+    """
     section, origin = params.models.hybrid, read_split_origin(split, features)
     for folder in (model_folder(models, name) for name in section.parts):
         for file in folder.rglob("*.safetensors"):
@@ -25,9 +29,11 @@ def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str
     model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split), read_catalogue(split, features)
     smoother = ColdItemSmoother.of(events, catalogue, section.cold_item_neighbour_pool)
-    model.blend(read_users(split, "validation"), events.n_items, smoother)
+    model.blend(read_users(split, "validation"), events.n_items, smoother, max(params.evaluation.ks))
     model.save(models / "hybrid")
     stamp(models / "hybrid", origin)
+    if model.out_of_fold is not None:
+        write_out_of_fold(reports, model.out_of_fold)
     metrics = {f"validation/{name}": value for name, value in model.metrics.items()}
     for row, name in enumerate(SLICES):
         weights = dict(zip(model.parts, map(float, model.weights[row]), strict=True))
@@ -39,7 +45,8 @@ def blend(params: Params, split: Path, features: Path, models: Path) -> dict[str
 def main() -> None:
     """Blend in the current folder."""
     with stage("blend", "models/hybrid", "reports/blend", check_leaks=True) as params:
-        write_metrics(Path("reports/blend"), blend(params, Path("data/split"), Path("features"), Path("models")))
+        reports = Path("reports/blend")
+        write_metrics(reports, blend(params, Path("data/split"), Path("features"), Path("models"), reports))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,23 @@ class Oracle(BaseRecommender):
         raise NotImplementedError
 
 
+class Noisy(Oracle):
+    """Scores items at random, each user's own; and the targets of Oracle's users by `lead` higher."""
+
+    def __init__(self, parity: int, seed: int = 0, lead: float = 0.0) -> None:
+        super().__init__(parity)
+        self.seed, self.lead = seed, lead
+
+    def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
+        scores = np.zeros((len(users), 61), np.float32)
+        for row, user in enumerate(users.user_idx.tolist()):
+            scores[row] = np.random.default_rng([self.seed, user]).random(61)
+            own = users.history.row(row)
+            if len(own) % 2 == self.parity:
+                scores[row, 30 + own[0]] += self.lead
+        return scores if items is None else scores[:, items]
+
+
 TRAINED = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")]  # Lightning, on torch 2.13
 UNTRAINED = [name for name, entry in MODELS.items() if entry.stage != "finetune"]  # fitted without epochs
 every_model = pytest.mark.parametrize(

@@ -1,16 +1,21 @@
 """Learned weights, on data where the better part is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from components.contracts import BoolArray, FloatArray
+from components.contracts import BoolArray, FloatArray, Users
 from components.evaluation.metrics import ndcg_at_k
-from components.recommenders.blending import Pool, learn_weights, ndcg, scaled
+from components.recommenders.blending import Pool, collect_pool, learn_weights, ndcg, scaled
+from tests.components.recommenders.support import Noisy
+from tests.support import ragged
 
 
 def pool_of(features: list[FloatArray], relevant: BoolArray) -> Pool:
-    stacked = np.stack(features, axis=2).astype(np.float32)
-    return Pool(stacked, np.ones(relevant.shape, bool), relevant, relevant.sum(axis=1).astype(np.int32))
+    stacked = np.stack(features).astype(np.float32)
+    rows, n_targets = np.arange(len(relevant), dtype=np.int32), relevant.sum(axis=1).astype(np.int32)
+    return Pool(rows, stacked, np.ones(relevant.shape, bool), relevant, n_targets)
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def test_ndcg_is_that_of_the_evaluation(truth: BoolArray) -> None:
     features = [noisy(truth, 1, 1), noisy(truth, 2, 2)]
     weights = np.array([0.3, 0.7], np.float32)
     pool = pool_of(features, truth)
-    total = pool.features @ weights
+    total = np.tensordot(weights, pool.features, axes=1)
     best = np.argsort(-total, axis=1, kind="stable")[:, :10]
     expected = ndcg_at_k(np.take_along_axis(truth, best, 1), pool.n_targets, 10).mean()
     assert ndcg(pool, weights) == pytest.approx(float(expected))
@@ -51,7 +56,42 @@ def test_invalid_candidates_are_never_listed(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 5, 1)], truth)
     weights = np.ones(1, np.float32)
     assert ndcg(pool, weights) > 0.5
-    assert ndcg(Pool(pool.features, ~truth, truth, pool.n_targets), weights) == 0
+    assert ndcg(replace(pool, valid=~truth), weights) == 0
+
+
+def test_users_whose_targets_no_part_lists_count_as_zero() -> None:
+    """By hand: of four users with two targets each, users 1 and 3 have one among their two candidates."""
+    features = np.array([[[2, 1], [1, 2]]], np.float32)
+    relevant = np.array([[True, False], [True, False]])
+    valid = np.ones((2, 2), bool)
+    pool = Pool(np.array([1, 3], np.int32), features, valid, relevant, np.full(4, 2, np.int32))
+    one, ideal = np.ones(1, np.float32), 1 + 1 / np.log2(3)
+    assert ndcg(pool, one) == pytest.approx((1 + 1 / np.log2(3)) / ideal / 4)
+    assert ndcg(pool.of(np.array([True, True, True, False])), one) == pytest.approx(1 / ideal / 3)
+    assert pool.of(np.array([False, False, True, True])).row.tolist() == [1]
+
+
+def test_equal_scores_rank_in_the_order_of_the_candidates() -> None:
+    features = np.zeros((1, 1, 3), np.float32)
+    relevant = np.array([[False, False, True]])
+    pool = Pool(np.zeros(1, np.int32), features, np.array([[True, False, True]]), relevant, np.ones(1, np.int32))
+    assert ndcg(pool, np.ones(1, np.float32)) == pytest.approx(1 / np.log2(3))  # second of two valid candidates
+
+
+def test_the_pool_holds_the_candidates_of_all_parts_and_users_with_hits_only() -> None:
+    """User i had item 1 + i and took item 31 + i, which the part scores highest."""
+    users = Users(
+        np.zeros(20, np.int32), ragged([[1 + i] for i in range(20)]), 10**12, ragged([[31 + i] for i in range(20)])
+    )
+    never = Users(users.user_idx, users.history, users.now, ragged([[1]] * 20))  # they took what nobody is offered
+    pool = collect_pool([Noisy(1, lead=1)], users, 1, True, 7)
+    assert pool.row.tolist() == list(range(20))
+    assert pool.relevant.all()
+    assert pool.features.shape == (1, 20, 1)
+    assert ndcg(pool, np.ones(1, np.float32)) == 1
+    empty = collect_pool([Noisy(1, lead=1)], never, 1, True, 7)
+    assert len(empty.row) == 0
+    assert ndcg(empty, np.ones(1, np.float32)) == 0
 
 
 def test_two_noisy_parts_get_weight_and_pure_noise_gets_none(truth: BoolArray) -> None:

@@ -7,11 +7,13 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
+from components.evaluation.metrics import per_user
 from components.params import HybridParams, Params
 from components.ragged import Ragged
+from components.recommenders.blending import collect_pool, learn_weights
 from components.recommenders.factory import create
 from components.recommenders.hybrid import HybridRecommender
-from tests.components.recommenders.support import Oracle
+from tests.components.recommenders.support import Noisy, Oracle
 from tests.support import ragged
 
 World = tuple[Interactions, Catalogue, Users]
@@ -24,7 +26,9 @@ def hybrid(parts: dict[str, Any], cold: int = 2, exclude_seen: bool = True, **ch
 
 
 def users_with(rows: list[list[int]]) -> Users:
-    return Users(np.zeros(len(rows), np.int32), ragged(rows), 10**12, ragged([[30 + r[0]] for r in rows], 10**12))
+    return Users(
+        np.arange(1, len(rows) + 1, dtype=np.int32), ragged(rows), 10**12, ragged([[30 + r[0]] for r in rows], 10**12)
+    )
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def test_each_slice_has_its_own_weights(shop: Users) -> None:
     cold, warm = (dict(zip(model.parts, row, strict=True)) for row in model.weights)
     assert cold["odd"] > cold["even"]
     assert warm["even"] > warm["odd"]
-    assert model.metrics["cold/ndcg_at_10"] > 0.6  # one part for all users would be right for half of them
+    assert model.metrics["in_fold/cold/ndcg_at_10"] > 0.6  # one part for all users would be right for half of them
 
 
 def test_a_slice_of_few_users_gets_the_overall_weights(shop: Users) -> None:
@@ -49,6 +53,42 @@ def test_a_slice_of_few_users_gets_the_overall_weights(shop: Users) -> None:
 def test_a_useless_part_is_dropped(shop: Users) -> None:
     warm = users_with([[1 + i % 20] * 2 for i in range(80)])
     assert list(hybrid({"odd": Oracle(1), "even": Oracle(0)}).blend(warm, 60).parts) == ["even"]
+
+
+def test_lists_out_of_fold_are_those_of_weights_learned_on_the_other_users(shop: Users) -> None:
+    """By hand for fold 2: a blend fitted on the users outside it, without folds of its own, ranks its users."""
+    parts = {"odd": Noisy(1, 1, 0.4), "even": Noisy(0, 2, 0.4)}
+    model = hybrid(parts).blend(shop, 60, k=12)
+    assert model.out_of_fold is not None
+    np.testing.assert_array_equal(model.out_of_fold.user_row, np.arange(80))
+    assert model.out_of_fold.lists.shape == (80, 12)
+    fold = np.arange(80) % 5 == 2
+    others, own = shop.take(np.flatnonzero(~fold)), shop.take(np.flatnonzero(fold))
+    alone = hybrid(parts)
+    alone.n_items = 60
+    pool = collect_pool(list(parts.values()), others, 10, True, 512)
+    cold = np.flatnonzero(~fold) < 40
+    overall = learn_weights(pool, 0.01)
+    alone.weights = np.stack([learn_weights(pool.of(m), 0.01, start=overall) for m in (cold, ~cold)])
+    np.testing.assert_array_equal(alone.recommend(own, 12).items, model.out_of_fold.lists[fold])
+    values = per_user(model.out_of_fold.lists, shop.ground_truth, [10])["ndcg_at_10"]
+    assert model.metrics["out_of_fold/ndcg_at_10"] == pytest.approx(values.mean(), rel=1e-6)
+
+
+def test_weights_that_fit_noise_are_worth_less_out_of_fold() -> None:
+    """40 users, and 12 parts of which none knows anything: the best sum of them looks good on its own users only."""
+    users = users_with([[1 + i % 20] for i in range(40)])
+    noise = {f"noise{seed}": Noisy(0, seed) for seed in range(12)}
+    model = hybrid(noise, min_gain=0.0, candidates=60, min_slice_users=100).blend(users, 60)
+    chance = sum(1 / np.log2(rank + 2) for rank in range(10)) / 59  # of one target among 59 unseen items, about
+    assert model.metrics["in_fold/ndcg_at_10"] > 1.3 * model.metrics["out_of_fold/ndcg_at_10"]
+    assert model.metrics["out_of_fold/ndcg_at_10"] == pytest.approx(chance, rel=0.6)
+
+
+def test_only_a_sample_of_many_users_is_blended(shop: Users) -> None:
+    model = hybrid({"odd": Oracle(1), "even": Oracle(0)}, max_users=30).blend(shop, 60)
+    assert model.out_of_fold is not None
+    assert model.out_of_fold.user_row.tolist() == list(range(0, 80, 3))
 
 
 def test_contributions_add_up_to_the_score(shop: Users) -> None:

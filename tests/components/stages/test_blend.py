@@ -9,6 +9,9 @@ import yaml
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.errors import ContractError
+from components.evaluation.metrics import per_user
+from components.evaluation.out_of_fold import read_out_of_fold
+from components.evaluation.protocol import window_users
 from components.params import load
 from components.recommenders.factory import load_model
 from components.stages import blend, fit
@@ -37,7 +40,12 @@ def test_the_blend_is_saved_with_its_weights(workspace: Path) -> None:
     for name in ("cold", "warm"):
         weights = [metrics[f"weight/{name}/{part}"] for part in ("popularity", "ease", "content")]
         assert sum(weights) == pytest.approx(1)
-    assert 0 < metrics["validation/ndcg_at_10"] <= 1
+    assert 0 < metrics["validation/in_fold/ndcg_at_10"] <= 1
+    users = window_users(workspace / "data/split", "validation", exclude_seen=True)
+    found = read_out_of_fold(workspace / "reports/blend", len(users), 20)
+    assert found.user_row.tolist() == list(range(len(users)))
+    values = per_user(found.lists, users.ground_truth, [10])["ndcg_at_10"]
+    assert metrics["validation/out_of_fold/ndcg_at_10"] == pytest.approx(values.mean(), rel=1e-6)
 
 
 def test_a_second_run_gives_the_same_bytes(workspace: Path) -> None:
