@@ -37,9 +37,11 @@ class Pool:
 
     def of(self, users: BoolArray) -> Pool:
         """Return the pool of some of all users, (n_users,)."""
-        kept = users[self.row]
-        row = (np.cumsum(users, dtype=np.int32) - 1)[self.row[kept]]
-        return Pool(row, self.features[:, kept], self.valid[kept], self.relevant[kept], self.n_targets[users])
+        remaining = users[self.row]
+        row = (np.cumsum(users, dtype=np.int32) - 1)[self.row[remaining]]
+        return Pool(
+            row, self.features[:, remaining], self.valid[remaining], self.relevant[remaining], self.n_targets[users]
+        )
 
 
 def scaled(scores: FloatArray) -> FloatArray:
@@ -65,11 +67,11 @@ def collect_pool(parts: Sequence[Recommender], users: Users, n: int, exclude_see
         scores = [scaled(part.score(batch)) for part in parts]  # each (b, n_items + 1)
         items, item_scores = _compact(scores, _candidates(scores, batch, n, exclude_seen))
         found = relevance(items, targets.slice(start, start + len(batch)))
-        kept = np.flatnonzero(found.any(axis=1)).astype(np.int32)
-        rows.append(kept + np.int32(start))
-        features.append(item_scores[:, kept])
-        valid.append(items[kept] > 0)
-        relevant.append(found[kept])
+        remaining = np.flatnonzero(found.any(axis=1)).astype(np.int32)
+        rows.append(remaining + np.int32(start))
+        features.append(item_scores[:, remaining])
+        valid.append(items[remaining] > 0)
+        relevant.append(found[remaining])
     width = max(found.shape[1] for found in valid)
     return Pool(
         np.concatenate(rows),
@@ -88,10 +90,10 @@ def ndcg(pool: Pool, weights: FloatArray) -> float:
 def _ndcg_of(pool: Pool, scores: FloatArray) -> float:
     """Return the mean NDCG of the lists by these scores, (n, n_candidates)."""
     user, candidate = pool.hits
-    beside = np.where(pool.valid, scores, -np.inf)[user]  # (n_hits, n_candidates)
-    own = beside[np.arange(len(user)), candidate, None]
-    earlier = np.arange(beside.shape[1]) < candidate[:, None]
-    rank = ((beside > own) | ((beside == own) & earlier)).sum(axis=1)
+    competing = np.where(pool.valid, scores, -np.inf)[user]  # (n_hits, n_candidates)
+    own = competing[np.arange(len(user)), candidate, None]
+    earlier = np.arange(competing.shape[1]) < candidate[:, None]
+    rank = ((competing > own) | ((competing == own) & earlier)).sum(axis=1)
     counts = pool.relevant[user, candidate] & pool.valid[user, candidate] & (rank < K)
     gain = np.bincount(user[counts], weights=DISCOUNT[rank[counts]], minlength=len(pool.row))
     ideal = np.cumsum(DISCOUNT)[np.minimum(pool.n_targets[pool.row], K) - 1]

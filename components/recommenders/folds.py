@@ -25,8 +25,8 @@ def average_weights(weights: FloatArray) -> FloatArray:
     largest mean weight gets all.
     """
     means = weights.mean(axis=0)
-    kept = (weights > 0).mean(axis=0) > 0.5
-    kept |= ~kept.any(axis=1, keepdims=True) & (means == means.max(axis=1, keepdims=True))
-    means = np.where(kept, means, 0)
+    used = (weights > 0).mean(axis=0) > 0.5
+    used |= ~used.any(axis=1, keepdims=True) & (means == means.max(axis=1, keepdims=True))
+    means = np.where(used, means, 0)
     out: FloatArray = (means / means.sum(axis=1, keepdims=True)).astype(np.float32)
     return out
