@@ -6,7 +6,7 @@ means keep. A guardrail that fails means keep; a slice only if its loss is signi
 of slices. A check that cannot be computed fails; a missing or non-finite value raises ReleaseError.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,13 +67,14 @@ def decide(
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
     """
     evaluation, challenger, champion = measured.evaluation, contenders.challenger, contenders.champion
-    _check_fresh(evaluation, challenger, champion)
+    check_fresh(evaluation, challenger, champion)
     evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
     ruling = _Ruling()
     gain = _judge_gains(ruling, evidence, params)
     checks = guardrails.all_checks(evidence, measured.drift, measured.latency_ms, params)
     _judge_guardrails(ruling, checks, evidence, params)
-    _judge_history(ruling, evaluation, contenders)
+    for check, otherwise in history_checks(evaluation, contenders):
+        ruling.add(check, otherwise)
     verdict, reasons = _verdict(ruling, champion is None, bootstrap)
     needed = _users_needed(evidence, params) if verdict == "not_enough_evidence" else None
     if needed is not None:
@@ -89,7 +90,7 @@ def decide(
         gain=gain,
         users_needed=needed.estimate if needed else None,
         users_needed_interval=(needed.low, needed.high) if needed else None,
-        notes=_small_slices(evidence, params),
+        notes=describe_small_slices(evidence, params),
         challenger_version=challenger.version,
         challenger_digest=challenger.digest,
         champion=champion,
@@ -109,18 +110,21 @@ def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Eviden
         ruling.add(check, "unsure" if is_slice and (few or check.name not in certain) else "no")
 
 
-def _judge_history(ruling: _Ruling, evaluation: Evaluation, contenders: Contenders) -> None:
-    """Add checks on the history of both models: how they were trained, rollbacks, experiments on live users."""
+def history_checks(evaluation: Evaluation, contenders: Contenders) -> Iterator[tuple[Check, Answer]]:
+    """Yield the checks on the history of both models, each with its answer if it failed.
+
+    They are about how the models were trained, rollbacks, and experiments on live users.
+    """
     challenger, champion = contenders.challenger, contenders.champion
-    ruling.add(_finished(evaluation), "unsure")
+    yield _finished(evaluation), "unsure"
     if champion is not None:
-        ruling.add(_unseen(evaluation), "unsure")
+        yield _unseen(evaluation), "unsure"
         if challenger.digest == champion.digest:
-            ruling.add(_fact("another bundle than the champion's", False, "the champion is this very bundle"))
-    ruling.add(_not_rolled_back(contenders.rolled_back, challenger.version))
+            yield _fact("another bundle than the champion's", False, "the champion is this very bundle"), "no"
+    yield _not_rolled_back(contenders.rolled_back, challenger.version), "no"
     if contenders.losing_experiment is not None:
         why = f"worse in the experiment {contenders.losing_experiment} on live users"
-        ruling.add(_fact("no experiment lost", False, why))
+        yield _fact("no experiment lost", False, why), "no"
 
 
 def required_checks(decision: Decision) -> list[Check]:
@@ -134,7 +138,8 @@ def _is_comparison(check: Check) -> bool:
     return check.name.startswith(GAIN) or check.name == USERS
 
 
-def _check_fresh(evaluation: Evaluation, challenger: ChampionRef, champion: ChampionRef | None) -> None:
+def check_fresh(evaluation: Evaluation, challenger: ChampionRef, champion: ChampionRef | None) -> None:
+    """Raise StaleDecisionError unless the evaluation compared these two models."""
     if evaluation.champion != champion:
         raise StaleDecisionError(
             f"the evaluation compared with {_name(evaluation.champion)}, but {_name(champion)} serves now; "
@@ -237,7 +242,8 @@ def _describe_users(needed: UsersNeeded, confidence: float) -> str:
     return f"about {needed.estimate:,} further test users would decide ({confidence:.0%} interval: {bounds})"
 
 
-def _small_slices(evidence: Evidence, params: Params) -> list[str]:
+def describe_small_slices(evidence: Evidence, params: Params) -> list[str]:
+    """Return a sentence for each slice that has too few users to be judged."""
     least = params.evaluation.min_slice_users
     return [
         f"{SLICE} {name} was not judged: too few users, {n_users} of {least} (evaluation.min_slice_users)"
