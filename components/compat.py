@@ -34,6 +34,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/match_hours": "attribution_hours",
     },
     "ranker_arrays": {},  # its tensors
+    "recipe": {},  # recipe.json of a bundle
     "recommender": {  # model.json of every recommender
         "params/keep": "max_weights_per_item",
         "params/memory": "summarised_events",

@@ -9,14 +9,55 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from components.errors import ContractError
 from components.ragged import Ragged, offsets_of
+from components.records import (
+    ChampionRef,
+    Check,
+    Decision,
+    DriftVerdict,
+    Evaluation,
+    Interval,
+    Lineage,
+    Purpose,
+    Record,
+    SliceRow,
+)
+
+__all__ = [
+    "EVENTS",
+    "EVENT_COLUMNS",
+    "PRODUCTS",
+    "REVIEWS",
+    "SEARCHES",
+    "SOCIAL",
+    "TABLES",
+    "WINDOWS",
+    "BoolArray",
+    "Catalogue",
+    "ChampionRef",
+    "Check",
+    "Decision",
+    "DriftVerdict",
+    "Evaluation",
+    "FloatArray",
+    "IntArray",
+    "Interactions",
+    "Interval",
+    "Lineage",
+    "Purpose",
+    "Ranked",
+    "Recommender",
+    "Record",
+    "SliceRow",
+    "TimeArray",
+    "Users",
+]
 
 IntArray = NDArray[np.int32]
 TimeArray = NDArray[np.int64]
@@ -187,114 +228,3 @@ class Recommender(Protocol):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises ContractError when a file is missing or of another shape."""
         ...
-
-
-class Record(BaseModel):
-    """A small frozen record that crosses a stage boundary as JSON; no field beyond those named."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
-
-
-class ChampionRef(Record):
-    """The model that serves: its registry version, bundle digest, and what it was compared on."""
-
-    version: int
-    digest: str  # sha256 of the bundle's manifest.json
-    model: str  # recommender name inside the bundle
-
-
-class SliceRow(Record):
-    """One metric of one model on one slice of the test users or of the target items."""
-
-    slice: str  # "user:cold", "user:warm", "item:cold", "item:warm", "language:zh" ...
-    model: str
-    n_users: int
-    metrics: dict[str, float]
-
-
-class Evaluation(Record):
-    """reports/evaluate/evaluation.json: everything that the gate and the reader need, without user ids."""
-
-    as_of: str  # ISO date-time, end of the test window
-    protocol: str  # "global_time" or "leave_one_out"
-    window: tuple[str, str]  # test window, ISO
-    simulated: bool
-    n_users: int
-    n_items: int
-    primary: str  # metric that decides, e.g. "ndcg_at_10"
-    challenger: str  # best candidate on validation
-    baselines: list[str]  # the simple models that a challenger must beat
-    champion: ChampionRef | None
-    champion_saw_test: bool  # True: the champion was trained on part of this test window; then nothing is promoted
-    validation: dict[str, dict[str, float]]  # model -> metric -> value
-    test: dict[str, dict[str, float]]  # same; the serving champion is under the name "champion"
-    slices: list[SliceRow]
-    overfit_gap: dict[str, float]  # model -> validation minus test of the primary metric
-    unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped; then nothing is promoted
-
-
-class DriftVerdict(Record):
-    """reports/drift/drift.json: our own verdict; Evidently only shows it."""
-
-    drifted: bool
-    computable: bool  # False when a column or window was missing: never read as "no drift"
-    reasons: list[str]
-    columns: dict[str, float]  # column -> distance, unit of its test
-    thresholds: dict[str, float]
-    n_reference: int
-    n_current: int
-    reference: str  # where it came from: "champion 3", or "own training window"
-
-
-class Lineage(Record):
-    """Where a version comes from: enough to rebuild it. Each field becomes a tag of the registered version."""
-
-    git_revision: str
-    git_dirty: bool  # True: the checkout had changes that the revision does not hold
-    data_version: str  # DVC's digest of data/snapshot
-    params_digest: str  # sha256 of run/params.yaml
-    bundle_digest: str  # sha256 of the bundle's manifest.json
-    as_of: str
-    model: str  # recommender name inside the bundle
-
-
-class Interval(Record):
-    """A paired bootstrap interval of the mean per-user difference, challenger minus the other."""
-
-    gain: float
-    low: float
-    high: float
-    n_users: int
-
-
-class Check(Record):
-    """One rule of the gate: a gain that must be shown, or a guardrail that must hold."""
-
-    name: str  # "gain over champion", "gain over popularity", "slice user:cold", "coverage", "latency" ...
-    passed: bool
-    value: float | None  # None: not computable, which never passes
-    limit: float | None
-    why: str  # one sentence with the numbers
-    high: float | None = None  # of a slice: the upper bound of its gain
-
-
-class Decision(Record):
-    """reports/decision.json: the only thing that `promote` accepts."""
-
-    verdict: Literal["promote", "keep", "not_enough_evidence"]
-    mode: Literal["enabled", "dry_run", "disabled"]
-    bootstrap: bool  # True: first promotion, requested explicitly; there was no champion to compare with
-    reasons: list[str]
-    checks: list[Check]
-    gain: Interval | None  # over the champion; over the best simple baseline where there is no champion
-    users_needed: int | None  # further test users needed for a decision, as estimated from the measured gain
-    challenger_version: int
-    challenger_digest: str
-    champion: ChampionRef | None  # the one compared with; `promote` refuses if another one serves by then
-    primary: str
-    as_of: str
-    evaluation_digest: str  # sha256 of evaluation.json
-    decided_at: str  # ISO, UTC
-    users_needed_interval: tuple[int, int | None] | None = None  # of users_needed; None above: no upper bound
-    notes: list[str] = []  # what was not judged, and why: slices with too few users
-    signature: str | None = None  # HMAC-SHA256 of the other fields, where CAROUSEL_SIGNING_KEY is set

@@ -159,6 +159,28 @@ def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json =
 
 
 @app.command()
+def diff(
+    one: Annotated[int, typer.Argument(min=1, metavar="V1", help="Version")],
+    other: Annotated[int, typer.Argument(min=1, metavar="V2", help="Version")],
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+) -> None:
+    """Compare the recipes of two versions: parameters, what was selected, code."""
+    startup.prepare()
+    from components.release.recipe import describe_versions
+    from flows import terminal
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace(startup.texts(files), sets or [], None)
+    text = describe_versions(workspace.registry(), one, other)
+    if json:
+        terminal.show({"equal": not text, "differences": text.splitlines()}, True)
+    else:
+        terminal.write(text or f"versions {one} and {other} have the same recipe")
+
+
+@app.command()
 def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Check machine, params, sources, remote and registry before a run."""
     startup.prepare()

@@ -3,10 +3,14 @@
 global_time: train < validation < test in time, and the test window ends at as_of. leave_one_out, for comparison with
 papers: of each user with at least three target events, the last is in the test window and the one before it in the
 validation window.
+
+A pass with a recipe (`carousel refresh`) needs no validation: its test window is a short holdout, and models learn from
+all events before it. Its validation window holds the labels of the ranker.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,15 +30,33 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, memory_gib: float) -> SplitInfo:
-    """Write the files below `out`; raises ContractError when a window is empty, or rows of the snapshot are too new."""
+@dataclass(frozen=True)
+class Holdout:
+    """The test window of a pass with a recipe."""
+
+    min_users: int  # users with a target
+    max_days: int
+    not_before: datetime | None  # earliest start; None: any
+    exclude_seen: bool  # only items that are new to the user are targets
+
+
+def make_split(
+    snapshot: Path, out: Path, split: SplitParams, as_of: datetime, memory_gib: float, holdout: Holdout | None = None
+) -> SplitInfo:
+    """Write the files below `out`; raises ContractError when a window is empty, or rows of the snapshot are too new.
+
+    holdout: the test window is the fewest whole days before as_of with enough users, instead of split.test_days.
+    """
     import duckdb
 
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        info = _window_ends(snapshot, split, as_of)
         _check_no_future_rows(connection, snapshot, as_of)
         _create_tables(connection, snapshot, split)
+        days = split.test_days if holdout is None else _holdout_days(connection, split, as_of, holdout)
+        info = _window_ends(snapshot, split, as_of, days)
+        if holdout is not None:
+            info = info.model_copy(update={"fit_windows": ("train", "validation")})
         _mark_windows(connection, info)
         info = info.model_copy(
             update={
@@ -54,9 +76,36 @@ def make_split(snapshot: Path, out: Path, split: SplitParams, as_of: datetime, m
     return info
 
 
-def _window_ends(snapshot: Path, split: SplitParams, as_of: datetime) -> SplitInfo:
+def _holdout_days(connection: DuckDBPyConnection, split: SplitParams, as_of: datetime, holdout: Holdout) -> int:
+    """Return the fewest whole days before as_of with `min_users` users with a target, at most `max_days`.
+
+    The holdout starts no earlier than `not_before`. Raises ContractError where not even one day is left, or the
+    protocol is leave_one_out.
+    """
+    if split.protocol == "leave_one_out":
+        raise ContractError("a refresh needs windows in time: set split.protocol to global_time")
+    longest = holdout.max_days
+    if holdout.not_before is not None:
+        longest = min(longest, (as_of - holdout.not_before) // timedelta(days=1))
+    if longest < 1:
+        raise ContractError(
+            f"nothing to refresh with: the champion learned from all before {holdout.not_before:%Y-%m-%d %H:%M}, "
+            f"and data.as_of is {as_of:%Y-%m-%d %H:%M}; a holdout is at least one day: wait for newer events"
+        )
+    when = "min(timestamp)" if holdout.exclude_seen else "max(timestamp) FILTER (target)"
+    newest = connection.execute(
+        "SELECT max(latest) AS latest FROM (SELECT user_idx, item_idx, "
+        f"{when} AS latest FROM known JOIN weights USING (code) WHERE user_idx > 0 GROUP BY ALL HAVING bool_or(target)"
+        ") GROUP BY user_idx"
+    ).fetchnumpy()["latest"]  # per user, microseconds: the latest start of a window in which the user has a target
+    starts = [to_micros(as_of - timedelta(days=days)) for days in range(1, longest + 1)]
+    enough = [days for days, start in enumerate(starts, start=1) if (newest >= start).sum() >= holdout.min_users]
+    return enough[0] if enough else longest
+
+
+def _window_ends(snapshot: Path, split: SplitParams, as_of: datetime, test_days: float) -> SplitInfo:
     """Return the ends of the windows, with n_users and n_items still 0."""
-    days = (split.test_days + split.validation_days, split.test_days, 0)
+    days = (test_days + split.validation_days, test_days, 0)
     if split.protocol == "leave_one_out":  # windows are cut by the order of each user's events instead
         days = (0, 0, 0)
     ends = [to_micros(as_of - timedelta(days=d)) for d in days]

@@ -34,6 +34,12 @@ class SplitInfo(Record):
     n_items: int
     max_history: int
     simulated: bool
+    fit_windows: tuple[str, ...] = ("train",)  # what models learn from; with a recipe, "validation" too
+
+    @property
+    def fit_end(self) -> int:
+        """Return the end of the events that models learn from."""
+        return self.validation_end if "validation" in self.fit_windows else self.train_end
 
     def starts(self, window: str) -> int:
         """Return the first microsecond of "validation" or "test"."""
@@ -45,9 +51,10 @@ def read_info(split: Path) -> SplitInfo:
     return SplitInfo.model_validate_json((split / "split.json").read_bytes())
 
 
-def read_interactions(split: Path, windows: Sequence[str] = ("train",)) -> Interactions:
-    """Return the events of the windows, in the order user, time, source."""
+def read_interactions(split: Path, windows: Sequence[str] | None = None) -> Interactions:
+    """Return the events of the windows, in the order user, time, source; None: those that models learn from."""
     info = read_info(split)
+    windows = info.fit_windows if windows is None else windows
     ends = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}
     table = pa.concat_tables([_read(split, w) for w in windows])
     columns = {c: table[c].to_numpy() for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}

@@ -16,9 +16,17 @@ from components.params.models import (
     RecommendParams,
     SequenceParams,
 )
-from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, ReleaseParams
+from components.params.release import (
+    DriftParams,
+    EvaluationParams,
+    FlowsParams,
+    GateParams,
+    RefreshParams,
+    ReleaseParams,
+)
 from components.params.renamed import RENAMED
 from components.params.root import Params, section_of
+from components.params.selection import BlendParams, SelectionParams
 from components.params.serving import (
     AnnParams,
     ChallengerParams,
@@ -34,6 +42,7 @@ __all__ = [
     "RENAMED",
     "AlsParams",
     "AnnParams",
+    "BlendParams",
     "ChallengerParams",
     "CompressParams",
     "ContentParams",
@@ -61,10 +70,12 @@ __all__ = [
     "ProfilesParams",
     "RankingParams",
     "RecommendParams",
+    "RefreshParams",
     "ReleaseParams",
     "SearchParams",
     "SearchRange",
     "Section",
+    "SelectionParams",
     "SentimentParams",
     "SequenceParams",
     "ServingParams",

@@ -11,7 +11,7 @@ class RecommendParams(Section):
     """How lists are made."""
 
     exclude_seen: bool
-    batch_users: Count
+    batch_users: Count = Field(default=512, description="users ranked at once; memory: this x n_items x 4 bytes")
 
 
 class PopularityParams(Section):

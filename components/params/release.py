@@ -1,8 +1,8 @@
-"""Sections evaluation, drift, gate, release and flows: metrics, limits and rules of promotion."""
+"""Sections evaluation, drift, gate, refresh, release and flows: metrics, limits and rules of promotion."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from components.params.base import Count, ModelName, Positive, Section, Share, Size
 
@@ -36,7 +36,9 @@ class DriftParams(Section):
     max_distance: Positive
     max_drifted_share: Share
     max_age_hours: Positive
-    min_volume_ratio: Share
+    min_volume_ratio: Share = Field(
+        default=0.5, description="events per day relative to the reference; outside [this, 1 / this] is an alarm"
+    )
 
 
 class GateParams(Section):
@@ -48,9 +50,28 @@ class GateParams(Section):
     resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="bootstrap resamples of the test users")
     min_users: Count
     max_slice_loss: Share
-    min_coverage_ratio: Share
+    min_coverage_ratio: Share = Field(
+        default=0.5, description="catalogue coverage at the largest k, relative to the champion's"
+    )
     min_coverage: Share
     max_latency_ms: Positive
+
+
+class RefreshParams(Section):
+    """`carousel refresh`: the holdout, and when the refreshed model does not ship."""
+
+    min_users: Count
+    max_holdout_days: Count
+    margin: Share
+    max_total_loss: Share = Field(
+        default=0.03, description="as margin, for the sum of all refreshes since the last retrain"
+    )
+    warm_start: bool = Field(
+        default=False, description="true: the sequence model and the ranker start from the champion's weights"
+    )
+    not_before: AwareDatetime | None = Field(
+        default=None, description="earliest start of the holdout; `carousel refresh` sets it to the champion's end"
+    )
 
 
 class ReleaseParams(Section):

@@ -8,7 +8,16 @@ from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
-from components.params.release import DriftParams, EvaluationParams, FlowsParams, GateParams, GcParams, ReleaseParams
+from components.params.release import (
+    DriftParams,
+    EvaluationParams,
+    FlowsParams,
+    GateParams,
+    GcParams,
+    RefreshParams,
+    ReleaseParams,
+)
+from components.params.selection import SelectionParams
 from components.params.serving import AnnParams, ExperimentsParams, SearchParams, ServingParams
 from components.params.training import RankingParams, TrainerParams
 from components.params.tuning import TuneParams
@@ -31,6 +40,7 @@ class Params(Section):
     evaluation: EvaluationParams
     drift: DriftParams
     gate: GateParams
+    refresh: RefreshParams
     release: ReleaseParams
     search: SearchParams
     ann: AnnParams = Field(default_factory=AnnParams)
@@ -38,6 +48,9 @@ class Params(Section):
     serving: ServingParams
     gc: GcParams
     flows: FlowsParams
+    selection: SelectionParams | None = Field(
+        default=None, description="values that `carousel refresh` takes from the champion's recipe; null: a run selects"
+    )
 
     @model_validator(mode="after")
     def space_is_within_bounds(self) -> "Params":

@@ -103,7 +103,9 @@ class ServingParams(Section):
     max_queue: Count
     workers: Count
     max_batch_size: Count = Field(default=32, description="waiting users that are scored in one batch, at most")
-    list_cache_size: Size
+    list_cache_size: Size = Field(
+        default=20_000, description="lists cached by history, 8 bytes x max_k each; 0: no cache"
+    )
     allowed_hosts: list[Annotated[str, AfterValidator(checked_host)]]
     cors_origins: list[Annotated[str, AfterValidator(checked_origin)]] = Field(
         default_factory=list,

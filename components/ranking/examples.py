@@ -60,7 +60,8 @@ def read_examples(
         raise ContractError("ranker: expected split.protocol global_time; impressions have no window in leave_one_out")
     found = _read_impressions(snapshot, split, info, window, params, memory_gib)
     if not len(found):
-        found = _sample_negatives(read_interactions(split, (window,)), read_interactions(split), params, seed)
+        taken, earlier = (read_interactions(split, (name,)) for name in (window, "train"))
+        found = _sample_negatives(taken, earlier, params, seed)
     if len(found) > params.max_examples:
         rng = np.random.default_rng([seed, len(found)])
         found = found.take(np.sort(rng.choice(len(found), params.max_examples, replace=False)))

@@ -15,7 +15,7 @@ SEARCHES, REVIEWS, TITLES = 3, 1, 6  # newest ones in a text: about the length t
 
 def user_texts(snapshot: Path, split: Path) -> list[str]:
     """Return (n_users + 1) texts of each user's activity before the end of the training window; "" for user 0."""
-    events, titles = read_interactions(split), read_catalogue(split).title
+    events, titles = read_interactions(split, ("train",)), read_catalogue(split).title
     searched = _newest_texts(snapshot, split, "searches", "query", SEARCHES)
     reviewed = _newest_texts(snapshot, split, "reviews", "text", REVIEWS)
     texts = [""]

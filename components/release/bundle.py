@@ -3,6 +3,7 @@
 Layout:
     manifest.json            relative path -> sha256 and size of every other file; the bundle's digest is its sha256
     info.json                BundleInfo
+    recipe.json              Recipe: what determines the model except the data; not in bundles before version 0.4
     items.parquet            the catalogue, row = item_idx - 1
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
@@ -32,9 +33,11 @@ from components.language.encoder import FILES
 from components.params import AnnParams, ProfilesParams
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import load_model
+from components.release import recipe
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import canonical_json, check_files, list_files, write_manifest
 from components.release.parts import check_parts
+from components.release.recipe import Recipe
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -110,6 +113,11 @@ class Bundle:
         return AnnIndex.load(folder, self.info.n_items, vectors.shape[1], params)
 
     @cached_property
+    def recipe(self) -> Recipe | None:
+        """Return the recipe that the model was fitted by; None in bundles before version 0.4."""
+        return io.find_record(self.folder / recipe.FILE, Recipe, "recipe")
+
+    @cached_property
     def fallback(self) -> Recommender:
         """Return the popularity model, which answers when the other model fails."""
         return load_model(self.folder / "fallback")
@@ -150,7 +158,7 @@ class Bundle:
         return self.catalogue.title
 
 
-def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
+def build_bundle(out: Path, sources: BundleSources, info: BundleInfo, made_by: Recipe | None = None) -> str:
     """Fill the empty folder `out`; return the digest. The manifest is written last: an incomplete bundle has none.
 
     Raises ContractError for a file that a bundle must not hold, or parts that do not belong together.
@@ -164,6 +172,8 @@ def build_bundle(out: Path, sources: BundleSources, info: BundleInfo) -> str:
         shutil.copyfile(source, target)
     check_parts(out, info.n_items, info.catalogue, (info.encoder.digest, info.encoder.max_tokens))
     io.write_text(out / "info.json", canonical_json(info.model_dump(mode="json")))
+    if made_by is not None:
+        io.write_text(out / recipe.FILE, made_by.to_text())
     return write_manifest(out)
 
 

@@ -30,6 +30,7 @@ class Version(Record):
     run_id: str
     created_at: str  # ISO, UTC
     evaluation_digest: str  # sha256 of the evaluation.json that was registered last
+    recipe_digest: str = ""  # of its recipe; empty: registered before version 0.4
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
 
 
@@ -52,6 +53,7 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
         run_id=row.run_id,
         created_at=created.isoformat(timespec="seconds"),
         evaluation_digest=row.tags.get("evaluation_digest", ""),
+        recipe_digest=row.tags.get("recipe_digest", ""),
         decision_digest=row.tags.get("decision_digest", ""),
     )
 

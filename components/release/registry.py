@@ -30,6 +30,7 @@ from components.settings import Settings
 __all__ = ["Alias", "Registry", "Version"]
 Alias = Literal["champion", "challenger", "previous"]
 EVALUATION = "evaluate/evaluation.json"
+RECIPE = "recipe.json"  # in a bundle
 ENVIRONMENT = {  # by default MLflow waits over a minute for an unreachable server, and two hours for a database
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -286,6 +287,8 @@ class Registry:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
         tags = records.make_tags(lineage) | {"evaluation_digest": evaluation_digest}
+        if (bundle / RECIPE).is_file():
+            tags["recipe_digest"] = io.sha256_file(bundle / RECIPE)
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
 
 

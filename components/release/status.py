@@ -1,14 +1,20 @@
 """The state of the loop: champion, its start and data, last verdict, drift."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import io
 from components.contracts import Decision, DriftVerdict, Record
 from components.params import ReleaseParams
 from components.release import local_database
 from components.settings import Settings
+
+if TYPE_CHECKING:
+    from components.release.records import Version
+    from components.release.registry import Registry
 
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
 DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
@@ -17,7 +23,7 @@ DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 class Status(Record):
     """`carousel status --json`."""
 
-    champion: dict[str, Any] | None  # version, model, digest
+    champion: dict[str, Any] | None  # version, model, digest, recipe
     since: str | None  # ISO, UTC
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
@@ -40,6 +46,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
         if version is not None:
             origin = version.lineage
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
+            champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
             since = _iso(Ledger(shop).serving_since(version.number))
     decision, drift = last_decision(shop), last_drift(shop)
@@ -51,6 +58,14 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
         drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
         disagreement=disagreement,
     )
+
+
+def _describe_recipe(registry: Registry, version: Version) -> dict[str, Any]:
+    """Return digest, code and selection of the version's recipe."""
+    from components.release.recipe import read_registered
+
+    recipe = read_registered(registry, version.number)
+    return {"digest": recipe.digest, "code": recipe.code, **recipe.selection.model_dump(mode="json")}
 
 
 def store_last(shop: Path, decision: Path | None, drift: Path | None) -> None:

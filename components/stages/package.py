@@ -13,15 +13,17 @@ from components.params import Params
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
+from components.release.recipe import Recipe, read_code_digest
 from components.search.index import SearchIndex
 from components.stages.run import stage
+from components.stages.selected import read_selection
 from components.unfinished import read_unfinished_models
 
 log = logging.getLogger("package")
 
 
 def package(root: Path, params: Params) -> str:
-    """Fill root/bundle; return its digest. Of the evaluation only the challenger's name is read."""
+    """Fill root/bundle; return its digest."""
     evaluation = read_record(
         root / "reports/evaluate/evaluation.json", Evaluation, "evaluation", "run the stage `evaluate`"
     )
@@ -46,7 +48,8 @@ def package(root: Path, params: Params) -> str:
         search=index,
         ann=ann,
     )
-    digest = build_bundle(root / "bundle", sources, info)
+    made_by = Recipe.of(params, read_selection(root, params, evaluation), read_code_digest(root))
+    digest = build_bundle(root / "bundle", sources, info, made_by)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
 
@@ -58,7 +61,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
     return BundleInfo(
         model=model,
         as_of=params.data.as_of.isoformat(),
-        train_end=split.train_end,
+        train_end=split.fit_end,
         validation_end=split.validation_end,
         n_items=split.n_items,
         max_history=split.max_history,

@@ -35,7 +35,7 @@ def inputs(root: Path, params: Params) -> tuple[RankerInputs, Examples, Examples
     split = root / "data/split"
     profiles = read_features(root / "profiles", split)
     features = ranker_inputs(
-        read_interactions(split), read_catalogue(split, root / "features"), profiles, params.ranking.recency
+        read_interactions(split, ("train",)), read_catalogue(split, root / "features"), profiles, params.ranking.recency
     )
     if params.ranking.configuration == "seed_faithful":
         features = replace(features, user_text=read_user_texts(root, params))
@@ -75,7 +75,7 @@ def rank(root: Path, params: Params) -> str:
     ranker.save(root / "models/ranker")
     stamp(root / "models/ranker", read_split_origin(split, root / "features"))
     copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
-    popularity = decayed_popularity(read_interactions(split), params.models.popularity.half_life_days)
+    popularity = decayed_popularity(read_interactions(split, ("train",)), params.models.popularity.half_life_days)
     metrics = measure(ranker, train, test, popularity)
     for task in ranker.tasks:
         log.info("%s: AUC %.3f, by popularity %.3f", task, metrics[f"{task}/auc"], metrics[f"{task}/auc_popularity"])

@@ -1,30 +1,52 @@
-"""Stage `resolve`: params.yaml, overlays and overrides -> run/params.yaml; fingerprints of the sources."""
+"""Stage `resolve`: params.yaml, overlays and overrides -> run/params.yaml; fingerprints of sources and code.
+
+In a pass with a recipe, run/params.yaml has the recipe's values, and run/recipe holds its language model.
+"""
+
+from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from components import params, redact
 from components.data.sources import fingerprint
-from components.errors import CarouselError
+from components.errors import CarouselError, ContractError
 from components.faults import crash_point
 from components.io import write_text
 from components.recommenders.factory import check_names
+from components.release.recipe import CODE_FILE, code_digest
 from components.settings import Settings
 from components.stages import moment
+from components.times import to_datetime
 from components.tuning import overlay
 
+if TYPE_CHECKING:
+    from components.release.bundle import Bundle
 
-def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: Path | None = None) -> params.Params:
-    """Write run/params.yaml, run/sources.json and an empty champion/ below root; return the parameters.
 
-    data_root: where relative source paths start, if not at root. A file whose content would stay the same is not
-    written.
+def resolve(
+    root: Path,
+    overlays: list[Path],
+    overrides: list[str],
+    data_root: Path | None = None,
+    champion: Bundle | None = None,
+) -> params.Params:
+    """Write run/params.yaml, run/sources.json, run/code.json, run/recipe and an empty champion/ below root.
+
+    Returns the parameters. data_root: where relative source paths start, if not at root. champion: its recipe is
+    fitted; None: the pass selects one. A file whose content would stay the same is not written.
+    Raises ContractError where the champion has no recipe.
     """
     checked = params.load(root / "params.yaml", overlays, overrides)
+    if champion is not None:
+        checked = apply_recipe(champion, checked)
     check_names(checked)
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -33,9 +55,25 @@ def resolve(root: Path, overlays: list[Path], overrides: list[str], data_root: P
         root / "run/sources.json",
         json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
     )
+    _write(root / CODE_FILE, json.dumps({"digest": code_digest(root)}) + "\n")
+    _place_language(root / "run/recipe", champion)
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
     return checked
+
+
+def apply_recipe(champion: Bundle, checked: params.Params) -> params.Params:
+    """Return the parameters of a pass that fits the champion's recipe; raises ContractError where it has none."""
+    if champion.recipe is None:
+        raise ContractError(
+            "the champion was made before version 0.4 and has no recipe; run `carousel retrain`, whose champion has one"
+        )
+    try:
+        return champion.recipe.apply(checked, to_datetime(champion.info.train_end))
+    except ValueError as error:
+        raise ContractError(
+            f"this version of Carousel does not accept the champion's recipe ({error}); run `carousel retrain`"
+        ) from None
 
 
 def main() -> None:
@@ -57,6 +95,17 @@ def main() -> None:
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")
+
+
+def _place_language(folder: Path, champion: Bundle | None) -> None:
+    """Put the language model of a champion's recipe into the folder (hard links); else a note."""
+    note = "no recipe: this run selects one\n" if champion is None else "the recipe's language model, if it ships\n"
+    source = None if champion is None else champion.folder / "encoder"
+    _write(folder / "note.txt", note)
+    target = folder / "language"
+    shutil.rmtree(target, ignore_errors=True)
+    if source is not None and source.is_dir():
+        shutil.copytree(source, target, copy_function=os.link)
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from components import params
 from components.data.snapshot import read_snapshot_info, take_snapshot
-from components.data.split import make_split
+from components.data.split import Holdout, make_split
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.times import DAY_US, to_micros
@@ -28,7 +28,9 @@ Cut = Callable[..., tuple[Path, SplitInfo]]
 def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
     """Return a function that splits events given as (user, item, time, event), and a quantity where they have one."""
 
-    def run(events: Sequence[tuple[str, ...]], split: dict[str, Any] = TIME, **data: Any) -> tuple[Path, SplitInfo]:
+    def run(
+        events: Sequence[tuple[str, ...]], split: dict[str, Any] = TIME, holdout: Holdout | None = None, **data: Any
+    ) -> tuple[Path, SplitInfo]:
         rows = "".join(",".join(e) + "\n" for e in events)
         header = ",".join(("user_id", "item_id", "timestamp", "event", "quantity")[: max(map(len, events), default=4)])
         write(
@@ -40,7 +42,7 @@ def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
         for folder in (snapshot, out):
             folder.mkdir(parents=True, exist_ok=True)
         take_snapshot(params.data, tmp_path, snapshot, tmp_path / "data/quarantine")
-        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0)
+        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0, holdout)
 
     return run
 
@@ -207,3 +209,50 @@ def test_amazon_beauty_is_split_as_papers_do(real_data: Path, tmp_path: Path) ->
     for row in range(0, len(users), 7):
         events = [*item_ids[users.history.row(row)], *item_ids[users.targets.row(row)]]
         assert events == lines[user_ids[users.user_idx[row] - 1]][-len(events) :]
+
+
+def holdout(
+    min_users: int, max_days: int = 7, not_before: datetime | None = None, exclude_seen: bool = True
+) -> Holdout:
+    return Holdout(min_users, max_days, not_before, exclude_seen)
+
+
+REFRESHED = [
+    *purchases("a", "01-10", "02-12", "02-28"),
+    *purchases("b", "01-10", "02-13", "02-27"),
+    *purchases("c", "01-10", "02-14", "02-26"),
+    ("d", "i1", "2026-02-20", "purchase"),
+    ("d", "i1", "2026-02-28", "purchase"),  # not new to the user
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "days"),
+    [(holdout(1), 1), (holdout(2), 2), (holdout(3), 3), (holdout(4), 7), (holdout(9, 5), 5)],
+)
+def test_a_holdout_is_the_fewest_days_with_enough_users(cut: Cut, wanted: Holdout, days: int) -> None:
+    out, info = cut(REFRESHED, holdout=wanted)
+    end = to_micros(AS_OF)
+    assert (info.validation_end, info.test_end) == (end - days * DAY_US, end)
+    assert info.train_end == info.validation_end - 7 * DAY_US
+    assert info.fit_windows == ("train", "validation")
+    assert info.fit_end == info.validation_end
+    assert (read_interactions(out).timestamp < info.validation_end).all()
+    assert len(read_interactions(out)) == len(read_interactions(out, ("train", "validation")))
+
+
+def test_where_items_may_repeat_a_repeated_purchase_is_a_target(cut: Cut) -> None:
+    _, info = cut(REFRESHED, holdout=holdout(2, exclude_seen=False))
+    assert info.validation_end == to_micros(AS_OF) - DAY_US
+
+
+def test_a_holdout_starts_where_the_champion_ended_or_later(cut: Cut) -> None:
+    _, info = cut(REFRESHED, holdout=holdout(9, not_before=datetime(2026, 2, 25, 12, tzinfo=UTC)))
+    assert info.validation_end == to_micros(datetime(2026, 2, 26, tzinfo=UTC))
+    with pytest.raises(ContractError, match=r"nothing to refresh with: .* 2026-02-28 12:00"):
+        cut(REFRESHED, holdout=holdout(1, not_before=datetime(2026, 2, 28, 12, tzinfo=UTC)))
+
+
+def test_leave_one_out_has_no_holdout(cut: Cut) -> None:
+    with pytest.raises(ContractError, match=r"split\.protocol"):
+        cut(REFRESHED, ONE_OUT, holdout=holdout(1))

@@ -82,6 +82,10 @@ def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = {"model": "minilm", "digest": "0" * 64, "dim": 8, "max_tokens": 48}
     (root / "features/encoder.json").write_text(json.dumps(encoder))
     mark(root)
+    (root / "run").mkdir(exist_ok=True)
+    (root / "run/code.json").write_text('{"digest": "1"}')
+    (root / "reports/rank").mkdir(parents=True)
+    (root / "reports/rank/metrics.json").write_text('{"epochs/best": 3.0}')
     (root / "reports/drift").mkdir(parents=True)
     pq.write_table(pa.table({"price": [1.0]}), root / "reports/drift/reference.parquet")
     return root
@@ -105,7 +109,7 @@ def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
             baselines=["popularity"],
             champion=champion,
             champion_saw_test=False,
-            validation={},
+            validation={"popularity": {"ndcg_at_10": 0.1}},
             test={},
             slices=[],
             overfit_gap={},

@@ -1,0 +1,111 @@
+"""Recipes: equal content gives equal digests, `apply` gives the parameters of a refresh, differences as text."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from components import params
+from components.params import BlendParams, Params, SelectionParams
+from components.release.recipe import Recipe, code_digest, describe_difference
+from tests.support import ROOT
+
+END = datetime(2026, 2, 15, tzinfo=UTC)
+
+
+def shop(*lines: str) -> Params:
+    return params.load(ROOT / "params.yaml", [], list(lines))
+
+
+def selection(**changes: object) -> SelectionParams:
+    values = {
+        "recommender": "hybrid",
+        "best_simple": "interests",
+        "language": "ab" * 32,
+        "sequence_epochs": 7,
+        "ranker_epochs": 4,
+        "blend": BlendParams(
+            parts=["als", "sequence"],
+            weights={"cold": {"als": 0.25, "sequence": 0.75}, "warm": {"als": 0.5, "sequence": 0.5}},
+            cold_item_blend_weight=0.5,
+        ),
+        "selected_until": datetime(2026, 2, 1, tzinfo=UTC),
+    }
+    return SelectionParams.model_validate(values | changes)
+
+
+def test_the_digest_does_not_depend_on_data_gate_or_service() -> None:
+    one = Recipe.of(shop(), selection(), "c")
+    other = Recipe.of(shop("gate.min_gain=0.01", "serving.port=1", 'data.as_of="2026-02-01"'), selection(), "c")
+    assert one.digest == other.digest
+
+
+@pytest.mark.parametrize("line", ["seed=1", "trainer.max_epochs=3", "models.als.factors=8", "split.validation_days=7"])
+def test_each_parameter_of_a_model_changes_the_digest(line: str) -> None:
+    assert Recipe.of(shop(line), selection(), "c").digest != Recipe.of(shop(), selection(), "c").digest
+
+
+def test_selection_and_code_change_the_digest() -> None:
+    digests = {
+        Recipe.of(shop(), selection(), "c").digest,
+        Recipe.of(shop(), selection(sequence_epochs=6), "c").digest,
+        Recipe.of(shop(), selection(), "d").digest,
+    }
+    assert len(digests) == 3
+
+
+def test_apply_takes_model_values_from_the_recipe_and_all_others_from_the_shop() -> None:
+    recipe = Recipe.of(shop("trainer.max_epochs=3", "seed=7", "evaluation.cold_user_events=9"), selection(), "c")
+    applied = recipe.apply(shop("trainer.max_epochs=5", "refresh.min_users=50"), END)
+    assert (applied.trainer.max_epochs, applied.seed, applied.evaluation.cold_user_events) == (3, 7, 9)
+    assert (applied.refresh.min_users, applied.refresh.not_before) == (50, END)
+    assert applied.selection == selection()
+    assert (applied.evaluation.candidates, applied.evaluation.baselines) == (["hybrid"], ["interests"])
+
+
+@pytest.mark.parametrize(("recommender", "beside"), [("interests", "popularity"), ("popularity", "interests")])
+def test_a_recommender_is_not_its_own_baseline(recommender: str, beside: str) -> None:
+    recipe = Recipe.of(shop(), selection(recommender=recommender), "c")
+    assert recipe.apply(shop(), END).evaluation.baselines == [beside]
+
+
+def test_a_refreshed_model_has_the_same_recipe() -> None:
+    recipe = Recipe.of(shop("trainer.max_epochs=3"), selection(), "c")
+    applied = recipe.apply(shop(), END)
+    assert applied.selection is not None
+    assert Recipe.of(applied, applied.selection, "c") == recipe
+
+
+def test_a_value_that_this_version_does_not_accept_is_refused() -> None:
+    recipe = Recipe.of(shop(), selection(), "c")
+    broken = recipe.model_copy(update={"params": {**recipe.params, "trainer": {"max_epochs": 0}}})
+    with pytest.raises(ValidationError, match="max_epochs"):
+        broken.apply(shop(), END)
+
+
+def test_differences_are_lines_of_text() -> None:
+    one = Recipe.of(shop(), selection(), "c")
+    other = Recipe.of(shop("trainer.max_epochs=3"), selection(sequence_epochs=2), "c")
+    text = describe_difference(one, other, ("version 1", "version 2"))
+    assert text.splitlines() == [
+        "--- version 1",
+        "+++ version 2",
+        "-params.trainer.max_epochs: 10",
+        "+params.trainer.max_epochs: 3",
+        "-selection.sequence_epochs: 7",
+        "+selection.sequence_epochs: 2",
+    ]
+    assert describe_difference(one, one, ("a", "b")) == ""
+
+
+def test_the_code_digest_is_that_of_the_checkout(tmp_path: Path) -> None:
+    assert code_digest(tmp_path) == code_digest(ROOT)  # no code below tmp_path: the installed one
+    (tmp_path / "components/data").mkdir(parents=True)
+    (tmp_path / "components/data/a.py").write_text("x = 1\n")
+    before = code_digest(tmp_path)
+    (tmp_path / "components/serving").mkdir()
+    (tmp_path / "components/serving/b.py").write_text("y = 1\n")
+    assert code_digest(tmp_path) == before != code_digest(ROOT)
+    (tmp_path / "components/data/a.py").write_text("x = 2\n")
+    assert code_digest(tmp_path) != before
