@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.errors import ContractError
+from components.language.precision import Precision, autocast
 
 OFFLINE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -22,6 +23,7 @@ class Backbone:
     model: Any  # with a language-modelling head
     kind: Literal["encoder", "decoder"]
     head_is_new: bool  # True: the folder has no head (as MiniLM), it is initialised at random
+    precision: Precision = "float32"  # of the encoder's matrix products; weights, head and losses are float32
 
 
 def model_kind(folder: Path) -> Literal["encoder", "decoder"]:
@@ -70,9 +72,10 @@ def read_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def hidden_states(model: Any, ids: Any, mask: Any) -> Any:
-    """Return the last hidden states, (texts, tokens, dim)."""
-    return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
+def hidden_states(model: Any, ids: Any, mask: Any, precision: Precision = "float32") -> Any:
+    """Return the last hidden states in float32, (texts, tokens, dim); matrix products are computed in `precision`."""
+    with autocast(precision, ids.device.type):
+        return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
 
 
 def head_logits(model: Any, hidden: Any) -> Any:

@@ -23,13 +23,13 @@ LOOKUP = 500  # keys per query
 
 
 def encode_cached(encoder: Encoder, texts: Sequence[str], cache: Path) -> FloatArray:
-    """Return encoder.encode(texts) in float16 precision; cached texts are read from cache/<digest>.db.
+    """Return encoder.encode(texts) in float16 precision; cached texts are read from cache/<digest>-<precision>.db.
 
     Concurrent runs may share the cache (SQLite locks it). A vector with a wrong checksum is computed again.
     Raises ContractError where the file is no cache, or cannot be written.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{encoder.digest[:32]}.db"
+    path = cache / f"{encoder.digest[:32]}-{encoder.precision}.db"
     try:
         with closing(sqlite3.connect(path, timeout=60)) as database:
             database.execute("PRAGMA journal_mode = WAL")

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ import numpy as np
 from components.contracts import FloatArray
 from components.errors import ContractError
 from components.io import sha256_file
+from components.language.precision import Precision, chosen_precision
 from components.language.text import normalise
 from components.params import LanguageParams
 
@@ -57,6 +58,11 @@ class Encoder:
         self.int8 = bool(config.get(INT8))
         self._loaded: tuple[Any, Any, str] | None = None
 
+    @property
+    def precision(self) -> Precision:
+        """Return the type that the model computes in; the 8-bit variant computes the rest in float32."""
+        return "float32" if self.int8 else chosen_precision(self.language.precision)
+
     @classmethod
     def load(cls, folder: Path, language: LanguageParams) -> Self:
         """Return the encoder in `folder`."""
@@ -65,20 +71,24 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (n, dim) float32 unit rows; a text that is empty after `normalise` is a zero row.
 
-        Batches hold texts of similar length, to save padding.
+        A batch holds texts of one number of tokens: without padding no token is computed in vain, and the vector of a
+        text does not depend on the texts beside it.
         """
         import torch
 
         clean = [normalise(t) for t in texts]
         rows = np.zeros((len(clean), self.dim), np.float32)
-        order = sorted((i for i, t in enumerate(clean) if t), key=lambda i: (len(clean[i].encode()), clean[i]))
-        size = self.language.batch_size
-        batches = [order[i : i + size] for i in range(0, len(order), size)]
+        filled = [i for i, t in enumerate(clean) if t]
+        if not filled:
+            return rows
+        tokens = dict(zip(filled, self._tokenise([clean[i] for i in filled]), strict=True))
+        done = 0
         with torch.inference_mode():
-            for number, batch in enumerate(self._progress(batches)):
-                rows[batch] = self._batch([clean[i] for i in batch])
+            for number, batch in enumerate(self._progress(batches_by_length(tokens, self.language.batch_size))):
+                rows[batch] = self._batch([tokens[i] for i in batch])
+                done += len(batch)
                 if not sys.stderr.isatty() and (number + 1) % LOG_EVERY == 0:
-                    log.info("%d of %d texts", min((number + 1) * size, len(order)), len(order))
+                    log.info("%d of %d texts", done, len(filled))
         return rows
 
     def save(self, folder: Path) -> None:
@@ -88,15 +98,22 @@ class Encoder:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
 
-    def _batch(self, texts: list[str]) -> FloatArray:
+    def _tokenise(self, texts: list[str]) -> list[list[int]]:
+        found: list[list[int]] = self._model()[0](texts, truncation=True, max_length=self.language.max_tokens)[
+            "input_ids"
+        ]
+        return found
+
+    def _batch(self, tokens: list[list[int]]) -> FloatArray:
+        """Return (batch, dim) vectors of rows of tokens of the same length."""
+        import torch
+
         from components.language.backbone import mean_pool
 
-        tokenizer, model, device = self._model()
-        tokens = tokenizer(
-            texts, padding=True, truncation=True, max_length=self.language.max_tokens, return_tensors="pt"
-        ).to(device)
-        states = model(**tokens).last_hidden_state  # (batch, tokens, dim)
-        return np.asarray(mean_pool(states, tokens["attention_mask"]).float().cpu().numpy(), np.float32)
+        _, model, device = self._model()
+        ids = torch.tensor(tokens, device=device)
+        states = model(input_ids=ids).last_hidden_state.float()  # (batch, tokens, dim)
+        return np.asarray(mean_pool(states, torch.ones_like(ids)).cpu().numpy(), np.float32)
 
     def _model(self) -> tuple[Any, Any, str]:
         if self._loaded is None:
@@ -110,19 +127,28 @@ class Encoder:
             if self.language.threads:
                 torch.set_num_threads(self.language.threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, **OFFLINE).eval()
+            dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+            model = AutoModel.from_pretrained(str(self.folder), use_safetensors=True, dtype=dtype, **OFFLINE).eval()
             if self.int8:
                 model, device = _quantise_int8(model), "cpu"  # PyTorch quantises for CPUs only
             self._loaded = read_tokenizer(self.folder), model.to(device), device
         return self._loaded
 
     @staticmethod
-    def _progress(batches: list[list[int]]) -> Any:
+    def _progress(batches: list[list[int]]) -> Iterable[list[int]]:
         if not sys.stderr.isatty():
             return batches
         from rich.progress import track
 
         return track(batches, "encoding")
+
+
+def batches_by_length(tokens: Mapping[int, list[int]], size: int) -> list[list[int]]:
+    """Return the keys in batches of at most `size`, each of rows of the same length, the shortest first."""
+    by_length: dict[int, list[int]] = {}
+    for key, row in tokens.items():
+        by_length.setdefault(len(row), []).append(key)
+    return [keys[at : at + size] for _, keys in sorted(by_length.items()) for at in range(0, len(keys), size)]
 
 
 def _quantise_int8(model: Any) -> Any:

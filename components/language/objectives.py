@@ -15,6 +15,7 @@ from torch.nn import functional
 from components.language.backbone import Backbone, head_logits, hidden_states, mean_pool
 
 IGNORE = -100  # label of a token that does not count
+EMBED_BATCH = 16  # texts that are embedded at once in a training step
 Rows = list[list[int]]  # token ids of each text
 
 
@@ -65,7 +66,7 @@ def make_lm_batch(backbone: Backbone, rows: Rows, mask_share: float, rng: np.ran
 
 def language_loss(backbone: Backbone, batch: LmBatch) -> tuple[Tensor, int]:
     """Return the summed cross-entropy of the predicted tokens, in nats, and their number."""
-    hidden, labels = hidden_states(backbone.model, batch.ids, batch.mask), batch.labels
+    hidden, labels = hidden_states(backbone.model, batch.ids, batch.mask, backbone.precision), batch.labels
     if backbone.kind == "decoder":
         hidden, labels = hidden[:, :-1], labels[:, 1:]
     where = labels != IGNORE
@@ -97,10 +98,14 @@ def shared_texts(pairs: NDArray[np.int64]) -> Tensor:
 
 
 def embed(backbone: Backbone, rows: Rows, device: str) -> Tensor:
-    """Return (texts, dim) unit rows, as Encoder.encode does."""
-    ids, mask = pad(rows, backbone.tokenizer.pad_token_id, device)
-    pooled: Tensor = mean_pool(hidden_states(backbone.model, ids, mask), mask)
-    return pooled
+    """Return (texts, dim) unit rows, as Encoder.encode does; texts of similar length go together, to save padding."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    pooled = []
+    for at in range(0, len(order), EMBED_BATCH):
+        ids, mask = pad([rows[i] for i in order[at : at + EMBED_BATCH]], backbone.tokenizer.pad_token_id, device)
+        pooled.append(mean_pool(hidden_states(backbone.model, ids, mask, backbone.precision), mask))
+    vectors: Tensor = torch.cat(pooled)[torch.from_numpy(np.argsort(order))]
+    return vectors
 
 
 def perplexity(backbone: Backbone, rows: Rows, mask_share: float, seed: int, size: int, device: str) -> float:

@@ -33,6 +33,7 @@ from components.language.objectives import (
     shared_texts,
     tokenise,
 )
+from components.language.precision import chosen_precision
 from components.language.text import is_chinese
 from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
 from components.params import LanguageParams, PretrainParams
@@ -41,6 +42,7 @@ from components.unfinished import Unfinished
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
+PERPLEXITY_BATCH = 16  # texts at once
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
     params = language.pretrain
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = read_backbone(original, seed)
+    backbone.precision = chosen_precision(language.precision)
     metrics = _extend_vocabulary(backbone, corpus, params, seed)
     run = PretrainRun(backbone, corpus, language, seed, device)
     learned = run.prepare_weights(int(metrics["vocabulary/new"]))
@@ -113,7 +116,7 @@ class PretrainRun:
         decay = (
             params.weight_decay if params.method == "full" else 0.0
         )  # it would change embedding rows that are not trained
-        optimizer = torch.optim.AdamW(learned.values(), lr=params.learning_rate, weight_decay=decay)
+        optimizer = torch.optim.AdamW(learned.values(), lr=params.learning_rate, weight_decay=decay, fused=True)
         progress = read_checkpoint(work, key, learned, optimizer)
         if progress.step:
             log.info("resumed at step %d", progress.step)
@@ -137,8 +140,7 @@ class PretrainRun:
     def held_out_perplexity(self) -> float:
         """Return the (pseudo-)perplexity of the held-out texts; NaN without any."""
         rows = [self.rows[i] for i in self.corpus.held_out[: self.params.held_out_texts]]
-        size = max(1, self.params.texts_per_step)
-        return perplexity(self.backbone, rows, self.params.mask_share, self.seed, size, self.device)
+        return perplexity(self.backbone, rows, self.params.mask_share, self.seed, PERPLEXITY_BATCH, self.device)
 
     def _step(self, step: int, learned: dict[str, Tensor], optimizer: Any, progress: PretrainProgress) -> None:
         rng = np.random.default_rng([self.seed, step])
@@ -223,6 +225,7 @@ def _mark(params: PretrainParams, step: int) -> Unfinished:
 
 def _run_key(original: Path, corpus: Corpus, language: LanguageParams, seed: int) -> str:
     settings = language.pretrain.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # change no step
+    settings += chosen_precision(language.precision)
     digest = hashlib.sha256(f"{Encoder(original, language).digest}{settings}{seed}{torch.__version__}".encode())
     for text in corpus.texts:
         digest.update(text.encode("utf-8", "replace") + b"\0")

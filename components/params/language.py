@@ -101,6 +101,10 @@ class LanguageParams(Section):
     model: str
     max_tokens: Annotated[int, Field(ge=4, le=8192)]
     batch_size: Count = Field(default=64, description="texts per batch when encoding; memory grows with it")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="of encoding and pretraining; auto: bfloat16 on CPUs with its instructions, else float32",
+    )
     threads: Size = Field(default=0, description="torch threads for encoding and pretraining; 0: all cores")
     pretrain: PretrainParams
     compress: CompressParams = Field(default_factory=CompressParams)

@@ -25,6 +25,10 @@ log = logging.getLogger("pretrain")
 WORK = Path("run/pretrain")  # checkpoints, from which a killed or stopped run goes on
 K = 10
 METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
+N_USERS, N_EVENTS = (
+    2_000,
+    10,
+)  # of the comparison, at most: users, and newest events of each; bounds the texts to encode
 N_TIMED = 40  # texts that are encoded one by one to time an encoder
 
 
@@ -42,6 +46,8 @@ class RetrievalBenchmark:
         """Return the benchmark of root/data/split."""
         split = root / "data/split"
         items, users = read_catalogue(split), window_users(split, "validation", params.recommend.exclude_seen)
+        users = users.subsample(N_USERS)
+        users = replace(users, history=users.history.newest(N_EVENTS))
         relevant = np.zeros(len(items) + 1, np.bool_)
         relevant[users.history.item_idx] = relevant[users.ground_truth.item_idx] = True
         return cls(read_interactions(split), items, users, relevant)

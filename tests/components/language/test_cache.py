@@ -16,7 +16,7 @@ from components.language.cache import encode_cached
 class Counting:
     """An encoder that counts; its vectors are functions of the text alone."""
 
-    digest, dim = "ab" * 32, 4
+    digest, dim, precision = "ab" * 32, 4, "float32"
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -62,6 +62,15 @@ def test_another_model_has_another_cache(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.db"))) == 2
 
 
+def test_vectors_of_another_precision_are_apart(tmp_path: Path) -> None:
+    encoder, other = Counting(), Counting()
+    other.precision = "bfloat16"
+    encode_cached(encoder, ["tea"], tmp_path)  # type: ignore[arg-type]
+    encode_cached(other, ["tea"], tmp_path)  # type: ignore[arg-type]
+    assert other.seen == ["tea"]
+    assert len(list(tmp_path.glob("*.db"))) == 2
+
+
 def test_two_writers_share_one_file(tmp_path: Path) -> None:
     encode_cached(Counting(), ["tea"], tmp_path)  # type: ignore[arg-type]
     file = next(tmp_path.glob("*.db"))
@@ -87,6 +96,6 @@ def test_a_vector_with_a_flipped_bit_is_computed_again(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / f"{Counting.digest[:32]}.db").write_bytes(b"no database" * 100)
+    (tmp_path / f"{Counting.digest[:32]}-float32.db").write_bytes(b"no database" * 100)
     with pytest.raises(ContractError, match=r"embedding cache .*remove it"):
         encode_cached(Counting(), ["tea"], tmp_path)  # type: ignore[arg-type]

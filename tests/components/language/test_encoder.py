@@ -7,7 +7,7 @@ import pytest
 
 from components import params
 from components.errors import ContractError
-from components.language.encoder import Encoder, resolve_model
+from components.language.encoder import Encoder, batches_by_length, resolve_model
 
 LANGUAGE = params.load(Path(__file__).parents[3] / "params.yaml").language
 
@@ -30,12 +30,30 @@ def test_similar_texts_have_similar_vectors(encoder: Encoder) -> None:
     assert pot @ kettle > pot @ shoes + 0.2
 
 
-def test_order_and_batch_of_a_text_do_not_matter(encoder: Encoder) -> None:
-    texts = [f"thing number {i} " + "long " * (i % 7) for i in range(70)]
-    alone = encoder.encode(texts[:1])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_vector_does_not_depend_on_the_texts_beside_it(precision: str) -> None:
+    encoder = Encoder.load(resolve_model("minilm"), LANGUAGE.model_copy(update={"precision": precision}))
+    texts = [f"thing number {i} " + "long " * (i % 7) for i in range(40)]
     together = encoder.encode(texts)
-    np.testing.assert_allclose(alone[0], together[0], atol=1e-5)
-    np.testing.assert_allclose(encoder.encode(texts[::-1])[::-1], together, atol=1e-5)
+    tolerance = {"float32": 1e-6, "bfloat16": 0}[precision]
+    np.testing.assert_allclose(encoder.encode(texts[:1])[0], together[0], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(encoder.encode(texts[::-1])[::-1], together, rtol=0, atol=tolerance)
+
+
+def test_bfloat16_gives_nearly_the_vectors_of_float32() -> None:
+    texts = ["Vintage red tea pot", "复古红色茶壶", "Running shoes, size 42, for women", "tea"]
+    exact, fast = (
+        Encoder.load(resolve_model("minilm"), LANGUAGE.model_copy(update={"precision": precision})).encode(texts)
+        for precision in ("float32", "bfloat16")
+    )
+    assert (np.sum(exact * fast, axis=1) > 0.9995).all()
+    assert not np.array_equal(exact, fast)
+
+
+def test_batches_hold_rows_of_one_length() -> None:
+    tokens = {4: [1, 2], 0: [1, 2, 3], 2: [7, 8], 9: [5, 6], 5: [1]}
+    assert batches_by_length(tokens, 2) == [[5], [4, 2], [9], [0]]
+    assert batches_by_length({}, 2) == []
 
 
 def test_saved_files_load_again_and_hold_no_code(encoder: Encoder, tmp_path: Path) -> None:
