@@ -15,14 +15,15 @@ def chosen_precision(wanted: Literal["auto", "float32", "bfloat16"]) -> Precisio
         return wanted
     import torch
 
-    return "bfloat16" if not torch.cuda.is_available() and has_native_bfloat16() else "float32"
+    gpu: bool = torch.cuda.is_available()
+    return "bfloat16" if not gpu and has_native_bfloat16() else "float32"
 
 
 def has_native_bfloat16() -> bool:
     """Return whether the CPU has AVX-512 BF16 or AMX instructions."""
     import torch
 
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
