@@ -16,6 +16,7 @@ from components.params.models import (
     RecommendParams,
     SequenceParams,
 )
+from components.params.monitoring import DataChecksParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -47,6 +48,7 @@ __all__ = [
     "CompressParams",
     "ContentParams",
     "Count",
+    "DataChecksParams",
     "DataParams",
     "DriftParams",
     "EaseParams",

@@ -8,6 +8,7 @@ from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
+from components.params.monitoring import DataChecksParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -39,6 +40,7 @@ class Params(Section):
     tune: TuneParams
     evaluation: EvaluationParams
     drift: DriftParams
+    data_checks: DataChecksParams = Field(default_factory=DataChecksParams)
     gate: GateParams
     refresh: RefreshParams
     release: ReleaseParams

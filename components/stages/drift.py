@@ -7,13 +7,14 @@ from pathlib import Path
 from components.contracts import DriftVerdict
 from components.io import write_record
 from components.monitoring import drift, report, windows
+from components.monitoring.data_checks import DATA_CHECKS, PREFIX, DataChecks, check_data
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
 
 
 def judge_drift(root: Path, params: Params) -> DriftVerdict:
-    """Write reports/drift/{drift.json, drift.html, reference.parquet, metrics.json}; return the first.
+    """Write drift.json, drift.html, data_checks.json, reference.parquet and metrics.json; return the first.
 
     reference.parquet is a sample of this run's training window. drift.json is written last.
     """
@@ -24,9 +25,30 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
     current = _sample(root, params, params.data.as_of, params.seed + 1)
     verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed)
     report.write_report(out / "drift.html", verdict, reference, current)
-    write_metrics(out, flat(verdict, reference, current, params.data.as_of))
+    checks = check_data_of(root, params)
+    write_record(out / DATA_CHECKS, checks)
+    write_metrics(out, flat(verdict, reference, current, params.data.as_of) | check_values(checks))
     write_record(out / "drift.json", verdict)
     return verdict
+
+
+def check_data_of(root: Path, params: Params) -> DataChecks:
+    """Return the guardrails on the snapshot, compared with the products of the bundle that serves."""
+    known = root / "champion/bundle/items.parquet"
+    serves = read_champion_ref(root / "champion") is not None and known.exists()
+    snapshot = root / "data/snapshot"
+    return check_data(
+        snapshot, params.data.as_of, params.data_checks, params.data.memory_gib, known if serves else None
+    )
+
+
+def check_values(checks: DataChecks) -> dict[str, float]:
+    """Return "data/volume" and the like: how far each check is from what is expected."""
+    return {
+        check.name.replace(PREFIX, "data/").replace(" ", "_"): check.value
+        for check in checks.checks
+        if check.value is not None
+    }
 
 
 def training_end(params: Params) -> datetime:

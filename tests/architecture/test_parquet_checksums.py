@@ -18,6 +18,7 @@ DUCKDB = {
     "components/data/sources.py": "a shop's own files: their checks are the rules of `ingest`",
     "components/data/split.py": "data/snapshot, by the stage",
     "components/experiments/outcomes.py": "exposures of the service, which no bundle is made from",
+    "components/monitoring/aggregates.py": "data/snapshot and the champion, by the stage",
     "components/profiles/storage.py": "data/snapshot, data/split and features, by the stage",
     "components/ranking/examples.py": "data/snapshot and data/split, by the stage",
     "components/ranking/user_text.py": "data/snapshot and data/split, by the stage",

@@ -5,6 +5,8 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components import params as params_file
@@ -13,12 +15,13 @@ from components.data.shop import write_shop
 from components.data.snapshot import take_snapshot
 from components.errors import ContractError
 from components.monitoring import windows
+from components.monitoring.data_checks import DataChecks
 from components.params import Params
 from components.stages import drift as stage
 from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
 
 ROOT = Path(__file__).parents[3]
-FILES = ("drift.json", "drift.html", "reference.parquet", "metrics.json")
+FILES = ("drift.json", "drift.html", "data_checks.json", "reference.parquet", "metrics.json")
 
 
 def at(params: Params, days: float) -> Params:
@@ -86,6 +89,20 @@ def test_the_champions_reference_is_used(checkout: Path, params: Params) -> None
     assert verdict.reference == "champion 3"
     assert verdict.drifted
     assert after["reference.parquet"] == own  # the sample in the bundle does not depend on the champion
+
+
+def test_the_data_are_compared_with_the_champions_products(checkout: Path, params: Params) -> None:
+    run(checkout, at(params, 14))
+    checks = DataChecks.model_validate_json((checkout / "reports/drift/data_checks.json").read_bytes())
+    assert not checks.failed
+    assert "products: not checked, nothing serves yet" in checks.notes
+    set_champion(checkout, None)
+    known = pa.table({"item_id": [f"sku-{i}" for i in range(90)]})  # the snapshot has 60 of them
+    pq.write_table(known, checkout / "champion/bundle/items.parquet", write_page_checksum=True)
+    _, files = run(checkout, at(params, 14))
+    (failed,) = DataChecks.model_validate_json(files["data_checks.json"]).failed
+    assert (failed.name, failed.value) == ("data: products", pytest.approx(1 / 3))
+    assert json.loads(files["metrics.json"])["data/products"] == pytest.approx(1 / 3)
 
 
 def test_champion_without_a_reference_is_not_computable(checkout: Path, params: Params) -> None:
