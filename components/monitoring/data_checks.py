@@ -37,7 +37,7 @@ from components.monitoring.aggregates import (
     count_items,
     create_recent,
 )
-from components.monitoring.expectations import WEEK, Finding
+from components.monitoring.expectations import WEEK, Deviation
 from components.params import DataChecksParams
 
 DATA_CHECKS = "data_checks.json"  # in reports/drift
@@ -103,9 +103,9 @@ def judge(
     return DataChecks(checks=tuple(checks), notes=tuple(notes))
 
 
-def _worst(name: str, param: str, found: list[Finding]) -> Check:
-    worst = max(found, key=lambda finding: finding.ratio)
-    beyond = [finding for finding in found if not finding.value <= finding.limit]
+def _worst(name: str, param: str, found: list[Deviation]) -> Check:
+    worst = max(found, key=lambda deviation: deviation.ratio)
+    beyond = [deviation for deviation in found if not deviation.value <= deviation.limit]
     why = worst.text
     if beyond:
         why += f" (limit {worst.limit:.4g})"

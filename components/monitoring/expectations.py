@@ -15,7 +15,7 @@ MIN_COUNT = 30  # events, items or users below which shares and medians are not 
 
 
 @dataclass(frozen=True)
-class Finding:
+class Deviation:
     """One distance from what is expected."""
 
     value: float

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from components.monitoring.aggregates import BASE_DAYS, Floats, ItemCounts, ProductChanges
-from components.monitoring.expectations import MIN_COUNT, Finding, describe_span
+from components.monitoring.expectations import MIN_COUNT, Deviation, describe_span
 from components.params import DataChecksParams
 
 MIN_OLDER_DAYS = 14  # days of the oldest part below which items are not compared
 
 
-def compare_popular(items: list[ItemCounts], covered: int, params: DataChecksParams) -> Iterator[Finding]:
+def compare_popular(items: list[ItemCounts], covered: int, params: DataChecksParams) -> Iterator[Deviation]:
     """Compare the share of events on the items that were popular before both windows."""
     for part in _comparable(items, covered):
         order = np.argsort(-part.older, kind="stable")
@@ -26,10 +26,10 @@ def compare_popular(items: list[ItemCounts], covered: int, params: DataChecksPar
             f"expected {expected:.0f}"
         )
         fewer = float((expected + params.prior_events) / (n + params.prior_events))
-        yield Finding(fewer, params.max_popularity_factor, text)
+        yield Deviation(fewer, params.max_popularity_factor, text)
 
 
-def compare_new(items: list[ItemCounts], covered: int, params: DataChecksParams) -> Iterator[Finding]:
+def compare_new(items: list[ItemCounts], covered: int, params: DataChecksParams) -> Iterator[Deviation]:
     """Compare the share of events on items without events before."""
     for part in _comparable(items, covered):
         n, total = part.current[part.base == 0].sum(), part.current.sum()
@@ -38,7 +38,9 @@ def compare_new(items: list[ItemCounts], covered: int, params: DataChecksParams)
             f"{n / total:.1%} of the events of {describe_span(part.span)} are on items without an event in the "
             f"{BASE_DAYS} days before, expected {before:.1%}"
         )
-        yield Finding(max(float((n - before * total) / (total + params.prior_events)), 0.0), params.max_new_share, text)
+        yield Deviation(
+            max(float((n - before * total) / (total + params.prior_events)), 0.0), params.max_new_share, text
+        )
 
 
 def _price_ratios(items: list[ItemCounts], products: ProductChanges | None) -> Iterator[tuple[str, Floats]]:
@@ -51,45 +53,45 @@ def _price_ratios(items: list[ItemCounts], products: ProductChanges | None) -> I
 
 def compare_prices(
     items: list[ItemCounts], products: ProductChanges | None, params: DataChecksParams
-) -> Iterator[Finding]:
+) -> Iterator[Deviation]:
     """Compare each item's median price."""
     for where, ratio in _price_ratios(items, products):
         if len(ratio) >= MIN_COUNT:
             middle = float(np.median(ratio))
             text = f"the median item's price {where} is {middle:.3g} times that before"
-            yield Finding(max(middle, 1 / middle), params.max_price_factor, text)
+            yield Deviation(max(middle, 1 / middle), params.max_price_factor, text)
 
 
 def find_price_jumps(
     items: list[ItemCounts], products: ProductChanges | None, params: DataChecksParams
-) -> Iterator[Finding]:
+) -> Iterator[Deviation]:
     """Count the prices that doubled or halved."""
     for where, ratio in _price_ratios(items, products):
         if len(ratio) >= MIN_COUNT:
             share = float(np.mean((ratio > 2) | (ratio < 1 / 2)))
             text = f"{share:.1%} of {len(ratio)} prices {where} are more than twice, or less than half, of those before"
-            yield Finding(share, params.max_price_jumps, text)
+            yield Deviation(share, params.max_price_jumps, text)
 
 
-def find_lost(products: ProductChanges | None, params: DataChecksParams) -> Iterator[Finding]:
+def find_lost(products: ProductChanges | None, params: DataChecksParams) -> Iterator[Deviation]:
     """Count the champion's products, and their values, that are gone."""
     if products is None:
         return
     gone = products.n_lost / max(products.n_known, 1)
     text = f"{products.n_lost} of the champion's {products.n_known} products are gone"
-    yield Finding(gone, params.max_lost_share, text)
+    yield Deviation(gone, params.max_lost_share, text)
     for name, (n, lost) in products.values.items():
         if n >= MIN_COUNT:
             text = f"{lost} of the champion's {n} products with a {name} have none now"
-            yield Finding(lost / n, params.max_lost_share, text)
+            yield Deviation(lost / n, params.max_lost_share, text)
 
 
-def find_changed(products: ProductChanges | None, params: DataChecksParams) -> Iterator[Finding]:
+def find_changed(products: ProductChanges | None, params: DataChecksParams) -> Iterator[Deviation]:
     """Count the champion's products that became another one."""
     for name, (n, other) in products.changed.items() if products is not None else ():
         if n >= MIN_COUNT:
             text = f"{other} of the champion's {n} products have another {name} under the same id"
-            yield Finding(other / n, params.max_changed_share, text)
+            yield Deviation(other / n, params.max_changed_share, text)
 
 
 def _comparable(items: list[ItemCounts], covered: int) -> Iterator[ItemCounts]:
