@@ -43,7 +43,7 @@ class Evaluation(Record):
     challenger: str  # best candidate on validation
     baselines: list[str]  # the simple models that a challenger must beat
     champion: ChampionRef | None
-    champion_saw_test: bool  # True: the champion was trained on part of this test window; then nothing is promoted
+    champion_saw_test: bool  # it was trained, or its recipe selected, on part of this test window: nothing is promoted
     validation: dict[str, dict[str, float]]  # model -> metric -> value
     test: dict[str, dict[str, float]]  # same; the serving champion is under the name "champion"
     slices: list[SliceRow]

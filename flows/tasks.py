@@ -21,7 +21,7 @@ from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
-from components.release import champion, doctor, gate, latency, promotion, status, versioning
+from components.release import champion, doctor, gate, latency, promotion, recipe, status, versioning
 from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
 from components.release.integrity import check_outputs
@@ -162,6 +162,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         champion=registry.ref(serving.number) if serving else None,
         rolled_back=Ledger(workspace.shop).rollback_time(challenger.digest),
         losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
+        same_recipe=serving is not None and recipe.have_same(registry, version, serving.number),
     )
     decision = gate.decide(measured, contenders, workspace.params, bootstrap, datetime.now(UTC))
     decision = record_decision(decision, root / DECISION, registry, workspace.settings)

@@ -42,6 +42,7 @@ class Contenders:
     champion: ChampionRef | None  # the version that serves now, by the registry
     rolled_back: datetime | None = None  # when a rollback replaced the challenger; None: it was never rolled back
     losing_experiment: str | None = None  # the A/B test on the live service that found it worse; None: none did
+    same_recipe: bool = False  # both recipes give the same recommender on the same data
 
 
 @dataclass
@@ -121,6 +122,9 @@ def history_checks(evaluation: Evaluation, contenders: Contenders) -> Iterator[t
         yield _unseen(evaluation), "unsure"
         if challenger.digest == champion.digest:
             yield _fact("another bundle than the champion's", False, "the champion is this very bundle"), "no"
+        elif contenders.same_recipe and evaluation.purpose == "retrain":
+            why = "the same recipe as the champion's: `carousel refresh` ships newer data"
+            yield _fact("another recipe than the champion's", False, why), "no"
     yield _not_rolled_back(contenders.rolled_back, challenger.version), "no"
     if contenders.losing_experiment is not None:
         why = f"worse in the experiment {contenders.losing_experiment} on live users"
@@ -188,7 +192,8 @@ def _finished(evaluation: Evaluation) -> Check:
 
 def _unseen(evaluation: Evaluation) -> Check:
     saw = evaluation.champion_saw_test
-    why = "it was trained on part of this window: compare on a later one" if saw else "it was trained before the window"
+    what = "it was trained, or its recipe selected,"
+    why = f"{what} on part of this window: compare on a later one" if saw else f"{what} before the window"
     return _fact(UNSEEN, not saw, why)
 
 

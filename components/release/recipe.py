@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FILE = "recipe.json"
 CODE_FILE = Path("run/code.json")  # the digest of the code as of the start of a run
 BASELINES = ("popularity", "neighbours")  # stand beside a recommender that is itself the best simple model
+ASIDE = {"selected_until", "best_simple"}  # of a selection, what changes no model
 CODE = ("stages", "search", "ranking", "recommenders", "evaluation", "profiles", "language", "data")  # packages
 
 
@@ -78,6 +79,14 @@ class Recipe(Record):
         tree["refresh"]["not_before"] = not_before.isoformat()
         return Params.model_validate(tree)
 
+    def gives_same_model(self, other: Self) -> bool:
+        """Return whether both fit the same recommender to the same data, with the same code.
+
+        When the selection was made, and the simple model beside the recommender, do not matter.
+        """
+        mine, theirs = (r.model_dump(exclude={"code": True, "selection": ASIDE}) for r in (self, other))
+        return mine == theirs
+
     def to_text(self) -> str:
         """Return the content of recipe.json: equal recipes give equal text."""
         return canonical_json(self.model_dump(mode="json"))
@@ -112,6 +121,14 @@ def read_registered(registry: Registry, number: int) -> Recipe:
         if io.sha256_file(file) != digest:
             raise TamperedError(f"version {number}: {FILE} in the registry is not the one that was registered")
         return io.read_record(file, Recipe, "recipe")
+
+
+def have_same(registry: Registry, one: int, other: int) -> bool:
+    """Return whether the recipes of two versions give the same model; False where one of them has none."""
+    digests = {registry.version(number).recipe_digest for number in (one, other)}
+    if len(digests) == 1 or "" in digests:
+        return digests != {""}
+    return read_registered(registry, one).gives_same_model(read_registered(registry, other))
 
 
 def describe_versions(registry: Registry, one: int, other: int) -> str:

@@ -50,6 +50,7 @@ class Case:
         self.coverage = {"ease": 0.3, "champion": 0.3, "popularity": 0.01, "neighbours": 0.2}
         self.latency_ms = 5.0
         self.rolled_back: datetime | None = None
+        self.same_recipe = False
         self.drift = GOOD_DRIFT
         self.bootstrap = False
         self.changes: dict[str, Any] = {}
@@ -111,7 +112,7 @@ class Case:
         champion = self.champion if serving == "same" else serving
         assert not isinstance(champion, str)
         measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms)
-        contenders = Contenders(challenger, champion, self.rolled_back)
+        contenders = Contenders(challenger, champion, self.rolled_back, same_recipe=self.same_recipe)
         return decide(measured, contenders, self.params, self.bootstrap, datetime(2026, 3, 1, 4, tzinfo=UTC))
 
     def set(self, *overrides: str) -> None:

@@ -166,6 +166,16 @@ def test_the_champions_own_bundle_is_not_promoted_again(case: Case) -> None:
     assert any("this very bundle" in r for r in decision.reasons)
 
 
+def test_the_champions_own_recipe_is_not_promoted_on_newer_data(case: Case) -> None:
+    """That is what `carousel refresh` is for, where the recipe is the same by definition."""
+    case.same_recipe = True
+    decision = case.decide()
+    assert (decision.verdict, failed(decision)) == ("keep", ["another recipe than the champion's"])
+    assert "`carousel refresh` ships newer data" in decision.reasons[0]
+    case.changes = {"purpose": "refresh"}
+    assert failed(case.decide()) == []
+
+
 @pytest.mark.parametrize(("mode", "verdict"), [("enabled", "promote"), ("dry_run", "promote"), ("disabled", "keep")])
 def test_the_mode_limits_the_verdict(case: Case, mode: str, verdict: str) -> None:
     case.set(f"gate.mode={mode}")

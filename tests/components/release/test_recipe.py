@@ -8,7 +8,10 @@ from pydantic import ValidationError
 
 from components import params
 from components.params import BlendParams, Params, SelectionParams
-from components.release.recipe import Recipe, code_digest, describe_difference
+from components.release.manifest import write_manifest
+from components.release.recipe import FILE, Recipe, code_digest, describe_difference, have_same
+from components.release.registry import Registry
+from tests.components.release.support import Register
 from tests.support import ROOT
 
 END = datetime(2026, 2, 15, tzinfo=UTC)
@@ -53,6 +56,44 @@ def test_selection_and_code_change_the_digest() -> None:
         Recipe.of(shop(), selection(), "d").digest,
     }
     assert len(digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"selected_until": END}, True),  # selected again, with the same result
+        ({"best_simple": "als"}, True),
+        ({"sequence_epochs": 6}, False),
+        ({"language": "cd" * 32}, False),
+        ({"recommender": "als", "blend": None}, False),
+    ],
+)
+def test_recipes_that_give_the_same_model(changes: dict[str, object], same: bool) -> None:
+    one, other = Recipe.of(shop(), selection(), "c"), Recipe.of(shop(), selection(**changes), "another code")
+    assert one.gives_same_model(other) == other.gives_same_model(one) == same
+    assert not one.gives_same_model(Recipe.of(shop("models.als.factors=8"), selection(), "c"))
+
+
+def test_versions_with_the_same_recipe(registry: Registry, register: Register, bundle: Path) -> None:
+    """Read from the registry, where the bundles are; a version of before 0.4 has none."""
+    old = register()
+    versions = []
+    changed: list[tuple[str, dict[str, object]]] = [
+        ("a", {}),
+        ("b", {"selected_until": END}),
+        ("c", {"sequence_epochs": 6}),
+    ]
+    for mark, changes in changed:
+        (bundle / FILE).write_text(Recipe.of(shop(), selection(**changes), "c").to_text())
+        (bundle / "manifest.json").unlink()
+        write_manifest(bundle)
+        versions.append(register(mark))
+    one, selected_again, other = versions
+    assert have_same(registry, one, one)
+    assert have_same(registry, one, selected_again)
+    assert not have_same(registry, one, other)
+    assert not have_same(registry, old, one)
+    assert not have_same(registry, old, old)
 
 
 def test_apply_takes_model_values_from_the_recipe_and_all_others_from_the_shop() -> None:
