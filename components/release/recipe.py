@@ -126,9 +126,9 @@ def read_registered(registry: Registry, number: int) -> Recipe:
 def have_same(registry: Registry, one: int, other: int) -> bool:
     """Return whether the recipes of two versions give the same model; False where one of them has none."""
     digests = {registry.version(number).recipe_digest for number in (one, other)}
-    if len(digests) == 1 or "" in digests:
-        return digests != {""}
-    return read_registered(registry, one).gives_same_model(read_registered(registry, other))
+    if "" in digests:
+        return False
+    return len(digests) == 1 or read_registered(registry, one).gives_same_model(read_registered(registry, other))
 
 
 def describe_versions(registry: Registry, one: int, other: int) -> str:
