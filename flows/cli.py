@@ -48,6 +48,27 @@ def retrain(
 
 
 @app.command()
+def refresh(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Fit the champion's recipe on the newest data, and ship it unless it is worse."""
+    home = startup.prepare()
+    from flows import outcome, server, terminal
+
+    with server.temporary_server(home) as ready:
+        from flows.refresh import refresh as flow
+        from flows.tasks import unwrap
+
+        run = flow if ready() else flow.fn
+        done = outcome.Outcome.model_validate(
+            unwrap(run(overlays=startup.texts(files), overrides=sets or [], as_of=as_of))
+        )
+    if json:
+        terminal.show(done.model_dump(mode="json"), True)
+    else:
+        outcome.show(done, Path.cwd())
+    raise typer.Exit(done.code)
+
+
+@app.command()
 def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Check drift, freshness and volume of the shop's newest data."""
     home = startup.prepare()

@@ -20,7 +20,7 @@ from components.release.registry_gc import clean_registry
 from components.release.retention import Retention, list_versions
 from components.serving.storage.compaction import compact_exposures
 from flows import markdown
-from flows.retrain import cancel_when_busy
+from flows.passes import cancel_when_busy
 from flows.tasks import in_flow_run
 from flows.workspace import Workspace, locked_workspace
 

@@ -14,7 +14,7 @@ from components.contracts import DriftVerdict
 from components.errors import BusyError
 from components.io import read_record
 from components.release import status
-from flows import markdown, retrain
+from flows import markdown, passes
 from flows.tasks import in_flow_run
 from flows.workspace import DRIFT, Workspace, locked_workspace
 
@@ -35,13 +35,13 @@ def monitor(
     """
     try:
         with locked_workspace(
-            overlays or [], overrides or [], as_of, "monitoring", *retrain.deployed_run_info()
+            overlays or [], overrides or [], as_of, "monitoring", *passes.deployed_run_info()
         ) as workspace:
-            retrain.run_stages(workspace, STAGES)
+            passes.run_stages(workspace, STAGES)
             verdict = read_record(workspace.root / DRIFT, DriftVerdict, "drift")
             status.store_last(workspace.shop, None, workspace.root / DRIFT)
     except BusyError as busy:
-        return retrain.cancel_when_busy(busy)
+        return passes.cancel_when_busy(busy)
     content = verdict.model_dump(mode="json")
     if not in_flow_run():
         return content

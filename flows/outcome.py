@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
@@ -12,10 +13,12 @@ from components.io import find_record, read_record
 from components.release.versioning import StageRun
 from flows.workspace import DRIFT, EVALUATION, REPORT, Workspace
 
-CODES = {"promote": 0, "keep": 2, "not_enough_evidence": 3}
+CODES = {"promote": 0, "refresh": 0, "keep": 2, "not_enough_evidence": 3}
 STATES = {  # verdict, promoted -> how Prefect shows the run
     ("promote", True): "Promoted",
     ("promote", False): "WouldPromote",
+    ("refresh", True): "Refreshed",
+    ("refresh", False): "WouldRefresh",
     ("keep", False): "Kept",
     ("not_enough_evidence", False): "NotEnoughEvidence",
 }
@@ -23,10 +26,23 @@ SAME_BUNDLE = "the champion is this bundle: same data, parameters and code"
 METRICS = ("ndcg", "recall", "hit_rate", "mrr", "coverage")
 
 
-class Outcome(Record):
-    """The result of `carousel retrain`."""
+@dataclass(frozen=True)
+class Pass:
+    """The result of one pass over the stages."""
 
-    verdict: str  # "promote", "keep", "not_enough_evidence"
+    stages: list[StageRun] = field(default_factory=list)
+    version: int | None = None
+    decision: Decision | None = None  # None: the champion is this bundle, the gate is off, or see `reason`
+    promoted: bool = False
+    spent: dict[str, float] = field(default_factory=dict)  # seconds by part, outside the stages
+    notes: list[str] = field(default_factory=list)
+    reason: str = ""  # why nothing was done
+
+
+class Outcome(Record):
+    """The result of `carousel retrain` or `carousel refresh`."""
+
+    verdict: str  # "promote", "refresh", "keep", "not_enough_evidence"
     reasons: list[str]
     promoted: bool
     challenger_version: int | None
@@ -48,31 +64,26 @@ class Outcome(Record):
 def build_outcome(
     workspace: Workspace,
     seconds: float,
-    stages: list[StageRun],
-    version: int | None,
-    decision: Decision | None,
-    promoted: bool,
-    spent: dict[str, float],
-    notes: list[str],
+    done: Pass,
 ) -> Outcome:
     """Return the result of a run of `seconds`; without a decision the champion is this bundle, or the gate is off."""
-    parts = overhead(seconds, stages, spent)
+    decision, parts = done.decision, overhead(seconds, done.stages, done.spent)
     serving = workspace.registry().alias("champion")
     drift = find_record(workspace.root / DRIFT, DriftVerdict, "drift")
     why = "gate.mode is disabled" if workspace.params.gate.mode == "disabled" else SAME_BUNDLE
     return Outcome(
         verdict=decision.verdict if decision else "keep",
-        reasons=decision.reasons if decision else [why],
-        promoted=promoted,
-        challenger_version=version,
+        reasons=decision.reasons if decision else [done.reason or why],
+        promoted=done.promoted,
+        challenger_version=done.version,
         champion=serving.number if serving else None,
         report=str(workspace.root / REPORT),
         drifted=drift.drifted if drift else None,
         seconds=round(seconds, 1),
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
-        stages=stages,
-        notes=[*notes, *(decision.notes if decision else []), *_snapshot_notes(workspace.root / "data/snapshot")],
+        stages=done.stages,
+        notes=[*done.notes, *(decision.notes if decision else []), *_snapshot_notes(workspace.root / "data/snapshot")],
     )
 
 

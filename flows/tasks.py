@@ -98,7 +98,8 @@ def run_stage(workspace: Workspace, name: str) -> Any:
 def resolve_params(workspace: Workspace) -> StageRun:
     """Run the stage `resolve` in this process, which saves starting two interpreters (about 1 s)."""
     started = time.monotonic()
-    resolve(workspace.root, workspace.overlays, workspace.overrides, Path(workspace.env["CAROUSEL_DATA_ROOT"]))
+    data_root = Path(workspace.env["CAROUSEL_DATA_ROOT"])
+    resolve(workspace.root, workspace.overlays, workspace.overrides, data_root, workspace.champion)
     return StageRun(name=RESOLVE, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
 
 
@@ -108,6 +109,12 @@ def sync_champion(workspace: Workspace) -> ChampionRef | None:
     own = champion.find_own_champion(workspace.root, workspace.registry())
     if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.CHAMPION_STAGES):
         return own
+    return champion.sync_champion(workspace.root, workspace.registry())
+
+
+@task(cache_policy=NO_CACHE)
+def fetch_champion(workspace: Workspace) -> ChampionRef | None:
+    """Fetch the serving champion into champion/; return None where nothing serves."""
     return champion.sync_champion(workspace.root, workspace.registry())
 
 

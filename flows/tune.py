@@ -22,7 +22,7 @@ from components.tuning import overlay, report, search, winner
 from components.tuning.curve import Point, point
 from components.tuning.measure import read_tuning_data
 from components.tuning.winner import BestTrial
-from flows import artifacts, retrain, terminal
+from flows import artifacts, passes, terminal
 from flows.tasks import call_task, in_flow_run, log, with_retries
 from flows.workspace import Workspace, locked_workspace
 
@@ -66,12 +66,12 @@ def tune(
     lines = [*(overrides or []), *(f"{k}={json.dumps(v)}" for k, v in form.items() if v is not None)]
     try:
         with locked_workspace(
-            overlays or [], lines, as_of, "a search", *retrain.deployed_run_info(), resume=True
+            overlays or [], lines, as_of, "a search", *passes.deployed_run_info(), resume=True
         ) as workspace:
-            retrain.run_stages(workspace, STAGES)
+            passes.run_stages(workspace, STAGES)
             return completed_state(workspace, run_search(workspace))
     except BusyError as busy:
-        return retrain.cancel_when_busy(busy)
+        return passes.cancel_when_busy(busy)
 
 
 def run_search(workspace: Workspace) -> SearchOutcome:
@@ -157,9 +157,9 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
     """
     try:
         with locked_workspace(
-            overlays or [], overrides or [], as_of, "a learning curve", *retrain.deployed_run_info(), resume=True
+            overlays or [], overrides or [], as_of, "a learning curve", *passes.deployed_run_info(), resume=True
         ) as workspace:
-            retrain.run_stages(workspace, STAGES)
+            passes.run_stages(workspace, STAGES)
             points: list[Point] = []
             section = workspace.params.evaluation
             models = [
@@ -171,7 +171,7 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
                     log.info("%s at %g %%: %.4f", model, 100 * share, points[-1].value)
             report.write_curve(workspace.root / CURVE, points, section.primary, workspace.params.data.simulated)
     except BusyError as busy:
-        return retrain.cancel_when_busy(busy)
+        return passes.cancel_when_busy(busy)
     if in_flow_run():
         create_table_artifact(report.curve_table(points), key="curve", description="Learning curve on validation")
     return {"points": [p.model_dump(mode="json") for p in points], "report": str(workspace.root / CURVE)}

@@ -15,7 +15,7 @@ from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
-from flows.outcome import Outcome, build_outcome, process_start
+from flows.outcome import Outcome, Pass, build_outcome, process_start
 from flows.workspace import DECISION, EVALUATION, locked_workspace
 
 STAMP_FILE = Path("run/decided.json")
@@ -48,7 +48,7 @@ def unchanged_outcome(
             return None
         runs = [StageRun(name=s, ran=False, seconds=0.0, work_s=0.0) for s in stages]
         version = own.version if own else decision.challenger_version if decision else None
-        return build_outcome(workspace, time.time() - process_start(), runs, version, decision, False, {}, [])
+        return build_outcome(workspace, time.time() - process_start(), Pass(runs, version, decision))
 
 
 def write_stamp(root: Path) -> None:

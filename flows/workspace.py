@@ -14,6 +14,7 @@ from components import params, redact
 from components.private import protect
 from components.recommenders.factory import check_names
 from components.release import versioning
+from components.release.bundle import Bundle
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
@@ -41,6 +42,7 @@ class Workspace:
     deployed: bool
     tuned: tuple[str, ...] = ()  # origin of tuned values, which are in `overlays` already
     from_clock: bool = False  # no parameter names data.as_of of a real shop: it is the time of the start
+    champion: Bundle | None = None  # whose recipe the run fits; None: the run selects a recipe
 
     @property
     def shop(self) -> Path:

@@ -50,7 +50,7 @@ class Windows:
     info: SplitInfo
     catalogue: Catalogue
     popularity: FloatArray  # (n_items + 1,) share of training events
-    validation: Users
+    validation: Users | None  # None: a pass with a recipe selects nothing
     test: Users
     masks: dict[str, BoolArray]  # "all" and the slices, over the test targets
 
@@ -69,7 +69,9 @@ def read_windows(split: Path, params: Params) -> Windows:
     """Return both windows of the split; raises ContractError on leakage, or for a window without users."""
     check_leakage(split)
     info, catalogue, train = read_info(split), read_catalogue(split), read_interactions(split)
-    validation, test = (window_users(split, w, params.recommend.exclude_seen) for w in ("validation", "test"))
+    exclude_seen = params.recommend.exclude_seen
+    validation = window_users(split, "validation", exclude_seen) if params.selection is None else None
+    test = window_users(split, "test", exclude_seen)
     trained = trained_items(train.item_idx, info.n_items)
     masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events)
     return Windows(info, catalogue, popularity_share(train.item_idx, info.n_items), validation, test, masks)
@@ -92,7 +94,8 @@ def measure(
     ) as writer:
         for name, load in loaders.items():
             model = load()
-            measured.validation[name] = _validate(name, model, windows, params)
+            if windows.validation is not None:
+                measured.validation[name] = _validate(name, model, windows.validation, windows, params)
             _test(name, model, windows, params, measured, writer)
         if champion:
             _test(CHAMPION, champion.model, windows, params, measured, writer)
@@ -107,9 +110,15 @@ def summarise(
     params: Params,
     unfinished: Sequence[Unfinished] = (),
 ) -> Evaluation:
-    """Return evaluation.json; the challenger is the best candidate on validation; in a tie, the first named."""
+    """Return evaluation.json; the challenger is the best candidate on validation; in a tie, the first named.
+
+    With a recipe, the challenger is the recipe's recommender.
+    """
     section, info = params.evaluation, windows.info
-    challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
+    if params.selection is not None:
+        challenger = params.selection.recommender
+    else:
+        challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
     gap = {
         name: row[section.primary] - measured.test[name][section.primary] for name, row in measured.validation.items()
     }
@@ -130,6 +139,7 @@ def summarise(
         slices=measured.slices,
         overfit_gap=gap,
         unfinished=tuple(map(str, unfinished)),
+        purpose="retrain" if params.selection is None else "refresh",
     )
 
 
@@ -157,11 +167,11 @@ def _compare_with_champion(measured: Measured, ks: Sequence[int]) -> None:
         measured.test[name] |= {f"overlap_at_{k}": mean_overlap_at_k(lists, champion, k) for k in ks}
 
 
-def _validate(name: str, model: Recommender, windows: Windows, params: Params) -> Metrics:
+def _validate(name: str, model: Recommender, users: Users, windows: Windows, params: Params) -> Metrics:
     ks = params.evaluation.ks
-    lists = _rank(model, windows.validation, windows, params).items
-    found = means(per_user(lists, windows.validation.ground_truth, ks))
-    found |= _list_metrics(lists, windows.validation, windows, ks)
+    lists = _rank(model, users, windows, params).items
+    found = means(per_user(lists, users.ground_truth, ks))
+    found |= _list_metrics(lists, users, windows, ks)
     check_finite(found, f"{name} on validation")
     log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
     return found

@@ -84,7 +84,7 @@ def _report(
             min_slice_users=section.min_slice_users,
             cold_user_events=section.cold_user_events,
             validation_window=(to_iso(windows.info.starts("validation")), to_iso(windows.info.validation_end)),
-            n_validation_users=len(windows.validation),
+            n_validation_users=len(windows.validation or ()),
             min_gain=params.gate.min_gain,
         ),
         report_data.Bootstrap(params.gate.confidence, params.gate.resamples, params.seed),

@@ -1,0 +1,141 @@
+"""What the flows share: stages in DVC's order, registration and decision, promotion, and the state of the run."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Completed
+
+from components.contracts import Decision
+from components.errors import BusyError, ReleaseError
+from components.release import champion, latency, versioning
+from components.release.versioning import StageRun
+from flows import artifacts, tasks
+from flows.outcome import STATES, Outcome, Pass, describe, process_start
+from flows.tasks import call_task, in_flow_run, with_retries
+from flows.workspace import Workspace
+
+PROMOTED = ("promote", "refresh")  # verdicts after which the version serves
+
+
+def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
+    """Run all stages, register, decide, promote where the decision says so, and push the data."""
+    stages = run_stages(workspace)
+    judged = time.time()
+    version, decision = judge(workspace, bootstrap)
+    spent = {"MLflow and gate": time.time() - judged}
+    promoted = promote_decided(workspace, decision)
+    pushed = time.time()
+    note = call_task(tasks.push, workspace)
+    spent |= {"promotion": pushed - judged - spent["MLflow and gate"], "DVC push": time.time() - pushed}
+    if in_flow_run():
+        artifacts.publish(workspace, version, decision)
+    return Pass(stages, version, decision, promoted, spent, [note] if note else [])
+
+
+def preload(workspace: Workspace) -> Thread:
+    """Open the registry and import what the decision needs in a thread, while the stages run in their own processes."""
+
+    def load() -> None:
+        with suppress(ReleaseError):  # the next call to the registry raises the same error
+            workspace.registry().prepare()
+        latency.preload()
+
+    thread = Thread(target=load, name="preload", daemon=True)
+    thread.start()
+    return thread
+
+
+def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRun]:
+    """Reproduce the stages in DVC's order; fetch the champion before the first stage that compares with it."""
+    for line in workspace.tuned:
+        tasks.log.info("starts from tuned values: %s", line)
+    names = [name for name in versioning.stage_order(workspace.root) if not only or name in only]
+    progress = artifacts.StageProgress(len(names))
+    runs: list[StageRun] = []
+    synced, ready = False, preload(workspace)
+    for name in names:
+        if name in champion.CHAMPION_STAGES and not synced:
+            ready.join()
+            call_task(with_retries(tasks.sync_champion, workspace), workspace)
+            synced = True
+        runs.append(call_task(with_retries(tasks.run_stage, workspace), workspace, name))
+        tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
+        progress.advance()
+    return runs
+
+
+def judge(workspace: Workspace, bootstrap: bool) -> tuple[int | None, Decision | None]:
+    """Register and decide; return version and decision (None where the champion is this bundle or the gate is off)."""
+    serving = champion.find_own_champion(workspace.root, workspace.registry())
+    if serving is not None:
+        return serving.version, None
+    version = call_task(with_retries(tasks.register, workspace), workspace)
+    if workspace.params.gate.mode == "disabled":
+        return version, None
+    return version, call_task(tasks.decide, workspace, version, call_task(tasks.measure_latency, workspace), bootstrap)
+
+
+def promote_decided(workspace: Workspace, decision: Decision | None) -> bool:
+    """Promote where the decision says so; return whether it did."""
+    if decision is None or decision.verdict not in PROMOTED or decision.mode != "enabled":
+        return False
+    call_task(tasks.promote, workspace)
+    return True
+
+
+def seconds_since(started: float, workspace: Workspace) -> float:
+    """Return the seconds of a run: of a deployed one from its start, else from that of the process."""
+    return time.time() - (started if workspace.deployed else process_start())
+
+
+def completed_state(result: Outcome) -> Any:
+    """Return the outcome as a dict; in a flow run, in a state that is named after the verdict."""
+    content = result.model_dump(mode="json")
+    if not in_flow_run():
+        return content
+    return Completed(name=STATES[result.verdict, result.promoted], message=" ".join(result.reasons), data=content)
+
+
+def cancel_when_busy(busy: BusyError) -> Any:
+    """Return Cancelled for a deployed run while another run holds the lock; outside a deployment, raise the error."""
+    if not deployment.get_id():
+        raise busy
+    return Cancelled(message=str(busy))
+
+
+def deployed_run_info() -> tuple[str | None, datetime | None]:
+    """Return id and scheduled start of a deployed flow run; (None, None) for a run from the command line."""
+    deployment_id, run_id = deployment.get_id(), flow_run.get_id()
+    if not deployment_id or not run_id:
+        return None, None
+    return run_id, newest_due_start(UUID(deployment_id), UUID(run_id)) or flow_run.get_scheduled_start_time()
+
+
+def newest_due_start(of: UUID, own: UUID) -> datetime | None:
+    """Return the newest scheduled start of the deployment that is due: after missed nights, the last one counts.
+
+    None for a run that no schedule started.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas import filters, sorting
+
+    due = filters.FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)})
+    with get_client(sync_client=True) as client:
+        if not client.read_flow_run(own).auto_scheduled:
+            return None
+        runs = client.read_flow_runs(
+            flow_run_filter=filters.FlowRunFilter(expected_start_time=due),
+            deployment_filter=filters.DeploymentFilter(id=filters.DeploymentFilterId(any_=[of])),
+            sort=sorting.FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=50,
+        )
+    return max(
+        (run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time), default=None
+    )
