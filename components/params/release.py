@@ -66,6 +66,19 @@ class RefreshParams(Section):
     max_total_loss: Share = Field(
         default=0.03, description="as margin, for the sum of all refreshes since the last retrain"
     )
+    max_possible_loss: Share = Field(
+        default=0.25, description="share of the champion's metric; the interval of a gain must exclude a larger loss"
+    )
+    max_level_drop: Share = Field(
+        default=0.3, description="share of its metric at its own refresh that the champion may lose in the holdout"
+    )
+    min_overlap: Share = Field(default=0.3, description="mean share of a list that is in the champion's list, too")
+    max_concentration_ratio: Annotated[float, Field(ge=1)] = Field(
+        default=1.25, description="share of the positions of the 1 % most listed products, relative to the champion's"
+    )
+    max_scale_ratio: Annotated[float, Field(ge=1)] = Field(
+        default=5.0, description="factor between the scores of the refreshed model and of the champion"
+    )
     warm_start: bool = Field(
         default=False, description="true: the sequence model and the ranker start from the champion's weights"
     )

@@ -1,6 +1,6 @@
 """The rule by which each check of a decision holds, and which checks a decision must have.
 
-The gate and the guardrails make checks by these rules; `promote` applies them again to a decision file.
+The gates and the guardrails make checks by these rules; `promote` applies them again to a decision file.
 """
 
 import math
@@ -8,6 +8,15 @@ import math
 from components.contracts import Check, Decision, Evaluation
 
 GAIN = "gain over "
+NOT_WORSE = "not shown to be worse than "  # these and the following ones are of a refresh
+MARGIN = "within the margin of "
+POSSIBLE_LOSS = "possible loss"
+TOTAL_LOSS = "losses since the last retrain"
+LEVEL = "level of the champion"
+AGREEMENT = "agreement with the champion"
+CONCENTRATION = "concentration"
+SCORE_SCALE = "score scale"
+DATA = "data: "  # prefix of the guardrails on the data
 USERS = "users"
 SLICE = "slice"  # prefix of the names of checks on slices
 COVERAGE = "coverage"
@@ -18,21 +27,25 @@ UNSEEN = "champion has not seen the test window"
 FINISHED = "training was finished"
 NOT_ROLLED_BACK = "never rolled back"
 ALWAYS = frozenset({USERS, COVERAGE, LATENCY, DRIFT, FINISHED, NOT_ROLLED_BACK})
-AGAINST_CHAMPION = frozenset({f"{GAIN}champion", COVERAGE_RATIO, UNSEEN})
+AGAINST_CHAMPION = frozenset({COVERAGE_RATIO, UNSEEN})
+REFRESH = frozenset({POSSIBLE_LOSS, TOTAL_LOSS, AGREEMENT, CONCENTRATION, SCORE_SCALE})
+AT_MOST = (LATENCY, CONCENTRATION, SCORE_SCALE, DATA)  # beginnings of the names of checks with an upper limit
+BEYOND_CHANCE = (SLICE, MARGIN, TOTAL_LOSS, LEVEL)  # of those that fail only for what chance does not explain
 
 
 def holds(name: str, value: float | None, limit: float | None, high: float | None = None) -> bool:
     """Return whether the check holds; False where a number is missing or not finite.
 
-    high: of a slice, the upper bound of its gain: it fails when the gain is below the limit and the bound below zero.
+    high: of a slice and others BEYOND_CHANCE, the upper bound of the value: such a check fails when the value is below
+    the limit and the bound below zero.
     """
     if value is None or limit is None or not (math.isfinite(value) and math.isfinite(limit)):
         return False
     if name.startswith(GAIN):
         return value > limit
-    if name == LATENCY:
+    if name.startswith(AT_MOST):
         return value <= limit
-    if name.startswith(SLICE):
+    if name.startswith(BEYOND_CHANCE):
         return value >= limit or (high is not None and math.isfinite(high) and high >= 0)
     return value >= limit  # counts, shares, and facts, which are 1 of 1
 
@@ -47,25 +60,44 @@ def contradictions(decision: Decision, evaluation: Evaluation) -> list[str]:
 
     Each check that the gate makes must be there once, say what its numbers say, and be about the same gain.
     """
+    if decision.purpose != evaluation.purpose:
+        return [f"the decision is of a {decision.purpose}, its evaluation of a {evaluation.purpose}"]
     names = [check.name for check in decision.checks]
     found = [f"{name!r} is there {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1]
     found += [f"{name!r} is missing" for name in sorted(_required(decision, evaluation) - set(names))]
     for check in decision.checks:
         if check.passed != holds(check.name, check.value, check.limit, check.high):
             found.append(f"{check.name!r} says passed: {str(check.passed).lower()}, its numbers say otherwise")
-    gain, over = decision.gain, next((c for c in decision.checks if c.name == f"{GAIN}champion"), None)
-    if gain and over and over.value != gain.low:
-        found.append(f"the gain is {gain.low} at least, the check {over.name!r} says {over.value}")
+    return found + _other_gains(decision)
+
+
+def _other_gains(decision: Decision) -> list[str]:
+    """Return a sentence for each check that is about another gain over the champion than the decision's."""
+    gain, found = decision.gain, []
+    if gain is None:
+        return []
+    bounds = {f"{GAIN}champion": gain.low, POSSIBLE_LOSS: gain.low, f"{NOT_WORSE}champion": gain.high}
+    bounds[f"{MARGIN}champion"] = gain.gain
+    for check in decision.checks:
+        expected = bounds.get(check.name, check.value)
+        if check.value != expected:
+            found.append(f"the gain is {gain.gain}, {gain.low} to {gain.high}; {check.name!r} says {check.value}")
     return found
 
 
 def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
-    """Return the names of the checks that the gate makes of this evaluation."""
-    required = set(ALWAYS) | {f"{GAIN}{name}" for name in evaluation.baselines}
+    """Return the names of the checks that the gate of this purpose makes of this evaluation."""
+    names = {check.name for check in decision.checks}
+    compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
+    if evaluation.purpose == "refresh":
+        required = ALWAYS | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
+        required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
+    else:
+        required = ALWAYS | {f"{GAIN}{name}" for name in compared}
     if evaluation.champion is None:
-        return required
+        return set(required)
     sizes = {row.slice: row.n_users for row in evaluation.slices if row.model == evaluation.challenger}
-    judged = {name for name in sizes if f"{SLICE} {name}" in {check.name for check in decision.checks}}
+    judged = {name for name in sizes if f"{SLICE} {name}" in names}
     least = min((sizes[name] for name in judged), default=0)  # a slice is left out only for having fewer users
     slices = {f"{SLICE} {name}" for name, n_users in sizes.items() if n_users >= least}
     return required | AGAINST_CHAMPION | (slices if judged else {f"{SLICE}s"})

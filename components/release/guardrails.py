@@ -11,35 +11,44 @@ from components.release.evidence import CHAMPION, Evidence, SliceGain
 
 def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
     """Yield each guardrail; those against the champion only where there is one."""
-    gate = params.gate
     if evidence.over_champion is not None:
-        yield from _slices(evidence, gate.max_slice_loss, params.evaluation.min_slice_users)
+        yield from slice_checks(evidence, params)
+    yield from common_checks(evidence, drift, latency_ms, params)
+
+
+def common_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
+    """Yield the guardrails that every model must hold: coverage, latency, drift."""
     yield from _coverage(evidence, params)
-    yield _latency(latency_ms, gate.max_latency_ms)
+    yield _latency(latency_ms, params.gate.max_latency_ms)
     why = "all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}"
     yield make_check(DRIFT, 1.0 if drift.computable else None, 1.0, why)
 
 
-def _slices(evidence: Evidence, max_loss: float, min_users: int) -> Iterator[Check]:
-    """Yield one check per slice. It fails when the loss exceeds max_loss and the whole interval lies below zero.
+def slice_checks(evidence: Evidence, params: Params, only_certain: bool = False) -> Iterator[Check]:
+    """Yield one check per slice. It fails when the loss exceeds max_slice_loss and the whole interval lies below zero.
 
     A failed slice always prevents a promotion. Among several slices one can fail by chance: the verdict is `keep` only
     if the loss is significant after a correction for their number (`certain_loss`), else not enough evidence.
+    only_certain: a slice fails only with a certain loss, for a verdict that knows no "not enough evidence".
     """
     if not evidence.slices:
-        why = f"no slice has evaluation.min_slice_users ({min_users}) users or more: no slice could be checked"
+        least = params.evaluation.min_slice_users
+        why = f"no slice has evaluation.min_slice_users ({least}) users or more: no slice could be checked"
         yield make_check(f"{SLICE}s", None, None, why)
     for part in evidence.slices:
-        yield _slice(part, max_loss)
+        high = part.gain.high if part.certain_loss or not only_certain else max(part.gain.high, 0.0)
+        yield _slice(part, params.gate.max_slice_loss, high)
 
 
-def _slice(part: SliceGain, max_loss: float) -> Check:
+def _slice(part: SliceGain, max_loss: float, high: float) -> Check:
     gain = part.gain
     why = (
         f"{gain.gain:+.4f} against the champion's {part.champion:.4f} over {gain.n_users} users, interval "
         f"{gain.low:+.4f} to {gain.high:+.4f}; a loss of up to {max_loss:.0%} is accepted"
     )
-    return make_check(f"{SLICE} {part.name}", gain.gain, -max_loss * part.champion, why, gain.high)
+    if gain.high < 0 <= high:
+        why += ", and one that chance explains among so many slices"
+    return make_check(f"{SLICE} {part.name}", gain.gain, -max_loss * part.champion, why, high)
 
 
 def _latency(latency_ms: float, limit: float) -> Check:
@@ -54,18 +63,19 @@ def _latency(latency_ms: float, limit: float) -> Check:
 
 def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
     name = f"coverage_at_{max(params.evaluation.ks)}"
-    share = _metric(evidence, evidence.challenger, name)
+    share = read_metric(evidence, evidence.challenger, name)
     limit = params.gate.min_coverage
     why = f"{name} is {share:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
     yield make_check(COVERAGE, share, limit, why)
     if evidence.over_champion is not None:
-        champion = _metric(evidence, CHAMPION, name)
+        champion = read_metric(evidence, CHAMPION, name)
         limit = params.gate.min_coverage_ratio * champion
         why = f"{share:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
         yield make_check(COVERAGE_RATIO, share, limit, why)
 
 
-def _metric(evidence: Evidence, model: str, name: str) -> float:
+def read_metric(evidence: Evidence, model: str, name: str) -> float:
+    """Return a metric of the test window; raises ReleaseError where it is missing."""
     if name not in evidence.test[model]:
         raise ReleaseError(
             f"metrics missing from the evaluation: test/{model}/{name}; it never counts as zero, evaluate again"

@@ -26,6 +26,7 @@ from components.release.smoke_test import smoke_test, wait_until_serving
 from components.settings import Settings
 
 log = logging.getLogger(__name__)
+SHIPS = {"retrain": "promote", "refresh": "refresh"}  # purpose -> the verdict with which the challenger serves
 LOCK_S = 120.0  # longest wait for another promotion: it fetches and checks a bundle
 
 
@@ -106,7 +107,7 @@ def _check_challenger(
     decision: Decision, file: Path, current: Version | None, ledger: Ledger, registry: Registry
 ) -> Version:
     """Return the challenger; raises ReleaseError with the reason if it must not serve."""
-    if decision.verdict != "promote":
+    if decision.verdict != SHIPS[decision.purpose]:
         raise ReleaseError(f"the verdict is {decision.verdict}: {'; '.join(decision.reasons)}")
     if decision.mode != "enabled":
         raise ReleaseError(f"gate.mode was {decision.mode} when the decision was made; decide again with `enabled`")
@@ -137,7 +138,9 @@ def _check_numbers(decision: Decision) -> None:
     """Raise ReleaseError unless every required check has passed on finite numbers."""
     bad = [c.name for c in required_checks(decision) if not c.passed or c.value is None or not math.isfinite(c.value)]
     if bad or not decision.checks:
-        raise ReleaseError(f"the decision says promote, but these checks do not hold: {bad or 'it has none'}")
+        raise ReleaseError(
+            f"the decision says {decision.verdict}, but these checks do not hold: {bad or 'it has none'}"
+        )
     gain = decision.gain
     numbers = [gain.gain, gain.low, gain.high] if gain else [math.nan]
     if not all(map(math.isfinite, numbers)):

@@ -11,7 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.contracts import Catalogue, ChampionRef, Check, Decision, Evaluation, Interval, Lineage, SliceRow
+from components.contracts import (
+    Catalogue,
+    ChampionRef,
+    Check,
+    Decision,
+    Evaluation,
+    Interval,
+    Lineage,
+    Purpose,
+    SliceRow,
+)
 from components.params import Params
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, open_bundle
 from components.release.promotion import promote
@@ -112,7 +122,7 @@ def remade(bundle: Path, folder: Path, mark: str) -> Path:
     return folder
 
 
-def evaluation_of(champion: ChampionRef | None) -> Evaluation:
+def evaluation_of(champion: ChampionRef | None, purpose: Purpose = "retrain") -> Evaluation:
     """Return an evaluation of EASE against the champion and popularity, with two slices."""
     models = ["ease", "popularity", *(["champion"] if champion else [])]
     metrics = {model: {"ndcg_at_10": 0.25} for model in models}
@@ -133,6 +143,7 @@ def evaluation_of(champion: ChampionRef | None) -> Evaluation:
         test=metrics,
         slices=[SliceRow(slice=name, model=model, n_users=n, metrics={}) for name, n, model in rows],
         overfit_gap={},
+        purpose=purpose,
     )
 
 
@@ -151,13 +162,43 @@ def passing(champion: bool) -> list[dict[str, Any]]:
     return [{"name": name, "passed": True, "value": v, "limit": limit, "why": "shown"} for name, v, limit in rows]
 
 
+def passing_refresh() -> list[dict[str, Any]]:
+    """Return the checks that the gate makes of a refresh beside a champion, all passed."""
+    rows: list[tuple[str, float, float, float | None]] = [
+        ("users", 500.0, 100.0, None),
+        ("possible loss", -0.01, -0.06, None),
+        ("losses since the last retrain", 0.02, -0.03, 0.05),
+        ("agreement with the champion", 0.9, 0.3, None),
+        ("concentration", 0.4, 0.5, None),
+        ("score scale", 1.1, 5.0, None),
+        ("data: volume", 1.2, 2.0, None),
+    ]
+    for name in ("champion", "popularity"):
+        rows += [(f"not shown to be worse than {name}", 0.03, 0.0, None)]
+        rows += [(f"within the margin of {name}", 0.005, -0.0075, 0.02)]
+    found = [
+        {"name": name, "passed": True, "value": v, "limit": limit, "high": high, "why": "shown"}
+        for name, v, limit, high in rows
+    ]
+    shared = [
+        check for check in passing(champion=True) if "gain over" not in check["name"] and check["name"] != "users"
+    ]
+    return [*found, *shared]
+
+
+def refreshed() -> dict[str, Any]:
+    """Return what differs in a decision to refresh, for `write_decision`."""
+    gain = Interval(gain=0.005, low=-0.01, high=0.03, n_users=500)
+    return {"purpose": "refresh", "verdict": "refresh", "checks": passing_refresh(), "gain": gain}
+
+
 def write_decision(path: Path, registry: Registry, version: int, **changes: Any) -> Path:
     """Write the decision to promote a version over the present champion, with changes on top; record its digest."""
     serving = registry.alias("champion")
     champion = registry.ref(serving.number) if serving else None
     evaluation = path.parent / f"evaluated-{path.name}" / "evaluation.json"
     evaluation.parent.mkdir()
-    evaluation.write_text(evaluation_of(champion).model_dump_json())
+    evaluation.write_text(evaluation_of(champion, changes.get("purpose", "retrain")).model_dump_json())
     registry.attach(version, evaluation, "reports/evaluate")
     registry.tag(version, "evaluation_digest", sha256(evaluation.read_bytes()).hexdigest())
     decision = Decision(

@@ -15,7 +15,7 @@ from components.errors import ReleaseError, TamperedError
 from components.release.authenticity import record_decision, signature, signing_keys
 from components.release.promotion import promote, read_decision
 from components.settings import Settings
-from tests.components.release.support import Decide, Registered, aliases, promote_each
+from tests.components.release.support import Decide, Registered, aliases, promote_each, refreshed
 
 KEY, OTHER = "k" * 32, "o" * 32
 Edit = Callable[[dict[str, Any]], object]
@@ -123,6 +123,34 @@ def test_a_signed_decision_is_promoted_where_a_key_is_set(registered: Registered
     assert io.read_record(file, Decision, "decision") == decision
     assert registry.version(1).decision_digest == sha256(file.read_bytes()).hexdigest()
     assert promote(file, registry, with_key(settings, KEY)).version == 1
+
+
+def test_a_signed_refresh_is_promoted_where_a_key_is_set(registered: Registered, decide: Decide) -> None:
+    registry, settings = registered
+    promote_each(registered, decide, 1)
+    unsigned = decide(2, **refreshed())
+    with pytest.raises(TamperedError, match="not signed"):
+        promote(unsigned, registry, with_key(settings, KEY))
+    file, _ = signed(unsigned, registered, KEY)
+    assert promote(file, registry, with_key(settings, KEY)).version == 2
+
+
+@pytest.mark.parametrize("edit", [{"purpose": "retrain", "verdict": "promote"}, {"limit": -9.0}])
+def test_a_refresh_that_its_gate_did_not_decide_is_refused(
+    registered: Registered, decide: Decide, edit: dict[str, Any]
+) -> None:
+    """Recorded by one who can write the registry: as a retrain, or with a check that passed against its numbers."""
+    promote_each(registered, decide, 1)
+
+    def change(tree: dict[str, Any]) -> None:
+        if "purpose" in edit:
+            tree.update(edit)
+        else:
+            tree["checks"][3].update(value=0.1)
+
+    with pytest.raises(TamperedError, match=r"of a retrain, its evaluation of a refresh|its numbers say otherwise"):
+        promote(recorded(edited(decide(2, **refreshed()), change), registered), *registered)
+    assert aliases(registered[0]) == (1, None)
 
 
 @pytest.mark.parametrize("signer", [None, OTHER])

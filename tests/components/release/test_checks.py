@@ -1,6 +1,7 @@
 """The rules of checks, and what a decision's list of checks must be."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from components.contracts import ChampionRef, Check, Decision, Evaluation
 from components.release.checks import contradictions, holds
 from tests.components.release.gate_cases import Case, first
+from tests.components.release.refresh_cases import RefreshCase
 from tests.components.release.support import evaluation_of
 
 
@@ -26,6 +28,21 @@ from tests.components.release.support import evaluation_of
         ("slice user:cold", -0.03, -0.02, None, False),
         ("slice user:cold", -0.01, -0.02, None, True),
         ("never rolled back", 0.0, 1.0, None, False),
+        ("not shown to be worse than champion", 0.0, 0.0, None, True),
+        ("not shown to be worse than champion", -0.001, 0.0, None, False),
+        ("within the margin of champion", -0.01, -0.02, -0.005, True),
+        ("within the margin of champion", -0.03, -0.02, 0.001, True),
+        ("within the margin of champion", -0.03, -0.02, -0.001, False),
+        ("possible loss", -0.06, -0.05, 0.1, False),
+        ("losses since the last retrain", -0.04, -0.03, -0.01, False),
+        ("losses since the last retrain", -0.04, -0.03, 0.01, True),
+        ("level of the champion", -0.4, -0.3, -0.1, False),
+        ("agreement with the champion", 0.3, 0.3, None, True),
+        ("concentration", 0.51, 0.5, None, False),
+        ("score scale", 5.0, 5.0, None, True),
+        ("score scale", None, 5.0, None, False),
+        ("data: volume", 2.1, 2.0, None, False),
+        ("data: volume", 1.0, 2.0, None, True),
         ("drift is computable", None, 1.0, None, False),
         ("coverage", math.nan, 0.0, None, False),
         ("latency", 1.0, math.inf, None, False),
@@ -81,6 +98,35 @@ def test_numbers_that_do_not_pass_are_found(case: Case) -> None:
     assert contradictions(doubled, evaluation) == [f"{decision.checks[0].name!r} is there 2 times"]
     (found,) = contradictions(changed(decision, "gain over champion", value=0.5), evaluation)
     assert found.startswith("the gain is")
+
+
+def test_each_check_of_a_refresh_is_required(tmp_path: Path) -> None:
+    case = RefreshCase(tmp_path)
+    decision, evaluation = case.decide_refresh(), case.evaluation()
+    assert decision.verdict == "refresh"
+    assert contradictions(decision, evaluation) == []
+    for check in decision.checks:
+        rest = [c for c in decision.checks if c != check]
+        found = contradictions(decision.model_copy(update={"checks": rest}), evaluation)
+        expected = "data: " if check.name == "data: volume" else check.name
+        assert found == [f"{expected!r} is missing"] or check.name == "slice user:cold"
+
+
+def test_a_decision_must_be_of_the_purpose_of_its_evaluation(case: Case, tmp_path: Path) -> None:
+    retrained, refreshed = case.decide(), RefreshCase(tmp_path).decide_refresh()
+    (found,) = contradictions(refreshed, case.evaluation())
+    assert found == "the decision is of a refresh, its evaluation of a retrain"
+    (found,) = contradictions(retrained, RefreshCase(tmp_path).evaluation())
+    assert found == "the decision is of a retrain, its evaluation of a refresh"
+
+
+@pytest.mark.parametrize("name", ["possible loss", "not shown to be worse than champion"])
+def test_the_checks_of_a_refresh_are_about_its_gain(tmp_path: Path, name: str) -> None:
+    case = RefreshCase(tmp_path)
+    decision = changed(case.decide_refresh(), name, value=0.5)
+    (found,) = contradictions(decision, case.evaluation())
+    assert found.startswith("the gain is")
+    assert name in found
 
 
 def test_checks_of_an_earlier_release_without_a_bound_are_read() -> None:

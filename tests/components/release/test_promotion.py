@@ -24,7 +24,9 @@ from tests.components.release.support import (
     evaluation_of,
     failing,
     passing,
+    passing_refresh,
     promote_each,
+    refreshed,
     write_decision,
 )
 
@@ -65,6 +67,13 @@ def test_a_decision_from_before_the_first_champion_is_stale(registered: Register
         promote(two, *registered)
 
 
+def test_a_decision_to_refresh_is_promoted(registered: Registered, decide: Decide) -> None:
+    promote_each(registered, decide, 1)
+    done = promote(decide(2, **refreshed()), *registered)
+    assert (done.version, done.previous, done.state) == (2, 1, "done")
+    assert aliases(registered[0]) == (2, 1)
+
+
 @pytest.fixture(scope="module")
 def one_serves(stocked: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Registered:
     """Return a registry whose version 1 serves, for tests that change nothing."""
@@ -80,6 +89,12 @@ def one_serves(stocked: Path, params: Params, tmp_path_factory: pytest.TempPathF
         ({"verdict": "keep", "reasons": ["it is slower"]}, "verdict is keep: it is slower"),
         ({"verdict": "not_enough_evidence"}, "not_enough_evidence"),
         ({"mode": "dry_run"}, "dry_run"),
+        ({"verdict": "refresh"}, "verdict is refresh"),
+        (refreshed() | {"verdict": "promote"}, "verdict is promote"),
+        (refreshed() | {"verdict": "keep"}, "verdict is keep"),
+        (refreshed() | {"mode": "dry_run"}, "dry_run"),
+        (refreshed() | {"checks": passing(champion=True)}, "'agreement with the champion' is missing"),
+        (refreshed() | {"checks": passing_refresh()[1:]}, "'users' is missing"),
         ({"mode": "disabled"}, "disabled"),
         ({"gain": None}, "gain in ndcg_at_10 is missing"),
         ({"gain": Interval(gain=math.nan, low=0.1, high=0.2, n_users=9)}, "not finite"),

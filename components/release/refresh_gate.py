@@ -1,0 +1,182 @@
+"""The verdict on a refresh: the champion's recipe, fitted on newer data, ships unless it is worse or may be broken.
+
+A retrain asks whether another recipe is better, and needs proof. A refresh has the recipe that was proven, and newer
+data make it better on average. So it ships unless one of these holds:
+
+1. the whole paired interval of its gain over the champion lies below 0: shown to be worse;
+2. the gain is below -refresh.margin of the champion's mean, and equal models would be so far below in at most
+   1 - gate.confidence of all cases: with few users a plain margin would often refuse by chance;
+3. there are so few users that the interval does not exclude a loss of refresh.max_possible_loss, or fewer than
+   gate.min_users, for which no interval is trusted: nothing is shown, nothing ships;
+4. the running sum of relative gains since the last retrain is below -refresh.max_total_loss, beyond chance: losses
+   too small for 1 and 2 add up;
+5. 1 or 2 hold against the best simple model, fitted on the same data, which does not age with the champion;
+6. a guardrail fails: on the data, the champion's own level, the lists, slices, latency, or the history of either model.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+
+from components.contracts import Check, Decision, Evaluation, FloatArray, Interval
+from components.errors import ContractError, ReleaseError
+from components.evaluation.results import read_values
+from components.params import Params
+from components.release import guardrails, list_guardrails
+from components.release.checks import DATA, LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
+from components.release.evidence import CHAMPION, Evidence, read_evidence
+from components.release.gate import Contenders, Measurements, check_fresh, describe_small_slices, history_checks
+from components.release.refresh_history import RefreshHistory, chance_bound, standard_error
+
+
+def decide_refresh(
+    measured: Measurements,
+    contenders: Contenders,
+    params: Params,
+    history: RefreshHistory,
+    data_checks: Sequence[Check],
+    decided_at: datetime,
+) -> Decision:
+    """Return the decision: `refresh` where every check holds, else `keep` with those that do not.
+
+    data_checks: guardrails on the data; an empty list means that they were not made, and fails.
+    Raises StaleDecisionError when the evaluation compared other models, ReleaseError for a metric that is missing or
+    not finite, for per-user values that are not those of the evaluation, or where nothing serves yet.
+    """
+    evaluation, challenger, champion = measured.evaluation, contenders.challenger, contenders.champion
+    _check_purpose(evaluation)
+    check_fresh(evaluation, challenger, champion)
+    evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
+    comparisons = [*_comparison_checks(evidence, history, params)]
+    others = [
+        *_level_checks(evaluation, measured, history, params),
+        *list_guardrails.all_checks(evidence, params),
+        *guardrails.slice_checks(evidence, params, only_certain=True),
+        *guardrails.common_checks(evidence, measured.drift, measured.latency_ms, params),
+        *(check for check, _ in history_checks(evaluation, contenders)),
+        *(data_checks or [make_check(DATA, None, None, "the data were not checked: run the stage `drift` again")]),
+    ]
+    checks = [*comparisons, *others]
+    verdict, reasons = _verdict([c for c in checks if not c.passed], comparisons, params)
+    return Decision(
+        verdict=verdict,
+        purpose="refresh",
+        mode=params.gate.mode,
+        bootstrap=False,
+        reasons=reasons,
+        checks=checks,
+        gain=evidence.over_champion,
+        users_needed=None,
+        notes=describe_small_slices(evidence, params),
+        challenger_version=challenger.version,
+        challenger_digest=challenger.digest,
+        champion=champion,
+        primary=evaluation.primary,
+        as_of=evaluation.as_of,
+        evaluation_digest=measured.evaluation_digest,
+        decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _check_purpose(evaluation: Evaluation) -> None:
+    if evaluation.purpose != "refresh":
+        raise ReleaseError(f"the evaluation is of a {evaluation.purpose}, not of a refresh; run `carousel refresh`")
+    if evaluation.champion is None:
+        raise ReleaseError("nothing serves yet: a refresh needs a champion; run `carousel retrain --bootstrap`")
+
+
+def _verdict(
+    failed: Sequence[Check], comparisons: Sequence[Check], params: Params
+) -> tuple[Literal["refresh", "keep"], list[str]]:
+    reasons = [f"{check.name}: {check.why}" for check in failed or comparisons]
+    if params.gate.mode == "disabled":
+        return "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
+    return ("keep" if failed else "refresh"), reasons
+
+
+def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Params) -> Iterator[Check]:
+    """Yield the rules 1 to 5 of the module."""
+    gain = evidence.over_champion
+    if gain is None:
+        raise ReleaseError("the evaluation has no comparison with the champion; evaluate again")
+    why = f"{evidence.n_users} users in the holdout, gate.min_users is {params.gate.min_users}"
+    yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
+    for name, interval in {CHAMPION: gain, **evidence.over_baselines}.items():
+        yield from _not_below(name, interval, evidence.test[name][evidence.primary], params)
+    champion = evidence.test[CHAMPION][evidence.primary]
+    yield _possible_loss(gain, champion, params)
+    yield _total_loss(gain, champion, history, params)
+
+
+def _not_below(other: str, interval: Interval, mean: float, params: Params) -> Iterator[Check]:
+    """Yield whether the model is not shown to be worse than the other, and not below the margin."""
+    percent, margin = f"{params.gate.confidence:.0%}", params.refresh.margin
+    measured = f"{interval.gain:+.4f} against {mean:.4f} over {interval.n_users} users"
+    why = f"{measured}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
+    why += ": shown to be worse" if interval.high < 0 else ""
+    yield make_check(f"{NOT_WORSE}{other}", interval.high, 0.0, why)
+    high = chance_bound(interval.gain, standard_error(interval, params.gate.confidence), params.gate.confidence)
+    why = f"{measured}; a loss of up to {margin:.1%} (refresh.margin), or one that chance explains, is accepted"
+    yield make_check(f"{MARGIN}{other}", interval.gain, -margin * mean, why, high)
+
+
+def _possible_loss(gain: Interval, champion: float, params: Params) -> Check:
+    share = params.refresh.max_possible_loss
+    why = f"the interval begins at {gain.low:+.4f}, a loss of {share:.0%} (refresh.max_possible_loss) is at "
+    why += f"{-share * champion:+.4f}"
+    if gain.low < -share * champion:
+        why += ": too few users to exclude it; raise refresh.min_users or refresh.max_holdout_days"
+    return make_check(POSSIBLE_LOSS, gain.low, -share * champion, why)
+
+
+def _total_loss(gain: Interval, champion: float, history: RefreshHistory, params: Params) -> Check:
+    limit, confidence = params.refresh.max_total_loss, params.gate.confidence
+    if champion <= 0:
+        return make_check(TOTAL_LOSS, None, -limit, "the champion's metric is 0: there is no relative gain to add up")
+    total = history.total + gain.gain / champion
+    error = float(np.hypot(history.error, standard_error(gain, confidence) / champion))
+    high = chance_bound(total, error, confidence)
+    why = (
+        f"{total:+.1%} with this refresh, {history.total:+.1%} before, upper bound by chance {high:+.1%}; a loss of up "
+        f"to {limit:.1%} (refresh.max_total_loss), or one that chance explains, is accepted"
+    )
+    if not (total >= -limit or high >= 0):
+        why += ": run `carousel retrain`, which compares the recipe anew"
+    return make_check(TOTAL_LOSS, total, -limit, why, high)
+
+
+def _level_checks(
+    evaluation: Evaluation, measured: Measurements, history: RefreshHistory, params: Params
+) -> Iterator[Check]:
+    """Yield whether the champion ranks these users about as well as those of its own refresh.
+
+    Where the newest events are wrong, such as items with the ids of others, a model that learned from them ranks them
+    better than the champion: then only the champion's fall tells.
+    """
+    if not history.level:
+        return
+    values = _champion_values(evaluation, measured)
+    level, limit = float(values.mean(dtype=np.float64)), params.refresh.max_level_drop
+    change = level / history.level - 1
+    error = float(values.std(ddof=1, dtype=np.float64)) / history.level * np.sqrt(2 / len(values))  # of both means
+    why = (
+        f"the champion's {evaluation.primary} is {level:.4f}, and was {history.level:.4f} on the holdout of its own "
+        f"refresh: {change:+.0%}; a fall of up to {limit:.0%} (refresh.max_level_drop), or one that chance explains, "
+        "is accepted"
+    )
+    high = chance_bound(change, error, params.gate.confidence)
+    if not (change >= -limit or high >= 0):
+        why += (
+            ": look at the newest events; if the change is real, run `carousel refresh --set refresh.max_level_drop=1`"
+        )
+    yield make_check(LEVEL, change, -limit, why, high)
+
+
+def _champion_values(evaluation: Evaluation, measured: Measurements) -> FloatArray:
+    """Return (n_users,) the champion's values of the primary metric; `read_evidence` has checked the file."""
+    try:
+        return read_values(measured.per_user, evaluation.primary, "all")[CHAMPION]
+    except ContractError as error:
+        raise ReleaseError(f"no verdict: {error}") from error
