@@ -8,8 +8,8 @@ import math
 from components.contracts import Check, Decision, Evaluation
 
 GAIN = "gain over "
-NOT_WORSE = "not shown to be worse than "  # these and the following ones are of a refresh
-MARGIN = "within the margin of "
+NOT_WORSE = "not worse than "  # its value: the upper bound of the gain
+MARGIN = "within the margin of "  # this and the following ones are of a refresh
 POSSIBLE_LOSS = "possible loss"
 TOTAL_LOSS = "losses since the last retrain"
 LEVEL = "level of the champion"
@@ -90,12 +90,12 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     names = {check.name for check in decision.checks}
     compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
     if evaluation.purpose == "refresh":
-        required = ALWAYS | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
+        required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
         required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
     else:
-        required = ALWAYS | {f"{GAIN}{name}" for name in compared}
+        required = set(ALWAYS) | {f"{GAIN}{name}" for name in compared}
     if evaluation.champion is None:
-        return set(required)
+        return required
     sizes = {row.slice: row.n_users for row in evaluation.slices if row.model == evaluation.challenger}
     judged = {name for name in sizes if f"{SLICE} {name}" in names}
     least = min((sizes[name] for name in judged), default=0)  # a slice is left out only for having fewer users

@@ -109,12 +109,12 @@ def unfinished(case: RefreshCase) -> None:
 
 
 CASES: list[tuple[Callable[[RefreshCase], None], list[str]]] = [
-    (shown_worse, ["not shown to be worse than champion"]),
+    (shown_worse, ["not worse than champion"]),
     (below_the_margin, ["within the margin of champion"]),
     (fewer_than_min_users, ["users"]),
     (loss_not_excluded, ["possible loss"]),
     (losses_add_up, ["losses since the last retrain"]),
-    (below_the_simple_model, ["not shown to be worse than neighbours", "within the margin of neighbours"]),
+    (below_the_simple_model, ["not worse than neighbours", "within the margin of neighbours"]),
     (level_fell, ["level of the champion"]),
     (other_lists, ["agreement with the champion"]),
     (concentrated, ["concentration"]),
