@@ -26,6 +26,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "experiment_decision": {},  # NAME.decision.json
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
+    "outcome": {},  # a row of ledger.db: what a deployment was worth on a day
     "profiles": {},  # profiles.json, also in the ranker folder of a bundle
     "moment": {},  # run/moment.json
     "ranker": {  # ranker.json

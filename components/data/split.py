@@ -52,7 +52,7 @@ def make_split(
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         _check_no_future_rows(connection, snapshot, as_of)
-        _create_tables(connection, snapshot, split)
+        create_tables(connection, snapshot, split)
         days = split.test_days if holdout is None else _holdout_days(connection, split, as_of, holdout)
         info = _window_ends(snapshot, split, as_of, days)
         if holdout is not None:
@@ -140,7 +140,7 @@ def _check_no_future_rows(connection: DuckDBPyConnection, snapshot: Path, as_of:
             )
 
 
-def _create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
+def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
     """Create the tables weights, items, users and known (the events that have a weight, by user_idx and item_idx).
 
     seq is the row order of the snapshot: among equal times, source order.

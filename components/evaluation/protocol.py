@@ -80,10 +80,17 @@ def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: 
 def rank_with_scores(
     model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int
 ) -> Ranked:
-    """Return the model's lists, made in batches. The model does not get the targets.
+    """Return `rank_any`; raises ContractError also for a model that has no item for any user."""
+    ranked = rank_any(model, users, k, exclude_seen, n_items, batch_users)
+    if not ranked.items.any():
+        raise ContractError(f"model {model.name} has no item for any of {len(users)} users; check its training")
+    return ranked
 
-    Raises ContractError when a list breaks its contract: an unknown, repeated or seen item, a NaN score, or no item
-    for any user.
+
+def rank_any(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> Ranked:
+    """Return the model's lists, made in batches; they may be empty. The model does not get the targets.
+
+    Raises ContractError when a list breaks its contract: an unknown, repeated or seen item, or a NaN score.
     """
     lists = np.zeros((len(users), k), dtype=np.int32)
     scores = np.full((len(users), k), -np.inf, dtype=np.float32)
@@ -92,8 +99,6 @@ def rank_with_scores(
         _check_lists(model.name, ranked, batch, k, exclude_seen, n_items)
         lists[start : start + len(batch)] = ranked.items
         scores[start : start + len(batch)] = ranked.scores
-    if not lists.any():
-        raise ContractError(f"model {model.name} has no item for any of {len(users)} users; check its training")
     return Ranked(lists, scores)
 
 

@@ -22,6 +22,7 @@ from components.params.release import (
     EvaluationParams,
     FlowsParams,
     GateParams,
+    HistoryParams,
     RefreshParams,
     ReleaseParams,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "ExposureParams",
     "FlowsParams",
     "GateParams",
+    "HistoryParams",
     "HybridParams",
     "InterestsParams",
     "LanguageParams",

@@ -87,6 +87,22 @@ class RefreshParams(Section):
     )
 
 
+class HistoryParams(Section):
+    """The record of what served, and when it raises an alarm."""
+
+    alarm_days: Annotated[int, Field(ge=2)]
+    max_loss: Share = Field(
+        default=0.1, description="share of the expected metric that a season may take without an alarm"
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        default=0.99, description="one-sided level at which an alarm must be shown; lower: earlier and more often false"
+    )
+    max_users: Annotated[int, Field(ge=10)] = Field(
+        default=2000, description="users of a day that are measured, evenly spread; bounds time"
+    )
+    max_days: Count = Field(default=92, description="days before as_of that a run catches up on, at most")
+
+
 class ReleaseParams(Section):
     """Names in the registry, and what a bundle holds."""
 

@@ -15,6 +15,7 @@ from components.params.release import (
     FlowsParams,
     GateParams,
     GcParams,
+    HistoryParams,
     RefreshParams,
     ReleaseParams,
 )
@@ -43,6 +44,7 @@ class Params(Section):
     data_checks: DataChecksParams = Field(default_factory=DataChecksParams)
     gate: GateParams
     refresh: RefreshParams
+    history: HistoryParams
     release: ReleaseParams
     search: SearchParams
     ann: AnnParams = Field(default_factory=AnnParams)

@@ -16,6 +16,7 @@ class Launch(Record):
 
     since: str  # ISO, UTC, on the shop's clock: the version serves the events from then on
     gain: Interval | None = None  # over the champion that it replaced, on the decision's window; None: a rollback
+    is_refresh: bool = False  # True: the recipe of the champion before it, fitted on newer data
 
 
 def launch_of_promotion(decision: Decision, now: datetime) -> Launch:

@@ -1,0 +1,165 @@
+"""Scores what served on what happened since, and adds it to the history.
+
+For each deployment, the parts of days that it served and that are not recorded to their end yet. Once for each bundle,
+the days that its training held out: what was expected of it, measured in the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from components import io
+from components.contracts import Recommender
+from components.data.later_events import LaterEvents, later_events
+from components.evaluation.daily import DayScore, days_between, score_day
+from components.faults import crash_point
+from components.params import Params
+from components.release.alarm import find_alarms
+from components.release.bundle import Bundle, open_bundle
+from components.release.catalogue_adapter import CatalogueAdapter
+from components.release.champion import bundle_digest
+from components.release.history import CHAMPION, History, Outcome, Served, Window, is_complete, served_periods
+from components.release.ledger import Deployment, Ledger
+from components.release.registry import Registry
+from components.times import DAY_US, to_datetime, to_iso, to_micros
+
+log = logging.getLogger(__name__)
+EXPECTED_DAYS = 28  # newest held-out days that are scored: whole weeks
+Part = tuple[int, int]  # start and end within one day, microseconds
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run added to the history, and why the champion falls short."""
+
+    n_days: int  # whole or ended parts of days that are recorded now and were not before
+    alarms: list[str]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is not recorded yet of a deployment."""
+
+    deployment: Deployment
+    live: list[Part]
+    needs_expected: bool
+
+
+def score_served(root: Path, registry: Registry, params: Params) -> Scored:
+    """Score what served up to data.as_of on data/snapshot, add it to the history, and judge it.
+
+    Each deployment's rows are written at once: a process that is killed before has recorded nothing of it.
+    Raises ReleaseError for a damaged ledger or an unreachable registry, TamperedError for a changed bundle.
+    """
+    shop = registry.settings.shop(registry.name)
+    as_of, metric, history = to_micros(params.data.as_of), params.evaluation.primary, History(shop)
+    periods = served_periods(Ledger(shop).deployments(), as_of)
+    pending = find_pending(periods, history.outcomes(), metric, as_of, params.history.max_days)
+    n_days = 0
+    if pending:
+        with later_events(root / "data/snapshot", params.split, params.data.memory_gib) as read:
+            for one in pending:
+                n_days += _score_deployment(one, root, registry, params, read)
+    return Scored(n_days, find_alarms(periods, history.outcomes(), metric, params.history, as_of))
+
+
+def find_pending(
+    periods: Sequence[Served], outcomes: Sequence[Outcome], metric: str, as_of: int, max_days: int
+) -> list[Pending]:
+    """Return what is not recorded yet, oldest deployment first; days more than max_days before as_of are left out."""
+    oldest = (as_of // DAY_US - max_days) * DAY_US
+    known = {o.digest for o in outcomes if o.window == "expected" and o.metric == metric}
+    found = []
+    for period in periods:
+        deployment = period.deployment
+        live = [
+            part
+            for part in days_between(max(period.start, oldest), period.end)
+            if not is_complete(outcomes, deployment.number, *part, metric)
+        ]
+        serves = period is periods[-1] or period.end > max(period.start, oldest)
+        needs_expected = serves and deployment.digest not in known
+        known |= {deployment.digest} if needs_expected else set()
+        if live or needs_expected:
+            found.append(Pending(deployment, live, needs_expected))
+    return found
+
+
+def _score_deployment(
+    pending: Pending, root: Path, registry: Registry, params: Params, read: Callable[[int, int], LaterEvents]
+) -> int:
+    """Record the deployment's pending days; return how many are over."""
+    deployment, as_of = pending.deployment, to_micros(params.data.as_of)
+    with _opened(deployment, root, registry) as bundle:
+        if bundle is None:
+            log.info("version %d is no longer in the registry: its days are not scored", deployment.version)
+            return 0
+        expected = _held_out(bundle, as_of) if pending.needs_expected else []
+        parts = [*expected, *pending.live]
+        if not parts:
+            return 0
+        events = read(parts[0][0], parts[-1][1])
+        models = _models(bundle, events.item_ids)
+        rows: list[Outcome] = []
+        windows: tuple[tuple[Window, list[Part]], ...] = (("expected", expected), ("live", pending.live))
+        for window, days in windows:
+            for start, end in days:
+                scores = score_day(models, events, start, end, params)
+                rows += _rows(deployment, window, (start, end), scores, params.evaluation.primary)
+    crash_point("history:scored")
+    History(registry.settings.shop(registry.name)).add(rows)
+    return sum(end < as_of or end % DAY_US == 0 for _, end in pending.live)
+
+
+def _rows(
+    deployment: Deployment, window: Window, part: Part, scores: Mapping[str, DayScore], metric: str
+) -> Iterable[Outcome]:
+    for model, score in scores.items():
+        yield Outcome(
+            window=window,
+            number=deployment.number,
+            version=deployment.version,
+            digest=deployment.digest,
+            day=to_datetime(part[0]).date().isoformat(),
+            start=to_iso(part[0]),
+            until=to_iso(part[1]),
+            model=model,
+            metric=metric,
+            n_users=score.n_users,
+            mean=score.own.mean,
+            error=score.own.error,
+            lead=score.lead.mean if score.lead else None,
+            lead_error=score.lead.error if score.lead else None,
+        )
+
+
+def _held_out(bundle: Bundle, as_of: int) -> list[Part]:
+    """Return the newest held-out days of the bundle; none where each user has an own window (leave_one_out)."""
+    end = to_micros(datetime.fromisoformat(bundle.info.as_of))
+    start = max(bundle.info.validation_end, (end // DAY_US - EXPECTED_DAYS) * DAY_US)
+    return list(days_between(start, end)) if end <= as_of else []
+
+
+def _models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recommender]:
+    """Return the bundle's model, first, and the simple ones beside it, by the item_idx of item_ids."""
+    models = {CHAMPION: bundle.model} | ({"popularity": bundle.fallback} if bundle.info.model != "popularity" else {})
+    return {name: CatalogueAdapter(model, bundle.index, item_ids) for name, model in models.items()}
+
+
+@contextmanager
+def _opened(deployment: Deployment, root: Path, registry: Registry) -> Iterator[Bundle | None]:
+    """Yield the deployment's bundle from the checkout, else from the registry; None where it is in neither."""
+    for folder in (root / "bundle", root / "champion/bundle"):
+        if bundle_digest(folder) == deployment.digest:
+            yield open_bundle(folder, deployment.digest)
+            return
+    if registry.digests().get(deployment.version) != deployment.digest:
+        yield None
+        return
+    with io.temporary_folder(registry.settings.home / "scored") as temporary:
+        yield open_bundle(registry.fetch(deployment.version, temporary / "bundle"), deployment.digest)
