@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 
 from components.evaluation.day_statistics import Day, Days, upper_bound, upper_bound_of_difference
 from components.params import HistoryParams
-from components.release.history import CHAMPION, Outcome, Served
+from components.release.history import CHAMPION, DayOutcome, Served
 from components.times import DAY_US, to_iso
 
 
 def find_alarms(
-    periods: Sequence[Served], outcomes: Iterable[Outcome], metric: str, history: HistoryParams, as_of: int
+    periods: Sequence[Served], outcomes: Iterable[DayOutcome], metric: str, history: HistoryParams, as_of: int
 ) -> list[str]:
     """Return why the champion falls short, a sentence for each rule; empty: it does not, or it served too few days."""
     last = as_of // DAY_US * DAY_US
@@ -46,17 +46,17 @@ def same_recipe(periods: Sequence[Served]) -> Sequence[Served]:
     return periods[changes[-1] :] if changes else periods
 
 
-def days_of(outcomes: Iterable[Outcome]) -> Days:
+def days_of(outcomes: Iterable[DayOutcome]) -> Days:
     """Return the days' means of these rows; rows without users are left out."""
     return Days([Day(o.mean, o.error, o.n_users) for o in outcomes if o.mean is not None])
 
 
-def leads_of(outcomes: Iterable[Outcome]) -> Days:
+def leads_of(outcomes: Iterable[DayOutcome]) -> Days:
     """Return the days' mean leads of the champion over the model of these rows."""
     return Days([Day(o.lead, o.lead_error, o.n_users) for o in outcomes if o.lead is not None])
 
 
-def _below_expected(live: Sequence[Outcome], expected: Sequence[Outcome], history: HistoryParams) -> str | None:
+def _below_expected(live: Sequence[DayOutcome], expected: Sequence[DayOutcome], history: HistoryParams) -> str | None:
     own, before = days_of(o for o in live if o.model == CHAMPION), days_of(expected)
     if not own.days or not before.days or before.mean <= 0:
         return None
@@ -68,7 +68,7 @@ def _below_expected(live: Sequence[Outcome], expected: Sequence[Outcome], histor
     )
 
 
-def _below_simple(live: Sequence[Outcome], model: str, history: HistoryParams) -> str | None:
+def _below_simple(live: Sequence[DayOutcome], model: str, history: HistoryParams) -> str | None:
     lead = leads_of(o for o in live if o.model == model)
     if not lead.days or upper_bound(lead, history.confidence) >= 0:
         return None

@@ -35,7 +35,7 @@ CREATE TRIGGER IF NOT EXISTS no_outcome_delete BEFORE DELETE ON outcomes
 """
 
 
-class Outcome(Record):
+class DayOutcome(Record):
     """One model on one day of a deployment, or of the held-out days before it."""
 
     window: Window  # live: it served; expected: held out in its training, scored in the same way
@@ -64,7 +64,7 @@ class Outcome(Record):
         return to_micros(datetime.fromisoformat(self.until))
 
 
-COLUMNS = ", ".join(Outcome.model_fields)
+COLUMNS = ", ".join(DayOutcome.model_fields)
 
 
 @dataclass(frozen=True)
@@ -94,31 +94,31 @@ class History:
     def __init__(self, shop: Path) -> None:
         self.ledger = Ledger(shop)
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[DayOutcome]:
         """Return the newest row of each key, oldest day first; reading creates no file."""
         if not self.ledger.path.exists():
             return []
         with self.ledger.transaction(TABLE) as db:
             rows = db.execute(f"SELECT {COLUMNS} FROM outcomes ORDER BY row").fetchall()  # noqa: S608
         names = COLUMNS.split(", ")
-        found = [Outcome.model_validate(translate("outcome", dict(zip(names, row, strict=True)))) for row in rows]
+        found = [DayOutcome.model_validate(translate("outcome", dict(zip(names, row, strict=True)))) for row in rows]
         newest = {_key(outcome): outcome for outcome in found}
         return sorted(newest.values(), key=lambda o: (o.start, o.number, o.window, o.model != CHAMPION, o.model))
 
-    def add(self, outcomes: Sequence[Outcome]) -> int:
+    def add(self, outcomes: Sequence[DayOutcome]) -> int:
         """Add the rows that say something new, all or none; return how many."""
         known = {_key(outcome): outcome for outcome in self.outcomes()}
         new = [outcome for outcome in outcomes if known.get(_key(outcome)) != outcome]
         if new:
             with self.ledger.transaction(TABLE) as db:
-                marks = ", ".join("?" * len(Outcome.model_fields))
+                marks = ", ".join("?" * len(DayOutcome.model_fields))
                 sql = f"INSERT INTO outcomes ({COLUMNS}) VALUES ({marks})"  # noqa: S608
                 db.executemany(sql, [tuple(outcome.model_dump().values()) for outcome in new])
                 crash_point("history:written")
         return len(new)
 
 
-def is_complete(outcomes: Iterable[Outcome], number: int, start: int, end: int, metric: str) -> bool:
+def is_complete(outcomes: Iterable[DayOutcome], number: int, start: int, end: int, metric: str) -> bool:
     """Return whether the deployment's part of a day, start to end (us), has been scored to its end."""
     first, last = to_iso(start), to_iso(end)
     return any(
@@ -126,5 +126,5 @@ def is_complete(outcomes: Iterable[Outcome], number: int, start: int, end: int, 
     )
 
 
-def _key(outcome: Outcome) -> tuple[object, ...]:
+def _key(outcome: DayOutcome) -> tuple[object, ...]:
     return tuple(getattr(outcome, name) for name in KEY)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from components.contracts import Interval, Record
 from components.evaluation.day_statistics import Days
 from components.release.alarm import days_of, leads_of
-from components.release.history import CHAMPION, Outcome, Served
+from components.release.history import CHAMPION, DayOutcome, Served
 from components.release.ledger import Action
 from components.times import to_iso
 
@@ -22,7 +22,7 @@ class Level(Record):
     n_days: int  # with users
 
 
-class Beside(Record):
+class SimpleModel(Record):
     """A simple model of the same bundle on the same users: its level, and the champion's lead over it."""
 
     model: str
@@ -43,25 +43,25 @@ class DeploymentHistory(Record):
     metric: str
     expected: Level | None  # by day, on the newest held-out days of the bundle's training
     live: Level | None  # by day, while it served
-    beside: list[Beside]
+    simple_models: list[SimpleModel]
 
 
 def summarise(
-    periods: Sequence[Served], outcomes: Sequence[Outcome], metric: str, confidence: float
+    periods: Sequence[Served], outcomes: Sequence[DayOutcome], metric: str, confidence: float
 ) -> list[DeploymentHistory]:
     """Return each deployment's history, oldest first; a level is None where no day with users was scored."""
     rows = [o for o in outcomes if o.metric == metric]
     return [_summarise(p, p is periods[-1], rows, metric, confidence) for p in periods]
 
 
-def live_rows(period: Served, outcomes: Iterable[Outcome]) -> list[Outcome]:
+def live_rows(period: Served, outcomes: Iterable[DayOutcome]) -> list[DayOutcome]:
     """Return the rows of the days that the deployment served, oldest first."""
     number = period.deployment.number
     live = (o for o in outcomes if o.window == "live" and o.number == number)
     return [o for o in live if period.start <= o.start_us and o.until_us <= period.end]
 
 
-def expected_rows(period: Served, outcomes: Iterable[Outcome]) -> list[Outcome]:
+def expected_rows(period: Served, outcomes: Iterable[DayOutcome]) -> list[DayOutcome]:
     """Return the rows of the held-out days of the deployment's bundle, its own model's."""
     digest = period.deployment.digest
     return [o for o in outcomes if o.window == "expected" and o.digest == digest and o.model == CHAMPION]
@@ -76,14 +76,14 @@ def level(days: Days, confidence: float) -> Level | None:
 
 
 def _summarise(
-    period: Served, serves: bool, rows: Sequence[Outcome], metric: str, confidence: float
+    period: Served, serves: bool, rows: Sequence[DayOutcome], metric: str, confidence: float
 ) -> DeploymentHistory:
     deployment, live = period.deployment, live_rows(period, rows)
-    beside = []
+    simple_models = []
     for model in sorted({o.model for o in live} - {CHAMPION}):
         own = [o for o in live if o.model == model]
         simple, lead = level(days_of(own), confidence), level(leads_of(own), confidence)
-        beside += [Beside(model=model, level=simple, lead=lead)] if simple and lead else []
+        simple_models += [SimpleModel(model=model, level=simple, lead=lead)] if simple and lead else []
     launch = deployment.launch
     return DeploymentHistory(
         number=deployment.number,
@@ -96,5 +96,5 @@ def _summarise(
         metric=metric,
         expected=level(days_of(expected_rows(period, rows)), confidence),
         live=level(days_of(o for o in live if o.model == CHAMPION), confidence),
-        beside=beside,
+        simple_models=simple_models,
     )

@@ -23,7 +23,9 @@ def launch_of_promotion(decision: Decision, now: datetime) -> Launch:
     """Return the launch of a decision that is applied now: its as_of, and the time that it waited for more than RUN."""
     waited = now - datetime.fromisoformat(decision.decided_at)
     since = datetime.fromisoformat(decision.as_of) + (waited if waited >= RUN else timedelta(0))
-    return Launch(since=_iso(since), gain=decision.gain if decision.champion else None)
+    return Launch(
+        since=_iso(since), gain=decision.gain if decision.champion else None, is_refresh=decision.purpose == "refresh"
+    )
 
 
 def launch_of_rollback(earlier: Sequence[tuple[str, Launch | None]], now: datetime) -> Launch:

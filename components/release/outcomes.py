@@ -23,7 +23,7 @@ from components.release.alarm import find_alarms
 from components.release.bundle import Bundle, open_bundle
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.champion import bundle_digest
-from components.release.history import CHAMPION, History, Outcome, Served, Window, is_complete, served_periods
+from components.release.history import CHAMPION, DayOutcome, History, Served, Window, is_complete, served_periods
 from components.release.ledger import Deployment, Ledger
 from components.release.registry import Registry
 from components.times import DAY_US, to_datetime, to_iso, to_micros
@@ -69,7 +69,7 @@ def score_served(root: Path, registry: Registry, params: Params) -> Scored:
 
 
 def find_pending(
-    periods: Sequence[Served], outcomes: Sequence[Outcome], metric: str, as_of: int, max_days: int
+    periods: Sequence[Served], outcomes: Sequence[DayOutcome], metric: str, as_of: int, max_days: int
 ) -> list[Pending]:
     """Return what is not recorded yet, oldest deployment first; days more than max_days before as_of are left out."""
     oldest = (as_of // DAY_US - max_days) * DAY_US
@@ -105,7 +105,7 @@ def _score_deployment(
             return 0
         events = read(parts[0][0], parts[-1][1])
         models = _models(bundle, events.item_ids)
-        rows: list[Outcome] = []
+        rows: list[DayOutcome] = []
         windows: tuple[tuple[Window, list[Part]], ...] = (("expected", expected), ("live", pending.live))
         for window, days in windows:
             for start, end in days:
@@ -118,9 +118,9 @@ def _score_deployment(
 
 def _rows(
     deployment: Deployment, window: Window, part: Part, scores: Mapping[str, DayScore], metric: str
-) -> Iterable[Outcome]:
+) -> Iterable[DayOutcome]:
     for model, score in scores.items():
-        yield Outcome(
+        yield DayOutcome(
             window=window,
             number=deployment.number,
             version=deployment.version,

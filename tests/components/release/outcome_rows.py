@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.contracts import Interval
-from components.release.history import Outcome, Served
+from components.release.history import DayOutcome, Served
 from components.release.launch import Launch
 from components.release.ledger import Deployment
 from components.times import to_micros
@@ -39,7 +39,7 @@ def served(number: int, start: float, end: float, **changes: Any) -> Served:
     return Served(deployment(number, start, **changes), us(start), us(end))
 
 
-def outcome(day: float, mean: float | None, **changes: Any) -> Outcome:
+def outcome(day: float, mean: float | None, **changes: Any) -> DayOutcome:
     """Return the champion's row of a whole day of deployment 1; 100 users, each of them 0.1 from the mean."""
     fields: dict[str, Any] = {
         "window": "live", "number": 1, "version": 1, "digest": "digest 1", "day": on(day).date().isoformat(),
@@ -47,9 +47,9 @@ def outcome(day: float, mean: float | None, **changes: Any) -> Outcome:
         "metric": "ndcg_at_10", "n_users": 100 if mean is not None else 0, "mean": mean,
         "error": 0.01 if mean is not None else None,
     }  # fmt: skip
-    return Outcome.model_validate(fields | changes)
+    return DayOutcome.model_validate(fields | changes)
 
 
-def simple(day: float, mean: float, lead: float, **changes: Any) -> Outcome:
+def simple(day: float, mean: float, lead: float, **changes: Any) -> DayOutcome:
     """Return a simple model's row of a day, with the champion's lead over it."""
     return outcome(day, mean, model="popularity", lead=lead, lead_error=0.01, **changes)

@@ -7,7 +7,7 @@ import pytest
 
 from components.params import HistoryParams
 from components.release.alarm import find_alarms, same_recipe
-from components.release.history import Outcome, Served
+from components.release.history import DayOutcome, Served
 from tests.components.release.outcome_rows import outcome, served, simple, us
 
 LIMITS = HistoryParams(alarm_days=7, max_loss=0.1)
@@ -15,11 +15,11 @@ EXPECTED = [outcome(day, 0.30, window="expected") for day in range(7)]
 SERVING = [served(1, 7, 14)]
 
 
-def alarms(rows: Sequence[Outcome], periods: Sequence[Served] = SERVING, as_of: float = 14) -> list[str]:
+def alarms(rows: Sequence[DayOutcome], periods: Sequence[Served] = SERVING, as_of: float = 14) -> list[str]:
     return find_alarms(periods, rows, "ndcg_at_10", LIMITS, us(as_of))
 
 
-def live(*means: float | None, start: int = 7, **changes: object) -> list[Outcome]:
+def live(*means: float | None, start: int = 7, **changes: object) -> list[DayOutcome]:
     return [outcome(start + n, mean, **changes) for n, mean in enumerate(means)]
 
 
@@ -111,7 +111,7 @@ def test_a_season_that_lowers_both_models_within_the_allowance_raises_no_alarm()
     "rows",
     [[], EXPECTED, live(*[0.3] * 7), [*EXPECTED, *live(*[None] * 7)], [*EXPECTED, *live(*[0.1] * 7, metric="x")]],
 )
-def test_without_rows_to_compare_there_is_no_alarm(rows: list[Outcome]) -> None:
+def test_without_rows_to_compare_there_is_no_alarm(rows: list[DayOutcome]) -> None:
     assert alarms(rows) == []
 
 

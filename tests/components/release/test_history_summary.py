@@ -35,14 +35,14 @@ def test_a_deployment_with_its_expectation_and_what_came_true() -> None:
     assert found.live.model_dump() == pytest.approx(
         {"mean": 0.275, "low": 0.275 - reach, "high": 0.275 + reach, "n_users": 400, "n_days": 2}
     )
-    (beside,) = found.beside
-    assert (beside.model, beside.level.mean) == ("popularity", pytest.approx(0.15))
-    assert beside.lead.mean == pytest.approx(0.125)
+    (other,) = found.simple_models
+    assert (other.model, other.level.mean) == ("popularity", pytest.approx(0.15))
+    assert other.lead.mean == pytest.approx(0.125)
 
 
 def test_a_deployment_without_days_has_no_level() -> None:
     first, second = summarise([served(1, 4, 4), served(2, 4, 5)], [], "ndcg_at_10", 0.95)
-    assert (first.expected, first.live, first.beside) == (None, None, [])
+    assert (first.expected, first.live, first.simple_models) == (None, None, [])
     assert (first.until, second.until) == (on(4).isoformat(), None)
 
 

@@ -48,3 +48,9 @@ def test_a_rollback_serves_from_the_last_launch_and_the_time_since() -> None:
 
 def test_without_an_earlier_launch_a_rollback_serves_from_now() -> None:
     assert launch_of_rollback([("2026-03-03T05:00:00+00:00", None)], DECIDED).since == "2026-03-01T04:00:00+00:00"
+
+
+def test_a_refresh_is_marked() -> None:
+    refresh = decision(CHAMPION).model_copy(update={"purpose": "refresh", "verdict": "refresh"})
+    assert launch_of_promotion(refresh, DECIDED).is_refresh
+    assert not launch_of_promotion(decision(CHAMPION), DECIDED).is_refresh

@@ -16,7 +16,7 @@ import pytest
 
 from components.errors import ReleaseError, TamperedError
 from components.params import Params, load
-from components.release.history import History, Outcome
+from components.release.history import DayOutcome, History
 from components.release.launch import Launch
 from components.release.ledger import Ledger
 from components.release.outcomes import Scored, find_pending, score_served
@@ -85,11 +85,11 @@ def params_at(day: float) -> Params:
     return load(ROOT / "params.yaml", overrides=lines)
 
 
-def rows(shop: Path, model: str = "champion", window: str = "live") -> list[Outcome]:
+def rows(shop: Path, model: str = "champion", window: str = "live") -> list[DayOutcome]:
     return [o for o in History(shop).outcomes() if (o.model, o.window) == (model, window)]
 
 
-def brief(outcomes: list[Outcome]) -> list[tuple[int, str, int, float | None]]:
+def brief(outcomes: list[DayOutcome]) -> list[tuple[int, str, int, float | None]]:
     return [(o.version, o.day[-2:], o.n_users, o.mean) for o in outcomes]
 
 
