@@ -7,7 +7,8 @@ from pathlib import Path
 from components.contracts import Record
 from components.errors import ContractError
 from components.io import read_record, write_record
-from components.language.encoder import resolve_model
+from components.language.encoder import NEEDED, Encoder, encoder_digest, resolve_model
+from components.params import LanguageParams
 
 FILE = "language.json"
 
@@ -23,6 +24,35 @@ class ModelChoice(Record):
 def write_choice(folder: Path, choice: ModelChoice) -> None:
     """Write language.json."""
     write_record(folder / FILE, choice)
+
+
+def take_recipe_model(folder: Path, recipe: Path, digest: str, language: LanguageParams) -> ModelChoice:
+    """Write the language model of a recipe to `folder`, as `pretrain` does; return the choice.
+
+    digest: the recipe's. recipe: where a bundle's model lies, if the bundle has one; the original is used where it has
+    the digest. Raises ContractError where neither has.
+    """
+    choice = ModelChoice(accepted=False, reason="the recipe has the original model", original=language.model)
+    if _original_digest(language) != digest:
+        found = encoder_digest(recipe, language.max_tokens) if all((recipe / f).is_file() for f in NEEDED) else ""
+        if found != digest:
+            there = f"its bundle holds {found[:12]}" if found else "its bundle holds none (release.include_encoder)"
+            raise ContractError(
+                f"the champion's recipe encodes with language model {digest[:12]}, but {there}, and language.model "
+                f"{language.model} is another one; run `carousel retrain` with release.include_encoder true"
+            )
+        Encoder.load(recipe, language).save(folder)
+        choice = ModelChoice(accepted=True, reason="the recipe has an adapted model", original=language.model)
+    write_choice(folder, choice)
+    return choice
+
+
+def _original_digest(language: LanguageParams) -> str:
+    """Return the digest of language.model; "" where it is not on this machine."""
+    try:
+        return encoder_digest(resolve_model(language.model), language.max_tokens)
+    except ContractError:
+        return ""
 
 
 def chosen_model(folder: Path, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.slices import cold_users
-from components.params import HybridParams, Params, Section
+from components.params import BlendParams, HybridParams, Params, Section
 from components.recommenders.base import BaseRecommender, mask_seen
 from components.recommenders.blending import K, Pool, collect_pool, learn_weights, ndcg, scaled
 from components.recommenders.cold_items import ColdItemSmoother
@@ -23,7 +23,8 @@ from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
 from components.recommenders.top_k import padded_top_k
 
-SLICES = ("cold", "warm")  # users with few events, users with more
+Slice = Literal["cold", "warm"]
+SLICES: tuple[Slice, ...] = ("cold", "warm")  # users with few events, users with more
 BLEND_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the cold-item smoother, that are compared
 NO_COLD_ITEMS = (np.zeros(0, np.int32), np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32))
 
@@ -37,6 +38,12 @@ class BlendSettings(Section):
     cold_item_blend_weight: float
 
 
+def blend_parts(params: Params) -> list[str]:
+    """Return the models that may enter the blend; with a recipe, those that its blend has."""
+    fixed = params.selection.blend if params.selection else None
+    return params.models.hybrid.parts if fixed is None else fixed.parts
+
+
 class HybridRecommender(BaseRecommender):
     """Scores are weighted sums of the parts' scores, each standardised per user; parts without weight are dropped.
 
@@ -44,28 +51,31 @@ class HybridRecommender(BaseRecommender):
     """
 
     name: ClassVar[str] = "hybrid"
+    format: ClassVar[int] = 2
 
     def __init__(
         self, parts: Mapping[str, Recommender], params: HybridParams, cold_user_events: int, exclude_seen: bool
     ) -> None:
-        """Parts may be fitted already; then only `blend` must be called."""
+        """Parts may be fitted already; then only `blend` must be called. With `fixed` it takes these weights."""
         self.parts, self.params = dict(parts), params
         self.cold_user_events, self.exclude_seen = cold_user_events, exclude_seen
         self.weights = np.zeros((len(SLICES), len(self.parts)), np.float32)
         self.smoother: ColdItemSmoother | None = None
         self.metrics: dict[str, float] = {}  # of the blend on the validation users
         self.out_of_fold: OutOfFold | None = None  # what `blend` found; it is not saved
+        self.fixed: BlendParams | None = None
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
-        """Return the blend of the unfitted parts that models.hybrid names."""
-        return cls.of_parts({part: create(part, params) for part in params.models.hybrid.parts}, params)
+        """Return the blend of the unfitted parts that `blend_parts` names."""
+        return cls.of_parts({part: create(part, params) for part in blend_parts(params)}, params)
 
     @classmethod
     def of_parts(cls, parts: Mapping[str, Recommender], params: Params) -> Self:
         """Return the blend of these parts, without weights yet."""
         model = cls(parts, params.models.hybrid, params.evaluation.cold_user_events, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
+        model.fixed = params.selection.blend if params.selection else None
         return model
 
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
@@ -80,14 +90,17 @@ class HybridRecommender(BaseRecommender):
 
         Each fold of the users is ranked by weights that the other folds give: `out_of_fold` holds these lists of
         length k, and their NDCG is what the blend is worth. The weights of the model are the mean over folds.
+        With `fixed` nothing is learned, and the users are not read.
         Raises ContractError where no user has a target left.
         """
+        self.n_items = n_items
+        if self.fixed is not None:
+            return self._take_weights(self.fixed, smoother)
         sample = users.without_seen() if self.exclude_seen else users
         if not len(sample):
             raise ContractError("hybrid: no user of the validation window has a target left; widen it")
         rows = sample.sample_rows(self.params.max_users)
         sample = sample.take(rows)
-        self.n_items = n_items
         cold, folds = cold_users(sample, self.cold_user_events), assign_folds(len(sample))
         parts = list(self.parts.values())
         pool = collect_pool(parts, sample, self.params.candidates, self.exclude_seen, self.batch_users)
@@ -133,12 +146,12 @@ class HybridRecommender(BaseRecommender):
             "cold_item_neighbours": smoother.neighbours,
             "cold_item_weights": smoother.weights,
         }
-        write_model(folder, self.name, 2, self.n_items, {"params": self.params, "blend": blend}, arrays)
+        write_model(folder, self.name, self.format, self.n_items, {"params": self.params, "blend": blend}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        stored = Stored(folder, cls.name, 2)
+        stored = Stored(folder, cls.name, cls.format)
         blend = stored.section("blend", BlendSettings)
         parts = {name: load_model(folder / "parts" / name) for name in blend.parts}
         model = cls(parts, stored.section("params", HybridParams), blend.cold_user_events, blend.exclude_seen)
@@ -226,6 +239,15 @@ class HybridRecommender(BaseRecommender):
             return overall
         weights = learn_weights(pool, self.params.min_gain, start=overall)
         return weights if ndcg(pool, weights) > ndcg(pool, overall) * (1 + self.params.min_gain) else overall
+
+    def _take_weights(self, blend: BlendParams, smoother: ColdItemSmoother | None) -> Self:
+        if set(self.parts) != set(blend.parts):
+            raise ContractError(f"hybrid: the recipe blends {blend.parts}, got the parts {list(self.parts)}")
+        self.parts = {name: self.parts[name] for name in blend.parts}
+        self.weights = np.array([[blend.weights[row][part] for part in blend.parts] for row in SLICES], np.float32)
+        if smoother is not None and blend.cold_item_blend_weight:
+            smoother.blend_weight, self.smoother = blend.cold_item_blend_weight, smoother
+        return self
 
     def _drop_unused(self, used: BoolArray) -> None:
         self.parts = {name: part for (name, part), use in zip(self.parts.items(), used, strict=True) if use}

@@ -1,4 +1,7 @@
-"""Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid, reports/blend."""
+"""Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid, reports/blend.
+
+With a recipe they are the recipe's.
+"""
 
 import logging
 from pathlib import Path
@@ -10,7 +13,7 @@ from components.origin import check_origin, read_split_origin, stamp
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import load_model, model_folder
-from components.recommenders.hybrid import SLICES, HybridRecommender
+from components.recommenders.hybrid import SLICES, HybridRecommender, blend_parts
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("blend")
@@ -19,16 +22,16 @@ log = logging.getLogger("blend")
 def blend(params: Params, split: Path, features: Path, models: Path, reports: Path) -> dict[str, float]:
     """Blend the models of `fit` and `finetune`, save the hybrid, and write its lists out of fold into `reports`.
 
-    Return each part's weight by slice, and metrics.
+    Return each part's weight by slice, and metrics of what was learned.
     """
-    section, origin = params.models.hybrid, read_split_origin(split, features)
-    for folder in (model_folder(models, name) for name in section.parts):
+    names, origin = blend_parts(params), read_split_origin(split, features)
+    for folder in (model_folder(models, name) for name in names):
         for file in folder.rglob("*.safetensors"):
             check_origin(file, origin, strict=False)
-    parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in section.parts}
+    parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in names}
     model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split), read_catalogue(split, features)
-    smoother = ColdItemSmoother.of(events, catalogue, section.cold_item_neighbour_pool)
+    smoother = ColdItemSmoother.of(events, catalogue, params.models.hybrid.cold_item_neighbour_pool)
     model.blend(read_users(split, "validation"), events.n_items, smoother, max(params.evaluation.ks))
     model.save(models / "hybrid")
     stamp(models / "hybrid", origin)
@@ -38,15 +41,19 @@ def blend(params: Params, split: Path, features: Path, models: Path, reports: Pa
     for row, name in enumerate(SLICES):
         weights = dict(zip(model.parts, map(float, model.weights[row]), strict=True))
         log.info("%s users: %s", name, ", ".join(f"{part} {weight:.2f}" for part, weight in weights.items()))
-        metrics |= {f"weight/{name}/{part}": weights.get(part, 0.0) for part in section.parts}
+        metrics |= {f"weight/{name}/{part}": weights.get(part, 0.0) for part in names}
     return metrics
 
 
 def main() -> None:
-    """Blend in the current folder."""
+    """Blend in the current folder; a recipe without a hybrid gets a note."""
     with stage("blend", "models/hybrid", "reports/blend", check_leaks=True) as params:
-        reports = Path("reports/blend")
-        write_metrics(reports, blend(params, Path("data/split"), Path("features"), Path("models"), reports))
+        reports, metrics = Path("reports/blend"), {}
+        if params.selection is not None and params.selection.blend is None:
+            Path("models/hybrid/note.txt").write_text("no hybrid: the recipe has none\n")
+        else:
+            metrics = blend(params, Path("data/split"), Path("features"), Path("models"), reports)
+        write_metrics(reports, metrics)
 
 
 if __name__ == "__main__":

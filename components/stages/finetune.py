@@ -1,17 +1,54 @@
-"""Stage `finetune`: the sequence model, trained by Lightning -> models/sequence. TensorBoard reads run/tensorboard."""
+"""Stage `finetune`: the sequence model, trained by Lightning -> models/sequence. TensorBoard reads run/tensorboard.
+
+With a recipe it trains the recipe's number of epochs, on all events before the holdout; without a sequence model in the
+recipe there is a note instead.
+"""
+
+from __future__ import annotations
 
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
+from components.params import Params
 from components.stages.run import stage, write_curve, write_metrics
 from components.unfinished import mark_unfinished
 
+if TYPE_CHECKING:
+    from components.recommenders.sequence.recommender import SequenceRecommender
+
 WORK = Path("run/finetune")  # checkpoints, from which a killed or stopped run goes on
+BOARD = Path("run/tensorboard")
 OUTS = ("models/sequence", "reports/finetune")
+
+
+def finetune(params: Params, split: Path, features: Path, work: Path, board: Path | None) -> SequenceRecommender | None:
+    """Return the trained model; None where the recipe has none. `work` holds the checkpoints until it is done."""
+    if params.selection is not None and params.selection.sequence_epochs is None:
+        return None
+    from components.recommenders.sequence.recommender import SequenceRecommender
+
+    model = SequenceRecommender.from_params(params)
+    model.work, model.board = work, board
+    return model.fit(read_interactions(split), read_catalogue(split, features), read_users(split, "validation"))
+
+
+def metrics_of(model: SequenceRecommender) -> dict[str, float]:
+    """Return the number of epochs, and where they were validated, the best one and its metric."""
+    metrics = {
+        "epochs": float(len(model.curves.get("train/loss", []))),  # 0 where not even the first one was finished
+        "unfinished": float(model.unfinished is not None),
+    }
+    validated = model.curves.get("validation/ndcg_at_10")
+    if validated:
+        metrics |= {"epochs/best": float(np.argmax(validated)) + 1, "validation/ndcg_at_10": max(validated)}
+    return metrics
 
 
 def main() -> None:
@@ -22,24 +59,20 @@ def main() -> None:
     """
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with stage("finetune", *(OUTS if first else ()), check_leaks=True) as params:
-        from components.recommenders.sequence.recommender import SequenceRecommender
-
-        split, reports = Path("data/split"), Path("reports/finetune")
-        model = SequenceRecommender.from_params(params)
-        model.work, model.board = WORK, Path("run/tensorboard")
-        model.fit(read_interactions(split), read_catalogue(split, Path("features")), read_users(split, "validation"))
+        split, features, models, reports = map(Path, ("data/split", "features", *OUTS))
+        model = finetune(params, split, features, WORK, BOARD)
         if not first:
             sys.exit()
-        model.save(Path("models/sequence"))
-        stamp(Path("models/sequence"), read_split_origin(split, Path("features")))
+        if model is None:
+            (models / "note.txt").write_text("no sequence model: the recipe has none\n")
+            write_metrics(reports, {})
+            return
+        model.save(models)
+        stamp(models, read_split_origin(split, features))
         for name, values in model.curves.items():
             write_curve(reports, name, values)
-        mark_unfinished(Path("models/sequence"), model.unfinished)
-        epochs = model.curves.get("validation/ndcg_at_10", [])  # none where not even the first one was finished
-        best = {"validation/ndcg_at_10": max(epochs)} if epochs else {}
-        write_metrics(
-            reports, {"epochs": float(len(epochs)), "unfinished": float(model.unfinished is not None), **best}
-        )
+        mark_unfinished(models, model.unfinished)
+        write_metrics(reports, metrics_of(model))
     if model.unfinished is None:
         shutil.rmtree(WORK, ignore_errors=True)
 

@@ -1,4 +1,7 @@
-"""Stage `fit`: all models without a stage of their own, on the training window -> models/simple/<name>/."""
+"""Stage `fit`: all models without a stage of their own, on the training window -> models/simple/<name>/.
+
+With a recipe: those that it needs, on all events before the holdout.
+"""
 
 import logging
 import time
@@ -13,17 +16,28 @@ from components.stages.run import stage, write_metrics
 log = logging.getLogger("fit")
 
 
+def needed(params: Params) -> list[str]:
+    """Return the simple models to fit; with a recipe those that it ships or is compared with, and the fallback."""
+    if params.selection is None:
+        return list(SIMPLE)
+    parts = params.selection.blend.parts if params.selection.blend else []
+    named = {"popularity", params.selection.recommender, params.selection.best_simple, *parts}
+    named |= {*params.evaluation.baselines}
+    return [name for name in SIMPLE if name in named]
+
+
 def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
-    """Fit and save each simple model; return the seconds of each."""
+    """Fit and save each of the `needed` models; return the seconds of each."""
     interactions, catalogue = read_interactions(split), read_catalogue(split, features)
     users = read_users(split, "validation")
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
     metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}
-    for number, name in enumerate(SIMPLE, start=1):
+    names = needed(params)
+    for number, name in enumerate(names, start=1):
         started = time.perf_counter()
         create(name, params).fit(interactions, catalogue, users).save(models / name)
         metrics[f"fit/{name}/seconds"] = round(time.perf_counter() - started, 3)
-        log.info("%s/%s %s: %.1f s", number, len(SIMPLE), name, metrics[f"fit/{name}/seconds"])
+        log.info("%s/%s %s: %.1f s", number, len(names), name, metrics[f"fit/{name}/seconds"])
     return metrics
 
 

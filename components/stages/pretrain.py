@@ -13,7 +13,7 @@ from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import window_users
 from components.language.cache import encode_cached
-from components.language.choice import ModelChoice, chosen_model, write_choice
+from components.language.choice import ModelChoice, chosen_model, take_recipe_model, write_choice
 from components.language.encoder import Encoder, resolve_model
 from components.params import CompressParams, Params
 from components.recommenders.content import ContentRecommender
@@ -22,6 +22,7 @@ from components.stages.run import stage, write_curve, write_metrics
 from components.unfinished import mark_unfinished, read_unfinished
 
 log = logging.getLogger("pretrain")
+RECIPE = Path("run/recipe/language")  # the language model of the recipe, from the champion's bundle
 WORK = Path("run/pretrain")  # checkpoints, from which a killed or stopped run goes on
 K = 10
 METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
@@ -164,16 +165,19 @@ def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatAr
 
 
 def main() -> None:
-    """Pretrain in the current folder, or note that language.pretrain.method is none."""
+    """Pretrain in the current folder, or note that language.pretrain.method is none; with a recipe, take its model."""
     with stage("pretrain", "models/language", "reports/pretrain", check_leaks=True) as params:
-        if params.language.pretrain.method == "none":
+        if params.selection is not None:
+            choice = take_recipe_model(Path("models/language"), RECIPE, params.selection.language, params.language)
+            metrics = {"accepted": float(choice.accepted)}
+        elif params.language.pretrain.method == "none":
             reason = "language.pretrain.method is none"
             choice = ModelChoice(accepted=False, reason=reason, original=params.language.model)
             write_choice(Path("models/language"), choice)
             metrics = {"accepted": 0.0}
         else:
             choice, metrics = adapt(Path(), params)
-        if params.language.compress.variants:
+        if params.language.compress.variants and params.selection is None:
             choice, compression = compress(Path(), params, choice)
             metrics |= compression
         write_metrics(Path("reports/pretrain"), metrics)

@@ -1,4 +1,7 @@
-"""Stage `rank`: the ranker, fitted on the validation window and measured on the test window -> models/ranker."""
+"""Stage `rank`: the ranker, fitted on the validation window and measured on the test window -> models/ranker.
+
+With a recipe it trains the recipe's number of epochs, without early stopping.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
+from components.errors import ContractError
 from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.profiles.features import read_features
@@ -21,6 +25,7 @@ from components.stages.run import stage, write_curve, write_metrics
 
 if TYPE_CHECKING:
     from components.ranking.features import RankerInputs
+    from components.ranking.ranker import Ranker
 
 log = logging.getLogger("rank")
 
@@ -58,31 +63,53 @@ def read_user_texts(root: Path, params: Params) -> FloatArray:
 
 
 def rank(root: Path, params: Params) -> str:
-    """Fit, measure and save below root; return the reason where no ranker can be fitted, else ""."""
+    """Fit, measure and save below root; return the reason where no ranker can be fitted, else "".
+
+    Raises ContractError where the recipe has a ranker, and the data are too few for one.
+    """
+    selection = params.selection
+    if selection is not None and selection.ranker_epochs is None:
+        return "the recipe has none"
     reports, split = root / "reports/rank", root / "data/split"
     if read_info(split).protocol == "leave_one_out":
         return "a leave-one-out split has no impressions in time order"
     features, train, test = inputs(root, params)
-    reason = missing_data_reason(train, test, params.ranking)
+    reason = missing_data_reason(train, train if selection is not None else test, params.ranking)
+    if reason and selection is not None:
+        raise ContractError(
+            f"the recipe has a ranker, but {reason}; raise split.validation_days, or run `carousel retrain`"
+        )
     if reason:
         return reason
-    from components.ranking.measure import measure
     from components.ranking.ranker import Ranker
 
     ranker = Ranker(params.ranking)
+    ranker.epochs = selection.ranker_epochs if selection is not None else None
     ranker.board = root / "run/tensorboard/ranker"
     ranker.fit(train, features, params.seed)
     ranker.save(root / "models/ranker")
     stamp(root / "models/ranker", read_split_origin(split, root / "features"))
     copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
-    popularity = decayed_popularity(read_interactions(split, ("train",)), params.models.popularity.half_life_days)
+    for name, values in ranker.curves.items():
+        write_curve(reports, name, values)
+    write_metrics(reports, {"epochs/best": float(ranker.best_epoch)} | _measure(root, params, ranker, train, test))
+    return ""
+
+
+def _measure(root: Path, params: Params, ranker: Ranker, train: Examples, test: Examples) -> dict[str, float]:
+    """Return the metrics on the test window; none where a holdout of few days has too few positive examples."""
+    from components.ranking.measure import measure
+
+    reason = missing_data_reason(train, test, params.ranking)
+    if reason:
+        log.info("the ranker is not measured: %s", reason)
+        return {}
+    past = read_interactions(root / "data/split", ("train",))
+    popularity = decayed_popularity(past, params.models.popularity.half_life_days)
     metrics = measure(ranker, train, test, popularity)
     for task in ranker.tasks:
         log.info("%s: AUC %.3f, by popularity %.3f", task, metrics[f"{task}/auc"], metrics[f"{task}/auc_popularity"])
-    for name, values in ranker.curves.items():
-        write_curve(reports, name, values)
-    write_metrics(reports, metrics)
-    return ""
+    return metrics
 
 
 def main() -> None:

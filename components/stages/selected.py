@@ -8,7 +8,8 @@ from pathlib import Path
 from components.contracts import Evaluation
 from components.data.tables import read_info
 from components.params import BlendParams, Params, SelectionParams
-from components.recommenders.hybrid import HybridRecommender
+from components.recommenders.hybrid import SLICES, BlendSettings, HybridRecommender
+from components.recommenders.storage import Stored
 from components.times import to_datetime
 
 
@@ -37,15 +38,19 @@ def best_simple(evaluation: Evaluation) -> str:
 
 def read_blend(folder: Path) -> BlendParams:
     """Return the weights of a saved hybrid."""
-    model = HybridRecommender.load(folder)
-    cold, warm = (dict(zip(model.parts, map(float, row), strict=True)) for row in model.weights)  # rows of SLICES
+    stored = Stored(folder, HybridRecommender.name, HybridRecommender.format)
+    settings = stored.section("blend", BlendSettings)
+    rows = stored.array("weights", (len(SLICES), len(settings.parts)))
     return BlendParams(
-        parts=list(model.parts),
-        weights={"cold": cold, "warm": warm},
-        cold_item_blend_weight=model.smoother.blend_weight if model.smoother else 0.0,
+        parts=settings.parts,
+        weights={
+            name: dict(zip(settings.parts, map(float, row), strict=True))
+            for name, row in zip(SLICES, rows, strict=True)
+        },
+        cold_item_blend_weight=settings.cold_item_blend_weight,
     )
 
 
 def _epochs(reports: Path) -> int:
-    metrics = json.loads((reports / "metrics.json").read_bytes())
-    return int(metrics.get("epochs/best", metrics.get("epochs", 1)))
+    """Return the epoch whose weights a stage kept; 1 where a limit in minutes stopped the first: that never ships."""
+    return int(json.loads((reports / "metrics.json").read_bytes()).get("epochs/best", 1))

@@ -55,9 +55,10 @@ class SequenceRecommender(BaseRecommender):
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
-        """Return the model of models.sequence and trainer."""
+        """Return the model of models.sequence and trainer; with a recipe, it trains the recipe's number of epochs."""
         model = cls(params.models.sequence, params.trainer, params.seed, params.recommend.exclude_seen)
         model.batch_users = params.recommend.batch_users
+        model.epochs = params.selection.sequence_epochs if params.selection else None
         return model
 
     @reproducible()

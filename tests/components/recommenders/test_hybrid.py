@@ -8,11 +8,12 @@ import pytest
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
-from components.params import HybridParams, Params
+from components.params import BlendParams, HybridParams, Params
 from components.ragged import Ragged
 from components.recommenders.blending import collect_pool, learn_weights
+from components.recommenders.cold_items import ColdItemSmoother
 from components.recommenders.factory import create
-from components.recommenders.hybrid import HybridRecommender
+from components.recommenders.hybrid import NO_COLD_ITEMS, HybridRecommender
 from tests.components.recommenders.support import Noisy, Oracle
 from tests.support import ragged
 
@@ -120,3 +121,25 @@ def test_a_subsample_keeps_the_targets(shop: Users, limit: int, n: int) -> None:
     assert len(some) == n
     assert isinstance(some.targets, Ragged)
     assert (some.targets.item_idx == 30 + some.history.item_idx[some.history.offsets[:-1]]).all()
+
+
+def test_fixed_weights_are_taken_and_no_user_is_read(shop: Users) -> None:
+    weights = {"cold": {"odd": 1.0, "even": 0.0}, "warm": {"odd": 0.25, "even": 0.75}}
+    model = hybrid({"even": Oracle(0), "odd": Oracle(1)})
+    model.fixed = BlendParams.model_construct(parts=["odd", "even"], weights=weights, cold_item_blend_weight=0.25)
+    none = Users(shop.user_idx, shop.history, shop.now)  # without targets
+    smoother = ColdItemSmoother(*NO_COLD_ITEMS, 60)
+    model.blend(none, 60, smoother)
+    assert list(model.parts) == ["odd", "even"]
+    assert model.weights.tolist() == [[1, 0], [0.25, 0.75]]
+    assert model.smoother is smoother
+    assert smoother.blend_weight == 0.25
+    assert (model.metrics, model.out_of_fold) == ({}, None)
+
+
+def test_fixed_weights_of_other_parts_are_refused(shop: Users) -> None:
+    model = hybrid({"even": Oracle(0), "odd": Oracle(1)})
+    weights = {"cold": {"odd": 1.0}, "warm": {"odd": 1.0}}
+    model.fixed = BlendParams.model_construct(parts=["odd"], weights=weights, cold_item_blend_weight=0)
+    with pytest.raises(ContractError, match=r"the recipe blends \['odd'\], got the parts \['even', 'odd'\]"):
+        model.blend(shop, 60)

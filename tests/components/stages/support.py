@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import SplitInfo
+from components.params import SelectionParams
 from tests.support import ROOT
 
 World = tuple[Interactions, Catalogue, Users]
@@ -49,6 +51,27 @@ def write_split(folder: Path, world: World) -> None:
     (split / "split.json").write_text(info.model_dump_json())
     assert catalogue.embedding is not None
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, features / "items.safetensors")
+
+
+def selected(**changes: object) -> dict[str, object]:
+    """Return a section selection: ALS ships, with popularity beside it."""
+    values: dict[str, object] = {
+        "recommender": "als",
+        "best_simple": "popularity",
+        "language": "0" * 64,
+        "sequence_epochs": None,
+        "ranker_epochs": None,
+        "blend": None,
+        "selected_until": "2026-01-01T00:00:00Z",
+    }
+    return SelectionParams.model_validate(values | changes).model_dump(mode="json")
+
+
+def select(**changes: object) -> None:
+    """Set the section selection of run/params.yaml in the current folder."""
+    path = Path("run/params.yaml")
+    tree = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(tree | {"selection": selected(**changes)}, sort_keys=False, allow_unicode=True))
 
 
 def no_reviews(features: Path) -> None:

@@ -55,7 +55,9 @@ UNREAD = {
     "pretrain": {"language.sentiment": ENCODER},
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER},
-    "fit": dict.fromkeys(("evaluation", "models.hybrid", "models.sequence", "recommend", "trainer"), OTHERS),
+    "fit": dict.fromkeys(
+        ("evaluation.cold_user_events", "models.hybrid", "models.sequence", "recommend", "trainer"), OTHERS
+    ),
 }
 # Parameters read only by added recommenders (docs/extending.md).
 ADDED = {"fit": {"models.custom"}}

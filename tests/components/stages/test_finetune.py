@@ -17,7 +17,7 @@ from components.data.tables import read_users
 from components.params import load
 from components.recommenders.factory import load_model
 from components.stages import finetune
-from tests.components.stages.support import write_split
+from tests.components.stages.support import select, write_split
 
 World = tuple[Interactions, Catalogue, Users]
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -86,6 +86,58 @@ def test_model_curves_and_metrics_are_written(straight: dict[str, bytes], tmp_pa
     assert max(float(line.split()[1]) for line in curve) == pytest.approx(metrics["validation/ndcg_at_10"], rel=1e-4)
     assert list((folder / "run/tensorboard").glob("events.out.tfevents.*"))
     assert not (folder / finetune.WORK).exists()
+
+
+def model_of(found: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: content for path, content in found.items() if path.startswith("models/")}
+
+
+def best_epoch(found: dict[str, bytes]) -> int:
+    """Return the epoch that a run has selected."""
+    curve = found["reports/finetune/plots/metrics/validation/ndcg_at_10.tsv"].decode().splitlines()[1:]
+    values = [float(line.split()[1]) for line in curve]
+    best = values.index(max(values)) + 1
+    assert json.loads(found["reports/finetune/metrics.json"])["epochs/best"] == best
+    return best
+
+
+def test_with_a_recipe_its_epochs_give_the_bytes_of_the_run_that_selected_them(
+    straight: dict[str, bytes], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = best_epoch(straight)
+    monkeypatch.chdir(workspace(tmp_path / "recipe", world))
+    select(recommender="sequence", sequence_epochs=best)
+    finetune.main()
+    found = outs(tmp_path / "recipe")
+    assert model_of(found) == model_of(straight)
+    assert json.loads(found["reports/finetune/metrics.json"]) == {"epochs": best, "unfinished": 0}
+    assert not any("validation" in path for path in found)
+
+
+def test_a_recipe_without_a_sequence_model_gets_a_note(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace(tmp_path, world))
+    select()
+    finetune.main()
+    assert sorted(outs(tmp_path)) == ["models/sequence/note.txt", "reports/finetune/metrics.json"]
+    assert json.loads(Path("reports/finetune/metrics.json").read_bytes()) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
+def test_with_a_recipe_resuming_after_sigkill_gives_the_same_bytes(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    for name in ("undisturbed", "killed"):
+        monkeypatch.chdir(workspace(tmp_path / name, world))
+        select(recommender="sequence", sequence_epochs=2)
+    code, _ = run(tmp_path / "killed", crash_at=point)
+    assert code == -signal.SIGKILL
+    for name in ("undisturbed", "killed"):
+        code, said = run(tmp_path / name)
+        assert code == 0, said
+    assert outs(tmp_path / "killed") == outs(tmp_path / "undisturbed")
 
 
 @pytest.mark.usefixtures("straight")

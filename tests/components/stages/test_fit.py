@@ -9,11 +9,11 @@ import yaml
 from safetensors.numpy import save_file
 
 from components.contracts import Catalogue, Interactions, Users
-from components.data.tables import read_users
+from components.data.tables import read_info, read_interactions, read_users
 from components.params import load
 from components.recommenders.factory import SIMPLE, load_model
 from components.stages import fit
-from tests.components.stages.support import digest, write_split
+from tests.components.stages.support import digest, select, write_split
 
 World = tuple[Interactions, Catalogue, Users]
 
@@ -46,6 +46,50 @@ def test_a_second_run_gives_the_same_bytes_and_leaves_nothing_old(workspace: Pat
     fit.main()
     assert digest(workspace / "models/simple") == first
     assert not (workspace / "models/simple/relic").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({}, ["popularity", "neighbours", "als"]),  # neighbours: of evaluation.baselines
+        ({"recommender": "sequence", "best_simple": "interests"}, ["popularity", "neighbours", "interests"]),
+        (
+            {
+                "recommender": "hybrid",
+                "best_simple": "popularity",
+                "blend": {
+                    "parts": ["ease", "sequence"],
+                    "weights": {"cold": {"ease": 1, "sequence": 0}, "warm": {"ease": 0.5, "sequence": 0.5}},
+                    "cold_item_blend_weight": 0.5,
+                },
+            },
+            ["popularity", "neighbours", "ease"],
+        ),
+    ],
+)
+def test_with_a_recipe_only_what_it_needs_is_fitted_to_the_same_bytes(
+    workspace: Path, changes: dict[str, object], names: list[str]
+) -> None:
+    fit.main()
+    every = digest(workspace / "models/simple")
+    select(**changes)
+    fit.main()
+    found = digest(workspace / "models/simple")
+    assert sorted({Path(path).parts[0] for path in found}) == sorted(names)
+    assert found.items() <= every.items()
+
+
+def test_with_a_recipe_the_models_learn_from_the_validation_window_too(workspace: Path) -> None:
+    select()
+    fit.main()
+    before = json.loads(Path("reports/fit/metrics.json").read_text())["fit/events"]
+    info = read_info(Path("data/split"))
+    windows = info.model_copy(update={"fit_windows": ("train", "validation")})
+    Path("data/split/split.json").write_text(windows.model_dump_json())
+    fit.main()
+    later = len(read_interactions(Path("data/split"), ("validation",)))
+    assert later > 0
+    assert json.loads(Path("reports/fit/metrics.json").read_text())["fit/events"] == before + later
 
 
 def test_embeddings_of_another_split_end_the_stage_with_a_message(workspace: Path) -> None:

@@ -13,7 +13,7 @@ from components.language.choice import ModelChoice, chosen_model
 from components.language.encoder import Encoder
 from components.stages import encode, ingest, pretrain, resolve, split
 from tests.components.language.tiny import tiny_bert
-from tests.components.stages.support import enter_checkout
+from tests.components.stages.support import enter_checkout, select
 
 ROOT = Path(__file__).parents[3]
 TINY = """\
@@ -80,6 +80,48 @@ def test_method_none_keeps_the_original(checkout: Path, monkeypatch: pytest.Monk
     assert [p.name for p in Path("models/language").iterdir()] == ["language.json"]
     assert json.loads(Path("reports/pretrain/metrics.json").read_text()) == {"accepted": 0.0}
     assert chosen_model(Path("models/language"), "tiny") == Path("tiny")
+
+
+def encoder_of(folder: Path) -> Encoder:
+    return Encoder.load(folder, params.load(Path("run/params.yaml")).language)
+
+
+def test_with_a_recipe_its_adapted_model_is_taken(checkout: Path) -> None:
+    """It lies in run/recipe/language; nothing is trained or compared, also where variants are set."""
+    tiny_bert(pretrain.RECIPE, layers=2)
+    digest = encoder_of(pretrain.RECIPE).digest
+    assert digest != encoder_of(Path("tiny")).digest
+    select(language=digest)
+    resolved = Path("run/params.yaml")
+    resolved.write_text(resolved.read_text().replace("variants: []", "variants: [int8]"))
+    pretrain.main()
+    assert encoder_of(chosen_model(Path("models/language"), "tiny")).digest == digest
+    assert digests("models/language").keys() - {"models/language/language.json"} == {
+        f"models/language/{path.name}" for path in pretrain.RECIPE.iterdir()
+    }
+    assert digests("reports/pretrain").keys() == {"reports/pretrain/metrics.json"}
+    assert json.loads(Path("reports/pretrain/metrics.json").read_text()) == {"accepted": 1.0}
+    encode.main()
+    assert json.loads(Path("features/encoder.json").read_text())["digest"] == digest
+
+
+def test_with_a_recipe_of_the_original_model_the_original_is_used(checkout: Path) -> None:
+    select(language=encoder_of(Path("tiny")).digest)
+    pretrain.main()
+    assert list(digests("models/language")) == ["models/language/language.json"]
+    assert chosen_model(Path("models/language"), "tiny") == Path("tiny")
+    assert json.loads(Path("reports/pretrain/metrics.json").read_text()) == {"accepted": 0.0}
+
+
+def test_a_recipe_whose_language_model_is_missing_is_refused(checkout: Path) -> None:
+    select(language="ab" * 32)
+    with pytest.raises(SystemExit, match=r"language model abababababab, but its bundle holds none"):
+        pretrain.main()
+    tiny_bert(pretrain.RECIPE, layers=2)
+    found = encoder_of(pretrain.RECIPE).digest[:12]
+    with pytest.raises(SystemExit, match=rf"its bundle holds {found}.* run `carousel retrain`"):
+        pretrain.main()
+    assert not (checkout / "models/language/language.json").exists()
 
 
 @pytest.mark.parametrize(("after", "accepted"), [(0.2, True), (0.1, False), (0.05, False)])

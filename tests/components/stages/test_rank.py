@@ -23,7 +23,7 @@ from components.stages import encode, ingest, profile, rank, resolve, split
 from components.stages.run import RESOLVED
 from components.times import DAY_US
 from tests.components.language.tiny import tiny_bert
-from tests.components.stages.support import enter_checkout, no_reviews
+from tests.components.stages.support import enter_checkout, no_reviews, select
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 SMALL = "shop.n_users=150\nshop.n_items=80\nranking.max_epochs=2"
@@ -80,6 +80,50 @@ def test_labels_are_the_actions_on_shown_items(checkout: Path) -> None:
     rows = pq.read_table(checkout / "data/split/validation.parquet")
     bought = rows.filter(np.equal(rows["event"].to_numpy(), EVENTS.index("purchase"))).num_rows
     assert 0.8 * bought <= learned.labels[:, 2].sum() <= 1.2 * bought
+
+
+def test_with_a_recipe_the_ranker_trains_its_epochs_without_early_stopping(checkout: Path) -> None:
+    select(ranker_epochs=3)
+    rank.main()
+    curves = sorted(p.name for p in (checkout / "reports/rank/plots/metrics").rglob("*.tsv"))
+    assert curves == ["loss.tsv"]  # of the training examples
+    assert len((checkout / "reports/rank/plots/metrics/train/loss.tsv").read_text().splitlines()) == 1 + 3
+    metrics = json.loads((checkout / "reports/rank/metrics.json").read_text())
+    assert metrics["epochs/best"] == 3
+    assert metrics["click/auc"] > 0.5
+    before = digest(checkout / "models/ranker")
+    rank.main()
+    assert digest(checkout / "models/ranker") == before
+
+
+def test_with_a_recipe_a_holdout_without_purchases_only_costs_the_metrics(checkout: Path) -> None:
+    select(ranker_epochs=2)
+    rank.main()
+    before = digest(checkout / "models/ranker")
+    info = read_info(checkout / "data/split")
+    short = info.model_copy(update={"test_end": info.validation_end + DAY_US // 24})
+    (checkout / "data/split/split.json").write_text(short.model_dump_json())
+    path = checkout / "data/split/test.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.filter(np.less(rows["timestamp"].to_numpy(), short.test_end)), path, write_page_checksum=True)
+    rank.main()
+    assert digest(checkout / "models/ranker") == before
+    assert json.loads((checkout / "reports/rank/metrics.json").read_text()) == {"epochs/best": 2}
+
+
+def test_a_recipe_without_a_ranker_gets_a_note(checkout: Path) -> None:
+    select()
+    rank.main()
+    assert (checkout / "models/ranker/note.txt").read_text() == "no ranker: the recipe has none\n"
+    assert [p.name for p in (checkout / "models/ranker").iterdir()] == ["note.txt"]
+
+
+def test_a_recipe_with_a_ranker_is_not_fitted_without_one(checkout: Path) -> None:
+    select(ranker_epochs=2)
+    RESOLVED.write_text(RESOLVED.read_text().replace("holdout_share: 0.2", "holdout_share: 0.0001"))
+    with pytest.raises(SystemExit, match=r"the recipe has a ranker, but .* run `carousel retrain`"):
+        rank.main()
+    assert not (checkout / "models/ranker/ranker.json").exists()
 
 
 def user_ids(checkout: Path) -> dict[str, int]:
@@ -160,7 +204,8 @@ def test_the_articles_network_reads_texts_of_users(checkout: Path) -> None:
     RESOLVED.write_text(RESOLVED.read_text().replace("three_branches", "seed_faithful"))
     rank.main()
     metrics = json.loads(Path("reports/rank/metrics.json").read_text())
-    assert {name.split("/")[0] for name in metrics} == {"click", "examples"}
+    assert {name.split("/")[0] for name in metrics} == {"click", "epochs", "examples"}
+    assert metrics["epochs/best"] == 10
     assert len(Path("reports/rank/plots/metrics/train/loss.tsv").read_text().splitlines()) == 11
 
 
