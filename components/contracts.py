@@ -18,7 +18,9 @@ from components.errors import ContractError
 from components.ragged import Ragged, offsets_of
 from components.records import (
     ChampionRef,
+    Candidate,
     Check,
+    Choice,
     Decision,
     DriftVerdict,
     Evaluation,
@@ -40,8 +42,10 @@ __all__ = [
     "WINDOWS",
     "BoolArray",
     "Catalogue",
+    "Candidate",
     "ChampionRef",
     "Check",
+    "Choice",
     "Decision",
     "DriftVerdict",
     "Evaluation",

@@ -30,6 +30,24 @@ class SliceRow(Record):
     metrics: dict[str, float]
 
 
+class Candidate(Record):
+    """A candidate on the validation window, beside the best one on the same users."""
+
+    model: str
+    value: float  # mean of the primary metric; of a blend, out of fold
+    behind: float  # mean per-user difference, the best minus this one
+    standard_error: float  # of that difference
+
+
+class Choice(Record):
+    """Why the challenger is the challenger."""
+
+    challenger: str  # the simplest candidate within one standard error of the best
+    best: str
+    why: str  # one sentence with the numbers
+    candidates: list[Candidate]  # from the simplest on
+
+
 class Evaluation(Record):
     """reports/evaluate/evaluation.json: everything that the gate and the reader need, without user ids."""
 
@@ -40,8 +58,8 @@ class Evaluation(Record):
     n_users: int
     n_items: int
     primary: str  # metric that decides, e.g. "ndcg_at_10"
-    challenger: str  # best candidate on validation
-    baselines: list[str]  # the simple models that a challenger must beat
+    challenger: str  # the candidate that was chosen on validation
+    baselines: list[str]  # the simple models that a challenger must not be worse than; never itself
     champion: ChampionRef | None
     champion_saw_test: bool  # it was trained, or its recipe selected, on part of this test window: nothing is promoted
     validation: dict[str, dict[str, float]]  # model -> metric -> value
@@ -49,6 +67,10 @@ class Evaluation(Record):
     slices: list[SliceRow]
     overfit_gap: dict[str, float]  # model -> validation minus test of the primary metric
     unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped; then nothing is promoted
+    simpler: list[str] | None = None  # baselines simpler than the challenger, which it must beat; None: all of them
+    best_simple: str | None = None  # the best simple model on validation, without the challenger
+    choice: Choice | None = None  # None where the challenger was not chosen among candidates
+    in_fold: dict[str, float] = {}  # blend -> primary metric on the validation users that its weights were learned on
     purpose: Purpose = "retrain"
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from components.contracts import Record
 from components.errors import BusyError
 from components.io import sha256_bytes
-from components.recommenders.factory import PARTS
+from components.recommenders.factory import PARTS, compared_names
 from components.tuning import overlay, report, search, winner
 from components.tuning.curve import Point, point
 from components.tuning.measure import read_tuning_data
@@ -162,9 +162,7 @@ def curve(as_of: datetime | None = None, overrides: list[str] | None = None, ove
             passes.run_stages(workspace, STAGES)
             points: list[Point] = []
             section = workspace.params.evaluation
-            models = [
-                m for m in (*section.baselines, *section.candidates) if m != "hybrid"
-            ]  # the hybrid learns on validation data
+            models = [m for m in compared_names(workspace.params) if m != "hybrid"]  # it learns on validation data
             for share in sorted(workspace.params.tune.label_shares):
                 for model in models:
                     points.append(call_task(run_point, workspace, model, share))

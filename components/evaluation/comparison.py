@@ -1,5 +1,6 @@
 """Compares two models on the same users: the difference, its interval, and the number of users needed to decide."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -38,6 +39,27 @@ def paired_bootstrap(
     means, _ = _resample(difference, resamples, seed)
     low, high = np.quantile(means, _tails(confidence))
     return Interval(gain=float(difference.mean()), low=float(low), high=float(high), n_users=len(difference))
+
+
+def upper_bounds(
+    challenger: FloatArray, others: Mapping[str, FloatArray], confidence: float, resamples: int, seed: int
+) -> dict[str, float]:
+    """Return the upper bound of the gain over each other model; where it is below 0, the challenger is shown worse.
+
+    All (n_users,), paired. Corrected for the number of models by Holm's step-down procedure: the probability that a
+    challenger which is worse than none is shown worse than any is at most (1 - confidence) / 2. The first step
+    compares at that level divided by the number of models; each following one by the number of those that are left.
+    Source: Holm 1979; the bounds are those of the percentile bootstrap of `paired_bootstrap`.
+    """
+    left = {name: _resample(_differences(challenger, own), resamples, seed)[0] for name, own in others.items()}
+    bounds: dict[str, float] = {}
+    while left:
+        level = 1 - (1 - confidence) / 2 / len(left)
+        bounds |= {name: float(np.quantile(means, level)) for name, means in left.items()}
+        if all(bounds[name] >= 0 for name in left):
+            break
+        left = {name: means for name, means in left.items() if bounds[name] >= 0}
+    return bounds
 
 
 def users_needed(

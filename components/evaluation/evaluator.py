@@ -1,10 +1,11 @@
 """Measures every model on the same users of the same windows, and names the challenger. The gate decides."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from components.contracts import (
@@ -20,8 +21,10 @@ from components.contracts import (
     Users,
 )
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
+from components.evaluation.choice import best_of, choose
 from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
 from components.evaluation.metrics import per_user, popularity_share
+from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import check_leakage, rank_with_scores, window_users
 from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
 from components.evaluation.satisfaction import satisfaction
@@ -32,6 +35,7 @@ from components.unfinished import Unfinished
 
 log = logging.getLogger(__name__)
 CHAMPION = "champion"
+NO_FOLDS: Mapping[str, OutOfFold] = {}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,15 @@ class ServingChampion:
     ref: ChampionRef
     model: Recommender
     saw_test: bool
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the table of recommenders says about the models of the run."""
+
+    order: Sequence[str]  # all of them, from the simplest on
+    simple: Collection[str]
+    baselines: Collection[str]  # those that the challenger is held against, itself excepted
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ class Measured:
     test: dict[str, Metrics]
     slices: list[SliceRow]
     lists: dict[str, IntArray]  # model -> (n_test_users, k)
+    values: dict[str, FloatArray] = field(default_factory=dict)  # model -> (n_validation_users,) primary metric
+    in_fold: dict[str, float] = field(default_factory=dict)  # blend -> validation mean of its own lists
 
 
 def read_windows(split: Path, params: Params) -> Windows:
@@ -83,10 +98,14 @@ def measure(
     champion: ServingChampion | None,
     params: Params,
     per_user_file: Path,
+    out_of_fold: Mapping[str, OutOfFold] = NO_FOLDS,
 ) -> Measured:
     """Return every model's metrics and write per_user.parquet, a row group for each model and slice.
 
     Models are loaded one at a time. The champion is measured on the test window only: it is no longer a candidate.
+    With a recipe there is no choice on validation, and models are not measured there: they have learned from it.
+    out_of_fold: of a model that learned on validation users, their lists by weights that were learned without them;
+    they count on validation in place of its own.
     """
     measured = Measured({}, {}, [], {})
     with pq.ParquetWriter(
@@ -95,7 +114,7 @@ def measure(
         for name, load in loaders.items():
             model = load()
             if windows.validation is not None:
-                measured.validation[name] = _validate(name, model, windows.validation, windows, params)
+                _validate(name, model, windows.validation, windows, params, measured, out_of_fold.get(name))
             _test(name, model, windows, params, measured, writer)
         if champion:
             _test(CHAMPION, champion.model, windows, params, measured, writer)
@@ -108,17 +127,19 @@ def summarise(
     measured: Measured,
     champion: ServingChampion | None,
     params: Params,
+    roles: Roles,
     unfinished: Sequence[Unfinished] = (),
 ) -> Evaluation:
-    """Return evaluation.json; the challenger is the best candidate on validation; in a tie, the first named.
-
-    With a recipe, the challenger is the recipe's recommender.
-    """
+    """Return evaluation.json; the challenger is that of the recipe, or the simplest within one standard error."""
     section, info = params.evaluation, windows.info
-    if params.selection is not None:
-        challenger = params.selection.recommender
+    if params.selection is None:
+        choice = choose({name: measured.values[name] for name in roles.order if name in section.candidates})
+        challenger = choice.challenger
+        log.info("challenger %s: %s", challenger, choice.why)
     else:
-        challenger = max(section.candidates, key=lambda name: measured.validation[name][section.primary])
+        choice, challenger = None, params.selection.recommender
+    baselines = [name for name in roles.order if name in roles.baselines and name != challenger]
+    simple = [name for name in roles.order if name in roles.simple and name in measured.values and name != challenger]
     gap = {
         name: row[section.primary] - measured.test[name][section.primary] for name, row in measured.validation.items()
     }
@@ -131,7 +152,7 @@ def summarise(
         n_items=info.n_items,
         primary=section.primary,
         challenger=challenger,
-        baselines=list(section.baselines),
+        baselines=baselines,
         champion=champion.ref if champion else None,
         champion_saw_test=champion.saw_test if champion else False,
         validation=measured.validation,
@@ -139,6 +160,10 @@ def summarise(
         slices=measured.slices,
         overfit_gap=gap,
         unfinished=tuple(map(str, unfinished)),
+        simpler=[name for name in baselines if roles.order.index(name) < roles.order.index(challenger)],
+        best_simple=best_of(measured.values, simple),
+        choice=choice,
+        in_fold=measured.in_fold,
         purpose="retrain" if params.selection is None else "refresh",
     )
 
@@ -167,14 +192,27 @@ def _compare_with_champion(measured: Measured, ks: Sequence[int]) -> None:
         measured.test[name] |= {f"overlap_at_{k}": mean_overlap_at_k(lists, champion, k) for k in ks}
 
 
-def _validate(name: str, model: Recommender, users: Users, windows: Windows, params: Params) -> Metrics:
-    ks = params.evaluation.ks
+def _validate(
+    name: str,
+    model: Recommender,
+    users: Users,
+    windows: Windows,
+    params: Params,
+    measured: Measured,
+    out_of_fold: OutOfFold | None,
+) -> None:
+    """Add the model's validation metrics to `measured`, of lists out of fold where there are such."""
+    ks, primary = params.evaluation.ks, params.evaluation.primary
     lists = _rank(model, users, windows, params).items
-    found = means(per_user(lists, users.ground_truth, ks))
-    found |= _list_metrics(lists, users, windows, ks)
+    if out_of_fold is not None:
+        own = per_user(lists, users.ground_truth, ks)[primary]
+        measured.in_fold[name] = float(own.mean(dtype=np.float64))
+        lists[out_of_fold.user_row] = out_of_fold.lists
+    values = per_user(lists, users.ground_truth, ks)
+    found = means(values) | _list_metrics(lists, users, windows, ks)
     check_finite(found, f"{name} on validation")
-    log.info("%s: %s %.4f on validation", name, params.evaluation.primary, found[params.evaluation.primary])
-    return found
+    measured.validation[name], measured.values[name] = found, values[primary]
+    log.info("%s: %s %.4f on validation", name, primary, found[primary])
 
 
 def _test(

@@ -63,6 +63,7 @@ def write_report(
         models=report_data.ranked_models(evaluation),
         against=against,
         differences=rows,
+        over_baseline=_over_best_baseline(evaluation, rows),
         slices=slices,
         win_loss=report_data.win_loss(ours, theirs),
         pictures=pictures,
@@ -73,6 +74,14 @@ def write_report(
     )
     (out / "report.html").write_text(page, encoding="utf-8")
     return {row.other: row.interval for row in rows}
+
+
+def _over_best_baseline(evaluation: Evaluation, rows: list[report_data.Difference]) -> report_data.Difference | None:
+    """Return the row of the best simple model, where it is not the reference itself."""
+    if not evaluation.champion or not evaluation.baselines:
+        return None
+    best = report_data.best_baseline(evaluation)
+    return next(row for row in rows if row.other == best)
 
 
 def _pictures(

@@ -102,11 +102,14 @@ def long_label(evaluation: Evaluation, model: str) -> str:
     return model
 
 
+def best_baseline(evaluation: Evaluation) -> str:
+    """Return the simple model with the highest primary metric on the test window."""
+    return max(evaluation.baselines, key=lambda name: evaluation.test[name][evaluation.primary])
+
+
 def reference(evaluation: Evaluation) -> str:
     """Return the reference of the challenger: the champion, or without one the best simple baseline."""
-    if evaluation.champion:
-        return "champion"
-    return max(evaluation.baselines, key=lambda name: evaluation.test[name][evaluation.primary])
+    return "champion" if evaluation.champion else best_baseline(evaluation)
 
 
 def ranked_models(evaluation: Evaluation) -> list[str]:

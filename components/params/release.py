@@ -13,18 +13,22 @@ class EvaluationParams(Section):
     primary: Annotated[str, Field(pattern=r"^(ndcg|recall|mrr|hit_rate)_at_\d+$")]
     ks: Annotated[list[Count], Field(min_length=1)]
     candidates: Annotated[list[ModelName], Field(min_length=1)]
-    baselines: Annotated[list[ModelName], Field(min_length=1)]
+    baselines: list[ModelName] = Field(
+        default=[], description="models that the challenger must not be worse than; none named: all simple models"
+    )
     min_slice_users: Count
     cold_user_events: Count
 
     @model_validator(mode="after")
     def primary_is_reported(self) -> "EvaluationParams":
-        """Require the primary metric's k among ks, and no model as both candidate and baseline."""
+        """Require the primary metric's k among ks, and a baseline that is not the challenger itself."""
         if int(self.primary.rsplit("_", 1)[1]) not in self.ks:
             raise ValueError(f"evaluation.primary {self.primary} needs its k among evaluation.ks {self.ks}")
-        both = set(self.candidates) & set(self.baselines)
-        if both:
-            raise ValueError(f"evaluation: {sorted(both)} are both candidate and baseline; choose one")
+        if len(set(self.baselines)) == 1 and self.baselines[0] in self.candidates:
+            raise ValueError(
+                f"evaluation.baselines: {self.baselines[0]} is a candidate and would be its own baseline; name a "
+                "second one, or none for all simple models"
+            )
         return self
 
 

@@ -1,6 +1,8 @@
 """The table of all recommenders: from a name to its class, to an unfitted model, to the model in a folder.
 
-A new recommender is one file with its class and one line in MODELS (docs/extending.md).
+A new recommender is one file with its class and one line in MODELS (docs/extending.md). The lines stand in the order of
+simplicity, the simplest first: of candidates that cannot be told apart the first is chosen, and a model ships only if
+it beats the simple models before it.
 """
 
 from collections.abc import Sequence
@@ -24,16 +26,33 @@ class Entry(NamedTuple):
 
 MODELS: dict[str, Entry] = {
     "popularity": Entry("components.recommenders.popularity:PopularityRecommender"),
-    "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
-    "als": Entry("components.recommenders.als:AlsRecommender"),
-    "ease": Entry("components.recommenders.ease:EaseRecommender"),
-    "content": Entry("components.recommenders.content:ContentRecommender"),
     "interests": Entry("components.recommenders.interests:InterestsRecommender"),
+    "content": Entry("components.recommenders.content:ContentRecommender"),
+    "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
+    "ease": Entry("components.recommenders.ease:EaseRecommender"),
+    "als": Entry("components.recommenders.als:AlsRecommender"),
     "sequence": Entry("components.recommenders.sequence.recommender:SequenceRecommender", stage="finetune"),
     "hybrid": Entry("components.recommenders.hybrid:HybridRecommender", stage="blend"),
 }
 PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend")  # parts that a blend may have
 SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
+
+
+def baseline_names(params: Params) -> list[str]:
+    """Return the models that the challenger is held against: evaluation.baselines, or all simple ones.
+
+    With a recipe, the simple model that stands beside it.
+    """
+    if params.selection is not None:
+        return [params.selection.best_simple]
+    return list(params.evaluation.baselines or SIMPLE)
+
+
+def compared_names(params: Params) -> list[str]:
+    """Return the candidates, or the recommender of the recipe, and the baselines, each once, from the simplest on."""
+    candidates = params.evaluation.candidates if params.selection is None else [params.selection.recommender]
+    named = {*candidates, *baseline_names(params)}
+    return [name for name in MODELS if name in named]
 
 
 def model_class(name: str) -> type[BaseRecommender]:

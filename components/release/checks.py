@@ -8,7 +8,9 @@ import math
 from components.contracts import Check, Decision, Evaluation
 
 GAIN = "gain over "
-NOT_WORSE = "not worse than "  # its value: the upper bound of the gain
+NOT_WORSE = (
+    "not worse than "  # its value: the upper bound of the gain; of a retrain, corrected for the number of baselines
+)
 MARGIN = "within the margin of "  # this and the following ones are of a refresh
 POSSIBLE_LOSS = "possible loss"
 TOTAL_LOSS = "losses since the last retrain"
@@ -93,7 +95,10 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
         required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
         required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
     else:
-        required = set(ALWAYS) | {f"{GAIN}{name}" for name in compared}
+        simpler = evaluation.baselines if evaluation.simpler is None else evaluation.simpler
+        required = set(ALWAYS) | {f"{GAIN}{name}" for name in simpler}
+        if evaluation.simpler is not None:
+            required |= {f"{NOT_WORSE}{name}" for name in evaluation.baselines}
     if evaluation.champion is None:
         return required
     sizes = {row.slice: row.n_users for row in evaluation.slices if row.model == evaluation.challenger}

@@ -9,7 +9,7 @@ import numpy as np
 
 from components.contracts import Evaluation, FloatArray, Interval
 from components.errors import ContractError, ReleaseError
-from components.evaluation.comparison import UsersNeeded, is_certain_loss, paired_bootstrap, users_needed
+from components.evaluation.comparison import UsersNeeded, is_certain_loss, paired_bootstrap, upper_bounds, users_needed
 from components.evaluation.results import read_values
 from components.params import Params
 
@@ -37,6 +37,8 @@ class Evidence:
     n_users: int
     over_champion: Interval | None
     over_baselines: dict[str, Interval]
+    upper_bounds: dict[str, float]  # baseline -> upper bound of the gain, corrected for their number; < 0: shown worse
+    simpler: list[str]  # the baselines that the challenger must beat
     slices: list[SliceGain]  # those with enough users; empty where there is no champion
     small_slices: dict[str, int]  # slice -> its users, fewer than evaluation.min_slice_users: not judged
     users_needed: dict[str, UsersNeeded]  # compared model -> further test users, where its interval is inconclusive
@@ -62,11 +64,13 @@ def read_evidence(evaluation: Evaluation, per_user: Path, latency_ms: float, par
 
 
 def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user: Path, params: Params) -> Evidence:
-    own = values[evaluation.challenger]
-    limits = dict.fromkeys(evaluation.baselines, 0.0)
+    gate, own = params.gate, values[evaluation.challenger]
+    simpler = evaluation.baselines if evaluation.simpler is None else evaluation.simpler
+    limits = dict.fromkeys(simpler, 0.0)
     if evaluation.champion:
-        limits[CHAMPION] = params.gate.min_gain
-    gains = {name: _interval(own, values[name], params) for name in limits}
+        limits[CHAMPION] = gate.min_gain
+    gains = {name: _interval(own, values[name], params) for name in dict.fromkeys([*limits, *evaluation.baselines])}
+    baselines = {name: values[name] for name in evaluation.baselines}
     slices = _slices(evaluation, per_user) if evaluation.champion else {}
     least = max(2, params.evaluation.min_slice_users)
     return Evidence(
@@ -76,6 +80,8 @@ def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user:
         n_users=len(own),
         over_champion=gains.get(CHAMPION),
         over_baselines={name: gains[name] for name in evaluation.baselines},
+        upper_bounds=upper_bounds(own, baselines, gate.confidence, gate.resamples, params.seed),
+        simpler=list(simpler),
         slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
         small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},
         users_needed=_users_needed(own, values, gains, limits, params),

@@ -1,9 +1,11 @@
 """The verdict: promote, keep, or not enough evidence. The gate reads measurements and decides; it measures nothing.
 
-A gain is shown when the whole paired bootstrap interval lies above its limit; over the champion and over every simple
-baseline it must be. An interval that contains its limit is inconclusive: not enough evidence; one at or below the limit
-means keep. A guardrail that fails means keep; a slice only if its loss is significant after a correction for the number
-of slices. A check that cannot be computed fails; a missing or non-finite value raises ReleaseError.
+A gain is shown when the whole paired bootstrap interval lies above its limit: over the champion and over every baseline
+that is simpler than the challenger it must be. An interval that contains its limit is inconclusive: not enough
+evidence; one at or below the limit over the champion means keep. So does a loss to any baseline that is significant
+after Holm's correction for their number: also for a first champion. A guardrail that fails means keep; a slice only if
+its loss is significant after a correction for the number of slices. A check that cannot be computed fails; a missing or
+non-finite value raises ReleaseError.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +19,7 @@ from components.errors import StaleDecisionError
 from components.evaluation.comparison import UsersNeeded
 from components.params import Params
 from components.release import guardrails
-from components.release.checks import FINISHED, GAIN, NOT_ROLLED_BACK, SLICE, UNSEEN, USERS, make_check
+from components.release.checks import FINISHED, GAIN, NOT_ROLLED_BACK, NOT_WORSE, SLICE, UNSEEN, USERS, make_check
 from components.release.evidence import CHAMPION, Evidence, is_inconclusive, read_evidence
 
 Answer = Literal["yes", "no", "unsure"]
@@ -132,7 +134,7 @@ def history_checks(evaluation: Evaluation, contenders: Contenders) -> Iterator[t
 
 
 def required_checks(decision: Decision) -> list[Check]:
-    """Return the checks that must have passed for a promotion; a first champion has nothing to compare with."""
+    """Return the checks that must have passed for a promotion; a first champion need not be shown to be better."""
     if not decision.bootstrap:
         return decision.checks
     return [check for check in decision.checks if not _is_comparison(check)]
@@ -162,12 +164,28 @@ def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interva
     why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
     ruling.add(make_check(USERS, evidence.n_users, params.gate.min_users, why), "unsure")
     over = evidence.over_champion
-    gains = [(CHAMPION, over, params.gate.min_gain)] if over else []
-    gains += [(name, interval, 0.0) for name, interval in evidence.over_baselines.items()]
-    for name, interval, limit in gains:
-        undecided = not enough or is_inconclusive(interval, limit)
-        ruling.add(_gain_check(name, interval, limit, params), "unsure" if undecided else "no")
+    if over:
+        limit = params.gate.min_gain
+        undecided = not enough or is_inconclusive(over, limit)
+        ruling.add(_gain_check(CHAMPION, over, limit, params), "unsure" if undecided else "no")
+    for name in evidence.simpler:
+        interval = evidence.over_baselines[name]
+        is_tie = interval.low == interval.high  # no user is served otherwise: more users would not help
+        ruling.add(_gain_check(name, interval, 0.0, params), "no" if is_tie and enough else "unsure")
+    for name in evidence.over_baselines:
+        ruling.add(_loss_check(name, evidence, params), "no" if enough else "unsure")
     return over or evidence.over_best_baseline()
+
+
+def _loss_check(over: str, evidence: Evidence, params: Params) -> Check:
+    """Return whether the challenger is not shown worse than a baseline."""
+    bound, interval, n = evidence.upper_bounds[over], evidence.over_baselines[over], len(evidence.upper_bounds)
+    found = "it is not shown to be worse" if bound >= 0 else "the challenger is worse"
+    why = (
+        f"{interval.gain:+.4f} over {interval.n_users} users, upper bound {bound:+.4f} at {params.gate.confidence:.0%} "
+        f"corrected for {n} simple models (Holm): {found}"
+    )
+    return make_check(f"{NOT_WORSE}{over}", bound, 0.0, why)
 
 
 def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> Check:

@@ -7,6 +7,7 @@ from pathlib import Path
 from components.contracts import Evaluation, Interval, Recommender
 from components.data.tables import SplitInfo
 from components.evaluation import evaluator, report, report_data
+from components.evaluation.out_of_fold import OutOfFold, read_out_of_fold
 from components.evaluation.protocol import champion_saw_test
 from components.io import write_record
 from components.params import Params
@@ -26,8 +27,9 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     out = root / "reports/evaluate"
     windows = evaluator.read_windows(root / "data/split", params)
     champion = read_champion(root / "champion", windows.info, windows.catalogue.item_id)
-    measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet")
-    evaluation = evaluator.summarise(windows, measured, champion, params, read_unfinished_models(root))
+    folds = read_folds(root, len(windows.validation), params)
+    measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet", folds)
+    evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), read_unfinished_models(root))
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
     write_record(out / "evaluation.json", evaluation)
@@ -35,11 +37,24 @@ def evaluate(root: Path, params: Params) -> Evaluation:
 
 
 def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
-    """Return a function that loads it for each model of evaluation.candidates and evaluation.baselines."""
-    from components.recommenders.factory import load_model, model_folder
+    """Return a function that loads it for each candidate and each baseline."""
+    from components.recommenders.factory import compared_names, load_model, model_folder
 
-    names = [*params.evaluation.candidates, *params.evaluation.baselines]
-    return {name: partial(load_model, model_folder(root / "models", name)) for name in names}
+    return {name: partial(load_model, model_folder(root / "models", name)) for name in compared_names(params)}
+
+
+def roles(params: Params) -> evaluator.Roles:
+    """Return the order of the models and which are simple, by the table of recommenders."""
+    from components.recommenders.factory import MODELS, SIMPLE, baseline_names
+
+    return evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
+
+
+def read_folds(root: Path, n_users: int, params: Params) -> dict[str, OutOfFold]:
+    """Return the lists out of fold of the blend, where it is a candidate; n_users: of the validation window."""
+    if params.selection is not None or "hybrid" not in params.evaluation.candidates:
+        return {}
+    return {"hybrid": read_out_of_fold(root / "reports/blend", n_users, max(params.evaluation.ks))}
 
 
 def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:
@@ -58,12 +73,13 @@ def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluat
 
 
 def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:
-    """Return "test/ease/ndcg_at_10", "validation/...", "overfit_gap/ease", "gain/popularity" and its bounds."""
+    """Return "test/ease/ndcg_at_10", "validation/...", "in_fold/...", "overfit_gap/ease", "gain/popularity", bounds."""
     out: dict[str, float] = {}
     for window, models in (("validation", evaluation.validation), ("test", evaluation.test)):
         for model, metrics in models.items():
             out |= {f"{window}/{model}/{name}": value for name, value in metrics.items()}
     out |= {f"overfit_gap/{model}": value for model, value in evaluation.overfit_gap.items()}
+    out |= {f"in_fold/{model}/{evaluation.primary}": value for model, value in evaluation.in_fold.items()}
     for model, interval in gains.items():
         out |= {f"gain/{model}": interval.gain, f"gain_low/{model}": interval.low, f"gain_high/{model}": interval.high}
     return out

@@ -12,6 +12,8 @@ from components.recommenders.hybrid import SLICES, BlendSettings, HybridRecommen
 from components.recommenders.storage import Stored
 from components.times import to_datetime
 
+FALLBACK = "popularity"  # always fitted
+
 
 def read_selection(root: Path, params: Params, evaluation: Evaluation) -> SelectionParams:
     """Return what the stages below root selected; with a recipe, what it fixed."""
@@ -22,18 +24,13 @@ def read_selection(root: Path, params: Params, evaluation: Evaluation) -> Select
     trained = "sequence" in (blend.parts if blend else [chosen])
     return SelectionParams(
         recommender=chosen,
-        best_simple=best_simple(evaluation),
+        best_simple=evaluation.best_simple or FALLBACK,
         language=json.loads((root / "features/encoder.json").read_bytes())["digest"],
         sequence_epochs=_epochs(root / "reports/finetune") if trained else None,
         ranker_epochs=_epochs(root / "reports/rank") if (root / "models/ranker/ranker.json").is_file() else None,
         blend=blend,
         selected_until=to_datetime(read_info(root / "data/split").validation_end),
     )
-
-
-def best_simple(evaluation: Evaluation) -> str:
-    """Return the baseline with the highest primary metric on validation."""
-    return max(evaluation.baselines, key=lambda name: evaluation.validation[name][evaluation.primary])
 
 
 def read_blend(folder: Path) -> BlendParams:

@@ -9,7 +9,7 @@ import pytest
 from components.contracts import FloatArray
 from components.errors import ContractError
 from components.evaluation import comparison
-from components.evaluation.comparison import is_certain_loss, paired_bootstrap, users_needed
+from components.evaluation.comparison import is_certain_loss, paired_bootstrap, upper_bounds, users_needed
 
 
 def ndcg_like(rng: np.random.Generator, n: int, hits: float = 0.1) -> FloatArray:
@@ -210,3 +210,40 @@ def test_a_resample_draws_distinct_differences_not_users(monkeypatch: pytest.Mon
     assert sum(counting.cells) == 2000 * distinct
     assert max(counting.cells) <= comparison.MAX_CELLS
     assert peak < 100 * 2**20
+
+
+def test_the_upper_bound_over_one_model_is_that_of_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    a, b = ndcg_like(rng, 300, 0.1), ndcg_like(rng, 300, 0.12)
+    assert upper_bounds(a, {"b": b}, 0.95, 500, seed=1) == {"b": paired_bootstrap(a, b, 0.95, 500, seed=1).high}
+    assert upper_bounds(a, {}, 0.95, 500, seed=1) == {}
+
+
+def test_upper_bounds_step_down_with_the_number_of_models_left() -> None:
+    """Of three models one is far better, one by 2.3 standard errors, one equal: the second is found in step two."""
+    n = 400
+    noise = np.random.default_rng(4).normal(0, 1, n)
+    own = np.zeros(n, np.float32)
+    centred = ((noise - noise.mean()) / noise.std()).astype(np.float32)
+    others = {"far": own + 1, "near": own + 2.3 / np.sqrt(n) + centred, "same": own + centred}
+    found = upper_bounds(own, others, 0.95, 4000, seed=1)
+
+    def bound(name: str, n_left: int) -> float:
+        return paired_bootstrap(own, others[name], 1 - 0.05 / n_left, 4000, seed=1).high
+
+    assert bound("near", 3) > 0 > bound("near", 2)  # 2.39 standard errors are needed of three, 2.24 of two
+    assert found["far"] == pytest.approx(bound("far", 3))
+    assert found["near"] == pytest.approx(bound("near", 2))
+    assert found["same"] == pytest.approx(bound("same", 1))
+    assert upper_bounds(own, {"near": others["near"], "same": others["same"], "third": own}, 0.95, 4000, 1)["near"] > 0
+
+
+@pytest.mark.slow
+def test_of_six_equal_models_one_is_rarely_shown_better() -> None:
+    """The probability of any false claim is 2.5 % at most for any number of models; six separate tests have 10 %."""
+    rng, false = np.random.default_rng(1), 0
+    for _ in range(400):
+        own = ndcg_like(rng, 500, 0.2)
+        others = {str(i): ndcg_like(rng, 500, 0.2) for i in range(6)}
+        false += min(upper_bounds(own, others, 0.95, 1000, seed=1).values()) < 0
+    assert false <= 17  # 10 expected at most; P(more than 17) is 1.4 %

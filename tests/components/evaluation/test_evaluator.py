@@ -9,12 +9,17 @@ import pytest
 
 from components.contracts import ChampionRef, Evaluation
 from components.errors import ContractError
-from components.evaluation.evaluator import Measured, ServingChampion, Windows, measure, read_windows, summarise
+from components.evaluation.evaluator import Measured, Roles, ServingChampion, Windows, measure, read_windows, summarise
+from components.evaluation.out_of_fold import OutOfFold
+from components.evaluation.protocol import rank
 from components.evaluation.results import read_values
 from components.params import Params
 from tests.components.evaluation.support import N_ITEMS, Fake, one_list, oracle
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
+ROLES = Roles(
+    order=["popularity", "ease", "als"], simple={"popularity", "ease", "als"}, baselines={"popularity", "als"}
+)
 
 
 def run(
@@ -28,7 +33,7 @@ def run(
     windows = read_windows(split, params)
     loaders = {name: lambda fake=fake: fake for name, fake in fakes.items()}
     measured = measure(windows, loaders, champion, params, split / "per_user.parquet")
-    return windows, measured, summarise(windows, measured, champion, params)
+    return windows, measured, summarise(windows, measured, champion, params, ROLES)
 
 
 def test_the_better_model_is_the_challenger(split: Path, params: Params) -> None:
@@ -45,15 +50,48 @@ def test_the_better_model_is_the_challenger(split: Path, params: Params) -> None
     assert evaluation.overfit_gap["als"] == pytest.approx(gap)
 
 
-def test_the_challenger_is_chosen_on_validation_alone_and_ties_go_to_the_first_named(
-    split: Path, params: Params
-) -> None:
+def test_the_challenger_is_the_simpler_of_two_candidates_that_tie(split: Path, params: Params) -> None:
     same = {"ease": Fake("ease", oracle()), "als": Fake("als", oracle())}
-    assert run(split, params, **same)[2].challenger == "ease"
-    swapped = params.model_copy(
-        update={"evaluation": params.evaluation.model_copy(update={"candidates": ["als", "ease"]})}
-    )
-    assert run(split, swapped, **same)[2].challenger == "als"
+    evaluation = run(split, params, **same)[2]
+    assert evaluation.challenger == "ease"
+    assert evaluation.choice is not None
+    assert [(row.model, row.behind) for row in evaluation.choice.candidates] == [("ease", 0), ("als", 0)]
+
+
+def test_the_challenger_is_held_against_the_baselines_but_not_itself(split: Path, params: Params) -> None:
+    evaluation = run(split, params)[2]
+    assert (evaluation.challenger, evaluation.baselines, evaluation.simpler) == (
+        "ease", ["popularity", "als"], ["popularity"],
+    )  # fmt: skip
+    assert evaluation.best_simple == "als"
+    other = run(split, params, als=Fake("als", oracle()), ease=Fake("ease", oracle(hits=0.5)))[2]
+    assert (other.challenger, other.baselines, other.simpler) == ("als", ["popularity"], ["popularity"])
+    assert other.best_simple == "ease"
+
+
+def test_a_blend_is_chosen_by_its_lists_out_of_fold(split: Path, params: Params) -> None:
+    """ALS stands for a blend: its own lists are right, those out of fold are of popularity for all but 10 users."""
+    windows = read_windows(split, params)
+    users = windows.validation
+    rows = np.arange(10, len(users), dtype=np.int32)
+    lists = rank(Fake("popularity", one_list), users, 5, True, N_ITEMS, 7)
+    fakes = {
+        "popularity": Fake("popularity", one_list),
+        "ease": Fake("ease", oracle(0.9)),
+        "als": Fake("als", oracle()),
+    }
+    loaders = {name: lambda fake=fake: fake for name, fake in fakes.items()}
+    folds = {"als": OutOfFold(rows, lists[rows])}
+    measured = measure(windows, loaders, None, params, split / "per_user.parquet", folds)
+    evaluation = summarise(windows, measured, None, params, ROLES)
+    assert evaluation.challenger == "ease"
+    plain = measure(windows, loaders, None, params, split / "per_user.parquet")
+    assert evaluation.in_fold == {"als": plain.validation["als"]["ndcg_at_5"]}
+    expected = np.concatenate([plain.values["als"][:10], plain.values["popularity"][10:]]).mean(dtype=float)
+    assert evaluation.validation["als"]["ndcg_at_5"] == pytest.approx(expected)
+    assert evaluation.validation["als"]["ndcg_at_5"] < 0.5 * evaluation.in_fold["als"]
+    assert summarise(windows, plain, None, params, ROLES).challenger == "als"
+    assert evaluation.test["als"] == plain.test["als"]
 
 
 def test_the_champion_is_measured_on_the_test_window_only_and_paired(split: Path, params: Params) -> None:

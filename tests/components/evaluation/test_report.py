@@ -11,7 +11,7 @@ import pytest
 
 from components.contracts import ChampionRef
 from components.evaluation import report
-from components.evaluation.evaluator import ServingChampion, measure, read_windows, summarise
+from components.evaluation.evaluator import Roles, ServingChampion, measure, read_windows, summarise
 from components.evaluation.report import Favourite, Protocol, favourites_of, write_report
 from components.evaluation.report_data import Bootstrap
 from components.params import Params
@@ -19,6 +19,7 @@ from tests.components.evaluation.support import Fake, one_list, oracle
 from tests.support import checkerboard
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
+ROLES = Roles(order=["popularity", "als", "ease"], simple=["popularity", "als"], baselines=["popularity", "als"])
 PROTOCOL = Protocol([2, 5], True, 20, 5, ("2026-01-01T00:00:00+00:00", "2026-01-15T00:00:00+00:00"), 59, 0.0)
 NASTY = {
     "markup": "<script>alert(1)</script><img src=x onerror=alert(2)>",
@@ -64,7 +65,7 @@ def make(
     models = {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}
     loaders = {name: lambda name=name, score=score: Fake(name, score) for name, score in models.items()}
     measured = measure(windows, loaders, champion, params, split / "per_user.parquet")
-    evaluation = summarise(windows, measured, champion, params).model_copy(update=change)
+    evaluation = summarise(windows, measured, champion, params, ROLES).model_copy(update=change)
     favourites = {"ease": [Favourite(title, 0.5) for title in titles]}
     write_report(split, evaluation, favourites, PROTOCOL, Bootstrap(0.95, 200, 1))
     return Page((split / "report.html").read_text(encoding="utf-8"))
@@ -152,8 +153,30 @@ def test_the_page_explains_its_numbers(split: Path, params: Params, champion: Se
 
 def test_first_run_is_shown_against_the_best_baseline(split: Path, params: Params) -> None:
     text = make(split, params, []).text
-    assert "ease ranks ahead of popularity" in text
+    assert "ease ranks ahead of als" in text
     assert "no champion serves yet" in text
+    assert "The best simple model on these users" not in text  # it is the reference itself
+
+
+def test_the_champion_is_the_reference_and_the_best_baseline_stands_beside_it(
+    split: Path, params: Params, champion: ServingChampion
+) -> None:
+    text = make(split, params, [], champion).text
+    assert "ease ranks ahead of the champion" in text
+    assert re.search(
+        r"The best simple model on these users is als , 0\.\d{4}: the challenger is ahead of it by \+0\.", text
+    )
+
+
+def test_the_page_says_why_the_challenger_was_chosen(split: Path, params: Params) -> None:
+    text = make(split, params, [], in_fold={"als": 0.9123}).text
+    assert "Ease is the best candidate on validation, " in text
+    assert "no simpler candidate is within one standard error of it (2 candidates)" in text
+    assert "in fold 0.9123" in text
+    assert "Its figure there is out of fold" in text
+    without = make(split, params, [], choice=None).text
+    assert "Why this challenger" not in without
+    assert "out of fold" not in without
 
 
 def test_equal_models_are_level(split: Path, params: Params) -> None:
@@ -180,7 +203,7 @@ def test_gains_are_returned_for_every_other_model(split: Path, params: Params, c
         for n, s in {"ease": oracle(), "als": oracle(0.5), "popularity": one_list}.items()
     }
     measured = measure(windows, loaders, champion, params, split / "per_user.parquet")
-    evaluation = summarise(windows, measured, champion, params)
+    evaluation = summarise(windows, measured, champion, params, ROLES)
     gains = write_report(split, evaluation, {}, PROTOCOL, Bootstrap(0.95, 200, 1))
     assert set(gains) == {"als", "popularity", "champion"}
     for name, interval in gains.items():

@@ -10,7 +10,7 @@ import pytest
     [
         ("gate.confidence=1.5", "gate.confidence"),
         ("evaluation.primary=ndcg_at_7", "needs its k among"),
-        ("evaluation.baselines=[ease]", "both candidate and baseline"),
+        ("evaluation.baselines=[ease]", "ease is a candidate and would be its own baseline"),
         ("release.name=../up", "release.name"),
     ],
 )

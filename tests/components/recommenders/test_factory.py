@@ -12,7 +12,9 @@ from components.recommenders.factory import (
     MODELS,
     PARTS,
     SIMPLE,
+    baseline_names,
     check_names,
+    compared_names,
     create,
     load_model,
     model_class,
@@ -29,6 +31,25 @@ def test_each_line_of_the_table_names_a_class_with_that_name(name: str, params: 
 def test_the_sequence_model_and_the_blend_are_not_among_the_simple_models() -> None:
     assert set(MODELS) - set(SIMPLE) == {"sequence", "hybrid"}
     assert set(MODELS) - set(PARTS) == {"hybrid"}
+
+
+def test_the_order_of_simplicity() -> None:
+    """A blend contains others, the transformer is trained in epochs, and popularity ranks for everybody alike."""
+    order = list(MODELS)
+    assert order[0] == "popularity"
+    assert order[-2:] == ["sequence", "hybrid"]
+    assert set(order[:-2]) == set(SIMPLE)
+
+
+def test_all_simple_models_are_baselines_unless_some_are_named(params: Params) -> None:
+    def with_evaluation(**changes: list[str]) -> Params:
+        return params.model_copy(update={"evaluation": params.evaluation.model_copy(update=changes)})
+
+    assert baseline_names(with_evaluation(baselines=[])) == list(SIMPLE)
+    assert compared_names(with_evaluation(candidates=["hybrid"], baselines=[])) == [*SIMPLE, "hybrid"]
+    some = with_evaluation(candidates=["hybrid", "ease"], baselines=["ease", "popularity"])
+    assert baseline_names(some) == ["ease", "popularity"]
+    assert compared_names(some) == ["popularity", "ease", "hybrid"]
 
 
 def test_every_model_has_its_own_folder() -> None:

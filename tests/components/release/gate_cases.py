@@ -46,8 +46,9 @@ class Case:
             "user:warm": np.arange(N) >= 100,
             "language:zh": np.arange(N) < 5,
         }
+        self.simpler: list[str] | None = ["popularity", "neighbours"]
         self.champion: ChampionRef | None = CHAMPION
-        self.coverage = {"ease": 0.3, "champion": 0.3, "popularity": 0.01, "neighbours": 0.2}
+        self.coverage = {"ease": 0.3, "champion": 0.3, "popularity": 0.01, "neighbours": 0.2, "als": 0.3}
         self.latency_ms = 5.0
         self.rolled_back: datetime | None = None
         self.same_recipe = False
@@ -79,7 +80,8 @@ class Case:
             n_items=1000,
             primary=METRIC,
             challenger="ease",
-            baselines=["popularity", "neighbours"],
+            baselines=[name for name in self.values if name not in ("ease", "champion")],
+            simpler=self.simpler,
             champion=self.champion,
             champion_saw_test=False,
             validation={"ease": {METRIC: 0.3}},
@@ -161,6 +163,47 @@ def tied_with_popularity(case: Case) -> None:
 
 def beaten_by_neighbours(case: Case) -> None:
     case.values["neighbours"] = case.values["ease"] + 0.1
+
+
+def tied_with_a_model_that_is_not_simpler(case: Case) -> None:
+    case.values["als"] = case.values["ease"] + case.rng.normal(0, 0.05, N)
+
+
+def beaten_by_a_model_that_is_not_simpler(case: Case) -> None:
+    case.values["als"] = case.values["ease"] + case.rng.normal(0.02, 0.05, N)
+
+
+def exactly_as_popularity(case: Case) -> None:
+    case.values["popularity"] = case.values["ease"].copy()
+
+
+def behind_many(case: Case) -> None:
+    """Behind als by 2.2 standard errors, one of seven baselines: alone that were significant, of seven it is not."""
+    noise = case.rng.normal(0, 0.05, N)
+    case.values["als"] = case.values["ease"] + 2.2 * 0.05 / np.sqrt(N) + (noise - noise.mean()) * 0.05 / noise.std()
+    for i in range(4):
+        case.values[f"other{i}"] = case.values["ease"] - 0.01
+        case.coverage[f"other{i}"] = 0.3
+
+
+def behind_many_and_simpler(case: Case) -> None:
+    behind_many(case)
+    case.simpler = ["popularity", "als"]
+
+
+def first_but_tied(case: Case) -> None:
+    first(case)
+    tied_with_popularity(case)
+
+
+def first_of_few_but_beaten(case: Case) -> None:
+    first_of_few(case)
+    case.values["neighbours"] = case.values["ease"] + 0.1
+
+
+def evaluated_by_an_earlier_version(case: Case) -> None:
+    case.simpler = None
+    tied_with_popularity(case)
 
 
 def one_slice_worse(case: Case) -> None:

@@ -14,9 +14,9 @@ from components.release.evidence import Evidence, read_evidence
 def test_the_best_baseline_is_the_best_on_the_test_window() -> None:
     test = {"popularity": {"m": 0.1}, "neighbours": {"m": 0.3}}
     over = {name: Interval(gain=g, low=g, high=g, n_users=9) for name, g in (("popularity", 0.3), ("neighbours", 0.1))}
-    evidence = Evidence("m", "ease", test, 9, None, over, [], {}, {})
+    evidence = Evidence("m", "ease", test, 9, None, over, {}, [], [], {}, {})
     assert evidence.over_best_baseline() == over["neighbours"]
-    assert Evidence("m", "ease", test, 9, None, {}, [], {}, {}).over_best_baseline() is None
+    assert Evidence("m", "ease", test, 9, None, {}, {}, [], [], {}, {}).over_best_baseline() is None
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])

@@ -6,17 +6,23 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from components.release.checks import contradictions
 from components.release.gate import required_checks
 from tests.components.release.gate_cases import (
     CHALLENGER,
     CHAMPION,
     Case,
     N,
+    beaten_by_a_model_that_is_not_simpler,
     beaten_by_neighbours,
+    behind_many,
+    behind_many_and_simpler,
     bootstrap_with_a_champion,
     champion_saw_test,
     drift_not_computable,
     equal,
+    evaluated_by_an_earlier_version,
+    exactly_as_popularity,
     failed,
     few_and_worse,
     few_users,
@@ -24,7 +30,9 @@ from tests.components.release.gate_cases import (
     first_but_beaten,
     first_but_one_list,
     first_but_slow,
+    first_but_tied,
     first_of_few,
+    first_of_few_but_beaten,
     first_with_training_unfinished,
     first_without_drift,
     gain_around_the_minimum,
@@ -37,6 +45,7 @@ from tests.components.release.gate_cases import (
     slice_worse_within_its_noise,
     slice_worse_within_its_share,
     slow,
+    tied_with_a_model_that_is_not_simpler,
     tied_with_popularity,
     training_unfinished,
     unsure,
@@ -52,7 +61,13 @@ CASES: list[tuple[Callable[[Case], None], str, str]] = [
     (gain_below_the_minimum, "keep", "gain over champion"),
     (gain_around_the_minimum, "not_enough_evidence", "gain over champion"),
     (tied_with_popularity, "not_enough_evidence", "gain over popularity"),
-    (beaten_by_neighbours, "keep", "gain over neighbours"),
+    (beaten_by_neighbours, "keep", "not worse than neighbours"),
+    (exactly_as_popularity, "keep", "gain over popularity"),
+    (tied_with_a_model_that_is_not_simpler, "promote", ""),
+    (beaten_by_a_model_that_is_not_simpler, "keep", "not worse than als"),
+    (behind_many, "promote", ""),
+    (behind_many_and_simpler, "not_enough_evidence", "gain over als"),
+    (evaluated_by_an_earlier_version, "not_enough_evidence", "gain over popularity"),
     (one_slice_worse, "keep", "slice user:cold"),
     (slice_worse_within_its_share, "promote", ""),
     (slice_worse_within_its_noise, "promote", ""),
@@ -66,7 +81,9 @@ CASES: list[tuple[Callable[[Case], None], str, str]] = [
     (first_with_training_unfinished, "not_enough_evidence", "training was finished"),
     (nothing_serves, "keep", ""),
     (first, "promote", ""),
-    (first_but_beaten, "promote", "gain over neighbours"),
+    (first_but_tied, "promote", "gain over popularity"),
+    (first_but_beaten, "keep", "not worse than neighbours"),
+    (first_of_few_but_beaten, "not_enough_evidence", "not worse than neighbours"),
     (first_of_few, "promote", "users"),
     (first_but_slow, "keep", "latency"),
     (first_but_one_list, "keep", "coverage"),
@@ -148,11 +165,23 @@ def test_the_first_champion_needs_bootstrap(case: Case) -> None:
 
 
 def test_reasons_name_the_baselines_that_a_first_champion_does_not_beat(case: Case) -> None:
-    first_but_beaten(case)
+    first_but_tied(case)
     decision = case.decide()
-    assert any(r.startswith("not shown: gain over neighbours") for r in decision.reasons)
+    assert any(r.startswith("not shown: gain over popularity") for r in decision.reasons)
     assert decision.gain is not None
-    assert decision.gain.high < 0  # over the best baseline
+    assert decision.gain.low < 0 < decision.gain.high  # over the best baseline
+
+
+def test_each_baseline_has_a_check_and_the_reason_names_the_correction(case: Case) -> None:
+    beaten_by_a_model_that_is_not_simpler(case)
+    decision = case.decide()
+    assert [c.name for c in decision.checks if c.name.startswith(("gain", "not worse"))] == [
+        "gain over champion", "gain over popularity", "gain over neighbours",
+        "not worse than popularity", "not worse than neighbours", "not worse than als",
+    ]  # fmt: skip
+    assert failed(decision) == ["not worse than als"]
+    assert "corrected for 3 simple models (Holm): the challenger is worse" in decision.reasons[0]
+    assert contradictions(decision, case.evaluation()) == []
 
 
 def test_bootstrap_is_ignored_when_a_champion_serves(case: Case) -> None:

@@ -14,7 +14,7 @@ DRIFT = DriftVerdict(
 def evidence(slices: list[SliceGain], own: float = 0.3, champion: float = 0.4) -> Evidence:
     test = {"ease": {"coverage_at_20": own}, "champion": {"coverage_at_20": champion}}
     gain = Interval(gain=0.1, low=0.05, high=0.15, n_users=200)
-    return Evidence("ndcg_at_10", "ease", test, 200, gain, {}, slices, {}, {})
+    return Evidence("ndcg_at_10", "ease", test, 200, gain, {}, {}, [], slices, {}, {})
 
 
 def part(gain: float, low: float, high: float) -> SliceGain:
