@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from components.errors import ContractError
 from components.ragged import Ragged, offsets_of
 from components.records import (
-    ChampionRef,
     Candidate,
+    ChampionRef,
     Check,
     Choice,
     Decision,
@@ -41,8 +41,8 @@ __all__ = [
     "TABLES",
     "WINDOWS",
     "BoolArray",
-    "Catalogue",
     "Candidate",
+    "Catalogue",
     "ChampionRef",
     "Check",
     "Choice",

@@ -9,6 +9,7 @@ from components.contracts import Decision, DriftVerdict, Evaluation, Record
 from components.data.notices import later_rows
 from components.data.snapshot import read_snapshot_info
 from components.errors import ContractError
+from components.evaluation.report_data import best_baseline
 from components.io import find_record, read_record
 from components.release.versioning import StageRun
 from flows.workspace import DRIFT, EVALUATION, REPORT, Workspace
@@ -136,10 +137,10 @@ def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
 
 
 def differences(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Return a row per metric: the challenger's value, and its difference to champion and baselines."""
+    """Return a row per metric: the challenger's value, and its difference to champion and best simple model."""
     test = evaluation.test
     challenger = test[evaluation.challenger]
-    others = [name for name in ("champion", *evaluation.baselines) if name in test]
+    others = [name for name in ("champion", best_baseline(evaluation)) if name in test]
     return [
         {"metric": m, evaluation.challenger: f"{challenger[m]:.4f}"}
         | {f"against {name}": f"{challenger[m] - test[name][m]:+.4f}" for name in others}

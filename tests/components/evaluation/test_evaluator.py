@@ -1,6 +1,7 @@
 """The full evaluation on a split with known answers."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from components.evaluation.evaluator import Measured, Roles, ServingChampion, Wi
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import rank
 from components.evaluation.results import read_values
-from components.params import Params
+from components.params import Params, SelectionParams
 from tests.components.evaluation.support import N_ITEMS, Fake, one_list, oracle
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
@@ -92,6 +93,18 @@ def test_a_blend_is_chosen_by_its_lists_out_of_fold(split: Path, params: Params)
     assert evaluation.validation["als"]["ndcg_at_5"] < 0.5 * evaluation.in_fold["als"]
     assert summarise(windows, plain, None, params, ROLES).challenger == "als"
     assert evaluation.test["als"] == plain.test["als"]
+
+
+def test_with_a_recipe_nothing_is_chosen_or_measured_on_validation(split: Path, params: Params) -> None:
+    recipe = SelectionParams(
+        recommender="als", best_simple="popularity", language="e" * 64, sequence_epochs=None, ranker_epochs=None,
+        blend=None, selected_until=datetime(2025, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    _, _, evaluation = run(split, params.model_copy(update={"selection": recipe}))
+    assert (evaluation.purpose, evaluation.challenger, evaluation.choice) == ("refresh", "als", None)
+    assert evaluation.validation == evaluation.overfit_gap == evaluation.in_fold == {}
+    assert set(evaluation.test) == {"popularity", "ease", "als"}
+    assert run(split, params)[2].purpose == "retrain"
 
 
 def test_the_champion_is_measured_on_the_test_window_only_and_paired(split: Path, params: Params) -> None:
