@@ -39,19 +39,13 @@ SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
 
 
 def baseline_names(params: Params) -> list[str]:
-    """Return the models that the challenger is held against: evaluation.baselines, or all simple ones.
-
-    With a recipe, the simple model that stands beside it.
-    """
-    if params.selection is not None:
-        return [params.selection.best_simple]
+    """Return the models that the challenger is held against: evaluation.baselines, or all simple ones."""
     return list(params.evaluation.baselines or SIMPLE)
 
 
 def compared_names(params: Params) -> list[str]:
-    """Return the candidates, or the recommender of the recipe, and the baselines, each once, from the simplest on."""
-    candidates = params.evaluation.candidates if params.selection is None else [params.selection.recommender]
-    named = {*candidates, *baseline_names(params)}
+    """Return the candidates and the baselines, each once, from the simplest on."""
+    named = {*params.evaluation.candidates, *baseline_names(params)}
     return [name for name in MODELS if name in named]
 
 

@@ -95,8 +95,8 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
         required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
         required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
     else:
-        simpler = evaluation.baselines if evaluation.simpler is None else evaluation.simpler
-        required = set(ALWAYS) | {f"{GAIN}{name}" for name in simpler}
+        beaten = [name for name in compared if evaluation.simpler is None or name in (*evaluation.simpler, "champion")]
+        required = set(ALWAYS) | {f"{GAIN}{name}" for name in beaten}
         if evaluation.simpler is not None:
             required |= {f"{NOT_WORSE}{name}" for name in evaluation.baselines}
     if evaluation.champion is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from components.contracts import Evaluation, Interval, Recommender
+from components.contracts import Evaluation, Interval, Recommender, Users
 from components.data.tables import SplitInfo
 from components.evaluation import evaluator, report, report_data
 from components.evaluation.out_of_fold import OutOfFold, read_out_of_fold
@@ -27,7 +27,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     out = root / "reports/evaluate"
     windows = evaluator.read_windows(root / "data/split", params)
     champion = read_champion(root / "champion", windows.info, windows.catalogue.item_id)
-    folds = read_folds(root, len(windows.validation), params)
+    folds = read_folds(root, windows.validation, params)
     measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet", folds)
     evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), read_unfinished_models(root))
     gains = _report(out, windows, measured, evaluation, params)
@@ -50,11 +50,11 @@ def roles(params: Params) -> evaluator.Roles:
     return evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
 
 
-def read_folds(root: Path, n_users: int, params: Params) -> dict[str, OutOfFold]:
-    """Return the lists out of fold of the blend, where it is a candidate; n_users: of the validation window."""
-    if params.selection is not None or "hybrid" not in params.evaluation.candidates:
+def read_folds(root: Path, users: Users | None, params: Params) -> dict[str, OutOfFold]:
+    """Return the lists out of fold of the blend, where it is a candidate; users: of the validation window."""
+    if users is None or "hybrid" not in params.evaluation.candidates:
         return {}
-    return {"hybrid": read_out_of_fold(root / "reports/blend", n_users, max(params.evaluation.ks))}
+    return {"hybrid": read_out_of_fold(root / "reports/blend", len(users), max(params.evaluation.ks))}
 
 
 def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:

@@ -1,14 +1,13 @@
 """The table of models: names, classes and folders."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError, ParamsError
-from components.params import Params, SelectionParams
+from components.params import Params
 from components.recommenders.factory import (
     MODELS,
     PARTS,
@@ -51,16 +50,6 @@ def test_all_simple_models_are_baselines_unless_some_are_named(params: Params) -
     some = with_evaluation(candidates=["hybrid", "ease"], baselines=["ease", "popularity"])
     assert baseline_names(some) == ["ease", "popularity"]
     assert compared_names(some) == ["popularity", "ease", "hybrid"]
-
-
-def test_with_a_recipe_its_recommender_and_the_best_simple_model_are_compared(params: Params) -> None:
-    recipe = SelectionParams(
-        recommender="hybrid", best_simple="als", language="e" * 64, sequence_epochs=None, ranker_epochs=None,
-        blend=None, selected_until=datetime(2026, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
-    refresh = params.model_copy(update={"selection": recipe})
-    assert baseline_names(refresh) == ["als"]
-    assert compared_names(refresh) == ["als", "hybrid"]
 
 
 def test_every_model_has_its_own_folder() -> None:

@@ -27,7 +27,7 @@ class RefreshCase(Case):
         self.history = RefreshHistory()
         self.data = [GOOD_DATA]
         self.lists = {model: dict(LISTS) for model in self.values}
-        self.changes = {"purpose": "refresh", "baselines": ["neighbours"], "validation": {}}
+        self.changes = {"purpose": "refresh", "baselines": ["neighbours"], "simpler": [], "validation": {}}
         self.edit = self.add_lists
 
     def add_lists(self, tree: dict[str, Any]) -> None:
