@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -16,6 +17,7 @@ from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
 from components.release import champion, latency, versioning
 from components.release.versioning import StageRun
+from components.release.warm import warm_process
 from flows import artifacts, tasks
 from flows.outcome import STATES, Outcome, Pass, describe, process_start
 from flows.tasks import call_task, in_flow_run, with_retries
@@ -60,14 +62,16 @@ def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRu
     progress = artifacts.StageProgress(len(names))
     runs: list[StageRun] = []
     synced, ready = False, preload(workspace)
-    for name in names:
-        if name in champion.CHAMPION_STAGES and not synced:
-            ready.join()
-            call_task(with_retries(tasks.sync_champion, workspace), workspace)
-            synced = True
-        runs.append(call_task(with_retries(tasks.run_stage, workspace), workspace, name))
-        tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
-        progress.advance()
+    with warm_process(workspace.root) as env:
+        warm = replace(workspace, env=workspace.env | env)
+        for name in names:
+            if name in champion.CHAMPION_STAGES and not synced:
+                ready.join()
+                call_task(with_retries(tasks.sync_champion, workspace), workspace)
+                synced = True
+            runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
+            tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
+            progress.advance()
     return runs
 
 

@@ -8,6 +8,7 @@ ledger      append-only table of deployments
 promotion   promote and rollback: one at a time, resumable at every step; smoke_test: test requests
 champion    the champion's bundle in the checkout, for comparison
 processes   child processes in their own process group, which end with their parent
+warm        the same, forked from a process that has imported the libraries: warm_server; warm_client: `python` for DVC
 versioning  DVC: stages, digests of data, workspaces; git: calls of git
 reproduce   build a version again from the registry and the data remote
 status      state of the loop; doctor: checks before a run

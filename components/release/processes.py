@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +62,8 @@ def run_guarded(
     timer = threading.Timer(timeout_s, expire)
     timer.daemon = True
     timer.start()
-    lines: deque[str] = deque(maxlen=KEPT_LINES)
     try:
-        for line in stdout:
-            if text := line.rstrip():
-                lines.append(text)
-                log.info("%s", text)
+        lines = log_lines(stdout, log)
         os.waitid(
             os.P_PID, process.pid, os.WEXITED | os.WNOWAIT
         )  # waits without reaping: the process id stays reserved
@@ -78,7 +74,17 @@ def run_guarded(
             os.killpg(process.pid, signal.SIGKILL)  # children that the command left running
         process.wait()
         stdout.close()
-    return ProcessResult(process.returncode, timed_out.is_set(), time.monotonic() - started, list(lines))
+    return ProcessResult(process.returncode, timed_out.is_set(), time.monotonic() - started, lines)
+
+
+def log_lines(stream: Iterable[str], log: logging.Logger) -> list[str]:
+    """Log the lines of an output until its end; return the last KEPT_LINES of them."""
+    lines: deque[str] = deque(maxlen=KEPT_LINES)
+    for line in stream:
+        if text := line.rstrip():
+            lines.append(text)
+            log.info("%s", text)
+    return list(lines)
 
 
 def guard(command: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from components.release.dvc_repository import open_repository
 from components.release.git import clone, git, is_dirty
 from components.release.processes import ProcessResult, run_guarded
 from components.release.restore import drop_damaged, restore, restore_inputs
+from components.release.warm import run_warm, search_path
 from components.unfinished import read_unfinished
 
 __all__ = ["LOCK", "StageRun", "git", "is_changed", "is_dirty", "locked_stores", "make_workspace", "push"]
@@ -159,9 +160,12 @@ def locked_stores(root: Path) -> Iterator[tuple[Path, Path | None]]:
 
 
 def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:
-    extra = {"DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *flags, stage]
-    outcome = run_guarded(command, root, {**os.environ, **extra, **env}, timeout_s, log)
+    path = [*search_path(env), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    every = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": os.pathsep.join(path), **env}
+    command = ["-m", "dvc", "repro", "--single-item", *flags, stage]
+    outcome = run_warm(command, root, every, timeout_s, log) or run_guarded(
+        [sys.executable, *command], root, every, timeout_s, log
+    )
     if outcome.timed_out:
         raise ReleaseError(
             f"stage {stage}: not done after {timeout_s:g} s, killed with its children; see flows.stage_timeout_s"
