@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import cholesky, lapack, solve_triangular
 from scipy.sparse import csr_matrix, vstack
 
 from components.blas import fresh_blas_threads
@@ -20,6 +20,7 @@ from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
 
 BLOCK_ROWS = 1024  # of the dense n x n matrix, where a copy is needed
+FEW_USERS = 4  # times as many items as users, from which the matrix of the users is inverted
 
 
 class EaseRecommender(BaseRecommender):
@@ -38,7 +39,7 @@ class EaseRecommender(BaseRecommender):
 
     @fresh_blas_threads()
     def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
-        """Invert the regularised item-item matrix: time n^3, memory 4 n^2 bytes, for the n most popular items."""
+        """Invert the regularised item-item matrix of the n most popular items: time n^3 at most, memory 4 to 5 n^2."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         seen = training_matrix(interactions)
         seen.data = seen.data.clip(max=1)  # repeated purchases count once
@@ -81,12 +82,35 @@ def most_popular(seen: Matrix, n: int) -> IntArray:
 
 
 def ease_weights(seen: Matrix, l2: float) -> FloatArray:
-    """Return the dense (n, n) weights from row item to column item; the diagonal is zero.
+    """Return the dense (n, n) weights from row item to column item of seen (users, n); the diagonal is zero.
 
-    In place, float32: 4 n^2 bytes (576 MB for 12,000 items) plus blocks of 1024 rows. The last bits depend on the
-    number of BLAS threads.
+    float32: 4 n^2 bytes (576 MB for 12,000 items) plus, with few users, n^2 more. The last bits depend on the number
+    of BLAS threads.
     Raises ContractError when the matrix cannot be inverted; a larger l2 helps.
     """
+    users = seen[np.diff(seen.tocsr().indptr) > 0]
+    if users.shape[0] * FEW_USERS <= users.shape[1]:
+        return _weights_by_users(users, l2)
+    return _weights_by_items(seen, l2)
+
+
+def _weights_by_users(seen: Matrix, l2: float) -> FloatArray:
+    """Return the weights from the inverse of the m x m matrix of the users: time n^2 m instead of n^3.
+
+    (X'X + l2 I)^-1 = (I - A) / l2 with A = X' (X X' + l2 I)^-1 X (Woodbury), so the weights are A_ij / (1 - A_jj).
+    """
+    gram = (seen @ seen.T).toarray().astype(np.float64)
+    gram[np.diag_indices(len(gram))] += l2
+    factor = cholesky(gram, lower=True, overwrite_a=True).astype(np.float32)
+    half = solve_triangular(factor, seen.toarray().astype(np.float32), lower=True, overwrite_b=True)  # (m, n)
+    weights: FloatArray = half.T @ half
+    weights /= 1 - weights.diagonal()
+    weights[np.diag_indices(len(weights))] = 0
+    return weights
+
+
+def _weights_by_items(seen: Matrix, l2: float) -> FloatArray:
+    """Return the weights from the inverse of the n x n matrix of the items, in place, with blocks of 1024 rows."""
     n = seen.shape[1]
     gram = np.empty((n, n), dtype=np.float32)
     by_item = seen.T.tocsr()

@@ -38,6 +38,24 @@ def test_weights_are_the_closed_form_in_blocks_of_any_size(seed: int, n_items: i
 
 
 @settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(0, 3), st.floats(0.5, 500))
+def test_few_users_give_the_closed_form(seed: int, n_users: int, n_empty: int, l2: float) -> None:
+    seen = np.random.default_rng(seed).binomial(1, 0.3, (n_users, 4 * n_users + 1)).astype(np.float32)
+    seen[0, 0] = 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ease, "_weights_by_items", None)
+        weights = ease_weights(csr_matrix(np.vstack([seen, np.zeros((n_empty, seen.shape[1]), np.float32)])), l2)
+    np.testing.assert_allclose(weights, closed_form(seen, l2), rtol=1e-3, atol=1e-5)
+    assert weights.dtype == np.float32
+
+
+def test_as_many_users_as_items_invert_the_item_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "_weights_by_users", None)
+    seen = np.eye(7, dtype=np.float32)
+    np.testing.assert_allclose(ease_weights(csr_matrix(seen), 1.0), np.zeros((7, 7)), atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 9), st.sampled_from([2, 1024]))
 def test_the_largest_weights_of_each_item_stay(seed: int, keep: int, rows: int) -> None:
     weights = np.random.default_rng(seed).normal(size=(7, 7)).astype(np.float32)
