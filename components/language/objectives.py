@@ -15,7 +15,7 @@ from torch.nn import functional
 from components.language.backbone import Backbone, head_logits, hidden_states, mean_pool
 
 IGNORE = -100  # label of a token that does not count
-EMBED_BATCH = 16  # texts that are embedded at once in a training step
+EMBED_BATCH = 32  # texts that are embedded at once in a training step
 Rows = list[list[int]]  # token ids of each text
 
 
@@ -114,6 +114,7 @@ def perplexity(backbone: Backbone, rows: Rows, mask_share: float, seed: int, siz
     NaN without texts. Source: Salazar et al. 2020, with mask_share of the tokens masked at once instead of one by one.
     """
     rng, total, n = np.random.default_rng([seed, 15]), 0.0, 0
+    rows = sorted(rows, key=len)  # texts of similar length go together, to save padding
     backbone.model.eval()
     with torch.inference_mode():
         for start in range(0, len(rows), size):

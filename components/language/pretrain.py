@@ -20,7 +20,7 @@ from components.errors import ContractError
 from components.faults import crash_point
 from components.language.backbone import Backbone, read_backbone, write_backbone
 from components.language.checkpoint import PretrainProgress, read_checkpoint, write_checkpoint
-from components.language.corpus import Corpus
+from components.language.corpus import Corpus, Pairs
 from components.language.encoder import Encoder
 from components.language.lora import add_lora, merge_lora
 from components.language.objectives import (
@@ -43,6 +43,7 @@ from components.unfinished import Unfinished
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
 PERPLEXITY_BATCH = 16  # texts at once
+SAMPLE = 2_000  # texts, of which the share of unknown tokens is measured
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class PretrainRun:
     def __init__(self, backbone: Backbone, corpus: Corpus, language: LanguageParams, seed: int, device: str) -> None:
         self.backbone, self.corpus, self.seed, self.device = backbone, corpus, seed, device
         self.params = language.pretrain
-        self.rows: Rows = tokenise(backbone.tokenizer, corpus.texts, language.max_tokens)
+        self.max_tokens = language.max_tokens
         backbone.model.to(device)
 
     def prepare_weights(self, added: int) -> dict[str, Tensor]:
@@ -139,7 +140,7 @@ class PretrainRun:
 
     def held_out_perplexity(self) -> float:
         """Return the (pseudo-)perplexity of the held-out texts; NaN without any."""
-        rows = [self.rows[i] for i in self.corpus.held_out[: self.params.held_out_texts]]
+        rows = self._rows(self.corpus.held_out[: self.params.held_out_texts])
         return perplexity(self.backbone, rows, self.params.mask_share, self.seed, PERPLEXITY_BATCH, self.device)
 
     def _step(self, step: int, learned: dict[str, Tensor], optimizer: Any, progress: PretrainProgress) -> None:
@@ -170,7 +171,7 @@ class PretrainRun:
         if not self.params.texts_per_step or not len(self.corpus.language):
             return torch.zeros((), device=self.device)
         drawn = rng.choice(self.corpus.language, self.params.texts_per_step)
-        batch = make_lm_batch(self.backbone, [self.rows[i] for i in drawn], self.params.mask_share, rng, self.device)
+        batch = make_lm_batch(self.backbone, self._rows(drawn), self.params.mask_share, rng, self.device)
         total, n = language_loss(self.backbone, batch)
         return total / max(1, n)
 
@@ -181,15 +182,19 @@ class PretrainRun:
             return torch.zeros((), device=self.device)
         kind = rng.integers(len(kinds), size=self.params.pairs_per_step)
         drawn = np.stack([rng.choice(self.corpus.pairs[kinds[k]]) for k in kind])  # (pairs, 2)
-        rows = [self.rows[i] for i in drawn.T.ravel()]  # all left sides, then all right sides
+        rows = self._rows(drawn.T.ravel())  # all left sides, then all right sides
         left, right = embed(self.backbone, rows, self.device).chunk(2)
         return pair_loss(left, right, shared_texts(drawn).to(self.device), self.params.temperature)
+
+    def _rows(self, texts: Pairs) -> Rows:
+        """Return the tokens of the texts with these indices; most texts of a large corpus are never drawn."""
+        return tokenise(self.backbone.tokenizer, [self.corpus.texts[i] for i in texts], self.max_tokens)
 
 
 def _extend_vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed: int) -> dict[str, float]:
     """Add unknown words to the tokenizer; return the shares of unknown tokens before and after."""
     chinese = [t for t in corpus.texts if is_chinese(t)]
-    samples = {"all": corpus.texts} | ({"zh": chinese} if chinese else {})
+    samples = {"all": _every_nth(corpus.texts)} | ({"zh": _every_nth(chinese)} if chinese else {})
     metrics = {f"unknown/{name}/before": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
     learnable = [corpus.texts[i] for i in corpus.language]
     words = new_words(unknown_words(backbone.tokenizer, learnable), params.max_new_tokens, params.min_token_count)
@@ -197,6 +202,10 @@ def _extend_vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParam
     metrics |= {f"unknown/{name}/after": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
     log.info("%d words added; unknown before and after: %s", added, metrics)
     return metrics | {"vocabulary/new": float(added)}
+
+
+def _every_nth(texts: list[str]) -> list[str]:
+    return texts[:: -(-len(texts) // SAMPLE) or 1]
 
 
 def _lr_multiplier(step: int, params: PretrainParams) -> float:

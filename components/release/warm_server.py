@@ -7,6 +7,7 @@ are imported, so that a command reads Carousel's code as it is when the command 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -16,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -167,7 +169,31 @@ class WarmServer:
         _, module, *arguments = request.command
         sys.path[0] = request.cwd
         sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        os._exit(_exit_code(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)))
+
+
+def _exit_code(command: Work) -> int:
+    """Run the command and what the interpreter does at its exit; return the exit code.
+
+    The destructors of libraries must not run: they would wait for threads that only the server has.
+    """
+    code: Any = 0
+    try:
+        command()
+    except SystemExit as error:
+        code = error.code or 0
+        if not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
+            code = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # the reader has ended, or the command closed it
+            stream.flush()
+    return int(code) & 0xFF
 
 
 def _receive(connection: socket.socket) -> Request | None:

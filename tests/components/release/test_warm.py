@@ -83,6 +83,18 @@ def test_an_error_prints_its_traceback(warm: tuple[Path, dict[str, str]]) -> Non
     assert outcome.lines[-1] == "ValueError: expected 3 rows"
 
 
+def test_exit_functions_run_and_messages_are_printed(warm: tuple[Path, dict[str, str]]) -> None:
+    code = """
+        import atexit, sys, threading, time
+        atexit.register(print, "at exit")
+        threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+        sys.exit("expected 3 rows")
+    """
+    outcome = run(warm, code)
+    assert outcome.code == 1
+    assert sorted(outcome.lines) == ["at exit", "expected 3 rows", "thread"]
+
+
 def test_a_killed_command_has_the_exit_code_of_a_shell(warm: tuple[Path, dict[str, str]]) -> None:
     assert run(warm, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)").code == 128 + 9
 
