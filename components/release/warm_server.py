@@ -158,8 +158,9 @@ class WarmServer:
         """Run the command in this forked process as a fresh interpreter would."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for open_file in (self.listener, self.wakeup, self.ended, self.selector, *self.callers.values()):
-            open_file.close()
+        self.selector.close()
+        for end in (self.listener, self.wakeup, self.ended, *self.callers.values()):
+            end.close()
         for target, file in enumerate(request.files):
             os.dup2(file, target)
         request.close()
@@ -186,7 +187,7 @@ def _exit_code(command: Work) -> int:
             sys.stderr.write(f"{code}\n")
             code = 1
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
