@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components import params
@@ -71,6 +72,23 @@ def test_encode_uses_the_model_that_retrieves_better(checkout: Path) -> None:
     outs = digests("models/language", "reports/pretrain")
     pretrain.main()
     assert digests("models/language", "reports/pretrain") == outs
+
+
+def test_encoders_are_compared_on_the_newest_events_of_a_bounded_number_of_users(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = params.load(Path("run/params.yaml"))
+    whole = pretrain.RetrievalBenchmark.read(checkout, loaded)
+    assert whole.users.history.lengths.max() == pretrain.N_EVENTS  # some users have more
+    monkeypatch.setattr(pretrain, "N_USERS", 2)
+    monkeypatch.setattr(pretrain, "N_EVENTS", 2)
+    small = pretrain.RetrievalBenchmark.read(checkout, loaded)
+    assert len(small.users) == 2 < len(whole.users)
+    assert small.users.history.lengths.max() == 2
+    row = whole.users.user_idx.tolist().index(small.users.user_idx[0])
+    assert small.users.history.row(0).tolist() == whole.users.history.row(row)[-2:].tolist()
+    encoded = set(small.users.history.item_idx) | set(small.users.ground_truth.item_idx)
+    assert set(np.flatnonzero(small.relevant)) == encoded
 
 
 def test_method_none_keeps_the_original(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
