@@ -85,10 +85,10 @@ def run_warm(
             if not first:
                 return None
             with _deadline(int(first), timeout_s) as timed_out:
-                kept = log_lines(lines, log)
+                last = log_lines(lines, log)
                 code = int(answers.readline() or -signal.SIGKILL)  # no code: the warm process was killed
     seconds = time.monotonic() - started
-    return ProcessResult(code if code >= 0 else 128 - code, timed_out.is_set(), seconds, kept)
+    return ProcessResult(code if code >= 0 else 128 - code, timed_out.is_set(), seconds, last)
 
 
 def search_path(env: Mapping[str, str]) -> list[str]:
@@ -100,8 +100,8 @@ def _ask(connection: socket.socket, command: Sequence[str], cwd: Path, env: Mapp
     """Send the request; return the descriptor from which the command's output is read."""
     read_end, write_end = os.pipe()
     try:
-        with Path(os.devnull).open("rb") as nothing:
-            files = [nothing.fileno(), write_end, write_end]
+        with Path(os.devnull).open("rb") as empty:
+            files = [empty.fileno(), write_end, write_end]
             send(connection, list(command), str(cwd), dict(env), files, leads=True)
     except OSError:
         os.close(read_end)
