@@ -37,8 +37,8 @@ def main() -> int:
         connection.connect(os.environ[SOCKET])
     except (OSError, KeyError):
         os.execv(python, [python, *command])  # noqa: S606 - the same command, without a shell
-    here = os.getcwd()  # noqa: PTH109 - pathlib would take longer to import than all else here
-    send(connection, command, here, dict(os.environ), [0, 1, 2], leads=False)
+    folder = os.getcwd()  # noqa: PTH109 - pathlib would take longer to import than all else here
+    send(connection, command, folder, dict(os.environ), [0, 1, 2], leads=False)
     answers = connection.makefile("r").read().split()
     code = int(answers[1]) if len(answers) > 1 else -signal.SIGKILL  # no code: the warm process was killed
     if code < 0:

@@ -69,16 +69,16 @@ class WarmServer:
         signal.set_wakeup_fd(self.wakeup.fileno())
         for source in (sys.stdin, self.listener, self.ended):
             self.selector.register(source, selectors.EVENT_READ)
-        asked = False  # until the first command nothing is imported: a run may skip all stages
+        busy = False  # until the first command nothing is imported: a run may skip all stages
         while True:
-            ready = [key.fileobj for key, _ in self.selector.select(0 if asked and self.libraries else None)]
+            ready = [key.fileobj for key, _ in self.selector.select(0 if busy and self.libraries else None)]
             if not ready:
                 self._import_next()
             for source in ready:
                 if source is sys.stdin:
                     return self.end_all
                 if source is self.listener:
-                    asked = True
+                    busy = True
                     work = self._accept()
                     if work is not None:
                         return work
@@ -210,10 +210,10 @@ def _receive(connection: socket.socket) -> Request | None:
                 if not part:
                     raise EOFError
                 content += part
-        asked = json.loads(content)
+        fields = json.loads(content)
         pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        group = 0 if asked["leads"] else os.getpgid(pid)
-        return Request(asked["command"], asked["cwd"], asked["env"], files, group)
+        group = 0 if fields["leads"] else os.getpgid(pid)
+        return Request(fields["command"], fields["cwd"], fields["env"], files, group)
     except (OSError, EOFError, ValueError):
         for file in files:
             os.close(file)
