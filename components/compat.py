@@ -24,6 +24,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "evaluation": {},  # evaluation.json
     "experiment": {"tightest_at": "target_users"},  # running.json, and NAME.json of those that ended
     "experiment_decision": {},  # NAME.decision.json
+    "incumbent": {},  # incumbent.json of the stage `incumbent`
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
     "outcome": {},  # a row of ledger.db: what a deployment was worth on a day

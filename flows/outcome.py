@@ -40,6 +40,16 @@ class Pass:
     reason: str = ""  # why nothing was done
 
 
+class RefreshOutcome(Record):
+    """The refresh of a recipe that has won, in the same run."""
+
+    verdict: str  # "refresh" or "keep"
+    reasons: list[str]
+    promoted: bool  # False: the version that the retrain promoted serves
+    version: int | None
+    stages: list[StageRun]
+
+
 class Outcome(Record):
     """The result of `carousel retrain` or `carousel refresh`."""
 
@@ -55,6 +65,7 @@ class Outcome(Record):
     overhead: dict[str, float]  # by part, seconds: Prefect, DVC, MLflow and the rest
     stages: list[StageRun]
     notes: list[str]  # what did not change the verdict: warnings, slices with too few users
+    refreshed: RefreshOutcome | None = None  # where the retrain promoted a recipe other than a first one
 
     @property
     def code(self) -> int:
@@ -63,12 +74,14 @@ class Outcome(Record):
 
 
 def build_outcome(
-    workspace: Workspace,
-    seconds: float,
-    done: Pass,
+    workspace: Workspace, seconds: float, done: Pass, refreshed: Pass | None = None, report: Path = REPORT
 ) -> Outcome:
-    """Return the result of a run of `seconds`; without a decision the champion is this bundle, or the gate is off."""
-    decision, parts = done.decision, overhead(seconds, done.stages, done.spent)
+    """Return the result of a run of `seconds`; without a decision the champion is this bundle, or the gate is off.
+
+    refreshed: the refresh that followed a promotion; report: path of the report in the workspace.
+    """
+    decision, after = done.decision, refreshed or Pass()
+    parts = overhead(seconds, [*done.stages, *after.stages], add_seconds(done.spent, after.spent))
     serving = workspace.registry().alias("champion")
     drift = find_record(workspace.root / DRIFT, DriftVerdict, "drift")
     why = "gate.mode is disabled" if workspace.params.gate.mode == "disabled" else SAME_BUNDLE
@@ -78,14 +91,31 @@ def build_outcome(
         promoted=done.promoted,
         challenger_version=done.version,
         champion=serving.number if serving else None,
-        report=str(workspace.root / REPORT),
+        report=str(workspace.root / report),
         drifted=drift.drifted if drift else None,
         seconds=round(seconds, 1),
         overhead_s=round(sum(parts.values()), 1),
         overhead=parts,
         stages=done.stages,
         notes=[*done.notes, *(decision.notes if decision else []), *_snapshot_notes(workspace.root / "data/snapshot")],
+        refreshed=refresh_outcome(refreshed) if refreshed else None,
     )
+
+
+def refresh_outcome(done: Pass) -> RefreshOutcome:
+    """Return the result of the refresh after a promotion; without a decision nothing was fitted, or it failed."""
+    return RefreshOutcome(
+        verdict=done.decision.verdict if done.decision else "keep",
+        reasons=done.decision.reasons if done.decision else [done.reason],
+        promoted=done.promoted,
+        version=done.version,
+        stages=done.stages,
+    )
+
+
+def add_seconds(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """Return the sum of both by part."""
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
 
 
 def _snapshot_notes(snapshot: Path) -> list[str]:
@@ -155,7 +185,7 @@ def show(outcome: Outcome, root: Path) -> None:
     from flows import terminal
 
     console = terminal.console(soft_wrap=True)
-    file = root / EVALUATION
+    file = (root / outcome.report).with_name(EVALUATION.name)
     if file.exists():
         evaluation = read_record(file, Evaluation, "evaluation")
         rows = metrics_table(evaluation)
@@ -176,6 +206,11 @@ def show(outcome: Outcome, root: Path) -> None:
     )
     for reason in outcome.reasons:
         console.print(f"            {reason}", markup=False)
+    if outcome.refreshed is not None:
+        shipped = f", version {outcome.refreshed.version} serves" if outcome.refreshed.promoted else ""
+        console.print(f"refresh:    [bold]{outcome.refreshed.verdict}[/bold]{shipped}")
+        for reason in outcome.refreshed.reasons:
+            console.print(f"            {reason}", markup=False)
     console.print(f"champion:   {f'version {outcome.champion}' if outcome.champion else 'none yet'}")
     console.print(f"report:     {outcome.report}")
     for note in outcome.notes:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow
 from pydantic import Field
 
-from components.errors import BusyError
+from components.errors import BusyError, CarouselError
 from components.recommenders.factory import MODELS
-from flows import tasks
-from flows.outcome import build_outcome
+from flows import tasks, unchanged
+from flows.outcome import Pass, build_outcome
 from flows.passes import cancel_when_busy, completed_state, deployed_run_info, run_pass, seconds_since
+from flows.refresh import refresh_champion
 from flows.tasks import call_task, with_retries
-from flows.workspace import locked_workspace
+from flows.workspace import REPORT, Workspace, locked_workspace
 
 Epochs = Annotated[int, Field(ge=1, le=200)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -59,6 +62,28 @@ def retrain(
         ) as workspace:
             call_task(with_retries(tasks.check_ready, workspace), workspace)
             done = run_pass(workspace, bootstrap)
-            return completed_state(build_outcome(workspace, seconds_since(started, workspace), done))
+            refreshed, report = None, REPORT
+            if done.promoted and done.decision is not None and not done.decision.bootstrap:
+                inputs, report = unchanged.read_inputs(workspace.root), keep_report(workspace.root)
+                refreshed = refresh_promoted(workspace)
+                if refreshed.decision is not None:
+                    unchanged.write_refreshed(workspace, inputs)
+            return completed_state(build_outcome(workspace, seconds_since(started, workspace), done, refreshed, report))
     except BusyError as busy:
         return cancel_when_busy(busy)
+
+
+def refresh_promoted(workspace: Workspace) -> Pass:
+    """Fit the recipe that has won on the newest data, judge and ship; after an error, the promoted version serves."""
+    try:
+        return refresh_champion(workspace)
+    except CarouselError as error:
+        tasks.log.warning("the recipe that has won was not refreshed: %s", error)
+        return Pass(reason=f"not refreshed: {error}; `carousel refresh` tries again")
+
+
+def keep_report(root: Path) -> Path:
+    """Copy the report of the retrain out of the way of the refresh; return its path in the workspace."""
+    shutil.rmtree(root / unchanged.RETRAIN, ignore_errors=True)
+    shutil.copytree(root / REPORT.parent, root / unchanged.RETRAIN)
+    return unchanged.RETRAIN / REPORT.name

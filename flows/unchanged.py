@@ -10,16 +10,20 @@ from pathlib import Path
 
 from components.contracts import Decision
 from components.errors import ContractError
-from components.io import read_record, sha256_file, write_json
+from components.io import read_record, sha256_bytes, sha256_file, write_json
 from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
 from flows.outcome import Outcome, Pass, build_outcome, process_start
-from flows.workspace import DECISION, EVALUATION, locked_workspace
+from flows.workspace import DECISION, EVALUATION, REPORT, Workspace, locked_workspace
 
 STAMP_FILE = Path("run/decided.json")
-DECISION_INPUTS = (DECISION, EVALUATION, Path("run/params.yaml"), Path("bundle/manifest.json"))
+RETRAIN = Path("run/retrain")  # report and inputs of a retrain whose recipe won and was refreshed in the same checkout
+REFRESHED = "the champion is this recipe, fitted on newer data: same data, parameters and code"
+INPUTS, CHAMPION = "inputs.json", "champion"
+PARAMS, SOURCES = Path("run/params.yaml"), Path("run/sources.json")
+DECISION_INPUTS = (DECISION, EVALUATION, PARAMS, Path("bundle/manifest.json"))
 
 
 def unchanged_outcome(
@@ -31,14 +35,17 @@ def unchanged_outcome(
 ) -> Outcome | None:
     """Return the outcome when every stage is up to date and nothing is left to decide; None when there is work.
 
-    Nothing is left when the champion is this bundle, or when the last decision was made on these files against the
-    champion that still serves, and does not ask for a promotion. A decision made without `bootstrap` does not answer
-    a request for a first champion.
+    Nothing is left when the champion is this bundle, or a refresh of it by the same run, or when the last decision was
+    made on these files against the champion that still serves, and does not ask for a promotion. A decision made
+    without `bootstrap` does not answer a request for a first champion.
     """
     with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned, resume=True) as workspace:
         if champion.bundle_digest(workspace.root / "bundle") is None:
             return None
         resolve(workspace.root, workspace.overlays, workspace.overrides, workspace.settings.data_root)
+        if is_refreshed(workspace):
+            done, report = Pass(reason=REFRESHED), RETRAIN / REPORT.name
+            return build_outcome(workspace, time.time() - process_start(), done, report=report)
         stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
         if any(versioning.is_changed(workspace.root, stage) for stage in stages):
             return None
@@ -51,6 +58,31 @@ def unchanged_outcome(
         return build_outcome(workspace, time.time() - process_start(), Pass(runs, version, decision))
 
 
+def read_inputs(root: Path) -> dict[str, str]:
+    """Return the digests of parameters, sources and code of a retrain, as `resolve` has written them."""
+    code = [root / "dvc.yaml", *sorted((root / "components").rglob("*.py"))]
+    inputs = {str(name): sha256_file(root / name) for name in (PARAMS, SOURCES)}
+    return inputs | {"code": sha256_bytes("".join(map(sha256_file, code)).encode())}
+
+
+def write_refreshed(workspace: Workspace, inputs: dict[str, str]) -> None:
+    """Store the inputs of a retrain that promoted a recipe, and the champion after the refresh that followed."""
+    write_json(workspace.root / RETRAIN / INPUTS, {**inputs, CHAMPION: _serving_digest(workspace)})
+
+
+def is_refreshed(workspace: Workspace) -> bool:
+    """Return whether the last retrain had these inputs, its recipe was refreshed, and that champion still serves."""
+    if not (workspace.root / RETRAIN / REPORT.name).exists():
+        return False
+    stored = _read_json(workspace.root / RETRAIN / INPUTS)
+    return stored == {**read_inputs(workspace.root), CHAMPION: _serving_digest(workspace)}
+
+
+def _serving_digest(workspace: Workspace) -> str | None:
+    serving = workspace.registry().alias("champion")
+    return serving.lineage.bundle_digest if serving else None
+
+
 def write_stamp(root: Path) -> None:
     """Store the digests of the files that the decision was made on."""
     write_json(root / STAMP_FILE, _digests(root))
@@ -59,7 +91,7 @@ def write_stamp(root: Path) -> None:
 def valid_decision(root: Path, registry: Registry, bootstrap: bool = False) -> Decision | None:
     """Return the last decision if it still holds, answers the request and asks for no promotion; else None."""
     digests = _digests(root)
-    if None in digests.values() or _read_stamp(root) != digests:
+    if None in digests.values() or _read_json(root / STAMP_FILE) != digests:
         return None
     try:
         decision = read_record(root / DECISION, Decision, "decision")
@@ -73,10 +105,10 @@ def valid_decision(root: Path, registry: Registry, bootstrap: bool = False) -> D
     return None if decision.verdict == "promote" and decision.mode == "enabled" else decision
 
 
-def _read_stamp(root: Path) -> object:
-    """Return the stored digests; None where there are none, or the file is damaged: then the run decides again."""
+def _read_json(file: Path) -> object:
+    """Return what the file holds; None where there is none, or it is damaged: then the run decides again."""
     try:
-        return json.loads((root / STAMP_FILE).read_bytes())
+        return json.loads(file.read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -40,7 +40,10 @@ NO_FOLDS: Mapping[str, OutOfFold] = {}
 
 @dataclass(frozen=True)
 class ServingChampion:
-    """The serving model, adapted to the items of the current split, and whether it saw this test window."""
+    """The model that stands for the version that serves, and whether it was trained or selected on this test window.
+
+    Either its recipe, fitted on the training window, or its own model, adapted to the items of this split.
+    """
 
     ref: ChampionRef
     model: Recommender

@@ -8,7 +8,12 @@ from components.contracts import ChampionRef
 from components.errors import ContractError
 from components.release.registry import Registry
 
-CHAMPION_STAGES = ("evaluate", "drift", "package")  # stages that depend on the champion, and the stages after them
+CHAMPION_STAGES = (
+    "incumbent",
+    "evaluate",
+    "drift",
+    "package",
+)  # stages that depend on the champion, and the stages after them
 
 
 def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: all models and the serving champion on the same users -> reports/evaluate."""
+"""Stage `evaluate`: all models and the champion on the same users -> reports/evaluate."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +12,10 @@ from components.evaluation.protocol import champion_saw_test
 from components.io import write_record
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
+from components.stages.incumbent_ref import read_incumbent_ref
 from components.stages.run import stage, write_metrics
 from components.times import to_iso
-from components.unfinished import read_unfinished_models
+from components.unfinished import read_unfinished, read_unfinished_models
 
 N_FAVOURITES = 10  # titles that the report lists for a model
 
@@ -26,10 +27,11 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     """
     out = root / "reports/evaluate"
     windows = evaluator.read_windows(root / "data/split", params)
-    champion = read_champion(root / "champion", windows.info, windows.catalogue.item_id)
+    champion = read_champion(root, windows.info, windows.catalogue.item_id)
     folds = read_folds(root, windows.validation, params)
     measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet", folds)
-    evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), read_unfinished_models(root))
+    unfinished = [*read_unfinished_models(root), *read_unfinished([root / "models/incumbent"])]
+    evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), unfinished)
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
     write_record(out / "evaluation.json", evaluation)
@@ -57,17 +59,23 @@ def read_folds(root: Path, users: Users | None, params: Params) -> dict[str, Out
     return {"hybrid": read_out_of_fold(root / "reports/blend", len(users), max(params.evaluation.ks))}
 
 
-def read_champion(folder: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:
-    """Return the champion in the folder, adapted to the items of this split; None where champion.json is null.
+def read_champion(root: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:
+    """Return the champion: its recipe as the stage `incumbent` has fitted it, else its bundle; None if nothing serves.
 
-    Raises TamperedError when its bundle is not the one that champion.json names.
+    The bundle is adapted to the items of this split. Raises TamperedError when it is not the one of champion.json.
     """
-    ref = read_champion_ref(folder)
+    ref = read_champion_ref(root / "champion")
     if ref is None:
         return None
+    fitted = read_incumbent_ref(root / "models/incumbent", ref)
+    if fitted is not None:
+        from components.recommenders.factory import load_model
+
+        saw_test = fitted.selected_until > info.starts("test")
+        return evaluator.ServingChampion(ref, load_model(root / "models/incumbent"), saw_test)
     from components.release.bundle import adapt_to_catalogue, open_bundle
 
-    bundle = open_bundle(folder / "bundle", ref.digest)
+    bundle = open_bundle(root / "champion/bundle", ref.digest)
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
     return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)
 

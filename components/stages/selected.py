@@ -26,8 +26,8 @@ def read_selection(root: Path, params: Params, evaluation: Evaluation) -> Select
         recommender=chosen,
         best_simple=evaluation.best_simple or FALLBACK,
         language=json.loads((root / "features/encoder.json").read_bytes())["digest"],
-        sequence_epochs=_epochs(root / "reports/finetune") if trained else None,
-        ranker_epochs=_epochs(root / "reports/rank") if (root / "models/ranker/ranker.json").is_file() else None,
+        sequence_epochs=read_epochs(root / "reports/finetune") if trained else None,
+        ranker_epochs=read_epochs(root / "reports/rank") if (root / "models/ranker/ranker.json").is_file() else None,
         blend=blend,
         selected_until=to_datetime(read_info(root / "data/split").validation_end),
     )
@@ -48,6 +48,6 @@ def read_blend(folder: Path) -> BlendParams:
     )
 
 
-def _epochs(reports: Path) -> int:
+def read_epochs(reports: Path) -> int:
     """Return the epoch whose weights a stage kept; 1 where a limit in minutes stopped the first: that never ships."""
     return int(json.loads((reports / "metrics.json").read_bytes()).get("epochs/best", 1))

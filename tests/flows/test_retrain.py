@@ -14,7 +14,7 @@ from components.settings import Settings
 from flows import unchanged
 from flows.workspace import open_workspace
 
-STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "evaluate", "drift", "package"]
+STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "incumbent", "evaluate", "drift", "package"]
 
 
 def run(**parameters: Any) -> dict[str, Any]:
@@ -66,7 +66,13 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
     assert unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None) is None
     outcome = run(overrides=["trainer.max_epochs=30"])
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 2)
-    assert ran(outcome) == ["finetune", "evaluate", "drift", "package"]  # drift: its reference is now the champion's
+    assert ran(outcome) == [
+        "finetune",
+        "incumbent",
+        "evaluate",
+        "drift",
+        "package",
+    ]  # drift: its reference is now the champion's
     assert champion(promoted) == 2
 
 

@@ -32,7 +32,12 @@ EDGES = {  # stage -> parameters, dependencies, outputs
     "encode": ([], ["data/split", "models/language"], ["features"]),
     "fit": (["models.ease"], ["data/split", "features"], ["models/simple"]),
     "finetune": (["trainer"], ["data/split", "features"], ["models/sequence"]),
-    "evaluate": (["trainer"], ["models/simple", "models/sequence", "champion"], ["reports/evaluate"]),
+    "incumbent": ([], ["models/simple", "champion"], ["models/incumbent"]),
+    "evaluate": (
+        ["trainer"],
+        ["models/simple", "models/sequence", "models/incumbent", "champion"],
+        ["reports/evaluate"],
+    ),
     "drift": (["drift"], ["data/snapshot", "champion"], ["reports/drift"]),
     "package": (["trainer", "data.as_of"], ["models/simple", "models/sequence"], ["bundle"]),
 }

@@ -125,6 +125,8 @@ def main(stage: str) -> None:
         write("models/simple/ease.txt", str(params["models"]["ease"]["l2"]))
     elif stage == "finetune":
         write("models/sequence/worth.txt", str(worth))
+    elif stage == "incumbent":
+        write("models/incumbent/note.txt", "a toy")
     elif stage == "evaluate":
         evaluate(params, worth)
     elif stage == "drift":

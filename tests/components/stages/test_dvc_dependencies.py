@@ -36,6 +36,10 @@ UNUSED = {
         "components.recommenders.sequence": "fit makes simple models only",
     },
     "rank": {"components.recommenders.ann_index": "of content, only unit_rows is used"},
+    "incumbent": {
+        "components.ranking": "the ranker is in no contest",
+        "components.search": "of the champion's bundle, its recipe and its language model are read",
+    },
     "evaluate": {
         "components.language": "of the champion's bundle, evaluate loads the model and the catalogue only",
         "components.ranking": "of the champion's bundle, evaluate loads the model and the catalogue only",
@@ -48,10 +52,12 @@ UNUSED = {
     },
 }
 # Parameters that a stage does not read although their section is passed on, with the reason.
-CHECKS = {"check_names"}  # functions that refuse wrong parameters and change no output
+CHECKS = {"check_names", "apply"}  # functions that refuse wrong parameters, or replace them by those of a recipe
 ENCODER = "the encoder reads model, max_tokens, batch_size and threads"
 OTHERS = "read where `create` makes the sequence model and the hybrid"
+RECIPE = "those of the champion's recipe are read"
 UNREAD = {
+    "incumbent": dict.fromkeys(("evaluation", "language", "profiles", "ranking", "release", "search", "split"), RECIPE),
     "pretrain": {"language.sentiment": ENCODER},
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER},
@@ -149,7 +155,7 @@ def test_a_stage_depends_on_no_code_that_it_does_not_import(stage: str) -> None:
         ("components/language/pretrain.py", {"pretrain"}),
         (
             "components/recommenders/hybrid.py",
-            {"fit", "blend", "evaluate", "package"},
+            {"fit", "blend", "incumbent", "evaluate", "package"},
         ),  # fit: the folder, for models that are added
         ("components/monitoring/windows.py", {"drift"}),
     ],

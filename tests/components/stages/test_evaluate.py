@@ -12,10 +12,12 @@ import yaml
 from components.contracts import ChampionRef, Evaluation
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.errors import ContractError
+from components.io import write_record
 from components.params import Params
 from components.recommenders import factory as library
 from components.release import bundle
 from components.stages import evaluate as stage
+from components.stages.incumbent_ref import IncumbentRef
 from components.unfinished import Unfinished, mark_unfinished
 from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle, small_params, write_split
 
@@ -124,6 +126,33 @@ def test_a_champion_that_was_trained_or_tuned_on_the_test_window_is_flagged(
     start = json.loads((checkout / "data/split/split.json").read_text())["validation_end"]
     set_champion(checkout, monkeypatch, **{end: start + 1})
     assert stage.evaluate(checkout, params).champion_saw_test
+
+
+@pytest.mark.parametrize(("after", "saw"), [(0, False), (1, True)])
+def test_the_champions_recipe_as_fitted_in_this_run_stands_for_it(
+    checkout: Path, params: Params, monkeypatch: pytest.MonkeyPatch, after: int, saw: bool
+) -> None:
+    """Its bundle, which may be newer than the test window, is not opened; what counts is until when it was selected."""
+    start = json.loads((checkout / "data/split/split.json").read_text())["validation_end"]
+    opened = set_champion(checkout, monkeypatch, train_end=start + 10**12)
+    monkeypatch.setitem(MODELS, "incumbent", oracle(0.8))
+    write_record(
+        checkout / "models/incumbent/incumbent.json", IncumbentRef(bundle=REF.digest, selected_until=start + after)
+    )
+    evaluation = stage.evaluate(checkout, params)
+    assert opened == []
+    assert (evaluation.champion, evaluation.champion_saw_test) == (REF, saw)
+    assert (
+        evaluation.test["als"]["ndcg_at_5"]
+        < evaluation.test["champion"]["ndcg_at_5"]
+        < evaluation.test["ease"]["ndcg_at_5"]
+    )
+
+
+def test_an_unfinished_incumbent_is_named(checkout: Path, params: Params) -> None:
+    mark = Unfinished(model="the sequence model", limit="trainer.max_minutes", minutes=9, step=8, steps=20)
+    mark_unfinished(checkout / "models/incumbent", mark)
+    assert stage.evaluate(checkout, params).unfinished == (str(mark),)
 
 
 def test_a_planted_future_row_fails_the_run_and_leaves_no_evaluation(checkout: Path, params: Params) -> None:

@@ -1,0 +1,191 @@
+"""Stage `incumbent`: the champion's recipe, fitted on this run's training window -> models/incumbent.
+
+`evaluate` ranks it under the name "champion": challenger and incumbent have learned from the same events, so that
+recipes are compared. The bundle that serves may be newer, and have learned from the test window.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from components.data.tables import read_catalogue, read_interactions, read_users
+from components.errors import ContractError, ParamsError
+from components.io import write_record
+from components.language.encoder import Encoder, resolve_model
+from components.origin import read_split_origin, stamp
+from components.params import BlendParams, Params, SelectionParams
+from components.recommenders.cold_items import ColdItemSmoother
+from components.recommenders.factory import SIMPLE, check_names, create, load_model, model_folder
+from components.recommenders.hybrid import HybridRecommender
+from components.release.bundle import Bundle, open_bundle
+from components.settings import Settings
+from components.stages.champion_ref import read_champion_ref
+from components.stages.incumbent_ref import FILE, IncumbentRef
+from components.stages.run import stage, write_metrics
+from components.stages.selected import read_epochs
+from components.stages.vectors import write_vectors
+from components.times import to_datetime, to_micros
+from components.unfinished import mark_unfinished, read_unfinished
+
+log = logging.getLogger("incumbent")
+WORK = Path("run/incumbent")
+OUTS = ("models/incumbent", "reports/incumbent")
+CUT_BY = ("protocol", "target_events", "weights", "max_history")  # of `split`: how the windows were cut
+
+
+def incumbent(root: Path, params: Params) -> str:
+    """Fill root/models/incumbent; return why no recipe is fitted, else ""."""
+    ref = read_champion_ref(root / "champion")
+    if ref is None:
+        return "nothing serves"
+    if params.selection is not None:
+        return "this run fits the champion's recipe itself, and compares it with the bundle that serves"
+    champion = open_bundle(root / "champion/bundle", ref.digest)
+    try:
+        own, selection = recipe_params(champion, params)
+        encoder = find_encoder(champion.folder / "encoder", own, selection)
+    except ContractError as error:
+        return f"{error}; the champion takes part as the bundle that serves"
+    out = root / "models/incumbent"
+    shutil.copytree(fit_recipe(root, own, selection, params, encoder), out, dirs_exist_ok=True)
+    for mark in read_unfinished([root / WORK / "models/sequence"]):
+        mark_unfinished(out, mark)
+    write_record(out / FILE, IncumbentRef(bundle=ref.digest, selected_until=to_micros(selection.selected_until)))
+    return ""
+
+
+def recipe_params(champion: Bundle, params: Params) -> tuple[Params, SelectionParams]:
+    """Return the parameters of the champion's recipe, and what it selected.
+
+    Raises ContractError where it has no recipe, or one that this version of Carousel does not accept.
+    """
+    if champion.recipe is None:
+        raise ContractError("the champion was made before version 0.4 and has no recipe")
+    try:
+        own = champion.recipe.apply(params, to_datetime(champion.info.train_end))
+        check_names(own)
+    except (ValueError, ParamsError) as error:
+        raise ContractError(f"this version of Carousel does not accept the champion's recipe ({error})") from None
+    different = [f"split.{name}" for name in CUT_BY if getattr(own.split, name) != getattr(params.split, name)]
+    if different:
+        log.warning("the champion's recipe is fitted with this run's %s", ", ".join(different))
+    return own, champion.recipe.selection
+
+
+def find_encoder(shipped: Path, own: Params, selection: SelectionParams) -> Encoder:
+    """Return the recipe's language model: the one shipped, or language.model; raises ContractError for any other."""
+    encoder = Encoder.load(shipped if shipped.is_dir() else resolve_model(own.language.model), own.language)
+    if encoder.digest != selection.language:
+        raise ContractError(
+            f"the language model of the champion's recipe, {selection.language[:12]}, is neither in its bundle (see "
+            f"release.include_encoder) nor language.model, which is {encoder.digest[:12]}"
+        )
+    return encoder
+
+
+def fit_recipe(root: Path, own: Params, selection: SelectionParams, params: Params, encoder: Encoder) -> Path:
+    """Fit the recipe's models below run/incumbent; return the folder of the one that it ships.
+
+    own: the parameters of the recipe, params: those of this run. A model that this run has fitted alike is copied.
+    """
+    split, work = root / "data/split", root / WORK
+    features = item_features(root, encoder, own)
+    shutil.rmtree(work / "models", ignore_errors=True)
+    names = selection.blend.parts if selection.blend else [selection.recommender]
+    for name in sorted(names, key=SIMPLE.__contains__):  # first the sequence model, where further processes end
+        target = model_folder(work / "models", name)
+        if features == root / "features" and is_fitted(root, name, own, params):
+            log.info("%s: as this run has fitted it", name)
+            shutil.copytree(model_folder(root / "models", name), target)
+        else:
+            fit_part(name, own, root, features, target)
+    if selection.blend:
+        blend_parts(selection.blend, own, split, features, work / "models")
+    if not read_unfinished([work / "models/sequence"]):
+        shutil.rmtree(work / "sequence", ignore_errors=True)
+    return model_folder(work / "models", selection.recommender)
+
+
+def item_features(root: Path, encoder: Encoder, own: Params) -> Path:
+    """Return the folder of the products' vectors by the recipe's encoder: `features`, or a new one."""
+    features, out = root / "features", root / WORK / "features"
+    if json.loads((features / "encoder.json").read_bytes())["digest"] == encoder.digest:
+        return features
+    out.mkdir(parents=True, exist_ok=True)
+    cache = Settings().resolved(root.absolute()).home / "embeddings"
+    write_vectors(encoder, own.language.model, root / "data/split", out, cache)
+    return out
+
+
+def is_fitted(root: Path, name: str, own: Params, params: Params) -> bool:
+    """Return whether this run has fitted the model alike: the same parameters, and as many epochs."""
+    sections = {"popularity", name} & set(type(own.models).model_fields)
+    same = all(getattr(own.models, section) == getattr(params.models, section) for section in sections)
+    same &= (own.seed, own.ann, own.models.custom) == (params.seed, params.ann, params.models.custom)
+    if name in SIMPLE or own.selection is None:
+        return same
+    same &= (own.trainer, own.recommend) == (params.trainer, params.recommend)
+    same &= not read_unfinished([root / "models/sequence"])
+    return same and own.selection.sequence_epochs == read_epochs(root / "reports/finetune")
+
+
+def fit_part(name: str, own: Params, root: Path, features: Path, out: Path) -> None:
+    """Fit one model of the recipe on the training window and save it.
+
+    Where trainer.devices is not 1, further processes run this stage up to here, and end once the training has.
+    """
+    split = root / "data/split"
+    model = create(name, own)
+    events, users = read_interactions(split), read_users(split, "validation")
+    if name == "sequence":
+        from components.recommenders.sequence.recommender import SequenceRecommender
+
+        assert isinstance(model, SequenceRecommender)
+        assert own.selection is not None
+        model.work, model.epochs = root / WORK / "sequence", own.selection.sequence_epochs
+    model.fit(events, read_catalogue(split, features), users)
+    if not is_first_process():
+        sys.exit()
+    model.save(out)
+    stamp(out, read_split_origin(split, features))
+    mark_unfinished(out, getattr(model, "unfinished", None))
+
+
+def blend_parts(blend: BlendParams, own: Params, split: Path, features: Path, models: Path) -> None:
+    """Save the hybrid of the parts in `models`, with the weights of the recipe."""
+    parts = {name: load_model(model_folder(models, name)) for name in blend.parts}
+    model = HybridRecommender.of_parts(parts, own)
+    events, catalogue = read_interactions(split), read_catalogue(split, features)
+    model.n_items = events.n_items
+    model.weights = np.array([[blend.weights[users][name] for name in parts] for users in ("cold", "warm")], np.float32)
+    if blend.cold_item_blend_weight:
+        model.smoother = ColdItemSmoother.of(events, catalogue, own.models.hybrid.cold_item_neighbour_pool)
+        model.smoother.blend_weight = blend.cold_item_blend_weight
+    model.save(models / "hybrid")
+    stamp(models / "hybrid", read_split_origin(split, features))
+
+
+def is_first_process() -> bool:
+    """Return whether this is the process that writes: the one that started Lightning's others."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def main() -> None:
+    """Fit in the current folder; where there is nothing to fit, leave a note."""
+    with stage("incumbent", *(OUTS if is_first_process() else ()), check_leaks=True) as params:
+        reason = incumbent(Path(), params)
+        if reason:
+            log.info("no incumbent: %s", reason)
+            Path("models/incumbent/note.txt").write_text(f"no incumbent: {reason}\n")
+        write_metrics(Path("reports/incumbent"), {"fitted": float(not reason)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The products' vectors by a language model: items.safetensors and encoder.json in a folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from components.contracts import FloatArray
+from components.data.tables import read_catalogue
+from components.io import write_json
+from components.language.cache import encode_cached
+from components.language.encoder import Encoder
+from components.origin import read_split_origin, stamp
+
+
+def write_vectors(encoder: Encoder, model: str, split: Path, out: Path, cache: Path) -> FloatArray:
+    """Write the files into the folder `out`, for the products of the split; return (n_items + 1, dim).
+
+    model: language.model. Texts that are in the cache are not encoded.
+    """
+    from safetensors.numpy import save_file
+
+    vectors = encode_cached(encoder, read_catalogue(split).text, cache)
+    save_file({"embedding": vectors.astype(np.float16)}, out / "items.safetensors")
+    about = {"model": model, "digest": encoder.digest, "dim": encoder.dim, "max_tokens": encoder.language.max_tokens}
+    write_json(out / "encoder.json", about)
+    stamp(out, read_split_origin(split, out))
+    return vectors
