@@ -13,20 +13,19 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.errors import ContractError, ParamsError
 from components.io import write_record
-from components.language.encoder import Encoder, resolve_model
+from components.language.choice import chosen_model, take_recipe_model
+from components.language.encoder import Encoder
 from components.origin import read_split_origin, stamp
-from components.params import BlendParams, Params, SelectionParams
-from components.recommenders.cold_items import ColdItemSmoother
-from components.recommenders.factory import SIMPLE, check_names, create, load_model, model_folder
-from components.recommenders.hybrid import HybridRecommender
+from components.params import Params, SelectionParams
+from components.recommenders.factory import SIMPLE, check_names, create, model_folder
 from components.release.bundle import Bundle, open_bundle
 from components.settings import Settings
+from components.stages.blend import blend
 from components.stages.champion_ref import read_champion_ref
+from components.stages.finetune import finetune
 from components.stages.incumbent_ref import FILE, IncumbentRef
 from components.stages.run import stage, write_metrics
 from components.stages.selected import read_epochs
@@ -50,10 +49,12 @@ def incumbent(root: Path, params: Params) -> str:
     champion = open_bundle(root / "champion/bundle", ref.digest)
     try:
         own, selection = recipe_params(champion, params)
-        encoder = find_encoder(champion.folder / "encoder", own, selection)
+        language = root / WORK / "language"
+        take_recipe_model(language, champion.folder / "encoder", selection.language, own.language)
     except ContractError as error:
         return f"{error}; the champion takes part as the bundle that serves"
     out = root / "models/incumbent"
+    encoder = Encoder.load(chosen_model(language, own.language.model), own.language)
     shutil.copytree(fit_recipe(root, own, selection, params, encoder), out, dirs_exist_ok=True)
     for mark in read_unfinished([root / WORK / "models/sequence"]):
         mark_unfinished(out, mark)
@@ -79,17 +80,6 @@ def recipe_params(champion: Bundle, params: Params) -> tuple[Params, SelectionPa
     return own, champion.recipe.selection
 
 
-def find_encoder(shipped: Path, own: Params, selection: SelectionParams) -> Encoder:
-    """Return the recipe's language model: the one shipped, or language.model; raises ContractError for any other."""
-    encoder = Encoder.load(shipped if shipped.is_dir() else resolve_model(own.language.model), own.language)
-    if encoder.digest != selection.language:
-        raise ContractError(
-            f"the language model of the champion's recipe, {selection.language[:12]}, is neither in its bundle (see "
-            f"release.include_encoder) nor language.model, which is {encoder.digest[:12]}"
-        )
-    return encoder
-
-
 def fit_recipe(root: Path, own: Params, selection: SelectionParams, params: Params, encoder: Encoder) -> Path:
     """Fit the recipe's models below run/incumbent; return the folder of the one that it ships.
 
@@ -107,7 +97,7 @@ def fit_recipe(root: Path, own: Params, selection: SelectionParams, params: Para
         else:
             fit_part(name, own, root, features, target)
     if selection.blend:
-        blend_parts(selection.blend, own, split, features, work / "models")
+        blend(own, split, features, work / "models", root / "reports/incumbent")
     if not read_unfinished([work / "models/sequence"]):
         shutil.rmtree(work / "sequence", ignore_errors=True)
     return model_folder(work / "models", selection.recommender)
@@ -142,34 +132,18 @@ def fit_part(name: str, own: Params, root: Path, features: Path, out: Path) -> N
     Where trainer.devices is not 1, further processes run this stage up to here, and end once the training has.
     """
     split = root / "data/split"
-    model = create(name, own)
-    events, users = read_interactions(split), read_users(split, "validation")
     if name == "sequence":
-        from components.recommenders.sequence.recommender import SequenceRecommender
-
-        assert isinstance(model, SequenceRecommender)
-        assert own.selection is not None
-        model.work, model.epochs = root / WORK / "sequence", own.selection.sequence_epochs
-    model.fit(events, read_catalogue(split, features), users)
-    if not is_first_process():
-        sys.exit()
-    model.save(out)
+        model = finetune(own, split, features, root / WORK / "sequence", None)
+        if not is_first_process():
+            sys.exit()
+        if model is None:
+            raise ContractError("the champion's recipe ships a sequence model, and names no epochs for it")
+        model.save(out)
+        mark_unfinished(out, model.unfinished)
+    else:
+        events, users = read_interactions(split), read_users(split, "validation")
+        create(name, own).fit(events, read_catalogue(split, features), users).save(out)
     stamp(out, read_split_origin(split, features))
-    mark_unfinished(out, getattr(model, "unfinished", None))
-
-
-def blend_parts(blend: BlendParams, own: Params, split: Path, features: Path, models: Path) -> None:
-    """Save the hybrid of the parts in `models`, with the weights of the recipe."""
-    parts = {name: load_model(model_folder(models, name)) for name in blend.parts}
-    model = HybridRecommender.of_parts(parts, own)
-    events, catalogue = read_interactions(split), read_catalogue(split, features)
-    model.n_items = events.n_items
-    model.weights = np.array([[blend.weights[users][name] for name in parts] for users in ("cold", "warm")], np.float32)
-    if blend.cold_item_blend_weight:
-        model.smoother = ColdItemSmoother.of(events, catalogue, own.models.hybrid.cold_item_neighbour_pool)
-        model.smoother.blend_weight = blend.cold_item_blend_weight
-    model.save(models / "hybrid")
-    stamp(models / "hybrid", read_split_origin(split, features))
 
 
 def is_first_process() -> bool:

@@ -226,7 +226,7 @@ def test_where_there_is_no_recipe_to_fit_a_note_says_why(checkout: Path) -> None
     set_champion(
         checkout, Recipe.of(shop(), selection(checkout), "c")
     )  # language.model is another, and none is shipped
-    assert "is neither in its bundle" in note()
+    assert "the champion's recipe encodes with language model" in note()
     shutil.rmtree(checkout / "champion/bundle")
     set_champion(checkout, Recipe.of(shop(), selection(checkout, recommender="gone"), "c"))
     assert "does not accept the champion's recipe" in note()
