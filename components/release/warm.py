@@ -32,6 +32,8 @@ LIBRARIES = (  # of the stages, the most used first
     "lightning.pytorch.loggers", "pandera.ibis", "ibis.backends.duckdb",
 )  # fmt: skip
 
+ASK_DRIVER = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for GPUs must not start CUDA before a fork
+
 
 @contextmanager
 def warm_process(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[dict[str, str]]:
@@ -52,6 +54,7 @@ def warm_process(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[d
             server = subprocess.Popen(
                 [sys.executable, "-m", "components.release.warm_server", str(listener.fileno()), *libraries],
                 cwd=root,
+                env=os.environ | ASK_DRIVER,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
