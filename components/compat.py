@@ -18,6 +18,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     },
     "canary": {},  # canary.json and stopped.json of the service
     "champion": {},  # champion.json, current.json
+    "data_checks": {},  # data_checks.json
     "decision": {},  # decision.json of the gate
     "deployment": {},  # a row of ledger.db
     "drift": {},  # drift.json

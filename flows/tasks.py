@@ -21,7 +21,8 @@ from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
-from components.release import champion, doctor, gate, latency, promotion, recipe, status, versioning
+from components.monitoring.data_checks import DATA_CHECKS
+from components.release import champion, doctor, gate, latency, promotion, recipe, status, verdict, versioning
 from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
 from components.release.integrity import check_outputs
@@ -171,7 +172,9 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
         same_recipe=serving is not None and recipe.have_same(registry, version, serving.number),
     )
-    decision = gate.decide(measured, contenders, workspace.params, bootstrap, datetime.now(UTC))
+    data_checks = root / DRIFT.parent / DATA_CHECKS
+    now = datetime.now(UTC)
+    decision = verdict.decide(measured, contenders, data_checks, workspace.params, registry, bootstrap, now)
     decision = record_decision(decision, root / DECISION, registry, workspace.settings)
     unchanged.write_stamp(root)
     status.store_last(workspace.shop, root / DECISION, root / DRIFT)

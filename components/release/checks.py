@@ -6,6 +6,7 @@ The gates and the guardrails make checks by these rules; `promote` applies them 
 import math
 
 from components.contracts import Check, Decision, Evaluation
+from components.monitoring.data_checks import PREFIX as DATA
 
 GAIN = "gain over "
 NOT_WORSE = (
@@ -18,7 +19,6 @@ LEVEL = "level of the champion"
 AGREEMENT = "agreement with the champion"
 CONCENTRATION = "concentration"
 SCORE_SCALE = "score scale"
-DATA = "data: "  # prefix of the guardrails on the data
 USERS = "users"
 SLICE = "slice"  # prefix of the names of checks on slices
 COVERAGE = "coverage"
