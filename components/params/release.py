@@ -74,7 +74,7 @@ class RefreshParams(Section):
         default=0.25, description="share of the champion's metric; the interval of a gain must exclude a larger loss"
     )
     max_level_drop: Share = Field(
-        default=0.3, description="share of its metric at its own refresh that the champion may lose in the holdout"
+        default=0.5, description="share of its metric at its own refresh that the champion may lose in the holdout"
     )
     min_overlap: Share = Field(default=0.3, description="mean share of a list that is in the champion's list, too")
     max_concentration_ratio: Annotated[float, Field(ge=1)] = Field(

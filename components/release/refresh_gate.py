@@ -23,9 +23,10 @@ import numpy as np
 from components.contracts import Check, Decision, Evaluation, FloatArray, Interval
 from components.errors import ContractError, ReleaseError
 from components.evaluation.results import read_values
+from components.monitoring.data_checks import PREFIX as DATA
 from components.params import Params
 from components.release import guardrails, list_guardrails
-from components.release.checks import DATA, LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
+from components.release.checks import LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
 from components.release.evidence import CHAMPION, Evidence, read_evidence
 from components.release.gate import Contenders, Measurements, check_fresh, describe_small_slices, history_checks
 from components.release.refresh_history import RefreshHistory, chance_bound, standard_error
@@ -103,20 +104,21 @@ def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Para
         raise ReleaseError("the evaluation has no comparison with the champion; evaluate again")
     why = f"{evidence.n_users} users in the holdout, gate.min_users is {params.gate.min_users}"
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
+    bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
     for name, interval in {CHAMPION: gain, **evidence.over_baselines}.items():
-        yield from _not_below(name, interval, evidence.test[name][evidence.primary], params)
+        yield from _not_below(name, interval, bounds[name], evidence.test[name][evidence.primary], params)
     champion = evidence.test[CHAMPION][evidence.primary]
     yield _possible_loss(gain, champion, params)
     yield _total_loss(gain, champion, history, params)
 
 
-def _not_below(other: str, interval: Interval, mean: float, params: Params) -> Iterator[Check]:
+def _not_below(other: str, interval: Interval, bound: float, mean: float, params: Params) -> Iterator[Check]:
     """Yield whether the model is not shown to be worse than the other, and not below the margin."""
     percent, margin = f"{params.gate.confidence:.0%}", params.refresh.margin
     measured = f"{interval.gain:+.4f} against {mean:.4f} over {interval.n_users} users"
     why = f"{measured}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
-    why += ": shown to be worse" if interval.high < 0 else ""
-    yield make_check(f"{NOT_WORSE}{other}", interval.high, 0.0, why)
+    why += ": shown to be worse" if bound < 0 else ""
+    yield make_check(f"{NOT_WORSE}{other}", bound, 0.0, why)
     high = chance_bound(interval.gain, standard_error(interval, params.gate.confidence), params.gate.confidence)
     why = f"{measured}; a loss of up to {margin:.1%} (refresh.margin), or one that chance explains, is accepted"
     yield make_check(f"{MARGIN}{other}", interval.gain, -margin * mean, why, high)

@@ -50,7 +50,7 @@ def below_the_simple_model(case: RefreshCase) -> None:
 
 
 def level_fell(case: RefreshCase) -> None:
-    case.history = RefreshHistory(level=0.5)  # now about 0.3: 40 % less
+    case.history = RefreshHistory(level=0.7)  # now about 0.3: 57 % less
 
 
 def other_lists(case: RefreshCase) -> None:
