@@ -83,9 +83,6 @@ class RefreshParams(Section):
     max_scale_ratio: Annotated[float, Field(ge=1)] = Field(
         default=5.0, description="factor between the scores of the refreshed model and of the champion"
     )
-    warm_start: bool = Field(
-        default=False, description="true: the sequence model and the ranker start from the champion's weights"
-    )
     not_before: AwareDatetime | None = Field(
         default=None, description="earliest start of the holdout; `carousel refresh` sets it to the champion's end"
     )
