@@ -84,7 +84,15 @@ def collect_pool(parts: Sequence[Recommender], users: Users, n: int, exclude_see
 
 def ndcg(pool: Pool, weights: FloatArray) -> float:
     """Return the mean NDCG of the lists that the weights (n_parts,) make; equal scores rank in order of item_idx."""
-    return _ndcg_of(pool, np.tensordot(weights, pool.features, axes=1))
+    return _ndcg_of(pool, _weighted_sum(pool, weights))
+
+
+def _weighted_sum(pool: Pool, weights: FloatArray) -> FloatArray:
+    """Return (n, n_candidates); a product of matrices would start threads for little work."""
+    scores: FloatArray = np.zeros(pool.valid.shape, np.float32)
+    for part in np.flatnonzero(weights):
+        scores += weights[part] * pool.features[part]
+    return scores
 
 
 def _ndcg_of(pool: Pool, scores: FloatArray) -> float:
@@ -123,7 +131,7 @@ def _step(pool: Pool, weights: FloatArray, part: int, best: float, min_gain: flo
     """Return the weights with the best weight for one part; one without weight so far must gain min_gain."""
     chosen, found = weights, best if weights[part] else best * (1 + min_gain)
     others = _without(weights, part)
-    scores = np.tensordot(others, pool.features, axes=1)
+    scores = _weighted_sum(pool, others)
     for value in GRID:
         if value or others.any():
             mean = _ndcg_of(pool, scores + np.float32(value) * pool.features[part])
