@@ -29,6 +29,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
     "outcome": {},  # a row of ledger.db: what a deployment was worth on a day
+    "scored": {},  # outcomes.json: the last scoring of what served
     "profiles": {},  # profiles.json, also in the ranker folder of a bundle
     "moment": {},  # run/moment.json
     "ranker": {  # ranker.json

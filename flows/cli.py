@@ -241,6 +241,30 @@ def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
 
 
+@app.command()
+def history(
+    as_of: AsOf = None,
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Write a picture, too")] = None,
+) -> None:
+    """Show each deployment: the gain at the gate, what was expected a day, and what came true."""
+    startup.prepare()
+    from flows import history as record
+    from flows import terminal
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace(startup.texts(files), sets or [], as_of)
+    found = record.read_history(workspace)[1]
+    if plot is not None:
+        record.save_plot(workspace, plot)
+    if json:
+        terminal.show({"deployments": [row.model_dump(mode="json") for row in found]}, True)
+    else:
+        terminal.show_columns(record.table_rows(found), "nothing has served yet")
+
+
 app.command()(storage_commands.gc)
 app.command()(storage_commands.keep)
 

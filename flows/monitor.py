@@ -15,6 +15,7 @@ from components.errors import BusyError
 from components.io import read_record
 from components.release import status
 from flows import markdown, passes
+from flows.scoring import record_outcomes
 from flows.tasks import in_flow_run
 from flows.workspace import DRIFT, Workspace, locked_workspace
 
@@ -37,7 +38,7 @@ def monitor(
         with locked_workspace(
             overlays or [], overrides or [], as_of, "monitoring", *passes.deployed_run_info()
         ) as workspace:
-            passes.run_stages(workspace, STAGES)
+            passes.run_stages(workspace, STAGES, after_ingest=lambda: record_outcomes(workspace))
             verdict = read_record(workspace.root / DRIFT, DriftVerdict, "drift")
             status.store_last(workspace.shop, None, workspace.root / DRIFT)
     except BusyError as busy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from components.release.versioning import StageRun
 from components.release.warm import warm_process
 from flows import artifacts, tasks
 from flows.outcome import STATES, Outcome, Pass, describe, process_start
+from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
 from flows.workspace import Workspace
 
@@ -28,17 +30,18 @@ PROMOTED = ("promote", "refresh")  # verdicts after which the version serves
 
 def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
     """Run all stages, register, decide, promote where the decision says so, and push the data."""
-    stages = run_stages(workspace)
+    notes: list[str] = []
+    stages = run_stages(workspace, after_ingest=lambda: notes.extend(record_outcomes(workspace)))
     judged = time.time()
     version, decision = judge(workspace, bootstrap)
     spent = {"MLflow and gate": time.time() - judged}
     promoted = promote_decided(workspace, decision)
     pushed = time.time()
-    note = call_task(tasks.push, workspace)
+    notes += filter(None, [call_task(tasks.push, workspace)])
     spent |= {"promotion": pushed - judged - spent["MLflow and gate"], "DVC push": time.time() - pushed}
     if in_flow_run():
         artifacts.publish(workspace, version, decision)
-    return Pass(stages, version, decision, promoted, spent, [note] if note else [])
+    return Pass(stages, version, decision, promoted, spent, notes)
 
 
 def preload(workspace: Workspace) -> Thread:
@@ -54,7 +57,9 @@ def preload(workspace: Workspace) -> Thread:
     return thread
 
 
-def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRun]:
+def run_stages(
+    workspace: Workspace, only: tuple[str, ...] = (), after_ingest: Callable[[], object] | None = None
+) -> list[StageRun]:
     """Reproduce the stages in DVC's order; fetch the champion before the first stage that compares with it."""
     for line in workspace.tuned:
         tasks.log.info("starts from tuned values: %s", line)
@@ -72,6 +77,8 @@ def run_stages(workspace: Workspace, only: tuple[str, ...] = ()) -> list[StageRu
             runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
             tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
             progress.advance()
+            if name == "ingest" and after_ingest is not None:
+                after_ingest()
     return runs
 
 

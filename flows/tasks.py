@@ -22,9 +22,10 @@ from components.errors import BusyError, ReleaseError, StageError, StaleDecision
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
 from components.monitoring.data_checks import DATA_CHECKS
-from components.release import champion, doctor, gate, latency, promotion, recipe, status, verdict, versioning
+from components.release import champion, doctor, gate, latency, outcomes, promotion, recipe, status, verdict, versioning
 from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
+from components.release.history import Scored
 from components.release.integrity import check_outputs
 from components.release.ledger import Ledger
 from components.release.versioning import StageRun
@@ -117,6 +118,12 @@ def sync_champion(workspace: Workspace) -> ChampionRef | None:
 def fetch_champion(workspace: Workspace) -> ChampionRef | None:
     """Fetch the serving champion into champion/; return None where nothing serves."""
     return champion.sync_champion(workspace.root, workspace.registry())
+
+
+@task(cache_policy=NO_CACHE)
+def score_served(workspace: Workspace) -> Scored:
+    """Score what has served on what happened since, and keep it in the ledger."""
+    return outcomes.score_served(workspace.root, workspace.registry(), workspace.params)
 
 
 @task(cache_policy=NO_CACHE)

@@ -86,6 +86,21 @@ def table(rows: list[tuple[str, ...]]) -> None:
     console().print(grid)
 
 
+def show_columns(rows: list[dict[str, str]], otherwise: str) -> None:
+    """Print rows under the names of their columns; without rows, the text `otherwise`."""
+    from rich.table import Table
+
+    if not rows:
+        write(otherwise)
+        return
+    grid = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        grid.add_column(name)
+    for row in rows:
+        grid.add_row(*row.values())
+    console().print(grid)
+
+
 def write(line: str) -> None:
     """Print one line on standard output."""
     sys.stdout.write(f"{line}\n")

@@ -58,7 +58,7 @@ def bars(rows: Sequence[PlotRow], title: str, description: str) -> str:
         if row.other is not None:
             at = x(row.other)
             parts.append(f'<path class="diamond" d="M{at:.1f} {y - 6:.1f} l6 6 l-6 6 l-6 -6 z"/>')
-    return _svg(parts, len(rows) * ROW + AXIS, title, description)
+    return svg_of(parts, len(rows) * ROW + AXIS, title, description)
 
 
 def forest(rows: Sequence[PlotRow], title: str, description: str) -> str:
@@ -76,7 +76,7 @@ def forest(rows: Sequence[PlotRow], title: str, description: str) -> str:
         parts.append(_label(row, x, y))
         parts.append(_whisker(row, x, y))
         parts.append(f'<circle class="dot {row.role}{_faint(row)}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="5.5"/>')
-    return _svg(parts, height + AXIS, title, description)
+    return svg_of(parts, height + AXIS, title, description)
 
 
 def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> str:
@@ -84,7 +84,7 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
     height, colours = 300, ("challenger", "champion", "candidate", "baseline")
     xs = sorted({p.x for points in series.values() for p in points})
     ticks = nice_ticks(0, max(p.high for points in series.values() for p in points))
-    across = _Scale(float(np.log10(xs[0])) - 0.1, float(np.log10(xs[-1])) + 0.1, left=60, right=130)
+    across = LinearScale(float(np.log10(xs[0])) - 0.1, float(np.log10(xs[-1])) + 0.1, left=60, right=130)
     top = 12.0
 
     def down(value: float) -> float:
@@ -110,7 +110,7 @@ def curves(series: Mapping[str, Sequence[At]], title: str, description: str) -> 
         parts += [f'<path class="line thin {role}" d="M{x:.1f} {down(p.low):.1f} V{down(p.high):.1f}"/>' for x, p in at]
         parts += [f'<circle class="dot {role}" cx="{x:.1f}" cy="{down(p.y):.1f}" r="4"/>' for x, p in at]
         parts.append(f'<text class="label" x="{WIDTH - 96}" y="{label + 4.5:.1f}">{escape(name)}</text>')
-    return _svg(parts, height + AXIS, title, description)
+    return svg_of(parts, height + AXIS, title, description)
 
 
 def gains(differences: FloatArray, title: str, description: str) -> str:
@@ -118,7 +118,7 @@ def gains(differences: FloatArray, title: str, description: str) -> str:
     nonzero = differences[differences != 0]
     counts, edges = np.histogram(nonzero, bins=40, range=(-1, 1))
     height, top = 170, max(int(counts.max(initial=0)), 1)
-    x = _Scale(-1, 1, left=30, right=20)
+    x = LinearScale(-1, 1, left=30, right=20)
     parts = [
         f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="0" y2="{height}"/>'
         f'<text class="tick" x="{x(t):.1f}" y="{height + 18}" text-anchor="middle">{signed(t, 1)}</text>'
@@ -134,7 +134,7 @@ def gains(differences: FloatArray, title: str, description: str) -> str:
             )
     parts.append(f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height}"/>')
     parts.append(f'<text class="tick" x="{x(-1):.1f}" y="12">tallest bar: {top:,} users</text>')
-    return _svg(parts, height + AXIS, title, description)
+    return svg_of(parts, height + AXIS, title, description)
 
 
 def standalone(svg: str) -> str:
@@ -154,7 +154,7 @@ def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
-class _Scale:
+class LinearScale:
     """Maps values to x, in pixels."""
 
     def __init__(self, low: float, high: float, left: float, right: float) -> None:
@@ -162,10 +162,11 @@ class _Scale:
         self.per_unit = (WIDTH - left - right) / (high - low)
 
     def __call__(self, value: float) -> float:
+        """Return the x of a value."""
         return self.left + (value - self.low) * self.per_unit
 
 
-def _grid(ticks: Sequence[float], x: _Scale, n_rows: int, show_sign: bool = False) -> str:
+def _grid(ticks: Sequence[float], x: LinearScale, n_rows: int, show_sign: bool = False) -> str:
     height = n_rows * ROW
     decimals = max(0, *(len(f"{t:.6f}".rstrip("0").partition(".")[2]) for t in ticks))
     return "".join(
@@ -176,13 +177,13 @@ def _grid(ticks: Sequence[float], x: _Scale, n_rows: int, show_sign: bool = Fals
     )
 
 
-def _scale(rows: Sequence[PlotRow], low: float, high: float) -> _Scale:
+def _scale(rows: Sequence[PlotRow], low: float, high: float) -> LinearScale:
     """Leave room for the longest label at the left and the longest numbers at the right."""
     left, right = max(len(r.label) for r in rows), max(len(r.text) for r in rows)
-    return _Scale(low, high, left * CHARACTER + 22, right * CHARACTER + 22)
+    return LinearScale(low, high, left * CHARACTER + 22, right * CHARACTER + 22)
 
 
-def _label(row: PlotRow, x: _Scale, y: float) -> str:
+def _label(row: PlotRow, x: LinearScale, y: float) -> str:
     weight, low = (" strong" if row.strong else "") + _faint(row), y + 4.5
     return (
         f'<text class="label{weight}" x="{x.left - 12:.1f}" y="{low:.1f}" text-anchor="end">{escape(row.label)}</text>'
@@ -190,7 +191,7 @@ def _label(row: PlotRow, x: _Scale, y: float) -> str:
     )
 
 
-def _whisker(row: PlotRow, x: _Scale, y: float) -> str:
+def _whisker(row: PlotRow, x: LinearScale, y: float) -> str:
     low, high = x(row.low), x(row.high)
     path = f"M{low:.1f} {y:.1f} H{high:.1f} M{low:.1f} {y - 5:.1f} v10 M{high:.1f} {y - 5:.1f} v10"
     return f'<path class="whisker{_faint(row)}" d="{path}"/>'
@@ -208,7 +209,8 @@ def _spread(positions: Sequence[float], gap: float) -> list[float]:
     return out
 
 
-def _svg(parts: Sequence[str], height: float, title: str, description: str) -> str:
+def svg_of(parts: Sequence[str], height: float, title: str, description: str) -> str:
+    """Return the elements as a picture of WIDTH and this height, with its title for screen readers."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
         f'aria-label="{escape(title)}. {escape(description)}">' + "".join(parts) + "</svg>"

@@ -20,6 +20,7 @@ from components.times import to_iso, to_micros
 
 Window = Literal["expected", "live"]
 CHAMPION = "champion"
+SCORED_FILE = "outcomes.json"  # in the shop's folder
 KEY = ("window", "number", "day", "start", "model", "metric")
 TABLE = """
 CREATE TABLE IF NOT EXISTS outcomes (
@@ -62,6 +63,14 @@ class DayOutcome(Record):
     def until_us(self) -> int:
         """Return the end in microseconds (UTC)."""
         return to_micros(datetime.fromisoformat(self.until))
+
+
+class Scored(Record):
+    """outcomes.json in the shop's folder: what the last run recorded, and why the champion falls short."""
+
+    as_of: str  # ISO: the events up to then have been scored
+    n_days: int  # whole or ended parts of days that are recorded now and were not before
+    alarms: list[str]  # why the champion falls short, a sentence each
 
 
 COLUMNS = ", ".join(DayOutcome.model_fields)

@@ -23,7 +23,17 @@ from components.release.alarm import find_alarms
 from components.release.bundle import Bundle, open_bundle
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.champion import bundle_digest
-from components.release.history import CHAMPION, DayOutcome, History, Served, Window, is_complete, served_periods
+from components.release.history import (
+    CHAMPION,
+    SCORED_FILE,
+    DayOutcome,
+    History,
+    Scored,
+    Served,
+    Window,
+    is_complete,
+    served_periods,
+)
 from components.release.ledger import Deployment, Ledger
 from components.release.registry import Registry
 from components.times import DAY_US, to_datetime, to_iso, to_micros
@@ -31,14 +41,6 @@ from components.times import DAY_US, to_datetime, to_iso, to_micros
 log = logging.getLogger(__name__)
 EXPECTED_DAYS = 28  # newest held-out days that are scored: whole weeks
 Part = tuple[int, int]  # start and end within one day, microseconds
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What a run added to the history, and why the champion falls short."""
-
-    n_days: int  # whole or ended parts of days that are recorded now and were not before
-    alarms: list[str]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ def score_served(root: Path, registry: Registry, params: Params) -> Scored:
         with later_events(root / "data/snapshot", params.split, params.data.memory_gib) as read:
             for one in pending:
                 n_days += _score_deployment(one, root, registry, params, read)
-    return Scored(n_days, find_alarms(periods, history.outcomes(), metric, params.history, as_of))
+    alarms = find_alarms(periods, history.outcomes(), metric, params.history, as_of)
+    scored = Scored(as_of=params.data.as_of.isoformat(), n_days=n_days, alarms=alarms)
+    if periods:
+        io.write_record(shop / SCORED_FILE, scored)
+    return scored
 
 
 def find_pending(
@@ -146,8 +152,14 @@ def _held_out(bundle: Bundle, as_of: int) -> list[Part]:
 
 
 def _models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recommender]:
-    """Return the bundle's model, first, and the simple ones beside it, by the item_idx of item_ids."""
-    models = {CHAMPION: bundle.model} | ({"popularity": bundle.fallback} if bundle.info.model != "popularity" else {})
+    """Return the bundle's model, first, and the simple ones that it holds, by the item_idx of item_ids.
+
+    These are popularity, its fallback, and the best simple model of its recipe where that is a part of the hybrid.
+    """
+    best = bundle.recipe.selection.best_simple if bundle.recipe else "popularity"
+    simple = {name: bundle.model.parts[name] for name in (best,) if name in bundle.model.parts}
+    simple |= {"popularity": bundle.fallback} if bundle.info.model != "popularity" else {}
+    models = {CHAMPION: bundle.model} | simple
     return {name: CatalogueAdapter(model, bundle.index, item_ids) for name, model in models.items()}
 
 

@@ -10,6 +10,7 @@ from components import io
 from components.contracts import Decision, DriftVerdict, Record
 from components.params import ReleaseParams
 from components.release import local_database
+from components.release.history import SCORED_FILE, Scored
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from components.release.registry import Registry
 
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
+HISTORY_FIELDS = {"as_of", "alarms"}
 DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 
 
@@ -28,6 +30,7 @@ class Status(Record):
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
     drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
+    history: dict[str, Any] | None  # last scoring of what served: HISTORY_FIELDS
     disagreement: str | None  # how alias and ledger disagree on what serves, and what to do
 
 
@@ -49,13 +52,14 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
             since = _iso(Ledger(shop).serving_since(version.number))
-    decision, drift = last_decision(shop), last_drift(shop)
+    decision, drift, scored = last_decision(shop), last_drift(shop), last_scored(shop)
     return Status(
         champion=champion,
         since=since,
         data=data,
         verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
         drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
+        history=scored.model_dump(include=HISTORY_FIELDS) if scored else None,
         disagreement=disagreement,
     )
 
@@ -83,6 +87,11 @@ def last_decision(shop: Path) -> Decision | None:
 def last_drift(shop: Path) -> DriftVerdict | None:
     """Return the newest drift verdict, or None."""
     return io.find_record(shop / "drift.json", DriftVerdict, "drift")
+
+
+def last_scored(shop: Path) -> Scored | None:
+    """Return what the last run recorded of the models that served, or None."""
+    return io.find_record(shop / SCORED_FILE, Scored, "scored")
 
 
 def _iso(time: datetime | None) -> str | None:

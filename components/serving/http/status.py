@@ -7,7 +7,7 @@ from typing import Any
 from components.errors import CarouselError
 from components.params import ReleaseParams
 from components.release.ledger import Ledger
-from components.release.status import last_decision, last_drift, read_status
+from components.release.status import last_decision, last_drift, last_scored, read_status
 from components.serving.storage.ttl_cache import TtlCached
 from components.settings import Settings
 
@@ -34,6 +34,8 @@ class StatusReader:
             drift = last_drift(shop)
             found |= {"registry": str(error), "champion": None, "since": None, "data": None}
             found["disagreement"] = None
+            scored = last_scored(shop)
+            found["history"] = scored.model_dump(mode="json") if scored else None
             found["verdict"] = decision.model_dump(mode="json") if decision else None
             found["drift"] = drift.model_dump(mode="json") if drift else None
         found["checks"] = [check.model_dump(mode="json") for check in decision.checks] if decision else []

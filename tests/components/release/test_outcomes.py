@@ -16,11 +16,12 @@ import pytest
 
 from components.errors import ReleaseError, TamperedError
 from components.params import Params, load
-from components.release.history import DayOutcome, History
+from components.release.history import DayOutcome, History, Scored
 from components.release.launch import Launch
 from components.release.ledger import Ledger
-from components.release.outcomes import Scored, find_pending, score_served
+from components.release.outcomes import find_pending, score_served
 from components.release.registry import Registry
+from components.release.status import last_scored
 from tests.components.data.small import write_snapshot
 from tests.components.release.outcome_rows import on, outcome, served, us
 from tests.components.release.support import ROOT, Register
@@ -94,8 +95,8 @@ def brief(outcomes: list[DayOutcome]) -> list[tuple[int, str, int, float | None]
 
 
 def test_a_shop_without_a_champion_has_nothing_to_score(score: Score, shop: Path) -> None:
-    assert score(12) == Scored(0, [])
-    assert not (shop / "ledger.db").exists()
+    assert score(12) == Scored(as_of=on(12).isoformat(), n_days=0, alarms=[])
+    assert not shop.exists()
 
 
 def test_each_day_since_the_champion_went_live_is_scored(deploy: Deploy, score: Score, shop: Path) -> None:
@@ -134,7 +135,7 @@ def test_scoring_again_adds_nothing_and_opens_nothing(deploy: Deploy, score: Sco
     score(12)
     before = History(shop).outcomes()
     shutil.rmtree(root / "data/snapshot")
-    assert score(12) == Scored(0, [])
+    assert score(12) == Scored(as_of=on(12).isoformat(), n_days=0, alarms=[])
     assert History(shop).outcomes() == before
 
 
@@ -216,6 +217,9 @@ def test_an_alarm_names_the_champion_that_falls_short(deploy: Deploy, score: Sco
     History(shop).add([outcome(day, 0.9, window="expected", **own) for day in range(2, 9)])
     (reason,) = score(16).alarms
     assert reason.startswith("version 1, 7 days to 2026-01-17: recall_at_8 is 0.0100 (700 users)")
+    last = last_scored(shop)
+    assert last is not None
+    assert (last.as_of, last.alarms) == (on(16).isoformat(), [reason])
 
 
 def test_a_damaged_ledger_is_an_error(deploy: Deploy, score: Score, shop: Path) -> None:

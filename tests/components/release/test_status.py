@@ -5,6 +5,8 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Decision, DriftVerdict
+from components.io import write_record
+from components.release.history import SCORED_FILE, Scored
 from components.release.status import last_decision, last_drift, read_status, store_last
 from components.settings import Settings
 
@@ -23,7 +25,9 @@ DRIFT = DriftVerdict(
 def test_before_any_run_the_status_is_empty_and_no_file_is_created(tmp_path: Path) -> None:
     home = tmp_path / "home"
     found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
-    assert found.model_dump() == dict.fromkeys(("champion", "since", "data", "verdict", "drift", "disagreement"))
+    assert found.model_dump() == dict.fromkeys(
+        ("champion", "since", "data", "verdict", "drift", "history", "disagreement")
+    )
     assert not home.exists()
 
 
@@ -44,3 +48,11 @@ def test_the_newest_verdicts_are_stored_in_the_home_folder(tmp_path: Path) -> No
     }  # fmt: skip
     assert found.drift is not None
     assert found.drift["reasons"] == ["category moved"]
+
+
+def test_the_last_scoring_of_what_served_is_shown(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home").resolved(tmp_path)
+    scored = Scored(as_of="2026-03-01T00:00:00+00:00", n_days=3, alarms=["version 1 falls short"])
+    write_record(settings.shop(RELEASE.name) / SCORED_FILE, scored)
+    expected = {"as_of": "2026-03-01T00:00:00+00:00", "alarms": ["version 1 falls short"]}
+    assert read_status(settings, RELEASE).history == expected
