@@ -21,10 +21,18 @@ from components.params import load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.times import DAY_US
+from tests.components.data.small import write_snapshot
 from tests.support import checkerboard
 
 ROOT = Path(__file__).parents[2]
 
+EVENTS: list[
+    tuple[str | None, str, str, str]
+] = [  # odd items, the last three after 2026-03-01, data.as_of of the tests
+    ("u1", "sku-1", "2026-02-01 10:00:00", "purchase"),
+    *(("u1", f"sku-{n}", "2026-02-25 10:00:00", "purchase") for n in (3, 5)),
+    *(("u1", f"sku-{n}", "2026-03-01 10:00:00", "purchase") for n in (7, 9, 11)),
+]
 EDGES = {  # stage -> parameters, dependencies, outputs
     "ingest": (["data"], ["run/sources.json"], ["data/snapshot", "reports/ingest"]),
     "split": ([], ["data/snapshot"], ["data/split"]),
@@ -59,6 +67,7 @@ def make_template(folder: Path) -> Path:
     for name in ("ease", "popularity"):
         create(name, params).fit(interactions, catalogue, users).save(folder / name)
     _write_split(folder / "split")
+    write_snapshot(folder / "snapshot", EVENTS, catalogue.item_id[1:])
     (folder / "features").mkdir()
     assert catalogue.embedding is not None
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, folder / "features/items.safetensors")

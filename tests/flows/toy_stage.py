@@ -37,7 +37,9 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
     champion = json.loads(Path("champion/champion.json").read_text())
     means = {"ease": worth, "popularity": 0.02, "neighbours": 0.03}
     if champion:
-        means["champion"] = float(json.loads(Path("champion/bundle/info.json").read_text())["as_of"].split("#")[1])
+        means["champion"] = float(
+            json.loads(Path("champion/bundle/info.json").read_text())["encoder"]["model"].split("#")[1]
+        )
     wave = np.tile([0.005, -0.005], 100)
     rows = [
         pa.table(
@@ -95,7 +97,8 @@ def drift(params: dict[str, Any]) -> None:
 
 def package(params: dict[str, Any], worth: float) -> None:
     give("bundle", "bundle")
-    info = json.loads(Path("bundle/info.json").read_text()) | {"as_of": f"{params['data']['as_of']}#{worth}"}
+    info = json.loads(Path("bundle/info.json").read_text()) | {"as_of": params["data"]["as_of"]}
+    info["encoder"]["model"] = f"minilm#{worth}"
     content = json.dumps(info)
     write("bundle/info.json", content)
     manifest = json.loads(Path("bundle/manifest.json").read_text())
@@ -113,6 +116,7 @@ def main(stage: str) -> None:
         sys.exit(f"{stage}: expected 3 rows, came 2")
     if stage == "ingest":
         time.sleep(float(os.environ.get("SLEEP_S", "0")))
+        give("snapshot", "data/snapshot")
         write("data/snapshot/rows.txt", params["data"]["as_of"])
         write("reports/ingest/metrics.json", {"events/read": 3.0})
     elif stage == "split":
