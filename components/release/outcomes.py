@@ -110,7 +110,7 @@ def _score_deployment(
         if not parts:
             return 0
         events = read(parts[0][0], parts[-1][1])
-        models = _models(bundle, events.item_ids)
+        models = bundled_models(bundle, events.item_ids)
         rows: list[DayOutcome] = []
         windows: tuple[tuple[Window, list[Part]], ...] = (("expected", expected), ("live", pending.live))
         for window, days in windows:
@@ -151,7 +151,7 @@ def _held_out(bundle: Bundle, as_of: int) -> list[Part]:
     return list(days_between(start, end)) if end <= as_of else []
 
 
-def _models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recommender]:
+def bundled_models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recommender]:
     """Return the bundle's model, first, and the simple ones that it holds, by the item_idx of item_ids.
 
     These are popularity, its fallback, and the best simple model of its recipe where that is a part of the hybrid.

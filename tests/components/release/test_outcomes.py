@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from components.params import Params, load
 from components.release.history import DayOutcome, History, Scored
 from components.release.launch import Launch
 from components.release.ledger import Ledger
-from components.release.outcomes import find_pending, score_served
+from components.release.outcomes import bundled_models, find_pending, score_served
 from components.release.registry import Registry
 from components.release.status import last_scored
 from tests.components.data.small import write_snapshot
@@ -255,3 +256,19 @@ def test_days_long_ago_are_left_out() -> None:
 def test_a_replaced_deployment_that_never_served_is_left_out() -> None:
     pending = find_pending([served(1, 5, 5), served(2, 5, 6)], [], "ndcg_at_10", us(6), 92)
     assert [(p.deployment.number, p.needs_expected) for p in pending] == [(2, True)]
+
+
+def test_the_best_simple_model_of_the_recipe_stands_beside_a_hybrid_that_contains_it() -> None:
+    als, fallback = SimpleNamespace(name="als"), SimpleNamespace(name="popularity")
+    recipe = SimpleNamespace(selection=SimpleNamespace(best_simple="als"))
+    hybrid = SimpleNamespace(name="hybrid", parts={"als": als, "ease": SimpleNamespace()})
+
+    def names(model: Any, made_by: Any = recipe) -> dict[str, str]:
+        info = SimpleNamespace(model=model.name)
+        bundle: Any = SimpleNamespace(info=info, model=model, fallback=fallback, recipe=made_by, index={})
+        return {name: adapter.model.name for name, adapter in bundled_models(bundle, [""]).items()}  # type: ignore[attr-defined]
+
+    assert names(hybrid) == {"champion": "hybrid", "als": "als", "popularity": "popularity"}
+    assert names(hybrid, None) == {"champion": "hybrid", "popularity": "popularity"}
+    assert names(SimpleNamespace(name="ease", parts={})) == {"champion": "ease", "popularity": "popularity"}
+    assert names(SimpleNamespace(name="popularity", parts={})) == {"champion": "popularity"}
