@@ -7,6 +7,8 @@ data that they were fitted on.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from difflib import unified_diff
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE = "recipe.json"
 CODE_FILE = Path("run/code.json")  # the digest of the code as of the start of a run
+NOTE, LANGUAGE = Path("run/recipe/note.txt"), Path("run/recipe/language")  # the language model of a recipe
 BASELINES = ("popularity", "neighbours")  # stand beside a recommender that is itself the best simple model
 ASIDE = {"selected_until", "best_simple"}  # of a selection, what changes no model
 CODE = ("stages", "search", "ranking", "recommenders", "evaluation", "profiles", "language", "data")  # packages
@@ -104,6 +107,21 @@ def code_digest(root: Path) -> str:
     files = sorted(file for name in CODE for file in (folder / name).rglob("*.py"))
     rows = [f"{file.relative_to(folder).as_posix()} {io.sha256_file(file)}\n" for file in files]
     return io.sha256_bytes("".join(rows).encode())
+
+
+def place_inputs(root: Path, champion: Path | None) -> None:
+    """Write run/code.json, and run/recipe with the language model of the champion's bundle (hard links) or a note.
+
+    champion: the bundle whose recipe is fitted; None: the pass selects one. Equal files are not written again.
+    """
+    note = "no recipe: this run selects one\n" if champion is None else "the recipe's language model, if it ships\n"
+    for file, text in ((root / CODE_FILE, json.dumps({"digest": code_digest(root)}) + "\n"), (root / NOTE, note)):
+        if not file.exists() or file.read_bytes() != text.encode():
+            io.write_text(file, text)
+    target = root / LANGUAGE
+    shutil.rmtree(target, ignore_errors=True)
+    if champion is not None and (champion / "encoder").is_dir():
+        shutil.copytree(champion / "encoder", target, copy_function=os.link)
 
 
 def read_code_digest(root: Path) -> str:

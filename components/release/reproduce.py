@@ -13,7 +13,7 @@ import yaml
 from components import io
 from components.contracts import Evaluation, Record
 from components.errors import TamperedError
-from components.release import champion, versioning
+from components.release import champion, recipe, versioning
 from components.release.registry import Registry, Version
 from components.settings import Settings
 
@@ -86,6 +86,8 @@ def _prepare(wanted: Version, registry: Registry, folder: Path) -> dict[str, flo
     if compared:
         registry.fetch(compared.version, folder / "champion/bundle")
     io.write_record(folder / "champion/champion.json", compared)
+    refreshed = yaml.safe_load((folder / "run/params.yaml").read_bytes()).get("selection") is not None
+    recipe.place_inputs(folder, folder / "champion/bundle" if refreshed else None)
     shutil.rmtree(record)
     return then
 

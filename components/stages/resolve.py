@@ -6,8 +6,6 @@ In a pass with a recipe, run/params.yaml has the recipe's values, and run/recipe
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +19,7 @@ from components.errors import CarouselError, ContractError
 from components.faults import crash_point
 from components.io import write_text
 from components.recommenders.factory import check_names
-from components.release.recipe import CODE_FILE, code_digest
+from components.release.recipe import place_inputs
 from components.settings import Settings
 from components.stages import moment
 from components.times import to_datetime
@@ -55,8 +53,7 @@ def resolve(
         root / "run/sources.json",
         json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
     )
-    _write(root / CODE_FILE, json.dumps({"digest": code_digest(root)}) + "\n")
-    _place_language(root / "run/recipe", champion)
+    place_inputs(root, champion.folder if champion else None)
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
     return checked
@@ -95,17 +92,6 @@ def main() -> None:
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")
-
-
-def _place_language(folder: Path, champion: Bundle | None) -> None:
-    """Put the language model of a champion's recipe into the folder (hard links); else a note."""
-    note = "no recipe: this run selects one\n" if champion is None else "the recipe's language model, if it ships\n"
-    source = None if champion is None else champion.folder / "encoder"
-    _write(folder / "note.txt", note)
-    target = folder / "language"
-    shutil.rmtree(target, ignore_errors=True)
-    if source is not None and source.is_dir():
-        shutil.copytree(source, target, copy_function=os.link)
 
 
 def _write(path: Path, text: str) -> None:

@@ -39,6 +39,7 @@ def test_the_first_run_promotes_and_reports_it(first: tuple[Path, dict[str, Any]
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 1)
     assert ran(outcome) == STAGES
     assert outcome["reasons"][0].startswith("first champion")
+    assert outcome["refreshed"] is None  # a first champion is as new as it can be
     assert Path(outcome["report"]).is_file()
     assert 0 < outcome["overhead_s"] <= outcome["seconds"]
     assert sum(outcome["overhead"].values()) == pytest.approx(outcome["overhead_s"], abs=0.1)
@@ -74,6 +75,11 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
         "package",
     ]  # drift: its reference is now the champion's
     assert champion(promoted) == 2
+    refreshed = outcome["refreshed"]  # the bundles of the toy have no recipe: what won serves as it is
+    assert (refreshed["verdict"], refreshed["promoted"]) == ("keep", False)
+    assert "has no recipe" in refreshed["reasons"][0]
+    assert "`carousel refresh` tries again" in refreshed["reasons"][0]
+    assert outcome["report"] == str(promoted / "run/retrain/report.html")
 
 
 def test_a_worse_challenger_is_not_promoted_and_not_judged_twice(promoted: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.contracts import Decision
+from components.stages.resolve import resolve
 from flows import unchanged
+from flows.retrain import keep_report
 from flows.workspace import open_workspace
 
 
@@ -32,6 +34,26 @@ def test_a_changed_parameter_needs_a_run(promoted: Path, change: str) -> None:
 def test_a_missing_output_needs_a_run(promoted: Path) -> None:
     (promoted / "models/sequence/worth.txt").unlink()
     assert unchanged.unchanged_outcome([], [], None) is None
+
+
+def test_a_retrain_whose_recipe_was_refreshed_is_recognised(promoted: Path) -> None:
+    """The refresh has replaced parameters and outputs of the retrain in the checkout."""
+    workspace = open_workspace([], [], None)
+    inputs = unchanged.read_inputs(promoted)
+    report = keep_report(promoted)
+    unchanged.write_refreshed(workspace, inputs)
+    for name in ("run/params.yaml", "data/split/split.json"):
+        (promoted / name).write_text("of the refresh")
+    outcome = unchanged.unchanged_outcome([], [], None)
+    assert outcome is not None
+    assert (outcome.verdict, outcome.code, outcome.champion) == ("keep", 2, 1)
+    assert outcome.reasons == [unchanged.REFRESHED]
+    assert outcome.report == str(promoted / report)
+    assert unchanged.unchanged_outcome([], ["trainer.max_epochs=3"], None) is None
+    resolve(promoted, [], [])
+    assert unchanged.is_refreshed(workspace)
+    workspace.registry().move("champion", None)
+    assert not unchanged.is_refreshed(workspace)
 
 
 def stand(root: Path, **changes: object) -> None:

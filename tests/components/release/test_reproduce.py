@@ -11,6 +11,7 @@ from components.contracts import ChampionRef, Evaluation
 from components.errors import ReleaseError, TamperedError
 from components.params import Params
 from components.release import versioning
+from components.release.manifest import write_manifest
 from components.release.registry import Registry
 from components.release.reproduce import METRICS, Reproduction, reproduce
 from components.release.versioning import reproduce_stage
@@ -82,8 +83,15 @@ def test_a_version_is_reproduced_after_later_changes(
 def test_the_champion_of_that_evaluation_is_fetched(
     repo: Path, registry: Registry, settings: Settings, bundle: Path, made: Path, run_folder: Path
 ) -> None:
-    champion = registry.ref(register_in(registry, made / "bundle", run_folder))
+    served = Path(shutil.copytree(made / "bundle", run_folder / "served"))
+    (served / "encoder").mkdir()
+    (served / "encoder/model.safetensors").write_bytes(b"weights")
+    (served / "manifest.json").unlink()
+    write_manifest(served)
+    champion = registry.ref(register_in(registry, served, run_folder))
     (repo / "champion/champion.json").write_text(champion.model_dump_json(indent=1) + "\n")
+    with (repo / "run/params.yaml").open("a") as params:
+        params.write("selection: {recommender: ease}\n")  # of a refresh: its language model is the champion's
     run(repo, champion)
     (bundle / "info.json").write_text((bundle / "info.json").read_text() + "\n")
     manifest = json.loads((bundle / "manifest.json").read_text())
@@ -95,7 +103,11 @@ def test_the_champion_of_that_evaluation_is_fetched(
     (repo / "champion/champion.json").write_text("null\n")
     found = reproduce(number, registry, settings, repo)
     assert found.equal
-    assert (settings.home / found.workspace / "champion/bundle/manifest.json").exists()
+    workspace = settings.home / found.workspace
+    assert (workspace / "champion/bundle/manifest.json").exists()
+    encoder = workspace / "champion/bundle/encoder/model.safetensors"
+    assert (workspace / "run/recipe/language/model.safetensors").read_bytes() == encoder.read_bytes()
+    assert (workspace / "run/code.json").exists()
 
 
 def test_a_difference_is_named(repo: Path, registry: Registry, settings: Settings, bundle: Path) -> None:
