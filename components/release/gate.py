@@ -180,7 +180,8 @@ def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interva
 def _loss_check(over: str, evidence: Evidence, params: Params) -> Check:
     """Return whether the challenger is not shown worse than a baseline."""
     bound, interval, n = evidence.upper_bounds[over], evidence.over_baselines[over], len(evidence.upper_bounds)
-    found = "it is not shown to be worse" if bound >= 0 else "the challenger is worse"
+    advice = f"the challenger is worse; `carousel retrain --set evaluation.candidates=[{over}]` compares {over} itself"
+    found = "it is not shown to be worse" if bound >= 0 else advice
     why = (
         f"{interval.gain:+.4f} over {interval.n_users} users, upper bound {bound:+.4f} at {params.gate.confidence:.0%} "
         f"corrected for {n} simple models (Holm): {found}"

@@ -181,6 +181,7 @@ def test_each_baseline_has_a_check_and_the_reason_names_the_correction(case: Cas
     ]  # fmt: skip
     assert failed(decision) == ["not worse than als"]
     assert "corrected for 3 simple models (Holm): the challenger is worse" in decision.reasons[0]
+    assert "--set evaluation.candidates=[als]" in decision.reasons[0]
     assert contradictions(decision, case.evaluation()) == []
 
 
