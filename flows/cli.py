@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flows import startup, storage_commands
+from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 from flows.options import All, AsOf, Bootstrap, DecisionFile, Files, Json, Reset, Sets, Untuned
 
@@ -265,6 +266,7 @@ def history(
         terminal.show_columns(record.table_rows(found), "nothing has served yet")
 
 
+app.command()(backtest)
 app.command()(storage_commands.gc)
 app.command()(storage_commands.keep)
 

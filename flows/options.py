@@ -23,3 +23,21 @@ Files = Annotated[
 DecisionFile = Annotated[
     Path | None, typer.Option("--decision", resolve_path=True, help="Decision file; default: the newest one")
 ]
+First = Annotated[
+    datetime, typer.Option("--from", formats=TIMES, help="First date as of which the loop decides; UTC without a zone")
+]
+Last = Annotated[
+    datetime, typer.Option("--to", formats=TIMES, help="End of the last period; later events are not read")
+]
+Every = Annotated[str, typer.Option("--every", help="Days between two dates, such as 7d or 1d, or month")]
+Policies = Annotated[
+    str, typer.Option("--policies", help="never, once, superiority, refresh, refresh_only, newest; separated by commas")
+]
+Plants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plant",
+        metavar="FAULT[@DATE]",
+        help="permuted, doubled, returns, catalogue, gap or prices in the data as of DATE, or of each date; repeatable",
+    ),
+]

@@ -1,0 +1,1 @@
+"""Backtests: the loop replayed as of past dates under several policies, on data with and without planted faults."""

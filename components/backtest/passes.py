@@ -1,0 +1,218 @@
+"""One pass of the loop as of a date: a retrain that compares recipes, a refresh of the champion's, or neither judged.
+
+The judgement is that of the real gates, on evidence that the real evaluation makes. What belongs to a machine and not
+to the data is left out: latency counts as the highest that is allowed, and no version was ever rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components.backtest.cache import cpu_clock
+from components.backtest.engine import Engine, FittedModel, View, reads_texts
+from components.backtest.sensors import watch
+from components.contracts import ChampionRef, Decision, Evaluation, Record
+from components.data.split import Holdout
+from components.data.tables import read_info
+from components.errors import ContractError
+from components.evaluation import evaluator
+from components.io import sha256_bytes
+from components.language.encoder import encoder_digest, resolve_model
+from components.params import BlendParams, Params, SelectionParams
+from components.recommenders.hybrid import HybridRecommender
+from components.release import gate
+from components.release.recipe import Recipe
+from components.times import to_datetime
+
+FIRST_VERSION = 1
+JUDGED_BY = {"evaluation", "gate", "refresh", "drift", "recommend", "seed"}  # sections of params
+
+
+class Deployed(Record):
+    """A model that serves or is judged, with its recipe."""
+
+    model: FittedModel
+    recipe: Recipe
+    version: int  # number of models that served before it, from 1
+
+
+class Pass(Record):
+    """What one pass did: its verdict with the reasons, and the model that it made."""
+
+    as_of: str
+    purpose: str  # "retrain", "refresh", or "unjudged"
+    verdict: str  # promote, refresh, keep, not_enough_evidence; ship where nothing is judged; error
+    reasons: list[str]
+    made: Deployed | None  # None: an error
+    gain: tuple[float, float, float] | None = None  # over the champion: estimate, low, high
+    cpu_s: float = 0.0  # of its fits and its evaluation, as if no other policy shared them
+
+    @property
+    def ships(self) -> bool:
+        """Return whether its model serves from now on."""
+        return self.verdict in ("promote", "refresh", "ship")
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The models of one pass on one split."""
+
+    view: View
+    split: Path
+    params: Params
+    models: Mapping[str, FittedModel]  # candidates and baselines
+    champion: Deployed | None
+    champion_model: FittedModel | None  # in a retrain it may be its recipe, fitted on the same window
+
+
+def refit(engine: Engine, champion: Deployed, view: View) -> Pass:
+    """Fit the champion's recipe on everything before the view, without a holdout and without a judgement."""
+    params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
+    split = engine.split(view, engine.params)
+    model = engine.fit(view, split, champion.recipe.selection.recommender, params, everything=True)
+    made = Deployed(model=model, recipe=champion.recipe, version=champion.version + 1)
+    return Pass(
+        as_of=view.as_of.isoformat(), purpose="unjudged", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s
+    )
+
+
+def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bool) -> Pass:
+    """Compare the candidates on params.split's windows; None: a first champion, which is promoted as with --bootstrap.
+
+    as_served: the champion takes part as it serves, else as its recipe, fitted on the same training window.
+    """
+    params = engine.params
+    split = engine.split(view, params)
+    names = [*params.evaluation.candidates, *params.evaluation.baselines]
+    models = {name: engine.fit(view, split, name, params) for name in names}
+    own = None
+    if champion is not None and as_served:
+        own = champion.model
+    elif champion is not None:
+        recipe = champion.recipe.apply(params, to_datetime(champion.model.fit_end))
+        own = engine.fit(view, split, champion.recipe.selection.recommender, recipe)
+    contest = Contest(view, split, params, models, champion, own)
+    fitted = [*models.values(), *([own] if own and not as_served else [])]
+    return _judge(engine, contest, "retrain", sum(m.cpu_s for m in fitted if not is_part(m, models, params)))
+
+
+def refresh(engine: Engine, champion: Deployed, view: View) -> Pass:
+    """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as it serves."""
+    params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
+    try:
+        split = engine.split(view, params, holdout_of(params))
+        names = [*params.evaluation.candidates, *params.evaluation.baselines]
+        models = {name: engine.fit(view, split, name, params) for name in names}
+        contest = Contest(view, split, params, models, champion, champion.model)
+        return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
+    except ContractError as error:  # the run fails, and the champion goes on serving
+        as_of = view.as_of.isoformat()
+        return Pass(as_of=as_of, purpose="refresh", verdict="error", reasons=[str(error)], made=None)
+
+
+def is_part(model: FittedModel, models: Mapping[str, FittedModel], params: Params) -> bool:
+    """Return whether the model's time is in that of the hybrid already."""
+    return "hybrid" in models and model.name in params.models.hybrid.parts and model.name != "hybrid"
+
+
+def holdout_of(params: Params) -> Holdout:
+    """Return the test window of a pass with these parameters."""
+    section = params.refresh
+    return Holdout(section.min_users, section.max_holdout_days, section.not_before, params.recommend.exclude_seen)
+
+
+def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> Pass:
+    champion = contest.champion
+    inputs = contest.view.inputs() | {
+        "purpose": purpose,
+        "models": {name: model.key for name, model in contest.models.items()},
+        "champion": champion.model_dump(mode="json") if champion else None,
+        "champion_model": contest.champion_model.key if contest.champion_model else None,
+        "params": contest.params.model_dump(mode="json", include=JUDGED_BY),
+    }
+
+    def make() -> Pass:
+        with cpu_clock() as clock, TemporaryDirectory(prefix="backtest-") as folder:
+            evaluation, decision = _decide(engine, contest, purpose, Path(folder))
+        made = contest.models[evaluation.challenger]
+        recipe = champion.recipe if champion and purpose == "refresh" else _recipe(engine, contest, evaluation)
+        gain = decision.gain
+        return Pass(
+            as_of=contest.view.as_of.isoformat(),
+            purpose=purpose,
+            verdict=decision.verdict,
+            reasons=decision.reasons,
+            made=Deployed(model=made, recipe=recipe, version=champion.version + 1 if champion else FIRST_VERSION),
+            gain=(gain.gain, gain.low, gain.high) if gain else None,
+            cpu_s=round(fit_cpu_s + clock.seconds, 3),
+        )
+
+    return engine.cache.record("passes", inputs, Pass, make)
+
+
+def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tuple[Evaluation, Decision]:
+    params, champion = contest.params, contest.champion
+    windows = evaluator.read_windows(contest.split, params)
+    serving = None
+    if champion is not None and contest.champion_model is not None:
+        model = engine.adapt(contest.champion_model, windows.catalogue.item_id)
+        saw = contest.champion_model.fit_end > windows.info.starts("test")
+        serving = evaluator.ServingChampion(_ref(champion), model, saw)
+    loaders = {name: partial(engine.load, model) for name, model in contest.models.items()}
+    per_user = folder / "per_user.parquet"
+    measured = evaluator.measure(windows, loaders, serving, params, per_user)
+    evaluation = evaluator.summarise(windows, measured, serving, params)
+    found = gate.Measurements(
+        evaluation=evaluation,
+        evaluation_digest=sha256_bytes(evaluation.model_dump_json().encode()),
+        per_user=per_user,
+        drift=watch(engine, contest.view, champion.model if champion else None),
+        latency_ms=params.gate.max_latency_ms,
+    )
+    made = contest.models[evaluation.challenger]
+    number = champion.version + 1 if champion else FIRST_VERSION
+    contenders = gate.Contenders(
+        challenger=ChampionRef(version=number, digest=made.key, model=made.name),
+        champion=_ref(champion) if champion else None,
+    )
+    decision = gate.decide(found, contenders, params, bootstrap=champion is None, decided_at=contest.view.as_of)
+    return evaluation, decision
+
+
+def _ref(deployed: Deployed) -> ChampionRef:
+    return ChampionRef(version=deployed.version, digest=deployed.model.key, model=deployed.model.name)
+
+
+def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
+    """Return the recipe of the challenger of a retrain."""
+    chosen, primary = contest.models[evaluation.challenger], evaluation.primary
+    blend = _blend(engine, chosen) if chosen.name == "hybrid" else None
+    parts = blend.parts if blend else [chosen.name]
+    language = contest.params.language
+    return Recipe.of(
+        contest.params,
+        SelectionParams(
+            recommender=chosen.name,
+            best_simple=max(evaluation.baselines, key=lambda name: evaluation.validation[name][primary]),
+            language=encoder_digest(resolve_model(language.model), language.max_tokens)
+            if any(map(reads_texts, parts))
+            else "",
+            sequence_epochs=contest.models["sequence"].epochs if "sequence" in parts else None,
+            ranker_epochs=None,
+            blend=blend,
+            selected_until=to_datetime(read_info(contest.split).validation_end),
+        ),
+        engine.cache.base,
+    )
+
+
+def _blend(engine: Engine, hybrid: FittedModel) -> BlendParams:
+    model = engine.load(hybrid)
+    assert isinstance(model, HybridRecommender)
+    cold, warm = (dict(zip(model.parts, map(float, row), strict=True)) for row in model.weights)
+    weight = model.smoother.blend_weight if model.smoother else 0.0
+    return BlendParams(parts=list(model.parts), weights={"cold": cold, "warm": warm}, cold_item_blend_weight=weight)

@@ -1,0 +1,109 @@
+"""Numbers of a backtest: quality and compute of each policy, and which planted faults a policy refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from components.backtest.passes import Pass
+from components.backtest.replay import Backtest, FaultReplay, PolicyReplay
+from components.contracts import Record
+
+COSTLY = 0.05  # share of the next period's quality; a fault that costs as much must be refused
+
+
+class PolicySummary(Record):
+    """One policy over all periods. A comparison is None where the other policy was not replayed."""
+
+    policy: str
+    mean: float  # of the periods' values
+    over_superiority: float | None  # relative difference of the means
+    over_newest: float | None
+    worst_against_never: float | None  # the lowest relative difference of a period
+    cpu_s: float  # of all passes, as if nothing were shared with other policies
+    shipped: int  # passes after the opening that changed what serves
+    refused: int  # passes after the opening that did not
+    recipes: int  # recipes that served
+
+
+class FaultSummary(Record):
+    """One kind of fault over all dates on which it was planted, under one judged policy."""
+
+    fault: str
+    policy: str
+    dates: int
+    mean_cost: float  # share of the next period's quality that shipping the fault costs, by the policy newest
+    largest_cost: float
+    costly: int  # dates on which it costs COSTLY or more
+    costly_refused: int
+    refused: int  # of all dates
+    shipped_after: int  # dates after which the next pass, on mended data, ships
+
+
+def summarise_policies(backtest: Backtest) -> list[PolicySummary]:
+    """Return a row for each policy, in the order of the replays."""
+    values = {replay.policy: [period.value for period in replay.periods] for replay in backtest.replays}
+    return [_summary(replay, values) for replay in backtest.replays]
+
+
+def summarise_faults(backtest: Backtest) -> list[FaultSummary]:
+    """Return a row for each fault and judged policy; [] where the policy newest, which ships each fault, is missing."""
+    costs = {
+        (planted.fault, planted.periods[0].start): 1 - planted.periods[0].value / planted.sound[0]
+        for planted in backtest.planted
+        if planted.policy == "newest"
+    }
+    rows: dict[tuple[str, str], list[FaultReplay]] = {}
+    for planted in backtest.planted:
+        if planted.policy != "newest" and judged(planted.periods[0].passes):
+            rows.setdefault((planted.fault, planted.policy), []).append(planted)
+    return [_fault_summary(*key, found, costs) for key, found in rows.items() if costs]
+
+
+def judged(passes: Sequence[Pass]) -> list[Pass]:
+    """Return the passes that a gate judged."""
+    return [done for done in passes if done.purpose != "unjudged"]
+
+
+def refusals(replay: PolicyReplay) -> list[Pass]:
+    """Return the judged passes after the opening that did not ship."""
+    return [done for period in replay.periods[1:] for done in judged(period.passes) if not done.ships]
+
+
+def _summary(replay: PolicyReplay, values: dict[str, list[float]]) -> PolicySummary:
+    own, never = values[replay.policy], values.get("never")
+    later = [done for period in replay.periods[1:] for done in period.passes]
+    return PolicySummary(
+        policy=replay.policy,
+        mean=fmean(own),
+        over_superiority=_relative(own, values.get("superiority")),
+        over_newest=_relative(own, values.get("newest")),
+        worst_against_never=min(a / b - 1 for a, b in zip(own, never, strict=True)) if never else None,
+        cpu_s=round(sum(done.cpu_s for period in replay.periods for done in period.passes), 1),
+        shipped=sum(done.ships for done in later),
+        refused=sum(not done.ships for done in later),
+        recipes=len({period.serving.recipe.digest for period in replay.periods}),
+    )
+
+
+def _relative(own: list[float], other: list[float] | None) -> float | None:
+    return fmean(own) / fmean(other) - 1 if other else None
+
+
+def _fault_summary(
+    fault: str, policy: str, found: list[FaultReplay], costs: dict[tuple[str, str], float]
+) -> FaultSummary:
+    cost = [costs[fault, planted.periods[0].start] for planted in found]
+    refused = [not any(done.ships for done in planted.periods[0].passes) for planted in found]
+    costly = [value >= COSTLY for value in cost]
+    return FaultSummary(
+        fault=fault,
+        policy=policy,
+        dates=len(found),
+        mean_cost=fmean(cost),
+        largest_cost=max(cost),
+        costly=sum(costly),
+        costly_refused=sum(a and b for a, b in zip(costly, refused, strict=True)),
+        refused=sum(refused),
+        shipped_after=sum(any(done.ships for done in planted.periods[1].passes) for planted in found),
+    )
