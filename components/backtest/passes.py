@@ -6,7 +6,7 @@ to the data is left out: latency counts as the highest that is allowed, and no v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ class Pass(Record):
     """What one pass did: its verdict with the reasons, and the model that it made."""
 
     as_of: str
-    purpose: str  # "retrain", "refresh", or "unjudged"
+    purpose: str  # "retrain", "refresh", or "refit", which is not judged
     verdict: str  # promote, refresh, keep, not_enough_evidence; ship where nothing is judged; error
     reasons: list[str]
     made: Deployed | None  # None: an error
@@ -75,9 +75,7 @@ def refit(engine: Engine, champion: Deployed, view: View) -> Pass:
     split = engine.split(view, engine.params)
     model = engine.fit(view, split, champion.recipe.selection.recommender, params, everything=True)
     made = Deployed(model=model, recipe=champion.recipe, version=champion.version + 1)
-    return Pass(
-        as_of=view.as_of.isoformat(), purpose="unjudged", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s
-    )
+    return Pass(as_of=view.as_of.isoformat(), purpose="refit", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s)
 
 
 def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bool) -> Pass:
@@ -103,15 +101,19 @@ def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bo
 def refresh(engine: Engine, champion: Deployed, view: View) -> Pass:
     """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as it serves."""
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
+    split = engine.split(view, params, holdout_of(params))
+    names = [*params.evaluation.candidates, *params.evaluation.baselines]
+    models = {name: engine.fit(view, split, name, params) for name in names}
+    contest = Contest(view, split, params, models, champion, champion.model)
+    return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
+
+
+def attempt(view: View, purpose: str, make: Callable[[], Pass]) -> Pass:
+    """Return the pass, or where its run would end with an error, one that ships nothing and says why."""
     try:
-        split = engine.split(view, params, holdout_of(params))
-        names = [*params.evaluation.candidates, *params.evaluation.baselines]
-        models = {name: engine.fit(view, split, name, params) for name in names}
-        contest = Contest(view, split, params, models, champion, champion.model)
-        return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
-    except ContractError as error:  # the run fails, and the champion goes on serving
-        as_of = view.as_of.isoformat()
-        return Pass(as_of=as_of, purpose="refresh", verdict="error", reasons=[str(error)], made=None)
+        return make()
+    except ContractError as error:
+        return Pass(as_of=view.as_of.isoformat(), purpose=purpose, verdict="error", reasons=[str(error)], made=None)
 
 
 def is_part(model: FittedModel, models: Mapping[str, FittedModel], params: Params) -> bool:

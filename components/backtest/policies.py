@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.backtest.engine import Engine, View
-from components.backtest.passes import Deployed, Pass, refit, refresh, retrain
+from components.backtest.passes import Deployed, Pass, attempt, refit, refresh, retrain
 from components.errors import ParamsError
 
 
@@ -29,19 +29,19 @@ class Policy:
         """Return the pass that follows the choice of the first champion at once; None: it serves as it was judged."""
         if self.refreshed is None:
             return None
-        return refresh(engine, first, view) if self.refreshed == "judged" else refit(engine, first, view)
+        step = refresh if self.refreshed == "judged" else refit
+        return attempt(view, step.__name__, lambda: step(engine, first, view))
 
     def passes(self, engine: Engine, view: View, serving: Deployed, new_month: bool) -> Iterator[Pass]:
         """Yield the passes as of a later date; what ships is what the next pass starts from."""
         if self.retrained and new_month:
-            done = retrain(engine, serving, view, self.retrained == "as served")
+            done = attempt(view, "retrain", lambda: retrain(engine, serving, view, self.retrained == "as served"))
             yield done
-            if done.ships and done.made is not None:
-                serving = done.made
+            serving = done.made if done.ships and done.made else serving
         if self.refreshed == "judged":
-            yield refresh(engine, serving, view)
+            yield attempt(view, "refresh", lambda: refresh(engine, serving, view))
         elif self.refreshed == "always":
-            yield refit(engine, serving, view)
+            yield attempt(view, "refit", lambda: refit(engine, serving, view))
 
 
 POLICIES = {

@@ -62,7 +62,7 @@ def summarise_faults(backtest: Backtest) -> list[FaultSummary]:
 
 def judged(passes: Sequence[Pass]) -> list[Pass]:
     """Return the passes that a gate judged."""
-    return [done for done in passes if done.purpose != "unjudged"]
+    return [done for done in passes if done.purpose != "refit"]
 
 
 def refusals(replay: PolicyReplay) -> list[Pass]:

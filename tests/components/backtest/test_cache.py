@@ -54,7 +54,7 @@ def test_the_first_of_two_backtests_wins(tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text('{"value": "x"}')
-    with pytest.raises(ContractError, match="one.json: not a Number .* remove this file"):
+    with pytest.raises(ContractError, match=r"one\.json: not a Number .* remove this file"):
         read_cached(tmp_path / "one.json", Number)
 
 

@@ -64,5 +64,5 @@ def test_a_moment_after_the_snapshot_is_refused(snapshot: Path, tmp_path: Path) 
 
 
 def test_a_moment_before_the_first_event_is_refused(snapshot: Path, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="events: none before .* set --from to a later date"):
+    with pytest.raises(ContractError, match=r"events: none before .* set --from to a later date"):
         cut_snapshot(snapshot, tmp_path / "cut", datetime(2025, 1, 1, tzinfo=UTC), None, 1.0)

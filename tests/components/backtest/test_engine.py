@@ -1,0 +1,115 @@
+"""Splits, fits and scores of a backtest."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from components.backtest.engine import Engine, View, blend_parts, epochs_of, fit_inputs, reads_texts
+from components.data.split import Holdout
+from components.data.tables import read_info, read_interactions, read_users
+from components.params import BlendParams, SelectionParams
+from components.times import to_micros
+from tests.components.backtest.support import ITEMS_OF_A_SEASON, N_USERS, day, make_params
+
+AT = day(70)
+Engines = Callable[..., Engine]
+
+
+def test_a_split_has_the_windows_of_a_retrain_or_a_holdout(engine: Engine) -> None:
+    plain = read_info(engine.split(View(AT), engine.params))
+    assert (plain.fit_end, plain.test_end) == (to_micros(AT - timedelta(days=17)), to_micros(AT))
+    short = engine.split(View(AT), engine.params, Holdout(10, 7, None, False))
+    assert read_info(short).fit_end == to_micros(AT - timedelta(days=1))  # every user buys every day
+    assert engine.split(View(AT), engine.params, Holdout(10, 7, None, False)) == short
+    assert engine.split(View(AT), engine.params, Holdout(10, 7, AT - timedelta(days=3), False)) != short
+
+
+def test_a_view_knows_only_what_was_there(engine: Engine) -> None:
+    info = read_info(engine.split(View(AT), engine.params))
+    assert info.n_items == 5 * ITEMS_OF_A_SEASON  # those of the fortnights before day 70
+    assert info.n_users == N_USERS
+
+
+def test_a_fit_is_made_once_and_never_learns_from_later_events(engine: Engine) -> None:
+    split = engine.split(View(AT), engine.params)
+    model = engine.fit(View(AT), split, "ease", engine.params)
+    assert (model.name, model.fit_end) == ("ease", to_micros(AT - timedelta(days=17)))
+    assert model.cpu_s > 0
+    files = {file: file.stat().st_mtime_ns for file in engine.cache.folder.rglob("*") if file.is_file()}
+    assert engine.fit(View(AT), split, "ease", engine.params) == model
+    assert {file: file.stat().st_mtime_ns for file in engine.cache.folder.rglob("*") if file.is_file()} == files
+    everything = engine.fit(View(AT), split, "ease", engine.params, everything=True)
+    assert everything.fit_end == to_micros(AT)
+    last = slice(4 * ITEMS_OF_A_SEASON + 1, None)  # items of the fortnight that the retrain holds out
+    users = read_users(split, "test")
+    assert engine.load(model).score(users)[:, last].max() == 0
+    assert engine.load(everything).score(users)[:, last].max() > 0
+
+
+def test_a_fit_depends_on_the_fault_and_on_the_parameters(engine_of: Engines) -> None:
+    keys = []
+    for fault, sets in ((None, ()), ("doubled", ()), (None, ("models.ease.l2=50",)), (None, ("seed=7",))):
+        engine = engine_of(*sets)
+        view = View(AT, fault)
+        keys.append(engine.fit(view, engine.split(view, engine.params), "ease", engine.params).key)
+    assert len(set(keys)) == 4
+
+
+def test_a_score_is_that_of_the_users_of_the_period_without_the_fault(engine: Engine) -> None:
+    view = View(AT, "gap")
+    model = engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=True)
+    score = engine.score(model, day(70), day(72))
+    split = engine.period_split(day(70), day(72))
+    users = read_users(split, "test")
+    assert score.n_users == N_USERS == len(users)
+    assert users.history.timestamp.max() >= to_micros(day(69))  # the days that the fault left out
+    # day 70 begins a new fortnight: the model knows none of its items
+    assert set(users.ground_truth.item_idx.tolist()) <= set(range(5 * ITEMS_OF_A_SEASON + 1, 6 * ITEMS_OF_A_SEASON + 1))
+    assert score.value == 0.0
+    fresh = View(day(82))
+    model = engine.fit(fresh, engine.split(fresh, engine.params), "popularity", engine.params, everything=True)
+    assert engine.score(model, day(82), day(84)).value > 0.1
+
+
+def test_scores_of_equal_models_by_other_catalogues_are_equal(engine: Engine) -> None:
+    """A model keeps its own catalogue: the value does not depend on the one that it is scored on."""
+    view = View(day(60))
+    model = engine.fit(view, engine.split(view, engine.params), "ease", engine.params)
+    own = read_interactions(engine.period_split(day(60), day(62)), ("test",))
+    later = read_interactions(engine.period_split(day(60), day(68)), ("test",))
+    assert later.n_items == own.n_items  # the fortnight ends on day 70
+    users = read_users(engine.period_split(day(60), day(62)), "test")
+    adapted = engine.adapt(model, ["", *(f"i{number:03d}" for number in range(own.n_items))])
+    unknown = engine.adapt(model, ["", *(f"other{number}" for number in range(own.n_items))])
+    assert np.isfinite(adapted.score(users)[:, 1:]).all()
+    assert not np.isfinite(unknown.score(users)).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("popularity", False), ("ease", False), ("als", False), ("content", True), ("sequence", True), ("hybrid", True)],
+)
+def test_texts_are_encoded_for_models_that_read_them(name: str, expected: bool) -> None:
+    assert reads_texts(name) is expected
+    assert ("language" in fit_inputs(make_params(), name)) is expected
+
+
+def test_a_hybrid_of_a_recipe_has_its_parts_only() -> None:
+    params = make_params()
+    assert blend_parts(params) == params.models.hybrid.parts
+    weights = {"ease": 0.7, "als": 0.3}
+    blend = BlendParams(parts=["ease", "als"], weights={"cold": weights, "warm": weights}, cold_item_blend_weight=0.0)
+    chosen = SelectionParams(
+        recommender="hybrid", best_simple="popularity", language="", sequence_epochs=None, ranker_epochs=None,
+        blend=blend, selected_until=AT,
+    )  # fmt: skip
+    assert blend_parts(params.model_copy(update={"selection": chosen})) == ["ease", "als"]
+
+
+def test_epochs_are_those_of_the_best_validation() -> None:
+    class Trained:
+        curves = {"validation/ndcg_at_10": [0.1, 0.3, 0.2]}
+
+    assert (epochs_of(Trained()), epochs_of(object())) == (2, None)

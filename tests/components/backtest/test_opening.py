@@ -1,0 +1,31 @@
+"""The cache of a backtest belongs to its data and code."""
+
+import os
+import shutil
+from pathlib import Path
+
+from components.backtest.opening import open_engine
+from components.data.partitions import partitions
+from tests.components.backtest.support import make_params
+
+
+def test_equal_data_share_a_cache_and_other_data_do_not(snapshot: Path, tmp_path: Path) -> None:
+    first = open_engine(snapshot, make_params(), tmp_path / "shop", tmp_path)
+    assert first.snapshot != snapshot
+    for table in ("events", "products"):
+        assert [p.read_bytes() for p in partitions(first.snapshot, table)] == [
+            p.read_bytes() for p in partitions(snapshot, table)
+        ]
+    assert open_engine(snapshot, make_params("seed=3"), tmp_path / "shop", tmp_path).cache.folder == first.cache.folder
+    other = tmp_path / "other"
+    shutil.copytree(snapshot, other)
+    shutil.copyfile(partitions(other, "events")[0], partitions(other, "events")[1])
+    assert open_engine(other, make_params(), tmp_path / "shop", tmp_path).cache.base != first.cache.base
+
+
+def test_old_caches_are_removed(snapshot: Path, tmp_path: Path) -> None:
+    for age, name in ((300, "oldest"), (200, "older"), (100, "old")):
+        (tmp_path / "shop/backtest" / name).mkdir(parents=True)
+        os.utime(tmp_path / "shop/backtest" / name, (age, 1e9 - age))
+    engine = open_engine(snapshot, make_params(), tmp_path / "shop", tmp_path)
+    assert {p.name for p in (tmp_path / "shop/backtest").iterdir()} == {"old", engine.cache.folder.name}

@@ -1,0 +1,45 @@
+"""Numbers of a backtest, by hand."""
+
+import pytest
+
+from components.backtest.summary import refusals, summarise_faults, summarise_policies
+from tests.components.backtest.support import make_backtest, make_replay
+
+
+def test_policies_are_compared_by_their_means_and_periods() -> None:
+    rows = {row.policy: row for row in summarise_policies(make_backtest())}
+    assert [rows[name].mean for name in ("never", "superiority", "refresh", "newest")] == pytest.approx(
+        [0.4 / 3, 0.15, 0.16, 0.20]
+    )
+    assert rows["refresh"].over_superiority == pytest.approx(0.16 / 0.15 - 1)
+    assert rows["refresh"].over_newest == pytest.approx(-0.2)
+    assert rows["refresh"].worst_against_never == pytest.approx(-0.1)  # .09 against .10 in the last period
+    assert rows["never"].worst_against_never == 0
+    assert [(row.shipped, row.refused, row.cpu_s) for row in rows.values()] == [
+        (0, 0, 10), (0, 1, 20), (1, 1, 30), (2, 0, 30),
+    ]  # fmt: skip
+    assert rows["newest"].recipes == 1
+
+
+def test_a_comparison_needs_the_other_policy() -> None:
+    backtest = make_backtest()
+    (row,) = summarise_policies(backtest.model_copy(update={"replays": [backtest.replays[2]]}))
+    assert (row.over_superiority, row.over_newest, row.worst_against_never) == (None, None, None)
+
+
+def test_only_judged_passes_after_the_opening_are_refusals() -> None:
+    found = refusals(make_replay("x", [(0.1, "retrain", "keep"), (0.1, "refresh", "keep"), (0.1, "refit", "error")]))
+    assert [(done.purpose, done.verdict) for done in found] == [("refresh", "keep")]
+
+
+def test_a_fault_costs_what_the_unjudged_policy_loses() -> None:
+    (row,) = summarise_faults(make_backtest())
+    assert (row.fault, row.policy, row.dates) == ("gap", "refresh", 2)
+    assert (row.mean_cost, row.largest_cost) == pytest.approx(((0.5 + 0.02) / 2, 0.5))
+    assert (row.costly, row.costly_refused, row.refused, row.shipped_after) == (1, 1, 1, 1)
+
+
+def test_without_the_unjudged_policy_no_cost_is_known() -> None:
+    backtest = make_backtest()
+    planted = [found for found in backtest.planted if found.policy == "refresh"]
+    assert summarise_faults(backtest.model_copy(update={"planted": planted})) == []
