@@ -49,9 +49,9 @@ def summarise_policies(backtest: Backtest) -> list[PolicySummary]:
 def summarise_faults(backtest: Backtest) -> list[FaultSummary]:
     """Return a row for each fault and judged policy; [] where the policy newest, which ships each fault, is missing."""
     costs = {
-        (planted.fault, planted.periods[0].start): 1 - planted.periods[0].value / planted.sound[0]
+        (planted.fault, planted.periods[0].start): -_relative(planted.periods[0].value, planted.sound[0])
         for planted in backtest.planted
-        if planted.policy == "newest"
+        if planted.policy == "newest" and planted.sound[0]  # where nothing is right without it, a fault costs nothing
     }
     rows: dict[tuple[str, str], list[FaultReplay]] = {}
     for planted in backtest.planted:
@@ -76,9 +76,9 @@ def _summary(replay: PolicyReplay, values: dict[str, list[float]]) -> PolicySumm
     return PolicySummary(
         policy=replay.policy,
         mean=fmean(own),
-        over_superiority=_relative(own, values.get("superiority")),
-        over_newest=_relative(own, values.get("newest")),
-        worst_against_never=min(a / b - 1 for a, b in zip(own, never, strict=True)) if never else None,
+        over_superiority=_over(own, values.get("superiority")),
+        over_newest=_over(own, values.get("newest")),
+        worst_against_never=min((_relative(a, b) for a, b in zip(own, never or [], strict=False) if b), default=None),
         cpu_s=round(sum(done.cpu_s for period in replay.periods for done in period.passes), 1),
         shipped=sum(done.ships for done in later),
         refused=sum(not done.ships for done in later),
@@ -86,14 +86,18 @@ def _summary(replay: PolicyReplay, values: dict[str, list[float]]) -> PolicySumm
     )
 
 
-def _relative(own: list[float], other: list[float] | None) -> float | None:
-    return fmean(own) / fmean(other) - 1 if other else None
+def _over(own: list[float], other: list[float] | None) -> float | None:
+    return _relative(fmean(own), fmean(other)) if other and any(other) else None
+
+
+def _relative(value: float, other: float) -> float:
+    return value / other - 1
 
 
 def _fault_summary(
     fault: str, policy: str, found: list[FaultReplay], costs: dict[tuple[str, str], float]
 ) -> FaultSummary:
-    cost = [costs[fault, planted.periods[0].start] for planted in found]
+    cost = [costs.get((fault, planted.periods[0].start), 0.0) for planted in found]
     refused = [not any(done.ships for done in planted.periods[0].passes) for planted in found]
     costly = [value >= COSTLY for value in cost]
     return FaultSummary(

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from components.release.recipe import Recipe
 
 from components import params
 from components.backtest.cache import Cache
@@ -13,6 +12,7 @@ from components.backtest.passes import Deployed, Pass
 from components.backtest.replay import Backtest, FaultReplay, Period, PolicyReplay
 from components.data.snapshot import take_snapshot
 from components.params import Params, SelectionParams
+from components.release.recipe import Recipe
 from tests.support import ROOT
 
 N_USERS, DAYS, SEASON = 40, 112, 14

@@ -43,3 +43,13 @@ def test_without_the_unjudged_policy_no_cost_is_known() -> None:
     backtest = make_backtest()
     planted = [found for found in backtest.planted if found.policy == "refresh"]
     assert summarise_faults(backtest.model_copy(update={"planted": planted})) == []
+
+
+def test_a_period_in_which_nothing_was_right_is_no_divisor() -> None:
+    never, newest = (make_replay(name, [(0.0, "", ""), (0.0, "", "")]) for name in ("never", "newest"))
+    backtest = make_backtest().model_copy(update={"replays": [never, newest], "planted": []})
+    assert [(row.over_newest, row.worst_against_never) for row in summarise_policies(backtest)] == [(None, None)] * 2
+    fresh = make_replay("refresh", [(0.1, "", ""), (0.2, "", "")])
+    mixed = make_replay("never", [(0.0, "", ""), (0.1, "", "")])
+    rows = summarise_policies(backtest.model_copy(update={"replays": [mixed, fresh]}))
+    assert rows[1].worst_against_never == pytest.approx(1.0)
