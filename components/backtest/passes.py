@@ -40,7 +40,7 @@ class Deployed(Record):
     version: int  # number of models that served before it, from 1
 
 
-class Pass(Record):
+class ReplayedPass(Record):
     """What one pass did: its verdict with the reasons, and the model that it made."""
 
     as_of: str
@@ -69,16 +69,17 @@ class Contest:
     champion_model: FittedModel | None  # in a retrain it may be its recipe, fitted on the same window
 
 
-def refit(engine: Engine, champion: Deployed, view: View) -> Pass:
+def refit(engine: Engine, champion: Deployed, view: View) -> ReplayedPass:
     """Fit the champion's recipe on everything before the view, without a holdout and without a judgement."""
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
     split = engine.split(view, engine.params)
     model = engine.fit(view, split, champion.recipe.selection.recommender, params, everything=True)
     made = Deployed(model=model, recipe=champion.recipe, version=champion.version + 1)
-    return Pass(as_of=view.as_of.isoformat(), purpose="refit", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s)
+    as_of = view.as_of.isoformat()
+    return ReplayedPass(as_of=as_of, purpose="refit", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s)
 
 
-def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bool) -> Pass:
+def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bool) -> ReplayedPass:
     """Compare the candidates on params.split's windows; None: a first champion, which is promoted as with --bootstrap.
 
     as_served: the champion takes part as it serves, else as its recipe, fitted on the same training window.
@@ -98,7 +99,7 @@ def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bo
     return _judge(engine, contest, "retrain", sum(m.cpu_s for m in fitted if not is_part(m, models, params)))
 
 
-def refresh(engine: Engine, champion: Deployed, view: View) -> Pass:
+def refresh(engine: Engine, champion: Deployed, view: View) -> ReplayedPass:
     """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as it serves."""
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
     split = engine.split(view, params, holdout_of(params))
@@ -108,12 +109,13 @@ def refresh(engine: Engine, champion: Deployed, view: View) -> Pass:
     return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
 
 
-def attempt(view: View, purpose: str, make: Callable[[], Pass]) -> Pass:
+def attempt(view: View, purpose: str, make: Callable[[], ReplayedPass]) -> ReplayedPass:
     """Return the pass, or where its run would end with an error, one that ships nothing and says why."""
     try:
         return make()
     except ContractError as error:
-        return Pass(as_of=view.as_of.isoformat(), purpose=purpose, verdict="error", reasons=[str(error)], made=None)
+        as_of = view.as_of.isoformat()
+        return ReplayedPass(as_of=as_of, purpose=purpose, verdict="error", reasons=[str(error)], made=None)
 
 
 def is_part(model: FittedModel, models: Mapping[str, FittedModel], params: Params) -> bool:
@@ -127,7 +129,7 @@ def holdout_of(params: Params) -> Holdout:
     return Holdout(section.min_users, section.max_holdout_days, section.not_before, params.recommend.exclude_seen)
 
 
-def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> Pass:
+def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> ReplayedPass:
     champion = contest.champion
     inputs = contest.view.inputs() | {
         "purpose": purpose,
@@ -137,13 +139,13 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
         "params": contest.params.model_dump(mode="json", include=JUDGED_BY),
     }
 
-    def make() -> Pass:
+    def make() -> ReplayedPass:
         with cpu_clock() as clock, TemporaryDirectory(prefix="backtest-") as folder:
             evaluation, decision = _decide(engine, contest, purpose, Path(folder))
         made = contest.models[evaluation.challenger]
         recipe = champion.recipe if champion and purpose == "refresh" else _recipe(engine, contest, evaluation)
         gain = decision.gain
-        return Pass(
+        return ReplayedPass(
             as_of=contest.view.as_of.isoformat(),
             purpose=purpose,
             verdict=decision.verdict,
@@ -153,7 +155,7 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
             cpu_s=round(fit_cpu_s + clock.seconds, 3),
         )
 
-    return engine.cache.record("passes", inputs, Pass, make)
+    return engine.cache.record("passes", inputs, ReplayedPass, make)
 
 
 def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tuple[Evaluation, Decision]:

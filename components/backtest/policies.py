@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.backtest.engine import Engine, View
-from components.backtest.passes import Deployed, Pass, attempt, refit, refresh, retrain
+from components.backtest.passes import Deployed, ReplayedPass, attempt, refit, refresh, retrain
 from components.errors import ParamsError
 
 
@@ -25,14 +25,14 @@ class Policy:
     retrained: Literal["recipes", "as served"] | None = None
     refreshed: Literal["judged", "always", "once"] | None = None
 
-    def start(self, engine: Engine, view: View, first: Deployed) -> Pass | None:
+    def start(self, engine: Engine, view: View, first: Deployed) -> ReplayedPass | None:
         """Return the pass that follows the choice of the first champion at once; None: it serves as it was judged."""
         if self.refreshed is None:
             return None
         step = refresh if self.refreshed == "judged" else refit
         return attempt(view, step.__name__, lambda: step(engine, first, view))
 
-    def passes(self, engine: Engine, view: View, serving: Deployed, new_month: bool) -> Iterator[Pass]:
+    def passes(self, engine: Engine, view: View, serving: Deployed, new_month: bool) -> Iterator[ReplayedPass]:
         """Yield the passes as of a later date; what ships is what the next pass starts from."""
         if self.retrained and new_month:
             done = attempt(view, "retrain", lambda: retrain(engine, serving, view, self.retrained == "as served"))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from components.backtest.engine import Engine, View
 from components.backtest.faults import Plant
-from components.backtest.passes import Deployed, Pass, retrain
+from components.backtest.passes import Deployed, ReplayedPass, retrain
 from components.backtest.policies import Policy
 from components.contracts import Record
 from components.errors import ParamsError
@@ -23,7 +23,7 @@ class Period(Record):
 
     start: str
     end: str
-    passes: list[Pass]
+    passes: list[ReplayedPass]
     serving: Deployed  # in the period
     value: float  # mean of evaluation.primary for the users of the period
     n_users: int
@@ -140,12 +140,12 @@ def replay_fault(
         yield FaultReplay(policy=sound.policy, fault=plant.fault, periods=found, sound=values)
 
 
-def _serving(before: Deployed, passes: Sequence[Pass]) -> Deployed:
+def _serving(before: Deployed, passes: Sequence[ReplayedPass]) -> Deployed:
     shipped = [done.made for done in passes if done.ships and done.made is not None]
     return shipped[-1] if shipped else before
 
 
-def _period(engine: Engine, start: datetime, end: datetime, passes: list[Pass], serving: Deployed) -> Period:
+def _period(engine: Engine, start: datetime, end: datetime, passes: list[ReplayedPass], serving: Deployed) -> Period:
     score = engine.score(serving.model, start, end)
     return Period(
         start=start.isoformat(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from components.backtest.passes import Pass
+from components.backtest.passes import ReplayedPass
 from components.backtest.replay import Backtest, FaultReplay, PolicyReplay
 from components.contracts import Record
 
@@ -60,12 +60,12 @@ def summarise_faults(backtest: Backtest) -> list[FaultSummary]:
     return [_fault_summary(*key, found, costs) for key, found in rows.items() if costs]
 
 
-def judged(passes: Sequence[Pass]) -> list[Pass]:
+def judged(passes: Sequence[ReplayedPass]) -> list[ReplayedPass]:
     """Return the passes that a gate judged."""
     return [done for done in passes if done.purpose != "refit"]
 
 
-def refusals(replay: PolicyReplay) -> list[Pass]:
+def refusals(replay: PolicyReplay) -> list[ReplayedPass]:
     """Return the judged passes after the opening that did not ship."""
     return [done for period in replay.periods[1:] for done in judged(period.passes) if not done.ships]
 

@@ -8,7 +8,7 @@ import numpy as np
 from components import params
 from components.backtest.cache import Cache
 from components.backtest.engine import Engine, FittedModel
-from components.backtest.passes import Deployed, Pass
+from components.backtest.passes import Deployed, ReplayedPass
 from components.backtest.replay import Backtest, FaultReplay, Period, PolicyReplay
 from components.data.snapshot import take_snapshot
 from components.params import Params, SelectionParams
@@ -85,7 +85,7 @@ def make_replay(name: str, rows: list[tuple[float, str, str]], model: str = "m")
         if purpose:
             made = make_deployed(f"{model}{number}")
             passes = [
-                Pass(
+                ReplayedPass(
                     as_of=day(7 * number).isoformat(), purpose=purpose, verdict=verdict,
                     reasons=[f"reason {number}"], made=made, cpu_s=10.0,
                 )
