@@ -15,12 +15,12 @@ from components.backtest import replay, report
 from components.backtest.engine import Engine
 from components.backtest.faults import FAULTS, Plant
 from components.backtest.opening import open_engine
-from components.backtest.policies import POLICIES, find_policies
+from components.backtest.policies import POLICIES, check_policies
 from components.backtest.replay import Backtest, FaultReplay, PolicyReplay, Schedule
 from components.data.snapshot import read_snapshot_info
 from components.errors import BusyError
 from components.params.data import parse_time
-from flows import artifacts, retrain, terminal
+from flows import artifacts, passes, terminal
 from flows.tasks import call_task, in_flow_run
 from flows.workspace import locked_workspace
 
@@ -51,36 +51,20 @@ def backtest(
         overrides: Further values, such as evaluation.candidates=[ease].
         overlays: Overlay files, such as examples/online_retail/params.yaml.
     """
-    chosen = find_policies(list(policies or DEFAULT))
+    chosen = check_policies(list(policies or DEFAULT))
     planted = [Plant.parse(text) for text in plants or []]
     first, last = parse_time(start), parse_time(end)
     schedule = Schedule.of(first, last, every)
     try:
         with locked_workspace(
-            overlays or [], overrides or [], last, "a backtest", *retrain.deployed_run_info()
+            overlays or [], overrides or [], last, "a backtest", *passes.deployed_run_info()
         ) as workspace:
-            retrain.run_stages(workspace, STAGES)
+            passes.run_stages(workspace, STAGES)
             settings, snapshot = workspace.settings, workspace.root / "data/snapshot"
             engine = open_engine(snapshot, workspace.params, workspace.shop, settings.home / "embeddings")
     except BusyError as busy:
-        return retrain.cancel_when_busy(busy)
-    progress = artifacts.StageProgress(len(chosen) * (1 + len(planted)))
-    replays, found = list[PolicyReplay](), list[FaultReplay]()
-    for name in chosen:
-        replays.append(call_task(replay_policy, engine, schedule, name))
-        progress.advance()
-        for plant in planted:
-            found += call_task(replay_plant, engine, schedule, replays[-1], plant)
-            progress.advance()
-    result = Backtest(
-        metric=workspace.params.evaluation.primary,
-        simulated=read_snapshot_info(engine.snapshot).simulated,
-        candidates=list(workspace.params.evaluation.candidates),
-        policies={name: policy.meaning for name, policy in chosen.items()},
-        replays=replays,
-        faults={plant.fault: FAULTS[plant.fault].meaning for plant in planted},
-        planted=found,
-    )
+        return passes.cancel_when_busy(busy)
+    result = _replay_all(engine, schedule, chosen, planted)
     report.write_report(workspace.root / OUT, result)
     return _completed(workspace.root / OUT, result)
 
@@ -95,6 +79,27 @@ def replay_policy(engine: Engine, schedule: Schedule, name: str) -> PolicyReplay
 def replay_plant(engine: Engine, schedule: Schedule, sound: PolicyReplay, plant: Plant) -> list[FaultReplay]:
     """Replay one policy from its sound states, with a fault as of one date or of each."""
     return list(replay.replay_fault(engine, schedule, sound, POLICIES[sound.policy], plant))
+
+
+def _replay_all(engine: Engine, schedule: Schedule, chosen: list[str], planted: list[Plant]) -> Backtest:
+    """Return the replay of each policy, and of each fault under it."""
+    progress = artifacts.StageProgress(len(chosen) * (1 + len(planted)))
+    replays, found = list[PolicyReplay](), list[FaultReplay]()
+    for name in chosen:
+        replays.append(call_task(replay_policy, engine, schedule, name))
+        progress.advance()
+        for plant in planted:
+            found += call_task(replay_plant, engine, schedule, replays[-1], plant)
+            progress.advance()
+    return Backtest(
+        metric=engine.params.evaluation.primary,
+        simulated=read_snapshot_info(engine.snapshot).simulated,
+        candidates=list(engine.params.evaluation.candidates),
+        policies={name: POLICIES[name].meaning for name in chosen},
+        replays=replays,
+        faults={plant.fault: FAULTS[plant.fault].meaning for plant in planted},
+        planted=found,
+    )
 
 
 def show(done: dict[str, Any]) -> None:

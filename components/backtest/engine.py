@@ -128,11 +128,15 @@ class Engine:
 
     def load(self, fitted: FittedModel) -> Recommender:
         """Return the model, by the catalogue that it was fitted on."""
-        return load_model(self.cache.folder / "fits" / fitted.key / "model")
+        return load_model(self.folder_of(fitted) / "model")
+
+    def folder_of(self, fitted: FittedModel) -> Path:
+        """Return the model's folder: model/, items.parquet, fitted.json."""
+        return self.cache.folder / "fits" / fitted.key
 
     def adapt(self, fitted: FittedModel, item_ids: list[str]) -> Recommender:
         """Return the model as "champion" by the item_idx of another catalogue, as a bundle would be evaluated."""
-        own = read_catalogue(self.cache.folder / "fits" / fitted.key).item_id
+        own = read_catalogue(self.folder_of(fitted)).item_id
         return CatalogueAdapter(self.load(fitted), {item: i for i, item in enumerate(own)}, item_ids)
 
     def score(self, fitted: FittedModel, start: datetime, end: datetime) -> PeriodScore:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from components.backtest.cache import cpu_clock
 from components.backtest.engine import Engine, FittedModel, View, reads_texts
-from components.backtest.sensors import watch
+from components.backtest.sensors import check_view, watch
 from components.contracts import ChampionRef, Decision, Evaluation, Record
 from components.data.split import Holdout
 from components.data.tables import read_info
@@ -26,10 +26,12 @@ from components.params import BlendParams, Params, SelectionParams
 from components.recommenders.hybrid import HybridRecommender
 from components.release import gate
 from components.release.recipe import Recipe
+from components.release.refresh_gate import decide_refresh
+from components.release.refresh_history import RefreshHistory, history_after
 from components.times import to_datetime
 
 FIRST_VERSION = 1
-JUDGED_BY = {"evaluation", "gate", "refresh", "drift", "recommend", "seed"}  # sections of params
+JUDGED_BY = {"evaluation", "gate", "refresh", "drift", "data_checks", "recommend", "seed"}  # sections of params
 
 
 class Deployed(Record):
@@ -38,6 +40,14 @@ class Deployed(Record):
     model: FittedModel
     recipe: Recipe
     version: int  # number of models that served before it, from 1
+    total: float = 0.0  # with error and level: its release.refresh_history.RefreshHistory
+    error: float = 0.0
+    level: float | None = None
+
+    @property
+    def history(self) -> RefreshHistory:
+        """Return what the gate of a refresh knows of this champion."""
+        return RefreshHistory(self.total, self.error, self.level)
 
 
 class ReplayedPass(Record):
@@ -142,15 +152,25 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
     def make() -> ReplayedPass:
         with cpu_clock() as clock, TemporaryDirectory(prefix="backtest-") as folder:
             evaluation, decision = _decide(engine, contest, purpose, Path(folder))
-        made = contest.models[evaluation.challenger]
         recipe = champion.recipe if champion and purpose == "refresh" else _recipe(engine, contest, evaluation)
+        after = RefreshHistory()
+        if decision.verdict == "refresh":
+            after = history_after(decision, evaluation, contest.params.gate.confidence)
+        made = Deployed(
+            model=contest.models[evaluation.challenger],
+            recipe=recipe,
+            version=champion.version + 1 if champion else FIRST_VERSION,
+            total=after.total,
+            error=after.error,
+            level=after.level,
+        )
         gain = decision.gain
         return ReplayedPass(
             as_of=contest.view.as_of.isoformat(),
             purpose=purpose,
             verdict=decision.verdict,
             reasons=decision.reasons,
-            made=Deployed(model=made, recipe=recipe, version=champion.version + 1 if champion else FIRST_VERSION),
+            made=made,
             gain=(gain.gain, gain.low, gain.high) if gain else None,
             cpu_s=round(fit_cpu_s + clock.seconds, 3),
         )
@@ -183,8 +203,11 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
         challenger=ChampionRef(version=number, digest=made.key, model=made.name),
         champion=_ref(champion) if champion else None,
     )
-    decision = gate.decide(found, contenders, params, bootstrap=champion is None, decided_at=contest.view.as_of)
-    return evaluation, decision
+    at = contest.view.as_of
+    if champion is not None and purpose == "refresh":
+        checks = check_view(engine, contest.view, champion.model)
+        return evaluation, decide_refresh(found, contenders, params, champion.history, checks, at)
+    return evaluation, gate.decide(found, contenders, params, bootstrap=champion is None, decided_at=at)
 
 
 def _ref(deployed: Deployed) -> ChampionRef:

@@ -58,9 +58,9 @@ POLICIES = {
 }
 
 
-def find_policies(names: list[str]) -> dict[str, Policy]:
-    """Return the policies of these names; raises ParamsError for an unknown one."""
+def check_policies(names: list[str]) -> list[str]:
+    """Return the names without repetition; raises ParamsError for one that is not in POLICIES."""
     unknown = [name for name in names if name not in POLICIES]
     if unknown or not names:
         raise ParamsError(f"--policies: unknown {unknown}; expected some of {sorted(POLICIES)}")
-    return {name: POLICIES[name] for name in names}
+    return list(dict.fromkeys(names))

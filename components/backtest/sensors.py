@@ -1,12 +1,13 @@
-"""The drift verdict that the gates ask for, computed on a view as `monitor` would on its snapshot."""
+"""What the gates ask of the data of a view, as the stage `drift` computes it: drift, and the guardrails on the data."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from components.backtest.engine import Engine, FittedModel, View
-from components.contracts import DriftVerdict
+from components.contracts import Check, DriftVerdict
 from components.monitoring import drift
+from components.monitoring.data_checks import check_data
 from components.monitoring.windows import Sample, sample_window
 from components.times import to_datetime
 
@@ -24,6 +25,14 @@ def watch(engine: Engine, view: View, champion: FittedModel | None) -> DriftVerd
     current = _sample(engine, view, view.as_of, 1)
     source = "own training window" if champion is None else "champion"
     return drift.judge(reference, current, source, view.as_of, section, engine.params.seed)
+
+
+def check_view(engine: Engine, view: View, champion: FittedModel) -> list[Check]:
+    """Return the guardrails on the view's data, compared with the champion's products."""
+    params = engine.params
+    known = engine.folder_of(champion) / "items.parquet"
+    found = check_data(engine.cut(view), view.as_of, params.data_checks, params.data.memory_gib, known)
+    return list(found.checks)
 
 
 def _sample(engine: Engine, view: View, end: datetime, number: int) -> Sample:

@@ -1,4 +1,7 @@
-"""A shop in which old models go stale: each fortnight has its own items, half for odd users, half for even ones."""
+"""A shop in which old models go stale: each fortnight has its own items, half for odd users, half for even ones.
+
+A user buys one item of the fortnight a day, and one of those that are always there.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +19,7 @@ from components.release.recipe import Recipe
 from tests.support import ROOT
 
 N_USERS, DAYS, SEASON = 40, 112, 14
-ITEMS_OF_A_SEASON = 12
+ITEMS_OF_A_SEASON, EVERGREEN = 12, 12
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=DAYS)
 LATER = {"value": 0.196, "start": (START + timedelta(days=7)).isoformat()}
@@ -24,9 +27,9 @@ SETS = [
     "data.simulated=false", f"data.as_of={END.isoformat()}", "data.threads=1", "split.validation_days=7",
     "split.test_days=10", "split.target_events=[purchase]", "split.weights={purchase: 1.0}",
     "recommend.exclude_seen=false",
-    "evaluation.ks=[2, 5]", "evaluation.primary=ndcg_at_5", "evaluation.candidates=[ease]",
-    "evaluation.baselines=[popularity]", "evaluation.min_slice_users=10", "gate.resamples=200", "gate.min_users=10",
-    "refresh.min_users=10", "drift.window_days=14", "models.ease.l2=5", "models.popularity.half_life_days=7",
+    "evaluation.ks=[2, 5]", "evaluation.primary=ndcg_at_5", "evaluation.candidates=[popularity]",
+    "evaluation.baselines=[neighbours]", "evaluation.min_slice_users=10", "gate.resamples=200", "gate.min_users=10",
+    "refresh.min_users=10", "refresh.max_possible_loss=1", "drift.window_days=14", "models.ease.l2=5", "models.popularity.half_life_days=7",
     "data.sources={products: [{path: in/products.csv}], events: [{path: in/events.csv}]}",
 ]  # fmt: skip
 
@@ -60,20 +63,22 @@ def make_engine(root: Path, *sets: str) -> Engine:
 def shop_products() -> str:
     items = range((DAYS // SEASON) * ITEMS_OF_A_SEASON)
     rows = [f"i{i:03d},Thing {i},{1 + i % 7}.5,{day(i // ITEMS_OF_A_SEASON * SEASON).date()}" for i in items]
+    rows += [f"always{i:02d},Old thing {i},2.5," for i in range(EVERGREEN)]
     return "\n".join(["item_id,title,price,timestamp", *rows]) + "\n"
 
 
 def shop_events() -> str:
-    """Each user buys two items a day of their own half of the fortnight's items; one event in ten is a return."""
+    """One event in ten is a return."""
     rng, rows = np.random.default_rng(0), ["user_id,item_id,timestamp,event,price"]
     for number in range(DAYS):
         first = number // SEASON * ITEMS_OF_A_SEASON
         for user in range(N_USERS):
-            for hour, choice in zip((9, 15), rng.permutation(ITEMS_OF_A_SEASON // 2)[:2], strict=True):
-                item = first + 2 * int(choice) + user % 2
+            seasonal = first + 2 * int(rng.integers(ITEMS_OF_A_SEASON // 2)) + user % 2
+            always = 2 * int(rng.integers(EVERGREEN // 2)) + user % 2
+            for hour, item, price in ((9, f"i{seasonal:03d}", 1 + seasonal % 7), (15, f"always{always:02d}", 2)):
                 kind = "return" if rng.random() < 0.1 else "purchase"
                 at = day(number) + timedelta(hours=hour, minutes=user)
-                rows.append(f"u{user:02d},i{item:03d},{at:%Y-%m-%d %H:%M:%S},{kind},{1 + item % 7}.5")
+                rows.append(f"u{user:02d},{item},{at:%Y-%m-%d %H:%M:%S},{kind},{price}.5")
     return "\n".join(rows) + "\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.backtest.engine import Engine
 from components.backtest.faults import Plant
-from components.backtest.policies import POLICIES, find_policies
+from components.backtest.policies import POLICIES, check_policies
 from components.backtest.replay import PolicyReplay, Schedule, replay, replay_fault
 from components.errors import ParamsError
 from tests.components.backtest.support import day
@@ -48,19 +48,19 @@ def test_a_span_without_a_period_is_refused() -> None:
 
 
 def test_policies_are_found_by_name() -> None:
-    assert list(find_policies(["newest", "never"])) == ["newest", "never"]
+    assert check_policies(["newest", "never", "newest"]) == ["newest", "never"]
     with pytest.raises(ParamsError, match=r"unknown \['daily'\]; expected some of \['never', 'newest', 'once'"):
-        find_policies(["newest", "daily"])
+        check_policies(["newest", "daily"])
 
 
 def test_what_is_never_retrained_goes_stale(engine: Engine) -> None:
     never, newest = run(engine, "never"), run(engine, "newest")
     assert len({period.serving.model.key for period in never.periods}) == 1
     assert [len(period.passes) for period in never.periods] == [1, 0, 0, 0, 0]
-    assert [period.value for period in never.periods[1:]] == [0.0] * 4  # its items are not sold any more
     assert len({period.serving.model.key for period in newest.periods}) == 5
-    assert newest.periods[1].value > 0.3  # day 63: a week of the fortnight is known
-    assert newest.periods[2].value == 0.0  # day 70: none of it
+    values = [period.value for period in newest.periods]
+    assert values[1] > max(values[0], values[2])  # day 63: a week of the fortnight is known; days 56, 70: nothing
+    assert values[3] > 1.3 * never.periods[3].value
     ends = [period.serving.model.fit_end for period in newest.periods]
     assert ends == [int(start.timestamp() * 1e6) for _, start, _ in SCHEDULE.periods()]
 

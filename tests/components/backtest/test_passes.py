@@ -1,0 +1,85 @@
+"""Passes of the loop as of a date, judged by the real gates."""
+
+from datetime import timedelta
+
+import pytest
+
+from components.backtest.engine import Engine, View
+from components.backtest.passes import Deployed, ReplayedPass, attempt, refit, refresh, retrain
+from components.errors import ContractError
+from components.times import to_micros
+from tests.components.backtest.support import day
+
+
+def first(engine: Engine, at: int) -> Deployed:
+    done = retrain(engine, None, View(day(at)), as_served=False)
+    assert (done.verdict, done.purpose) == ("promote", "retrain")
+    assert done.made is not None
+    return done.made
+
+
+def test_the_first_champion_has_a_recipe(engine: Engine) -> None:
+    made = first(engine, 63)
+    assert (made.version, made.model.name, made.history.total, made.history.level) == (1, "popularity", 0.0, None)
+    chosen = made.recipe.selection
+    assert (chosen.recommender, chosen.best_simple, chosen.blend, chosen.sequence_epochs) == (
+        "popularity",
+        "neighbours",
+        None,
+        None,
+    )
+    assert to_micros(chosen.selected_until) == to_micros(day(63) - timedelta(days=10))
+    assert made.recipe.params["models"]["popularity"] == engine.params.models.popularity.model_dump(mode="json")
+
+
+def test_a_refit_learns_from_everything(engine: Engine) -> None:
+    done = refit(engine, first(engine, 63), View(day(66)))
+    assert (done.ships, done.purpose, done.reasons) == (True, "refit", [])
+    assert done.made is not None
+    assert (done.made.model.fit_end, done.made.version) == (to_micros(day(66)), 2)
+    assert done.cpu_s == done.made.model.cpu_s
+
+
+def test_a_refresh_that_is_better_ships_what_was_judged(engine: Engine) -> None:
+    champion = first(engine, 63)
+    done = refresh(engine, champion, View(day(66)))
+    assert (done.verdict, done.ships) == ("refresh", True), done.reasons
+    assert done.made is not None
+    assert done.made.model.fit_end == to_micros(day(65))  # a day is enough: all users buy
+    assert done.made.recipe == champion.recipe
+    assert done.gain is not None
+    assert done.gain[1] > 0
+    assert done.made.history.total > 0
+    assert done.made.history.level is not None
+    again = refresh(engine, done.made, View(day(69)))
+    assert again.made is not None
+    assert again.made.version == 3
+
+
+def test_a_gap_in_the_data_is_refused_with_its_reason(engine: Engine) -> None:
+    champion = first(engine, 63)
+    done = attempt(View(day(66), "gap"), "refresh", lambda: refresh(engine, champion, View(day(66), "gap")))
+    assert not done.ships
+    assert done.reasons
+
+
+def test_what_a_run_reports_as_an_error_ships_nothing() -> None:
+    def fail() -> ReplayedPass:
+        raise ContractError("no events")
+
+    done = attempt(View(day(66)), "refresh", fail)
+    assert (done.verdict, done.reasons, done.made, done.ships) == ("error", ["no events"], None, False)
+    with pytest.raises(ZeroDivisionError):
+        attempt(View(day(66)), "refresh", lambda: ReplayedPass(**{"as_of": str(1 / 0)}))
+
+
+def test_the_champion_takes_part_in_a_retrain_as_its_recipe(engine: Engine) -> None:
+    """Its recipe, fitted on the same window, is as good as the challenger: no gain is shown."""
+    champion = first(engine, 63)
+    as_recipe = retrain(engine, champion, View(day(77)), as_served=False)
+    assert (as_recipe.gain, as_recipe.ships) == ((0.0, 0.0, 0.0), False)
+    as_served = retrain(engine, champion, View(day(77)), as_served=True)
+    assert as_served.gain is not None
+    assert as_served.gain[0] > 0
+    assert as_served.made is not None
+    assert as_served.made.model.key != champion.model.key
