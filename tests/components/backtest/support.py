@@ -29,7 +29,8 @@ SETS = [
     "recommend.exclude_seen=false",
     "evaluation.ks=[2, 5]", "evaluation.primary=ndcg_at_5", "evaluation.candidates=[popularity]",
     "evaluation.baselines=[neighbours]", "evaluation.min_slice_users=10", "gate.resamples=200", "gate.min_users=10",
-    "refresh.min_users=10", "refresh.max_possible_loss=1", "drift.window_days=14", "models.ease.l2=5", "models.popularity.half_life_days=7",
+    "refresh.min_users=10",
+    "refresh.max_possible_loss=1", "drift.window_days=14", "models.ease.l2=5", "models.popularity.half_life_days=7",
     "data.sources={products: [{path: in/products.csv}], events: [{path: in/events.csv}]}",
 ]  # fmt: skip
 
