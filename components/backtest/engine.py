@@ -21,6 +21,7 @@ from components.contracts import WINDOWS, Catalogue, Recommender, Record
 from components.data.split import Holdout, make_split
 from components.data.tables import read_catalogue, read_info, read_interactions, read_users
 from components.evaluation.metrics import per_user
+from components.evaluation.out_of_fold import write_out_of_fold
 from components.evaluation.protocol import rank, window_users
 from components.io import write_record
 from components.language.cache import encode_cached
@@ -107,10 +108,14 @@ class Engine:
         def make(out: Path) -> None:
             parts = {}
             if name == "hybrid":
+                from components.recommenders.hybrid import blend_parts
+
                 parts = {p: self.fit(view, split, p, params, everything) for p in blend_parts(params)}
             with cpu_clock() as clock:
                 model = self._fitted(split, windows, name, params, parts)
                 model.save(out / "model")
+            if getattr(model, "out_of_fold", None) is not None:
+                write_out_of_fold(out, model.out_of_fold)
             shutil.copyfile(split / "items.parquet", out / "items.parquet")
             fitted = FittedModel(
                 key=key,
@@ -181,7 +186,7 @@ class Engine:
 
         model = HybridRecommender.of_parts({part: self.load(fitted) for part, fitted in parts.items()}, params)
         smoother = ColdItemSmoother.of(events, catalogue, params.models.hybrid.cold_item_neighbour_pool)
-        return model.blend(users, events.n_items, smoother)
+        return model.blend(users, events.n_items, smoother, max(params.evaluation.ks))
 
 
 def fit_inputs(params: Params, name: str) -> dict[str, Any]:
@@ -194,12 +199,6 @@ def fit_inputs(params: Params, name: str) -> dict[str, Any]:
 def reads_texts(name: str) -> bool:
     """Return whether the model needs text vectors: it scores items without events by their texts."""
     return MODELS[name].stage != "fit" or model_class(name).scores_cold_items
-
-
-def blend_parts(params: Params) -> list[str]:
-    """Return the parts of the hybrid: those of the recipe, or all that may enter it."""
-    chosen = params.selection.blend if params.selection else None
-    return list(chosen.parts if chosen else params.models.hybrid.parts)
 
 
 def epochs_of(model: Any) -> int | None:

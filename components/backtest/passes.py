@@ -18,11 +18,13 @@ from components.backtest.sensors import check_view, watch
 from components.contracts import ChampionRef, Decision, Evaluation, Record
 from components.data.split import Holdout
 from components.data.tables import read_info
-from components.errors import ContractError
+from components.errors import CarouselError
 from components.evaluation import evaluator
+from components.evaluation.out_of_fold import read_out_of_fold
 from components.io import sha256_bytes
 from components.language.encoder import encoder_digest, resolve_model
 from components.params import BlendParams, Params, SelectionParams
+from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names
 from components.recommenders.hybrid import HybridRecommender
 from components.release import gate
 from components.release.recipe import Recipe
@@ -96,7 +98,7 @@ def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bo
     """
     params = engine.params
     split = engine.split(view, params)
-    names = [*params.evaluation.candidates, *params.evaluation.baselines]
+    names = compared_names(params)
     models = {name: engine.fit(view, split, name, params) for name in names}
     own = None
     if champion is not None and as_served:
@@ -113,7 +115,7 @@ def refresh(engine: Engine, champion: Deployed, view: View) -> ReplayedPass:
     """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as it serves."""
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
     split = engine.split(view, params, holdout_of(params))
-    names = [*params.evaluation.candidates, *params.evaluation.baselines]
+    names = compared_names(params)
     models = {name: engine.fit(view, split, name, params) for name in names}
     contest = Contest(view, split, params, models, champion, champion.model)
     return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
@@ -123,7 +125,7 @@ def attempt(view: View, purpose: str, make: Callable[[], ReplayedPass]) -> Repla
     """Return the pass, or where its run would end with an error, one that ships nothing and says why."""
     try:
         return make()
-    except ContractError as error:
+    except CarouselError as error:
         as_of = view.as_of.isoformat()
         return ReplayedPass(as_of=as_of, purpose=purpose, verdict="error", reasons=[str(error)], made=None)
 
@@ -188,8 +190,13 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
         serving = evaluator.ServingChampion(_ref(champion), model, saw)
     loaders = {name: partial(engine.load, model) for name, model in contest.models.items()}
     per_user = folder / "per_user.parquet"
-    measured = evaluator.measure(windows, loaders, serving, params, per_user)
-    evaluation = evaluator.summarise(windows, measured, serving, params)
+    folds = {}
+    if windows.validation is not None and "hybrid" in params.evaluation.candidates:
+        lists = engine.folder_of(contest.models["hybrid"])
+        folds = {"hybrid": read_out_of_fold(lists, len(windows.validation), max(params.evaluation.ks))}
+    measured = evaluator.measure(windows, loaders, serving, params, per_user, folds)
+    roles = evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
+    evaluation = evaluator.summarise(windows, measured, serving, params, roles)
     found = gate.Measurements(
         evaluation=evaluation,
         evaluation_digest=sha256_bytes(evaluation.model_dump_json().encode()),
@@ -202,6 +209,9 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
     contenders = gate.Contenders(
         challenger=ChampionRef(version=number, digest=made.key, model=made.name),
         champion=_ref(champion) if champion else None,
+        same_recipe=champion is not None
+        and purpose == "retrain"
+        and champion.recipe.gives_same_model(_recipe(engine, contest, evaluation)),
     )
     at = contest.view.as_of
     if champion is not None and purpose == "refresh":
@@ -216,7 +226,7 @@ def _ref(deployed: Deployed) -> ChampionRef:
 
 def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
     """Return the recipe of the challenger of a retrain."""
-    chosen, primary = contest.models[evaluation.challenger], evaluation.primary
+    chosen = contest.models[evaluation.challenger]
     blend = _blend(engine, chosen) if chosen.name == "hybrid" else None
     parts = blend.parts if blend else [chosen.name]
     language = contest.params.language
@@ -224,7 +234,7 @@ def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
         contest.params,
         SelectionParams(
             recommender=chosen.name,
-            best_simple=max(evaluation.baselines, key=lambda name: evaluation.validation[name][primary]),
+            best_simple=evaluation.best_simple or "popularity",
             language=encoder_digest(resolve_model(language.model), language.max_tokens)
             if any(map(reads_texts, parts))
             else "",

@@ -6,10 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from components.backtest.engine import Engine, View, blend_parts, epochs_of, fit_inputs, reads_texts
+from components.backtest.engine import Engine, View, epochs_of, fit_inputs, reads_texts
 from components.data.split import Holdout
 from components.data.tables import read_info, read_interactions, read_users
-from components.params import BlendParams, SelectionParams
 from components.times import to_micros
 from tests.components.backtest.support import EVERGREEN, ITEMS_OF_A_SEASON, N_USERS, day, make_params
 
@@ -89,18 +88,6 @@ def test_scores_of_equal_models_by_other_catalogues_are_equal(engine: Engine) ->
 def test_texts_are_encoded_for_models_that_read_them(name: str, expected: bool) -> None:
     assert reads_texts(name) is expected
     assert ("language" in fit_inputs(make_params(), name)) is expected
-
-
-def test_a_hybrid_of_a_recipe_has_its_parts_only() -> None:
-    params = make_params()
-    assert blend_parts(params) == params.models.hybrid.parts
-    weights = {"ease": 0.7, "als": 0.3}
-    blend = BlendParams(parts=["ease", "als"], weights={"cold": weights, "warm": weights}, cold_item_blend_weight=0.0)
-    chosen = SelectionParams(
-        recommender="hybrid", best_simple="popularity", language="", sequence_epochs=None, ranker_epochs=None,
-        blend=blend, selected_until=AT,
-    )  # fmt: skip
-    assert blend_parts(params.model_copy(update={"selection": chosen})) == ["ease", "als"]
 
 
 def test_epochs_are_those_of_the_best_validation() -> None:
