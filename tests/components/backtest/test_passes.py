@@ -20,16 +20,16 @@ def first(engine: Engine, at: int) -> Deployed:
 
 def test_the_first_champion_has_a_recipe(engine: Engine) -> None:
     made = first(engine, 63)
-    assert (made.version, made.model.name, made.history.total, made.history.level) == (1, "popularity", 0.0, None)
+    assert (made.version, made.model.name, made.history.total, made.history.level) == (1, "neighbours", 0.0, None)
     chosen = made.recipe.selection
     assert (chosen.recommender, chosen.best_simple, chosen.blend, chosen.sequence_epochs) == (
-        "popularity",
         "neighbours",
+        "popularity",
         None,
         None,
     )
     assert to_micros(chosen.selected_until) == to_micros(day(63) - timedelta(days=10))
-    assert made.recipe.params["models"]["popularity"] == engine.params.models.popularity.model_dump(mode="json")
+    assert made.recipe.params["models"]["neighbours"] == engine.params.models.neighbours.model_dump(mode="json")
 
 
 def test_a_refit_learns_from_everything(engine: Engine) -> None:
