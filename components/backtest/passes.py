@@ -210,7 +210,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
         challenger=ChampionRef(version=number, digest=made.key, model=made.name),
         champion=_ref(champion) if champion else None,
         same_recipe=champion is not None
-        and purpose == "retrain"
+        and contest.champion_model != champion.model  # as it serves, it is not fitted on the same data
         and champion.recipe.gives_same_model(_recipe(engine, contest, evaluation)),
     )
     at = contest.view.as_of
