@@ -36,8 +36,12 @@ ASK_DRIVER = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for G
 
 
 @contextmanager
-def warm_process(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[dict[str, str]]:
-    """Yield the environment in which commands of the workspace find its warm process; it ends with the block."""
+def warm_process(root: Path, libraries: Sequence[str] | None = None) -> Iterator[dict[str, str]]:
+    """Yield the environment in which commands of the workspace find its warm process; it ends with the block.
+
+    libraries: what it imports; None: LIBRARIES.
+    """
+    libraries = LIBRARIES if libraries is None else libraries
     with tempfile.TemporaryDirectory(prefix="carousel-") as folder:
         path = Path(folder) / "socket"
         call = shlex.join([sys.executable, "-IS", warm_client.__file__, sys.executable])

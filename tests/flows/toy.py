@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from components.data.tables import SplitInfo
-from components.params import load
+from components.params import SelectionParams, load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
+from components.release.recipe import Recipe
 from components.times import DAY_US
 from tests.components.data.small import write_snapshot
 from tests.support import checkerboard
@@ -42,13 +44,17 @@ EDGES = {  # stage -> parameters, dependencies, outputs
     "finetune": (["trainer"], ["data/split", "features"], ["models/sequence"]),
     "incumbent": ([], ["models/simple", "champion"], ["models/incumbent"]),
     "evaluate": (
-        ["trainer"],
+        ["trainer", "selection"],
         ["models/simple", "models/sequence", "models/incumbent", "champion"],
         ["reports/evaluate"],
     ),
     "drift": (["drift"], ["data/snapshot", "champion"], ["reports/drift"]),
-    "package": (["trainer", "data.as_of"], ["models/simple", "models/sequence"], ["bundle"]),
+    "package": (["trainer", "data.as_of", "selection"], ["models/simple", "models/sequence"], ["bundle"]),
 }
+SELECTION = SelectionParams(
+    recommender="ease", best_simple="popularity", language="0" * 64, sequence_epochs=None, ranker_epochs=None,
+    blend=None, selected_until=datetime(2026, 1, 1, tzinfo=UTC),
+)  # fmt: skip
 RESOLVE = """stages:
   resolve:
     cmd: python -m components.stages.resolve
@@ -81,7 +87,7 @@ def make_template(folder: Path) -> Path:
         model=folder / "ease", fallback=folder / "popularity", split=folder / "split",
         features=folder / "features", drift_reference=folder / "reference.parquet",
     )  # fmt: skip
-    build_bundle(folder / "bundle", sources, info)
+    build_bundle(folder / "bundle", sources, info, Recipe.of(params, SELECTION, "code"))
     return folder
 
 

@@ -35,6 +35,7 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
     import pyarrow.parquet as pq
 
     champion = json.loads(Path("champion/champion.json").read_text())
+    worth -= float(os.environ.get("TOY_LOSS", "0"))
     means = {"ease": worth, "popularity": 0.02, "neighbours": 0.03}
     if champion:
         means["champion"] = float(
@@ -53,7 +54,8 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
         for model, mean in means.items()
         for part in ("all", "user:warm")
     ]
-    test = {m: {"ndcg_at_10": v, "recall_at_10": v, "coverage_at_20": 0.5} for m, v in means.items()}
+    lists = {"overlap_at_10": 0.9, "concentration_at_10": 0.1, "score_spread_at_10": 1.0}
+    test = {m: {"ndcg_at_10": v, "recall_at_10": v, "coverage_at_20": 0.5, **lists} for m, v in means.items()}
     warm = {"slice": "user:warm", "n_users": 200}
     write("reports/evaluate/metrics.json", {f"test/{m}/ndcg_at_10": v for m, v in means.items()})
     write("reports/evaluate/report.html", "<p>report</p>")
@@ -74,6 +76,7 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
         "test": test,
         "slices": [{**warm, "model": m, "metrics": {"ndcg_at_10": v}} for m, v in means.items()],
         "overfit_gap": {},
+        "purpose": "refresh" if params["selection"] else "retrain",
     }
     write("reports/evaluate/evaluation.json", evaluation)
 
@@ -92,6 +95,8 @@ def drift(params: dict[str, Any]) -> None:
         "reference": "none",
     }
     write("reports/drift/drift.json", verdict)
+    volume = {"name": "data: volume", "value": 1.0, "limit": 3.0, "passed": True, "why": "as before"}
+    write("reports/drift/data_checks.json", {"checks": [volume], "notes": []})
     write("reports/drift/drift.html", "<p>drift</p>")
 
 
