@@ -20,7 +20,7 @@ from flows.workspace import DECISION, EVALUATION, REPORT, Workspace, locked_work
 
 STAMP_FILE = Path("run/decided.json")
 RETRAIN = Path("run/retrain")  # report and inputs of a retrain whose recipe won and was refreshed in the same checkout
-REFRESHED = "the champion is this recipe, fitted on newer data: same data, parameters and code"
+REFRESHED = "the champion is the recipe that the last retrain promoted: same data, parameters and code"
 INPUTS, CHAMPION = "inputs.json", "champion"
 PARAMS, SOURCES = Path("run/params.yaml"), Path("run/sources.json")
 DECISION_INPUTS = (DECISION, EVALUATION, PARAMS, Path("bundle/manifest.json"))
