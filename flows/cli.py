@@ -71,17 +71,17 @@ def refresh(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
 
 @app.command()
 def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Check drift, freshness and volume of the shop's newest data."""
+    """Check data, drift and age; exit codes: 0 nothing, 2 unfit data, 4 a refresh is wanted, 5 a retrain is wanted."""
     home = startup.prepare()
     from flows import server, terminal
 
     with server.temporary_server(home) as ready:
-        from flows.monitor import monitor as flow
+        from flows.monitor import CODES, monitor
         from flows.tasks import unwrap
 
-        run = flow if ready() else flow.fn
-        verdict = unwrap(run(overlays=startup.texts(files), overrides=sets or [], as_of=as_of))
-    terminal.show(verdict, json)
+        report = unwrap((monitor if ready() else monitor.fn)(as_of, sets or [], startup.texts(files)))
+    terminal.show(report if json else {name: report[name] for name in ("action", "reasons", "as_of", "notes")}, json)
+    raise typer.Exit(CODES[report["action"]])
 
 
 @app.command()

@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from components.contracts import Decision, DriftVerdict
+from components.contracts import Check, Decision, DriftVerdict
+from components.monitoring.advice import Advice
 
 SPECIAL = re.compile(r"([\\`*\[\]|~])")
 BREAK = "\u200b"  # zero-width space: invisible, and no part of a name or an address
@@ -41,6 +42,12 @@ def bullets(lines: Sequence[str]) -> str:
 
 def verdict(decision: Decision) -> str:
     """Return the verdict, its reasons, what was not judged, and the gate's checks."""
+    lines = bullets([*decision.reasons, *decision.notes])
+    return f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n{lines}\n{checks(decision.checks)}"
+
+
+def checks(made: Sequence[Check]) -> str:
+    """Return a table of checks, or a sentence where none was made."""
     rows = [
         {
             "held": "yes" if check.passed else "NO",
@@ -49,10 +56,14 @@ def verdict(decision: Decision) -> str:
             "limit": _number(check.limit),
             "why": check.why,
         }
-        for check in decision.checks
+        for check in made
     ]
-    lines = bullets([*decision.reasons, *decision.notes])
-    return f"## Verdict: {decision.verdict.replace('_', ' ')}\n\n{lines}\n{table(rows)}"
+    return table(rows) if rows else "No check could be made.\n"
+
+
+def advice(found: Advice) -> str:
+    """Return what a check of the shop asks for, and why."""
+    return f"## Wanted: {found.action}\n\n{bullets(found.reasons)}"
 
 
 def drift(found: DriftVerdict) -> str:

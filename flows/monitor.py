@@ -1,4 +1,4 @@
-"""Monitoring: drift, freshness and volume of the newest data against the champion's training window."""
+"""Monitoring: does the shop need a retrain, a refresh, nothing, or somebody who looks at its data?"""
 
 from __future__ import annotations
 
@@ -10,24 +10,43 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 from prefect.states import Completed
 
-from components.contracts import DriftVerdict
+from components.contracts import Check, DriftVerdict, Record
 from components.errors import BusyError
-from components.io import read_record
+from components.io import write_record
+from components.monitoring.advice import Action, Advice, Signals, advise
 from components.release import status
+from components.release.signals import read_signals
 from flows import markdown, passes
 from flows.scoring import record_outcomes
 from flows.tasks import in_flow_run
 from flows.workspace import DRIFT, Workspace, locked_workspace
 
 STAGES = ("resolve", "ingest", "drift")
-EVENT = "carousel.drift"  # prefect.yaml starts a retrain on this event
+EVENTS = {  # prefect.yaml starts a run on the first two
+    "refresh": "carousel.refresh.wanted",
+    "retrain": "carousel.retrain.wanted",
+    "alarm": "carousel.alarm",
+}
+STATES = {"nothing": "Completed", "refresh": "RefreshWanted", "retrain": "RetrainWanted", "alarm": "Alarm"}
+CODES = {"nothing": 0, "alarm": 2, "refresh": 4, "retrain": 5}  # exit codes; 1 is a fault
+
+
+class MonitorReport(Record):
+    """The result of `carousel monitor`."""
+
+    action: Action
+    reasons: tuple[str, ...]
+    as_of: str
+    drift: DriftVerdict
+    failed: tuple[Check, ...]  # guardrails on the data that did not hold
+    notes: tuple[str, ...]  # which guardrails on the data could not be checked, and why
 
 
 @flow(name="monitor", flow_run_name="monitor")
 def monitor(
     as_of: datetime | None = None, overrides: list[str] | None = None, overlays: list[str] | None = None
 ) -> Any:
-    """Take a snapshot and compute drift; emit EVENT when there is drift. Return the DriftVerdict as a dict.
+    """Check data, drift and age of the champion; emit the event of what is wanted. Return the MonitorReport as a dict.
 
     Args:
         as_of: Use data up to this time; empty: as data.as_of says, which is now unless an overlay names a time.
@@ -39,26 +58,47 @@ def monitor(
             overlays or [], overrides or [], as_of, "monitoring", *passes.deployed_run_info()
         ) as workspace:
             passes.run_stages(workspace, STAGES, after_ingest=lambda: record_outcomes(workspace))
-            verdict = read_record(workspace.root / DRIFT, DriftVerdict, "drift")
-            status.store_last(workspace.shop, None, workspace.root / DRIFT)
+            signals, advice = take_advice(workspace)
     except BusyError as busy:
         return passes.cancel_when_busy(busy)
-    content = verdict.model_dump(mode="json")
+    report = MonitorReport(
+        action=advice.action,
+        reasons=advice.reasons,
+        as_of=advice.as_of,
+        drift=signals.drift,
+        failed=signals.checks.failed,
+        notes=signals.checks.notes,
+    )
+    content = report.model_dump(mode="json")
     if not in_flow_run():
         return content
+    create_markdown_artifact(markdown.advice(advice), key="monitor", description="What the check asks for, and why")
     create_markdown_artifact(
-        markdown.drift(verdict), key="drift", description="Drift against the champion's training window"
+        markdown.checks(signals.checks.checks), key="data-checks", description="Guardrails on data"
     )
-    if verdict.drifted:
-        _emit(workspace, verdict)
-    return Completed(name="Drifted" if verdict.drifted else "Completed", message=markdown.label(verdict), data=content)
+    create_markdown_artifact(
+        markdown.drift(signals.drift), key="drift", description="Drift against the champion's training window"
+    )
+    if advice.action != "nothing":
+        _emit(workspace, advice)
+    return Completed(name=STATES[advice.action], message="; ".join(advice.reasons), data=content)
 
 
-def _emit(workspace: Workspace, verdict: DriftVerdict) -> None:
+def take_advice(workspace: Workspace) -> tuple[Signals, Advice]:
+    """Return what the check found and what it asks for; store both in the shop's folder."""
+    params, shop = workspace.params, workspace.shop
+    serves = workspace.registry().alias("champion") is not None
+    signals = read_signals(workspace.root, shop, params, serves)
+    advice = advise(signals, status.last_advice(shop), params.monitor, params.refresh.min_users)
+    status.store_last(shop, None, workspace.root / DRIFT)
+    write_record(shop / status.ADVICE, advice)
+    return signals, advice
+
+
+def _emit(workspace: Workspace, advice: Advice) -> None:
     name = workspace.params.release.name
-    as_of = workspace.params.data.as_of.isoformat()
     emit_event(
-        event=EVENT,
+        event=EVENTS[advice.action],
         resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
-        payload={"as_of": as_of, "reasons": verdict.reasons},
+        payload={"as_of": advice.as_of, "reasons": list(advice.reasons)},
     )

@@ -53,7 +53,7 @@ answers "$PREFECT_API_URL/health" || { tail -20 "$home/logs/prefect-server.log" 
 infra/run.sh deploy >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/logs/prefect-deploy.log" >&2; exit 1; }
 infra/run.sh worker >"$home/logs/prefect-worker.log" 2>&1 &
 children+=($!)
-echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, manual, monitor, tune, promote, rollback, gc"
+echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, weekly, manual, monitor, tune, promote, rollback, gc"
 if [ "$mlflow_ui" = 1 ]; then echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"; fi
 echo "logs in $home/logs; Ctrl-C ends everything"
 wait -n

@@ -73,7 +73,7 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
         for c in ("item_id", "title", "description", "brand", "category", "language")
     }
     names = ("title", "brand", "category", "description")
-    parts = [_join_without_repeats([text[n][i] for n in names]) for i in range(len(text["title"]))]
+    parts = [join_without_repeats([text[n][i] for n in names]) for i in range(len(text["title"]))]
     price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
     catalogue = Catalogue(
         item_id=text["item_id"],
@@ -110,7 +110,7 @@ def read_users(split: Path, window: str) -> Users:
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
 
-def _join_without_repeats(parts: list[str]) -> str:
+def join_without_repeats(parts: list[str]) -> str:
     """Join the parts with ". "; leave out a part that occurs before, such as a brand in the title."""
     text = ""
     for part in parts:

@@ -190,6 +190,23 @@ def compare_products(connection: duckdb.DuckDBPyConnection, snapshot: Path, know
     )
 
 
+def count_new_users(snapshot: Path, start: datetime, end: datetime, kinds: Sequence[str], memory_gib: float) -> int:
+    """Return how many known users have an event of these kinds with start <= timestamp < end."""
+    import duckdb
+
+    files = [file for file in partitions(snapshot, "events") if file.parent.name >= f"month={start:%Y-%m}"]
+    if not files:
+        return 0
+    with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
+        rows = _rows(connection, files, EVENT_TYPES)
+        query = (
+            f"SELECT count(DISTINCT user_id) FROM ({rows}) "  # noqa: S608
+            "WHERE timestamp >= $1 AND timestamp < $2 AND list_contains($3, event)"
+        )
+        found = connection.execute(query, [to_naive_utc(start), to_naive_utc(end), list(kinds)]).fetchone()
+    return int(found[0]) if found else 0
+
+
 def create_recent(connection: duckdb.DuckDBPyConnection, snapshot: Path, as_of: datetime, n_days: int) -> None:
     """Create the view `recent`: the events of the n_days before as_of, with their day."""
     start, end = to_naive_utc(as_of - timedelta(days=n_days)), to_naive_utc(as_of)

@@ -13,6 +13,7 @@ without languages), or for which the history is too short, is left out with a re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import DriftVerdict
+from components.monitoring.text_drift import TextShift
 from components.monitoring.windows import CATEGORIES, COLUMNS, LENGTH, LOOK_BACK, Sample
 from components.params import DriftParams
 from components.times import HOUR_S
@@ -57,10 +59,21 @@ class Findings:
 
 
 def judge(
-    reference: Sample | None, current: Sample, source: str, as_of: datetime, drift: DriftParams, seed: int
+    reference: Sample | None,
+    current: Sample,
+    source: str,
+    as_of: datetime,
+    drift: DriftParams,
+    seed: int,
+    texts: Sequence[TextShift] = (),
 ) -> DriftVerdict:
-    """Compare the current window with the reference; None: there is no reference."""
+    """Compare the current window with the reference (None: there is none); `texts` are further columns."""
     findings = Findings()
+    for shift in texts:
+        if shift.distance is None:
+            findings.reasons.append(f"{shift.name}: left out, {shift.why}")
+        else:
+            findings.columns[shift.name], findings.limits[shift.name] = shift.distance, shift.limit
     _check_freshness(findings, current, as_of, drift)
     n_reference = 0 if reference is None else reference.rows.num_rows
     if reference is None or not n_reference:

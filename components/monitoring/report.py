@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import DriftVerdict
-from components.monitoring.windows import CATEGORIES, Sample
+from components.monitoring.windows import CATEGORIES, COLUMNS, Sample
 
 ID = re.compile(
     r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[1-7][0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}\b|(?<=metric_)[0-9a-f]{32}"
@@ -23,7 +23,7 @@ STYLE = "font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 24px au
 def write_report(path: Path, verdict: DriftVerdict, reference: Sample | None, current: Sample) -> None:
     """Write the page; without compared columns it has the verdict alone."""
     page = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"></head><body></body></html>\n'
-    if reference is not None and verdict.columns:
+    if reference is not None and set(verdict.columns) & set(COLUMNS):
         page = replace_ids(_evidently(verdict, reference, current))
     opening = re.search(r"<body[^>]*>", page)
     at = opening.end() if opening else 0
@@ -37,7 +37,7 @@ def replace_ids(page: str) -> str:
 
 
 def _evidently(verdict: DriftVerdict, reference: Sample, current: Sample) -> str:
-    names = list(verdict.columns)
+    names = [name for name in verdict.columns if name in COLUMNS]  # texts have no sample to show
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of third-party code, at import and while plotting
         from evidently import DataDefinition, Dataset, Report

@@ -16,7 +16,7 @@ from components.params.models import (
     RecommendParams,
     SequenceParams,
 )
-from components.params.monitoring import DataChecksParams
+from components.params.monitoring import DataChecksParams, MonitorParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -66,6 +66,7 @@ __all__ = [
     "LearningRate",
     "ModelName",
     "ModelsParams",
+    "MonitorParams",
     "NeighboursParams",
     "Params",
     "PopularityParams",

@@ -1,4 +1,4 @@
-"""Section data_checks: the limits of the guardrails on the data themselves."""
+"""Sections data_checks and monitor: the guardrails on the data, and when a check of the shop asks for a run."""
 
 from typing import Annotated
 
@@ -48,4 +48,18 @@ class DataChecksParams(Section):
     max_price_jumps: Share = Field(default=0.3, description="share of items whose price may double or halve")
     max_changed_share: Share = Field(
         default=0.2, description="share of the champion's products whose title or category may become another one"
+    )
+
+
+class MonitorParams(Section):
+    """When `carousel monitor` asks for a refresh or a retrain."""
+
+    max_model_age_days: Positive
+    min_retrain_days: Positive
+    min_refresh_hours: Positive = Field(
+        default=12, description="hours between a refresh, decided or asked for, and the next that a check asks for"
+    )
+    min_growth: Factor = Field(
+        default=1.5,
+        description="times by which a column's distance must grow until a drift that a retrain answered counts again",
     )

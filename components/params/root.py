@@ -8,7 +8,7 @@ from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
-from components.params.monitoring import DataChecksParams
+from components.params.monitoring import DataChecksParams, MonitorParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -42,6 +42,7 @@ class Params(Section):
     evaluation: EvaluationParams
     drift: DriftParams
     data_checks: DataChecksParams = Field(default_factory=DataChecksParams)
+    monitor: MonitorParams
     gate: GateParams
     refresh: RefreshParams
     history: HistoryParams

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from components import io
 from components.contracts import Decision, DriftVerdict, Record
+from components.monitoring.advice import Advice
 from components.params import ReleaseParams
+from components.records import Purpose
 from components.release import local_database
 from components.release.history import SCORED_FILE, Scored
 from components.settings import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
 HISTORY_FIELDS = {"as_of", "alarms"}
+ADVICE = "monitor.json"
+ADVICE_FIELDS = {"action", "reasons", "as_of"}
 DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 
 
@@ -31,6 +35,7 @@ class Status(Record):
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
     drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
     history: dict[str, Any] | None  # last scoring of what served: HISTORY_FIELDS
+    monitor: dict[str, Any] | None  # what the last check asked for: ADVICE_FIELDS
     disagreement: str | None  # how alias and ledger disagree on what serves, and what to do
 
 
@@ -52,7 +57,8 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
             since = _iso(Ledger(shop).serving_since(version.number))
-    decision, drift, scored = last_decision(shop), last_drift(shop), last_scored(shop)
+    decision, drift, advice = last_decision(shop), last_drift(shop), last_advice(shop)
+    scored = last_scored(shop)
     return Status(
         champion=champion,
         since=since,
@@ -60,6 +66,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
         verdict=decision.model_dump(include=DECISION_FIELDS) if decision else None,
         drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
         history=scored.model_dump(include=HISTORY_FIELDS) if scored else None,
+        monitor=advice.model_dump(mode="json", include=ADVICE_FIELDS) if advice else None,
         disagreement=disagreement,
     )
 
@@ -73,15 +80,33 @@ def _describe_recipe(registry: Registry, version: Version) -> dict[str, Any]:
 
 
 def store_last(shop: Path, decision: Path | None, drift: Path | None) -> None:
-    """Copy the newest decision and drift verdict to the shop's folder: workspaces of deployed runs are removed."""
+    """Copy the newest decision and drift verdict to the shop's folder: workspaces of deployed runs are removed.
+
+    The newest decision of each purpose is stored, too: after a refresh, that about the recipe is still known.
+    """
     for source, name in ((decision, "decision.json"), (drift, "drift.json")):
         if source is not None and source.exists():
             io.write_bytes(shop / name, source.read_bytes())
+    stored = last_decision(shop) if decision is not None else None
+    if stored is not None:
+        io.write_bytes(shop / f"decision-{stored.purpose}.json", (shop / "decision.json").read_bytes())
 
 
 def last_decision(shop: Path) -> Decision | None:
     """Return the newest decision, or None."""
     return io.find_record(shop / "decision.json", Decision, "decision")
+
+
+def last_decision_of(shop: Path, purpose: Purpose) -> Decision | None:
+    """Return the newest decision of a retrain or of a refresh, or None."""
+    found = io.find_record(shop / f"decision-{purpose}.json", Decision, "decision")
+    newest = last_decision(shop) if found is None else None  # of a version that stored one decision only
+    return newest if newest is not None and newest.purpose == purpose else found
+
+
+def last_advice(shop: Path) -> Advice | None:
+    """Return what the last check asked for, or None."""
+    return io.find_record(shop / ADVICE, Advice, "advice")
 
 
 def last_drift(shop: Path) -> DriftVerdict | None:

@@ -4,10 +4,15 @@ import math
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import load_file
+
 from components.contracts import DriftVerdict
 from components.io import write_record
-from components.monitoring import drift, report, windows
+from components.language.encoder import Encoder
+from components.monitoring import drift, report, text_drift, windows
 from components.monitoring.data_checks import DATA_CHECKS, PREFIX, DataChecks, check_data
+from components.monitoring.text_drift import TextShift
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
@@ -16,20 +21,42 @@ from components.stages.run import stage, write_metrics
 def judge_drift(root: Path, params: Params) -> DriftVerdict:
     """Write drift.json, drift.html, data_checks.json, reference.parquet and metrics.json; return the first.
 
-    reference.parquet is a sample of this run's training window. drift.json is written last.
+    reference.parquet goes into the bundle. It is a sample of this run's training window; in a refresh it is the
+    champion's, because drift is measured from the data that the recipe was selected on. drift.json is written last.
     """
     out = root / "reports/drift"
     own = _sample(root, params, training_end(params), params.seed)
-    windows.save(own, out / "reference.parquet")
     champion, reference = read_reference(root / "champion", own)
+    stored = reference if params.selection is not None and reference is not None else own
+    windows.save(stored, out / "reference.parquet")
     current = _sample(root, params, params.data.as_of, params.seed + 1)
-    verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed)
+    texts = compare_texts(root, params, reference)
+    verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed, texts)
     report.write_report(out / "drift.html", verdict, reference, current)
     checks = check_data_of(root, params)
     write_record(out / DATA_CHECKS, checks)
     write_metrics(out, flat(verdict, reference, current, params.data.as_of) | check_values(checks))
     write_record(out / "drift.json", verdict)
     return verdict
+
+
+def compare_texts(root: Path, params: Params, reference: windows.Sample | None) -> list[TextShift]:
+    """Return how far new products and queries are from the champion's; [] where no bundle with an encoder serves."""
+    bundle = root / "champion/bundle"
+    if read_champion_ref(root / "champion") is None or reference is None or not (bundle / "encoder").is_dir():
+        return []
+    encoder = Encoder(bundle / "encoder", params.language)
+    vectors = load_file(bundle / "items.safetensors")["embedding"].astype(np.float32)
+    snapshot, section, seed = root / "data/snapshot", params.drift, params.seed
+    end = datetime.fromisoformat(reference.window.end)
+    return [
+        text_drift.compare_products(
+            snapshot, bundle / "items.parquet", vectors, encoder.encode, section.max_distance, seed
+        ),
+        text_drift.compare_queries(
+            snapshot, end, params.data.as_of, section.window_days, encoder.encode, section.max_distance, seed
+        ),
+    ]
 
 
 def check_data_of(root: Path, params: Params) -> DataChecks:

@@ -24,8 +24,8 @@ def flow_of(deployment: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(str(Path(file).with_suffix("")).replace("/", ".")), name)
 
 
-def test_the_seven_deployments() -> None:
-    assert list(NAMES) == ["nightly", "manual", "monitor", "tune", "promote", "rollback", "gc"]
+def test_the_eight_deployments() -> None:
+    assert list(NAMES) == ["nightly", "weekly", "manual", "monitor", "tune", "promote", "rollback", "gc"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))
@@ -60,16 +60,23 @@ def test_a_bad_value_names_its_field(parameters: dict[str, Any]) -> None:
         flow_of(NAMES["manual"]).validate_parameters(parameters)
 
 
-def test_drift_starts_the_manual_deployment_with_valid_parameters() -> None:
-    (trigger,) = NAMES["manual"]["triggers"]
-    assert trigger["expect"] == [monitor.EVENT]
-    assert set(trigger["parameters"]) <= set(parameter_schema(flow_of(NAMES["manual"])).properties)
+def test_the_refresh_is_nightly_and_the_retrain_weekly_and_the_check_every_six_hours() -> None:
+    flows = {name: NAMES[name]["entrypoint"].split(":")[1] for name in ("nightly", "weekly", "monitor")}
+    assert flows == {"nightly": "refresh", "weekly": "retrain", "monitor": "monitor"}
+    assert [NAMES[name]["schedules"][0]["cron"] for name in flows] == ["0 3 * * *", "0 4 * * 0", "30 */6 * * *"]
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("nightly", "refresh"), ("manual", "retrain")])
+def test_what_a_check_asks_for_starts_a_deployment_with_valid_parameters(name: str, wanted: str) -> None:
+    (trigger,) = NAMES[name]["triggers"]
+    assert trigger["expect"] == [monitor.EVENTS[wanted]]
+    assert set(trigger["parameters"]) <= set(parameter_schema(flow_of(NAMES[name])).properties)
 
 
 def test_every_final_state_stops_the_alarm_for_silent_runs() -> None:
     (automation,) = yaml.safe_load((ROOT / "infra/automations.yaml").read_text())["automations"]
     trigger = AutomationCore.model_validate(automation).trigger
-    ends = {"Completed", "Failed", "Cancelled", "Crashed", "Drifted", *STATES.values()}
+    ends = {"Completed", "Failed", "Cancelled", "Crashed", *monitor.STATES.values(), *STATES.values()}
     assert {f"prefect.flow-run.{name}" for name in ends} <= trigger.expect
     assert trigger.within.total_seconds() < 120
 

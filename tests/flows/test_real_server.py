@@ -1,4 +1,4 @@
-"""infra/ui.sh, unchanged, on a toy checkout: form, schedule and drift event start runs that end in a verdict."""
+"""infra/ui.sh, unchanged, on a toy checkout: form, schedules and drift start runs that end in a verdict."""
 
 import json
 import shutil
@@ -19,6 +19,7 @@ import pytest
 from flows.outcome import STATES
 from tests.flows.toy import ROOT, call, stand_in
 
+FEW = ["refresh.min_users=1"]  # the toy shop has few users
 VERDICTS = set(STATES.values())
 WAIT_S = 420
 Ask = Callable[..., Any]
@@ -88,29 +89,40 @@ def completed_state(ask: Ask, deployment: str, created: Callable[[dict[str, Any]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_form_schedule_and_drift_each_end_in_a_verdict(ask: Ask) -> None:
-    ids = {n: ask(f"/deployments/name/{n}")["id"] for n in ("retrain/manual", "retrain/nightly", "monitor/monitor")}
-    manual, nightly, watch = ids.values()
+@pytest.mark.timeout(2400)
+def test_form_schedules_and_drift_each_end_in_a_verdict(ask: Ask) -> None:
+    """A form, a nightly refresh, a weekly retrain; drift leads to a refresh and, by the next check, to a retrain."""
+    names = ("retrain/manual", "refresh/nightly", "retrain/weekly", "monitor/monitor")
+    manual, nightly, weekly, watch = (ask(f"/deployments/name/{name}")["id"] for name in names)
 
     form = {"parameters": {"max_epochs": 14, "bootstrap": True}, "state": {"type": "SCHEDULED"}}
     first = ask(f"/deployments/{manual}/create_flow_run", form)["id"]
     run = completed_state(ask, manual, lambda r: r["id"] == first)
     assert (run["state_name"], run["parameters"]["max_epochs"]) == ("Promoted", 14), run["state"]
 
-    soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
-    every_day = {"interval": 86400, "anchor_date": soon, "timezone": "UTC"}
-    ask(f"/deployments/{nightly}/schedules", [{"active": True, "schedule": every_day}])
-    run = completed_state(ask, nightly, lambda r: r["auto_scheduled"] and r["state_type"] != "SCHEDULED")
-    assert run["state_name"] in VERDICTS, run["state"]
+    for deployment in (nightly, weekly):
+        soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
+        schedule = {"interval": 86400, "anchor_date": soon, "timezone": "UTC"}
+        ask(f"/deployments/{deployment}/schedules", [{"active": True, "schedule": schedule}])
+        run = completed_state(ask, deployment, lambda r: r["auto_scheduled"] and r["state_type"] != "SCHEDULED")
+        assert run["state_name"] in VERDICTS, run["state"]
 
-    look = {"parameters": {"overrides": ["drift.max_distance=0.01"]}, "state": {"type": "SCHEDULED"}}
-    looked = ask(f"/deployments/{watch}/create_flow_run", look)["id"]
-    run = completed_state(ask, watch, lambda r: r["id"] == looked)
-    assert run["state_name"] == "Drifted", run["state"]
-    run = completed_state(ask, manual, lambda r: r["id"] != first)
-    assert run["state_name"] in VERDICTS, run["state"]
-    assert run["parameters"]["as_of"].startswith("2026-03-01")
+    def check(wanted: str) -> None:
+        """Start a check in the night of March 10, which finds drift since then."""
+        parameters = {"as_of": "2026-03-10T00:00:00Z", "overrides": ["drift.max_distance=0.01", *FEW]}
+        looked = ask(
+            f"/deployments/{watch}/create_flow_run", {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        )
+        run = completed_state(ask, watch, lambda r: r["id"] == looked["id"])
+        assert run["state_name"] == wanted, run["state"]
+
+    for wanted, deployment, started in (("RefreshWanted", nightly, "refresh"), ("RetrainWanted", manual, "retrain")):
+        check(wanted)
+        run = completed_state(
+            ask, deployment, lambda r: str(r["parameters"].get("as_of") or "").startswith("2026-03-10")
+        )
+        assert run["state_name"] in VERDICTS, (started, run["state"])
+    check("Completed")  # the retrain has answered the drift
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ EDGES = {  # stage -> parameters, dependencies, outputs
         ["models/simple", "models/sequence", "models/incumbent", "champion"],
         ["reports/evaluate"],
     ),
-    "drift": (["drift"], ["data/snapshot", "champion"], ["reports/drift"]),
+    "drift": (["drift", "data_checks"], ["data/snapshot", "champion"], ["reports/drift"]),
     "package": (["trainer", "data.as_of", "selection"], ["models/simple", "models/sequence"], ["bundle"]),
 }
 SELECTION = SelectionParams(

@@ -60,4 +60,4 @@ def test_embeddings_of_another_catalogue_are_refused(split: Path, tmp_path: Path
     ],
 )
 def test_a_text_repeats_no_part(parts: list[str], text: str) -> None:
-    assert tables._join_without_repeats(parts) == text
+    assert tables.join_without_repeats(parts) == text

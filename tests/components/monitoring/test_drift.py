@@ -11,6 +11,7 @@ import pytest
 
 from components.contracts import DriftVerdict
 from components.monitoring.drift import age_hours, distance, drifted_share, judge, volume_ratio
+from components.monitoring.text_drift import TextShift
 from components.monitoring.windows import COLUMNS, Sample, sample_window
 from components.params import DriftParams
 from tests.components.monitoring.support import DRIFT, SHIFT, START, catalogue, visits, write_snapshot
@@ -205,3 +206,14 @@ def test_the_share_of_columns_decides(shifted: Path) -> None:
 def test_the_same_samples_give_the_same_verdict(shifted: Path) -> None:
     samples = draw(shifted, SHIFT), draw(shifted, AS_OF)
     assert verdict(*samples).model_dump_json() == verdict(*samples).model_dump_json()
+
+
+def test_texts_are_columns_of_the_verdict(steady: Path) -> None:
+    samples = draw(steady, SHIFT), draw(steady, AS_OF)
+    moved = TextShift("product_text", 0.4, 0.2, "")
+    left_out = TextShift("query_text", None, 0.1, "the reference has 0 queries, needed are 30")
+    found = judge(*samples, "champion 3", AS_OF, DRIFT, 7, [moved, left_out])
+    assert (found.columns["product_text"], found.thresholds["product_text"]) == (0.4, 0.2)
+    assert "query_text: left out, the reference has 0 queries, needed are 30" in found.reasons
+    assert any("product_text 0.40 (limit 0.20)" in reason for reason in found.reasons)
+    assert not found.drifted  # one column of ten is below drift.max_drifted_share

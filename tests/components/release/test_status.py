@@ -3,11 +3,19 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components import params
+from components import io, params
 from components.contracts import Decision, DriftVerdict
 from components.io import write_record
+from components.monitoring.advice import Advice
 from components.release.history import SCORED_FILE, Scored
-from components.release.status import last_decision, last_drift, read_status, store_last
+from components.release.status import (
+    last_advice,
+    last_decision,
+    last_decision_of,
+    last_drift,
+    read_status,
+    store_last,
+)
 from components.settings import Settings
 
 RELEASE = params.load(Path(__file__).parents[3] / "params.yaml").release
@@ -26,7 +34,7 @@ def test_before_any_run_the_status_is_empty_and_no_file_is_created(tmp_path: Pat
     home = tmp_path / "home"
     found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.model_dump() == dict.fromkeys(
-        ("champion", "since", "data", "verdict", "drift", "history", "disagreement")
+        ("champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement")
     )
     assert not home.exists()
 
@@ -56,3 +64,30 @@ def test_the_last_scoring_of_what_served_is_shown(tmp_path: Path) -> None:
     write_record(settings.shop(RELEASE.name) / SCORED_FILE, scored)
     expected = {"as_of": "2026-03-01T00:00:00+00:00", "alarms": ["version 1 falls short"]}
     assert read_status(settings, RELEASE).history == expected
+
+
+def test_the_newest_decision_of_each_purpose_is_known(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    assert last_decision_of(shop, "retrain") is None
+    (tmp_path / "decision.json").write_text(DECISION.model_dump_json())
+    io.write_bytes(shop / "decision.json", (tmp_path / "decision.json").read_bytes())  # of an earlier version
+    assert last_decision_of(shop, "retrain") == DECISION
+    assert last_decision_of(shop, "refresh") is None
+    refresh = DECISION.model_copy(update={"purpose": "refresh", "as_of": "2026-03-04"})
+    for decision in (DECISION, refresh):
+        (tmp_path / "decision.json").write_text(decision.model_dump_json())
+        store_last(shop, tmp_path / "decision.json", None)
+    assert last_decision(shop) == refresh
+    assert last_decision_of(shop, "refresh") == refresh
+    assert last_decision_of(shop, "retrain") == DECISION
+
+
+def test_what_the_last_check_asked_for_is_shown(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shop = Settings(home=home).shop(RELEASE.name)
+    assert last_advice(shop) is None
+    advice = Advice(action="refresh", reasons=("old",), as_of="2026-03-01", refresh_asked="2026-03-01")
+    io.write_record(shop / "monitor.json", advice)
+    assert last_advice(shop) == advice
+    found = read_status(Settings(home=home).resolved(tmp_path), RELEASE).monitor
+    assert found == {"action": "refresh", "reasons": ["old"], "as_of": "2026-03-01"}

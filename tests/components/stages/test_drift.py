@@ -16,7 +16,7 @@ from components.data.snapshot import take_snapshot
 from components.errors import ContractError
 from components.monitoring import windows
 from components.monitoring.data_checks import DataChecks
-from components.params import Params
+from components.params import Params, SelectionParams
 from components.stages import drift as stage
 from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
 
@@ -89,6 +89,22 @@ def test_the_champions_reference_is_used(checkout: Path, params: Params) -> None
     assert verdict.reference == "champion 3"
     assert verdict.drifted
     assert after["reference.parquet"] == own  # the sample in the bundle does not depend on the champion
+
+
+def test_a_refresh_keeps_the_reference_that_its_recipe_was_selected_on(checkout: Path, params: Params) -> None:
+    reference = run(checkout, at(params, 0))[1]["reference.parquet"]
+    set_champion(checkout, reference)
+    recipe = SelectionParams(
+        recommender="als", best_simple="popularity", language="0" * 64, sequence_epochs=None, ranker_epochs=None,
+        blend=None, selected_until=SHIFT,
+    )  # fmt: skip
+    refresh = at(params, 14).model_copy(update={"selection": recipe})
+    verdict, files = run(checkout, refresh)
+    assert verdict.reference == "champion 3"
+    assert files["reference.parquet"] == reference
+    (checkout / "champion/bundle/drift_reference.parquet").unlink()
+    own = run(checkout, at(params, 14))[1]["reference.parquet"]
+    assert run(checkout, refresh)[1]["reference.parquet"] == own  # of a champion without one
 
 
 def test_the_data_are_compared_with_the_champions_products(checkout: Path, params: Params) -> None:
