@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
-from gate_data import METRIC, Pool, Shop, data_argument, iterate_holdouts, make_pool, nightly_differences, read_shop
+from gate_data import METRIC, Pool, Shop, iterate_holdouts, make_pool, nightly_differences, read_shop
 from gate_judge import Judge, refuse_reasons
 
 from components.contracts import FloatArray
@@ -268,7 +268,7 @@ TABLES = {
 def main() -> int:
     """Print the tables; return 1 where one of them misses what the gate must hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data_argument(parser)
+    parser.add_argument("--data", type=Path, help="folder of online_retail_*.csv.gz; the simulated shop without it")
     parser.add_argument("--pairs", type=int, default=2000, help="pairs of equal models for each size")
     parser.add_argument("--decisions", type=int, default=200, help="full decisions for each size")
     parser.add_argument("--nights", type=int, default=50)

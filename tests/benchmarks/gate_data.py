@@ -1,6 +1,5 @@
 """Per-user values of real models for bench_gate.py: fitted on windows of the gift shop, or of the simulated shop."""
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -133,8 +132,3 @@ def iterate_holdouts(shop: Shop, first: datetime, nights: int) -> Iterator[tuple
             days += 1
             users = shop.users(end - days * DAY_US, end)
         yield end - days * DAY_US, users
-
-
-def data_argument(parser: argparse.ArgumentParser) -> None:
-    """Add --data."""
-    parser.add_argument("--data", type=Path, help="folder of online_retail_*.csv.gz; the simulated shop without it")
