@@ -20,6 +20,7 @@ from components.backtest.replay import Backtest, FaultReplay, PolicyReplay, Sche
 from components.data.snapshot import read_snapshot_info
 from components.errors import BusyError
 from components.params.data import parse_time
+from components.release.integrity import check_outputs
 from flows import artifacts, passes, terminal
 from flows.tasks import call_task, in_flow_run
 from flows.workspace import locked_workspace
@@ -60,6 +61,7 @@ def backtest(
             overlays or [], overrides or [], last, "a backtest", *passes.deployed_run_info()
         ) as workspace:
             passes.run_stages(workspace, STAGES)
+            check_outputs(workspace.root, "data/snapshot")
             settings, snapshot = workspace.settings, workspace.root / "data/snapshot"
             engine = open_engine(snapshot, workspace.params, workspace.shop, settings.home / "embeddings")
     except BusyError as busy:
