@@ -65,8 +65,8 @@ def test_broken_data_are_an_alarm_and_no_run_is_asked_for(
 ) -> None:
     from flows.monitor import EVENTS, monitor
 
-    state = monitor(overrides=[*SHIFTED, "data_checks.max_volume_factor=1.01"], return_state=True)
-    assert (state.name, state.message) == ("Alarm", "9 events, expected 9")
+    state = monitor(overrides=[*SHIFTED, "data_checks.max_volume_factor=1.5"], return_state=True)
+    assert (state.name, state.message) == ("Alarm", "18 events, expected 9")
     assert [e["event"] for e in sent] == [EVENTS["alarm"]]
     assert [check["name"] for check in unwrap(state)["failed"]] == ["data: volume"]
 
@@ -75,7 +75,7 @@ def test_broken_data_are_an_alarm_and_no_run_is_asked_for(
     ("sets", "code", "action"),
     [
         (["monitor.max_model_age_days=100000"], 0, "nothing"),
-        (["data_checks.max_volume_factor=1.01"], 2, "alarm"),
+        (["data_checks.max_volume_factor=1.5"], 2, "alarm"),
         (["refresh.min_users=1"], 4, "refresh"),
         (["monitor.max_model_age_days=100000", *SHIFTED], 5, "retrain"),
     ],

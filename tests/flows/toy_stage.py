@@ -94,13 +94,10 @@ def drift(params: dict[str, Any]) -> None:
         "n_current": 9,
         "reference": "none",
     }
-    volume = {"name": "data: volume", "passed": True, "value": 1.0, "limit": params["data_checks"]["max_volume_factor"]}
-    volume |= {"why": "9 events, expected 9"}
-    volume["passed"] = volume["value"] < volume["limit"] - 0.1
+    most = params["data_checks"]["max_volume_factor"]
+    volume = {"name": "data: volume", "passed": most >= 2, "value": 2.0, "limit": most, "why": "18 events, expected 9"}
     write("reports/drift/data_checks.json", {"checks": [volume], "notes": []})
     write("reports/drift/drift.json", verdict)
-    volume = {"name": "data: volume", "value": 1.0, "limit": 3.0, "passed": True, "why": "as before"}
-    write("reports/drift/data_checks.json", {"checks": [volume], "notes": []})
     write("reports/drift/drift.html", "<p>drift</p>")
 
 
