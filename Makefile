@@ -55,8 +55,9 @@ compose:  ## the whole of it in containers, on a machine with Docker
 
 clean:  ## what runs wrote below the checkout: neither other files in these folders, nor registry and caches in .carousel
 	rm -rf features profiles bundle champion data/snapshot data/quarantine data/split
-	rm -rf $(addprefix models/,language simple sequence ranker hybrid)
-	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend evaluate drift curve decision.json)
-	rm -rf $(addprefix run/,params.yaml sources.json moment.json decided.json timings tensorboard pretrain finetune search ann)
+	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent)
+	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift curve backtest decision.json)
+	rm -rf $(addprefix run/,params.yaml sources.json code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
+		$(addprefix run/,incumbent search ann)
 	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz truth)
 	-@rmdir data/raw/events data/raw data models reports run 2>/dev/null || true

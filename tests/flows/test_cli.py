@@ -15,6 +15,7 @@ from flows import cli
 HEAVY = ("torch", "mlflow", "dvc", "prefect", "evidently", "pandas", "pyarrow", "numpy", "lightning", "duckdb")
 VERBS = ["retrain", "monitor", "decide", "promote", "rollback", "serve", "reproduce", "doctor", "status"]
 VERBS += ["tune", "curve", "params", "gc", "keep"]
+STATUS = ["champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement"]
 
 
 def carousel(root: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -82,14 +83,14 @@ def test_a_fault_as_json(checkout: Path, capsys: pytest.CaptureFixture[str], arg
 def test_status_before_the_first_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json"]) == 0
     content = one_object(capsys.readouterr().out)
-    assert content == dict.fromkeys(["champion", "since", "data", "verdict", "drift", "disagreement"])
+    assert content == dict.fromkeys(STATUS)
     assert not (checkout / ".carousel/mlflow.db").exists()
 
 
 def test_status_of_a_champion(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json"]) == 0
     content = one_object(capsys.readouterr().out)
-    assert list(content) == ["champion", "since", "data", "verdict", "drift", "disagreement"]
+    assert list(content) == STATUS
     assert content["champion"]["version"] == 1
     assert content["since"].startswith("20")
     assert content["data"]["as_of"].startswith("2026-03-01")

@@ -75,11 +75,23 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
         "package",
     ]  # drift: its reference is now the champion's
     assert champion(promoted) == 2
-    refreshed = outcome["refreshed"]  # the bundles of the toy have no recipe: what won serves as it is
+    refreshed = outcome["refreshed"]  # the toy's model does not depend on the data
+    assert (refreshed["verdict"], refreshed["promoted"]) == ("keep", False)
+    assert refreshed["reasons"] == ["the champion is this bundle: same data, parameters and code"]
+    assert outcome["report"] == str(promoted / "run/retrain/report.html")
+
+
+def test_where_the_refresh_fails_what_was_promoted_serves(promoted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ContractError("the champion has no recipe")
+
+    monkeypatch.setattr("flows.refresh.apply_recipe", fail)
+    outcome = run(overrides=["trainer.max_epochs=30"])
+    assert (outcome["verdict"], outcome["champion"], champion(promoted)) == ("promote", 2, 2)
+    refreshed = outcome["refreshed"]
     assert (refreshed["verdict"], refreshed["promoted"]) == ("keep", False)
     assert "has no recipe" in refreshed["reasons"][0]
     assert "`carousel refresh` tries again" in refreshed["reasons"][0]
-    assert outcome["report"] == str(promoted / "run/retrain/report.html")
 
 
 def test_a_worse_challenger_is_not_promoted_and_not_judged_twice(promoted: Path) -> None:

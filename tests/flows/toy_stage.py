@@ -105,11 +105,14 @@ def package(params: dict[str, Any], worth: float) -> None:
     give("bundle", "bundle")
     info = json.loads(Path("bundle/info.json").read_text()) | {"as_of": params["data"]["as_of"]}
     info["encoder"]["model"] = f"minilm#{worth}"
-    content = json.dumps(info)
-    write("bundle/info.json", content)
+    recipe = json.loads(Path("bundle/recipe.json").read_text())
+    recipe["params"]["trainer"] = params["trainer"]
     manifest = json.loads(Path("bundle/manifest.json").read_text())
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    manifest["files"]["info.json"] = {"sha256": digest, "bytes": len(content.encode())}
+    for name, record in (("info.json", info), ("recipe.json", recipe)):
+        content = json.dumps(record)
+        write(f"bundle/{name}", content)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        manifest["files"][name] = {"sha256": digest, "bytes": len(content.encode())}
     write("bundle/manifest.json", manifest)
 
 

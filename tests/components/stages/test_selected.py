@@ -58,6 +58,7 @@ def evaluation(challenger: str) -> Evaluation:
         as_of="", protocol="global_time", window=("", ""), simulated=True, n_users=1, n_items=1, primary="ndcg_at_10",
         challenger=challenger, baselines=["popularity", "neighbours"], champion=None, champion_saw_test=False,
         validation={name: {"ndcg_at_10": value} for name, value in values.items()}, test={}, slices=[], overfit_gap={},
+        best_simple="neighbours",
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -190,7 +191,8 @@ def test_a_run_that_reaches_max_minutes_goes_on_to_the_same_end(case: Case, twin
 
 def test_a_stopped_run_has_the_weights_of_its_best_epoch(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0] * (case.loader.steps(0) + 2) + [1e9] * 100)  # the second epoch is stopped in its second step
-    monkeypatch.setattr("components.recommenders.sequence.training.time.monotonic", lambda: next(clock))
+    fake = SimpleNamespace(monotonic=lambda: next(clock))  # not the module: other threads ask it, too
+    monkeypatch.setattr("components.recommenders.sequence.training.time", fake)
     _, mark = train(case.net, case.loader, case.rising, case.knobs, 5, case.folder, "k", None)
     assert mark is not None
     assert mark.step == case.loader.steps(0) + 2
