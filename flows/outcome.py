@@ -106,7 +106,7 @@ def refresh_outcome(done: Pass) -> RefreshOutcome:
     """Return the result of the refresh after a promotion; without a decision nothing was fitted, or it failed."""
     return RefreshOutcome(
         verdict=done.decision.verdict if done.decision else "keep",
-        reasons=done.decision.reasons if done.decision else [done.reason],
+        reasons=done.decision.reasons if done.decision else [done.reason or SAME_BUNDLE],
         promoted=done.promoted,
         version=done.version,
         stages=done.stages,

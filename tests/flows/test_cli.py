@@ -142,7 +142,7 @@ def test_retrain_from_the_command_line(promoted: Path) -> None:
     assert {"verdict", "reasons", "report", "seconds", "overhead_s", "stages"} <= set(content)
     assert "Traceback" not in better.stderr
     assert "To track the changes" not in better.stderr
-    assert "[10/10]" in better.stderr
+    assert "[11/11]" in better.stderr
     assert (promoted / ".carousel/prefect/prefect.db").is_file()
     _, _, lines = (promoted / ".carousel/prefect-cli.log").read_text().partition("Traceback")
     assert not lines
