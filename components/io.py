@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from hashlib import file_digest, sha256
@@ -128,6 +128,11 @@ def sha256_file(path: Path) -> str:
     """Return the sha256 of the file's bytes, in hexadecimal digits; the file is read in blocks."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+def sha256_files(files: Iterable[Path]) -> str:
+    """Return the sha256 of the digests of the files, in their order."""
+    return sha256_bytes("".join(map(sha256_file, files)).encode())
 
 
 def _temporary_path(path: Path, remove_leftovers: bool = True) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 from prefect.states import Completed
 
 from components.contracts import Check, DriftVerdict, Record
@@ -17,6 +16,7 @@ from components.monitoring.advice import Action, Advice, Signals, advise
 from components.release import status
 from components.release.signals import read_signals
 from flows import markdown, passes
+from flows.events import emit_shop_event
 from flows.scoring import record_outcomes
 from flows.tasks import in_flow_run
 from flows.workspace import DRIFT, Workspace, locked_workspace
@@ -80,7 +80,7 @@ def monitor(
         markdown.drift(signals.drift), key="drift", description="Drift against the champion's training window"
     )
     if advice.action != "nothing":
-        _emit(workspace, advice)
+        emit_shop_event(workspace, EVENTS[advice.action], advice.as_of, advice.reasons)
     return Completed(name=STATES[advice.action], message="; ".join(advice.reasons), data=content)
 
 
@@ -93,12 +93,3 @@ def take_advice(workspace: Workspace) -> tuple[Signals, Advice]:
     status.store_last(shop, None, workspace.root / DRIFT)
     write_record(shop / status.ADVICE, advice)
     return signals, advice
-
-
-def _emit(workspace: Workspace, advice: Advice) -> None:
-    name = workspace.params.release.name
-    emit_event(
-        event=EVENTS[advice.action],
-        resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
-        payload={"as_of": advice.as_of, "reasons": list(advice.reasons)},
-    )

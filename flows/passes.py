@@ -17,6 +17,7 @@ from prefect.states import Cancelled, Completed
 from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
 from components.release import champion, latency, versioning
+from components.release.promotion import SHIPS
 from components.release.versioning import StageRun
 from components.release.warm import warm_process
 from flows import artifacts, tasks
@@ -24,8 +25,6 @@ from flows.outcome import STATES, Outcome, Pass, describe, process_start
 from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
 from flows.workspace import Workspace
-
-PROMOTED = ("promote", "refresh")  # verdicts after which the version serves
 
 
 def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
@@ -66,7 +65,7 @@ def run_stages(
     names = [name for name in versioning.stage_order(workspace.root) if not only or name in only]
     progress = artifacts.StageProgress(len(names))
     runs: list[StageRun] = []
-    synced, ready = False, preload(workspace)
+    synced, ready = workspace.champion is not None, preload(workspace)  # a recipe's champion was fetched for it
     with warm_process(workspace.root) as env:
         warm = replace(workspace, env=workspace.env | env)
         for name in names:
@@ -95,7 +94,7 @@ def judge(workspace: Workspace, bootstrap: bool) -> tuple[int | None, Decision |
 
 def promote_decided(workspace: Workspace, decision: Decision | None) -> bool:
     """Promote where the decision says so; return whether it did."""
-    if decision is None or decision.verdict not in PROMOTED or decision.mode != "enabled":
+    if decision is None or decision.verdict not in SHIPS.values() or decision.mode != "enabled":
         return False
     call_task(tasks.promote, workspace)
     return True

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.events import emit_event
 
-from components.contracts import Decision
 from components.errors import BusyError, ContractError
 from components.release.bundle import Bundle, open_bundle
 from components.stages.resolve import apply_recipe
 from components.times import to_datetime
 from flows import tasks
+from flows.events import emit_shop_event
 from flows.outcome import Pass, build_outcome
 from flows.passes import cancel_when_busy, completed_state, deployed_run_info, run_pass, seconds_since
 from flows.tasks import call_task, in_flow_run, with_retries
@@ -66,7 +65,7 @@ def refresh_champion(workspace: Workspace) -> Pass:
         return Pass(reason=reason)
     done = run_pass(workspace)
     if in_flow_run() and done.decision is not None and done.decision.verdict == "keep":
-        emit_kept(workspace, done.decision)
+        emit_shop_event(workspace, KEPT_EVENT, done.decision.as_of, done.decision.reasons)
     return done
 
 
@@ -86,14 +85,4 @@ def find_nothing_newer(bundle: Bundle, as_of: datetime) -> str:
     return (
         f"nothing newer to learn: the champion learned from all events before {end:%Y-%m-%d %H:%M}, data.as_of is "
         f"{as_of:%Y-%m-%d %H:%M}, and a holdout is at least one day"
-    )
-
-
-def emit_kept(workspace: Workspace, decision: Decision) -> None:
-    """Emit the alarm that the refreshed model did not ship."""
-    name = workspace.params.release.name
-    emit_event(
-        event=KEPT_EVENT,
-        resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
-        payload={"as_of": decision.as_of, "reasons": decision.reasons},
     )

@@ -17,14 +17,13 @@ from components.recommenders.factory import MODELS
 from flows import tasks, unchanged
 from flows.outcome import Pass, build_outcome
 from flows.passes import cancel_when_busy, completed_state, deployed_run_info, run_pass, seconds_since
-from flows.refresh import refresh_champion
+from flows.refresh import Mode, refresh_champion
 from flows.tasks import call_task, with_retries
 from flows.workspace import REPORT, Workspace, locked_workspace
 
 Epochs = Annotated[int, Field(ge=1, le=200)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Candidates = Annotated[list[Literal[*MODELS]], Field(min_length=1)]
-Mode = Literal["enabled", "dry_run", "disabled"]
 
 
 @flow(name="retrain", flow_run_name="retrain")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from prefect.artifacts import create_table_artifact
-from prefect.events import emit_event
 
 from components.errors import CarouselError
 from components.release.history import Scored
 from flows import history, tasks
+from flows.events import emit_shop_event
 from flows.tasks import call_task, in_flow_run, with_retries
 from flows.workspace import Workspace
 
@@ -31,15 +31,5 @@ def record_outcomes(workspace: Workspace) -> list[str]:
         if rows:
             create_table_artifact(rows, key="history", description="Deployments: expected, and what came true")
         if scored.alarms and scored.n_days:
-            emit_shortfall(workspace, scored)
+            emit_shop_event(workspace, EVENT, scored.as_of, scored.alarms)
     return [f"the champion falls short: {alarm}" for alarm in scored.alarms]
-
-
-def emit_shortfall(workspace: Workspace, scored: Scored) -> None:
-    """Emit EVENT with the reasons."""
-    name = workspace.params.release.name
-    emit_event(
-        event=EVENT,
-        resource={"prefect.resource.id": f"carousel.shop.{name}", "prefect.resource.name": name},
-        payload={"as_of": scored.as_of, "reasons": scored.alarms},
-    )

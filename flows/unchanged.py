@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.contracts import Decision
 from components.errors import ContractError
-from components.io import read_record, sha256_bytes, sha256_file, write_json
+from components.io import read_record, sha256_file, sha256_files, write_json
 from components.release import champion, versioning
 from components.release.registry import Registry
 from components.release.versioning import StageRun
@@ -62,7 +62,7 @@ def read_inputs(root: Path) -> dict[str, str]:
     """Return the digests of parameters, sources and code of a retrain, as `resolve` has written them."""
     code = [root / "dvc.yaml", *sorted((root / "components").rglob("*.py"))]
     inputs = {str(name): sha256_file(root / name) for name in (PARAMS, SOURCES)}
-    return inputs | {"code": sha256_bytes("".join(map(sha256_file, code)).encode())}
+    return inputs | {"code": sha256_files(code)}
 
 
 def write_refreshed(workspace: Workspace, inputs: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ import components
 from components.backtest.cache import Cache
 from components.backtest.engine import Engine
 from components.data.partitions import partitions
-from components.io import sha256_bytes, sha256_file
+from components.io import sha256_bytes, sha256_files
 from components.params import Params
 
 TABLES = ("events", "products")  # that a backtest reads
@@ -41,13 +41,9 @@ def open_engine(snapshot: Path, params: Params, shop: Path, embeddings: Path) ->
 
 
 def _digest_of_data(snapshot: Path) -> str:
-    return _digest([path for table in TABLES for path in partitions(snapshot, table)])
+    return sha256_files([path for table in TABLES for path in partitions(snapshot, table)])
 
 
 def _digest_of_code() -> str:
     root = Path(components.__path__[0])
-    return _digest(sorted(file for package in CODE for file in (root / package).rglob("*.py")))
-
-
-def _digest(files: list[Path]) -> str:
-    return sha256_bytes("".join(sha256_file(file) for file in files).encode())
+    return sha256_files(sorted(file for package in CODE for file in (root / package).rglob("*.py")))

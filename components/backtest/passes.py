@@ -16,17 +16,18 @@ from components.backtest.cache import cpu_clock
 from components.backtest.engine import Engine, FittedModel, View, reads_texts
 from components.backtest.sensors import check_view, watch
 from components.contracts import ChampionRef, Decision, Evaluation, Record
-from components.data.split import Holdout
+from components.data.split import holdout_of
 from components.data.tables import read_info
 from components.errors import CarouselError
 from components.evaluation import evaluator
 from components.evaluation.out_of_fold import read_out_of_fold
 from components.io import sha256_bytes
 from components.language.encoder import encoder_digest, resolve_model
-from components.params import BlendParams, Params, SelectionParams
+from components.params import Params, SelectionParams
 from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names
-from components.recommenders.hybrid import HybridRecommender
+from components.recommenders.hybrid import read_blend
 from components.release import gate
+from components.release.promotion import SHIPS
 from components.release.recipe import Recipe
 from components.release.refresh_gate import decide_refresh
 from components.release.refresh_history import RefreshHistory, history_after
@@ -66,7 +67,7 @@ class ReplayedPass(Record):
     @property
     def ships(self) -> bool:
         """Return whether its model serves from now on."""
-        return self.verdict in ("promote", "refresh", "ship")
+        return self.verdict in (*SHIPS.values(), "ship")
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,6 @@ def attempt(view: View, purpose: str, make: Callable[[], ReplayedPass]) -> Repla
 def is_part(model: FittedModel, models: Mapping[str, FittedModel], params: Params) -> bool:
     """Return whether the model's time is in that of the hybrid already."""
     return "hybrid" in models and model.name in params.models.hybrid.parts and model.name != "hybrid"
-
-
-def holdout_of(params: Params) -> Holdout:
-    """Return the test window of a pass with these parameters."""
-    section = params.refresh
-    return Holdout(section.min_users, section.max_holdout_days, section.not_before, params.recommend.exclude_seen)
 
 
 def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> ReplayedPass:
@@ -227,7 +222,7 @@ def _ref(deployed: Deployed) -> ChampionRef:
 def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
     """Return the recipe of the challenger of a retrain."""
     chosen = contest.models[evaluation.challenger]
-    blend = _blend(engine, chosen) if chosen.name == "hybrid" else None
+    blend = read_blend(engine.folder_of(chosen) / "model") if chosen.name == "hybrid" else None
     parts = blend.parts if blend else [chosen.name]
     language = contest.params.language
     return Recipe.of(
@@ -245,11 +240,3 @@ def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
         ),
         engine.cache.base,
     )
-
-
-def _blend(engine: Engine, hybrid: FittedModel) -> BlendParams:
-    model = engine.load(hybrid)
-    assert isinstance(model, HybridRecommender)
-    cold, warm = (dict(zip(model.parts, map(float, row), strict=True)) for row in model.weights)
-    weight = model.smoother.blend_weight if model.smoother else 0.0
-    return BlendParams(parts=list(model.parts), weights={"cold": cold, "warm": warm}, cold_item_blend_weight=weight)

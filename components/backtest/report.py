@@ -11,10 +11,10 @@ from components.backtest.replay import Backtest, PolicyReplay
 from components.backtest.summary import refusals, summarise_faults, summarise_policies
 from components.backtest.timelines import timelines
 from components.evaluation import plots
+from components.evaluation.pages import render_page
 from components.io import write_record, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
-STYLES = Path(plots.__file__).parent / "templates"
 Row = dict[str, str]
 
 
@@ -132,25 +132,13 @@ def _meanings(backtest: Backtest) -> str:
 
 
 def _page(backtest: Backtest, tables: dict[str, list[Row]], pictures: dict[str, str]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = Markup("".join((STYLES / name).read_text(encoding="utf-8") for name in ("report.css", "plots.css")))  # noqa: S704
-    return environment.get_template("report.html").render(
-        backtest=backtest,
-        first=backtest.replays[0].periods[0].start[:10],
-        last=backtest.replays[0].periods[-1].end[:10],
-        tables={title: rows for title, rows in tables.items() if rows},
-        pictures={name: Markup(svg) for name, svg in pictures.items()},  # noqa: S704 (our own SVG, escaped)
-        style=style,
-    )
+    context = {
+        "backtest": backtest,
+        "first": backtest.replays[0].periods[0].start[:10],
+        "last": backtest.replays[0].periods[-1].end[:10],
+        "tables": {title: rows for title, rows in tables.items() if rows},
+    }
+    return render_page(TEMPLATES, pictures, context)
 
 
 def _percent(value: float | None) -> str:

@@ -22,7 +22,7 @@ from components.data.sql import quote_text
 from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.io import write_record
-from components.params import SplitParams
+from components.params import Params, SplitParams
 from components.times import to_micros
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ class Holdout:
     max_days: int
     not_before: datetime | None  # earliest start; None: any
     exclude_seen: bool  # only items that are new to the user are targets
+
+
+def holdout_of(params: Params) -> Holdout:
+    """Return the test window of a pass with a recipe."""
+    return Holdout(
+        params.refresh.min_users,
+        params.refresh.max_holdout_days,
+        params.refresh.not_before,
+        params.recommend.exclude_seen,
+    )
 
 
 def make_split(

@@ -14,6 +14,7 @@ import numpy as np
 from components.contracts import Catalogue, Evaluation, FloatArray, IntArray, Interval
 from components.evaluation import plots, report_data
 from components.evaluation.metrics import METRICS
+from components.evaluation.pages import render_page
 from components.evaluation.results import read_values
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -132,18 +133,8 @@ def favourites_of(lists: IntArray, catalogue: Catalogue, k: int, n: int) -> list
 
 
 def render(e: Evaluation, **context: Any) -> str:
-    """Return the page. All input is escaped; only Carousel's own plots and styles are inserted unescaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    """Return the page."""
+    filters = {
         "metric": report_data.metric_label,
         "day": report_data.day,
         "signed": plots.signed,
@@ -151,11 +142,10 @@ def render(e: Evaluation, **context: Any) -> str:
         "percent": lambda value, digits=1: f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%",
         "approximate": report_data.approximate_count,
     }
-    environment.globals |= {
+    functions = {
         "long_label": lambda m: report_data.long_label(e, m),
         "role": lambda m: report_data.role(e, m),
         "further_bounds": report_data.further_bounds,
     }
-    pictures = {name: Markup(svg) for name, svg in context.pop("pictures").items()}  # noqa: S704 (our own SVG, escaped)
-    style = Markup("".join((TEMPLATES / f).read_text(encoding="utf-8") for f in ("report.css", "plots.css")))  # noqa: S704
-    return environment.get_template("report.html").render(e=e, pictures=pictures, style=style, **context) + "\n"
+    pictures = context.pop("pictures")
+    return render_page(TEMPLATES, pictures, {"e": e, **context}, filters, functions) + "\n"

@@ -252,3 +252,18 @@ class HybridRecommender(BaseRecommender):
     def _drop_unused(self, used: BoolArray) -> None:
         self.parts = {name: part for (name, part), use in zip(self.parts.items(), used, strict=True) if use}
         self.weights = self.weights[:, used]
+
+
+def read_blend(folder: Path) -> BlendParams:
+    """Return the weights of a saved hybrid, without its parts."""
+    stored = Stored(folder, HybridRecommender.name, HybridRecommender.format)
+    settings = stored.section("blend", BlendSettings)
+    rows = stored.array("weights", (len(SLICES), len(settings.parts)))
+    return BlendParams(
+        parts=settings.parts,
+        weights={
+            name: dict(zip(settings.parts, map(float, row), strict=True))
+            for name, row in zip(SLICES, rows, strict=True)
+        },
+        cold_item_blend_weight=settings.cold_item_blend_weight,
+    )

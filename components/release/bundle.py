@@ -30,7 +30,7 @@ from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError
 from components.language.encoder import FILES
-from components.params import AnnParams, ProfilesParams
+from components.params import AnnParams, Params, ProfilesParams
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import load_model
 from components.release import recipe
@@ -38,6 +38,7 @@ from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import canonical_json, check_files, list_files, write_manifest
 from components.release.parts import check_parts
 from components.release.recipe import Recipe
+from components.times import to_datetime
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -116,6 +117,18 @@ class Bundle:
     def recipe(self) -> Recipe | None:
         """Return the recipe that the model was fitted by; None in bundles before version 0.4."""
         return io.find_record(self.folder / recipe.FILE, Recipe, "recipe")
+
+    def recipe_params(self, params: Params) -> Params:
+        """Return the parameters of a pass that fits the recipe of this champion, instead of selecting one.
+
+        Raises ContractError where it has none, or one that this version of Carousel does not accept.
+        """
+        if self.recipe is None:
+            raise ContractError("the champion was made before version 0.4 and has no recipe")
+        try:
+            return self.recipe.apply(params, to_datetime(self.info.train_end))
+        except ValueError as error:
+            raise ContractError(f"this version of Carousel does not accept the champion's recipe ({error})") from None
 
     @cached_property
     def fallback(self) -> Recommender:

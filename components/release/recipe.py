@@ -158,7 +158,7 @@ def describe_versions(registry: Registry, one: int, other: int) -> str:
 def describe_difference(one: Recipe, other: Recipe, names: tuple[str, str]) -> str:
     """Return the lines in which two recipes differ, as a unified diff without context; "" where they are equal."""
     before, after = ([f"{name}: {value}" for name, value in recipe.flat().items()] for recipe in (one, other))
-    lines = list(unified_diff(before, after, *names, n=0, lineterm=""))
+    lines = unified_diff(before, after, names[0], names[1], n=0, lineterm="")
     return "\n".join(line for line in lines if not line.startswith("@@"))
 
 

@@ -51,13 +51,18 @@ def metrics_of(model: SequenceRecommender) -> dict[str, float]:
     return metrics
 
 
+def is_first_process() -> bool:
+    """Return whether this is the process that writes: the one that started Lightning's others."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def main() -> None:
     """Train in the current folder, or resume training.
 
     On several devices Lightning runs this file again for each further device, with its LOCAL_RANK. These processes only
     train; the first process writes the outputs.
     """
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    first = is_first_process()
     with stage("finetune", *(OUTS if first else ()), check_leaks=True) as params:
         split, features, models, reports = map(Path, ("data/split", "features", *OUTS))
         model = finetune(params, split, features, WORK, BOARD)

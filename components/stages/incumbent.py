@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,12 +24,12 @@ from components.release.bundle import Bundle, open_bundle
 from components.settings import Settings
 from components.stages.blend import blend
 from components.stages.champion_ref import read_champion_ref
-from components.stages.finetune import finetune
+from components.stages.finetune import finetune, is_first_process
 from components.stages.incumbent_ref import FILE, IncumbentRef
 from components.stages.run import stage, write_metrics
 from components.stages.selected import read_epochs
 from components.stages.vectors import write_vectors
-from components.times import to_datetime, to_micros
+from components.times import to_micros
 from components.unfinished import mark_unfinished, read_unfinished
 
 log = logging.getLogger("incumbent")
@@ -67,17 +66,16 @@ def recipe_params(champion: Bundle, params: Params) -> tuple[Params, SelectionPa
 
     Raises ContractError where it has no recipe, or one that this version of Carousel does not accept.
     """
-    if champion.recipe is None:
-        raise ContractError("the champion was made before version 0.4 and has no recipe")
+    own = champion.recipe_params(params)
     try:
-        own = champion.recipe.apply(params, to_datetime(champion.info.train_end))
         check_names(own)
-    except (ValueError, ParamsError) as error:
+    except ParamsError as error:
         raise ContractError(f"this version of Carousel does not accept the champion's recipe ({error})") from None
     different = [f"split.{name}" for name in CUT_BY if getattr(own.split, name) != getattr(params.split, name)]
     if different:
         log.warning("the champion's recipe is fitted with this run's %s", ", ".join(different))
-    return own, champion.recipe.selection
+    assert own.selection is not None  # `recipe_params` sets it
+    return own, own.selection
 
 
 def fit_recipe(root: Path, own: Params, selection: SelectionParams, params: Params, encoder: Encoder) -> Path:
@@ -144,11 +142,6 @@ def fit_part(name: str, own: Params, root: Path, features: Path, out: Path) -> N
         events, users = read_interactions(split), read_users(split, "validation")
         create(name, own).fit(events, read_catalogue(split, features), users).save(out)
     stamp(out, read_split_origin(split, features))
-
-
-def is_first_process() -> bool:
-    """Return whether this is the process that writes: the one that started Lightning's others."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ from components.recommenders.factory import check_names
 from components.release.recipe import place_inputs
 from components.settings import Settings
 from components.stages import moment
-from components.times import to_datetime
 from components.tuning import overlay
 
 if TYPE_CHECKING:
@@ -61,16 +60,10 @@ def resolve(
 
 def apply_recipe(champion: Bundle, checked: params.Params) -> params.Params:
     """Return the parameters of a pass that fits the champion's recipe; raises ContractError where it has none."""
-    if champion.recipe is None:
-        raise ContractError(
-            "the champion was made before version 0.4 and has no recipe; run `carousel retrain`, whose champion has one"
-        )
     try:
-        return champion.recipe.apply(checked, to_datetime(champion.info.train_end))
-    except ValueError as error:
-        raise ContractError(
-            f"this version of Carousel does not accept the champion's recipe ({error}); run `carousel retrain`"
-        ) from None
+        return champion.recipe_params(checked)
+    except ContractError as error:
+        raise ContractError(f"{error}; run `carousel retrain`, whose champion has one") from None
 
 
 def main() -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from components.contracts import Evaluation
 from components.data.tables import read_info
-from components.params import BlendParams, Params, SelectionParams
-from components.recommenders.hybrid import SLICES, BlendSettings, HybridRecommender
-from components.recommenders.storage import Stored
+from components.params import Params, SelectionParams
+from components.recommenders.hybrid import read_blend
 from components.times import to_datetime
 
 FALLBACK = "popularity"  # always fitted
@@ -30,21 +29,6 @@ def read_selection(root: Path, params: Params, evaluation: Evaluation) -> Select
         ranker_epochs=read_epochs(root / "reports/rank") if (root / "models/ranker/ranker.json").is_file() else None,
         blend=blend,
         selected_until=to_datetime(read_info(root / "data/split").validation_end),
-    )
-
-
-def read_blend(folder: Path) -> BlendParams:
-    """Return the weights of a saved hybrid."""
-    stored = Stored(folder, HybridRecommender.name, HybridRecommender.format)
-    settings = stored.section("blend", BlendSettings)
-    rows = stored.array("weights", (len(SLICES), len(settings.parts)))
-    return BlendParams(
-        parts=settings.parts,
-        weights={
-            name: dict(zip(settings.parts, map(float, row), strict=True))
-            for name, row in zip(SLICES, rows, strict=True)
-        },
-        cold_item_blend_weight=settings.cold_item_blend_weight,
     )
 
 

@@ -16,10 +16,15 @@ METRIC = "ndcg_at_10"
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Return the events of a shortfall that the flow emits, without sending them."""
-    import flows.scoring as module
+    import flows.events as module
 
     events: list[dict[str, Any]] = []
-    monkeypatch.setattr(module, "emit_event", lambda **event: events.append(event))
+
+    def keep(**event: Any) -> None:
+        if event["event"] == "carousel.shortfall":
+            events.append(event)
+
+    monkeypatch.setattr(module, "emit_event", keep)
     return events
 
 

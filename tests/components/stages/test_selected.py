@@ -10,9 +10,9 @@ import pytest
 from components.contracts import Evaluation
 from components.data.tables import SplitInfo
 from components.params import BlendParams, Params, SelectionParams, load
-from components.recommenders.hybrid import BlendSettings, HybridRecommender
+from components.recommenders.hybrid import BlendSettings, HybridRecommender, read_blend
 from components.recommenders.storage import write_model
-from components.stages.selected import read_blend, read_selection
+from components.stages.selected import read_selection
 from components.times import DAY_US
 from tests.components.stages.support import selected
 from tests.support import ROOT
