@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
