@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from components import redact
-from components.errors import ContractError, ParamsError
+from components.errors import ParamsError
 from components.params import Params
 from components.private import protect
 from components.serving.http import problems
@@ -36,10 +36,8 @@ from components.serving.models.router import TrafficRouter
 from components.serving.models.watcher import ModelWatcher, freeze_gc
 from components.serving.storage.erasure import ErasureLog
 from components.serving.storage.exposures import ExposureLog
-from components.serving.storage.import_snapshot import import_snapshot
-from components.serving.storage.open_event_store import open_event_store
+from components.serving.storage.open_event_store import open_event_store, prepare_event_store
 from components.settings import Settings
-from components.times import now_micros
 
 log = logging.getLogger("serving")
 MAX_CONNECTIONS = 1000  # sockets of a process; beyond them, uvicorn answers 503
@@ -141,7 +139,9 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
     redact.install()
     protect(settings.home)
     serving = params.serving
-    _prepare_store(settings, params, snapshot)
+    shop = settings.shop(params.release.name) / "serving"
+    reset_share(shop / "challenger")
+    prepare_event_store(settings, params, snapshot).close()
     ReadAccess(_secret(settings.read_token), serving.host).warn(serving.page)
     loop = choose_loop()
     config = uvicorn.Config(
@@ -167,24 +167,6 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
             with tempfile.TemporaryDirectory(prefix="carousel-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes share their metrics
                 Multiprocess(config, [listener]).run()
-
-
-def _prepare_store(settings: Settings, params: Params, snapshot: Path | None) -> None:
-    """Create the store, import the snapshot, and delete events that are too old; once, before the processes start."""
-    shop = params.release.name
-    folder = settings.shop(shop) / "serving"
-    reset_share(folder / "challenger")
-    store = open_event_store(settings.event_store_address, folder, shop, secret=settings.erasure_secret)
-    store.prepare_erasures()
-    if snapshot is not None:
-        import_snapshot(store, snapshot)
-    try:
-        removed = store.prune(params.serving.event_retention_days, now_micros(), params.serving.max_prune_share)
-        if removed:
-            log.info("%d events older than serving.event_retention_days were removed", removed)
-    except ContractError as error:
-        log.error("%s", error)
-    store.close()
 
 
 def _secret(token: SecretStr | None) -> str | None:

@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
+from components.contracts import BoolArray, Users
 from components.params import LanguageParams
 from components.release.bundle import Bundle
 from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.inference.online_features import OnlineFeatures
+from components.serving.inference.recommendations import (
+    Recommendation,
+    explain_items,
+    item_idx_of,
+    recommend,
+    to_items,
+)
 from components.serving.inference.rules import CatalogueFilter
+from components.serving.inference.scorer import NO_HISTORY, ScoredList
 from components.serving.inference.search_service import SearchService
 from components.serving.models.watcher import ServedModel
+from components.serving.schemas import RecommendRequest, SearchRequest, SimilarRequest
+
+Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
+OutOfStock = frozenset[str]  # item_ids; they count only where the filters ask for products in stock
 
 
 class ModelContext:
-    """A bundle and what is derived from it, each part on first use."""
+    """A bundle and what is derived from it, each part on first use. Its answers are those of every route and command.
+
+    What a request names must be read before: the user's history and the stock. Filters may raise RuleError.
+    """
 
     def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
         self.bundle, self.language = bundle, language
@@ -34,6 +50,32 @@ class ModelContext:
     def search(self) -> SearchService:
         """Return the search in its products."""
         return SearchService(self.bundle, self.language)
+
+    def recommend(
+        self, user: Users, scored: ScoredList, request: RecommendRequest, out_of_stock: OutOfStock
+    ) -> Recommendation:
+        """Return the best products of the user's list that the request allows."""
+        mask = self.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
+        return recommend(self.bundle, user, scored, request, mask)
+
+    def search_products(
+        self, request: SearchRequest, user: Users | None, out_of_stock: OutOfStock
+    ) -> Recommendation | None:
+        """Return products for a query, ranked for the user; None where the bundle holds no index."""
+        mask = self.catalogue_filter.allowed(request.filters, [], out_of_stock)
+        return self.search.search(request.query, user, request.k, mask)
+
+    def find(self, find: Find, request: SimilarRequest, out_of_stock: OutOfStock) -> Recommendation:
+        """Return the products that `find` lists for one; raises UnknownItemError."""
+        mask = self.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
+        return find(self.bundle, request, mask)
+
+    def explain(self, user: Users, item_ids: Sequence[str]) -> Recommendation:
+        """Return scores, contributions and explanations of the given products that the bundle knows."""
+        order = item_idx_of(self.bundle, item_ids)
+        items = to_items(self.bundle, order, self.bundle.model.score(user, order)[0]) if len(order) else []
+        reason = None if len(user.history.item_idx) else NO_HISTORY
+        return Recommendation(explain_items(self.bundle, user, order, items), self.bundle.info.model, reason)
 
     def warm_up(self, histories: Iterable[Sequence[HistoryRow]]) -> None:
         """Load filter, search and model by using each, so that no request waits for it; raises what they raise."""

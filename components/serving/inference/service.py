@@ -5,31 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from components.contracts import BoolArray, Users
+from components.contracts import Users
 from components.params import Params
 from components.release.bundle import Bundle
 from components.serving.inference.errors import MissingPartError, NoModelError
 from components.serving.inference.histories import HistoryRow, build_user, to_rows
-from components.serving.inference.model_context import ModelContext, ModelContexts
+from components.serving.inference.model_context import Find, ModelContext, ModelContexts
 from components.serving.inference.recommendations import (
     Recommendation,
     RenderedList,
-    explain_items,
     fallback_reason,
     find_bought_together,
     find_similar,
-    item_idx_of,
-    recommend,
     render_items,
     render_scored,
-    to_items,
 )
-from components.serving.inference.scorer import FAILED, NO_HISTORY, ScoredList, Scorer
+from components.serving.inference.scorer import FAILED, ScoredList, Scorer
 from components.serving.inference.shadow import Shadow
 from components.serving.inference.store_reader import STORE_UNAVAILABLE, StoreReader
 from components.serving.inference.worker_pool import WorkerPool
@@ -50,7 +46,6 @@ from components.serving.storage.exposures import ExposureLog
 from components.times import now_micros
 
 WARM_UP_HISTORIES = 32  # newest histories that a new model scores before it serves
-Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 CachedList = tuple[int, Users, ScoredList]  # made from this version of the user's history
 
 
@@ -142,12 +137,8 @@ class RecommendationService:
             rendered = RenderedList(render_scored(bundle, scored, body.k), scored.model, fallback_reason(scored, body))
         else:
             out_of_stock = await self.reader.out_of_stock(filters)
-            catalogue_filter = self.contexts.get(variant.served).catalogue_filter
-
-            def rerank() -> Recommendation:
-                mask = catalogue_filter.allowed(filters, body.excluded, out_of_stock)
-                return recommend(bundle, user, scored, body, mask)
-
+            context = self.contexts.get(variant.served)
+            rerank = partial(context.recommend, user, scored, body, out_of_stock)
             rendered = _render(await self.workers.run_in_worker(rerank))
         self.router.record(variant, rendered.reason == FAILED, time.perf_counter() - started)
         self.shadow.compare(variant, user, rendered.items.item_ids)
@@ -194,12 +185,7 @@ class RecommendationService:
             except StoreError:
                 reason = STORE_UNAVAILABLE  # not personalised
         out_of_stock = await self.reader.out_of_stock(body.filters)
-
-        def search() -> Recommendation | None:
-            mask = context.catalogue_filter.allowed(body.filters, [], out_of_stock)
-            return context.search.search(body.query, user, body.k, mask)
-
-        found = await self.workers.run_in_worker(search)
+        found = await self.workers.run_in_worker(partial(context.search_products, body, user, out_of_stock))
         if found is None:
             raise MissingPartError("the champion was packaged before there was search; run `carousel retrain`")
         return variant, _render(found._replace(reason=found.reason or reason))
@@ -215,27 +201,14 @@ class RecommendationService:
     async def _find(self, body: SimilarRequest, find: Find) -> tuple[Variant, RenderedList]:
         variant, context = self._assign_context(None)
         out_of_stock = await self.reader.out_of_stock(body.filters)
-
-        def work() -> Recommendation:
-            return find(
-                context.bundle, body, context.catalogue_filter.allowed(body.filters, body.excluded, out_of_stock)
-            )
-
-        return variant, _render(await self.workers.run_in_worker(work))
+        return variant, _render(await self.workers.run_in_worker(partial(context.find, find, body, out_of_stock)))
 
     async def explain(self, body: ItemsRequest) -> tuple[Variant, RenderedList]:
         """Return scores, contributions and explanations of the given products that the model knows."""
         variant, context = self._assign_context(body.user_id)
         bundle = context.bundle
         user = build_user(bundle, await self.reader.rows(body, bundle.info.max_history))
-
-        def work() -> Recommendation:
-            order = item_idx_of(bundle, body.item_ids)
-            items = to_items(bundle, order, bundle.model.score(user, order)[0]) if len(order) else []
-            reason = None if len(user.history.item_idx) else NO_HISTORY
-            return Recommendation(explain_items(bundle, user, order, items), bundle.info.model, reason)
-
-        return variant, _render(await self.workers.run_in_worker(work))
+        return variant, _render(await self.workers.run_in_worker(partial(context.explain, user, body.item_ids)))
 
     async def rank(self, body: ItemsRequest) -> tuple[Variant, list[ItemProbabilities]]:
         """Return the probabilities of events for given products, best first. Raises MissingPartError."""

@@ -50,6 +50,12 @@ WITH RECURSIVE step(user_id) AS (
     WHERE substr(user_id, 1, length(?)) = ?)
 SELECT user_id FROM step WHERE substr(user_id, 1, length(?)) = ? LIMIT ?
 """
+LIST_USERS = """
+WITH RECURSIVE step(user_id) AS (
+    SELECT min(user_id) FROM events WHERE user_id > ? UNION ALL
+    SELECT (SELECT min(user_id) FROM events WHERE user_id > step.user_id) FROM step WHERE user_id IS NOT NULL)
+SELECT user_id FROM step WHERE user_id IS NOT NULL LIMIT ?
+"""
 
 
 class StoreError(CarouselError):
@@ -226,6 +232,14 @@ class EventStore(ABC):
     def find_users(self, prefix: str, limit: int) -> list[str]:
         """Return up to `limit` user ids with this prefix, in the order of their UTF-8 bytes."""
         return [user_id for (user_id,) in self._query(SELECT_USERS, *[prefix] * 5, limit)]
+
+    def list_users(self, after: str, limit: int) -> list[str]:
+        """Return up to `limit` user ids after this one, in the order of their UTF-8 bytes; "": from the first on."""
+        return [user_id for (user_id,) in self._query(LIST_USERS, after, limit)]
+
+    def count_users(self) -> int:
+        """Return the number of users."""
+        return int(self._query("SELECT count(*) FROM (SELECT DISTINCT user_id FROM events) AS users")[0][0])
 
     def read_table(self, since: int = 0) -> pa.Table:
         """Return all events from `since` (us) on: user_id, at (us), item_id, event, quantity, price."""

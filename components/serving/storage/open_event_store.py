@@ -1,12 +1,19 @@
 """Which event store is used: PostgreSQL where there is an address, else a SQLite file."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
 from components.errors import ContractError
+from components.params import Params
 from components.serving.storage.erasure_key import KEY_FILE, load_key
 from components.serving.storage.event_store import EventStore
 from components.serving.storage.event_store_sqlite import SqliteEventStore
+from components.serving.storage.import_snapshot import import_snapshot
+from components.settings import Settings
+from components.times import now_micros
+
+log = logging.getLogger("serving")
 
 
 def open_event_store(
@@ -29,3 +36,24 @@ def open_event_store(
             "pip install -c constraints.txt -e '.[servers]'"
         ) from error
     return PostgresEventStore(url, shop, connections, key)
+
+
+def prepare_event_store(settings: Settings, params: Params, snapshot: Path | None) -> EventStore:
+    """Return the shop's store, created where there is none, with the snapshot's events, without those that are too old.
+
+    settings: resolved; snapshot: its events are imported, if it exists. A service may use the store meanwhile.
+    """
+    shop = params.release.name
+    store = open_event_store(
+        settings.event_store_address, settings.shop(shop) / "serving", shop, secret=settings.erasure_secret
+    )
+    store.prepare_erasures()
+    if snapshot is not None:
+        import_snapshot(store, snapshot)
+    try:
+        removed = store.prune(params.serving.event_retention_days, now_micros(), params.serving.max_prune_share)
+        if removed:
+            log.info("%d events older than serving.event_retention_days were removed", removed)
+    except ContractError as error:
+        log.error("%s", error)
+    return store

@@ -11,15 +11,10 @@ from httpx import Response
 
 from components.errors import ParamsError
 from components.params import Params
-from components.serving.http import app
 from components.serving.http.app import _listening
 from components.serving.inference import scorer as scoring
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.watcher import ModelWatcher
-from components.serving.storage.event_store import StoredEvent
-from components.serving.storage.open_event_store import open_event_store
-from components.settings import Settings
-from components.times import DAY_US, now_micros
 from tests.components.serving.support import FakeRegistry, serving_client
 
 
@@ -118,21 +113,3 @@ def test_openapi_describes_the_routes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/recommend", "/similar", "/livez", "/readyz"} <= set(paths)
     assert client.get("/docs").status_code == 404  # it would load scripts from other hosts
-
-
-def test_a_start_with_a_wrong_clock_removes_no_history(
-    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings, now = Settings(home=tmp_path).resolved(tmp_path), now_micros()
-    folder = settings.shop(params.release.name) / "serving"
-    old = now - (params.serving.event_retention_days + 1) * DAY_US
-    store = open_event_store(None, folder, params.release.name)
-    store.put([StoredEvent(f"u{n}", now - n, "sku-1", "view") for n in range(50)]).result()
-    store.put([StoredEvent("ann", at, "sku-1", "view") for at in (old, now + 20_000 * DAY_US)]).result()
-    app._prepare_store(settings, params, None)
-    assert (len(store.find_users("", 99)), len(store.history("ann", 9))) == (51, 1)  # the event of 55 years ahead stays
-    monkeypatch.setattr(app, "now_micros", lambda: now + 20_000 * DAY_US)
-    app._prepare_store(settings, params, None)
-    assert len(store.find_users("", 99)) == 51
-    assert "50 of 51 events are older than serving.event_retention_days" in caplog.text
-    store.close()

@@ -232,3 +232,17 @@ def test_a_store_of_version_0_1_is_upgraded_once_by_processes_that_open_it_toget
     if url is None:
         assert {path.name for path in tmp_path.iterdir()} >= {"state.db", "state.db-lock", "state.db-versions"}
         assert not list(tmp_path.glob("*-marks"))
+
+
+def test_users_are_listed_page_by_page(opened: Open) -> None:
+    store = opened()
+    assert (store.list_users("", 5), store.count_users()) == ([], 0)
+    names = ["Z", "a", "ann", "bob", "é", "中"]  # in the order of their UTF-8 bytes
+    for name in names:
+        store.put(make_events(1, 2, user=name)).result()
+    pages, after = [], ""
+    while page := store.list_users(after, 4):
+        pages.append(page)
+        after = page[-1]
+    assert pages == [names[:4], names[4:]]
+    assert store.count_users() == 6
