@@ -21,14 +21,14 @@ ADVICE = "remove this file or its folder: the backtest makes it again"
 
 
 class Cache:
-    """Records and folders below one folder; `base` names what all of them depend on: data, code, parameters."""
+    """Records and folders below one folder; base: the data and code that all of a kind depend on, by kind."""
 
-    def __init__(self, folder: Path, base: str) -> None:
+    def __init__(self, folder: Path, base: Mapping[str, str]) -> None:
         self.folder, self.base = folder, base
 
     def key(self, kind: str, inputs: Mapping[str, Any]) -> str:
         """Return the sha256 of the inputs, which must be plain JSON values."""
-        return sha256_bytes(canonical_json({"kind": kind, "base": self.base, "inputs": dict(inputs)}).encode())
+        return sha256_bytes(canonical_json({"kind": kind, "base": self.base[kind], "inputs": dict(inputs)}).encode())
 
     def record(
         self, kind: str, inputs: Mapping[str, Any], model: type[RecordT], make: Callable[[], RecordT]

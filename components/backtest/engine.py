@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ from components.evaluation.protocol import rank, window_users
 from components.io import write_record
 from components.language.cache import encode_cached
 from components.language.encoder import Encoder, resolve_model
-from components.params import Params
+from components.params import LanguageParams, ModelsParams, Params
 from components.recommenders.cold_items import ColdItemSmoother
-from components.recommenders.factory import MODELS, create, load_model, model_class
+from components.recommenders.factory import MODELS, SIMPLE, create, load_model, model_class
 from components.release.catalogue_adapter import CatalogueAdapter
+from components.release.recipe import ASIDE
 from components.times import DAY_S, to_iso
 
 log = logging.getLogger("backtest")
+LEARNS_ALONE = {name for name in SIMPLE if name in ModelsParams.model_fields}  # from the training window only
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Engine:
         windows = WINDOWS if everything else info.fit_windows
         fit_end = info.test_end if everything else info.fit_end
         inputs = view.inputs() | fit_inputs(params, name) | {"fit_end": fit_end, "name": name}
-        if params.selection is None:  # the validation window takes part in the fit
+        if params.selection is None and name not in LEARNS_ALONE:  # the validation window takes part in the fit
             inputs["validation"] = [info.train_end, info.validation_end]
         key = self.cache.key("fits", inputs)
 
@@ -172,7 +175,7 @@ class Engine:
         catalogue = read_catalogue(split)
         if not reads_texts(name):
             return catalogue
-        encoder = Encoder.load(resolve_model(params.language.model), params.language)
+        encoder = _encoder(resolve_model(params.language.model), params.language)
         return replace(catalogue, embedding=encode_cached(encoder, catalogue.text, self.embeddings))
 
     def _fitted(
@@ -189,10 +192,21 @@ class Engine:
         return model.blend(users, events.n_items, smoother, max(params.evaluation.ks))
 
 
+@lru_cache(maxsize=1)
+def _encoder(model: Path, section: LanguageParams) -> Encoder:
+    return Encoder.load(model, section)
+
+
 def fit_inputs(params: Params, name: str) -> dict[str, Any]:
     """Return the parameters that a fit depends on."""
-    sections = ["seed", "split", "recommend", "models", *(["trainer", "language"] if reads_texts(name) else [])]
-    content = params.model_dump(mode="json", include={*sections, "selection"})
+    texts = {"language"} if reads_texts(name) else set()
+    if name in LEARNS_ALONE:  # neither other models nor what a recipe selected changes it
+        own = {"models": {name}, "seed": True, "split": True, "recommend": True}
+        return params.model_dump(mode="json", include=own | dict.fromkeys(texts, True))
+    sections = {"seed", "split", "recommend", "models", "trainer", "selection"}
+    content = params.model_dump(mode="json", include=sections | texts)
+    if params.selection is not None:
+        content["selection"] = params.selection.model_dump(mode="json", exclude=ASIDE)
     return content | {"cold_user_events": params.evaluation.cold_user_events}
 
 

@@ -1,8 +1,12 @@
-"""Opens the engine of a backtest: its cache lies in the shop's folder, by the digest of data, parameters and code."""
+"""Opens the engine of a backtest: its cache lies in the shop's folder, by the digest of its data.
+
+A result in it is named by the digest of its inputs, parameters and code included.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import components
@@ -13,8 +17,12 @@ from components.io import sha256_bytes, sha256_files
 from components.params import Params
 
 TABLES = ("events", "products")  # that a backtest reads
-CODE = ("backtest", "data", "evaluation", "language", "monitoring", "params", "recommenders", "release")  # packages
-MAX_CACHES = 2  # of different data or code, those used last
+MAX_CACHES = 2  # of different data, those used last
+MODEL_CODE = ("data", "evaluation", "language", "recommenders")  # packages; parameters are part of each key
+GATE_CODE = (*MODEL_CODE, "backtest", "monitoring", "params", "release")
+CODE = {"snapshot": (), "cuts": ("data",), "splits": ("data",), "fits": MODEL_CODE, "scores": MODEL_CODE}
+CODE |= {"passes": GATE_CODE}  # so another rule of a gate judges the same models anew, and fits none
+MAKERS = ("cuts", "engine", "faults")  # modules of this package that make what is not a pass
 
 
 def open_engine(snapshot: Path, params: Params, shop: Path, embeddings: Path) -> Engine:
@@ -22,14 +30,16 @@ def open_engine(snapshot: Path, params: Params, shop: Path, embeddings: Path) ->
 
     The copy lets the backtest go on while another run takes a new snapshot.
     """
-    base = sha256_bytes(f"{_digest_of_data(snapshot)}{_digest_of_code()}".encode())
-    folder = shop / "backtest" / base[:16]
+    data = _digest_of_data(snapshot)
+    folder = shop / "backtest" / data[:16]
     folder.mkdir(parents=True, exist_ok=True)
     folder.touch()
     others = sorted((p for p in folder.parent.iterdir() if p != folder), key=lambda p: p.stat().st_mtime)
     for old in others[: max(0, len(others) + 1 - MAX_CACHES)]:
         shutil.rmtree(old, ignore_errors=True)
-    cache = Cache(folder, base)
+    cache = Cache(
+        folder, {kind: sha256_bytes(f"{data}{_digest_of_code(code)}".encode()) for kind, code in CODE.items()}
+    )
 
     def copy(out: Path) -> None:
         for table in TABLES:
@@ -44,6 +54,7 @@ def _digest_of_data(snapshot: Path) -> str:
     return sha256_files([path for table in TABLES for path in partitions(snapshot, table)])
 
 
-def _digest_of_code() -> str:
+def _digest_of_code(packages: Sequence[str]) -> str:
     root = Path(components.__path__[0])
-    return sha256_files(sorted(file for package in CODE for file in (root / package).rglob("*.py")))
+    files = {file for package in packages for file in (root / package).rglob("*.py")}
+    return sha256_files(sorted(files | {root / "backtest" / f"{name}.py" for name in MAKERS}))

@@ -238,5 +238,5 @@ def _recipe(engine: Engine, contest: Contest, evaluation: Evaluation) -> Recipe:
             blend=blend,
             selected_until=to_datetime(read_info(contest.split).validation_end),
         ),
-        engine.cache.base,
+        engine.cache.base["fits"],
     )

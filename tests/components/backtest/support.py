@@ -11,6 +11,7 @@ import numpy as np
 from components import params
 from components.backtest.cache import Cache
 from components.backtest.engine import Engine, FittedModel
+from components.backtest.opening import CODE
 from components.backtest.passes import Deployed, ReplayedPass
 from components.backtest.replay import Backtest, FaultReplay, Period, PolicyReplay
 from components.data.snapshot import take_snapshot
@@ -57,7 +58,10 @@ def make_snapshot(root: Path, products: str | None = None, events: str | None = 
 def make_engine(root: Path, *sets: str) -> Engine:
     snapshot = root / "data/snapshot"
     return Engine(
-        snapshot if snapshot.is_dir() else make_snapshot(root), make_params(*sets), Cache(root / "cache", "test"), root
+        snapshot if snapshot.is_dir() else make_snapshot(root),
+        make_params(*sets),
+        Cache(root / "cache", dict.fromkeys(CODE, "test")),
+        root,
     )
 
 

@@ -8,13 +8,15 @@ from components.backtest.cache import Cache, cpu_clock, read_cached
 from components.contracts import Record
 from components.errors import ContractError
 
+BASE = {"numbers": "data", "fits": "data"}
+
 
 class Number(Record):
     value: int
 
 
 def test_a_record_is_made_once_for_equal_inputs(tmp_path: Path) -> None:
-    cache, calls = Cache(tmp_path, "base"), list[int]()
+    cache, calls = Cache(tmp_path, BASE), list[int]()
 
     def make() -> Number:
         calls.append(1)
@@ -23,11 +25,11 @@ def test_a_record_is_made_once_for_equal_inputs(tmp_path: Path) -> None:
     found = [cache.record("numbers", inputs, Number, make).value for inputs in ({"a": 1, "b": 2}, {"b": 2, "a": 1})]
     assert (found, len(calls)) == ([1, 1], 1)
     assert cache.record("numbers", {"a": 2}, Number, make).value == 2
-    assert Cache(tmp_path, "other data").record("numbers", {"a": 1, "b": 2}, Number, make).value == 3
+    assert Cache(tmp_path, {"numbers": "other data"}).record("numbers", {"a": 1, "b": 2}, Number, make).value == 3
 
 
 def test_a_folder_is_complete_or_absent(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, "base")
+    cache = Cache(tmp_path, BASE)
 
     def fail(out: Path) -> None:
         (out / "half").write_text("x")
@@ -43,7 +45,7 @@ def test_a_folder_is_complete_or_absent(tmp_path: Path) -> None:
 
 
 def test_the_first_of_two_backtests_wins(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, "base")
+    cache = Cache(tmp_path, BASE)
 
     def make(out: Path) -> None:
         (out / "second").write_text("x")

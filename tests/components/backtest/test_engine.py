@@ -56,6 +56,21 @@ def test_a_fit_depends_on_the_fault_and_on_the_parameters(engine_of: Engines) ->
     assert len(set(keys)) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "sets", "shared"),
+    [
+        ("ease", "models.als.factors=3", True),
+        ("ease", "models.ease.l2=50", False),
+        ("ease", "split.weights={purchase: 2.0}", False),
+        ("content", "language.max_tokens=20", False),
+        ("hybrid", "models.als.factors=3", False),
+        ("sequence", "trainer.max_epochs=3", False),
+    ],
+)
+def test_policies_share_a_fit_of_equal_parameters(name: str, sets: str, shared: bool) -> None:
+    assert (fit_inputs(make_params(), name) == fit_inputs(make_params(sets), name)) is shared
+
+
 def test_a_score_is_that_of_the_users_of_the_period_without_the_fault(engine: Engine) -> None:
     view = View(AT, "gap")
     model = engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=True)

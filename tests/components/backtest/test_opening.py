@@ -1,9 +1,12 @@
-"""The cache of a backtest belongs to its data and code."""
+"""The cache of a backtest belongs to its data, each result in it to its code."""
 
 import os
 import shutil
 from pathlib import Path
 
+import pytest
+
+import components
 from components.backtest.opening import open_engine
 from components.data.partitions import partitions
 from tests.components.backtest.support import make_params
@@ -20,7 +23,30 @@ def test_equal_data_share_a_cache_and_other_data_do_not(snapshot: Path, tmp_path
     other = tmp_path / "other"
     shutil.copytree(snapshot, other)
     shutil.copyfile(partitions(other, "events")[0], partitions(other, "events")[1])
-    assert open_engine(other, make_params(), tmp_path / "shop", tmp_path).cache.base != first.cache.base
+    assert open_engine(other, make_params(), tmp_path / "shop", tmp_path).cache.folder != first.cache.folder
+
+
+@pytest.mark.parametrize(
+    ("edited", "kept"),
+    [
+        ("release/refresh_gate.py", {"snapshot", "cuts", "splits", "fits", "scores"}),
+        ("backtest/policies.py", {"snapshot", "cuts", "splits", "fits", "scores"}),
+        ("recommenders/ease.py", {"snapshot", "cuts", "splits"}),
+        ("backtest/engine.py", set()),
+    ],
+)
+def test_an_edit_makes_anew_what_depends_on_it(
+    edited: str, kept: set[str], snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_engine(snapshot, make_params(), tmp_path / "shop", tmp_path).cache
+    code = tmp_path / "components"
+    shutil.copytree(components.__path__[0], code, ignore=shutil.ignore_patterns("__pycache__"))
+    with (code / edited).open("a") as file:
+        file.write("# edited\n")
+    monkeypatch.setattr(components, "__path__", [str(code)])
+    after = open_engine(snapshot, make_params(), tmp_path / "shop", tmp_path).cache
+    assert {kind for kind in before.base if before.base[kind] == after.base[kind]} == kept
+    assert "fits" in kept or before.key("fits", {"a": 1}) != after.key("fits", {"a": 1})
 
 
 def test_old_caches_are_removed(snapshot: Path, tmp_path: Path) -> None:
