@@ -9,7 +9,7 @@ import pytest
 
 from components.backtest.engine import Engine
 from components.backtest.faults import Plant
-from components.backtest.policies import POLICIES, check_policies
+from components.backtest.policies import POLICIES
 from components.backtest.replay import PolicyReplay, Schedule, replay, replay_fault
 from components.errors import ParamsError
 from tests.components.backtest.support import day
@@ -45,12 +45,6 @@ def test_another_form_of_period_is_refused(every: str) -> None:
 def test_a_span_without_a_period_is_refused() -> None:
     with pytest.raises(ParamsError, match="--from 2026-02-26 --to 2026-03-01: no period of --every 7d fits"):
         Schedule.of(day(56), day(59), "7d")
-
-
-def test_policies_are_found_by_name() -> None:
-    assert check_policies(["newest", "never", "newest"]) == ["newest", "never"]
-    with pytest.raises(ParamsError, match=r"unknown \['daily'\]; expected some of \['never', 'newest', 'once'"):
-        check_policies(["newest", "daily"])
 
 
 def test_what_is_never_retrained_goes_stale(engine: Engine) -> None:
