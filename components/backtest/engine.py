@@ -175,7 +175,7 @@ class Engine:
         catalogue = read_catalogue(split)
         if not reads_texts(name):
             return catalogue
-        encoder = _encoder(resolve_model(params.language.model), params.language)
+        encoder = _encoder(resolve_model(params.language.model), params.language.model_dump_json())
         return replace(catalogue, embedding=encode_cached(encoder, catalogue.text, self.embeddings))
 
     def _fitted(
@@ -193,8 +193,8 @@ class Engine:
 
 
 @lru_cache(maxsize=1)
-def _encoder(model: Path, section: LanguageParams) -> Encoder:
-    return Encoder.load(model, section)
+def _encoder(model: Path, section: str) -> Encoder:
+    return Encoder.load(model, LanguageParams.model_validate_json(section))
 
 
 def fit_inputs(params: Params, name: str) -> dict[str, Any]:

@@ -18,11 +18,17 @@ from components.params import Params
 
 TABLES = ("events", "products")  # that a backtest reads
 MAX_CACHES = 2  # of different data, those used last
-MODEL_CODE = ("data", "evaluation", "language", "recommenders")  # packages; parameters are part of each key
-GATE_CODE = (*MODEL_CODE, "backtest", "monitoring", "params", "release")
-CODE = {"snapshot": (), "cuts": ("data",), "splits": ("data",), "fits": MODEL_CODE, "scores": MODEL_CODE}
-CODE |= {"passes": GATE_CODE}  # so another rule of a gate judges the same models anew, and fits none
-MAKERS = ("cuts", "engine", "faults")  # modules of this package that make what is not a pass
+MAKERS = ("backtest/cuts.py", "backtest/engine.py", "backtest/faults.py")
+MODELS = (*MAKERS, "data", "evaluation", "language", "recommenders")
+JUDGES = (*MODELS, "backtest/passes.py", "backtest/sensors.py", "monitoring", "params", "release")
+CODE = {  # kind of result -> modules and packages that it depends on; parameters are part of each key
+    "snapshot": (),
+    "cuts": (*MAKERS, "data"),
+    "splits": (*MAKERS, "data"),
+    "fits": MODELS,
+    "scores": MODELS,
+    "passes": JUDGES,  # so another rule of a gate judges the same models anew, and fits none
+}
 
 
 def open_engine(snapshot: Path, params: Params, shop: Path, embeddings: Path) -> Engine:
@@ -54,7 +60,6 @@ def _digest_of_data(snapshot: Path) -> str:
     return sha256_files([path for table in TABLES for path in partitions(snapshot, table)])
 
 
-def _digest_of_code(packages: Sequence[str]) -> str:
-    root = Path(components.__path__[0])
-    files = {file for package in packages for file in (root / package).rglob("*.py")}
-    return sha256_files(sorted(files | {root / "backtest" / f"{name}.py" for name in MAKERS}))
+def _digest_of_code(names: Sequence[str]) -> str:
+    paths = [Path(components.__path__[0]) / name for name in names]
+    return sha256_files(sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))))

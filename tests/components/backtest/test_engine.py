@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from components.backtest.engine import Engine, View, epochs_of, fit_inputs, reads_texts
 from components.data.split import Holdout
 from components.data.tables import read_info, read_interactions, read_users
+from components.language.encoder import Encoder
+from components.params import LanguageParams
 from components.times import to_micros
 from tests.components.backtest.support import EVERGREEN, ITEMS_OF_A_SEASON, N_USERS, day, make_params
 
@@ -103,6 +106,21 @@ def test_scores_of_equal_models_by_other_catalogues_are_equal(engine: Engine) ->
 def test_texts_are_encoded_for_models_that_read_them(name: str, expected: bool) -> None:
     assert reads_texts(name) is expected
     assert ("language" in fit_inputs(make_params(), name)) is expected
+
+
+def test_the_encoder_is_loaded_once_for_all_dates(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = list[Path](), Encoder.load
+
+    def count(folder: Path, section: LanguageParams) -> Encoder:
+        loaded.append(folder)
+        return load(folder, section)
+
+    monkeypatch.setattr(Encoder, "load", count)
+    for at in (day(63), day(70)):
+        catalogue = engine.catalogue(engine.split(View(at), engine.params), "content", engine.params)
+        assert catalogue.embedding is not None
+        assert np.allclose(np.linalg.norm(catalogue.embedding[1:].astype(np.float32), axis=1), 1, atol=0.01)
+    assert len(loaded) <= 1
 
 
 def test_epochs_are_those_of_the_best_validation() -> None:

@@ -30,9 +30,10 @@ def test_equal_data_share_a_cache_and_other_data_do_not(snapshot: Path, tmp_path
     ("edited", "kept"),
     [
         ("release/refresh_gate.py", {"snapshot", "cuts", "splits", "fits", "scores"}),
-        ("backtest/policies.py", {"snapshot", "cuts", "splits", "fits", "scores"}),
+        ("backtest/passes.py", {"snapshot", "cuts", "splits", "fits", "scores"}),
+        ("backtest/summary.py", {"snapshot", "cuts", "splits", "fits", "scores", "passes"}),
         ("recommenders/ease.py", {"snapshot", "cuts", "splits"}),
-        ("backtest/engine.py", set()),
+        ("backtest/engine.py", {"snapshot"}),
     ],
 )
 def test_an_edit_makes_anew_what_depends_on_it(
