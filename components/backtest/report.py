@@ -28,8 +28,8 @@ def policy_table(backtest: Backtest) -> list[Row]:
             "over newest": _percent(row.over_newest),
             "worst period against never": _percent(row.worst_against_never),
             "CPU s": f"{row.cpu_s:,.0f}",
-            "shipped": str(row.shipped),
-            "refused": str(row.refused),
+            "retrains promoted": _share(row.promoted, row.retrains),
+            "refreshes refused": _share(row.refused, row.refreshes),
             "recipes": str(row.recipes),
         }
         for row in summarise_policies(backtest)
@@ -139,6 +139,10 @@ def _page(backtest: Backtest, tables: dict[str, list[Row]], pictures: dict[str, 
         "tables": {title: rows for title, rows in tables.items() if rows},
     }
     return render_page(TEMPLATES, pictures, context)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else "-"
 
 
 def _percent(value: float | None) -> str:

@@ -21,9 +21,11 @@ class PolicySummary(Record):
     over_newest: float | None
     worst_against_never: float | None  # the lowest relative difference of a period
     cpu_s: float  # of all passes, as if nothing were shared with other policies
-    shipped: int  # passes after the opening that changed what serves
-    refused: int  # passes after the opening that did not
-    recipes: int  # recipes that served
+    retrains: int  # after the opening
+    promoted: int
+    refreshes: int  # judged, after the opening
+    refused: int  # of the refreshes
+    recipes: int  # that served
 
 
 class FaultSummary(Record):
@@ -73,6 +75,7 @@ def refusals(replay: PolicyReplay) -> list[ReplayedPass]:
 def _summary(replay: PolicyReplay, values: dict[str, list[float]]) -> PolicySummary:
     own, never = values[replay.policy], values.get("never")
     later = [done for period in replay.periods[1:] for done in period.passes]
+    retrains, refreshes = ([done for done in later if done.purpose == kind] for kind in ("retrain", "refresh"))
     return PolicySummary(
         policy=replay.policy,
         mean=fmean(own),
@@ -80,8 +83,10 @@ def _summary(replay: PolicyReplay, values: dict[str, list[float]]) -> PolicySumm
         over_newest=_over(own, values.get("newest")),
         worst_against_never=min((_relative(a, b) for a, b in zip(own, never or [], strict=False) if b), default=None),
         cpu_s=round(sum(done.cpu_s for period in replay.periods for done in period.passes), 1),
-        shipped=sum(done.ships for done in later),
-        refused=sum(not done.ships for done in later),
+        retrains=len(retrains),
+        promoted=sum(done.ships for done in retrains),
+        refreshes=len(refreshes),
+        refused=sum(not done.ships for done in refreshes),
         recipes=len({period.serving.recipe.digest for period in replay.periods}),
     )
 

@@ -18,8 +18,8 @@ def test_tables_hold_the_numbers() -> None:
         "over newest": "-20.0 %",
         "worst period against never": "-10.0 %",
         "CPU s": "30",
-        "shipped": "1",
-        "refused": "1",
+        "retrains promoted": "-",
+        "refreshes refused": "1 of 2",
         "recipes": "1",
     }
     assert period_table(backtest)[1] == {

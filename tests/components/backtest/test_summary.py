@@ -15,8 +15,8 @@ def test_policies_are_compared_by_their_means_and_periods() -> None:
     assert rows["refresh"].over_newest == pytest.approx(-0.2)
     assert rows["refresh"].worst_against_never == pytest.approx(-0.1)  # .09 against .10 in the last period
     assert rows["never"].worst_against_never == 0
-    assert [(row.shipped, row.refused, row.cpu_s) for row in rows.values()] == [
-        (0, 0, 10), (0, 1, 20), (1, 1, 30), (2, 0, 30),
+    assert [(row.retrains, row.promoted, row.refreshes, row.refused, row.cpu_s) for row in rows.values()] == [
+        (0, 0, 0, 0, 10), (1, 0, 0, 0, 20), (0, 0, 2, 1, 30), (0, 0, 0, 0, 30),
     ]  # fmt: skip
     assert rows["newest"].recipes == 1
 
