@@ -201,8 +201,8 @@ def fit_inputs(params: Params, name: str) -> dict[str, Any]:
     """Return the parameters that a fit depends on."""
     texts = {"language"} if reads_texts(name) else set()
     if name in LEARNS_ALONE:  # neither other models nor what a recipe selected changes it
-        own = {"models": {name}, "seed": True, "split": True, "recommend": True}
-        return params.model_dump(mode="json", include=own | dict.fromkeys(texts, True))
+        content = params.model_dump(mode="json", include={"seed", "split", "recommend"} | texts)
+        return content | {"model": getattr(params.models, name).model_dump(mode="json")}
     sections = {"seed", "split", "recommend", "models", "trainer", "selection"}
     content = params.model_dump(mode="json", include=sections | texts)
     if params.selection is not None:
