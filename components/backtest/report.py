@@ -28,8 +28,8 @@ def policy_table(backtest: Backtest) -> list[Row]:
             "over newest": _percent(row.over_newest),
             "worst period against never": _percent(row.worst_against_never),
             "CPU s": f"{row.cpu_s:,.0f}",
-            "retrains promoted": _ratio(row.promoted, row.retrains),
-            "refreshes refused": _ratio(row.refused, row.refreshes),
+            "retrains promoted": _part_of(row.promoted, row.retrains),
+            "refreshes refused": _part_of(row.refused, row.refreshes),
             "recipes": str(row.recipes),
         }
         for row in summarise_policies(backtest)
@@ -141,8 +141,8 @@ def _page(backtest: Backtest, tables: dict[str, list[Row]], pictures: dict[str, 
     return render_page(TEMPLATES, pictures, context)
 
 
-def _ratio(part: int, whole: int) -> str:
-    return f"{part} of {whole}" if whole else "-"
+def _part_of(part: int, total: int) -> str:
+    return f"{part} of {total}" if total else "-"
 
 
 def _percent(value: float | None) -> str:
