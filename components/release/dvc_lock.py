@@ -33,7 +33,7 @@ def read_inputs(root: Path, stage: str) -> dict[str, Any] | None:
 
 def _read(root: Path) -> dict[str, Any]:
     try:
-        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
+        lock = yaml.load((root / LOCK).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except FileNotFoundError:
         raise ReleaseError(
             f"{LOCK} is missing: no stage has run in this checkout yet; run `carousel retrain`"

@@ -32,7 +32,7 @@ def damaged_inputs(root: Path, stage: str) -> dict[str, list[str]]:
     """
     if not ((root / LOCK).exists() and (root / "dvc.yaml").exists()):
         return {}
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = yaml.load((root / "dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"]
     reads = [str(path) for path in stages.get(stage, {}).get("deps", [])]
     cached = {out for entry in stages.values() for out in entry.get("outs", []) if isinstance(out, str)}
     locked = {out: digest for out, digest in read_outputs(root).items() if out in cached}
