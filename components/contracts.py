@@ -29,6 +29,7 @@ from components.records import (
     Purpose,
     Record,
     SliceRow,
+    Verdict,
 )
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "SliceRow",
     "TimeArray",
     "Users",
+    "Verdict",
 ]
 
 IntArray = NDArray[np.int32]

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Verdict = Literal["promote", "refresh", "keep", "not_enough_evidence"]  # refresh: what the gate of a refresh ships
 Purpose = Literal["retrain", "refresh"]  # is another recipe better; is the same recipe on newer data fit to serve
 
 
@@ -122,7 +123,7 @@ class Check(Record):
 class Decision(Record):
     """reports/decision.json: the only thing that `promote` accepts."""
 
-    verdict: Literal["promote", "refresh", "keep", "not_enough_evidence"]
+    verdict: Verdict
     mode: Literal["enabled", "dry_run", "disabled"]
     bootstrap: bool  # True: first promotion, requested explicitly; there was no champion to compare with
     reasons: list[str]

@@ -21,7 +21,7 @@ from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
-from components.monitoring.data_checks import DATA_CHECKS
+from components.monitoring.data_checks import DATA_CHECKS, DataChecks
 from components.release import champion, doctor, gate, latency, outcomes, promotion, recipe, status, verdict, versioning
 from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
@@ -36,6 +36,7 @@ from flows.workspace import DECISION, DRIFT, EVALUATION, Workspace
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+RUN_DRIFT = "run the stage `drift` again"
 RESOLVE = "resolve"  # always runs, never cached
 FINAL_ERRORS = (BusyError, StageError, StaleDecisionError, TamperedError)  # a retry would give the same error
 
@@ -171,6 +172,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         per_user=root / "reports/evaluate/per_user.parquet",
         drift=read_record(root / DRIFT, DriftVerdict, "drift"),
         latency_ms=latency_ms,
+        data_checks=read_record(root / DRIFT.parent / DATA_CHECKS, DataChecks, "data_checks", RUN_DRIFT).checks,
     )
     contenders = gate.Contenders(
         challenger=challenger,
@@ -179,9 +181,8 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         losing_experiment=losing_experiment(workspace.shop / "experiments", challenger.digest),
         same_recipe=serving is not None and recipe.have_same(registry, version, serving.number),
     )
-    data_checks = root / DRIFT.parent / DATA_CHECKS
     now = datetime.now(UTC)
-    decision = verdict.decide(measured, contenders, data_checks, workspace.params, registry, bootstrap, now)
+    decision = verdict.decide(measured, contenders, workspace.params, registry, bootstrap, now)
     decision = record_decision(decision, root / DECISION, registry, workspace.settings)
     unchanged.write_stamp(root)
     status.store_last(workspace.shop, root / DECISION, root / DRIFT)

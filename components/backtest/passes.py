@@ -198,6 +198,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
         per_user=per_user,
         drift=watch(engine, contest.view, champion.model if champion else None),
         latency_ms=params.gate.max_latency_ms,
+        data_checks=check_view(engine, contest.view, champion.model if champion else None),
     )
     made = contest.models[evaluation.challenger]
     number = champion.version + 1 if champion else FIRST_VERSION
@@ -210,8 +211,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
     )
     at = contest.view.as_of
     if champion is not None and purpose == "refresh":
-        checks = check_view(engine, contest.view, champion.model)
-        return evaluation, decide_refresh(found, contenders, params, champion.history, checks, at)
+        return evaluation, decide_refresh(found, contenders, params, champion.history, at)
     return evaluation, gate.decide(found, contenders, params, bootstrap=champion is None, decided_at=at)
 
 

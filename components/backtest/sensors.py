@@ -27,10 +27,10 @@ def watch(engine: Engine, view: View, champion: FittedModel | None) -> DriftVerd
     return drift.judge(reference, current, source, view.as_of, section, engine.params.seed)
 
 
-def check_view(engine: Engine, view: View, champion: FittedModel) -> list[Check]:
-    """Return the guardrails on the view's data, compared with the champion's products."""
+def check_view(engine: Engine, view: View, champion: FittedModel | None) -> list[Check]:
+    """Return the guardrails on the view's data, compared with the champion's products where there is a champion."""
     params = engine.params
-    known = engine.folder_of(champion) / "items.parquet"
+    known = engine.folder_of(champion) / "items.parquet" if champion is not None else None
     found = check_data(engine.cut(view), view.as_of, params.data_checks, params.data.memory_gib, known)
     return list(found.checks)
 

@@ -26,7 +26,7 @@ SLICES = {
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are made: gate.confidence, gate.resamples, seed."""
+    """How intervals are made: level of the gate for gains, gate.resamples, seed."""
 
     confidence: float
     resamples: int

@@ -38,6 +38,10 @@ class DriftParams(Section):
     window_days: Positive
     sample: Annotated[int, Field(ge=100)] = Field(default=20_000, description="events sampled per window; bounds time")
     max_distance: Positive
+    max_prediction_distance: Positive = Field(
+        default=0.1,
+        description="between the mean vectors of the champion's lists now and in its reference window; more is drift",
+    )
     max_drifted_share: Share
     max_age_hours: Positive
     min_volume_ratio: Share = Field(
@@ -50,7 +54,10 @@ class GateParams(Section):
 
     mode: Literal["enabled", "dry_run", "disabled"]
     min_gain: Annotated[float, Field(ge=0)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    promotion_confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        default=0.95, description="level of all other intervals, two-sided: guardrails, refreshes, tuning, history"
+    )
     resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="bootstrap resamples of the test users")
     min_users: Count
     max_slice_loss: Share

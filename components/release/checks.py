@@ -93,12 +93,12 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
     if evaluation.purpose == "refresh":
         required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
-        required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
     else:
         beaten = [name for name in compared if evaluation.simpler is None or name in (*evaluation.simpler, "champion")]
         required = set(ALWAYS) | {f"{GAIN}{name}" for name in beaten}
         if evaluation.simpler is not None:
             required |= {f"{NOT_WORSE}{name}" for name in evaluation.baselines}
+    required |= set() if any(name.startswith(DATA) for name in names) else {DATA}
     if evaluation.champion is None:
         return required
     sizes = {row.slice: row.n_users for row in evaluation.slices if row.model == evaluation.challenger}

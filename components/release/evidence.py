@@ -65,11 +65,13 @@ def read_evidence(evaluation: Evaluation, per_user: Path, latency_ms: float, par
 
 def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user: Path, params: Params) -> Evidence:
     gate, own = params.gate, values[evaluation.challenger]
+    confidence = gate.promotion_confidence if evaluation.purpose == "retrain" else gate.confidence
     simpler = evaluation.baselines if evaluation.simpler is None else evaluation.simpler
     limits = dict.fromkeys(simpler, 0.0)
     if evaluation.champion:
         limits[CHAMPION] = gate.min_gain
-    gains = {name: _interval(own, values[name], params) for name in dict.fromkeys([*limits, *evaluation.baselines])}
+    compared = dict.fromkeys([*limits, *evaluation.baselines])
+    gains = {name: _interval(own, values[name], confidence, params) for name in compared}
     baselines = {name: values[name] for name in evaluation.baselines}
     slices = _slices(evaluation, per_user) if evaluation.champion else {}
     least = max(2, params.evaluation.min_slice_users)
@@ -84,7 +86,7 @@ def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user:
         simpler=list(simpler),
         slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
         small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},
-        users_needed=_users_needed(own, values, gains, limits, params),
+        users_needed=_users_needed(own, values, gains, limits, confidence, params),
     )
 
 
@@ -98,19 +100,20 @@ def _users_needed(
     values: Mapping[str, FloatArray],
     gains: Mapping[str, Interval],
     limits: Mapping[str, float],
+    confidence: float,
     params: Params,
 ) -> dict[str, UsersNeeded]:
     gate = params.gate
     found: dict[str, UsersNeeded] = {}
     for name, limit in limits.items():
         if is_inconclusive(gains[name], limit):
-            needed = users_needed(own, values[name], gate.confidence, limit, gate.resamples, params.seed)
+            needed = users_needed(own, values[name], confidence, limit, gate.resamples, params.seed)
             found |= {name: needed} if needed else {}
     return found
 
 
-def _interval(own: FloatArray, other: FloatArray, params: Params) -> Interval:
-    return paired_bootstrap(own, other, params.gate.confidence, params.gate.resamples, params.seed)
+def _interval(own: FloatArray, other: FloatArray, confidence: float, params: Params) -> Interval:
+    return paired_bootstrap(own, other, confidence, params.gate.resamples, params.seed)
 
 
 def _check_complete(evaluation: Evaluation, compared: list[str]) -> None:
@@ -168,7 +171,7 @@ def _compare_slices(slices: Mapping[str, tuple[FloatArray, FloatArray]], params:
     found: list[SliceGain] = []
     confidence = 1 - (1 - gate.confidence) / max(1, len(slices))
     for name, (own, champion) in slices.items():
-        gain = _interval(own, champion, params)
+        gain = _interval(own, champion, gate.confidence, params)
         certain = gain.high < 0 and is_certain_loss(own, champion, confidence, gate.resamples, params.seed)
         found.append(SliceGain(name, float(champion.mean(dtype=np.float64)), gain, certain))
     return found

@@ -8,13 +8,13 @@ its loss is significant after a correction for the number of slices. A check tha
 non-finite value raises ReleaseError.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval
+from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval, Verdict
 from components.errors import StaleDecisionError
 from components.evaluation.comparison import UsersNeeded
 from components.params import Params
@@ -34,6 +34,7 @@ class Measurements:
     per_user: Path  # reports/evaluate/per_user.parquet
     drift: DriftVerdict
     latency_ms: float  # p99 of one user's list
+    data_checks: Sequence[Check]  # guardrails on the data; empty: they were not made, which fails
 
 
 @dataclass(frozen=True)
@@ -69,34 +70,56 @@ def decide(
     Raises StaleDecisionError when the evaluation compared with another champion or challenger, ReleaseError for a
     metric that is missing or not finite, or per-user values that are not those of the evaluation.
     """
-    evaluation, challenger, champion = measured.evaluation, contenders.challenger, contenders.champion
-    check_fresh(evaluation, challenger, champion)
+    evaluation, champion = measured.evaluation, contenders.champion
+    check_fresh(evaluation, contenders.challenger, champion)
     evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
     ruling = _Ruling()
-    gain = _judge_gains(ruling, evidence, params)
-    checks = guardrails.all_checks(evidence, measured.drift, measured.latency_ms, params)
+    _judge_gains(ruling, evidence, params)
+    checks = guardrails.all_checks(evidence, measured.drift, measured.latency_ms, measured.data_checks, params)
     _judge_guardrails(ruling, checks, evidence, params)
     for check, otherwise in history_checks(evaluation, contenders):
         ruling.add(check, otherwise)
     verdict, reasons = _verdict(ruling, champion is None, bootstrap)
     needed = _users_needed(evidence, params) if verdict == "not_enough_evidence" else None
     if needed is not None:
-        reasons = [*reasons, _describe_users(needed, params.gate.confidence)]
+        reasons = [*reasons, _describe_users(needed, params.gate.promotion_confidence)]
+    decision = make_decision(measured, contenders, evidence, params, verdict, reasons, ruling.checks, decided_at)
+    return decision.model_copy(
+        update={
+            "bootstrap": bootstrap and champion is None,
+            "users_needed": needed.estimate if needed else None,
+            "users_needed_interval": (needed.low, needed.high) if needed else None,
+        }
+    )
+
+
+def make_decision(
+    measured: Measurements,
+    contenders: Contenders,
+    evidence: Evidence,
+    params: Params,
+    verdict: Verdict,
+    reasons: Sequence[str],
+    checks: Sequence[Check],
+    decided_at: datetime,
+) -> Decision:
+    """Return the record of a verdict of either gate; nothing is promoted where gate.mode is disabled."""
+    evaluation = measured.evaluation
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
     return Decision(
         verdict=verdict,
+        purpose=evaluation.purpose,
         mode=params.gate.mode,
-        bootstrap=bootstrap and champion is None,
-        reasons=reasons,
-        checks=ruling.checks,
-        gain=gain,
-        users_needed=needed.estimate if needed else None,
-        users_needed_interval=(needed.low, needed.high) if needed else None,
+        bootstrap=False,
+        reasons=list(reasons),
+        checks=list(checks),
+        gain=evidence.over_champion or evidence.over_best_baseline(),
+        users_needed=None,
         notes=describe_small_slices(evidence, params),
-        challenger_version=challenger.version,
-        challenger_digest=challenger.digest,
-        champion=champion,
+        challenger_version=contenders.challenger.version,
+        challenger_digest=contenders.challenger.digest,
+        champion=contenders.champion,
         primary=evaluation.primary,
         as_of=evaluation.as_of,
         evaluation_digest=measured.evaluation_digest,
@@ -158,8 +181,8 @@ def check_fresh(evaluation: Evaluation, challenger: ChampionRef, champion: Champ
         )
 
 
-def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interval | None:
-    """Add the comparisons; return the gain over the champion, or over the best baseline where there is none."""
+def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> None:
+    """Add the comparisons with the champion and the baselines."""
     enough = evidence.n_users >= params.gate.min_users
     why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
     ruling.add(make_check(USERS, evidence.n_users, params.gate.min_users, why), "unsure")
@@ -174,7 +197,6 @@ def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> Interva
         ruling.add(_gain_check(name, interval, 0.0, params), "no" if is_tie and enough else "unsure")
     for name in evidence.over_baselines:
         ruling.add(_loss_check(name, evidence, params), "no" if enough else "unsure")
-    return over or evidence.over_best_baseline()
 
 
 def _loss_check(over: str, evidence: Evidence, params: Params) -> Check:
@@ -190,7 +212,7 @@ def _loss_check(over: str, evidence: Evidence, params: Params) -> Check:
 
 
 def _gain_check(over: str, interval: Interval, limit: float, params: Params) -> Check:
-    percent = f"{params.gate.confidence:.0%}"
+    percent = f"{params.gate.promotion_confidence:.0%}"
     if interval.low > limit:
         found = "the challenger is better"
     elif interval.high <= limit:

@@ -1,27 +1,33 @@
-"""What a promotion must not make worse: slices, coverage, latency; and drift must be computable."""
+"""What a release must not make worse: slices, coverage, latency; and drift and data must be fit to learn from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from components.contracts import Check, DriftVerdict
 from components.errors import ReleaseError
+from components.monitoring.data_checks import PREFIX as DATA
 from components.params import Params
 from components.release.checks import COVERAGE, COVERAGE_RATIO, DRIFT, LATENCY, SLICE, make_check
 from components.release.evidence import CHAMPION, Evidence, SliceGain
 
 
-def all_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
+def all_checks(
+    evidence: Evidence, drift: DriftVerdict, latency_ms: float, data_checks: Sequence[Check], params: Params
+) -> Iterator[Check]:
     """Yield each guardrail; those against the champion only where there is one."""
     if evidence.over_champion is not None:
         yield from slice_checks(evidence, params)
-    yield from common_checks(evidence, drift, latency_ms, params)
+    yield from common_checks(evidence, drift, latency_ms, data_checks, params)
 
 
-def common_checks(evidence: Evidence, drift: DriftVerdict, latency_ms: float, params: Params) -> Iterator[Check]:
-    """Yield the guardrails that every model must hold: coverage, latency, drift."""
+def common_checks(
+    evidence: Evidence, drift: DriftVerdict, latency_ms: float, data_checks: Sequence[Check], params: Params
+) -> Iterator[Check]:
+    """Yield the guardrails that every model must hold: coverage, latency, drift, data."""
     yield from _coverage(evidence, params)
     yield _latency(latency_ms, params.gate.max_latency_ms)
     why = "all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}"
     yield make_check(DRIFT, 1.0 if drift.computable else None, 1.0, why)
+    yield from data_checks or [make_check(DATA, None, None, "the data were not checked: run the stage `drift` again")]
 
 
 def slice_checks(evidence: Evidence, params: Params, only_certain: bool = False) -> Iterator[Check]:

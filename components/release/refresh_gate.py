@@ -14,21 +14,19 @@ data make it better on average. So it ships unless one of these holds:
 6. a guardrail fails: on the data, the champion's own level, the lists, slices, latency, or the history of either model.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Iterator
+from datetime import datetime
 
 import numpy as np
 
-from components.contracts import Check, Decision, Evaluation, FloatArray, Interval
+from components.contracts import Check, Decision, Evaluation, FloatArray, Interval, Verdict
 from components.errors import ContractError, ReleaseError
 from components.evaluation.results import read_values
-from components.monitoring.data_checks import PREFIX as DATA
 from components.params import Params
 from components.release import guardrails, list_guardrails
 from components.release.checks import LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
 from components.release.evidence import CHAMPION, Evidence, read_evidence
-from components.release.gate import Contenders, Measurements, check_fresh, describe_small_slices, history_checks
+from components.release.gate import Contenders, Measurements, check_fresh, history_checks, make_decision
 from components.release.refresh_history import RefreshHistory, chance_bound, standard_error
 
 
@@ -37,48 +35,29 @@ def decide_refresh(
     contenders: Contenders,
     params: Params,
     history: RefreshHistory,
-    data_checks: Sequence[Check],
     decided_at: datetime,
 ) -> Decision:
     """Return the decision: `refresh` where every check holds, else `keep` with those that do not.
 
-    data_checks: guardrails on the data; an empty list means that they were not made, and fails.
     Raises StaleDecisionError when the evaluation compared other models, ReleaseError for a metric that is missing or
     not finite, for per-user values that are not those of the evaluation, or where nothing serves yet.
     """
-    evaluation, challenger, champion = measured.evaluation, contenders.challenger, contenders.champion
+    evaluation = measured.evaluation
     _check_purpose(evaluation)
-    check_fresh(evaluation, challenger, champion)
+    check_fresh(evaluation, contenders.challenger, contenders.champion)
     evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
     comparisons = [*_comparison_checks(evidence, history, params)]
     others = [
         *_level_checks(evaluation, measured, history, params),
         *list_guardrails.all_checks(evidence, params),
         *guardrails.slice_checks(evidence, params, only_certain=True),
-        *guardrails.common_checks(evidence, measured.drift, measured.latency_ms, params),
+        *guardrails.common_checks(evidence, measured.drift, measured.latency_ms, measured.data_checks, params),
         *(check for check, _ in history_checks(evaluation, contenders)),
-        *(data_checks or [make_check(DATA, None, None, "the data were not checked: run the stage `drift` again")]),
     ]
-    checks = [*comparisons, *others]
-    verdict, reasons = _verdict([c for c in checks if not c.passed], comparisons, params)
-    return Decision(
-        verdict=verdict,
-        purpose="refresh",
-        mode=params.gate.mode,
-        bootstrap=False,
-        reasons=reasons,
-        checks=checks,
-        gain=evidence.over_champion,
-        users_needed=None,
-        notes=describe_small_slices(evidence, params),
-        challenger_version=challenger.version,
-        challenger_digest=challenger.digest,
-        champion=champion,
-        primary=evaluation.primary,
-        as_of=evaluation.as_of,
-        evaluation_digest=measured.evaluation_digest,
-        decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
-    )
+    failed = [check for check in (*comparisons, *others) if not check.passed]
+    reasons = [f"{check.name}: {check.why}" for check in failed or comparisons]
+    verdict: Verdict = "keep" if failed else "refresh"
+    return make_decision(measured, contenders, evidence, params, verdict, reasons, [*comparisons, *others], decided_at)
 
 
 def _check_purpose(evaluation: Evaluation) -> None:
@@ -86,15 +65,6 @@ def _check_purpose(evaluation: Evaluation) -> None:
         raise ReleaseError(f"the evaluation is of a {evaluation.purpose}, not of a refresh; run `carousel refresh`")
     if evaluation.champion is None:
         raise ReleaseError("nothing serves yet: a refresh needs a champion; run `carousel retrain --bootstrap`")
-
-
-def _verdict(
-    failed: Sequence[Check], comparisons: Sequence[Check], params: Params
-) -> tuple[Literal["refresh", "keep"], list[str]]:
-    reasons = [f"{check.name}: {check.why}" for check in failed or comparisons]
-    if params.gate.mode == "disabled":
-        return "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
-    return ("keep" if failed else "refresh"), reasons
 
 
 def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Params) -> Iterator[Check]:

@@ -1,12 +1,8 @@
 """The decision of the gate that an evaluation asks for: that of a retrain, or that of a refresh."""
 
 from datetime import datetime
-from pathlib import Path
 
 from components.contracts import Decision
-from components.errors import ContractError, ReleaseError
-from components.io import read_record
-from components.monitoring.data_checks import DataChecks
 from components.params import Params
 from components.release import gate
 from components.release.gate import Contenders, Measurements
@@ -18,7 +14,6 @@ from components.release.registry import Registry
 def decide(
     measured: Measurements,
     contenders: Contenders,
-    data_checks: Path,
     params: Params,
     registry: Registry,
     bootstrap: bool,
@@ -26,16 +21,11 @@ def decide(
 ) -> Decision:
     """Return the decision by the purpose of the evaluation.
 
-    data_checks: reports/drift/data_checks.json, and registry: with the record of the champion; both read for a refresh.
-    Raises what the gate raises, and ReleaseError for a file that is missing or damaged.
+    registry: with the record of the champion, which a refresh reads. Raises what the gate raises.
     """
     if measured.evaluation.purpose == "retrain":
         return gate.decide(measured, contenders, params, bootstrap, decided_at)
-    try:
-        checks = read_record(data_checks, DataChecks, "data_checks", "run the stage `drift` again").checks
-    except ContractError as error:
-        raise ReleaseError(str(error)) from None
     serving, history = contenders.champion, RefreshHistory()
     if serving is not None:
         history = read_history(registry.version(serving.version), registry, params.gate.confidence)
-    return decide_refresh(measured, contenders, params, history, checks, decided_at)
+    return decide_refresh(measured, contenders, params, history, decided_at)

@@ -96,6 +96,8 @@ def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]
 def _report(
     out: Path, windows: evaluator.Windows, measured: evaluator.Measured, evaluation: Evaluation, params: Params
 ) -> dict[str, Interval]:
+    is_retrain = evaluation.purpose == "retrain"
+    confidence = params.gate.promotion_confidence if is_retrain else params.gate.confidence  # as the gates
     section, k = params.evaluation, int(params.evaluation.primary.rsplit("_", 1)[1])
     shown = (evaluation.challenger, report_data.reference(evaluation))
     return report.write_report(
@@ -111,7 +113,7 @@ def _report(
             n_validation_users=len(windows.validation or ()),
             min_gain=params.gate.min_gain,
         ),
-        report_data.Bootstrap(params.gate.confidence, params.gate.resamples, params.seed),
+        report_data.Bootstrap(confidence, params.gate.resamples, params.seed),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation, SliceRow
+from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, SliceRow
 from components.params import Params, load
 from components.release.gate import Contenders, Measurements, decide
 from tests.support import ROOT
@@ -21,6 +21,8 @@ METRIC = "ndcg_at_10"
 GOOD_DRIFT = DriftVerdict(
     drifted=True, computable=True, reasons=[], columns={}, thresholds={}, n_reference=9, n_current=9, reference="x"
 )
+GOOD_DATA = Check(name="data: volume", passed=True, value=1.1, limit=2.0, why="as the weeks before")
+BAD_DATA = GOOD_DATA.model_copy(update={"passed": False, "value": 3.0, "why": "three times more events"})
 BAD_DRIFT = GOOD_DRIFT.model_copy(update={"computable": False, "reasons": ["column price is missing"]})
 
 
@@ -53,6 +55,7 @@ class Case:
         self.rolled_back: datetime | None = None
         self.same_recipe = False
         self.drift = GOOD_DRIFT
+        self.data = [GOOD_DATA]
         self.bootstrap = False
         self.changes: dict[str, Any] = {}
         self.edit: Callable[[dict[str, Any]], None] = lambda tree: None
@@ -113,7 +116,7 @@ class Case:
     def decide(self, serving: ChampionRef | str | None = "same", challenger: ChampionRef = CHALLENGER) -> Decision:
         champion = self.champion if serving == "same" else serving
         assert not isinstance(champion, str)
-        measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms)
+        measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms, self.data)
         contenders = Contenders(challenger, champion, self.rolled_back, same_recipe=self.same_recipe)
         return decide(measured, contenders, self.params, self.bootstrap, datetime(2026, 3, 1, 4, tzinfo=UTC))
 
@@ -245,6 +248,14 @@ def drift_not_computable(case: Case) -> None:
     case.drift = BAD_DRIFT
 
 
+def data_at_fault(case: Case) -> None:
+    case.data = [BAD_DATA]
+
+
+def data_not_checked(case: Case) -> None:
+    case.data = []
+
+
 def champion_saw_test(case: Case) -> None:
     case.changes = {"champion_saw_test": True}
 
@@ -290,6 +301,11 @@ def first_but_one_list(case: Case) -> None:
 def first_without_drift(case: Case) -> None:
     first(case)
     drift_not_computable(case)
+
+
+def first_with_data_at_fault(case: Case) -> None:
+    first(case)
+    data_at_fault(case)
 
 
 def bootstrap_with_a_champion(case: Case) -> None:

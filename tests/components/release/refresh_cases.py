@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from components.contracts import Check, Decision
+from components.contracts import Decision
 from components.release.gate import Contenders, Measurements
 from components.release.refresh_gate import decide_refresh
 from components.release.refresh_history import RefreshHistory
 from tests.components.release.gate_cases import CHALLENGER, Case, N
 
-GOOD_DATA = Check(name="data: volume", passed=True, value=1.1, limit=2.0, why="as the weeks before")
-BAD_DATA = GOOD_DATA.model_copy(update={"passed": False, "value": 3.0, "why": "three times more events"})
 LISTS = {"overlap_at_10": 0.9, "concentration_at_10": 0.4, "score_spread_at_10": 0.2}
 
 
@@ -25,7 +23,6 @@ class RefreshCase(Case):
         self.values["ease"] = self.values["champion"] + self.noise
         self.values.pop("popularity")
         self.history = RefreshHistory()
-        self.data = [GOOD_DATA]
         self.lists = {model: dict(LISTS) for model in self.values}
         self.changes = {"purpose": "refresh", "baselines": ["neighbours"], "simpler": [], "validation": {}}
         self.edit = self.add_lists
@@ -40,10 +37,10 @@ class RefreshCase(Case):
         self.values["ease"] = champion + self.noise - share * champion.mean()
 
     def decide_refresh(self) -> Decision:
-        measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms)
+        measured = Measurements(self.evaluation(), "e" * 64, self.write(), self.drift, self.latency_ms, self.data)
         contenders = Contenders(CHALLENGER, self.champion, self.rolled_back)
         at = datetime(2026, 3, 1, 4, tzinfo=UTC)
-        return decide_refresh(measured, contenders, self.params, self.history, self.data, at)
+        return decide_refresh(measured, contenders, self.params, self.history, at)
 
 
 def noisy_loss(case: RefreshCase, share: float, deviation: float) -> None:

@@ -19,6 +19,8 @@ from tests.components.release.gate_cases import (
     behind_many_and_simpler,
     bootstrap_with_a_champion,
     champion_saw_test,
+    data_at_fault,
+    data_not_checked,
     drift_not_computable,
     equal,
     evaluated_by_an_earlier_version,
@@ -33,6 +35,7 @@ from tests.components.release.gate_cases import (
     first_but_tied,
     first_of_few,
     first_of_few_but_beaten,
+    first_with_data_at_fault,
     first_with_training_unfinished,
     first_without_drift,
     gain_around_the_minimum,
@@ -76,6 +79,9 @@ CASES: list[tuple[Callable[[Case], None], str, str]] = [
     (half_the_champions_coverage, "keep", "coverage against the champion"),
     (slow, "keep", "latency"),
     (drift_not_computable, "keep", "drift is computable"),
+    (data_at_fault, "keep", "data: volume"),
+    (data_not_checked, "keep", "data: "),
+    (first_with_data_at_fault, "keep", "data: volume"),
     (champion_saw_test, "not_enough_evidence", "champion has not seen the test window"),
     (training_unfinished, "not_enough_evidence", "training was finished"),
     (first_with_training_unfinished, "not_enough_evidence", "training was finished"),
@@ -142,8 +148,8 @@ def test_not_enough_evidence_has_the_number_of_users_needed(case: Case) -> None:
     more, interval = decision.users_needed, decision.users_needed_interval
     assert more is not None
     assert interval is not None
-    assert 12_000 < more < 12_300  # sd 0.2, gain 0.005: (2.8016 * 40)^2 = 12,558 in all, by hand
-    assert 100 < interval[0] < 1500  # at the far end of the interval: gain 0.0246, (2.8016 * 8.13)^2 = 519 in all
+    assert 15_500 < more < 15_900  # sd 0.2, gain 0.005, 98 %: (3.1680 * 40)^2 = 16,058 in all, by hand
+    assert 100 < interval[0] < 1500  # at the far end of the interval: gain 0.0283, (3.1680 * 7.07)^2 = 502 in all
     assert interval[1] is None  # the true gain may be zero
     assert any(f"about {more:,} further test users" in r and f"at least {interval[0]:,}" in r for r in decision.reasons)
     few_users(case)

@@ -1,6 +1,6 @@
 import pytest
 
-from components.contracts import DriftVerdict, Interval
+from components.contracts import Check, DriftVerdict, Interval
 from components.errors import ReleaseError
 from components.params import Params
 from components.release.evidence import Evidence, SliceGain
@@ -9,6 +9,7 @@ from components.release.guardrails import all_checks
 DRIFT = DriftVerdict(
     drifted=True, computable=True, reasons=[], columns={}, thresholds={}, n_reference=9, n_current=9, reference="x"
 )
+DATA = Check(name="data: volume", passed=True, value=1.0, limit=2.0, why="as expected")
 
 
 def evidence(slices: list[SliceGain], own: float = 0.3, champion: float = 0.4) -> Evidence:
@@ -22,7 +23,7 @@ def part(gain: float, low: float, high: float) -> SliceGain:
 
 
 def verdicts(found: Evidence, params: Params, latency_ms: float = 50.0) -> dict[str, bool]:
-    return {check.name: check.passed for check in all_checks(found, DRIFT, latency_ms, params)}
+    return {check.name: check.passed for check in all_checks(found, DRIFT, latency_ms, [DATA], params)}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,9 @@ def test_a_coverage_that_is_missing_is_a_fault(params: Params) -> None:
 
 def test_a_latency_that_fails_says_what_to_do(params: Params) -> None:
     found = evidence([part(0.1, 0.05, 0.15)])
-    why = {ms: next(c.why for c in all_checks(found, DRIFT, ms, params) if c.name == "latency") for ms in (4, 60)}
+    why = {
+        ms: next(c.why for c in all_checks(found, DRIFT, ms, [DATA], params) if c.name == "latency") for ms in (4, 60)
+    }
     assert why[4] == "99th percentile 4.0 ms for one user, gate.max_latency_ms is 50"
     for advice in ("60.0 ms", "raise gate.max_latency_ms", "`carousel decide`", "models.hybrid.parts"):
         assert advice in why[60]

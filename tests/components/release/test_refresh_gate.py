@@ -11,8 +11,8 @@ from components.contracts import ChampionRef
 from components.errors import ReleaseError, StaleDecisionError
 from components.release.checks import contradictions
 from components.release.refresh_history import RefreshHistory
-from tests.components.release.gate_cases import BAD_DRIFT, CHAMPION, N, failed, few_users, training_unfinished
-from tests.components.release.refresh_cases import BAD_DATA, RefreshCase, noisy_loss
+from tests.components.release.gate_cases import BAD_DATA, BAD_DRIFT, CHAMPION, N, failed, few_users, training_unfinished
+from tests.components.release.refresh_cases import RefreshCase, noisy_loss
 
 
 @pytest.fixture
