@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import DriftVerdict
-from components.monitoring.text_drift import TextShift
+from components.monitoring.text_drift import Shift
 from components.monitoring.windows import CATEGORIES, COLUMNS, LENGTH, LOOK_BACK, Sample
 from components.params import DriftParams
 from components.times import HOUR_S
@@ -57,6 +57,13 @@ class Findings:
         self.reasons.append(reason)
         self.drifted = True
 
+    def add_shift(self, shift: Shift) -> None:
+        """Add the column, or why it was not compared."""
+        if shift.distance is None:
+            self.reasons.append(f"{shift.name}: left out, {shift.why}")
+        else:
+            self.columns[shift.name], self.limits[shift.name] = shift.distance, shift.limit
+
 
 def judge(
     reference: Sample | None,
@@ -65,15 +72,16 @@ def judge(
     as_of: datetime,
     drift: DriftParams,
     seed: int,
-    texts: Sequence[TextShift] = (),
+    texts: Sequence[Shift] = (),
+    lists: Shift | None = None,
 ) -> DriftVerdict:
-    """Compare the current window with the reference (None: there is none); `texts` are further columns."""
+    """Compare the current window with the reference (None: there is none).
+
+    texts: further columns. lists: how far the champion's lists have moved, an alarm of its own.
+    """
     findings = Findings()
     for shift in texts:
-        if shift.distance is None:
-            findings.reasons.append(f"{shift.name}: left out, {shift.why}")
-        else:
-            findings.columns[shift.name], findings.limits[shift.name] = shift.distance, shift.limit
+        findings.add_shift(shift)
     _check_freshness(findings, current, as_of, drift)
     n_reference = 0 if reference is None else reference.rows.num_rows
     if reference is None or not n_reference:
@@ -81,6 +89,8 @@ def judge(
     elif current.rows.num_rows:
         _check_volume(findings, reference, current, drift)
         _check_columns(findings, reference, current, drift, seed)
+    if lists is not None:
+        _check_lists(findings, lists)
     limits = {
         "drifted_share": drift.max_drifted_share,
         "age_hours": drift.max_age_hours,
@@ -160,6 +170,15 @@ def _check_columns(findings: Findings, reference: Sample, current: Sample, drift
     elif findings.columns:
         findings.reasons.append(
             f"{len(over)} of {len(findings.columns)} columns are over their limit{': ' * bool(over)}{shown}"
+        )
+
+
+def _check_lists(findings: Findings, lists: Shift) -> None:
+    findings.add_shift(lists)
+    if lists.distance is not None and lists.distance > lists.limit:
+        findings.add_alarm(
+            f"predictions: the champion lists other products than for the users of its reference window, "
+            f"{lists.name} {lists.distance:.2f} (limit {lists.limit:.2f})"
         )
 
 

@@ -31,10 +31,10 @@ DEVIATIONS = 3.0  # standard deviations above their mean distance up to which ch
 
 
 @dataclass(frozen=True)
-class TextShift:
-    """How far the texts of one kind have moved."""
+class Shift:
+    """How far the texts of one kind, or the champion's lists, have moved."""
 
-    name: str  # "product_text" or "query_text"
+    name: str  # "product_text", "query_text" or "predicted_items"
     distance: float | None  # None: not compared
     limit: float
     why: str  # it is not compared
@@ -42,7 +42,7 @@ class TextShift:
 
 def compare_products(
     snapshot: Path, known: Path, vectors: FloatArray, encode: Encode, limit: float, seed: int
-) -> TextShift:
+) -> Shift:
     """Compare the products that items.parquet of the champion does not know with `vectors`, those of its products."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -61,7 +61,7 @@ def compare_products(
 
 def compare_queries(
     snapshot: Path, reference_end: datetime, as_of: datetime, days: float, encode: Encode, limit: float, seed: int
-) -> TextShift:
+) -> Shift:
     """Compare the queries of the `days` before as_of with those of the `days` before the reference's end."""
     samples = []
     for end in (reference_end, as_of):
@@ -71,9 +71,7 @@ def compare_queries(
             texts = [text for text in _pick(rows, seed)["query"].to_pylist() if text]
         samples.append(texts)
     if len(samples[0]) < MIN_TEXTS:
-        return TextShift(
-            "query_text", None, limit, f"the reference has {len(samples[0])} queries, needed are {MIN_TEXTS}"
-        )
+        return Shift("query_text", None, limit, f"the reference has {len(samples[0])} queries, needed are {MIN_TEXTS}")
     return _compare("query_text", encode(samples[0]), samples[1], encode, limit, seed)
 
 
@@ -92,11 +90,11 @@ def chance_distance(a: FloatArray, b: FloatArray, seed: int) -> float:
     return float(np.mean(found) + DEVIATIONS * np.std(found))
 
 
-def _compare(name: str, own: FloatArray, texts: list[str], encode: Encode, limit: float, seed: int) -> TextShift:
+def _compare(name: str, own: FloatArray, texts: list[str], encode: Encode, limit: float, seed: int) -> Shift:
     if len(texts) < MIN_TEXTS or len(own) < MIN_TEXTS:
-        return TextShift(name, None, limit, f"there are {len(texts)} new texts, needed are {MIN_TEXTS}")
+        return Shift(name, None, limit, f"there are {len(texts)} new texts, needed are {MIN_TEXTS}")
     new = encode(texts)
-    return TextShift(name, mean_distance(own, new), max(limit, chance_distance(own, new, seed)), "")
+    return Shift(name, mean_distance(own, new), max(limit, chance_distance(own, new, seed)), "")
 
 
 def _pick(rows: pa.Table, seed: int) -> pa.Table:

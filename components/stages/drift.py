@@ -8,14 +8,16 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from components.contracts import DriftVerdict
+from components.data.later_events import later_events
 from components.io import write_record
 from components.language.encoder import Encoder
-from components.monitoring import drift, report, text_drift, windows
+from components.monitoring import drift, prediction_drift, report, text_drift, windows
 from components.monitoring.data_checks import DATA_CHECKS, PREFIX, DataChecks, check_data
-from components.monitoring.text_drift import TextShift
+from components.monitoring.text_drift import Shift
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
 from components.stages.run import stage, write_metrics
+from components.times import to_micros
 
 
 def judge_drift(root: Path, params: Params) -> DriftVerdict:
@@ -31,7 +33,8 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
     windows.save(stored, out / "reference.parquet")
     current = _sample(root, params, params.data.as_of, params.seed + 1)
     texts = compare_texts(root, params, reference)
-    verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed, texts)
+    lists = compare_lists(root, params, reference)
+    verdict = drift.judge(reference, current, champion, params.data.as_of, params.drift, params.seed, texts, lists)
     report.write_report(out / "drift.html", verdict, reference, current)
     checks = check_data_of(root, params)
     write_record(out / DATA_CHECKS, checks)
@@ -40,7 +43,7 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
     return verdict
 
 
-def compare_texts(root: Path, params: Params, reference: windows.Sample | None) -> list[TextShift]:
+def compare_texts(root: Path, params: Params, reference: windows.Sample | None) -> list[Shift]:
     """Return how far new products and queries are from the champion's; [] where no bundle with an encoder serves."""
     bundle = root / "champion/bundle"
     if read_champion_ref(root / "champion") is None or reference is None or not (bundle / "encoder").is_dir():
@@ -57,6 +60,26 @@ def compare_texts(root: Path, params: Params, reference: windows.Sample | None) 
             snapshot, end, params.data.as_of, section.window_days, encoder.encode, section.max_distance, seed
         ),
     ]
+
+
+def compare_lists(root: Path, params: Params, reference: windows.Sample | None) -> Shift | None:
+    """Return how far the champion's lists are from those for the users of its reference; None where none serves."""
+    folder, ref = root / "champion/bundle", read_champion_ref(root / "champion")
+    if ref is None or reference is None or not (folder / "model").is_dir():
+        return None
+    from components.release.bundle import adapt_to_catalogue, open_bundle
+
+    bundle = open_bundle(folder, ref.digest)
+    days, ends = params.drift.window_days, (datetime.fromisoformat(reference.window.end), params.data.as_of)
+    samples = []
+    with later_events(root / "data/snapshot", params.split, params.data.memory_gib) as read:
+        for end in ends:
+            events = read(to_micros(end - timedelta(days=days)), to_micros(end))
+            samples.append(prediction_drift.users_of_window(events, end, days))
+    vectors = load_file(folder / "items.safetensors")["embedding"].astype(np.float32)
+    own = vectors[[bundle.index.get(name, 0) for name in events.item_ids]]  # item_idx 0 is padding: zeros
+    model = adapt_to_catalogue(bundle, events.item_ids)
+    return prediction_drift.compare_lists(model, own, samples[0], samples[1], params)
 
 
 def check_data_of(root: Path, params: Params) -> DataChecks:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from components.params import Params, load
 from tests.components.monitoring.support import catalogue, visits, write_snapshot
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,9 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a snapshot of a shop where four of ten users change their taste on SHIFT."""
     return write_snapshot(tmp_path_factory.mktemp("shifted"), visits(1, shift_share=0.4), catalogue())
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    """Return the defaults."""
+    return load(ROOT / "params.yaml")

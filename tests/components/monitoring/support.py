@@ -20,9 +20,8 @@ PER_TOP = 10
 EVENT_SCHEMA = pa.schema(
     [("user_id", pa.string()), ("item_id", pa.string()), ("timestamp", pa.timestamp("us")), ("event", pa.string())]
 )
-ITEM_SCHEMA = pa.schema(
-    [("item_id", pa.string()), ("category", pa.string()), ("language", pa.string()), ("price", pa.float64())]
-)
+TEXTS = ("item_id", "title", "description", "brand", "category", "language")
+ITEM_SCHEMA = pa.schema([*((name, pa.string()) for name in TEXTS), ("price", pa.float64())])
 
 
 def write_snapshot(folder: Path, events: list[dict[str, Any]], products: list[dict[str, Any]]) -> Path:

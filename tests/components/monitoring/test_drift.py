@@ -11,7 +11,7 @@ import pytest
 
 from components.contracts import DriftVerdict
 from components.monitoring.drift import age_hours, distance, drifted_share, judge, volume_ratio
-from components.monitoring.text_drift import TextShift
+from components.monitoring.text_drift import Shift
 from components.monitoring.windows import COLUMNS, Sample, sample_window
 from components.params import DriftParams
 from tests.components.monitoring.support import DRIFT, SHIFT, START, catalogue, visits, write_snapshot
@@ -210,10 +210,21 @@ def test_the_same_samples_give_the_same_verdict(shifted: Path) -> None:
 
 def test_texts_are_columns_of_the_verdict(steady: Path) -> None:
     samples = draw(steady, SHIFT), draw(steady, AS_OF)
-    moved = TextShift("product_text", 0.4, 0.2, "")
-    left_out = TextShift("query_text", None, 0.1, "the reference has 0 queries, needed are 30")
+    moved = Shift("product_text", 0.4, 0.2, "")
+    left_out = Shift("query_text", None, 0.1, "the reference has 0 queries, needed are 30")
     found = judge(*samples, "champion 3", AS_OF, DRIFT, 7, [moved, left_out])
     assert (found.columns["product_text"], found.thresholds["product_text"]) == (0.4, 0.2)
     assert "query_text: left out, the reference has 0 queries, needed are 30" in found.reasons
     assert any("product_text 0.40 (limit 0.20)" in reason for reason in found.reasons)
     assert not found.drifted  # one column of ten is below drift.max_drifted_share
+
+
+@pytest.mark.parametrize(("distance", "drifted"), [(0.2, False), (0.21, True), (None, False)])
+def test_the_champions_lists_give_an_alarm_of_their_own(steady: Path, distance: float | None, drifted: bool) -> None:
+    samples = draw(steady, SHIFT), draw(steady, AS_OF)
+    lists = Shift("predicted_items", distance, 0.2, "" if distance else "there are 9 users")
+    found = judge(*samples, "champion 3", AS_OF, DRIFT, 7, [], lists)
+    assert found.drifted is drifted
+    assert found.columns.get("predicted_items") == distance
+    assert any("predicted_items 0.21 (limit 0.20)" in reason for reason in found.reasons) is drifted
+    assert ("predicted_items: left out, there are 9 users" in found.reasons) is (distance is None)

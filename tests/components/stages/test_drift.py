@@ -5,9 +5,11 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 from components import params as params_file
 from components.contracts import ChampionRef, DriftVerdict
@@ -17,8 +19,11 @@ from components.errors import ContractError
 from components.monitoring import windows
 from components.monitoring.data_checks import DataChecks
 from components.params import Params, SelectionParams
+from components.release.bundle import build_bundle
 from components.stages import drift as stage
+from tests.components.monitoring.models import fit, vectors_of
 from tests.components.monitoring.support import DRIFT, SHIFT, catalogue, visits, write_snapshot
+from tests.components.release.support import INFO, in_folder, write_items
 
 ROOT = Path(__file__).parents[3]
 FILES = ("drift.json", "drift.html", "data_checks.json", "reference.parquet", "metrics.json")
@@ -119,6 +124,32 @@ def test_the_data_are_compared_with_the_champions_products(checkout: Path, param
     (failed,) = DataChecks.model_validate_json(files["data_checks.json"]).failed
     assert (failed.name, failed.value) == ("data: products", pytest.approx(1 / 3))
     assert json.loads(files["metrics.json"])["data/products"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("share", "is_over"), [(0.0, False), (0.8, True)])
+def test_the_lists_of_the_champion_are_compared(tmp_path: Path, params: Params, share: float, is_over: bool) -> None:
+    snapshot = write_snapshot(tmp_path / "data/snapshot", visits(1, shift_share=share), catalogue())
+    (tmp_path / "champion").mkdir()
+    (tmp_path / "champion/champion.json").write_text("null\n")
+    reference = run(tmp_path, at(params, 0))[1]["reference.parquet"]
+    (tmp_path / "made/features").mkdir(parents=True)
+    for name in ("neighbours", "popularity"):
+        model, items = fit(name, snapshot, params)
+        model.save(tmp_path / "made" / ("ease" if name == "neighbours" else name))
+    save_file({"embedding": vectors_of(items).astype(np.float16)}, tmp_path / "made/features/items.safetensors")
+    write_items(tmp_path / "made/split", items)
+    (tmp_path / "made/reference.parquet").write_bytes(reference)
+    info = INFO.model_copy(update={"model": "neighbours", "n_items": len(items)})
+    digest = build_bundle(tmp_path / "champion/bundle", in_folder(tmp_path / "made"), info)
+    ref = ChampionRef(version=3, digest=digest, model="neighbours")
+    (tmp_path / "champion/champion.json").write_text(ref.model_dump_json())
+    verdict, files = run(tmp_path, at(params, 14))
+    distance, limit = verdict.columns["predicted_items"], verdict.thresholds["predicted_items"]
+    assert (distance > limit) is is_over
+    assert any(reason.startswith("predictions: ") for reason in verdict.reasons) is is_over
+    assert verdict.drifted is is_over
+    assert b"predicted_items" in files["drift.html"]
+    assert json.loads(files["metrics.json"])["drift/predicted_items"] == distance
 
 
 def test_champion_without_a_reference_is_not_computable(checkout: Path, params: Params) -> None:
