@@ -9,7 +9,9 @@ from components.contracts import Check, Decision, Evaluation
 from components.monitoring.data_checks import PREFIX as DATA
 
 GAIN = "gain over "
-NOT_WORSE = "not worse than "  # its value: the upper bound of the gain, corrected for the number of baselines
+NOT_WORSE = (
+    "not worse than "  # its value: the upper bound of the gain; of a retrain, corrected for the number of baselines
+)
 MARGIN = "within the margin of "  # this and the following ones are of a refresh
 POSSIBLE_LOSS = "possible loss"
 TOTAL_LOSS = "losses since the last retrain"
@@ -76,7 +78,8 @@ def _other_gains(decision: Decision) -> list[str]:
     gain, found = decision.gain, []
     if gain is None:
         return []
-    bounds = {f"{GAIN}champion": gain.low, POSSIBLE_LOSS: gain.low, f"{MARGIN}champion": gain.gain}
+    bounds = {f"{GAIN}champion": gain.low, POSSIBLE_LOSS: gain.low, f"{NOT_WORSE}champion": gain.high}
+    bounds[f"{MARGIN}champion"] = gain.gain
     for check in decision.checks:
         expected = bounds.get(check.name, check.value)
         if check.value != expected:
@@ -89,7 +92,7 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     names = {check.name for check in decision.checks}
     compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
     if evaluation.purpose == "refresh":
-        required = set(ALWAYS) | REFRESH | {f"{MARGIN}{name}" for name in compared}
+        required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
     else:
         beaten = [name for name in compared if evaluation.simpler is None or name in (*evaluation.simpler, "champion")]
         required = set(ALWAYS) | {f"{GAIN}{name}" for name in beaten}

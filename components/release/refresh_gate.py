@@ -3,15 +3,15 @@
 A retrain asks whether another recipe is better, and needs proof. A refresh has the recipe that was proven, and newer
 data make it better on average. So it ships unless one of these holds:
 
-1. the gain is below -refresh.margin of the champion's mean, and equal models would be so far below in at most
-   1 - gate.confidence of all cases: with few users a plain margin would often refuse by chance. A smaller loss is
-   accepted even if it is certain: with many users every difference is, and the older model loses as much in a week;
-2. there are so few users that the interval does not exclude a loss of refresh.max_possible_loss, or fewer than
+1. the whole paired interval of its gain over the champion lies below 0: shown to be worse;
+2. the gain is below -refresh.margin of the champion's mean, and equal models would be so far below in at most
+   1 - gate.confidence of all cases: with few users a plain margin would often refuse by chance;
+3. there are so few users that the interval does not exclude a loss of refresh.max_possible_loss, or fewer than
    gate.min_users, for which no interval is trusted: nothing is shown, nothing ships;
-3. the running sum of relative gains since the last retrain is below -refresh.max_total_loss, beyond chance: losses
-   too small for 1 add up;
-4. 1 holds against the best simple model, fitted on the same data, which does not age with the champion;
-5. a guardrail fails: on the data, the champion's own level, the lists, slices, latency, or the history of either model.
+4. the running sum of relative gains since the last retrain is below -refresh.max_total_loss, beyond chance: losses
+   too small for 1 and 2 add up;
+5. 1 or 2 hold against the best simple model, fitted on the same data, which does not age with the champion;
+6. a guardrail fails: on the data, the champion's own level, the lists, slices, latency, or the history of either model.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from components.errors import ContractError, ReleaseError
 from components.evaluation.results import read_values
 from components.params import Params
 from components.release import guardrails, list_guardrails
-from components.release.checks import LEVEL, MARGIN, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
+from components.release.checks import LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
 from components.release.evidence import CHAMPION, Evidence, read_evidence
 from components.release.gate import Contenders, Measurements, check_fresh, history_checks, make_decision
 from components.release.refresh_history import RefreshHistory, chance_bound, standard_error
@@ -68,28 +68,30 @@ def _check_purpose(evaluation: Evaluation) -> None:
 
 
 def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Params) -> Iterator[Check]:
-    """Yield the rules 1 to 4 of the module."""
+    """Yield the rules 1 to 5 of the module."""
     gain = evidence.over_champion
     if gain is None:
         raise ReleaseError("the evaluation has no comparison with the champion; evaluate again")
     why = f"{evidence.n_users} users in the holdout, gate.min_users is {params.gate.min_users}"
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
+    bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
     for name, interval in {CHAMPION: gain, **evidence.over_baselines}.items():
-        yield _not_below_margin(name, interval, evidence.test[name][evidence.primary], params)
+        yield from _not_below(name, interval, bounds[name], evidence.test[name][evidence.primary], params)
     champion = evidence.test[CHAMPION][evidence.primary]
     yield _possible_loss(gain, champion, params)
     yield _total_loss(gain, champion, history, params)
 
 
-def _not_below_margin(other: str, interval: Interval, mean: float, params: Params) -> Check:
-    confidence, margin = params.gate.confidence, params.refresh.margin
-    high = chance_bound(interval.gain, standard_error(interval, confidence), confidence)
-    why = (
-        f"{interval.gain:+.4f} against {mean:.4f} over {interval.n_users} users, {confidence:.0%} "
-        f"interval {interval.low:+.4f} to {interval.high:+.4f}; a loss of up to {margin:.1%} (refresh.margin), or one "
-        "that chance explains, is accepted"
-    )
-    return make_check(f"{MARGIN}{other}", interval.gain, -margin * mean, why, high)
+def _not_below(other: str, interval: Interval, bound: float, mean: float, params: Params) -> Iterator[Check]:
+    """Yield whether the model is not shown to be worse than the other, and not below the margin."""
+    percent, margin = f"{params.gate.confidence:.0%}", params.refresh.margin
+    measured = f"{interval.gain:+.4f} against {mean:.4f} over {interval.n_users} users"
+    why = f"{measured}, {percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
+    why += ": shown to be worse" if bound < 0 else ""
+    yield make_check(f"{NOT_WORSE}{other}", bound, 0.0, why)
+    high = chance_bound(interval.gain, standard_error(interval, params.gate.confidence), params.gate.confidence)
+    why = f"{measured}; a loss of up to {margin:.1%} (refresh.margin), or one that chance explains, is accepted"
+    yield make_check(f"{MARGIN}{other}", interval.gain, -margin * mean, why, high)
 
 
 def _possible_loss(gain: Interval, champion: float, params: Params) -> Check:

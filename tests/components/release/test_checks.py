@@ -124,7 +124,7 @@ def test_a_decision_must_be_of_the_purpose_of_its_evaluation(case: Case, tmp_pat
     assert found == "the decision is of a retrain, its evaluation of a refresh"
 
 
-@pytest.mark.parametrize("name", ["possible loss", "within the margin of champion"])
+@pytest.mark.parametrize("name", ["possible loss", "not worse than champion"])
 def test_the_checks_of_a_refresh_are_about_its_gain(tmp_path: Path, name: str) -> None:
     case = RefreshCase(tmp_path)
     decision = changed(case.decide_refresh(), name, value=0.5)
