@@ -22,9 +22,10 @@ from components.errors import BusyError, ReleaseError, StageError, StaleDecision
 from components.experiments.decision import losing_experiment
 from components.io import parse_record, read_record, sha256_bytes
 from components.monitoring.data_checks import DATA_CHECKS, DataChecks
-from components.release import champion, doctor, gate, latency, outcomes, promotion, recipe, status, verdict, versioning
+from components.release import champion, doctor, latency, outcomes, promotion, recipe, status, verdict, versioning
 from components.release.authenticity import check_evaluation, record_decision
 from components.release.bundle import open_bundle
+from components.release.contest import Contenders, Measurements
 from components.release.history import Scored
 from components.release.integrity import check_outputs
 from components.release.ledger import Ledger
@@ -166,7 +167,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     root, registry = workspace.root, workspace.registry()
     content = (root / EVALUATION).read_bytes()
     serving, challenger = registry.alias("champion"), registry.ref(version)
-    measured = gate.Measurements(
+    measured = Measurements(
         evaluation=parse_record(content, Evaluation, "evaluation", EVALUATION),
         evaluation_digest=sha256_bytes(content),
         per_user=root / "reports/evaluate/per_user.parquet",
@@ -174,7 +175,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         latency_ms=latency_ms,
         data_checks=read_record(root / DRIFT.parent / DATA_CHECKS, DataChecks, "data_checks", RUN_DRIFT).checks,
     )
-    contenders = gate.Contenders(
+    contenders = Contenders(
         challenger=challenger,
         champion=registry.ref(serving.number) if serving else None,
         rolled_back=Ledger(workspace.shop).rollback_time(challenger.digest),

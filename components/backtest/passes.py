@@ -27,6 +27,7 @@ from components.params import Params, SelectionParams
 from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names
 from components.recommenders.hybrid import read_blend
 from components.release import gate
+from components.release.contest import Contenders, Measurements
 from components.release.promotion import SHIPS
 from components.release.recipe import Recipe
 from components.release.refresh_gate import decide_refresh
@@ -192,7 +193,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
     measured = evaluator.measure(windows, loaders, serving, params, per_user, folds)
     roles = evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
     evaluation = evaluator.summarise(windows, measured, serving, params, roles)
-    found = gate.Measurements(
+    found = Measurements(
         evaluation=evaluation,
         evaluation_digest=sha256_bytes(evaluation.model_dump_json().encode()),
         per_user=per_user,
@@ -202,7 +203,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
     )
     made = contest.models[evaluation.challenger]
     number = champion.version + 1 if champion else FIRST_VERSION
-    contenders = gate.Contenders(
+    contenders = Contenders(
         challenger=ChampionRef(version=number, digest=made.key, model=made.name),
         champion=_ref(champion) if champion else None,
         same_recipe=champion is not None

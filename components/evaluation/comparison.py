@@ -51,14 +51,19 @@ def upper_bounds(
     compares at that level divided by the number of models; each following one by the number of those that are left.
     Source: Holm 1979; the bounds are those of the percentile bootstrap of `paired_bootstrap`.
     """
-    left = {name: _resample(_differences(challenger, own), resamples, seed)[0] for name, own in others.items()}
-    bounds: dict[str, float] = {}
+    means = {name: _resample(_differences(challenger, own), resamples, seed)[0] for name, own in others.items()}
+    return holm_bounds(means, confidence)
+
+
+def holm_bounds(means: Mapping[str, NDArray[np.float64]], confidence: float) -> dict[str, float]:
+    """Return `upper_bounds` from the mean differences of the resamples, (resamples,) for each other model."""
+    left, bounds = dict(means), dict[str, float]()
     while left:
         level = 1 - (1 - confidence) / 2 / len(left)
-        bounds |= {name: float(np.quantile(means, level)) for name, means in left.items()}
+        bounds |= {name: float(np.quantile(own, level)) for name, own in left.items()}
         if all(bounds[name] >= 0 for name in left):
             break
-        left = {name: means for name, means in left.items() if bounds[name] >= 0}
+        left = {name: own for name, own in left.items() if bounds[name] >= 0}
     return bounds
 
 

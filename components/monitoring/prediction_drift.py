@@ -44,8 +44,8 @@ def compare_lists(model: Recommender, vectors: FloatArray, before: Users, now: U
     if min(len(before), len(now)) < MIN_USERS:
         why = f"there are {len(before)} users in the reference window and {len(now)} now, needed are {MIN_USERS}"
         return Shift(NAME, None, limit, why)
-    lists = [_list_vectors(model, vectors, users, params) for users in (before, now)]
-    return Shift(NAME, mean_distance(*lists), max(limit, chance_distance(*lists, params.seed)), "")
+    a, b = (_list_vectors(model, vectors, users, params) for users in (before, now))
+    return Shift(NAME, mean_distance(a, b), max(limit, chance_distance(a, b, params.seed)), "")
 
 
 def _list_vectors(model: Recommender, vectors: FloatArray, users: Users, params: Params) -> FloatArray:

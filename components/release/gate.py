@@ -8,44 +8,20 @@ its loss is significant after a correction for the number of slices. A check tha
 non-finite value raises ReleaseError.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Literal
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Interval, Verdict
-from components.errors import StaleDecisionError
+from components.contracts import Check, Decision, Evaluation, Interval
 from components.evaluation.comparison import UsersNeeded
 from components.params import Params
 from components.release import guardrails
 from components.release.checks import FINISHED, GAIN, NOT_ROLLED_BACK, NOT_WORSE, SLICE, UNSEEN, USERS, make_check
+from components.release.contest import Contenders, Measurements, check_fresh, make_decision
 from components.release.evidence import CHAMPION, Evidence, is_inconclusive, read_evidence
 
 Answer = Literal["yes", "no", "unsure"]
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """What was measured of the challenger and of the champion."""
-
-    evaluation: Evaluation
-    evaluation_digest: str  # sha256 of evaluation.json
-    per_user: Path  # reports/evaluate/per_user.parquet
-    drift: DriftVerdict
-    latency_ms: float  # p99 of one user's list
-    data_checks: Sequence[Check]  # guardrails on the data; empty: they were not made, which fails
-
-
-@dataclass(frozen=True)
-class Contenders:
-    """The compared models, and the challenger's earlier results on live traffic."""
-
-    challenger: ChampionRef
-    champion: ChampionRef | None  # the version that serves now, by the registry
-    rolled_back: datetime | None = None  # when a rollback replaced the challenger; None: it was never rolled back
-    losing_experiment: str | None = None  # the A/B test on the live service that found it worse; None: none did
-    same_recipe: bool = False  # both recipes give the same recommender on the same data
 
 
 @dataclass
@@ -93,40 +69,6 @@ def decide(
     )
 
 
-def make_decision(
-    measured: Measurements,
-    contenders: Contenders,
-    evidence: Evidence,
-    params: Params,
-    verdict: Verdict,
-    reasons: Sequence[str],
-    checks: Sequence[Check],
-    decided_at: datetime,
-) -> Decision:
-    """Return the record of a verdict of either gate; nothing is promoted where gate.mode is disabled."""
-    evaluation = measured.evaluation
-    if params.gate.mode == "disabled":
-        verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
-    return Decision(
-        verdict=verdict,
-        purpose=evaluation.purpose,
-        mode=params.gate.mode,
-        bootstrap=False,
-        reasons=list(reasons),
-        checks=list(checks),
-        gain=evidence.over_champion or evidence.over_best_baseline(),
-        users_needed=None,
-        notes=describe_small_slices(evidence, params),
-        challenger_version=contenders.challenger.version,
-        challenger_digest=contenders.challenger.digest,
-        champion=contenders.champion,
-        primary=evaluation.primary,
-        as_of=evaluation.as_of,
-        evaluation_digest=measured.evaluation_digest,
-        decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),
-    )
-
-
 def _judge_guardrails(ruling: _Ruling, checks: Iterable[Check], evidence: Evidence, params: Params) -> None:
     """Add the guardrails; a slice that fails is inconclusive with too few users, or if it may be by chance."""
     few = evidence.n_users < params.gate.min_users
@@ -165,20 +107,6 @@ def required_checks(decision: Decision) -> list[Check]:
 
 def _is_comparison(check: Check) -> bool:
     return check.name.startswith(GAIN) or check.name == USERS
-
-
-def check_fresh(evaluation: Evaluation, challenger: ChampionRef, champion: ChampionRef | None) -> None:
-    """Raise StaleDecisionError unless the evaluation compared these two models."""
-    if evaluation.champion != champion:
-        raise StaleDecisionError(
-            f"the evaluation compared with {_name(evaluation.champion)}, but {_name(champion)} serves now; "
-            "run `carousel retrain` to compare anew"
-        )
-    if evaluation.challenger != challenger.model:
-        raise StaleDecisionError(
-            f"the evaluation's challenger is {evaluation.challenger}, the bundle holds {challenger.model}; "
-            "run the stage `package` again"
-        )
 
 
 def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> None:
@@ -288,18 +216,5 @@ def _describe_users(needed: UsersNeeded, confidence: float) -> str:
     return f"about {needed.estimate:,} further test users would decide ({confidence:.0%} interval: {bounds})"
 
 
-def describe_small_slices(evidence: Evidence, params: Params) -> list[str]:
-    """Return a sentence for each slice that has too few users to be judged."""
-    least = params.evaluation.min_slice_users
-    return [
-        f"{SLICE} {name} was not judged: too few users, {n_users} of {least} (evaluation.min_slice_users)"
-        for name, n_users in evidence.small_slices.items()
-    ]
-
-
 def _reason(check: Check) -> str:
     return f"{check.name}: {check.why}"
-
-
-def _name(champion: ChampionRef | None) -> str:
-    return f"version {champion.version} ({champion.digest[:12]})" if champion else "no champion"

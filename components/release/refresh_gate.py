@@ -25,8 +25,9 @@ from components.evaluation.results import read_values
 from components.params import Params
 from components.release import guardrails, list_guardrails
 from components.release.checks import LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
+from components.release.contest import Contenders, Measurements, check_fresh, make_decision
 from components.release.evidence import CHAMPION, Evidence, read_evidence
-from components.release.gate import Contenders, Measurements, check_fresh, history_checks, make_decision
+from components.release.gate import history_checks
 from components.release.refresh_history import RefreshHistory, chance_bound, standard_error
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from components.contracts import Decision
 from components.params import Params
 from components.release import gate
-from components.release.gate import Contenders, Measurements
+from components.release.contest import Contenders, Measurements
 from components.release.refresh_gate import decide_refresh
 from components.release.refresh_history import RefreshHistory, read_history
 from components.release.registry import Registry

@@ -13,7 +13,8 @@ from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Eva
 from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
 from components.evaluation.metrics import coverage_at_k
 from components.params import Params
-from components.release.gate import Contenders, Measurements, decide
+from components.release.contest import Contenders, Measurements
+from components.release.gate import decide
 from components.release.refresh_gate import decide_refresh
 from components.release.refresh_history import RefreshHistory
 
@@ -45,7 +46,7 @@ class Judge:
     ) -> Decision:  # fmt: skip
         """Return the verdict on "als" as the refreshed model."""
         measured = self._measure(values, cold, "refresh", lists)
-        return decide_refresh(measured, Contenders(*REFS), self.params, history or RefreshHistory(), [DATA], AT)
+        return decide_refresh(measured, Contenders(*REFS), self.params, history or RefreshHistory(), AT)
 
     def _measure(
         self, values: Mapping[str, FloatArray], cold: np.ndarray, purpose: str, lists: Lists | None
@@ -73,7 +74,7 @@ class Judge:
                 for (s, m), own in parts.items() if s != "all"
             ],
         )  # fmt: skip
-        return Measurements(self.evaluation, "0" * 64, self.file, DRIFT, latency_ms=1.0)
+        return Measurements(self.evaluation, "0" * 64, self.file, DRIFT, latency_ms=1.0, data_checks=[DATA])
 
 
 def refuse_reasons(decision: Decision) -> set[str]:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, SliceRow
 from components.params import Params, load
-from components.release.gate import Contenders, Measurements, decide
+from components.release.contest import Contenders, Measurements
+from components.release.gate import decide
 from tests.support import ROOT
 
 N = 400
@@ -194,16 +195,6 @@ def behind_many_and_simpler(case: Case) -> None:
     case.simpler = ["popularity", "als"]
 
 
-def first_but_tied(case: Case) -> None:
-    first(case)
-    tied_with_popularity(case)
-
-
-def first_of_few_but_beaten(case: Case) -> None:
-    first_of_few(case)
-    case.values["neighbours"] = case.values["ease"] + 0.1
-
-
 def evaluated_by_an_earlier_version(case: Case) -> None:
     case.simpler = None
     tied_with_popularity(case)
@@ -264,11 +255,6 @@ def training_unfinished(case: Case) -> None:
     case.changes = {"unfinished": ["trainer.max_minutes 9 stopped the sequence model after step 8 of at most 20"]}
 
 
-def first_with_training_unfinished(case: Case) -> None:
-    first(case)
-    training_unfinished(case)
-
-
 def nothing_serves(case: Case) -> None:
     case.without_champion()
 
@@ -276,36 +262,6 @@ def nothing_serves(case: Case) -> None:
 def first(case: Case) -> None:
     case.without_champion()
     case.bootstrap = True
-
-
-def first_but_beaten(case: Case) -> None:
-    first(case)
-    beaten_by_neighbours(case)
-
-
-def first_of_few(case: Case) -> None:
-    few_users(case)
-    first(case)
-
-
-def first_but_slow(case: Case) -> None:
-    first(case)
-    slow(case)
-
-
-def first_but_one_list(case: Case) -> None:
-    first(case)
-    one_list_for_all(case)
-
-
-def first_without_drift(case: Case) -> None:
-    first(case)
-    drift_not_computable(case)
-
-
-def first_with_data_at_fault(case: Case) -> None:
-    first(case)
-    data_at_fault(case)
 
 
 def bootstrap_with_a_champion(case: Case) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from components.contracts import Decision
-from components.release.gate import Contenders, Measurements
+from components.release.contest import Contenders, Measurements
 from components.release.refresh_gate import decide_refresh
 from components.release.refresh_history import RefreshHistory
 from tests.components.release.gate_cases import CHALLENGER, Case, N

@@ -8,6 +8,17 @@ import pytest
 
 from components.release.checks import contradictions
 from components.release.gate import required_checks
+from tests.components.release.first_cases import (
+    first_but_beaten,
+    first_but_one_list,
+    first_but_slow,
+    first_but_tied,
+    first_of_few,
+    first_of_few_but_beaten,
+    first_with_data_at_fault,
+    first_with_training_unfinished,
+    first_without_drift,
+)
 from tests.components.release.gate_cases import (
     CHALLENGER,
     CHAMPION,
@@ -29,15 +40,6 @@ from tests.components.release.gate_cases import (
     few_and_worse,
     few_users,
     first,
-    first_but_beaten,
-    first_but_one_list,
-    first_but_slow,
-    first_but_tied,
-    first_of_few,
-    first_of_few_but_beaten,
-    first_with_data_at_fault,
-    first_with_training_unfinished,
-    first_without_drift,
     gain_around_the_minimum,
     gain_below_the_minimum,
     half_the_champions_coverage,
@@ -148,8 +150,8 @@ def test_not_enough_evidence_has_the_number_of_users_needed(case: Case) -> None:
     more, interval = decision.users_needed, decision.users_needed_interval
     assert more is not None
     assert interval is not None
-    assert 15_500 < more < 15_900  # sd 0.2, gain 0.005, 98 %: (3.1680 * 40)^2 = 16,058 in all, by hand
-    assert 100 < interval[0] < 1500  # at the far end of the interval: gain 0.0283, (3.1680 * 7.07)^2 = 502 in all
+    assert 18_000 < more < 18_600  # sd 0.2, gain 0.005, 99 %: (3.4174 * 40)^2 = 18,686 in all, by hand
+    assert 50 < interval[0] < 1500  # at the far end of the interval: gain 0.0308, (3.4174 * 6.50)^2 = 494 in all
     assert interval[1] is None  # the true gain may be zero
     assert any(f"about {more:,} further test users" in r and f"at least {interval[0]:,}" in r for r in decision.reasons)
     few_users(case)

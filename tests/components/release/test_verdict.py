@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts import Decision
-from components.release.gate import Contenders, Measurements
+from components.release.contest import Contenders, Measurements
 from components.release.verdict import decide
 from tests.components.release.gate_cases import BAD_DATA, GOOD_DATA, Case, failed
 from tests.components.release.refresh_cases import RefreshCase
