@@ -17,11 +17,17 @@ from prefect.cache_policies import NO_CACHE
 from components.contracts import Decision, Evaluation
 from components.io import read_record
 from flows import markdown
-from flows.outcome import differences, metrics_table
+from flows.history import PAGE
+from flows.outcome import differences, metrics_table, window_label
 from flows.tasks import in_flow_run
 from flows.workspace import EVALUATION, REPORT, Workspace
 
-LINKS = {"report": str(REPORT), "drift-report": "reports/drift/drift.html", "tensorboard": "run/tensorboard"}
+LINKS = {
+    "report": str(REPORT),
+    "history-report": str(PAGE),
+    "drift-report": "reports/drift/drift.html",
+    "tensorboard": "run/tensorboard",
+}
 
 
 class StageProgress:
@@ -50,7 +56,9 @@ def publish(workspace: Workspace, version: int | None, decision: Decision | None
     evaluation = read_record(workspace.root / EVALUATION, Evaluation, "evaluation")
     if decision is not None:
         create_markdown_artifact(markdown.verdict(decision), key="verdict", description="Why, check by check")
-    create_table_artifact(metrics_table(evaluation), key="metrics", description="Test window, best first")
+    create_table_artifact(
+        metrics_table(evaluation), key="metrics", description=f"{window_label(evaluation)}, best first"
+    )
     create_table_artifact(differences(evaluation), key="differences", description="The challenger against the others")
     for key, name in LINKS.items():
         path = workspace.root / name

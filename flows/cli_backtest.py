@@ -20,21 +20,9 @@ def backtest(
     home = startup.prepare()
     from flows import server, terminal
 
-    with server.temporary_server(home) as ready:
-        from flows import backtest as replays
-        from flows.tasks import unwrap
+    values = {"every": every, "policies": [name.strip() for name in policies.split(",")], "plants": plants or []}
+    lines = {"overrides": sets or [], "overlays": startup.texts(files)}
+    done = server.run_flow(home, "flows.backtest", "backtest", start=first, end=last, **values, **lines)
+    from flows import backtest as replays
 
-        run = replays.backtest if ready() else replays.backtest.fn
-        names = [name.strip() for name in policies.split(",")]
-        done = unwrap(
-            run(
-                start=first,
-                end=last,
-                every=every,
-                policies=names,
-                plants=plants or [],
-                overrides=sets or [],
-                overlays=startup.texts(files),
-            )
-        )
     terminal.show(done, True) if json else replays.show(done)

@@ -14,8 +14,8 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from components.contracts import Record
 from components.errors import BusyError
 from components.release import leftovers
-from components.release.cleaned import Cleaned
 from components.release.dvc_store import clean_stores
+from components.release.records import Cleaned
 from components.release.registry_gc import clean_registry
 from components.release.retention import Retention, list_versions
 from components.serving.storage.compaction import compact_exposures

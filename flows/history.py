@@ -1,59 +1,46 @@
-"""What served, what was expected of it and what came true, as tables and a picture: `carousel history`."""
+"""What served, what was expected of it and what came true: `carousel history`, and the notes and the page of a run."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
-from components import io
-from components.release.history import DayOutcome, History, Served, served_periods
-from components.release.history_plot import plot_history
-from components.release.history_summary import DeploymentHistory, Level, SimpleModel, summarise
-from components.release.ledger import Ledger
+from components.errors import CarouselError
+from components.release.history import Scored
+from components.release.history_view import HistoryView
+from components.release.status import last_scored
 from components.times import to_micros
 from flows.workspace import Workspace
 
-SHOWN = 20  # newest deployments on the terminal and on the run page
+log = logging.getLogger(__name__)
+PAGE = Path("reports/history/report.html")
 
 
-def read_history(workspace: Workspace) -> tuple[list[Served], list[DeploymentHistory], list[DayOutcome]]:
-    """Return the deployments up to data.as_of, their histories, and the scored days of the primary metric."""
+def note_alarms(score: Callable[[], Scored]) -> tuple[Scored | None, list[str]]:
+    """Score what has served; return the result, and notes for the run: the alarms, or why it was not scored.
+
+    An error here ends no run.
+    """
+    try:
+        scored = score()
+    except CarouselError as error:
+        log.warning("what serves was not scored on later events: %s", error)
+        return None, [f"what serves was not scored on later events: {error}"]
+    for alarm in scored.alarms:
+        log.warning("the champion falls short: %s", alarm)
+    return scored, [f"the champion falls short: {alarm}" for alarm in scored.alarms]
+
+
+def read_history(workspace: Workspace) -> HistoryView:
+    """Return the deployments up to data.as_of, by the primary metric."""
     params = workspace.params
-    periods = served_periods(Ledger(workspace.shop).deployments(), to_micros(params.data.as_of))
-    metric = params.evaluation.primary
-    rows = [row for row in History(workspace.shop).outcomes() if row.metric == metric]
-    return periods, summarise(periods, rows, metric, params.gate.confidence), rows
+    as_of = to_micros(params.data.as_of)
+    return HistoryView.read(workspace.shop, params.evaluation.primary, params.gate.confidence, as_of)
 
 
-def table_rows(history: list[DeploymentHistory]) -> list[dict[str, str]]:
-    """Return a row per deployment, newest first, at most SHOWN; the times are days on the shop's clock."""
-    return [
-        {
-            "version": str(row.version),
-            "by": "refresh" if row.is_refresh else row.action,
-            "served": f"{row.since[:10]} to {row.until[:10] if row.until else 'now'}",
-            "gain at the gate": _gain(row),
-            "expected a day": _level(row.expected),
-            "came true": _level(row.live),
-            "days, users": f"{row.live.n_days}, {row.live.n_users}" if row.live else "",
-            "lead over simple models": "; ".join(map(_lead, row.simple_models)),
-        }
-        for row in reversed(history[-SHOWN:])
-    ]
-
-
-def save_plot(workspace: Workspace, file: Path) -> None:
-    """Write the history as an SVG file."""
-    io.write_text(file, plot_history(*read_history(workspace)))
-
-
-def _gain(row: DeploymentHistory) -> str:
-    return f"{row.gain.gain:+.4f} ({row.gain.low:+.4f} to {row.gain.high:+.4f})" if row.gain else ""
-
-
-def _level(level: Level | None) -> str:
-    return f"{level.mean:.4f} ({level.low:.4f} to {level.high:.4f})" if level else ""
-
-
-def _lead(simple: SimpleModel) -> str:
-    lead = simple.lead
-    return f"{simple.model} {lead.mean:+.4f} ({lead.low:+.4f} to {lead.high:+.4f})"
+def write_page(workspace: Workspace) -> HistoryView:
+    """Write PAGE, which the evaluation report links to; return what it shows."""
+    view, scored = read_history(workspace), last_scored(workspace.shop)
+    view.write_page(workspace.root / PAGE, workspace.params.evaluation.primary, scored.alarms if scored else [])
+    return view

@@ -149,6 +149,11 @@ def overhead(seconds: float, stages: list[StageRun], spent: dict[str, float]) ->
     return {name: round(max(0.0, value), 1) for name, value in parts.items()}
 
 
+def window_label(evaluation: Evaluation) -> str:
+    """Return how the window in which the models were compared is called."""
+    return "Holdout" if evaluation.purpose == "refresh" else "Test window"
+
+
 def metrics_table(evaluation: Evaluation) -> list[dict[str, str]]:
     """Return a row per model on the test window, best first: name, role, metrics at the primary metric's k."""
     k = evaluation.primary.rsplit("_", 1)[1]
@@ -190,9 +195,8 @@ def show(outcome: Outcome, root: Path) -> None:
         evaluation = read_record(file, Evaluation, "evaluation")
         rows = metrics_table(evaluation)
         label = "simulated shop, " if evaluation.simulated else ""
-        title = (
-            f"Test window {evaluation.window[0][:10]} to {evaluation.window[1][:10]}, {label}{evaluation.n_users} users"
-        )
+        first, last = (time[:10] for time in evaluation.window)
+        title = f"{window_label(evaluation)} {first} to {last}, {label}{evaluation.n_users} users"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for name in rows[0]:
             table.add_column(name, justify="left" if name in ("model", "role") else "right", no_wrap=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Thread
@@ -20,7 +20,8 @@ from components.release import champion, latency, versioning
 from components.release.promotion import SHIPS
 from components.release.versioning import StageRun
 from components.release.warm import warm_process
-from flows import artifacts, tasks
+from components.release.warm_client import SOCKET
+from flows import artifacts, history, tasks
 from flows.outcome import STATES, Outcome, Pass, describe, process_start
 from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
@@ -35,12 +36,27 @@ def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
     version, decision = judge(workspace, bootstrap)
     spent = {"MLflow and gate": time.time() - judged}
     promoted = promote_decided(workspace, decision)
+    if promoted:
+        history.write_page(workspace)
     pushed = time.time()
     notes += filter(None, [call_task(tasks.push, workspace)])
     spent |= {"promotion": pushed - judged - spent["MLflow and gate"], "DVC push": time.time() - pushed}
     if in_flow_run():
         artifacts.publish(workspace, version, decision)
     return Pass(stages, version, decision, promoted, spent, notes)
+
+
+@contextmanager
+def warm_workspace(workspace: Workspace) -> Iterator[Workspace]:
+    """Yield the workspace with the environment in which its stages are forked from one warm process.
+
+    Within such a block it is the same process, so that two passes share one.
+    """
+    if SOCKET in workspace.env:
+        yield workspace
+        return
+    with warm_process(workspace.root) as env:
+        yield replace(workspace, env=workspace.env | env)
 
 
 def preload(workspace: Workspace) -> Thread:
@@ -66,8 +82,7 @@ def run_stages(
     progress = artifacts.StageProgress(len(names))
     runs: list[StageRun] = []
     synced, ready = workspace.champion is not None, preload(workspace)  # a recipe's champion was fetched for it
-    with warm_process(workspace.root) as env:
-        warm = replace(workspace, env=workspace.env | env)
+    with warm_workspace(workspace) as warm:
         for name in names:
             if name in champion.CHAMPION_STAGES and not synced:
                 ready.join()

@@ -11,13 +11,22 @@ from typing import Any, Literal
 from prefect import flow
 
 from components.errors import BusyError, ContractError
+from components.release import outcomes
 from components.release.bundle import Bundle, open_bundle
 from components.stages.resolve import apply_recipe
 from components.times import to_datetime
 from flows import tasks
 from flows.events import emit_shop_event
 from flows.outcome import Pass, build_outcome
-from flows.passes import cancel_when_busy, completed_state, deployed_run_info, run_pass, seconds_since
+from flows.passes import (
+    cancel_when_busy,
+    completed_state,
+    deployed_run_info,
+    run_pass,
+    run_stages,
+    seconds_since,
+)
+from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
 from flows.workspace import Workspace, locked_workspace
 
@@ -62,11 +71,19 @@ def refresh_champion(workspace: Workspace) -> Pass:
     workspace = replace(workspace, champion=bundle, params=apply_recipe(bundle, workspace.params))
     reason = find_nothing_newer(bundle, workspace.params.data.as_of)
     if reason:
-        return Pass(reason=reason)
+        return Pass(reason=reason, notes=score_pending(workspace))
     done = run_pass(workspace)
     if in_flow_run() and done.decision is not None and done.decision.verdict == "keep":
         emit_shop_event(workspace, KEPT_EVENT, done.decision.as_of, done.decision.reasons)
     return done
+
+
+def score_pending(workspace: Workspace) -> list[str]:
+    """Score the days that no run has scored yet; return notes for the run."""
+    notes: list[str] = []
+    if outcomes.is_day_pending(workspace.shop, workspace.params):
+        run_stages(workspace, ("resolve", "ingest"), lambda: notes.extend(record_outcomes(workspace)))
+    return notes
 
 
 def open_champion(workspace: Workspace) -> Bundle:

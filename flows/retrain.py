@@ -15,8 +15,16 @@ from pydantic import Field
 from components.errors import BusyError, CarouselError
 from components.recommenders.factory import MODELS
 from flows import tasks, unchanged
+from flows.history import PAGE
 from flows.outcome import Pass, build_outcome
-from flows.passes import cancel_when_busy, completed_state, deployed_run_info, run_pass, seconds_since
+from flows.passes import (
+    cancel_when_busy,
+    completed_state,
+    deployed_run_info,
+    run_pass,
+    seconds_since,
+    warm_workspace,
+)
 from flows.refresh import Mode, refresh_champion
 from flows.tasks import call_task, with_retries
 from flows.workspace import REPORT, Workspace, locked_workspace
@@ -60,13 +68,14 @@ def retrain(
             overlays or [], lines, as_of, "a retrain", *deployed_run_info(), untuned, True
         ) as workspace:
             call_task(with_retries(tasks.check_ready, workspace), workspace)
-            done = run_pass(workspace, bootstrap)
             refreshed, report = None, REPORT
-            if done.promoted and done.decision is not None and not done.decision.bootstrap:
-                inputs, report = unchanged.read_inputs(workspace.root), keep_report(workspace.root)
-                refreshed = refresh_promoted(workspace)
-                if refreshed.decision is not None:
-                    unchanged.write_refreshed(workspace, inputs)
+            with warm_workspace(workspace) as warm:
+                done = run_pass(warm, bootstrap)
+                if done.promoted and done.decision is not None and not done.decision.bootstrap:
+                    inputs, report = unchanged.read_inputs(workspace.root), keep_report(workspace.root)
+                    refreshed = refresh_promoted(warm)
+                    if refreshed.stages:  # it has replaced what the retrain left in the checkout
+                        unchanged.write_refreshed(workspace, inputs)
             return completed_state(build_outcome(workspace, seconds_since(started, workspace), done, refreshed, report))
     except BusyError as busy:
         return cancel_when_busy(busy)
@@ -82,7 +91,9 @@ def refresh_promoted(workspace: Workspace) -> Pass:
 
 
 def keep_report(root: Path) -> Path:
-    """Copy the report of the retrain out of the way of the refresh; return its path in the workspace."""
+    """Copy the reports of the retrain out of the way of the refresh; return the path of the evaluation's."""
     shutil.rmtree(root / unchanged.RETRAIN, ignore_errors=True)
-    shutil.copytree(root / REPORT.parent, root / unchanged.RETRAIN)
-    return unchanged.RETRAIN / REPORT.name
+    for report in (REPORT, PAGE):  # the first links to the second
+        if (root / report).exists():
+            shutil.copytree(root / report.parent, root / unchanged.RETRAIN / report.parent.name)
+    return unchanged.REPORT_OF_RETRAIN

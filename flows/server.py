@@ -15,7 +15,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from components.release import processes
 
@@ -59,6 +61,18 @@ def temporary_server(home: Path) -> Iterator[Ready]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def run_flow(home: Path, module: str, name: str, **parameters: Any) -> Any:
+    """Run the flow `name` of the module, recorded by Prefect where a server answers; return its value.
+
+    The module is imported while the server starts.
+    """
+    with temporary_server(home) as ready:
+        flow = getattr(import_module(module), name)
+        from flows.tasks import unwrap
+
+        return unwrap((flow if ready() else flow.fn)(**parameters))
 
 
 def _start(port: int, output: int) -> subprocess.Popen[bytes]:

@@ -82,10 +82,11 @@ def with_retries(what: Task[P, R], workspace: Workspace) -> Task[P, R]:
 
 @task(cache_policy=NO_CACHE)
 def check_ready(workspace: Workspace) -> None:
-    """Raise what `carousel doctor` refuses, before the first stage."""
+    """Raise what `carousel doctor` refuses, before the first stage; close a promotion whose process died."""
     merged = {"params": "", "overrides": "", "data_root": Path(workspace.env["CAROUSEL_DATA_ROOT"])}
     settings = workspace.settings.model_copy(update=merged)  # the workspace has the environment's layers already
     doctor.require_ready(workspace.root, settings, workspace.overlays, workspace.overrides)
+    promotion.recover(workspace.registry(), workspace.settings)
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE)

@@ -11,15 +11,18 @@ from pathlib import Path
 from components.contracts import Decision
 from components.errors import ContractError
 from components.io import read_record, sha256_file, sha256_files, write_json
-from components.release import champion, versioning
+from components.release import champion, outcomes, versioning
+from components.release.ledger import Ledger
 from components.release.registry import Registry
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
+from flows.history import note_alarms
 from flows.outcome import Outcome, Pass, build_outcome, process_start
 from flows.workspace import DECISION, EVALUATION, REPORT, Workspace, locked_workspace
 
 STAMP_FILE = Path("run/decided.json")
 RETRAIN = Path("run/retrain")  # report and inputs of a retrain whose recipe won and was refreshed in the same checkout
+REPORT_OF_RETRAIN = RETRAIN / REPORT.relative_to("reports")
 REFRESHED = "the champion is the recipe that the last retrain promoted: same data, parameters and code"
 INPUTS, CHAMPION = "inputs.json", "champion"
 PARAMS, SOURCES = Path("run/params.yaml"), Path("run/sources.json")
@@ -37,15 +40,15 @@ def unchanged_outcome(
 
     Nothing is left when the champion is this bundle, or a refresh of it by the same run, or when the last decision was
     made on these files against the champion that still serves, and does not ask for a promotion. A decision made
-    without `bootstrap` does not answer a request for a first champion.
+    without `bootstrap` does not answer a request for a first champion. A promotion whose process died is work to do.
     """
     with locked_workspace(overlays, overrides, as_of, "a retrain", untuned=untuned, resume=True) as workspace:
-        if champion.bundle_digest(workspace.root / "bundle") is None:
+        if champion.bundle_digest(workspace.root / "bundle") is None or Ledger(workspace.shop).open_intent():
             return None
         resolve(workspace.root, workspace.overlays, workspace.overrides, workspace.settings.data_root)
         if is_refreshed(workspace):
-            done, report = Pass(reason=REFRESHED), RETRAIN / REPORT.name
-            return build_outcome(workspace, time.time() - process_start(), done, report=report)
+            done = Pass(reason=REFRESHED, notes=score_pending(workspace))
+            return build_outcome(workspace, time.time() - process_start(), done, report=REPORT_OF_RETRAIN)
         stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
         if any(versioning.is_changed(workspace.root, stage) for stage in stages):
             return None
@@ -55,7 +58,15 @@ def unchanged_outcome(
             return None
         runs = [StageRun(name=s, ran=False, seconds=0.0, work_s=0.0) for s in stages]
         version = own.version if own else decision.challenger_version if decision else None
-        return build_outcome(workspace, time.time() - process_start(), Pass(runs, version, decision))
+        done = Pass(runs, version, decision, notes=score_pending(workspace))
+        return build_outcome(workspace, time.time() - process_start(), done)
+
+
+def score_pending(workspace: Workspace) -> list[str]:
+    """Score the days that no run has scored yet, because it failed or a rollback came later; return notes."""
+    if not outcomes.is_day_pending(workspace.shop, workspace.params):
+        return []
+    return note_alarms(lambda: outcomes.score_served(workspace.root, workspace.registry(), workspace.params))[1]
 
 
 def read_inputs(root: Path) -> dict[str, str]:
@@ -72,7 +83,7 @@ def write_refreshed(workspace: Workspace, inputs: dict[str, str]) -> None:
 
 def is_refreshed(workspace: Workspace) -> bool:
     """Return whether the last retrain had these inputs, its recipe was refreshed, and that champion still serves."""
-    if not (workspace.root / RETRAIN / REPORT.name).exists():
+    if not (workspace.root / REPORT_OF_RETRAIN).exists():
         return False
     stored = _read_json(workspace.root / RETRAIN / INPUTS)
     return stored == {**read_inputs(workspace.root), CHAMPION: _serving_digest(workspace)}

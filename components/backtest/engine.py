@@ -127,7 +127,7 @@ class Engine:
                 fault=view.fault,
                 fit_end=fit_end,
                 cpu_s=round(clock.seconds + sum(part.cpu_s for part in parts.values()), 3),
-                epochs=epochs_of(model),
+                epochs=getattr(model, "best_epoch", None),
             )
             log.info("%s as of %s, events before %s: %.1f s of CPU", name, view.as_of, to_iso(fit_end), fitted.cpu_s)
             write_record(out / "fitted.json", fitted)
@@ -213,9 +213,3 @@ def fit_inputs(params: Params, name: str) -> dict[str, Any]:
 def reads_texts(name: str) -> bool:
     """Return whether the model needs text vectors: it scores items without events by their texts."""
     return MODELS[name].stage != "fit" or model_class(name).scores_cold_items
-
-
-def epochs_of(model: Any) -> int | None:
-    """Return how many epochs the model was trained for, at its best; None for models without epochs."""
-    curve = getattr(model, "curves", {}).get("validation/ndcg_at_10")
-    return int(np.argmax(curve)) + 1 if curve else None

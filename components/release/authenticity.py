@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from components import io
 from components.contracts import Decision, Evaluation
 from components.errors import ContractError, ReleaseError, TamperedError
+from components.faults import crash_point
 from components.release.checks import contradictions
 from components.release.dvc_lock import LOCK, read_inputs
 from components.release.registry import Registry, Version
@@ -31,8 +32,11 @@ def record_decision(decision: Decision, file: Path, registry: Registry, settings
     if keys:
         decision = decision.model_copy(update={"signature": signature(decision, keys[0])})
     io.write_record(file, decision)
+    crash_point("decide:written")
     registry.attach(decision.challenger_version, file)
+    crash_point("decide:attached")
     registry.tag(decision.challenger_version, DIGEST_TAG, io.sha256_file(file))
+    crash_point("decide:recorded")
     return decision
 
 

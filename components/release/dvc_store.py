@@ -13,9 +13,9 @@ from pathlib import Path
 import yaml
 
 from components.errors import ReleaseError
-from components.release.cleaned import Cleaned
 from components.release.digests import file_md5
 from components.release.dvc_lock import read_outputs
+from components.release.records import Cleaned
 from components.release.versioning import locked_stores
 
 log = logging.getLogger(__name__)

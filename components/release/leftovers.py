@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from components.release.cleaned import Cleaned
+from components.release.records import Cleaned
 
 REPRODUCE_DAYS = 1.0  # days that the workspace of `carousel reproduce` stays for inspection; it runs without our lock
 MIN_FREE_SHARE = 0.2  # share of a database's pages that must be free before it is rewritten

@@ -61,7 +61,7 @@ def score_served(root: Path, registry: Registry, params: Params) -> Scored:
     shop = registry.settings.shop(registry.name)
     as_of, metric, history = to_micros(params.data.as_of), params.evaluation.primary, History(shop)
     periods = served_periods(Ledger(shop).deployments(), as_of)
-    pending = find_pending(periods, history.outcomes(), metric, as_of, params.history.max_days)
+    pending = list_pending(shop, params)
     n_days = 0
     if pending:
         with later_events(root / "data/snapshot", params.split, params.data.memory_gib) as read:
@@ -72,6 +72,18 @@ def score_served(root: Path, registry: Registry, params: Params) -> Scored:
     if periods:
         io.write_record(shop / SCORED_FILE, scored)
     return scored
+
+
+def is_day_pending(shop: Path, params: Params) -> bool:
+    """Return whether a day up to data.as_of on which something served is not scored yet; reads the ledger only."""
+    return any(pending.live for pending in list_pending(shop, params))
+
+
+def list_pending(shop: Path, params: Params) -> list[Pending]:
+    """Return what is not recorded yet of the shop's deployments up to data.as_of; reads the ledger only."""
+    as_of = to_micros(params.data.as_of)
+    periods = served_periods(Ledger(shop).deployments(), as_of)
+    return find_pending(periods, History(shop).outcomes(), params.evaluation.primary, as_of, params.history.max_days)
 
 
 def find_pending(

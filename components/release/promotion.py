@@ -75,6 +75,15 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         return _deploy("rollback", registry.version(target), previous, None, launch, ledger, registry, settings)
 
 
+def recover(registry: Registry, settings: Settings) -> None:
+    """Close a promotion or rollback whose process died, if there is one, so that the ledger says what serves."""
+    ledger = Ledger(settings.shop(registry.name))
+    if ledger.open_intent() is None:
+        return
+    with exclusive_lock(settings.home / "promotion.lock", "a recovery", LOCK_S):
+        recover_interrupted(ledger, registry)
+
+
 def recover_interrupted(ledger: Ledger, registry: Registry) -> None:
     """Close a deployment whose process died: as done if the champion alias has moved, else as abandoned."""
     intent = ledger.open_intent()

@@ -34,6 +34,15 @@ class Version(Record):
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
 
 
+class Cleaned(Record):
+    """What one part of `carousel gc` has removed: a row of the table that it prints."""
+
+    what: str  # such as "model versions"
+    count: int  # of removed versions, objects or files
+    size: int  # bytes
+    note: str = ""  # which ones, or why none
+
+
 def make_tags(lineage: Lineage) -> dict[str, str]:
     """Return the lineage as tags."""
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.faults import crash_point
-from components.release.cleaned import Cleaned
 from components.release.lock import exclusive_lock
 from components.release.manifest import MANIFEST, read_manifest
 from components.release.object_store import FOLDER, MIN_BYTES
+from components.release.records import Cleaned
 from components.release.registry import Registry
 from components.release.retention import PAGE, Retention, list_versions, plan_retention
 from components.release.runs import LOCK_S

@@ -198,7 +198,7 @@ def _exit_code(command: Work) -> int:
 
 
 def _receive(connection: socket.socket) -> Request | None:
-    """Return the caller's request; None where the caller has ended or sends none in time."""
+    """Return the caller's request; None where the caller has ended, or sends none in time or another one."""
     connection.settimeout(REQUEST_S)
     files: list[int] = []
     try:
@@ -214,7 +214,7 @@ def _receive(connection: socket.socket) -> Request | None:
         pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         group = 0 if fields["leads"] else os.getpgid(pid)
         return Request(fields["command"], fields["cwd"], fields["env"], files, group)
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, LookupError, TypeError):
         for file in files:
             os.close(file)
         return None

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
@@ -45,9 +43,9 @@ def metrics_of(model: SequenceRecommender) -> dict[str, float]:
         "epochs": float(len(model.curves.get("train/loss", []))),  # 0 where not even the first one was finished
         "unfinished": float(model.unfinished is not None),
     }
-    validated = model.curves.get("validation/ndcg_at_10")
-    if validated:
-        metrics |= {"epochs/best": float(np.argmax(validated)) + 1, "validation/ndcg_at_10": max(validated)}
+    if model.best_epoch is not None:
+        best = max(model.curves["validation/ndcg_at_10"])
+        metrics |= {"epochs/best": float(model.best_epoch), "validation/ndcg_at_10": best}
     return metrics
 
 

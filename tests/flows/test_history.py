@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from components.release.history import History
-from components.release.history_summary import summarise
+from components.errors import ReleaseError
+from components.io import write_record
+from components.release.history import SCORED_FILE, History, Scored
 from components.release.launch import Launch
 from components.release.ledger import Ledger
-from flows import cli, history
-from flows.workspace import open_workspace
-from tests.components.release.outcome_rows import on, outcome, served, simple
+from flows import cli
+from flows.history import PAGE, note_alarms, write_page
+from flows.workspace import REPORT, open_workspace
+from tests.components.release.outcome_rows import on, outcome, simple
 
 ROWS = [
     *(outcome(day, 0.30, window="expected") for day in range(4)),
@@ -20,28 +22,11 @@ ROWS = [
 ]
 
 
-def test_a_row_for_each_deployment_newest_first() -> None:
-    periods = [served(1, 4, 8), served(2, 8, 9, is_refresh=True)]
-    newest, oldest = history.table_rows(summarise(periods, ROWS, "ndcg_at_10", 0.95))
-    assert oldest == {
-        "version": "1",
-        "by": "promote",
-        "served": "2026-01-05 to 2026-01-09",
-        "gain at the gate": "+0.0200 (+0.0100 to +0.0300)",
-        "expected a day": "0.3000 (0.2902 to 0.3098)",
-        "came true": "0.2000 (0.1902 to 0.2098)",
-        "days, users": "4, 400",
-        "lead over simple models": "popularity +0.0500 (+0.0402 to +0.0598)",
-    }
-    assert (newest["by"], newest["served"], newest["came true"], newest["days, users"]) == (
-        "refresh", "2026-01-09 to now", "", "",
-    )  # fmt: skip
-
-
-def test_only_the_newest_deployments_are_in_the_table() -> None:
-    periods = [served(n, n, n + 1) for n in range(1, 31)]
-    rows = history.table_rows(summarise(periods, [], "ndcg_at_10", 0.95))
-    assert [row["version"] for row in rows] == [str(n) for n in range(30, 10, -1)]
+def fill(shop: Path) -> None:
+    """Record a deployment on 2026-01-05 and its days."""
+    ledger = Ledger(shop)
+    ledger.close(ledger.begin("promote", 1, None, "digest 1", None, Launch(since=on(4).isoformat())), "done", "")
+    History(shop).add(ROWS)
 
 
 def test_before_any_deployment_the_command_says_so(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,10 +36,7 @@ def test_before_any_deployment_the_command_says_so(checkout: Path, capsys: pytes
 
 
 def test_the_command_prints_json_and_writes_the_picture(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shop = open_workspace([], [], None).shop
-    ledger = Ledger(shop)
-    ledger.close(ledger.begin("promote", 1, None, "digest 1", None, Launch(since=on(4).isoformat())), "done", "")
-    History(shop).add(ROWS)
+    fill(open_workspace([], [], None).shop)
     picture = checkout / "run/history.svg"
     assert cli.run(["history", "--json", "--as-of", "2026-01-09", "--plot", str(picture)]) == 0
     (found,) = json.loads(capsys.readouterr().out)["deployments"]
@@ -62,3 +44,23 @@ def test_the_command_prints_json_and_writes_the_picture(checkout: Path, capsys: 
     assert found["live"]["mean"] == pytest.approx(0.20)
     assert found["simple_models"][0]["lead"]["mean"] == pytest.approx(0.05)
     assert picture.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_page_lies_where_the_evaluation_report_links_to(checkout: Path) -> None:
+    workspace = open_workspace([], [], on(8))
+    fill(workspace.shop)
+    alarm = "version 1: ndcg_at_10 is 0.2, expected 0.3"
+    write_record(workspace.shop / SCORED_FILE, Scored(as_of=on(8).isoformat(), n_days=4, alarms=[alarm]))
+    assert write_page(workspace).table()[0]["version"] == "1"
+    assert (checkout / REPORT.parent / "../history/report.html").samefile(checkout / PAGE)
+    assert alarm in (checkout / PAGE).read_text(encoding="utf-8")
+
+
+def test_alarms_and_errors_of_the_scoring_are_notes() -> None:
+    scored = Scored(as_of="2026-01-09", n_days=1, alarms=["version 1 is low"])
+    assert note_alarms(lambda: scored) == (scored, ["the champion falls short: version 1 is low"])
+
+    def fail() -> Scored:
+        raise ReleaseError("no disk")
+
+    assert note_alarms(fail) == (None, ["what serves was not scored on later events: no disk"])

@@ -10,6 +10,7 @@ import yaml
 from components.contracts import Decision
 from components.errors import ContractError
 from components.io import read_record
+from components.release.history import History
 from components.release.ledger import Ledger
 from components.release.registry import Registry
 from components.settings import Settings
@@ -92,6 +93,19 @@ def test_within_a_day_of_the_champions_data_no_stage_runs(promoted: Path) -> Non
     outcome = refresh.fn(overrides=['data.as_of="1970-01-01T12:00:00+00:00"'])
     assert (outcome["verdict"], outcome["stages"]) == ("keep", [])
     assert "nothing newer to learn" in outcome["reasons"][0]
+
+
+def test_with_nothing_newer_the_days_that_no_run_has_scored_are_scored(
+    promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.refresh.find_nothing_newer", lambda *_: "nothing newer to learn")
+    assert run()["reasons"] == ["nothing newer to learn"]
+    history = History(open_workspace([], [], None).shop)
+    live = [(o.model, o.day) for o in history.outcomes() if o.window == "live"]
+    assert live == [("champion", "2026-03-01"), ("popularity", "2026-03-01")]
+    lock = (promoted / "dvc.lock").read_bytes()
+    assert run()["notes"] == []
+    assert (promoted / "dvc.lock").read_bytes() == lock
 
 
 def test_prefect_shows_the_verdict_as_the_state(promoted: Path, server: None) -> None:

@@ -10,8 +10,9 @@ import pytest
 from components.errors import BusyError, CarouselError, ContractError, StageError
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
+from components.release.warm import warm_process
 from components.settings import Settings
-from flows import unchanged
+from flows import passes, unchanged
 from flows.workspace import open_workspace
 
 STAGES = ["ingest", "split", "pretrain", "encode", "fit", "finetune", "incumbent", "evaluate", "drift", "package"]
@@ -58,12 +59,25 @@ def test_prefect_records_a_task_per_stage_and_artifacts(first: tuple[Path, dict[
     names = [r.name for r in reversed(runs) if r.flow_run_id == flow_run.id]
     assert [n for n in names if n in STAGES] == STAGES
     assert names.index("finetune") < next(i for i, n in enumerate(names) if n.startswith("sync_champion"))
-    assert {"verdict", "metrics", "differences", "report", "drift-report", "mlflow", "progress"} <= keys
+    assert {
+        "verdict",
+        "metrics",
+        "differences",
+        "report",
+        "history-report",
+        "drift-report",
+        "mlflow",
+        "progress",
+    } <= keys
     assert flow_run.state is not None
     assert "first champion" in (flow_run.state.message or "")
 
 
-def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Path) -> None:
+def test_a_better_challenger_is_promoted_and_only_what_changed_runs(
+    promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr(passes, "warm_process", lambda root: started.append(root) or warm_process(root))
     assert unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None) is None
     outcome = run(overrides=["trainer.max_epochs=30"])
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("promote", True, 2)
@@ -78,7 +92,11 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(promoted: Pa
     refreshed = outcome["refreshed"]  # the toy's model does not depend on the data
     assert (refreshed["verdict"], refreshed["promoted"]) == ("keep", False)
     assert refreshed["reasons"] == ["the champion is this bundle: same data, parameters and code"]
-    assert outcome["report"] == str(promoted / "run/retrain/report.html")
+    assert outcome["report"] == str(promoted / "run/retrain/evaluate/report.html")
+    assert len(started) == 1  # retrain and refresh share one warm process
+    again = unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None)
+    assert again is not None
+    assert (again.verdict, again.champion, again.reasons) == ("keep", 2, [unchanged.REFRESHED])
 
 
 def test_where_the_refresh_fails_what_was_promoted_serves(promoted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """When an outcome is returned without a run, and when not."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from components.contracts import Decision
+from components.release import outcomes
+from components.release.history import History
 from components.stages.resolve import resolve
 from flows import unchanged
 from flows.retrain import keep_report
@@ -54,6 +57,15 @@ def test_a_retrain_whose_recipe_was_refreshed_is_recognised(promoted: Path) -> N
     assert unchanged.is_refreshed(workspace)
     workspace.registry().move("champion", None)
     assert not unchanged.is_refreshed(workspace)
+
+
+def test_days_that_no_run_has_scored_are_scored_once(promoted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = open_workspace([], [], datetime(2026, 3, 2, tzinfo=UTC))
+    assert unchanged.score_pending(workspace) == []
+    history = History(workspace.shop)
+    assert {o.day for o in history.outcomes() if o.window == "live"} == {"2026-03-01"}
+    monkeypatch.setattr(outcomes, "score_served", lambda *_: pytest.fail("scored twice"))
+    assert unchanged.score_pending(workspace) == []
 
 
 def stand(root: Path, **changes: object) -> None:

@@ -53,6 +53,12 @@ class SequenceRecommender(BaseRecommender):
         self.curves: dict[str, list[float]] = {}
         self.unfinished: Unfinished | None = None
 
+    @property
+    def best_epoch(self) -> int | None:
+        """Return the epoch, from 1, whose weights are kept; None where it was trained without validation."""
+        validated = self.curves.get("validation/ndcg_at_10")
+        return int(np.argmax(validated)) + 1 if validated else None
+
     @classmethod
     def from_params(cls, params: Params) -> Self:
         """Return the model of models.sequence and trainer; with a recipe, it trains the recipe's number of epochs."""

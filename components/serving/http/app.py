@@ -123,7 +123,7 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
     service.router.canary.audit = partial(admin.audit.write, outcome="stopped")
-    return make_app(service, admin, StatusReader(settings, params.release).read, _secret(settings.read_token))
+    return make_app(service, admin, StatusReader(settings, params).read, _secret(settings.read_token))
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:

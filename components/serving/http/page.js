@@ -10,7 +10,7 @@ const TEXTS = {
     model: "model", data: "data as of", verdict: "Last verdict", checks: "Checks", check: "check", value: "value", limit: "limit",
     reason: "reason", drift: "Data drift", passed: "passed", failed: "failed", drifted: "drift found", stable: "no drift", deployments: "Deployments", at: "at", action: "action", version: "version",
     previous: "previous", state: "state", canary: "Canary and experiment", share: "share of users", stopped: "stopped", none: "none yet",
-    experiment: "experiment", events: { view: "view", cart: "add to cart", purchase: "purchase", click: "click", return: "return", impression: "impression" },
+    experiment: "experiment", outcomes: "What came true", outcomesPlot: "Quality by day of what served", columns: {}, events: { view: "view", cart: "add to cart", purchase: "purchase", click: "click", return: "return", impression: "impression" },
   },
   zh: {
     skip: "跳到内容", views: "视图", lists: "推荐列表", status: "状态", language: "语言", user: "用户", show: "查看",
@@ -21,7 +21,9 @@ const TEXTS = {
     model: "模型", data: "数据截至", verdict: "最近的发布决定", checks: "检查项", check: "检查", value: "数值", limit: "限值",
     reason: "原因", drift: "数据漂移", passed: "通过", failed: "未通过", drifted: "有漂移", stable: "无漂移", deployments: "部署记录", at: "时间", action: "动作", version: "版本",
     previous: "上一版本", state: "结果", canary: "灰度发布与实验", share: "用户占比", stopped: "已停止", none: "暂无",
-    experiment: "实验", events: { view: "浏览", cart: "加购", purchase: "购买", click: "点击", return: "退货", impression: "曝光" },
+    experiment: "实验", outcomes: "实际效果", outcomesPlot: "线上模型的每日效果",
+    columns: { version: "版本", by: "方式", served: "服务时间", "gain at the gate": "发布检验的增益", "expected a day": "每日预期", "came true": "实际", "days, users": "天数，用户数", "lead over simple models": "相对简单模型的领先" },
+    events: { view: "浏览", cart: "加购", purchase: "购买", click: "点击", return: "退货", impression: "曝光" },
   },
 };
 const $ = id => document.getElementById(id);
@@ -152,6 +154,12 @@ async function drawStatus() {
     ...(status.checks.length ? [table(texts.checks, [texts.check, "", texts.value, texts.limit, texts.reason],
       status.checks.map(c => [c.name, flag(c.passed), number(c.value), number(c.limit), c.why]))] : [])));
   parts.push(part(texts.drift, status.drift ? lines([status.drift.drifted ? texts.drifted : texts.stable, ...status.drift.reasons]) : make("p", texts.none)));
+  const outcomes = status.outcomes;
+  if (outcomes && outcomes.table.length) {
+    const picture = make("img", null, { src: `data:image/svg+xml,${encodeURIComponent(outcomes.plot)}`, alt: texts.outcomesPlot, width: "100%" });
+    const heads = Object.keys(outcomes.table[0]).map(name => texts.columns[name] || name);
+    parts.push(part(texts.outcomes, picture, table("", heads, outcomes.table.map(row => Object.values(row)))));
+  }
   const canary = status.canary;
   parts.push(part(texts.canary, lines([`${texts.share}: ${(100 * canary.share).toFixed(0)} %`,
     ...(canary.stopped ? [`${texts.stopped}: ${canary.stopped.reason}`] : []),

@@ -1,15 +1,19 @@
-"""What /status shows of the release process: the serving version, its start, deployments, the last decision, drift."""
+"""What /status shows of the release process: the serving version, deployments and what came true, last verdicts."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from components.errors import CarouselError
-from components.params import ReleaseParams
+from components.params import Params
+from components.release.history_view import HistoryView
 from components.release.ledger import Ledger
 from components.release.status import last_decision, last_drift, last_scored, read_status
 from components.serving.storage.ttl_cache import TtlCached
 from components.settings import Settings
+from components.times import to_micros
 
 STATUS_TTL_S = 5.0  # a read queries the registry
 MAX_DEPLOYMENTS = 20  # the newest ones
@@ -18,9 +22,9 @@ MAX_DEPLOYMENTS = 20  # the newest ones
 class StatusReader:
     """Reads the data of `carousel status`, and the checks of the decision."""
 
-    def __init__(self, settings: Settings, release: ReleaseParams) -> None:
+    def __init__(self, settings: Settings, params: Params) -> None:
         """settings: resolved."""
-        self.settings, self.release = settings, release
+        self.settings, self.params, self.release = settings, params, params.release
         self.read = TtlCached(STATUS_TTL_S, self._read)
 
     def _read(self) -> dict[str, Any]:
@@ -41,4 +45,14 @@ class StatusReader:
         found["checks"] = [check.model_dump(mode="json") for check in decision.checks] if decision else []
         newest = Ledger(shop).deployments()[-MAX_DEPLOYMENTS:]
         found["deployments"] = [deployment.model_dump(mode="json") for deployment in reversed(newest)]
+        found["outcomes"] = self._read_outcomes(shop)
         return found
+
+    def _read_outcomes(self, shop: Path) -> dict[str, Any] | None:
+        """Return what came true of the deployments up to the last scoring: a table, and a picture (SVG)."""
+        scored = last_scored(shop)
+        if scored is None:
+            return None
+        as_of = to_micros(datetime.fromisoformat(scored.as_of))
+        view = HistoryView.read(shop, self.params.evaluation.primary, self.params.gate.confidence, as_of)
+        return {"table": view.table(), "plot": view.plot()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.backtest.engine import Engine, View, epochs_of, fit_inputs, reads_texts
+from components.backtest.engine import Engine, View, fit_inputs, reads_texts
 from components.data.split import Holdout
 from components.data.tables import read_info, read_interactions, read_users
 from components.language.encoder import Encoder
@@ -121,10 +121,3 @@ def test_the_encoder_is_loaded_once_for_all_dates(engine: Engine, monkeypatch: p
         assert catalogue.embedding is not None
         assert np.allclose(np.linalg.norm(catalogue.embedding[1:].astype(np.float32), axis=1), 1, atol=0.01)
     assert len(loaded) <= 1
-
-
-def test_epochs_are_those_of_the_best_validation() -> None:
-    class Trained:
-        curves = {"validation/ndcg_at_10": [0.1, 0.3, 0.2]}
-
-    assert (epochs_of(Trained()), epochs_of(object())) == (2, None)

@@ -88,7 +88,7 @@ def test_the_page_is_self_contained(split: Path, params: Params) -> None:
     page = make(split, params, ["a title"])
     html = (split / "report.html").read_text(encoding="utf-8")
     links = [v for _, attrs in page.tags for k, v in attrs.items() if k in ("src", "href")]
-    assert links == ["#models"]
+    assert links == ["#models", "../history/report.html"]
     assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in html
     assert "url(" not in html
@@ -135,6 +135,14 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_the_page_of_a_refresh_speaks_of_its_holdout(split: Path, params: Params, champion: ServingChampion) -> None:
+    selected = {"validation": {}, "overfit_gap": {}, "in_fold": {}, "choice": None}
+    text = make(split, params, ["a title"], champion, purpose="refresh", **selected).text
+    assert "users of the holdout" in text
+    assert "the recipe of the champion on newer events" in text
+    assert not re.search("validation|test window|other candidates|not asked", text, re.IGNORECASE)
 
 
 def test_the_page_explains_its_numbers(split: Path, params: Params, champion: ServingChampion) -> None:

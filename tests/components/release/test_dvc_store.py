@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.release import versioning
-from components.release.cleaned import Cleaned
 from components.release.digests import dvc_digest
 from components.release.dvc_store import clean_stores
+from components.release.records import Cleaned
 from components.release.versioning import make_workspace, reproduce_stage, restore
 from tests.components.release.tiny_repo import PARAMS, copy, make_repo
 

@@ -12,8 +12,8 @@ import pytest
 
 from components.errors import ReleaseError
 from components.params import Params
-from components.release.cleaned import Cleaned
 from components.release.object_store import MIN_BYTES
+from components.release.records import Cleaned
 from components.release.registry import Registry
 from components.release.registry_gc import clean_registry
 from components.release.retention import keep_version

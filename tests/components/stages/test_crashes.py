@@ -1,5 +1,8 @@
-"""kill -9 before and after every stage, and inside training: the next run gives the digests of an undisturbed one."""
+"""kill -9 before and after every stage, and inside training: the next run or refresh gives the digests of an
+undisturbed one.
+"""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,9 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from components.contracts import ChampionRef
 from components.errors import ReleaseError
+from components.io import write_record
 from components.release import versioning
+from components.release.bundle import open_bundle
 from components.release.warm import warm_process
+from components.stages.resolve import resolve
 
 ROOT = Path(__file__).parents[3]
 TINY = {
@@ -17,8 +24,9 @@ TINY = {
     "models.sequence.dim": 16, "models.als.factors": 8, "models.als.iterations": 3, "trainer.max_epochs": 2,
     "language.pretrain.max_steps": 2, "language.pretrain.checkpoint_every_steps": 1,
     "language.pretrain.texts_per_step": 4, "language.pretrain.pairs_per_step": 4, "trainer.checkpoint_every_steps": 1,
-    "drift.sample": 1000,
+    "drift.sample": 1000, "refresh.min_users": 10,
 }  # fmt: skip
+FIRST, LATER = "2026-02-22T00:00:00Z", "2026-03-01T00:00:00Z"  # data.as_of of the run and of the refresh
 TIMEOUT_S = 300
 
 
@@ -38,22 +46,48 @@ def digests(folder: Path) -> dict[str, Any]:
     return {path: digest for path, digest in outs.items() if not path.startswith("reports/") or "evaluate" in path}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_run_killed_anywhere_ends_with_the_same_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = {
-        "CAROUSEL_HOME": str(tmp_path / "home"),
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of the stages."""
+    return {
+        "CAROUSEL_HOME": str(tmp_path_factory.mktemp("home")),
         "CAROUSEL_PARAMS": "",
-        "CAROUSEL_OVERRIDES": "\n".join(f"{k}={v}" for k, v in TINY.items()),
+        "CAROUSEL_OVERRIDES": "\n".join(lines(FIRST)),
     }
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    straight = checkout(tmp_path / "straight")
+
+
+@pytest.fixture(scope="module")
+def straight(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout after an undisturbed run."""
+    folder = checkout(tmp_path_factory.mktemp("straight") / "shop")
+    with warm_process(folder) as warm:
+        for stage in versioning.stage_order(folder):
+            assert versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm).ran or stage == "resolve"
+    return folder
+
+
+def lines(as_of: str) -> list[str]:
+    """Return the overrides of a run."""
+    return [*(f"{k}={v}" for k, v in TINY.items()), f'data.as_of="{as_of}"']
+
+
+def prepare_refresh(source: Path, folder: Path) -> Path:
+    """Return a copy of the checkout where its own bundle is the champion, and the next stages fit its recipe."""
+    shutil.copytree(source, folder, symlinks=True)
+    shutil.rmtree(folder / "champion")
+    shutil.copytree(folder / "bundle", folder / "champion/bundle")
+    bundle = open_bundle(folder / "champion/bundle")
+    ref = ChampionRef(version=1, digest=bundle.digest, model=bundle.info.model)
+    write_record(folder / "champion/champion.json", ref)
+    resolve(folder, [], lines(LATER), None, bundle)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: dict[str, str], tmp_path: Path) -> None:
     crashing = checkout(tmp_path / "crashing")
-    with warm_process(straight) as warm:  # the other checkout starts an interpreter for each stage
-        for stage in versioning.stage_order(straight):
-            assert versioning.reproduce_stage(straight, stage, TIMEOUT_S, env | warm).ran or stage == "resolve"
-    for stage in versioning.stage_order(crashing):
+    for stage in versioning.stage_order(crashing):  # here an interpreter is started for each stage
         inside = {"finetune": ["finetune:step", "finetune:epoch"], "pretrain": ["pretrain:step"]}.get(stage, [])
         points = [f"{stage}:before", *inside, f"{stage}:after"]
         for point in points:
@@ -64,3 +98,22 @@ def test_a_run_killed_anywhere_ends_with_the_same_digests(tmp_path: Path, monkey
     assert not any(versioning.is_changed(crashing, s) for s in versioning.stage_order(crashing) if s != "resolve")
     assert not (crashing / "run/finetune").exists()
     assert not (crashing / "run/pretrain").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_refresh_killed_at_every_stage_ends_with_the_same_digests(
+    straight: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    stages = [s for s in versioning.stage_order(straight) if s != "resolve"]
+    whole, killed = (prepare_refresh(straight, tmp_path / name) for name in ("undisturbed", "killed"))
+    for folder in (whole, killed):
+        with warm_process(folder) as warm:
+            for stage in stages:
+                for point in [f"{stage}:after"] if folder == killed else []:
+                    with pytest.raises(ReleaseError, match=stage):
+                        versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm | {"CRASH_AT": point})
+                versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm)
+    assert digests(killed) == digests(whole)
+    assert digests(killed)["bundle"] != digests(straight)["bundle"]
+    assert not any(versioning.is_changed(killed, stage) for stage in stages)

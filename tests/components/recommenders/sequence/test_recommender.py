@@ -108,6 +108,7 @@ def test_a_fixed_number_of_epochs_gives_the_bytes_of_the_run_that_selected_it(
     model.fit(*world).save(tmp_path / "fixed")
     assert digest(tmp_path / "fixed") == digest(tmp_path / "chosen")
     assert model.curves == {"train/loss": chosen.curves["train/loss"][:best]}
+    assert (chosen.best_epoch, model.best_epoch) == (best, None)
     for epochs in (0, 15):
         model.epochs = epochs
         with pytest.raises(ContractError, match=rf"expected 1 to trainer\.max_epochs 14 epochs, got {epochs}"):

@@ -12,7 +12,7 @@ from flows.workspace import open_workspace
 def test_a_version_is_kept_and_a_cleaning_says_so(
     promoted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.storage_commands.prepare", lambda: promoted / ".carousel")
+    monkeypatch.setattr("flows.cli_storage.prepare", lambda: promoted / ".carousel")
     assert cli.run(["keep", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"version": 1, "kept": True}
     assert cli.run(["gc", "--dry-run", "--json"]) == 0
@@ -28,6 +28,6 @@ def test_a_version_is_kept_and_a_cleaning_says_so(
 def test_a_version_that_is_not_there_is_an_error(
     promoted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.storage_commands.prepare", lambda: promoted / ".carousel")
+    monkeypatch.setattr("flows.cli_storage.prepare", lambda: promoted / ".carousel")
     assert cli.run(["keep", "9"]) == 1
     assert "version 9 of carousel is not in the registry" in capsys.readouterr().err

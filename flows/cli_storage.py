@@ -18,12 +18,9 @@ def gc(dry_run: DryRun = False, sets: Sets = None, files: Files = None, json: Js
     home = prepare()
     from flows import server, terminal
 
-    with server.temporary_server(home) as ready:
-        from flows import gc as cleaning
-        from flows.tasks import unwrap
+    done = server.run_flow(home, "flows.gc", "gc", dry_run=dry_run, overrides=sets or [], overlays=texts(files))
+    from flows import gc as cleaning
 
-        run = cleaning.gc if ready() else cleaning.gc.fn
-        done = unwrap(run(dry_run=dry_run, overrides=sets or [], overlays=texts(files)))
     if json:
         terminal.show(done, True)
     else:

@@ -1,0 +1,72 @@
+"""`carousel doctor`, `params`, `status` and `history`: they show, and change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import startup
+from flows.options import All, AsOf, Files, Json, Sets
+
+
+def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Check machine, params, sources, remote and registry before a run."""
+    startup.prepare()
+    from components.release.doctor import examine
+    from components.settings import Settings
+    from flows import terminal
+
+    root = Path.cwd()
+    found = examine(root, Settings().resolved(root), files or [], sets or [])
+    ok = all(f.ok for f in found)
+    if json:
+        terminal.show({"ok": ok, "findings": [f.model_dump() for f in found]}, True)
+    else:
+        terminal.table([("ok" if f.ok else "NO", f.name, f.found, f.advice) for f in found])
+    raise typer.Exit(0 if ok else 1)
+
+
+def params(sets: Sets = None, files: Files = None, json: Json = False, every: All = False) -> None:
+    """Show the parameters of a run in this checkout, with unit, effect, and where each is set."""
+    startup.prepare()
+    from flows.params import show
+    from flows.workspace import open_workspace
+
+    show(open_workspace(startup.texts(files), sets or [], None), every, json)
+
+
+def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Show the champion, since when it serves, its data, the last verdict and drift."""
+    startup.prepare()
+    from components.release.status import read_status
+    from flows import terminal
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace(startup.texts(files), sets or [], None)
+    terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
+
+
+def history(
+    as_of: AsOf = None,
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Write a picture, too")] = None,
+) -> None:
+    """Show each deployment: the gain at the gate, what was expected a day, and what came true."""
+    startup.prepare()
+    from components.io import write_text
+    from flows import terminal
+    from flows.history import read_history
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace(startup.texts(files), sets or [], as_of)
+    found = read_history(workspace)
+    if plot is not None:
+        write_text(plot, found.plot())
+    if json:
+        terminal.show({"deployments": [row.model_dump(mode="json") for row in found.deployments]}, True)
+    else:
+        terminal.show_columns(found.table(), "nothing has served yet")

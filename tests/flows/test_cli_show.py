@@ -1,0 +1,53 @@
+"""`carousel status` and `carousel doctor`."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from tests.flows.command import one_object
+
+STATUS = ["champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement"]
+
+
+def test_status_before_the_first_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["status", "--json"]) == 0
+    content = one_object(capsys.readouterr().out)
+    assert content == dict.fromkeys(STATUS)
+    assert not (checkout / ".carousel/mlflow.db").exists()
+
+
+def test_status_of_a_champion(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["status", "--json"]) == 0
+    content = one_object(capsys.readouterr().out)
+    assert list(content) == STATUS
+    assert content["champion"]["version"] == 1
+    assert content["since"].startswith("20")
+    assert content["data"]["as_of"].startswith("2026-03-01")
+    assert content["verdict"]["verdict"] == "promote"
+    assert content["drift"]["drifted"] is False
+    assert cli.run(["status"]) == 0
+    assert "version: 1" in capsys.readouterr().out
+
+
+def test_doctor_gives_advice(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["doctor", "--json"]) == 0, capsys.readouterr()
+    content = one_object(capsys.readouterr().out)
+    assert content["ok"] is True
+    missing = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"
+    assert cli.run(["doctor", "--json", "--set", "data.simulated=false", "--set", missing]) == 1
+    bad = [f for f in one_object(capsys.readouterr().out)["findings"] if not f["ok"]]
+    assert {f["name"] for f in bad} == {"source products", "source events"}
+    assert all(f["advice"] for f in bad)
+
+
+def test_doctor_examines_the_shop_of_the_environment(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "my.yaml").write_text(
+        "data: {simulated: false, sources: {products: [{path: /nowhere/p.csv}], events: [{path: /nowhere/e.csv}]}}\n"
+    )
+    monkeypatch.setenv("CAROUSEL_PARAMS", "my.yaml")
+    assert cli.run(["doctor", "--json"]) == 1
+    bad = [f for f in one_object(capsys.readouterr().out)["findings"] if not f["ok"]]
+    assert [f["name"] for f in bad] == ["source products", "source events"]

@@ -1,0 +1,70 @@
+"""What the flows share: when a decision promotes, one warm process for a run, and what a busy machine does to a run."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contracts import Decision
+from components.errors import BusyError
+from components.io import read_record
+from components.release.warm_client import SOCKET
+from flows import passes, tasks
+from flows.outcome import Pass, build_outcome
+from flows.workspace import open_workspace
+
+
+@pytest.fixture
+def decision(promoted: Path) -> Decision:
+    return read_record(promoted / "reports/decision.json", Decision, "decision")
+
+
+@pytest.mark.parametrize(
+    ("change", "promotes"),
+    [
+        ({}, True), ({"verdict": "refresh"}, True), ({"verdict": "keep"}, False),
+        ({"verdict": "not_enough_evidence"}, False), ({"mode": "dry_run"}, False),
+    ],
+)  # fmt: skip
+def test_only_an_enabled_decision_to_ship_promotes(
+    decision: Decision, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], promotes: bool
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(tasks.promote, "fn", calls.append)
+    workspace = open_workspace([], [], None)
+    assert passes.promote_decided(workspace, decision.model_copy(update=change)) is promotes
+    assert calls == [workspace] * promotes
+    assert not passes.promote_decided(workspace, None)
+
+
+def test_a_warm_process_within_another_is_the_same(checkout: Path) -> None:
+    with passes.warm_workspace(open_workspace([], [], None)) as outer:
+        with passes.warm_workspace(outer) as inner:
+            assert inner is outer
+        assert Path(outer.env[SOCKET]).exists()  # the inner block has not ended it
+    assert not Path(outer.env[SOCKET]).exists()
+
+
+def test_outside_a_deployment_a_busy_machine_is_an_error() -> None:
+    with pytest.raises(BusyError, match="since noon"):
+        passes.cancel_when_busy(BusyError("a retrain runs since noon"))
+    assert passes.deployed_run_info() == (None, None)
+
+
+def test_in_a_deployment_a_busy_machine_cancels_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "b0a1f6d2-0000-4000-8000-000000000000")
+    state = passes.cancel_when_busy(BusyError("a retrain runs since noon"))
+    assert (state.name, state.message) == ("Cancelled", "a retrain runs since noon")
+
+
+def test_a_deployed_run_is_timed_from_its_start_and_another_from_its_process(
+    promoted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = open_workspace([], [], None)
+    monkeypatch.setattr(passes.time, "time", lambda: 100.0)
+    monkeypatch.setattr(passes, "process_start", lambda: 40.0)
+    assert passes.seconds_since(70.0, workspace) == 60.0
+    assert passes.seconds_since(70.0, replace(workspace, deployed=True)) == 30.0
+    outcome = build_outcome(workspace, 60.0, Pass(reason="nothing newer"))
+    assert passes.completed_state(outcome) == outcome.model_dump(mode="json")  # no state outside of a flow run
