@@ -56,7 +56,7 @@ compose:  ## the whole of it in containers, on a machine with Docker
 clean:  ## what runs wrote below the checkout: neither other files in these folders, nor registry and caches in .carousel
 	rm -rf features profiles bundle champion data/snapshot data/quarantine data/split
 	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent)
-	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift curve backtest decision.json)
+	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift history curve backtest decision.json)
 	rm -rf $(addprefix run/,params.yaml sources.json code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
 		$(addprefix run/,incumbent search ann)
 	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz truth)

@@ -90,7 +90,10 @@ def open_champion(workspace: Workspace) -> Bundle:
     """Return the champion's bundle in champion/, fetched and verified; raises ContractError where nothing serves."""
     ref = call_task(with_retries(tasks.fetch_champion, workspace), workspace)
     if ref is None:
-        raise ContractError("nothing serves yet: a refresh needs a champion; run `carousel retrain --bootstrap` first")
+        raise ContractError(
+            f"nothing serves yet in the shop {workspace.params.release.name}: a refresh needs a champion; "
+            "run `carousel retrain --bootstrap` first, or name the shop's overlay with --params"
+        )
     return open_bundle(workspace.root / "champion/bundle", ref.digest)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from components import io
 from components.contracts import ChampionRef
 from components.errors import ContractError
+from components.release.manifest import is_intact
 from components.release.registry import Registry
 
 CHAMPION_STAGES = (
@@ -19,11 +20,13 @@ CHAMPION_STAGES = (
 def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
     """Fetch the registry's champion into champion/, verified (champion.json is null where there is none); return it.
 
+    A copy that is damaged is fetched again.
+
     Raises ReleaseError when the registry cannot be reached, TamperedError when its files are not the registered ones.
     """
     version = registry.alias("champion")
     ref = registry.ref(version.number) if version else None
-    if _is_checked_out(root, ref) and (ref is None or bundle_digest(root / "champion/bundle") == ref.digest):
+    if _is_checked_out(root, ref) and (ref is None or is_intact(root / "champion/bundle", ref.digest)):
         return ref
     with io.temporary_folder(root / "champion") as temporary:
         built = temporary / "champion"

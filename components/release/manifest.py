@@ -102,3 +102,11 @@ def _check_name(name: str, where: str) -> None:
         raise TamperedError(
             f"{where}/{name}: a bundle holds {', '.join(ALLOWED_SUFFIXES)} only; refused, nothing was loaded"
         )
+
+
+def is_intact(folder: Path, digest: str) -> bool:
+    """Return whether the folder holds the bundle with this digest, every byte of it."""
+    try:
+        return check_files(folder, digest) == digest
+    except TamperedError:
+        return False

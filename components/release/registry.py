@@ -21,7 +21,7 @@ from components.params import ReleaseParams
 from components.redact import redact
 from components.release import local_database, records
 from components.release.lock import exclusive_lock
-from components.release.manifest import check_files
+from components.release.manifest import check_files, is_intact
 from components.release.object_store import ObjectStore
 from components.release.records import Version
 from components.release.runs import LOCK_S, MAX_TAG_LENGTH, Point, RunRecorder
@@ -227,7 +227,7 @@ class Registry:
         Raises TamperedError naming the file when the registry's copy is not what was registered.
         """
         version = self.version(number)
-        if _is_intact(folder, version.lineage.bundle_digest):
+        if is_intact(folder, version.lineage.bundle_digest):
             return folder
         with io.temporary_folder(folder) as temporary:
             digest = version.lineage.bundle_digest
@@ -290,10 +290,3 @@ class Registry:
         if (bundle / RECIPE).is_file():
             tags["recipe_digest"] = io.sha256_file(bundle / RECIPE)
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
-
-
-def _is_intact(folder: Path, digest: str) -> bool:
-    try:
-        return check_files(folder, digest) == digest
-    except TamperedError:
-        return False

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +18,7 @@ from flows import gc
 from flows.retrain import retrain
 from flows.tasks import unwrap
 from flows.workspace import open_workspace
-from tests.flows.toy import stand_in
+from tests.flows.toy import own_artifacts, stand_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # five runs of a toy pipeline, a minute on idle cores
 SIZE = MIN_BYTES + 100
@@ -53,10 +51,7 @@ def five(
 def shop(five: tuple[Path, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Change to a copy of the checkout after five nights; its artifacts are those of the copy."""
     root = stand_in(five[0], tmp_path / "shop", monkeypatch)
-    database = root / ".carousel/mlflow.db"
-    with closing(sqlite3.connect(database)) as db, db:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            db.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(five[0]), str(root)))
+    own_artifacts(root, five[0])
     return root
 
 

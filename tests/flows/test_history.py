@@ -1,6 +1,7 @@
 """`carousel history`: a table, JSON and a picture of the deployments."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_page_lies_where_the_evaluation_report_links_to(checkout: Path) -> N
     alarm = "version 1: ndcg_at_10 is 0.2, expected 0.3"
     write_record(workspace.shop / SCORED_FILE, Scored(as_of=on(8).isoformat(), n_days=4, alarms=[alarm]))
     assert write_page(workspace).table()[0]["version"] == "1"
-    assert (checkout / REPORT.parent / "../history/report.html").samefile(checkout / PAGE)
+    assert os.path.normpath(REPORT.parent / "../history/report.html") == str(PAGE)
     assert alarm in (checkout / PAGE).read_text(encoding="utf-8")
 
 

@@ -6,8 +6,10 @@ toy_stage.py is each stage, under a dvc.yaml with the stage names of the real on
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,3 +156,11 @@ def stand_in(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CAROUSEL_HOME", str(folder / ".carousel"))
     return folder
+
+
+def own_artifacts(root: Path, source: Path) -> None:
+    """Let the registry of a copied checkout name its own copies of the artifacts, in place of those of the source."""
+    with closing(sqlite3.connect(root / ".carousel/mlflow.db")) as db, db:
+        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
+            db.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(root)))
+        db.execute("UPDATE model_versions SET source = replace(source, ?, ?)", (str(source), str(root)))

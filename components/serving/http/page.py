@@ -93,7 +93,7 @@ def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], 
 
     @app.get("/status", responses=ERRORS)
     async def show_status() -> dict[str, Any]:
-        """Return the serving version, the canary, deployments, the last decision with its checks, and drift."""
+        """Return the serving version, the canary, deployments, what came true, the last decision, and drift."""
         found = dict(await service.workers.run_in_worker(status))
         canary = service.router.canary
         stop = canary.stopped()

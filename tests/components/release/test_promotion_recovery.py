@@ -15,7 +15,7 @@ from components.params import Params
 from components.release.bundle import open_bundle
 from components.release.ledger import Ledger
 from components.release.lock import exclusive_lock
-from components.release.promotion import promote, rollback
+from components.release.promotion import promote, recover, rollback
 from components.release.registry import Registry
 from components.settings import Settings
 from tests.components.release.support import Decide, Registered, aliases, promote_each
@@ -122,6 +122,26 @@ def test_a_promotion_after_a_killed_one_of_another_version(
     assert promote(four, *registered).version == 4
     states = [(d.version, d.state) for d in Ledger(registered[1].shop("carousel")).deployments()]
     assert states == [(1, "done"), (2, "done"), (3, "abandoned"), (4, "done")]
+
+
+def test_a_run_closes_what_was_interrupted_without_promoting(
+    registered: Registered, decide: Decide, params: Params, tmp_path: Path
+) -> None:
+    """So that the ledger says what serves, where the run itself has nothing to promote."""
+    promote_each(registered, decide, 1)
+    recover(*registered)
+    before = Ledger(registered[1].shop("carousel")).deployments()
+    assert [d.state for d in before] == ["done"]
+    points, decision = ("answered", "champion"), decide(2)
+    homes = copies(registered[1].home, tmp_path, points)
+    assert crash([(f"promote:{point}", homes[point], decision) for point in points]) == [-9, -9]
+    for point, state, stack in (("answered", "abandoned", [1]), ("champion", "done", [1, 2])):
+        settings = Settings(home=homes[point]).resolved(homes[point])
+        recover(Registry(settings, params.release), settings)
+        ledger = Ledger(settings.shop("carousel"))
+        assert ledger.deployments()[-1].state == state
+        assert [d.version for d in ledger.serving_stack()] == stack
+        assert aliases(Registry(settings, params.release))[0] == stack[-1]
 
 
 def test_of_concurrent_promotions_exactly_one_succeeds(registered: Registered, decide: Decide, params: Params) -> None:
