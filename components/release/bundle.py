@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING
 from components import io
 from components.contracts import Catalogue, Recommender, Record
 from components.data.tables import read_catalogue
-from components.errors import ContractError
+from components.errors import ContractError, ParamsError
 from components.language.encoder import FILES
 from components.params import AnnParams, Params, ProfilesParams
 from components.recommenders.ann_index import AnnIndex
-from components.recommenders.factory import load_model
+from components.recommenders.factory import check_names, load_model
 from components.release import recipe
 from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import canonical_json, check_files, list_files, write_manifest
@@ -115,8 +115,19 @@ class Bundle:
 
     @cached_property
     def recipe(self) -> Recipe | None:
-        """Return the recipe that the model was fitted by; None in bundles before version 0.4."""
-        return io.find_record(self.folder / recipe.FILE, Recipe, "recipe")
+        """Return the recipe that the model was fitted by; None in bundles before version 0.4.
+
+        Raises ContractError for one of a later version of Carousel.
+        """
+        return io.find_record(self.folder / recipe.FILE, Recipe, "recipe", recipe.LATER)
+
+    @property
+    def best_simple(self) -> str:
+        """Return the recipe's best simple model; popularity where the bundle has no recipe that can be read."""
+        try:
+            return self.recipe.selection.best_simple if self.recipe else "popularity"
+        except ContractError:
+            return "popularity"
 
     def recipe_params(self, params: Params) -> Params:
         """Return the parameters of a pass that fits the recipe of this champion, instead of selecting one.
@@ -126,9 +137,11 @@ class Bundle:
         if self.recipe is None:
             raise ContractError("the champion was made before version 0.4 and has no recipe")
         try:
-            return self.recipe.apply(params, to_datetime(self.info.train_end))
-        except ValueError as error:
+            own = self.recipe.apply(params, to_datetime(self.info.train_end))
+            check_names(own)
+        except (ValueError, ParamsError) as error:
             raise ContractError(f"this version of Carousel does not accept the champion's recipe ({error})") from None
+        return own
 
     @cached_property
     def fallback(self) -> Recommender:

@@ -168,8 +168,7 @@ def bundled_models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recomme
 
     These are popularity, its fallback, and the best simple model of its recipe where that is a part of the hybrid.
     """
-    best = bundle.recipe.selection.best_simple if bundle.recipe else "popularity"
-    simple = {name: bundle.model.parts[name] for name in (best,) if name in bundle.model.parts}
+    simple = {name: bundle.model.parts[name] for name in (bundle.best_simple,) if name in bundle.model.parts}
     simple |= {"popularity": bundle.fallback} if bundle.info.model != "popularity" else {}
     models = {CHAMPION: bundle.model} | simple
     return {name: CatalogueAdapter(model, bundle.index, item_ids) for name, model in models.items()}

@@ -7,6 +7,7 @@ data that they were fitted on.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,14 +20,16 @@ from typing import TYPE_CHECKING, Any, Self
 import components
 from components import io
 from components.contracts import Record
-from components.errors import ReleaseError, TamperedError
+from components.errors import ContractError, ReleaseError, TamperedError
 from components.params import Params, Section, SelectionParams
 from components.release.manifest import canonical_json
 
 if TYPE_CHECKING:
     from components.release.registry import Registry
 
+log = logging.getLogger(__name__)
 FILE = "recipe.json"
+LATER = "use the version of Carousel that wrote it"  # advice for a recipe that cannot be read
 CODE_FILE = Path("run/code.json")  # the digest of the code as of the start of a run
 NOTE, LANGUAGE = Path("run/recipe/note.txt"), Path("run/recipe/language")  # the language model of a recipe
 BASELINES = ("popularity", "neighbours")  # stand beside a recommender that is itself the best simple model
@@ -138,15 +141,22 @@ def read_registered(registry: Registry, number: int) -> Recipe:
         file = registry.download_artifact(number, f"bundle/{FILE}", Path(folder))
         if io.sha256_file(file) != digest:
             raise TamperedError(f"version {number}: {FILE} in the registry is not the one that was registered")
-        return io.read_record(file, Recipe, "recipe")
+        return io.read_record(file, Recipe, "recipe", LATER)
 
 
 def have_same(registry: Registry, one: int, other: int) -> bool:
-    """Return whether the recipes of two versions give the same model; False where one of them has none."""
+    """Return whether the recipes of two versions give the same model.
+
+    False where one of them has none, or one of a later version of Carousel, which this one cannot read.
+    """
     digests = {registry.version(number).recipe_digest for number in (one, other)}
     if "" in digests:
         return False
-    return len(digests) == 1 or read_registered(registry, one).gives_same_model(read_registered(registry, other))
+    try:
+        return len(digests) == 1 or read_registered(registry, one).gives_same_model(read_registered(registry, other))
+    except ContractError as error:
+        log.warning("the recipes of versions %d and %d are not compared: %s", one, other, error)
+        return False
 
 
 def describe_versions(registry: Registry, one: int, other: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import io
 from components.contracts import Decision, DriftVerdict, Record
+from components.errors import ContractError
 from components.monitoring.advice import Advice
 from components.params import ReleaseParams
 from components.records import Purpose
@@ -72,10 +73,13 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
 
 
 def _describe_recipe(registry: Registry, version: Version) -> dict[str, Any]:
-    """Return digest, code and selection of the version's recipe."""
+    """Return digest, code and selection of the version's recipe; the error where this version cannot read it."""
     from components.release.recipe import read_registered
 
-    recipe = read_registered(registry, version.number)
+    try:
+        recipe = read_registered(registry, version.number)
+    except ContractError as error:
+        return {"digest": version.recipe_digest, "error": str(error)}
     return {"digest": recipe.digest, "code": recipe.code, **recipe.selection.model_dump(mode="json")}
 
 

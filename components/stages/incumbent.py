@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
-from components.errors import ContractError, ParamsError
+from components.errors import ContractError
 from components.io import write_record
 from components.language.choice import chosen_model, take_recipe_model
 from components.language.encoder import Encoder
 from components.origin import read_split_origin, stamp
 from components.params import Params, SelectionParams
-from components.recommenders.factory import SIMPLE, check_names, create, model_folder
+from components.recommenders.factory import SIMPLE, create, model_folder
 from components.release.bundle import Bundle, open_bundle
 from components.settings import Settings
 from components.stages.blend import blend
@@ -67,10 +67,6 @@ def recipe_params(champion: Bundle, params: Params) -> tuple[Params, SelectionPa
     Raises ContractError where it has no recipe, or one that this version of Carousel does not accept.
     """
     own = champion.recipe_params(params)
-    try:
-        check_names(own)
-    except ParamsError as error:
-        raise ContractError(f"this version of Carousel does not accept the champion's recipe ({error})") from None
     different = [f"split.{name}" for name in CUT_BY if getattr(own.split, name) != getattr(params.split, name)]
     if different:
         log.warning("the champion's recipe is fitted with this run's %s", ", ".join(different))

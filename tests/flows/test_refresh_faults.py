@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components.errors import BusyError, CarouselError, ContractError, TamperedError
+from components.release.ledger import Ledger
 from components.release.lock import exclusive_lock
 from flows import cli
 from flows.refresh import refresh
@@ -65,9 +66,11 @@ def change_recipe(root: Path, change: Callable[[dict[str, Any]], object]) -> Non
     }  # fmt: skip
     manifest.write_text(json.dumps(files))
     digest = sha256(manifest.read_bytes()).hexdigest()
-    registry = open_workspace([], [], None).registry()
-    registry.tag(1, "bundle_digest", digest)
-    registry.tag(1, "recipe_digest", sha256(recipe.read_bytes()).hexdigest())
+    workspace = open_workspace([], [], None)
+    workspace.registry().tag(1, "bundle_digest", digest)
+    workspace.registry().tag(1, "recipe_digest", sha256(recipe.read_bytes()).hexdigest())
+    ledger = Ledger(workspace.shop)
+    ledger.close(ledger.begin("promote", 1, None, digest, None), "done", "")
 
 
 @pytest.mark.parametrize(

@@ -260,15 +260,14 @@ def test_a_replaced_deployment_that_never_served_is_left_out() -> None:
 
 def test_the_best_simple_model_of_the_recipe_stands_beside_a_hybrid_that_contains_it() -> None:
     als, fallback = SimpleNamespace(name="als"), SimpleNamespace(name="popularity")
-    recipe = SimpleNamespace(selection=SimpleNamespace(best_simple="als"))
     hybrid = SimpleNamespace(name="hybrid", parts={"als": als, "ease": SimpleNamespace()})
 
-    def names(model: Any, made_by: Any = recipe) -> dict[str, str]:
+    def names(model: Any, best_simple: str = "als") -> dict[str, str]:
         info = SimpleNamespace(model=model.name)
-        bundle: Any = SimpleNamespace(info=info, model=model, fallback=fallback, recipe=made_by, index={})
+        bundle: Any = SimpleNamespace(info=info, model=model, fallback=fallback, best_simple=best_simple, index={})
         return {name: adapter.model.name for name, adapter in bundled_models(bundle, [""]).items()}  # type: ignore[attr-defined]
 
     assert names(hybrid) == {"champion": "hybrid", "als": "als", "popularity": "popularity"}
-    assert names(hybrid, None) == {"champion": "hybrid", "popularity": "popularity"}
+    assert names(hybrid, "popularity") == {"champion": "hybrid", "popularity": "popularity"}
     assert names(SimpleNamespace(name="ease", parts={})) == {"champion": "ease", "popularity": "popularity"}
     assert names(SimpleNamespace(name="popularity", parts={})) == {"champion": "popularity"}

@@ -1,5 +1,6 @@
 """Recipes: equal content gives equal digests, `apply` gives the parameters of a refresh, differences as text."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,10 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from components import params
+from components.errors import ContractError
+from components.io import sha256_file
 from components.params import BlendParams, Params, SelectionParams
+from components.release.bundle import open_bundle
 from components.release.manifest import write_manifest
 from components.release.recipe import FILE, Recipe, code_digest, describe_difference, have_same
 from components.release.registry import Registry
+from components.release.status import _describe_recipe
 from tests.components.release.support import Register
 from tests.support import ROOT
 
@@ -94,6 +99,19 @@ def test_versions_with_the_same_recipe(registry: Registry, register: Register, b
     assert not have_same(registry, one, other)
     assert not have_same(registry, old, one)
     assert not have_same(registry, old, old)
+    later = Recipe.of(shop(), selection(), "c").model_dump(mode="json") | {"format": 2}
+    (bundle / FILE).write_text(json.dumps(later))
+    (bundle / "manifest.json").unlink()
+    write_manifest(bundle)
+    unreadable = register("d")
+    assert not have_same(registry, one, unreadable)  # of a later version of Carousel
+    described = _describe_recipe(registry, registry.version(unreadable))
+    assert described["digest"] == sha256_file(bundle / FILE)
+    assert "use the version of Carousel" in described["error"]
+    opened = open_bundle(bundle)
+    assert opened.best_simple == "popularity"
+    with pytest.raises(ContractError, match="use the version of Carousel"):
+        opened.recipe_params(shop())
 
 
 def test_apply_takes_model_values_from_the_recipe_and_all_others_from_the_shop() -> None:

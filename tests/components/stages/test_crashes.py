@@ -84,7 +84,7 @@ def prepare_refresh(source: Path, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: dict[str, str], tmp_path: Path) -> None:
     crashing = checkout(tmp_path / "crashing")
     for stage in versioning.stage_order(crashing):  # here an interpreter is started for each stage
@@ -101,7 +101,7 @@ def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: d
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_a_refresh_killed_at_every_stage_ends_with_the_same_digests(
     straight: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
