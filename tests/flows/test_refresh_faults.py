@@ -32,7 +32,8 @@ def run(*overrides: str, **parameters: Any) -> dict[str, Any]:
 
 def registered(root: Path, name: str) -> Path:
     """Return the registry's copy of a file of the champion's bundle."""
-    (file,) = (root / ".carousel/mlflow-artifacts").rglob(f"bundle/{name}")
+    run = open_workspace([], [], None).registry().version(1).run_id
+    (file,) = (root / ".carousel/mlflow-artifacts").rglob(f"{run}/artifacts/bundle/{name}")
     return file
 
 
