@@ -84,7 +84,7 @@ def judge(
         "days without events": ("data_checks.max_missing_days", list(day_checks.find_missing_days(days, params))),
         "kinds of events": ("data_checks.max_kind_factor", list(day_checks.compare_kinds(days, params))),
         "activity of users": ("data_checks.max_activity_factor", list(day_checks.compare_activity(days, params))),
-        "lost values": ("data_checks.max_lost_share", list(day_checks.compare_nulls(days, params))),
+        "lost values": ("data_checks.max_null_share", list(day_checks.compare_nulls(days, params))),
         "numbers": ("", list(day_checks.find_not_finite(days, products))),
         "repeated events": ("data_checks.max_repeated_share", list(day_checks.compare_repeats(days, params))),
         "popular items": (

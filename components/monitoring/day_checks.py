@@ -91,7 +91,7 @@ def compare_nulls(days: DailyCounts, params: DataChecksParams) -> Iterator[Devia
             share = days.nulls[:span, :, column].sum() / n.sum()
             text = f"{share:.1%} of the events of {describe_span(span)} have no {name}, expected {expected[column]:.1%}"
             yield Deviation(
-                float(max(share - expected[column], 0)), params.max_lost_share + float(spread[column]), text
+                float(max(share - expected[column], 0)), params.max_null_share + float(spread[column]), text
             )
 
 

@@ -33,7 +33,11 @@ class DataChecksParams(Section):
         default=1.6, description="times more or fewer events per user and day (geometric mean) than expected"
     )
     max_lost_share: Share = Field(
-        default=0.1, description="share of the values of a column, or of the champion's products, that may be lost"
+        default=0.1, description="share of the champion's products, or of the values of one of their columns, gone"
+    )
+    max_null_share: Share = Field(
+        default=0.15,
+        description="share of the events without a value in a column, above that in the weeks before and their range",
     )
     max_repeated_share: Share = Field(
         default=0.1, description="share of events that may repeat another, above the share in the weeks before"
