@@ -158,6 +158,13 @@ def test_lost_values_are_judged_beside_their_usual_range() -> None:
     assert found(days) == {"lost values": pytest.approx(0.9)}
 
 
+@pytest.mark.parametrize(("lost", "refused"), [(0.14, False), (0.16, True)])
+def test_a_few_lost_values_are_no_alarm(lost: float, refused: bool) -> None:
+    days = shop()
+    days.nulls[:7, :, USER] = days.n[:7] * lost
+    assert bool(found(days)) is refused
+
+
 def test_nulls_of_another_mix_of_events_are_no_fault() -> None:
     days = shop()
     days.nulls[:, PURCHASE, PRICE] = days.n[:, PURCHASE]
