@@ -26,6 +26,8 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "evaluation": {},  # evaluation.json
     "experiment": {"tightest_at": "target_users"},  # running.json, and NAME.json of those that ended
     "experiment_decision": {},  # NAME.decision.json
+    "export": {},  # the manifest of an export
+    "export_plan": {},  # plan.json of an export that has not ended
     "incumbent": {},  # incumbent.json of the stage `incumbent`
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 FILE_DATABASES = ("sqlite", "duckdb")
 FETCH_ROWS = 50_000  # SQLite rows at once
 NOT_UTF8 = "line: not UTF-8"
+ATTACH = "`attach` in data.sources"
 
 
 def find_file(source: SourceParams, root: Path) -> File:
     """Return the file of an SQLite or DuckDB database; raises ContractError where there is none."""
-    target = _expand_environment(source.attach or "")
+    target = expand_environment(source.attach or "", ATTACH)
     if ".." in Path(target).parts:
         raise ContractError(
             f"data.sources: database {source.attach}: expected a path below the checkout or an absolute one, got one "
@@ -52,7 +53,11 @@ def attach(connection: DuckDBPyConnection, alias: str, source: SourceParams, roo
         rows = _read_sqlite(find_file(source, root), query)
         connection.register(alias, rows)
         return alias, rows.column_names[-1]
-    target = str(find_file(source, root).path) if source.type == "duckdb" else _expand_environment(source.attach or "")
+    target = (
+        str(find_file(source, root).path)
+        if source.type == "duckdb"
+        else expand_environment(source.attach or "", ATTACH)
+    )
     _attach(connection, alias, source, target)
     return f"({query.replace('$db', alias)})", ""
 
@@ -151,12 +156,15 @@ def _unify(parts: list[Any]) -> Any:
     return pa.chunked_array([part.cast(kind) for part in parts], kind)
 
 
-def _expand_environment(text: str) -> str:
+def expand_environment(text: str, what: str) -> str:
+    """Return the text with the values of its ${NAME}, which are secrets from now on unless they are paths.
+
+    what: needs the variable. Raises ContractError for one that is not set.
+    """
+
     def value(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            raise ContractError(
-                f"data.sources: the environment variable {match[1]} is not set, `attach` needs it; set it"
-            )
+            raise ContractError(f"the environment variable {match[1]} is not set, {what} needs it; set it")
         found = os.environ[match[1]]
         if not Path(found).exists():
             remember(found)

@@ -107,7 +107,7 @@ def registry(bundle: Path) -> FakeRegistry:
 def watcher(registry: FakeRegistry, params: Params, tmp_path: Path) -> ModelWatcher:
     """Return the watcher after its first poll."""
     watcher = ModelWatcher(registry, tmp_path / "serving", params.serving.poll_s, ServiceMetrics())
-    watcher.folder.mkdir()
+    watcher.folder.mkdir(exist_ok=True)
     watcher.poll()
     return watcher
 

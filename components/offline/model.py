@@ -1,0 +1,134 @@
+"""The answers of the service from one bundle, computed in this process.
+
+Histories, filters, scoring and explanations are the functions that the service calls; only the threads are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.contracts import Users
+from components.errors import ContractError
+from components.params import Params
+from components.release.bundle import Bundle
+from components.serving.inference.errors import MissingPartError
+from components.serving.inference.histories import build_user, to_rows
+from components.serving.inference.model_context import Find, ModelContext
+from components.serving.inference.recommendations import Recommendation, find_bought_together, find_similar
+from components.serving.inference.rule_parser import RuleError
+from components.serving.inference.scorer import score_users
+from components.serving.schemas import (
+    Filters,
+    ItemsRequest,
+    RecommendRequest,
+    SearchRequest,
+    SimilarRequest,
+    UserOrHistory,
+)
+from components.serving.storage.event_store import EventStore
+from components.times import now_micros
+
+
+class OfflineModel:
+    """A bundle, and the event store that the histories and the stock of its shop are read from."""
+
+    def __init__(
+        self, bundle: Bundle, params: Params, store: EventStore | None = None, version: int | None = None
+    ) -> None:
+        """store: None: only histories in requests count. version: in the registry; None: the bundle is of a folder."""
+        self.bundle, self.params, self.store, self.version = bundle, params, store, version
+        self.context = ModelContext(bundle, params.language)
+
+    def recommend(self, request: RecommendRequest, now: int | None = None) -> Recommendation:
+        """Return products for a user or a history; see `recommend_batch`."""
+        return self.recommend_batch([request], now)[0]
+
+    def recommend_batch(self, requests: Sequence[RecommendRequest], now: int | None = None) -> list[Recommendation]:
+        """Return products for each user or history.
+
+        now: us; stored events up to this moment count; None: up to the present. Raises ContractError for a list that
+        is too long or a wrong rule, StoreError where the histories cannot be read.
+        """
+        for request in requests:
+            self._check_length(request.k)
+        users = [self.read_user(request, now, request.context.item_id) for request in requests]
+        out_of_stock = self._out_of_stock(any(request.filters.in_stock for request in requests))
+        scored = score_users(self.bundle, users, self.params.serving.max_k)
+        try:
+            return [
+                self.context.recommend(user, found, request, out_of_stock)
+                for user, found, request in zip(users, scored, requests, strict=True)
+            ]
+        except RuleError as error:
+            raise _wrong_rule(error) from None
+
+    def search(self, request: SearchRequest) -> Recommendation:
+        """Return products for a query. Raises as `recommend_batch`, and MissingPartError for a bundle without index."""
+        self._check_length(request.k)
+        user = self.read_user(request) if request.personal else None
+        try:
+            found = self.context.search_products(request, user, self._out_of_stock(request.filters.in_stock))
+        except RuleError as error:
+            raise _wrong_rule(error) from None
+        if found is None:
+            raise MissingPartError("the bundle was packaged before there was search; run `carousel retrain`")
+        return found
+
+    def similar(self, request: SimilarRequest) -> Recommendation:
+        """Return products with a text similar to a product's. Raises as `recommend_batch`, and UnknownItemError."""
+        return self._find(find_similar, request)
+
+    def bought_together(self, request: SimilarRequest) -> Recommendation:
+        """Return products that are bought together with one. Raises as `similar`."""
+        return self._find(find_bought_together, request)
+
+    def explain(self, request: ItemsRequest) -> Recommendation:
+        """Return scores, contributions and explanations of the given products that the bundle knows."""
+        return self.context.explain(self.read_user(request), request.item_ids)
+
+    def read_user(self, request: UserOrHistory, now: int | None = None, context_item: str | None = None) -> Users:
+        """Return the user of a request: its history, else the stored events of its user up to `now` (us)."""
+        if request.history or request.user_id is None:
+            return build_user(self.bundle, to_rows(request.history, context_item))
+        if self.store is None:
+            raise ContractError("the events of users are in a shop's event store, and none was opened; give a history")
+        stored = self.store.history(request.user_id, self.bundle.info.max_history, now_micros() if now is None else now)
+        return build_user(self.bundle, to_rows(stored, context_item))
+
+    def _find(self, find: Find, request: SimilarRequest) -> Recommendation:
+        self._check_length(request.k)
+        try:
+            return self.context.find(find, request, self._out_of_stock(request.filters.in_stock))
+        except RuleError as error:
+            raise _wrong_rule(error) from None
+
+    def _check_length(self, k: int) -> None:
+        if k > self.params.serving.max_k:
+            raise ContractError(
+                f"k is {k}: expected a list length from 1 to serving.max_k ({self.params.serving.max_k}); "
+                f"raise it with `--set serving.max_k={k}`"
+            )
+
+    def _out_of_stock(self, is_asked: bool) -> frozenset[str]:
+        if not is_asked:
+            return frozenset()
+        if self.store is None:
+            raise ContractError("the stock is in a shop's event store, and none was opened; leave in_stock out")
+        return frozenset(item_id for item_id, quantity in self.store.stock().items() if quantity <= 0)
+
+
+def make_filters(rules: Sequence[str], in_stock: bool) -> Filters:
+    """Return filters of these rules, all of which must hold; raises ContractError for one that cannot be read."""
+    from components.serving.inference.rules import check_cost
+
+    try:
+        check_cost(rules)
+        return Filters(rules=list(rules), in_stock=in_stock)
+    except ValueError as error:  # RuleError and pydantic's error are ones
+        raise _wrong_rule(error) from None
+
+
+def _wrong_rule(error: ValueError) -> ContractError:
+    from components.io import describe_problems
+
+    return ContractError(f"rule: {describe_problems(error)}")
