@@ -77,7 +77,7 @@ class Recipe(Record):
         """
         tree = params.model_dump(mode="json")
         for name, content in self.params.items():
-            tree[name] = {**tree[name], **content} if isinstance(content, dict) else content
+            tree[name] = {**tree.get(name, {}), **content} if isinstance(content, dict) else content
         chosen, simple = self.selection.recommender, self.selection.best_simple
         tree["evaluation"]["candidates"] = [chosen]
         tree["evaluation"]["baselines"] = [next(name for name in (simple, *BASELINES) if name != chosen)]
