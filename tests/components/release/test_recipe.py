@@ -168,3 +168,10 @@ def test_the_code_digest_is_that_of_the_checkout(tmp_path: Path) -> None:
     assert code_digest(tmp_path) == before != code_digest(ROOT)
     (tmp_path / "components/data/a.py").write_text("x = 2\n")
     assert code_digest(tmp_path) != before
+
+
+@pytest.mark.parametrize("change", [{"rerank": {"window": 3}}, {"trainer": {"optimizer": "lion"}}, {"seed": "x"}])
+def test_parameters_of_a_later_version_are_refused(change: dict[str, object]) -> None:
+    recipe = Recipe.of(shop(), selection(), "c")
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        recipe.model_copy(update={"params": recipe.params | change}).apply(shop(), END)
