@@ -194,7 +194,7 @@ def count_new_users(snapshot: Path, start: datetime, end: datetime, kinds: Seque
     """Return how many known users have an event of these kinds with start <= timestamp < end."""
     import duckdb
 
-    files = [file for file in partitions(snapshot, "events") if file.parent.name >= f"month={start:%Y-%m}"]
+    files = _events_since(snapshot, start)
     if not files:
         return 0
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
@@ -210,14 +210,18 @@ def count_new_users(snapshot: Path, start: datetime, end: datetime, kinds: Seque
 def create_recent(connection: duckdb.DuckDBPyConnection, snapshot: Path, as_of: datetime, n_days: int) -> None:
     """Create the view `recent`: the events of the n_days before as_of, with their day."""
     start, end = to_naive_utc(as_of - timedelta(days=n_days)), to_naive_utc(as_of)
-    files = partitions(snapshot, "events")
-    months = [file for file in files if file.parent.name >= f"month={start:%Y-%m}"]
-    rows = _rows(connection, months or files, EVENT_TYPES)
+    files = _events_since(snapshot, start) or partitions(snapshot, "events")
+    rows = _rows(connection, files, EVENT_TYPES)
     connection.execute(
         f"CREATE OR REPLACE VIEW recent AS SELECT *, "  # noqa: S608
         f"(epoch_us(TIMESTAMP '{end}') - epoch_us(timestamp) - 1) // 86400000000 AS day "
         f"FROM ({rows}) WHERE timestamp >= TIMESTAMP '{start}' AND timestamp < TIMESTAMP '{end}'"
     )
+
+
+def _events_since(snapshot: Path, start: datetime) -> list[Path]:
+    """Return the files of the months from that of start on."""
+    return [file for file in partitions(snapshot, "events") if file.parent.name >= f"month={start:%Y-%m}"]
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], types: dict[str, str]) -> str:

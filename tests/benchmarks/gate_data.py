@@ -1,7 +1,7 @@
 """Per-user values of real models for bench_gate.py: fitted on windows of the gift shop, or of the simulated shop."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -76,9 +76,9 @@ class Pool:
         return len(self.cold)
 
 
-def read_shop(data: Path | None, resamples: int) -> Shop:
+def read_shop(data: Path | None) -> Shop:
     """Return the gift shop in the folder, or the simulated shop."""
-    values = ["split.validation_days=1", "split.test_days=1", f"gate.resamples={resamples}"]
+    values = ["split.validation_days=1", "split.test_days=1"]
     params = load(CHECKOUT / "params.yaml", [OVERLAY] if data else [], values)
     with tempfile.TemporaryDirectory(prefix="gate-") as name:
         folder = Path(name)
@@ -106,18 +106,20 @@ def make_pool(shop: Shop, ends: list[datetime], days: int) -> Pool:
     return Pool({name: np.concatenate(rows) for name, rows in parts.items()}, np.concatenate(cold))
 
 
-def nightly_differences(shop: Shop, first: datetime, nights: int, days: int, models: tuple[str, str]) -> FloatArray:
-    """Return (n_users + 1, nights) the difference of both models on the window of `days` before each night; NaN: none.
+def nightly_values(
+    shop: Shop, first: datetime, nights: Sequence[int], days: int, models: Sequence[str]
+) -> dict[str, FloatArray]:
+    """Return for each model (n_users + 1, nights) values on the window of `days` before each night; NaN: no target.
 
-    Both models are fitted once, before the first window: only the windows move.
+    nights: days after `first`. Each model is fitted anew before each window, as a retrain does.
     """
-    start = to_micros(first - timedelta(days=days))
-    one, other = (shop.fit(name, start) for name in models)
-    found = np.full((shop.events.n_users + 1, nights), np.nan, np.float32)
-    for night in range(nights):
-        begin = start + night * DAY_US
-        users = shop.users(begin, begin + days * DAY_US)
-        found[users.user_idx, night] = shop.values(one, users)[0] - shop.values(other, users)[0]
+    found = {name: np.full((shop.events.n_users + 1, len(nights)), np.nan, np.float32) for name in models}
+    for column, night in enumerate(nights):
+        end = to_micros(first) + night * DAY_US
+        start = end - days * DAY_US
+        users = shop.users(start, end)
+        for name, values in found.items():
+            values[users.user_idx, column] = shop.values(shop.fit(name, start), users)[0]
     return found
 
 
