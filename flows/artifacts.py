@@ -31,20 +31,24 @@ LINKS = {
 
 
 class StageProgress:
-    """A progress bar on the run page: the share of the stages that are done."""
+    """A progress bar on the run page: the share of the stages, or of what `description` names, that are done."""
 
-    def __init__(self, total: int) -> None:
-        self.total, self.done = total, 0
+    def __init__(self, total: int, description: str = "Stages done") -> None:
+        self.total, self.done, self.description = total, 0, description
         self.id: UUID | None = None
 
     def advance(self) -> None:
         """Count one more stage as done."""
-        self.done += 1
+        self.show(self.done + 1)
+
+    def show(self, done: int) -> None:
+        """Set how many are done."""
+        self.done = done
         if not in_flow_run():
             return
         percent = 100.0 * self.done / self.total
         if self.id is None:
-            made = create_progress_artifact(percent, key="progress", description="Stages done")
+            made = create_progress_artifact(percent, key="progress", description=self.description)
             self.id = made if isinstance(made, UUID) else None
         else:
             update_progress_artifact(self.id, percent)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from flows import cli_release, cli_runs, cli_show, cli_storage, startup
+from flows import cli_offline, cli_release, cli_runs, cli_show, cli_storage, startup
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
@@ -14,7 +14,7 @@ VERBS = (  # in the order of `carousel --help`
     cli_runs.retrain, cli_runs.refresh, cli_runs.monitor, cli_runs.tune, cli_runs.curve,
     cli_release.decide, cli_release.promote, cli_release.rollback, cli_release.serve, cli_release.reproduce,
     cli_release.diff, cli_show.doctor, cli_show.params, cli_show.status, cli_show.history, backtest,
-    cli_storage.gc, cli_storage.keep,
+    cli_offline.recommend, cli_offline.export, cli_offline.impressions, cli_storage.gc, cli_storage.keep,
 )  # fmt: skip
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(experiments, name="experiment")

@@ -129,10 +129,11 @@ class Parts:
         return self.folder / f"part-{number:06d}.parquet"
 
     def _table(self, number: int, user_ids: Sequence[str], lists: Sequence[Recommendation]) -> pa.Table:
-        first, row = number * PART_USERS, [n for n, found in enumerate(lists) for _ in found.items]
+        row = [n for n, found in enumerate(lists) for _ in found.items]
+        first, export_id = number * PART_USERS, self.plan.export_id
         items = [item for found in lists for item in found.items]
         columns = {
-            "list_id": [f"{self.plan.export_id}-{first + n}" for n in row],
+            "list_id": [f"{export_id}-{first + n}" for n in row],
             "user_id": [user_ids[n] for n in row],
             "position": [position for found in lists for position in range(1, len(found.items) + 1)],
             "item_id": [item.item_id for item in items],
