@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 from components.errors import ContractError
 from components.language.precision import Precision, autocast
+from components.language.token_vectors import STATIC
 
 OFFLINE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -34,6 +36,11 @@ def model_kind(folder: Path) -> Literal["encoder", "decoder"]:
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
+    if STATIC in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        raise ContractError(
+            f"language.model {folder.name}: expected a network, but the folder has one vector per token; set "
+            "language.pretrain.method to none and language.compress.variants to []"
+        )
     kind = AutoConfig.from_pretrained(str(folder), **OFFLINE).model_type
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return "encoder"

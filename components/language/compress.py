@@ -1,13 +1,13 @@
-"""Smaller and faster encoders: distillation into fewer layers, and 8-bit quantisation.
+"""Smaller and faster encoders: one vector per token, distillation into fewer layers, and 8-bit quantisation.
 
 An int8 folder holds the original weights and the key `encoder.INT8` in config.json: weights are quantised when loaded.
+A static folder holds the vectors of the tokens, the tokenizer, and the key `token_vectors.STATIC`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,20 @@ import torch
 
 from components.contracts import FloatArray
 from components.errors import ContractError
-from components.language.backbone import OFFLINE, hidden_states, mean_pool, read_tokenizer
+from components.io import write_json
+from components.language.backbone import OFFLINE, hidden_states, mean_pool, read_backbone, read_tokenizer
+from components.language.corpus import Corpus
 from components.language.encoder import INT8, Encoder
 from components.language.objectives import pad, tokenise
 from components.language.text import normalise
+from components.language.token_vectors import STATIC, VECTORS
+from components.language.vocabulary import every_nth, extend_vocabulary
 from components.params import CompressParams, LanguageParams
 
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
+COUNTED = 5_000  # texts in which tokens are counted for their weights
+SMOOTHING = 1e-3  # a token of this share of all tokens has half the weight of a rare one
 
 
 def write_int8(original: Path, language: LanguageParams, out: Path) -> Path:
@@ -34,6 +40,35 @@ def write_int8(original: Path, language: LanguageParams, out: Path) -> Path:
     config = json.loads(path.read_text(encoding="utf-8")) | {INT8: True}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return out
+
+
+def write_static(original: Path, corpus: Corpus, language: LanguageParams, seed: int, out: Path) -> dict[str, float]:
+    """Write an encoder that sums the original's input vectors of tokens; return metrics of the vocabulary.
+
+    Unknown words of the shop are added first. The vectors are centred, and weighted by the rarity of the token in the
+    shop's texts: a token that they lack has the full weight, a special token none.
+    Sources: Arora et al. 2017 (weights); Mu & Viswanath 2018 (centring); Tulkens & van Dongen 2024 (Model2Vec).
+    """
+    from safetensors.numpy import save_file
+
+    backbone = read_backbone(original, seed)
+    tokenizer = backbone.tokenizer
+    metrics = extend_vocabulary(tokenizer, backbone.model, corpus, language.pretrain, seed)
+    vectors = backbone.model.get_input_embeddings().weight.detach()[: len(tokenizer)].double()
+    vectors = (vectors - vectors.mean(dim=0)).numpy()
+    rows = tokenise(tokenizer, every_nth(corpus.texts, COUNTED), language.max_tokens)
+    counts = np.bincount([token for row in rows for token in row], minlength=len(vectors))
+    counts[tokenizer.all_special_ids] = 0
+    weights = SMOOTHING / (SMOOTHING + counts / max(1, counts.sum()))
+    weights[tokenizer.all_special_ids] = 0
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({VECTORS: (weights[:, None] * vectors).astype(np.float16)}, out / "model.safetensors")
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(out / "tokenizer.json"))
+    write_json(out / "config.json", {STATIC: True, "hidden_size": vectors.shape[1]})
+    return metrics
 
 
 def distil(
@@ -83,22 +118,6 @@ def distil(
     Encoder.load(original, language).save(out)
     model.save_pretrained(str(out), safe_serialization=True)
     return losses
-
-
-def median_encode_ms(encoder: Encoder, texts: Sequence[str]) -> float:
-    """Return the median time of encoding one text, in milliseconds, on one thread, as in serving."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        encoder.encode(texts[:1])
-        times = []
-        for text in texts:
-            started = time.perf_counter()
-            encoder.encode([text])
-            times.append(1000 * (time.perf_counter() - started))
-    finally:
-        torch.set_num_threads(threads)
-    return float(np.median(times))
 
 
 def _drop_layers(model: Any, layers: int) -> None:

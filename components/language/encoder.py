@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from components.errors import ContractError
 from components.io import sha256_file
 from components.language.precision import Precision, chosen_precision
 from components.language.text import normalise
+from components.language.token_vectors import STATIC, TokenVectors
 from components.params import LanguageParams
 
 log = logging.getLogger("encode")
@@ -47,7 +49,7 @@ def resolve_model(name: str) -> Path:
 
 
 class Encoder:
-    """Mean-pooled, normalised hidden states of a Hugging Face encoder, on the CPU or a GPU."""
+    """Mean-pooled, normalised hidden states of a Hugging Face encoder, on the CPU or a GPU, or a static encoder."""
 
     def __init__(self, folder: Path, language: LanguageParams) -> None:
         """Read the configuration; weights are loaded at the first call of `encode`."""
@@ -55,13 +57,18 @@ class Encoder:
         self.digest = encoder_digest(folder, language.max_tokens)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.dim = _dim(config, folder)  # length of a vector
-        self.int8 = bool(config.get(INT8))
+        self.int8, self.static = bool(config.get(INT8)), bool(config.get(STATIC))
         self._loaded: tuple[Any, Any, str] | None = None
+
+    @cached_property
+    def token_vectors(self) -> TokenVectors:
+        """Return the vectors of a static encoder."""
+        return TokenVectors(self.folder, self.language.max_tokens)
 
     @property
     def precision(self) -> Precision:
-        """Return the type that the model computes in; the 8-bit variant computes the rest in float32."""
-        return "float32" if self.int8 else chosen_precision(self.language.precision)
+        """Return the type that the model computes in; a static encoder, and what is not 8 bits in int8, are float32."""
+        return "float32" if self.int8 or self.static else chosen_precision(self.language.precision)
 
     @classmethod
     def load(cls, folder: Path, language: LanguageParams) -> Self:
@@ -74,9 +81,11 @@ class Encoder:
         A batch holds texts of one number of tokens: without padding no token is computed in vain, and the vector of a
         text does not depend on the texts beside it.
         """
+        clean = [normalise(t) for t in texts]
+        if self.static:
+            return self.token_vectors.encode(clean)
         import torch
 
-        clean = [normalise(t) for t in texts]
         rows = np.zeros((len(clean), self.dim), np.float32)
         filled = [i for i, t in enumerate(clean) if t]
         if not filled:
@@ -92,9 +101,10 @@ class Encoder:
         return rows
 
     def save(self, folder: Path) -> None:
-        """Copy the model's FILES into `folder`."""
+        """Copy the model's FILES into `folder`; those of another model there are removed."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
+            (folder / name).unlink(missing_ok=True)
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
 

@@ -34,8 +34,7 @@ from components.language.objectives import (
     tokenise,
 )
 from components.language.precision import chosen_precision
-from components.language.text import is_chinese
-from components.language.vocabulary import add_words, new_words, unknown_share, unknown_words
+from components.language.vocabulary import extend_vocabulary
 from components.params import LanguageParams, PretrainParams
 from components.reproducible import reproducible
 from components.unfinished import Unfinished
@@ -43,7 +42,6 @@ from components.unfinished import Unfinished
 log = logging.getLogger("pretrain")
 LOG_EVERY = 20  # steps
 PERPLEXITY_BATCH = 16  # texts at once
-SAMPLE = 2_000  # texts, of which the share of unknown tokens is measured
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def _pretrain(original: Path, corpus: Corpus, language: LanguageParams, seed: in
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = read_backbone(original, seed)
     backbone.precision = chosen_precision(language.precision)
-    metrics = _extend_vocabulary(backbone, corpus, params, seed)
+    metrics = extend_vocabulary(backbone.tokenizer, backbone.model, corpus, params, seed)
     run = PretrainRun(backbone, corpus, language, seed, device)
     learned = run.prepare_weights(int(metrics["vocabulary/new"]))
     try:
@@ -189,23 +187,6 @@ class PretrainRun:
     def _rows(self, texts: Pairs) -> Rows:
         """Return the tokens of the texts with these indices; most texts of a large corpus are never drawn."""
         return tokenise(self.backbone.tokenizer, [self.corpus.texts[i] for i in texts], self.max_tokens)
-
-
-def _extend_vocabulary(backbone: Backbone, corpus: Corpus, params: PretrainParams, seed: int) -> dict[str, float]:
-    """Add unknown words to the tokenizer; return the shares of unknown tokens before and after."""
-    chinese = [t for t in corpus.texts if is_chinese(t)]
-    samples = {"all": _every_nth(corpus.texts)} | ({"zh": _every_nth(chinese)} if chinese else {})
-    metrics = {f"unknown/{name}/before": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
-    learnable = [corpus.texts[i] for i in corpus.language]
-    words = new_words(unknown_words(backbone.tokenizer, learnable), params.max_new_tokens, params.min_token_count)
-    added = add_words(backbone.tokenizer, backbone.model, words, seed)
-    metrics |= {f"unknown/{name}/after": unknown_share(backbone.tokenizer, t) for name, t in samples.items()}
-    log.info("%d words added; unknown before and after: %s", added, metrics)
-    return metrics | {"vocabulary/new": float(added)}
-
-
-def _every_nth(texts: list[str]) -> list[str]:
-    return texts[:: -(-len(texts) // SAMPLE) or 1]
 
 
 def _lr_multiplier(step: int, params: PretrainParams) -> float:

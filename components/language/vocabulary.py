@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from components.language.text import HAN, normalise
+from components.language.corpus import Corpus
+from components.language.text import HAN, is_chinese, normalise
+from components.params import PretrainParams
 
+log = logging.getLogger("pretrain")
 _CHARACTER = re.compile(f"[{HAN}]")  # Chinese: one token per character
 NOISE = 1.0  # of new rows, in standard deviations of the old ones; with less, new characters start almost equal
+SAMPLE = 2_000  # texts, of which the share of unknown tokens is measured
+
+
+def extend_vocabulary(
+    tokenizer: Any, model: Any, corpus: Corpus, params: PretrainParams, seed: int
+) -> dict[str, float]:
+    """Add unknown words to the tokenizer and the model; return their number, and shares of unknown tokens."""
+    chinese = [t for t in corpus.texts if is_chinese(t)]
+    samples = {"all": every_nth(corpus.texts, SAMPLE)} | ({"zh": every_nth(chinese, SAMPLE)} if chinese else {})
+    metrics = {f"unknown/{name}/before": unknown_share(tokenizer, t) for name, t in samples.items()}
+    learnable = [corpus.texts[i] for i in corpus.language]
+    words = new_words(unknown_words(tokenizer, learnable), params.max_new_tokens, params.min_token_count)
+    added = add_words(tokenizer, model, words, seed)
+    metrics |= {f"unknown/{name}/after": unknown_share(tokenizer, t) for name, t in samples.items()}
+    log.info("%d words added; unknown before and after: %s", added, metrics)
+    return metrics | {"vocabulary/new": float(added)}
+
+
+def every_nth(texts: Sequence[str], n: int) -> Sequence[str]:
+    """Return at most n of the texts, evenly spaced."""
+    return texts[:: -(-len(texts) // n) or 1]
 
 
 def unknown_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:

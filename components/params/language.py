@@ -53,11 +53,9 @@ class PretrainParams(Section):
 class CompressParams(Section):
     """Smaller encoders, compared with the full one by retrieval on the validation window."""
 
-    variants: list[Literal["int8", "distilled", "distilled_int8"]] = Field(
-        default=[], description="any of int8, distilled, distilled_int8; each encodes the catalogue once more"
-    )
-    max_latency_ms: Annotated[float, Field(ge=0)] = Field(
-        default=0, description="milliseconds that one text may take on one thread; 0: no limit"
+    variants: list[Literal["static", "int8", "distilled", "distilled_int8"]] = Field(
+        default=["static"],
+        description="any of static (one vector per token), int8, distilled, distilled_int8; []: the full model is used",
     )
     max_ndcg_loss: Share = Field(
         default=0.02, description="share of the best encoder's retrieval NDCG that a faster one may lose"

@@ -3,7 +3,6 @@
 RENAMED = {  # section or parameter -> present name
     "experiments.tightest_at": "experiments.target_users",
     "language.compress.max_loss": "language.compress.max_ndcg_loss",
-    "language.compress.max_ms": "language.compress.max_latency_ms",
     "models.ease.keep": "models.ease.max_weights_per_item",
     "models.hybrid.newcomer_cost": "models.hybrid.cold_item_max_ndcg_loss",
     "models.hybrid.newcomer_lenders": "models.hybrid.cold_item_neighbour_pool",

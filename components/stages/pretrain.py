@@ -1,10 +1,15 @@
-"""Stage `pretrain`: the shop's texts -> models/language: the adapted model where it retrieves better, else a note."""
+"""Stage `pretrain`: the shop's texts -> models/language: the encoder that the comparison chose, or a note.
+
+An adapted model replaces the original where it retrieves better, a smaller one where it retrieves nearly as well.
+"""
+
+from __future__ import annotations
 
 import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -15,11 +20,14 @@ from components.evaluation.protocol import window_users
 from components.language.cache import encode_cached
 from components.language.choice import ModelChoice, chosen_model, take_recipe_model, write_choice
 from components.language.encoder import Encoder, resolve_model
-from components.params import CompressParams, Params
+from components.params import Params
 from components.recommenders.content import ContentRecommender
 from components.settings import Settings
 from components.stages.run import stage, write_curve, write_metrics
 from components.unfinished import mark_unfinished, read_unfinished
+
+if TYPE_CHECKING:
+    from components.language.corpus import Corpus
 
 log = logging.getLogger("pretrain")
 RECIPE = Path("run/recipe/language")  # the language model of the recipe, from the champion's bundle
@@ -30,7 +38,7 @@ N_USERS, N_EVENTS = (
     2_000,
     10,
 )  # of the comparison, at most: users, and newest events of each; bounds the texts to encode
-N_TIMED = 40  # texts that are encoded one by one to time an encoder
+COST = ("static", "distilled_int8", "int8", "distilled", "full")  # the order of time per text, the fastest first
 
 
 @dataclass(frozen=True)
@@ -64,16 +72,12 @@ class RetrievalBenchmark:
         return {name: float(np.nanmean(v)) for name, v in values.items()}
 
 
-def adapt(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
+def adapt(root: Path, params: Params, corpus: Corpus) -> tuple[ModelChoice, dict[str, float]]:
     """Pretrain, compare on validation, fill root/models/language and write curves; return the choice and metrics."""
-    from components.language.corpus import read_corpus
     from components.language.pretrain import pretrain
 
-    original, held_out_share = resolve_model(params.language.model), params.language.pretrain.held_out_share
+    original = resolve_model(params.language.model)
     adapted, reports = root / WORK / "adapted", root / "reports/pretrain"
-    corpus = read_corpus(
-        root / "data/snapshot", root / "data/split", params.split.target_events, held_out_share, params.seed
-    )
     result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
     benchmark = RetrievalBenchmark.read(root, params)
     before, after = (benchmark.measure(root, params, folder) for folder in (original, adapted))
@@ -98,64 +102,54 @@ def choose_adapted(original: str, before: float, after: float) -> ModelChoice:
     return ModelChoice(accepted=better, reason=reason, original=original)
 
 
-def compress(root: Path, params: Params, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
+def compress(root: Path, params: Params, corpus: Corpus, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
     """Compare smaller encoders with the chosen one and replace it with the winner; return the choice and metrics."""
-    from components.language.compress import median_encode_ms
-
     models, language = root / "models/language", params.language
     benchmark = RetrievalBenchmark.read(root, params)
-    folders = _make_variants(root, params, chosen_model(models, choice.original), benchmark.items.text)
-    texts = [text for text in benchmark.items.text if text]
-    sample = texts[:: max(1, len(benchmark.items.text) // N_TIMED)][:N_TIMED]
-    measured = {}
-    for name in ("full", *language.compress.variants):
-        latency = median_encode_ms(Encoder.load(folders[name], language), sample)
-        measured[name] = benchmark.measure(root, params, folders[name])[METRIC], latency
-    winner, reason = choose_fastest(measured, language.compress)
+    full = chosen_model(models, choice.original)
+    folders, metrics = _make_variants(root, params, full, corpus, benchmark.items.text)
+    ndcg = {name: benchmark.measure(root, params, folder)[METRIC] for name, folder in folders.items()}
+    winner, reason = choose_fastest(ndcg, language.compress.max_ndcg_loss)
     log.info(reason)
-    metrics = {f"compress/{name}/{METRIC}": ndcg for name, (ndcg, _) in measured.items()}
-    metrics |= {f"compress/{name}/ms": latency for name, (_, latency) in measured.items()}
-    if winner == "full":
-        return choice, metrics
-    Encoder.load(folders[winner], language).save(models)
-    compressed = choice.model_copy(update={"accepted": True, "reason": f"{choice.reason}; {reason}"})
+    metrics |= {f"compress/{name}/{METRIC}": value for name, value in ndcg.items()}
+    compressed = choice.model_copy(update={"reason": f"{choice.reason}; {reason}"})
+    if winner != "full":
+        compressed = compressed.model_copy(update={"accepted": True})
+        Encoder.load(folders[winner], language).save(models)
     write_choice(models, compressed)
-    return compressed, metrics
+    return compressed, metrics | {"accepted": float(compressed.accepted)}
 
 
-def _make_variants(root: Path, params: Params, full: Path, texts: list[str]) -> dict[str, Path]:
-    """Write the encoders of language.compress.variants; return the folder of each, and of the full one."""
-    from components.language.compress import distil, write_int8
+def _make_variants(
+    root: Path, params: Params, full: Path, corpus: Corpus, texts: list[str]
+) -> tuple[dict[str, Path], dict[str, float]]:
+    """Write the encoders of language.compress.variants; return the folder of each and of the full one, and metrics."""
+    from components.language.compress import distil, write_int8, write_static
 
-    language, work, folders = params.language, root / WORK, {"full": full}
-    variants = language.compress.variants
-    if any(name.startswith("distilled") for name in variants):
-        folders["distilled"] = work / "distilled"
+    language, work, metrics = params.language, root / WORK, dict[str, float]()
+    distilled, folders = work / "distilled", {"full": full}
+    if any(name.startswith("distilled") for name in language.compress.variants):
         targets = embed(full, texts, params, root)
-        curve = distil(full, texts, targets, language.compress, language, params.seed, folders["distilled"])
+        curve = distil(full, texts, targets, language.compress, language, params.seed, distilled)
         write_curve(root / "reports/pretrain", "train/distilled", curve)
-    for variant in variants:
-        if variant.endswith("int8"):
-            source = folders["distilled" if variant.startswith("distilled") else "full"]
-            folders[variant] = write_int8(source, language, work / variant)
-    return folders
+    for variant in language.compress.variants:
+        folders[variant] = work / variant
+        if variant == "static":
+            metrics = write_static(full, corpus, language, params.seed, folders[variant])
+        elif variant.endswith("int8"):
+            write_int8(distilled if variant.startswith("distilled") else full, language, folders[variant])
+    return folders, metrics
 
 
-def choose_fastest(measured: dict[str, tuple[float, float]], params: CompressParams) -> tuple[str, str]:
-    """Return the fastest encoder that loses at most `max_ndcg_loss` of the best NDCG, and the reason.
+def choose_fastest(ndcg: dict[str, float], max_ndcg_loss: float) -> tuple[str, str]:
+    """Return the fastest encoder that loses at most a share of the best NDCG, and the reason.
 
-    measured: name -> (NDCG, milliseconds per text). Only encoders within `max_latency_ms` count; without any,
-    the fastest of all is returned.
+    ndcg: of "full" and variants. Their order is fixed: measured times would make the choice depend on the load.
     """
-    limit = params.max_latency_ms
-    within = {name: row for name, row in measured.items() if not limit or row[1] <= limit}
-    summary = ", ".join(f"{name} {ndcg:.4f} in {ms:.1f} ms" for name, (ndcg, ms) in measured.items())
-    if not within:
-        name = min(measured, key=lambda n: measured[n][1])
-        return name, f"no encoder is within {limit:g} ms, {name} is the fastest ({summary})"
-    least = max(ndcg for ndcg, _ in within.values()) * (1 - params.max_ndcg_loss)
-    name = min((n for n, row in within.items() if row[0] >= least), key=lambda n: within[n][1])
-    return name, f"encoder {name}: the fastest with {METRIC} of {least:.4f} or more ({summary})"
+    least = max(ndcg.values()) * (1 - max_ndcg_loss)
+    name = next((name for name in COST if ndcg.get(name, np.nan) >= least), "full")
+    summary = ", ".join(f"{name} {value:.4f}" for name, value in ndcg.items())
+    return name, f"encoder {name}: the fastest with validation {METRIC} of {least:.4f} or more ({summary})"
 
 
 def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:
@@ -165,25 +159,36 @@ def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatAr
 
 
 def main() -> None:
-    """Pretrain in the current folder, or note that language.pretrain.method is none; with a recipe, take its model."""
+    """Pretrain and compress in the current folder, as far as the parameters say; with a recipe, take its model."""
     with stage("pretrain", "models/language", "reports/pretrain", check_leaks=True) as params:
-        if params.selection is not None:
-            choice = take_recipe_model(Path("models/language"), RECIPE, params.selection.language, params.language)
-            metrics = {"accepted": float(choice.accepted)}
-        elif params.language.pretrain.method == "none":
-            reason = "language.pretrain.method is none"
-            choice = ModelChoice(accepted=False, reason=reason, original=params.language.model)
-            write_choice(Path("models/language"), choice)
-            metrics = {"accepted": 0.0}
-        else:
-            choice, metrics = adapt(Path(), params)
-        if params.language.compress.variants and params.selection is None:
-            choice, compression = compress(Path(), params, choice)
-            metrics |= compression
+        choice, metrics = choose(Path(), params)
         write_metrics(Path("reports/pretrain"), metrics)
-        log.info("%s: %s", "adapted model" if choice.accepted else "original model", choice.reason)
+        log.info("%s: %s", "another model" if choice.accepted else "original model", choice.reason)
     if not read_unfinished([Path("models/language")]):
         shutil.rmtree(WORK, ignore_errors=True)
+
+
+def choose(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
+    """Fill root/models/language; return the choice and metrics."""
+    models, language = root / "models/language", params.language
+    if params.selection is not None:
+        choice = take_recipe_model(models, root / RECIPE, params.selection.language, language)
+        return choice, {"accepted": float(choice.accepted)}
+    choice = ModelChoice(accepted=False, reason="language.pretrain.method is none", original=language.model)
+    metrics = {"accepted": 0.0}
+    write_choice(models, choice)
+    if language.pretrain.method == "none" and not language.compress.variants:
+        return choice, metrics
+    from components.language.corpus import read_corpus
+
+    snapshot, split, held_out = root / "data/snapshot", root / "data/split", language.pretrain.held_out_share
+    corpus = read_corpus(snapshot, split, params.split.target_events, held_out, params.seed)
+    if language.pretrain.method != "none":
+        choice, metrics = adapt(root, params, corpus)
+    if language.compress.variants:
+        choice, compression = compress(root, params, corpus, choice)
+        metrics |= compression
+    return choice, metrics
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Language models in one table: the original, adapted ones, smaller ones, a decoder, and TF-IDF.
 
-    python tests/benchmarks/bench_backbones.py --folder DIR            (a finished run: data/snapshot, data/split)
-    python tests/benchmarks/bench_backbones.py --beauty DIR            (interactions.csv.gz and items.csv.gz)
-        [--steps 25 100] [--set a.b=c] [--cache DIR]
+    python tests/benchmarks/bench_backbones.py --folder DIR [--params FILE]   (a run: data/snapshot, data/split)
+    python tests/benchmarks/bench_backbones.py --beauty DIR                   (interactions.csv.gz and items.csv.gz)
+        [--steps [25 100]] [--set a.b=c] [--cache DIR]
 
 For each: the size of its weights; the time of one text on one thread, and texts per second in batches, both against the
 original in the same run; and NDCG@10 of nearest texts (the model `content`) on validation and test, with the gain over
-the original (95 %, paired over users). `adapted N`: continued pretraining for N steps on the shop's own texts. `int8`
-and `distilled` are made from the last adapted model. The decoder is a GPT-2 with two layers and random weights,
-pretrained for as many steps. `words` is TF-IDF, reduced to the same dimension by an SVD. Nothing is selected here.
+the original (95 %, paired over users). `static`: one vector per token, made from the original; with an empty --steps
+the table ends there. `adapted N`: continued pretraining for N steps on the shop's own texts. `int8` and `distilled` are
+made from the last adapted model. The decoder is a GPT-2 with two layers and random weights, pretrained for as many
+steps. `words` is TF-IDF, reduced to the same dimension by an SVD. Nothing is selected here.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from components.evaluation.comparison import paired_bootstrap
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank, window_users
 from components.language.cache import encode_cached
-from components.language.compress import distil, median_encode_ms, write_int8
+from components.language.compress import distil, write_int8, write_static
 from components.language.corpus import Corpus, read_corpus
 from components.language.encoder import Encoder, resolve_model
 from components.language.pretrain import pretrain
@@ -91,6 +92,22 @@ def decoder(folder: Path, seed: int) -> Path:
     return folder
 
 
+def median_encode_ms(encoder: Encoder, texts: list[str]) -> float:
+    """Return the median time of encoding one text, in milliseconds, on one thread, as in serving."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        encoder.encode(texts[:1])
+        times = []
+        for text in texts:
+            started = time.perf_counter()
+            encoder.encode([text])
+            times.append(1000 * (time.perf_counter() - started))
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.median(times))
+
+
 def rate(encoder: Encoder, texts: list[str]) -> float:
     """Return texts per second in batches."""
     started = time.perf_counter()
@@ -124,7 +141,7 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
         ours, theirs = median_encode_ms(encoder, few), median_encode_ms(first, few)
         faster = rate(encoder, many) / rate(first, many)
         size = (folder / "model.safetensors").stat().st_size / 2**20
-        cells = [f"{size:.0f}", f"{ours:.1f} ({ours / theirs:.2f})", f"{faster:.2f}"]
+        cells = [f"{size:.0f}", f"{ours:.2f} ({ours / theirs:.3f})", f"{faster:.2f}"]
         print_row(name, cells, ndcg, base, params.seed)
         return folder
 
@@ -136,6 +153,10 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
         pretrain(model, corpus, own, params.seed, work / out, work / f"{out}-run")
         return work / out
 
+    def static(model: Path, out: str) -> Path:
+        write_static(model, corpus, language, params.seed, work / out)
+        return work / out
+
     def student(layers: int) -> Path:
         knobs = language.compress.model_copy(update={"layers": layers})
         vectors, out = encode_cached(Encoder.load(adapted, language), texts, cache), work / f"student{layers}"
@@ -145,6 +166,9 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
     print("| model | weights, MiB | ms a text (ratio) | texts/s, ratio | "
           + " | ".join(f"{w} | gain" for w in WINDOWS) + " |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
     adapted = show("original", lambda: original)
+    show("static", lambda: static(original, "static"))
+    if not steps:
+        return
     for n in steps:
         adapted = show(f"adapted {n}", lambda n=n: adapt(original, n, f"adapted{n}", language.pretrain.texts_per_step))
     show("int8", lambda: write_int8(adapted, language, work / "int8"))
@@ -161,12 +185,14 @@ def main() -> int:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--folder", type=Path, help="checkout of a finished run")
     source.add_argument("--beauty", type=Path, help="folder of interactions.csv.gz and items.csv.gz")
-    parser.add_argument("--steps", nargs="+", type=int, default=[25, 100])
+    parser.add_argument("--steps", nargs="*", type=int, default=[25, 100])
+    parser.add_argument("--params", type=Path, help="overlay of the run, such as examples/online_retail/params.yaml")
     parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="a.b=c")
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".carousel/embeddings", help="embedding cache")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    params = load(CHECKOUT / "params.yaml", [OVERLAY] if args.beauty else [], args.overrides)
+    overlay = OVERLAY if args.beauty else args.params
+    params = load(CHECKOUT / "params.yaml", [overlay] if overlay else [], args.overrides)
     with tempfile.TemporaryDirectory(prefix="backbones-") as name:
         work = Path(name)
         split = split_data(args.beauty, params, work) if args.beauty else args.folder / "data/split"

@@ -85,4 +85,4 @@ class SearchService:
             return None
         with self._encoder_lock:
             vector: FloatArray = self.encoder.encode([query])[0]
-        return vector if np.isfinite(vector).all() else None
+        return vector if np.isfinite(vector).all() and vector.any() else None  # zero: no known token

@@ -1,6 +1,7 @@
-"""Smaller encoders: fewer layers with nearly the same vectors, and int8; both load like any other."""
+"""Smaller encoders: one vector per token, fewer layers with nearly the same vectors, int8; all load like any other."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,16 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from components.errors import ContractError
-from components.language.compress import distil, median_encode_ms, write_int8
+from components.language.backbone import read_tokenizer
+from components.language.compress import SMOOTHING, distil, write_int8, write_static
+from components.language.corpus import build_corpus
 from components.language.encoder import Encoder, resolve_model
+from components.language.token_vectors import BATCH
 from components.params import CompressParams, LanguageParams, load
 from tests.components.language.tiny import WORDS, tiny_bert, tiny_gpt2
 
-OVERRIDES = ["language.batch_size=32", "language.compress.layers=1", "language.compress.steps=60",
-             "language.compress.learning_rate=0.003"]  # fmt: skip
+OVERRIDES = ["language.batch_size=32", "language.pretrain.min_token_count=1", "language.compress.layers=1",
+             "language.compress.steps=60", "language.compress.learning_rate=0.003"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +88,78 @@ def test_int8_gives_nearly_the_same_vectors_and_is_another_encoder(language: Lan
     np.testing.assert_array_equal(Encoder.load(tmp_path / "copy", language).encode(texts), rows)
 
 
-def test_the_encoding_time_of_one_text_is_measured(language: LanguageParams, tmp_path: Path) -> None:
-    encoder = Encoder.load(tiny_bert(tmp_path), language)
-    assert 0 < median_encode_ms(encoder, ["red tea", "blue shoe"]) < 1000
+@pytest.mark.parametrize("make", [tiny_bert, tiny_gpt2])
+def test_a_static_encoder_sums_the_centred_vectors_of_tokens_by_rarity(
+    make: Callable[[Path], Path], language: LanguageParams, tmp_path: Path
+) -> None:
+    original = make(tmp_path / "original")
+    shop = ["the red tea pot", "the blue shoe", "the the the"]
+    write_static(original, build_corpus(shop, {}, 0.0, 0), language, 0, tmp_path / "static")
+    encoder = Encoder.load(tmp_path / "static", language)
+    tokenizer = read_tokenizer(original)
+    weights = load_file(original / "model.safetensors")
+    vectors = next(v for name, v in weights.items() if "word_embeddings" in name or "wte" in name).astype(np.float64)
+    known = [token for text in shop for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    counts = np.bincount(known, minlength=len(vectors))
+    rarity = SMOOTHING / (SMOOTHING + counts / counts.sum())
+    for text in ("red boot", "the red shoe"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        expected = (rarity[ids, None] * (vectors - vectors.mean(axis=0))[ids]).sum(axis=0)
+        np.testing.assert_allclose(encoder.encode([text])[0], expected / np.linalg.norm(expected), atol=2e-3)
+
+
+def test_a_static_encoder_adds_the_words_of_the_shop_and_leaves_out_what_it_does_not_know(
+    language: LanguageParams, tmp_path: Path
+) -> None:
+    corpus = build_corpus(["红茶壶", "蓝鞋", "red shoe"], {}, 0.0, 0)
+    metrics = write_static(tiny_bert(tmp_path / "original"), corpus, language, 0, tmp_path / "static")
+    assert metrics["vocabulary/new"] == 5
+    encoder = Encoder.load(tmp_path / "static", language)
+    assert encoder.dim == 32
+    rows = encoder.encode(["红茶壶", "茶壶", "蓝鞋", "绿 shoe", "shoe", "绿", ""])
+    assert rows[0] @ rows[1] > 0.6 > rows[0] @ rows[2] + 0.3
+    np.testing.assert_array_equal(rows[3], rows[4])  # a character that the shop's texts lack
+    assert not rows[5:].any()
+    np.testing.assert_allclose(np.linalg.norm(rows[:5], axis=1), 1, atol=1e-6)
+
+
+def test_a_static_encoder_is_the_same_in_every_run_and_batch(language: LanguageParams, tmp_path: Path) -> None:
+    corpus = build_corpus(["the red tea pot", "红茶壶"], {}, 0.0, 0)
+    original = tiny_bert(tmp_path / "original")
+    for name in ("one", "two"):
+        write_static(original, corpus, language, 0, tmp_path / name)
+    one, two = (Encoder.load(tmp_path / name, language) for name in ("one", "two"))
+    assert one.digest == two.digest
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(1, 30))) for _ in range(BATCH + 50)]
+    alone = np.concatenate([one.encode([text]) for text in texts[:: BATCH // 8]])
+    np.testing.assert_array_equal(one.encode(texts)[:: BATCH // 8], alone)
+    long = " ".join(["red"] * language.max_tokens)
+    np.testing.assert_array_equal(*one.encode([long, f"{long} blue"]))  # longer texts are cut
+    one.save(tmp_path / "copy")  # as a bundle does
+    assert Encoder.load(tmp_path / "copy", language).digest == one.digest
+
+
+def test_a_static_encoder_keeps_the_meaning_of_words(language: LanguageParams, tmp_path: Path) -> None:
+    write_static(resolve_model("minilm"), build_corpus(["garden hose"], {}, 0.0, 0), language, 0, tmp_path / "out")
+    rows = Encoder.load(tmp_path / "out", language).encode(["ceramic teapot", "porcelain kettle", "running shoes"])
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.1
+
+
+def test_a_static_encoder_is_not_adapted_or_made_smaller(language: LanguageParams, tmp_path: Path) -> None:
+    corpus = build_corpus(["red tea"], {}, 0.0, 0)
+    write_static(tiny_bert(tmp_path / "original"), corpus, language, 0, tmp_path / "static")
+    with pytest.raises(ContractError, match=r"has one vector per token.*compress\.variants to \[\]"):
+        write_static(tmp_path / "static", corpus, language, 0, tmp_path / "again")
+
+
+def test_another_models_files_do_not_stay_in_a_folder(language: LanguageParams, tmp_path: Path) -> None:
+    full = Encoder.load(tiny_bert(tmp_path / "original"), language)
+    full.save(tmp_path / "out")
+    write_static(full.folder, build_corpus(["red tea"], {}, 0.0, 0), language, 0, tmp_path / "static")
+    static = Encoder.load(tmp_path / "static", language)
+    static.save(tmp_path / "out")
+    assert Encoder.load(tmp_path / "out", language).digest == static.digest
 
 
 def test_params_are_bounded() -> None:

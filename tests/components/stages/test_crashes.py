@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 TINY = {
     "shop.n_users": 60, "shop.n_items": 120, "shop.sessions_per_user": 15, "language.max_tokens": 16,
     "models.sequence.dim": 16, "models.als.factors": 8, "models.als.iterations": 3, "trainer.max_epochs": 2,
-    "language.pretrain.max_steps": 2, "language.pretrain.checkpoint_every_steps": 1,
+    "language.pretrain.method": "full", "language.pretrain.max_steps": 2, "language.pretrain.checkpoint_every_steps": 1,
     "language.pretrain.texts_per_step": 4, "language.pretrain.pairs_per_step": 4, "trainer.checkpoint_every_steps": 1,
     "drift.sample": 1000, "refresh.min_users": 10,
 }  # fmt: skip

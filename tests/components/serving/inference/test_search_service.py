@@ -50,6 +50,8 @@ def test_vectors_find_products_without_matching_words_and_are_cached(search_serv
     assert fake.calls == 1
     search_service.__dict__["encoder"] = FakeEncoder(np.full_like(vectors[1], np.nan))
     assert search_ids(search_service, "another") == search_ids(search_service, "another")  # a vector of NaN is ignored
+    search_service.__dict__["encoder"] = FakeEncoder(np.zeros_like(vectors[1]))
+    assert search_service.encode_query("没有") is None  # a query without a known token has no meaning
 
 
 def test_the_history_of_the_user_changes_the_order(search_service: SearchService) -> None:
