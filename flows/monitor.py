@@ -87,7 +87,7 @@ def monitor(
 def take_advice(workspace: Workspace) -> tuple[Signals, Advice]:
     """Return what the check found and what it asks for; store both in the shop's folder."""
     params, shop = workspace.params, workspace.shop
-    serves = workspace.registry().alias("champion") is not None
+    serves = workspace.registry().serving() is not None
     signals = read_signals(workspace.root, shop, params, serves)
     advice = advise(signals, status.last_advice(shop), params.monitor, params.refresh.min_users)
     status.store_last(shop, None, workspace.root / DRIFT)

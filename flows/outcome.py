@@ -82,7 +82,6 @@ def build_outcome(
     """
     decision, after = done.decision, refreshed or Pass()
     parts = overhead(seconds, [*done.stages, *after.stages], add_seconds(done.spent, after.spent))
-    serving = workspace.registry().alias("champion")
     drift = find_record(workspace.root / DRIFT, DriftVerdict, "drift")
     why = "gate.mode is disabled" if workspace.params.gate.mode == "disabled" else SAME_BUNDLE
     return Outcome(
@@ -90,7 +89,7 @@ def build_outcome(
         reasons=decision.reasons if decision else [done.reason or why],
         promoted=done.promoted,
         challenger_version=done.version,
-        champion=serving.number if serving else None,
+        champion=workspace.registry().aliases().get("champion"),
         report=str(workspace.root / report),
         drifted=drift.drifted if drift else None,
         seconds=round(seconds, 1),

@@ -112,7 +112,7 @@ def resolve_params(workspace: Workspace) -> StageRun:
 def sync_champion(workspace: Workspace) -> ChampionRef | None:
     """Fetch the serving champion into champion/, unless it was built here and no stage that reads it has changed."""
     own = champion.find_own_champion(workspace.root, workspace.registry())
-    if own is not None and not any(versioning.is_changed(workspace.root, stage) for stage in champion.CHAMPION_STAGES):
+    if own is not None and not versioning.is_changed(workspace.root, *champion.CHAMPION_STAGES):
         return own
     return champion.sync_champion(workspace.root, workspace.registry())
 

@@ -49,8 +49,8 @@ def unchanged_outcome(
         if is_refreshed(workspace):
             done = Pass(reason=REFRESHED, notes=score_pending(workspace))
             return build_outcome(workspace, time.time() - process_start(), done, report=REPORT_OF_RETRAIN)
-        stages = [s for s in versioning.stage_order(workspace.root) if s != "resolve"]
-        if any(versioning.is_changed(workspace.root, stage) for stage in stages):
+        stages = versioning.unchanged_stages(workspace.root)
+        if stages is None:
             return None
         own = champion.find_own_champion(workspace.root, workspace.registry())
         decision = None if own else valid_decision(workspace.root, workspace.registry(), bootstrap)
@@ -90,8 +90,8 @@ def is_refreshed(workspace: Workspace) -> bool:
 
 
 def _serving_digest(workspace: Workspace) -> str | None:
-    serving = workspace.registry().alias("champion")
-    return serving.lineage.bundle_digest if serving else None
+    serving = workspace.registry().serving()
+    return serving.digest if serving else None
 
 
 def write_stamp(root: Path) -> None:
@@ -108,10 +108,10 @@ def valid_decision(root: Path, registry: Registry, bootstrap: bool = False) -> D
         decision = read_record(root / DECISION, Decision, "decision")
     except ContractError:  # of another version: decide again
         return None
-    serving = registry.alias("champion")
+    serving = registry.serving()
     if bootstrap and serving is None and not decision.bootstrap:
         return None
-    if decision.champion != (registry.ref(serving.number) if serving else None):
+    if decision.champion != serving:
         return None
     return None if decision.verdict == "promote" and decision.mode == "enabled" else decision
 

@@ -24,8 +24,7 @@ def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
 
     Raises ReleaseError when the registry cannot be reached, TamperedError when its files are not the registered ones.
     """
-    version = registry.alias("champion")
-    ref = registry.ref(version.number) if version else None
+    ref = registry.serving()
     if _is_checked_out(root, ref) and (ref is None or is_intact(root / "champion/bundle", ref.digest)):
         return ref
     with io.temporary_folder(root / "champion") as temporary:
@@ -40,10 +39,8 @@ def sync_champion(root: Path, registry: Registry) -> ChampionRef | None:
 
 def find_own_champion(root: Path, registry: Registry) -> ChampionRef | None:
     """Return the champion if its bundle is the one in this checkout; None if another bundle, or none, serves."""
-    serving = registry.alias("champion")
-    if serving is None or bundle_digest(root / "bundle") != serving.lineage.bundle_digest:
-        return None
-    return registry.ref(serving.number)
+    serving = registry.serving()
+    return serving if serving and bundle_digest(root / "bundle") == serving.digest else None
 
 
 def checked_out_champion(root: Path) -> ChampionRef | None:

@@ -34,6 +34,20 @@ def is_missing(uri: str) -> bool:
     return path is not None and not path.exists()
 
 
+def read_aliases(uri: str, name: str) -> dict[str, int] | None:
+    """Return alias -> version of a model, read without MLflow, whose import takes seconds; None: ask MLflow."""
+    sql = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+    rows = _read(uri, "registered_model_aliases", sql, name)
+    return None if rows is None else {str(alias): int(str(version)) for alias, version in rows}
+
+
+def read_tags(uri: str, name: str, number: int) -> dict[str, str] | None:
+    """Return the tags of a version, read without MLflow; empty for an unknown version, None: ask MLflow."""
+    sql = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+    rows = _read(uri, "model_version_tags", sql, name, number)
+    return None if rows is None else {str(key): str(value) for key, value in rows}
+
+
 def prepare(uri: str, artifacts: Path) -> None:
     """Make the database where there is none; replace one that was left half made and holds no record.
 
@@ -111,10 +125,18 @@ def _tables(path: Path) -> set[str]:
     return {str(name) for (name,) in _query(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def _query(path: Path, sql: str) -> list[tuple[object, ...]]:
+def _read(uri: str, table: str, sql: str, *values: str | int) -> list[tuple[object, ...]] | None:
+    """Return the rows, none of a missing database; None: the address is a server's, or there is no such table yet."""
+    path = path_of(uri)
+    if path is None or is_missing(uri):
+        return None if path is None else []
+    return _query(path, sql, *values) if table in _tables(path) else None
+
+
+def _query(path: Path, sql: str, *values: str | int) -> list[tuple[object, ...]]:
     try:
         with closing(sqlite3.connect(path, timeout=LOCK_S)) as db:
-            return db.execute(sql).fetchall()
+            return db.execute(sql, values).fetchall()
     except sqlite3.Error as error:
         raise ReleaseError(
             f"{path}: expected the registry's SQLite database ({error}); restore it from a backup. To begin without "

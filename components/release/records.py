@@ -48,16 +48,22 @@ def make_tags(lineage: Lineage) -> dict[str, str]:
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in lineage}
 
 
+def parse_lineage(name: str, number: int | str, tags: Mapping[str, str]) -> Lineage:
+    """Return the lineage in a version's tags; raises ReleaseError when they hold none."""
+    known = translate("lineage", dict(tags))
+    fields = {key: known[key] for key in Lineage.model_fields if key in known}
+    if len(fields) < len(Lineage.model_fields):
+        raise ReleaseError(f"version {number} of {name} has no lineage: Carousel did not register it")
+    return Lineage.model_validate(fields)
+
+
 def parse_version(row: Any, metrics: dict[str, float]) -> Version:
     """Return the version in MLflow's row; raises ReleaseError when its tags hold no lineage."""
-    tags = translate("lineage", row.tags)
-    fields = {key: tags[key] for key in Lineage.model_fields if key in tags}
-    if len(fields) < len(Lineage.model_fields):
-        raise ReleaseError(f"version {row.version} of {row.name} has no lineage: Carousel did not register it")
+    lineage = parse_lineage(row.name, row.version, row.tags)
     created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
     return Version(
         number=int(row.version),  # int on SQLite, str over REST
-        lineage=Lineage.model_validate(fields),
+        lineage=lineage,
         metrics=metrics,
         run_id=row.run_id,
         created_at=created.isoformat(timespec="seconds"),

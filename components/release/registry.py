@@ -164,8 +164,9 @@ class Registry:
 
     def aliases(self) -> dict[str, int]:
         """Return alias -> version number; empty where nothing was ever registered."""
-        if self.connection.is_empty():
-            return {}
+        known = local_database.read_aliases(self.settings.tracking_uri, self.name)
+        if known is not None:
+            return known
         with self.connection.translate_errors() as errors:
             try:
                 found = self._client.get_registered_model(self.name).aliases
@@ -174,6 +175,11 @@ class Registry:
                     return {}
                 raise
         return {alias: int(number) for alias, number in found.items()}
+
+    def serving(self) -> ChampionRef | None:
+        """Return the champion; None where nothing serves."""
+        number = self.aliases().get("champion")
+        return None if number is None else self.ref(number)
 
     def version(self, number: int) -> Version:
         """Return a version; raises ReleaseError when there is no such one, or it has no lineage."""
@@ -203,7 +209,8 @@ class Registry:
 
     def ref(self, number: int) -> ChampionRef:
         """Return the version's record for a decision and champion.json."""
-        lineage = self.version(number).lineage
+        tags = local_database.read_tags(self.settings.tracking_uri, self.name, number)
+        lineage = records.parse_lineage(self.name, number, tags) if tags else self.version(number).lineage
         return ChampionRef(version=number, digest=lineage.bundle_digest, model=lineage.model)
 
     def move(self, alias: Alias, number: int | None) -> None:
@@ -227,10 +234,10 @@ class Registry:
         Raises TamperedError naming the file when the registry's copy is not what was registered.
         """
         version = self.version(number)
-        if is_intact(folder, version.lineage.bundle_digest):
+        digest = version.lineage.bundle_digest
+        if is_intact(folder, digest):
             return folder
         with io.temporary_folder(folder) as temporary:
-            digest = version.lineage.bundle_digest
             try:
                 with self.connection.translate_errors():
                     path = self.objects.download(version.run_id, digest, temporary, folder.parent)

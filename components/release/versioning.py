@@ -25,7 +25,7 @@ from components.unfinished import read_unfinished
 
 __all__ = ["LOCK", "StageRun", "git", "is_changed", "is_dirty", "locked_stores", "make_workspace", "push"]
 __all__ += ["read_data_version", "read_lineage", "remote_url", "reproduce_stage", "rerun_stage", "restore"]
-__all__ += ["stage_order"]
+__all__ += ["stage_order", "unchanged_stages"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
 
@@ -42,20 +42,23 @@ class StageRun(Record):
 def stage_order(root: Path) -> list[str]:
     """Return the names of dvc.yaml's stages in topological order."""
     with open_repository(root) as repo:
-        from dvc.repo.reproduce import get_active_graph, plan_repro
-
-        return [stage.name for stage in plan_repro(get_active_graph(repo.index.graph))]
+        return [stage.name for stage in _ordered(repo)]
 
 
-def is_changed(root: Path, stage: str) -> bool:
-    """Return whether DVC would run the stage or restore its outputs; False: everything is up to date."""
+def is_changed(root: Path, *stages: str) -> bool:
+    """Return whether DVC would run one of the stages or restore its outputs; False: everything is up to date."""
     with open_repository(root) as repo:
-        found = next(
-            (s for s in repo.index.stages if s.name == stage), None
-        )  # DVC's own look-up depends on the working directory
-        if found is None:
-            raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(s.name for s in repo.index.stages)}")
-        return bool(found.changed())
+        known = {s.name: s for s in repo.index.stages}  # DVC's own look-up depends on the working directory
+        if unknown := [name for name in stages if name not in known]:
+            raise ReleaseError(f"dvc.yaml has no stage {unknown[0]}; it has {sorted(known)}")
+        return any(known[name].changed() for name in stages)
+
+
+def unchanged_stages(root: Path) -> list[str] | None:
+    """Return the stages in topological order, without those that always run; None where DVC would run one of them."""
+    with open_repository(root) as repo:
+        stages = [stage for stage in _ordered(repo) if not stage.always_changed]
+        return None if any(stage.changed() for stage in stages) else [stage.name for stage in stages]
 
 
 def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
@@ -157,6 +160,12 @@ def locked_stores(root: Path) -> Iterator[tuple[Path, Path | None]]:
             yield cache, Path(url) if name and "://" not in url else None
         finally:
             repo.drop_data_index()  # DVC's notes on what the remote holds
+
+
+def _ordered(repo: Any) -> list[Any]:
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+
+    return list(plan_repro(get_active_graph(repo.index.graph)))
 
 
 def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:

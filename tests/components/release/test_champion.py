@@ -39,7 +39,7 @@ def test_the_digest_of_a_bundle_is_that_of_its_manifest(tmp_path: Path) -> None:
 class Empty:
     """A registry without a champion."""
 
-    def alias(self, name: str) -> None:
+    def serving(self) -> None:
         """Return that nothing serves."""
 
 

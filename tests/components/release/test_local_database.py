@@ -129,3 +129,27 @@ def test_a_database_that_another_process_is_making_is_waited_for(home: Path, mon
     registry(home).prepare()
     assert found[:3] == [None, None, None]
     assert not (home / "mlflow.db.incomplete").exists()
+
+
+def test_aliases_and_tags_are_read_without_mlflow(home: Path) -> None:
+    own = registry(home)
+    uri, name = own.settings.tracking_uri, own.name
+    assert local_database.read_aliases(uri, name) == {}
+    client = own.connection.client
+    client.create_registered_model(name)
+    client.create_registered_model("another")
+    run = client.create_run("0").info
+    for model, alias in ((name, "champion"), ("another", "challenger")):
+        client.create_model_version(model, f"{run.artifact_uri}/bundle", run.run_id, tags={"model": model})
+        client.set_registered_model_alias(model, alias, "1")
+    assert local_database.read_aliases(uri, name) == {"champion": 1} == client.get_registered_model(name).aliases
+    assert local_database.read_tags(uri, name, 1) == {"model": name} == client.get_model_version(name, "1").tags
+    assert local_database.read_tags(uri, name, 2) == {}
+    code = f"import sys; from components.release import local_database as d; d.read_aliases({uri!r}, {name!r})"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'mlflow' not in sys.modules"], check=True, cwd=ROOT)
+
+
+def test_a_server_and_a_database_without_tables_are_left_to_mlflow(home: Path) -> None:
+    assert local_database.read_aliases("http://127.0.0.1:9", "carousel") is None
+    execute(home / "mlflow.db", "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    assert local_database.read_tags(f"sqlite:///{home / 'mlflow.db'}", "carousel", 1) is None

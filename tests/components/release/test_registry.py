@@ -144,7 +144,9 @@ def test_a_damaged_artifact_is_refused_and_leaves_no_folder(
 
 def test_aliases_are_moved_and_removed(registered: Registered) -> None:
     registry = registered[0]
+    assert registry.serving() is None
     registry.move("champion", 2)
+    assert registry.serving() == registry.ref(2)
     registry.move("previous", 1)
     assert registry.aliases() == {"challenger": 4, "champion": 2, "previous": 1}
     registry.move("previous", None)
@@ -158,8 +160,9 @@ def test_a_version_that_carousel_did_not_register_is_an_error(registered: Regist
         registry.name, registry.connection.client.get_run(run).info.artifact_uri, run
     )
     assert list(registry.digests()) == [1, 2, 3, 4]
-    with pytest.raises(ReleaseError, match="no lineage"):
-        registry.version(5)
+    for read in (registry.version, registry.ref):
+        with pytest.raises(ReleaseError, match="no lineage"):
+            read(5)
 
 
 @pytest.mark.timeout(90)  # MLflow's own number of retries takes minutes

@@ -70,6 +70,13 @@ def test_a_parameter_reruns_only_the_stages_that_depend_on_it(repo: Path) -> Non
 
 
 @pytest.mark.slow
+def test_unchanged_stages_are_returned_until_one_has_changed(repo: Path) -> None:
+    run_all(repo)
+    assert versioning.unchanged_stages(repo) == [name for name in stage_order(repo) if name != "resolve"]
+    set_knob(repo, 7)
+    assert versioning.unchanged_stages(repo) is None
+
+
 def test_an_earlier_result_comes_from_the_cache(repo: Path) -> None:
     before = outputs(repo)
     set_knob(repo, 2)
