@@ -25,8 +25,12 @@ from components.release import warm_client
 from components.release.processes import GRACE_S, ProcessResult, log_lines
 from components.release.warm_client import SOCKET, send
 
+DVC = (  # what `dvc repro` imports
+    "dvc.cli.parser", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.repo.datasets", "dvc.stage.cache", "dvc.dvcfile",
+    "dvc.parsing", "dvc.output", "dvc.ignore", "dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "dvc.scm", "ruamel.yaml",
+)  # fmt: skip
 LIBRARIES = (  # of the stages, the most used first
-    "pandas", "pyarrow.parquet", "dvc.cli", "dvc.commands.repro", "torch", "scipy.sparse", "scipy.stats",
+    "pandas", "pyarrow.parquet", *DVC, "torch", "scipy.sparse", "scipy.stats",
     "sklearn.linear_model", "sklearn.metrics", "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto", "transformers.models.bert.modeling_bert", "lightning.pytorch",
     "lightning.pytorch.loggers", "pandera.ibis", "ibis.backends.duckdb",

@@ -22,7 +22,7 @@ def _own_environment() -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(warm, "LIBRARIES", ("dvc.cli", "dvc.commands.repro"))  # the toy stages need no others
+        patch.setattr(warm, "LIBRARIES", warm.DVC)  # the toy stages need no others
         yield
 
 

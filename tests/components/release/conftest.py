@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, build_bundle
 from components.release.registry import Registry
 from components.release.versioning import reproduce_stage
+from components.release.warm import DVC, warm_process
+from components.release.warm_client import SOCKET
 from components.settings import Settings
 from tests.components.release.gate_cases import Case
 from tests.components.release.support import (
@@ -34,6 +36,14 @@ from tests.components.release.support import (
 )
 from tests.components.release.tiny_repo import STAGES, copy, make_repo
 from tests.support import checkerboard
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_process() -> Iterator[None]:
+    """Run DVC in forks of a process that has imported it, as a run does: a fifth of the time of a fresh interpreter."""
+    with warm_process(ROOT, DVC) as env, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SOCKET, env[SOCKET])
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from components.errors import BusyError, ReleaseError
 from components.release import versioning
 from components.release.digests import dvc_digest
 from components.release.versioning import is_changed, make_workspace, reproduce_stage, restore, stage_order
+from components.release.warm_client import SOCKET
 from tests.components.release.tiny_repo import STAGES, call, commit, make_repo
 
 
@@ -44,7 +45,8 @@ def test_stages_are_in_topological_order(repo: Path) -> None:
     assert order.index("resolve") < order.index("evaluate")
 
 
-def test_a_stage_that_ran_has_its_work_time(tmp_path: Path) -> None:
+def test_a_stage_that_ran_has_its_work_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SOCKET)  # no warm process: a fresh interpreter runs DVC
     root = make_repo(tmp_path / "new")
     assert is_changed(root, "ingest")
     run = reproduce_stage(root, "ingest", 60, {})
@@ -56,7 +58,8 @@ def test_a_stage_that_ran_has_its_work_time(tmp_path: Path) -> None:
 def test_an_unchanged_stage_starts_no_process(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(repo)
     started: list[object] = []
-    monkeypatch.setattr(versioning, "run_guarded", lambda *arguments: started.append(arguments))
+    for start in ("run_warm", "run_guarded"):
+        monkeypatch.setattr(versioning, start, lambda *arguments: started.append(arguments))
     runs = [reproduce_stage(repo, stage, 60) for stage in STAGES]
     assert not any(run.ran or run.work_s for run in runs)
     assert not started

@@ -8,13 +8,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from components.release.processes import ProcessResult, run_guarded
 from components.release.versioning import reproduce_stage
-from components.release.warm import run_warm, search_path, warm_process
+from components.release.warm import DVC, run_warm, search_path, warm_process
 from tests.components.release.tiny_repo import make_repo
 
 ROOT = Path(__file__).parents[3]
@@ -139,6 +140,11 @@ def test_python_in_a_command_asks_the_same_process_and_joins_the_group(warm: tup
     lines = run(warm, INNER).lines
     assert lines[:4] == ["inner True True", "4", "inner True True", "-9"]
     assert sorted(lines[4:]) == ["0", "another command"]
+
+
+@pytest.mark.parametrize("module", DVC)
+def test_the_modules_of_dvc_that_are_imported_ahead_exist(module: str) -> None:
+    assert find_spec(module)  # the warm process skips one that does not
 
 
 def test_without_a_warm_process_nothing_is_run_by_it(tmp_path: Path) -> None:
