@@ -72,7 +72,7 @@ class ShopModel:
         """Return version, model and size."""
         info, number = self.model.bundle.info, self.model.version
         source = "bundle folder" if number is None else f"version {number}"
-        return f"<ShopModel {source}: {info.model}, {info.n_items:,} products, learned up to {info.as_of}>"
+        return f"<ShopModel {source}: {info.model}, {info.n_items:,} products, data as of {info.as_of}>"
 
     def recommend(
         self,
