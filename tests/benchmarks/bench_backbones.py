@@ -41,6 +41,10 @@ from components.recommenders.content import ContentRecommender
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WINDOWS = ("validation", "test")
+HEADER = (
+    "| model | weights, MiB | ms a text (ratio) | texts/s, ratio | validation | gain | test | gain |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
 TIMED, RATED = 60, 512  # texts encoded one by one, texts encoded in batches
 
 
@@ -153,20 +157,16 @@ def table(world: World, corpus: Corpus, steps: list[int], work: Path, cache: Pat
         pretrain(model, corpus, own, params.seed, work / out, work / f"{out}-run")
         return work / out
 
-    def static(model: Path, out: str) -> Path:
-        write_static(model, corpus, language, params.seed, work / out)
-        return work / out
-
     def student(layers: int) -> Path:
         knobs = language.compress.model_copy(update={"layers": layers})
         vectors, out = encode_cached(Encoder.load(adapted, language), texts, cache), work / f"student{layers}"
         distil(adapted, texts, vectors, knobs, language, params.seed, out)
         return out
 
-    print("| model | weights, MiB | ms a text (ratio) | texts/s, ratio | "
-          + " | ".join(f"{w} | gain" for w in WINDOWS) + " |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
+    print(HEADER)
     adapted = show("original", lambda: original)
-    show("static", lambda: static(original, "static"))
+    write_static(original, corpus, language, params.seed, work / "static")
+    show("static", lambda: work / "static")
     if not steps:
         return
     for n in steps:
