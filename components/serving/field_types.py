@@ -50,3 +50,20 @@ def check_event_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetim
 
 
 EventTime = Annotated[Timestamp, WrapValidator(check_event_time)]
+IDEMPOTENCY_KEY = re.compile(r"""("?)([!#-\[\]-~]{1,255})\1""")  # visible ASCII without " and \
+
+
+def parse_idempotency_key(text: str) -> str:
+    """Return the key, which may stand between double quotes, as a string of RFC 9651 does. Raises ValueError."""
+    found = IDEMPOTENCY_KEY.fullmatch(text.strip())
+    if found is None:
+        raise ValueError('expected 1 to 255 visible ASCII characters without " and \\, such as a UUID')
+    return found[2]
+
+
+IdempotencyKey = Annotated[
+    str,
+    AfterValidator(parse_idempotency_key),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-\[\]-~]+$"}),
+]
+"""The same in each repetition of a request, another in every other one."""

@@ -122,10 +122,16 @@ def _operation(title: str, operation: dict[str, Any]) -> list[str]:
     parameters = operation.get("parameters", [])
     if parameters:
         rows = [
-            (f"`{p['name']}`", _type(p["schema"]), "required" if p.get("required") else _default(p["schema"]))
+            (
+                f"`{p['name']}`",
+                p["in"],
+                _type(p["schema"]),
+                "required" if p.get("required") else _default(p["schema"]),
+                p.get("description", ""),
+            )
             for p in parameters
         ]
-        lines += _table(("query parameter", "type", "default"), rows)
+        lines += _table(("parameter", "in", "type", "default", "meaning"), rows)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     answer = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema")
     errors = ", ".join(code for code in sorted(operation["responses"]) if code != "200")

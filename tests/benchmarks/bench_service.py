@@ -5,7 +5,8 @@
 HOME is the `.carousel` of a finished run. Two worker processes; the load generator (asyncio, keep-alive, 32
 connections) runs beside them. The empty route is a FastAPI route of a separate app that returns a constant, under the
 same server, alternating with /recommend. Users are drawn from a Zipf distribution (exponent 1). First all lists are
-cached in both processes; then one visit of fifty, and of ten, posts an event, which invalidates that user's list. Exits
+cached in both processes; then one visit of fifty, and of ten, posts an event, which invalidates that user's list. Then
+requests of one event each, without and with idempotency keys in turn. Exits
 1 where cached lists have less than half of the empty route's rate, where the 99th percentile is 25 ms or more at half
 of the highest load with events in one visit of fifty, or where an event needs more than 10 ms to change the next list.
 """
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,11 +92,12 @@ class Connection:
         """Connect."""
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
 
-    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+    async def post(self, path: str, body: bytes, key: str | None = None) -> tuple[int, bytes]:
         """Return status and body of the answer."""
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         )
+        head += f"\r\nIdempotency-Key: {key}" if key else ""
         self.writer.write(head.encode() + b"\r\n\r\n" + body)
         answer = await self.reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
@@ -170,6 +173,27 @@ def visits(users: list[str], items: list[str], events: float, seed: int) -> Call
     return ask
 
 
+async def event_rate(port: int, seconds: float, users: list[str], items: list[str], has_key: bool) -> float:
+    """Return requests per second of one event each, over all connections; raises where one is refused."""
+    end, n_stored = time.perf_counter() + seconds, 0
+
+    async def send() -> None:
+        nonlocal n_stored
+        connection = Connection(port)
+        await connection.open()
+        while time.perf_counter() < end:
+            event = {"user_id": random.choice(users), "item_id": random.choice(items), "event": "view"}
+            body = json.dumps({"events": [event]}).encode()
+            status, answer = await connection.post("/events", body, str(uuid.uuid4()) if has_key else None)
+            if status != 200:
+                raise RuntimeError(answer.decode())
+            n_stored += 1
+        connection.writer.close()
+
+    await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
+    return n_stored / seconds
+
+
 async def freshness(port: int, users: list[str], items: list[str]) -> list[float]:
     """Return ms from posting an event until a list reflects it: its item is no longer listed."""
     connection = Connection(port)
@@ -207,19 +231,12 @@ def main() -> int:
             return asyncio.run(measure(port, empty, args.seconds, args.users, home))
 
 
-async def measure(port: int, empty: int, seconds: float, n_users: int, home: Path) -> int:
-    """Load both servers alternately and print the results."""
-    await until_ready(port)
-    await until_ready(empty)
-    catalogue = next((home / "shops/carousel/serving").glob("*/items.parquet"))
-    import pyarrow.parquet as pq
-
-    items = pq.read_table(catalogue, columns=["item_id"])["item_id"].to_pylist()
-    users = [f"user-{n}" for n in range(n_users)]
+async def fill(port: int, users: list[str], items: list[str]) -> None:
+    """Give each user a history, and cache the lists in both processes."""
     rng = random.Random(1)
     connection = Connection(port)
     await connection.open()
-    for start in range(0, n_users, 50):
+    for start in range(0, len(users), 50):
         first_events = [
             {"user_id": user, "item_id": item, "event": "view"}
             for user in users[start : start + 50]
@@ -233,6 +250,18 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
         await other.open()
         for user in users:
             await other.post("/recommend", json.dumps({"user_id": user, "k": 10}).encode())
+
+
+async def measure(port: int, empty: int, seconds: float, n_users: int, home: Path) -> int:
+    """Load both servers alternately and print the results."""
+    await until_ready(port)
+    await until_ready(empty)
+    catalogue = next((home / "shops/carousel/serving").glob("*/items.parquet"))
+    import pyarrow.parquet as pq
+
+    items = pq.read_table(catalogue, columns=["item_id"])["item_id"].to_pylist()
+    users = [f"user-{n}" for n in range(n_users)]
+    await fill(port, users, items)
     ratios, some = list[float](), 0.0
     print(f"{len(items)} items, {n_users} users, 2 workers, {CONNECTIONS} connections")
     print("| round | events in visits | empty, requests/s | /recommend, requests/s | ratio | p99 ms |")
@@ -252,6 +281,13 @@ async def measure(port: int, empty: int, seconds: float, n_users: int, home: Pat
     print(f"at half of the load with {SOME:.0%} events, {calm['rate']:.0f} requests/s: {spread}")
     fresh = await freshness(port, users, items)
     print(f"from an event to the next list: median {np.median(fresh):.1f}, p99 {np.percentile(fresh, 99):.1f} ms")
+    rates = [
+        [await event_rate(port, seconds, users, items, has_key) for has_key in (False, True)] for _ in range(ROUNDS)
+    ]
+    print(
+        "requests of one event/s without and with keys: " + "; ".join(f"{a:.0f}, {b:.0f}" for a, b in rates), end="; "
+    )
+    print(f"median ratio {statistics.median(b / a for a, b in rates):.2f}")
     bad += calm["bad"]
     print(f"median ratio of known lists {statistics.median(ratios):.2f}, wanted .5; answers that failed: {bad}")
     good = statistics.median(ratios) >= 0.5 and calm["p99"] < 25 and np.median(fresh) < 10 and not bad

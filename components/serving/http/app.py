@@ -43,7 +43,7 @@ log = logging.getLogger("serving")
 MAX_CONNECTIONS = 1000  # sockets of a process; beyond them, uvicorn answers 503
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST"],
-    "allow_headers": ["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID"],
+    "allow_headers": ["Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Request-ID"],
     "expose_headers": ["X-Request-ID", "Retry-After"],
 }
 HEALTH_CHECK_S = 30  # in which a worker must answer its supervisor; on a busy machine its imports take more than 5

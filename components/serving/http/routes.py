@@ -3,10 +3,10 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from starlette.responses import Response
 
-from components.serving.field_types import Id, OptionalId
+from components.serving.field_types import Id, IdempotencyKey, OptionalId
 from components.serving.http.answers import build_answer, log_and_respond
 from components.serving.http.problems import ERRORS, ProblemError, Responses, check_list_length, event_not_stored
 from components.serving.inference.service import RecommendationService
@@ -28,10 +28,19 @@ from components.serving.schemas import (
     UserRequest,
 )
 from components.serving.storage.event_store import CLOCK_SKEW_US, StoredEvent
+from components.serving.storage.idempotency import KeyReusedError
 from components.times import now_micros, to_datetime, to_micros
 
 LIST: Responses = {200: {"model": Answer}, **ERRORS}
 Ids = Annotated[list[Id], Query(max_length=200, default_factory=list)]
+
+EventsKey = Annotated[
+    IdempotencyKey | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Of this request, such as a UUID; the same when it is repeated, so that its events count once.",
+    ),
+]
 
 
 def add_routes(app: FastAPI, service: RecommendationService) -> None:
@@ -47,15 +56,21 @@ def add_events(app: FastAPI, service: RecommendationService) -> None:
     """Add the route that takes events."""
 
     @app.post("/events", responses=ERRORS)
-    async def events(body: EventsRequest, request: Request) -> Accepted:
-        """Store events; when this answers, they are on disk, and affect the user's next list."""
+    async def events(body: EventsRequest, request: Request, idempotency_key: EventsKey = None) -> Accepted:
+        """Store events; when this answers, they are on disk, and affect the user's next list.
+
+        A request that is repeated with its Idempotency-Key stores nothing: `new` is 0.
+        """
         now = now_micros()
         stored = [to_stored_event(event, now, n) for n, event in enumerate(body.events)]
+        sent = body.model_dump_json(exclude_none=True).encode() if idempotency_key else b""
         try:
-            new = await asyncio.wrap_future(service.store.put(stored))
+            new = await asyncio.wrap_future(service.store.put(stored, idempotency_key, sent))
+        except KeyReusedError as error:
+            raise ProblemError(422, str(error)) from None
         except Exception as error:  # of any type: the client must learn that the events are not stored
             raise event_not_stored(error) from None
-        for event in body.events:
+        for event in body.events if new else ():
             service.metrics.events.labels(event.event).inc()
         return Accepted(request_id=request.state.request_id, accepted=len(stored), new=new)
 

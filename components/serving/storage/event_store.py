@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
-from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, CommitQueue, Row
+from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, Batch, CommitQueue, Row
+from components.serving.storage.idempotency import KeyReusedError, make_claim
 from components.serving.storage.user_hash import add_key, key_id, tombstone
 from components.times import DAY_US, FIRST_TIME, HOUR_US, now_micros, to_iso, to_micros
 
@@ -117,11 +118,16 @@ class EventStore(ABC):
     def __init__(self, load_key: Callable[[], bytes]) -> None:
         """Start the thread that commits. load_key: returns the key of tombstones; called where it is needed."""
         self._load_key = load_key
-        self._commits = CommitQueue(lambda parts: self._commit(parts))
+        self._commits = CommitQueue(lambda batches: self._commit(batches))
 
-    def put(self, events: Sequence[StoredEvent]) -> Future[int]:
-        """Return a future of the number of events that were new; it has a result once they are durable."""
-        return self._commits.put([event.row() for event in events])
+    def put(self, events: Sequence[StoredEvent], key: str | None = None, body: bytes = b"") -> Future[int]:
+        """Return a future of the number of events that were new; it has a result once they are durable.
+
+        key: of the request. With the key of an earlier request nothing is stored: the result is 0 where both have the
+        same body, else KeyReusedError.
+        """
+        claim = None if key is None else make_claim(self._key, key, body, now_micros())
+        return self._commits.put(Batch([event.row() for event in events], claim))
 
     @abstractmethod
     def history_version(self, user_id: str) -> int:
@@ -193,6 +199,10 @@ class EventStore(ABC):
                 "CAROUSEL_ERASURE_KEY, on all machines, to the content of erasure.key on the machine that made them"
             )
 
+    def secret_id(self) -> str:
+        """Return 16 digits that differ for another key of tombstones and idempotency keys, and do not reveal it."""
+        return key_id(self._key)
+
     def _erasure(self, name: str) -> Row:
         return f"{ERASED}{key_id(self._key)}/{name}", str(now_micros())
 
@@ -202,7 +212,7 @@ class EventStore(ABC):
         return [(name.removeprefix(prefix), value) for name, value in rows]
 
     def prune(self, days: int, now: int, max_share: float) -> int:
-        """Delete events that are more than `days` older than `now` (us); return how many.
+        """Delete events that are more than `days` older than `now` (us), and keys of such requests; return how many.
 
         Raises ContractError, and deletes nothing, where that is more than max_share of all: the clock may be wrong.
         """
@@ -216,6 +226,7 @@ class EventStore(ABC):
                     f"by this machine's clock, {to_iso(now)}; nothing was deleted. If the clock is right, start once "
                     "with `--set serving.max_prune_share=1`"
                 )
+            transaction.execute("DELETE FROM idempotency_keys WHERE at < ?", (before,))
             return transaction.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
 
         return self._transact(work)
@@ -264,7 +275,7 @@ class EventStore(ABC):
         """Insert many events in commits of MAX_COMMIT_ROWS; return how many were new."""
         rows, n_new = (event.row() for event in events), 0
         while part := list(islice(rows, MAX_COMMIT_ROWS)):
-            n_new += sum(self._commit([part]))
+            n_new += sum(n for n in self._commit([Batch(part)]) if isinstance(n, int))
         return n_new
 
     def close(self) -> None:
@@ -283,5 +294,5 @@ class EventStore(ABC):
         """
 
     @abstractmethod
-    def _commit(self, parts: list[list[Row]]) -> list[int]:
-        """Insert the rows of all parts in one transaction; return how many of each part were new."""
+    def _commit(self, batches: list[Batch]) -> list[int | KeyReusedError]:
+        """Insert the rows of all batches in one transaction; return how many of each were new, or its error."""

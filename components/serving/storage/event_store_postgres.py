@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import psycopg
 
-from components.serving.storage.commit_queue import Row
+from components.serving.storage.commit_queue import Batch, Row
 from components.serving.storage.event_store import EventStore, T, Transaction
+from components.serving.storage.idempotency import Claim, KeyReusedError, judge_claims
 from components.serving.storage.postgres_connections import Connection, PostgresConnections
 from components.serving.storage.user_hash import version_slot, version_slots
 
@@ -21,6 +23,12 @@ INSERT INTO events SELECT * FROM unnest(
     %s::text[])
 ON CONFLICT DO NOTHING RETURNING user_id, at, key
 """
+# waits for another transaction that inserts the same key; where that is committed, the key is known
+INSERT_KEYS = """
+INSERT INTO idempotency_keys SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::bigint[])
+ON CONFLICT DO NOTHING RETURNING key
+"""
+SELECT_KEYS = "SELECT key, digest FROM idempotency_keys WHERE key = ANY(%s::bytea[])"
 # in the transaction that changes the histories: the change and the version become visible together
 INCREMENT_VERSIONS = """
 INSERT INTO history_versions SELECT slot, 1 FROM unnest(%s::int[]) AS slot
@@ -75,20 +83,36 @@ class PostgresEventStore(EventStore):
 
         return self._connections.run(run)
 
-    def _commit(self, parts: list[list[Row]]) -> list[int]:
+    def _commit(self, batches: list[Batch]) -> list[int | KeyReusedError]:
         """See EventStore; rows are sorted by key, so that two writers of the same rows take locks in one order."""
-        rows = sorted({row[:3]: row for row in chain(*parts)}.values(), key=lambda row: row[:3])
-        columns = [list(column) for column in zip(*rows, strict=True)]
 
-        def work(cursor: Cursor) -> set[Row]:
-            return set(cursor.execute(INSERT_EVENTS, columns).fetchall()) if rows else set()
+        def work(cursor: Cursor) -> list[int | KeyReusedError]:
+            found = judge_claims([batch.claim for batch in batches], partial(_insert_claims, cursor))
+            counts = _insert_events(cursor, [b.rows if f is None else [] for b, f in zip(batches, found, strict=True)])
+            return [count if result is None else result for count, result in zip(counts, found, strict=True)]
 
-        new, counts = self._change(work, (str(row[0]) for row in rows)), []
-        for part in parts:  # a row in two parts counts as new in the first
-            keys = new & {row[:3] for row in part}
-            counts.append(len(keys))
-            new -= keys
-        return counts
+        return self._change(work, (str(row[0]) for rows, _ in batches for row in rows))
+
+
+def _insert_claims(cursor: Cursor, claims: Sequence[Claim]) -> dict[bytes, bytes]:
+    """Store the claims with new keys; return key -> digest of the others."""
+    columns = [list(column) for column in zip(*claims, strict=True)]
+    new = {key for (key,) in cursor.execute(INSERT_KEYS, columns).fetchall()}
+    others = [claim.key for claim in claims if claim.key not in new]
+    return dict(cursor.execute(SELECT_KEYS, (others,)).fetchall()) if others else {}
+
+
+def _insert_events(cursor: Cursor, parts: Sequence[Sequence[Row]]) -> list[int]:
+    """Insert the rows of all parts; return how many of each were new. A row in two parts is new in the first."""
+    rows = sorted({row[:3]: row for row in chain(*parts)}.values(), key=lambda row: row[:3])
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    new = set(cursor.execute(INSERT_EVENTS, columns).fetchall()) if rows else set[Row]()
+    counts = []
+    for part in parts:
+        keys = new & {row[:3] for row in part}
+        counts.append(len(keys))
+        new -= keys
+    return counts
 
 
 class _CursorTransaction:

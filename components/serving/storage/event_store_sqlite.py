@@ -7,7 +7,7 @@ import mmap
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 from components.errors import ContractError
 from components.private import make_folder, private_opener, restrict
 from components.serving.storage import erasure_key
-from components.serving.storage.commit_queue import Row
+from components.serving.storage.commit_queue import Batch, Row
 from components.serving.storage.event_store import EventStore, StoreError, T, Transaction
+from components.serving.storage.idempotency import Claim, KeyReusedError, judge_claims
 from components.serving.storage.user_hash import N_VERSION_SLOTS, version_slot, version_slots
 
 BUSY_S = 10.0  # longest wait for another process that writes
@@ -29,8 +30,11 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS stock (
     item_id TEXT PRIMARY KEY, quantity REAL NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS idempotency_keys (
+    key BLOB PRIMARY KEY, digest BLOB NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
 )
 INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+INSERT_KEY = "INSERT INTO idempotency_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteEventStore(EventStore):
@@ -49,7 +53,7 @@ class SqliteEventStore(EventStore):
         versions = path.with_name(f"{path.name}-versions")
         try:
             self._make_private(versions)
-            if not versions.exists() or "metadata" not in self._tables():
+            if not versions.exists() or "idempotency_keys" not in self._tables():
                 self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
             raise ContractError(
@@ -113,11 +117,18 @@ class SqliteEventStore(EventStore):
             self._versions[slot] = random.getrandbits(64)
         return result
 
-    def _commit(self, parts: list[list[Row]]) -> list[int]:
-        def work(transaction: Transaction) -> list[int]:
-            return [transaction.executemany(INSERT_EVENT, rows).rowcount if rows else 0 for rows in parts]
+    def _commit(self, batches: list[Batch]) -> list[int | KeyReusedError]:
+        def insert(transaction: Transaction, rows: list[Row]) -> int:
+            return transaction.executemany(INSERT_EVENT, rows).rowcount if rows else 0
 
-        return self._transact(work, (str(row[0]) for rows in parts for row in rows))
+        def work(transaction: Transaction) -> list[int | KeyReusedError]:
+            found = judge_claims([batch.claim for batch in batches], partial(_insert_claims, transaction))
+            return [
+                insert(transaction, batch.rows) if result is None else result
+                for batch, result in zip(batches, found, strict=True)
+            ]
+
+        return self._transact(work, (str(row[0]) for rows, _ in batches for row in rows))
 
     @contextmanager
     def _write_lock(self) -> Iterator[None]:
@@ -164,6 +175,13 @@ class SqliteEventStore(EventStore):
 
     def _error(self, error: Exception) -> StoreError:
         return StoreError(f"{self.path}: {error}; the disk may be full, or another program may lock the file")
+
+
+def _insert_claims(transaction: Transaction, claims: Sequence[Claim]) -> dict[bytes, bytes]:
+    """Store the claims with new keys; return key -> digest of the others."""
+    others = [claim.key for claim in claims if not transaction.execute(INSERT_KEY, claim).rowcount]
+    select = "SELECT key, digest FROM idempotency_keys WHERE key = ?"
+    return dict(row for key in others for row in transaction.execute(select, (key,)).fetchall())
 
 
 def _shared_numbers(path: Path) -> memoryview:

@@ -14,6 +14,7 @@ from components.settings import Settings
 from components.times import now_micros
 
 log = logging.getLogger("serving")
+KEY_ID = "erasure_key_id"  # in `metadata`: of the process that was started last
 
 
 def open_event_store(
@@ -48,6 +49,7 @@ def prepare_event_store(settings: Settings, params: Params, snapshot: Path | Non
         settings.event_store_address, settings.shop(shop) / "serving", shop, secret=settings.erasure_secret
     )
     store.prepare_erasures()
+    warn_of_another_secret(store)
     if snapshot is not None:
         import_snapshot(store, snapshot)
     try:
@@ -57,3 +59,15 @@ def prepare_event_store(settings: Settings, params: Params, snapshot: Path | Non
     except ContractError as error:
         log.error("%s", error)
     return store
+
+
+def warn_of_another_secret(store: EventStore) -> None:
+    """Log where another machine has another key: it does not recognise the idempotency keys of this one."""
+    before, now = store.get_meta(KEY_ID), store.secret_id()
+    if before != now:
+        store.set_meta(KEY_ID, now)
+    if before not in (None, now):
+        log.warning(
+            "event store: a service was started with another CAROUSEL_ERASURE_KEY before; expected the same on all "
+            "machines. Until then, a request with an Idempotency-Key that is repeated on another machine counts twice"
+        )

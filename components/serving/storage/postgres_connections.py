@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity DOUBLE PRECISION NOT NULL, at BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS history_versions (slot INTEGER PRIMARY KEY, version BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS idempotency_keys (key BYTEA PRIMARY KEY, digest BYTEA NOT NULL, at BIGINT NOT NULL);
 """
 
 
@@ -127,7 +128,7 @@ class PostgresConnections:
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
-            if not _has_table(connection, "metadata"):
+            if not _has_table(connection, "idempotency_keys"):
                 if _has_table(connection, "told"):
                     connection.execute(RENAMES_FROM_0_1)
                 connection.execute(SCHEMA)

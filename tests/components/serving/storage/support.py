@@ -7,19 +7,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from components.serving.storage.event_store import StoredEvent, StoreError
+from components.serving.storage.event_store import EventStore, StoredEvent, StoreError
 from components.serving.storage.user_hash import N_VERSION_SLOTS, unkeyed_tombstone
 
 T = TypeVar("T")
+Open = Callable[[], EventStore]
 KEY = b"a key of thirty-two bytes or more"
-# writes events one by one, and prints the number of each that was acknowledged: folder, address or "", first number
+# writes events one by one, and prints the number of each that was acknowledged: folder, address or "", first number;
+# with a fourth argument, each event has a key, and the time at which it is written
 WRITER = """
-import sys, pathlib
+import sys, pathlib, time
 from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.open_event_store import open_event_store
 store = open_event_store(sys.argv[2] or None, pathlib.Path(sys.argv[1]), "shop")
 for n in range(int(sys.argv[3]), 100_000):
-    store.put([StoredEvent(f"u{n % 7}", n, f"i{n}", "view")]).result()
+    has_key = len(sys.argv) > 4
+    event = StoredEvent(f"u{n % 7}", time.time_ns() // 1000 if has_key else n, f"i{n}", "view")
+    store.put([event], f"key-{n}" if has_key else None, b"%d" % n).result()
     print(n, flush=True)
 """
 SQLITE_0_1 = """

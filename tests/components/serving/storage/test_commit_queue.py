@@ -4,21 +4,21 @@ from threading import Event
 
 import pytest
 
-from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, CommitQueue, Row
+from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, Batch, CommitQueue, Row
 
 
-def rows(n: int) -> list[Row]:
-    return [(k,) for k in range(n)]
+def rows(n: int) -> Batch:
+    return Batch([(k,) for k in range(n)])
 
 
 def test_rows_that_arrive_during_a_commit_share_the_next_one() -> None:
     sizes, begun, go_on = list[list[int]](), Event(), Event()
 
-    def commit(parts: list[list[Row]]) -> list[int]:
-        sizes.append([len(part) for part in parts])
+    def commit(batches: list[Batch]) -> list[int]:
+        sizes.append([len(batch.rows) for batch in batches])
         begun.set()
         assert go_on.wait(60)
-        return [len(part) for part in parts]
+        return [len(batch.rows) for batch in batches]
 
     queue = CommitQueue(commit)
     first = queue.put(rows(1))
@@ -33,10 +33,10 @@ def test_rows_that_arrive_during_a_commit_share_the_next_one() -> None:
 def test_an_error_reaches_every_request_of_the_commit_and_the_thread_continues() -> None:
     errors: list[Exception] = [OSError("disk full"), ValueError("an id that no store takes")]
 
-    def commit(parts: list[list[Row]]) -> list[int]:
+    def commit(batches: list[Batch]) -> list[int]:
         if errors:
             raise errors.pop(0)
-        return [len(part) for part in parts]
+        return [len(batch.rows) for batch in batches]
 
     queue = CommitQueue(commit)
     with pytest.raises(OSError, match="disk full"):
@@ -47,12 +47,31 @@ def test_an_error_reaches_every_request_of_the_commit_and_the_thread_continues()
     queue.close(60)
 
 
+def test_a_refused_batch_does_not_affect_the_others_of_its_commit() -> None:
+    begun, go_on = Event(), Event()
+
+    def commit(batches: list[Batch]) -> list[int | Exception]:
+        begun.set()
+        assert go_on.wait(60)
+        return [ValueError("refused") if len(batch.rows) == 2 else len(batch.rows) for batch in batches]
+
+    queue = CommitQueue(commit)
+    queue.put(rows(1))
+    assert begun.wait(60)
+    before, refused, after = (queue.put(rows(n)) for n in (1, 2, 3))
+    go_on.set()
+    with pytest.raises(ValueError, match="refused"):
+        refused.result(60)
+    assert (before.result(60), after.result(60)) == (1, 3)
+    queue.close(60)
+
+
 def test_close_commits_the_waiting_rows() -> None:
     committed = list[Row]()
 
-    def commit(parts: list[list[Row]]) -> list[int]:
-        committed.extend(row for part in parts for row in part)
-        return [len(part) for part in parts]
+    def commit(batches: list[Batch]) -> list[int]:
+        committed.extend(row for batch in batches for row in batch.rows)
+        return [len(batch.rows) for batch in batches]
 
     queue = CommitQueue(commit)
     waiting = [queue.put(rows(3)) for _ in range(10)]

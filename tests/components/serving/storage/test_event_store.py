@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -14,34 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.errors import ContractError
+from components.serving.storage.commit_queue import Batch
 from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent
-from components.serving.storage.open_event_store import open_event_store
 from components.times import DAY_US, FIRST_TIME, to_micros
 from tests.components.serving.support import ROOT
 
-from .support import WRITER, make_events, make_postgres_0_1, make_sqlite_0_1
-
-Open = Callable[[], EventStore]
-
-
-@pytest.fixture(params=["file", "database"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    """Return the address of the store; None means a file."""
-    return request.getfixturevalue("postgres").create_database() if request.param == "database" else None
-
-
-@pytest.fixture
-def opened(url: str | None, tmp_path: Path) -> Iterator[Open]:
-    """Open the store, each time as another process would."""
-    stores: list[EventStore] = []
-
-    def open_it() -> EventStore:
-        stores.append(open_event_store(url, tmp_path, "shop"))
-        return stores[-1]
-
-    yield open_it
-    for store in stores:
-        store.close()
+from .support import WRITER, Open, make_events, make_postgres_0_1, make_sqlite_0_1
 
 
 def test_the_newest_events_come_back_oldest_first(opened: Open) -> None:
@@ -67,8 +44,8 @@ def test_the_same_event_twice_is_stored_once(opened: Open) -> None:
 
 def test_an_event_in_two_requests_of_one_commit_is_new_in_the_first(opened: Open) -> None:
     store = opened()
-    parts = [[e.row() for e in part] for part in (make_events(2, 1), make_events(1, 3), [], make_events(3))]
-    assert store._commit(parts) == [2, 1, 0, 0]
+    parts = (make_events(2, 1), make_events(1, 3), [], make_events(3))
+    assert store._commit([Batch([e.row() for e in part]) for part in parts]) == [2, 1, 0, 0]
 
 
 def test_events_are_visible_in_another_process_and_after_a_restart(opened: Open) -> None:
