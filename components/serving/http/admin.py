@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from pydantic import Field
@@ -15,10 +15,34 @@ from components.serving.http.attempts import AttemptLimiter
 from components.serving.http.audit import AuditLog
 from components.serving.http.problems import ERRORS, ProblemError, Responses
 from components.serving.inference.service import RecommendationService
-from components.serving.schemas import Body, ForgetRequest
+from components.serving.schemas import Body, ForgetRequest, Reply
 from components.times import now_micros
 
-PROBLEMS: Responses = {**ERRORS, 409: ERRORS[422], 429: ERRORS[422]}
+ADMIN_ERRORS: Responses = {**ERRORS, 429: ERRORS[422]}
+
+
+class VersionAnswer(Reply):
+    """The version that this process serves now."""
+
+    version: int
+
+
+class CanaryAnswer(Reply):
+    """The share of users that the challenger serves now."""
+
+    share: float
+
+
+class StockAnswer(Reply):
+    """The number of products whose quantity was set."""
+
+    products: int
+
+
+class ForgetAnswer(Reply):
+    """The number of events that were deleted."""
+
+    events: int
 
 
 class CanaryRequest(Body):
@@ -66,35 +90,36 @@ def add_admin(app: FastAPI, admin: Admin) -> None:
     """Add the routes."""
     service, may = admin.service, [Depends(admin.authorize)]
 
-    @app.post("/admin/reload", dependencies=may, responses=PROBLEMS)
-    async def reload() -> dict[str, Any]:
+    @app.post("/admin/reload", dependencies=may, tags=["Administration"], responses=ADMIN_ERRORS)
+    async def reload() -> VersionAnswer:
         """Look up the champion's alias now, in this process."""
         await service.workers.run_in_worker(service.watcher.poll)
-        return {"version": service.champion().version}
+        return VersionAnswer(version=service.champion().version)
 
-    @app.post("/admin/revert", dependencies=may, responses=PROBLEMS)
+    @app.post("/admin/revert", dependencies=may, tags=["Administration"], responses={**ADMIN_ERRORS, 409: ERRORS[422]})
     @app.post("/admin/back", dependencies=may, include_in_schema=False)  # its name in version 0.1
-    async def revert() -> dict[str, Any]:
+    async def revert() -> VersionAnswer:
         """Serve the previous version again in this process, at once; `carousel rollback` is for all processes."""
         try:
-            return {"version": service.watcher.revert().version}
+            return VersionAnswer(version=service.watcher.revert().version)
         except ContractError as error:
             raise ProblemError(409, str(error)) from None
 
-    @app.post("/admin/canary", dependencies=may, responses=PROBLEMS)
-    async def canary(body: CanaryRequest) -> dict[str, Any]:
+    @app.post("/admin/canary", dependencies=may, tags=["Administration"], responses=ADMIN_ERRORS)
+    async def canary(body: CanaryRequest) -> CanaryAnswer:
         """Set the challenger's share of users, in all processes of the machine within a second; 0 ends the canary."""
         service.router.set_canary_share(body.share)
-        return {"share": body.share}
+        return CanaryAnswer(share=body.share)
 
-    @app.post("/admin/stock", dependencies=may, responses=PROBLEMS)
-    async def stock(body: StockRequest) -> dict[str, Any]:
+    @app.post("/admin/stock", dependencies=may, tags=["Administration"], responses=ADMIN_ERRORS)
+    async def stock(body: StockRequest) -> StockAnswer:
         """Set the quantities in stock."""
         await service.workers.run_in_worker(lambda: service.store.set_stock(body.quantities, now_micros()))
-        return {"products": len(body.quantities)}
+        return StockAnswer(products=len(body.quantities))
 
-    @app.post("/admin/forget", dependencies=may, responses=PROBLEMS)
-    async def forget(body: ForgetRequest) -> dict[str, Any]:
+    @app.post("/admin/forget", dependencies=may, tags=["Administration"], responses=ADMIN_ERRORS)
+    async def forget(body: ForgetRequest) -> ForgetAnswer:
         """Delete all events of a user, and the lists that were shown; return how many events there were."""
         users = {body.user_id, ids.clean(body.user_id)}
-        return {"events": await service.workers.run_in_worker(lambda: sum(service.delete_user(u) for u in users))}
+        n_events = await service.workers.run_in_worker(lambda: sum(service.delete_user(u) for u in users))
+        return ForgetAnswer(events=n_events)

@@ -23,8 +23,10 @@ from components.private import protect
 from components.serving.http import problems
 from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
+from components.serving.http.api_docs import add_api_docs
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import RequestGuard
+from components.serving.http.openapi import ServiceApp
 from components.serving.http.page import add_page
 from components.serving.http.routes import add_routes
 from components.serving.http.status import StatusReader
@@ -34,6 +36,7 @@ from components.serving.metrics import ServiceMetrics
 from components.serving.models.canary import reset_share
 from components.serving.models.router import TrafficRouter
 from components.serving.models.watcher import ModelWatcher, freeze_gc
+from components.serving.schemas import Alive, Ready
 from components.serving.storage.erasure import ErasureLog
 from components.serving.storage.exposures import ExposureLog
 from components.serving.storage.open_event_store import open_event_store, prepare_event_store
@@ -65,7 +68,7 @@ def make_app(
         await anyio.to_thread.run_sync(service.stop)
 
     serving = service.params
-    app = FastAPI(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = ServiceApp(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(
         RequestGuard,
         max_body_bytes=serving.max_body_kib * 1024,
@@ -84,6 +87,7 @@ def make_app(
     _add_probes(app, service)
     if serving.page:
         add_page(app, service, status)
+        add_api_docs(app)
     return app
 
 
@@ -176,16 +180,16 @@ def _secret(token: SecretStr | None) -> str | None:
 def _add_probes(app: FastAPI, service: RecommendationService) -> None:
     from prometheus_client import CONTENT_TYPE_LATEST
 
-    @app.get("/livez")
-    async def livez() -> dict[str, str]:
+    @app.get("/livez", tags=["State"])
+    async def livez() -> Alive:
         """Return 200 while the process runs."""
-        return {"status": "alive"}
+        return Alive(status="alive")
 
-    @app.get("/readyz", responses={503: problems.ERRORS[503]})
-    async def readyz() -> dict[str, str | int]:
+    @app.get("/readyz", tags=["State"], responses={503: problems.ERRORS[503]})
+    async def readyz() -> Ready:
         """Return the version that serves; 503 while there is none."""
         now = service.champion()
-        return {"status": "ready", "version": now.version, "model": now.bundle.info.model, "digest": now.bundle.digest}
+        return Ready(status="ready", version=now.version, model=now.bundle.info.model, digest=now.bundle.digest)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

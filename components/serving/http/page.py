@@ -77,12 +77,12 @@ def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], 
     async def script() -> Response:
         return Response(files["page.js"], media_type="text/javascript", headers=SECURITY_HEADERS)
 
-    @app.get("/page/users", responses=ERRORS)
+    @app.get("/page/users", tags=["Page"], responses=ERRORS)
     async def users(prefix: Annotated[str, Query(max_length=256)] = "") -> list[str]:
         """Return some user ids with this prefix."""
         return await service.workers.run_in_worker(lambda: service.store.find_users(prefix, MAX_USERS))
 
-    @app.post("/page/compare", responses=ERRORS)
+    @app.post("/page/compare", tags=["Page"], responses=ERRORS)
     async def compare(body: CompareRequest) -> ModelComparison:
         """Return a user's history, and the lists of champion and challenger with explanations."""
         check_list_length(body.k, service.params.max_k)
@@ -91,7 +91,7 @@ def add_page(app: FastAPI, service: RecommendationService, status: Callable[[], 
         challenger = service.router.watcher.current
         return await service.workers.run_in_worker(lambda: compare_models(service, champion, challenger, body))
 
-    @app.get("/status", responses=ERRORS)
+    @app.get("/status", name="status", tags=["State"], responses=ERRORS)
     async def show_status() -> dict[str, Any]:
         """Return the serving version, the canary, deployments, what came true, the last decision, and drift."""
         found = dict(await service.workers.run_in_worker(status))

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from components.redact import redact
+from components.serving.http.invalid import describe_error
 from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
 from components.serving.inference.rule_parser import RuleError
 from components.serving.metrics import ServiceMetrics
@@ -20,9 +21,9 @@ from components.serving.storage.event_store import StoreError
 
 log = logging.getLogger("serving")
 MAX_ERRORS = 10  # listed in one answer
-STATUSES = (400, 401, 403, 404, 408, 413, 415, 422, 503)
 Responses = dict[int | str, dict[str, Any]]
-ERRORS: Responses = {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in STATUSES}
+ERRORS: Responses = {status: {"model": Problem} for status in (400, 401, 403, 408, 413, 415, 422, 500, 503)}
+ERRORS_404: Responses = {**ERRORS, 404: {"model": Problem}}  # of routes that look something up
 
 
 class ProblemError(Exception):
@@ -88,7 +89,9 @@ def install(app: FastAPI, metrics: ServiceMetrics) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         found = error.errors()
-        shown = [{"where": _where(e), "what": str(e["msg"])} for e in found[:MAX_ERRORS]]
+        body = getattr(request.scope.get("route"), "body_field", None)
+        kind = None if body is None else body.field_info.annotation
+        shown = [describe_error(error, kind) for error in found[:MAX_ERRORS]]
         return problem(422, f"{len(found)} error(s) in the request", request.state.request_id, shown)
 
 
@@ -104,11 +107,3 @@ def to_problem(error: Exception) -> ProblemError:
         case RuleError():
             return ProblemError(422, f"filters.rules: {error}")
     return ProblemError(404, str(error))
-
-
-def _where(error: Mapping[str, Any]) -> str:
-    """Return a path such as "body.history.3.item_id", without field names that the schema does not have."""
-    parts = [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":
-        parts[-1] = "(unknown field)"
-    return ".".join(parts)

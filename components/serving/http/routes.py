@@ -8,7 +8,14 @@ from starlette.responses import Response
 
 from components.serving.field_types import Id, IdempotencyKey, OptionalId
 from components.serving.http.answers import build_answer, log_and_respond
-from components.serving.http.problems import ERRORS, ProblemError, Responses, check_list_length, event_not_stored
+from components.serving.http.problems import (
+    ERRORS,
+    ERRORS_404,
+    ProblemError,
+    Responses,
+    check_list_length,
+    event_not_stored,
+)
 from components.serving.inference.service import RecommendationService
 from components.serving.schemas import (
     DEFAULT_K,
@@ -32,6 +39,7 @@ from components.serving.storage.idempotency import KeyReusedError
 from components.times import now_micros, to_datetime, to_micros
 
 LIST: Responses = {200: {"model": Answer}, **ERRORS}
+LIST_404: Responses = {200: {"model": Answer}, **ERRORS_404}
 Ids = Annotated[list[Id], Query(max_length=200, default_factory=list)]
 
 EventsKey = Annotated[
@@ -55,7 +63,7 @@ def add_routes(app: FastAPI, service: RecommendationService) -> None:
 def add_events(app: FastAPI, service: RecommendationService) -> None:
     """Add the route that takes events."""
 
-    @app.post("/events", responses=ERRORS)
+    @app.post("/events", tags=["Events"], responses=ERRORS)
     async def events(body: EventsRequest, request: Request, idempotency_key: EventsKey = None) -> Accepted:
         """Store events; when this answers, they are on disk, and affect the user's next list.
 
@@ -79,13 +87,13 @@ def add_lists(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes that answer with a list for a user or a query."""
     max_k = service.params.max_k
 
-    @app.post("/recommend", responses=LIST, response_class=Response)
+    @app.post("/recommend", tags=["Lists"], responses=LIST, response_class=Response)
     async def recommend(body: RecommendRequest, request: Request) -> Response:
         """Return products for a user, or for a history."""
         check_list_length(body.k, max_k)
         return log_and_respond(service, request, await service.recommend(body), body.user_id, body.context.session_id)
 
-    @app.get("/recommend", responses=LIST, response_class=Response)
+    @app.get("/recommend", tags=["Lists"], responses=LIST, response_class=Response)
     async def recommend_by_items(
         request: Request, item_id: Ids, user_id: Annotated[OptionalId, Query()] = None, k: int = DEFAULT_K
     ) -> Response:
@@ -94,7 +102,7 @@ def add_lists(app: FastAPI, service: RecommendationService) -> None:
         body = RecommendRequest(user_id=user_id, history=[HistoryEvent(item_id=i) for i in item_id], k=k)
         return log_and_respond(service, request, await service.recommend(body), user_id)
 
-    @app.post("/search", responses=LIST, response_class=Response)
+    @app.post("/search", tags=["Lists"], responses=LIST_404, response_class=Response)
     async def search(body: SearchRequest, request: Request) -> Response:
         """Return products for a query, ranked for the user."""
         check_list_length(body.k, max_k)
@@ -105,19 +113,19 @@ def add_similar(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes that answer with products related to one."""
     max_k = service.params.max_k
 
-    @app.post("/similar", responses=LIST, response_class=Response)
+    @app.post("/similar", tags=["Lists"], responses=LIST_404, response_class=Response)
     async def similar(body: SimilarRequest, request: Request) -> Response:
         """Return products whose text is similar to a given product's."""
         check_list_length(body.k, max_k)
         return log_and_respond(service, request, await service.similar(body), None)
 
-    @app.get("/similar", responses=LIST, response_class=Response)
+    @app.get("/similar", tags=["Lists"], responses=LIST_404, response_class=Response)
     async def similar_to_item(request: Request, item_id: Annotated[Id, Query()], k: int = DEFAULT_K) -> Response:
         """Return products whose text is similar to a given product's."""
         check_list_length(k, max_k)
         return log_and_respond(service, request, await service.similar(SimilarRequest(item_id=item_id, k=k)), None)
 
-    @app.post("/bundle", responses=LIST, response_class=Response)
+    @app.post("/bundle", tags=["Lists"], responses=LIST_404, response_class=Response)
     async def bundle(body: SimilarRequest, request: Request) -> Response:
         """Return products that are bought together with a given product."""
         check_list_length(body.k, max_k)
@@ -127,12 +135,12 @@ def add_similar(app: FastAPI, service: RecommendationService) -> None:
 def add_items(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes that score given products for a user."""
 
-    @app.post("/explain", responses=LIST, response_class=Response)
+    @app.post("/explain", tags=["Scores"], responses=LIST, response_class=Response)
     async def explain(body: ItemsRequest, request: Request) -> Response:
         """Return the products' scores for a user, what each part of the model adds, and the nearest past product."""
         return build_answer(request.state.request_id, *await service.explain(body))
 
-    @app.post("/rank", responses=ERRORS)
+    @app.post("/rank", tags=["Scores"], responses=ERRORS_404)
     async def rank(body: ItemsRequest, request: Request) -> RankAnswer:
         """Return the probabilities of a click, a cart and a purchase of these products, best first."""
         variant, items = await service.rank(body)
@@ -142,7 +150,7 @@ def add_items(app: FastAPI, service: RecommendationService) -> None:
 def add_users(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes that return what is stored about a user."""
 
-    @app.post("/profile", responses=ERRORS)
+    @app.post("/profile", tags=["Users"], responses=ERRORS)
     async def profile(body: UserRequest, request: Request) -> ProfileAnswer:
         """Return the stored history of a user, and the profile computed from it."""
         rows, found = await service.profile(body.user_id)
@@ -152,7 +160,7 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
         ]
         return ProfileAnswer(request_id=request.state.request_id, user_id=body.user_id, history=history, profile=found)
 
-    @app.post("/experiment", responses=ERRORS)
+    @app.post("/experiment", tags=["Users"], responses=ERRORS)
     async def experiment(body: UserRequest, request: Request) -> ArmAnswer:
         """Return the arm of a user, and the version that serves it."""
         variant = service.assign(body.user_id)

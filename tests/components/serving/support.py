@@ -1,11 +1,15 @@
 """Helpers of the tests of serving: a registry in a folder, an app with its client, and requests to it."""
 
 import shutil
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import uvicorn
 from fastapi.testclient import TestClient
 
 from components.contracts import Catalogue, Interactions, Lineage, Users
@@ -94,6 +98,23 @@ def serving_client(
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         client.service = service  # type: ignore[attr-defined]
         yield client
+
+
+@contextmanager
+def running_app(watcher: ModelWatcher, params: Params, token: str | None = None, **status: object) -> Iterator[str]:
+    """Yield the address of the app, which a server in this process runs. token: to read; status: what /status shows."""
+    service = make_service(watcher, params)
+    app = make_app(service, Admin(service, TOKEN, watcher.folder.parent / "audit.jsonl"), lambda: status, token)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=20)
 
 
 def post_events(client: TestClient, user: str, *items: int, event: str = "view", **more: object) -> dict:

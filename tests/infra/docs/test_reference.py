@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/http-api.md match the current command line and OpenAPI schema."""
+"""docs/cli.md, docs/http-api.md and the client match the current command line and OpenAPI schema."""
 
 import os
 import subprocess

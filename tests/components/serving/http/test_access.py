@@ -19,6 +19,8 @@ PERSONAL = [
     ("GET", "/"),
     ("GET", "/page.js"),
     ("GET", "/page/users"),
+    ("GET", "/docs"),
+    ("GET", "/docs/docs.js"),
     ("POST", "/page/compare"),
     ("GET", "/status"),
     ("POST", "/profile"),
@@ -76,7 +78,8 @@ def test_with_a_token_all_routes_but_the_probes_need_it(watcher: ModelWatcher, p
             for right in (f"Bearer {READ}", f"bearer  {READ}", f"Basic {basic}"):
                 assert ask(client, *route, authorization=right) == 200, (route, right)
         assert {ask(client, "GET", path) for path in ("/livez", "/readyz", "/metrics")} == {200}
-        assert client.get("/").headers["www-authenticate"].startswith("Basic")  # a browser asks for it
+        for page in ("/", "/docs"):
+            assert client.get(page).headers["www-authenticate"].startswith("Basic")  # a browser asks for it
         assert client.get("/recommend").headers["www-authenticate"] == "Bearer"
         assert client.post("/admin/reload", headers={"authorization": f"Bearer {READ}"}).status_code == 401
         assert client.post("/admin/reload", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
@@ -88,4 +91,4 @@ def test_what_is_closed_is_logged(caplog: pytest.LogCaptureFixture, token: str |
     ReadAccess(READ, "0.0.0.0").warn(page=True)
     assert caplog.text == ""
     ReadAccess(token, "0.0.0.0").warn(page=True)
-    assert "the page, /status and /profile are closed (403)" in caplog.text
+    assert "the page, /docs, /status and /profile are closed (403)" in caplog.text

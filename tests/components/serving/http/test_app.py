@@ -112,4 +112,3 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
 def test_openapi_describes_the_routes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/recommend", "/similar", "/livez", "/readyz"} <= set(paths)
-    assert client.get("/docs").status_code == 404  # it would load scripts from other hosts

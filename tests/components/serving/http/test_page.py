@@ -1,20 +1,15 @@
 """The page in a real browser: lists, explanations, an event that changes them, search, status, languages, keyboard."""
 
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Page, expect, sync_playwright
 
 from components.params import Params
-from components.serving.http.admin import Admin
-from components.serving.http.app import make_app, make_service
 from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.support import running_app
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,20 +35,10 @@ STATUS = {
 
 
 @pytest.fixture
-def address(watcher: ModelWatcher, params: Params, tmp_path: Path) -> Iterator[str]:
+def address(watcher: ModelWatcher, params: Params) -> Iterator[str]:
     """Return the address of the service."""
-    service = make_service(watcher, params)
-    app = make_app(service, Admin(service, None, tmp_path / "audit.jsonl"), lambda: STATUS)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=20)
+    with running_app(watcher, params, **STATUS) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""Examples in the OpenAPI schema: of each model, of answers that have no model, and of each error."""
+
+from http import HTTPStatus
+from typing import Any
+
+ID = "3f1c9a7be2d40518a"  # of a request
+TIME = "2026-03-01T12:00:00+01:00"
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+HISTORY = [{"item_id": "P00001", "event": "view"}, {"item_id": "P00007", "event": "cart"}]
+EVENT = {"user_id": "u-1", "item_id": "P00001", "event": "purchase", "timestamp": TIME, "quantity": 2, "price": 12.5}
+ITEM = {"item_id": "P00012", "title": "Red tea pot", "score": 0.42}
+EXPLAINED = {**ITEM, "contributions": {"ease": 0.3, "content": 0.12}, "explained_by": "P00001"}
+PROBABILITIES = {"item_id": "P00012", "click": 0.11, "cart": 0.04, "purchase": 0.01}
+PAST = {"item_id": "P00001", "event": "view", "timestamp": TIME}
+SHOWN = {"item_id": "P00001", "title": "Green tea", "event": "view", "time": TIME}
+LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
+
+SCHEMAS: dict[str, list[dict[str, Any]]] = {
+    "Accepted": [{"request_id": ID, "accepted": 2, "new": 2}],
+    "Alive": [{"status": "alive"}],
+    "Answer": [{"request_id": ID, "version": 3, "model": "hybrid", "reason": None, "items": [ITEM]}],
+    "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
+    "CanaryAnswer": [{"share": 0.1}],
+    "CanaryRequest": [{"share": 0.1}],
+    "CompareRequest": [{"user_id": "u-1", "k": 10}],
+    "Context": [{"item_id": "P00003", "session_id": "s-81"}],
+    "EventIn": [EVENT],
+    "EventsRequest": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}, {"events": [EVENT]}],
+    "Filters": [{"category": "Kitchen > Tea", "max_price": 50, "in_stock": True, "rules": ['brand != "X"']}],
+    "ForgetAnswer": [{"events": 12}],
+    "ForgetRequest": [{"user_id": "u-1"}],
+    "HistoryEvent": [HISTORY[0]],
+    "Item": [EXPLAINED],
+    "ItemProbabilities": [PROBABILITIES],
+    "ItemsRequest": [{"user_id": "u-1", "item_ids": ["P00012", "P00015"]}],
+    "ModelComparison": [{"history": [SHOWN], "champion": LIST, "challenger": None}],
+    "ModelList": [LIST],
+    "PastEvent": [SHOWN],
+    "ProfileAnswer": [{"request_id": ID, "user_id": "u-1", "history": [PAST], "profile": {"frequency": 1}}],
+    "RankAnswer": [{"request_id": ID, "version": 3, "items": [PROBABILITIES]}],
+    "Ready": [{"status": "ready", "version": 3, "model": "hybrid", "digest": DIGEST}],
+    "RecommendRequest": [
+        {"user_id": "u-1", "k": 10, "filters": {"rules": ['price < 50 and brand != "X"']}},
+        {"history": HISTORY, "k": 5, "diversity": 0.3},
+    ],
+    "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
+    "SimilarRequest": [{"item_id": "P00001", "k": 10}],
+    "StockAnswer": [{"products": 2}],
+    "StockRequest": [{"quantities": {"P00001": 0, "P00012": 40}}],
+    "StoredHistoryEvent": [PAST],
+    "UserRequest": [{"user_id": "u-1"}],
+    "VersionAnswer": [{"version": 3}],
+}
+
+ROUTES: dict[str, Any] = {
+    "GET /page/users": ["u-1", "u-12"],
+    "GET /status": {
+        "registry": None,
+        "champion": {"version": 3, "model": "hybrid", "digest": DIGEST},
+        "since": TIME,
+        "serving": 3,
+        "canary": {"share": 0.0, "stopped": None},
+        "deployments": [],
+        "checks": [],
+    },
+}
+
+_DETAILS = {
+    400: "the body is not complete gzip, as its Content-Encoding says",
+    401: "all routes but the probes need CAROUSEL_READ_TOKEN as a bearer token",
+    403: "the Host header is none of serving.allowed_hosts",
+    404: "the champion has no product with this item_id",
+    408: "the body did not arrive within 10 s",
+    409: "there is no previous version in memory",
+    413: "the body is over 64 KiB (serving.max_body_kib), unpacked",
+    415: "the body must be JSON in UTF-8: send the header Content-Type: application/json",
+    422: "1 error(s) in the request",
+    429: "too many wrong tokens; try again in a second",
+    500: "the service failed; its log has the reason",
+    503: "there is no champion yet",
+}
+PROBLEMS: dict[int, dict[str, Any]] = {
+    status: {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": ID,
+        "errors": [],
+    }
+    for status, detail in _DETAILS.items()
+}
+PROBLEMS[422]["errors"] = [{"where": "body.events.0.item_id", "what": "expected this field, which is missing"}]
+SCHEMAS["Problem"] = [PROBLEMS[422]]
