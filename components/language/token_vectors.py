@@ -44,4 +44,5 @@ class TokenVectors:
             starts = np.cumsum(lengths[filled]) - lengths[filled]
             rows[start + filled] = np.add.reduceat(self.vectors[tokens].astype(np.float32), starts, axis=0)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        unit: FloatArray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return unit
