@@ -23,7 +23,10 @@ def write_snapshot(folder: Path, events: list[tuple[str | None, str, str, str]],
     names = ("user_id", "item_id", "timestamp", "event")
     columns = dict(zip(names, zip(*events, strict=True), strict=True))
     times = pa.array(columns["timestamp"], pa.string()).cast(pa.timestamp("us"))
-    table = pa.table({**{n: pa.array(c, pa.string()) for n, c in columns.items()}, "timestamp": times})
+    empty = {"quantity": pa.float64(), "price": pa.float64(), "session_id": pa.string(), "position": pa.int64()}
+    texts = {n: pa.array(c, pa.string()) for n, c in columns.items()}
+    nulls = {n: pa.nulls(len(events), kind) for n, kind in empty.items()}
+    table = pa.table({**texts, "timestamp": times, **nulls})
     (folder / "events/month=2026-01").mkdir(parents=True)
     pq.write_table(table, folder / "events/month=2026-01/part-0.parquet")
     (folder / "products").mkdir()
