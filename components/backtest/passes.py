@@ -44,14 +44,15 @@ class Deployed(Record):
     model: FittedModel
     recipe: Recipe
     version: int  # number of models that served before it, from 1
-    total: float = 0.0  # with error and level: its release.refresh_history.RefreshHistory
+    total: float = 0.0  # with the next three: its release.refresh_history.RefreshHistory
     error: float = 0.0
     level: float | None = None
+    level_at: str = ""
 
     @property
     def history(self) -> RefreshHistory:
         """Return what the gate of a refresh knows of this champion."""
-        return RefreshHistory(self.total, self.error, self.level)
+        return RefreshHistory(self.total, self.error, self.level, self.level_at)
 
 
 class ReplayedPass(Record):
@@ -161,6 +162,7 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
             total=after.total,
             error=after.error,
             level=after.level,
+            level_at=after.level_at,
         )
         gain = decision.gain
         return ReplayedPass(

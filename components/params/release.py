@@ -83,6 +83,9 @@ class RefreshParams(Section):
     max_level_drop: Share = Field(
         default=0.5, description="share of its metric at its own refresh that the champion may lose in the holdout"
     )
+    max_level_age_days: Count = Field(
+        default=14, description="days after the champion's own refresh in which its metric is compared with that at it"
+    )
     min_overlap: Share = Field(default=0.3, description="mean share of a list that is in the champion's list, too")
     max_concentration_ratio: Annotated[float, Field(ge=1)] = Field(
         default=1.25, description="share of the positions of the 1 % most listed products, relative to the champion's"

@@ -15,7 +15,7 @@ data make it better on average. So it ships unless one of these holds:
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -126,9 +126,10 @@ def _level_checks(
     """Yield whether the champion ranks these users about as well as those of its own refresh.
 
     Where the newest events are wrong, such as items with the ids of others, a model that learned from them ranks them
-    better than the champion: then only the champion's fall tells.
+    better than the champion: then only the champion's fall tells. An old champion falls by its age, too, so its level
+    is not compared for ever: else a shop of short-lived products would keep it until nothing could replace it.
     """
-    if not history.level:
+    if not history.level or _days_between(history.level_at, evaluation.as_of) > params.refresh.max_level_age_days:
         return
     values = _champion_values(evaluation, measured)
     level, limit = float(values.mean(dtype=np.float64)), params.refresh.max_level_drop
@@ -145,6 +146,10 @@ def _level_checks(
             ": look at the newest events; if the change is real, run `carousel refresh --set refresh.max_level_drop=1`"
         )
     yield make_check(LEVEL, change, -limit, why, high)
+
+
+def _days_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / timedelta(days=1)
 
 
 def _champion_values(evaluation: Evaluation, measured: Measurements) -> FloatArray:

@@ -25,6 +25,7 @@ class RefreshHistory:
     total: float = 0.0  # sum of the gains, each as a share of the champion's metric at that time
     error: float = 0.0  # standard error of that sum
     level: float | None = None  # the champion's primary metric on the holdout of its own refresh
+    level_at: str = ""  # ISO date-time, end of that holdout
 
 
 def read_history(version: Version, registry: Registry, confidence: float) -> RefreshHistory:
@@ -66,7 +67,7 @@ def history_after(decision: Decision, evaluation: Evaluation, confidence: float)
         )
     error = (check.high - check.value) / NormalDist().inv_cdf(confidence)
     level = evaluation.test[evaluation.challenger][evaluation.primary]
-    return RefreshHistory(check.value, error, level)
+    return RefreshHistory(check.value, error, level, evaluation.as_of)
 
 
 def standard_error(interval: Interval, confidence: float) -> float:

@@ -14,6 +14,8 @@ from components.release.refresh_history import RefreshHistory
 from tests.components.release.gate_cases import BAD_DATA, BAD_DRIFT, CHAMPION, N, failed, few_users, training_unfinished
 from tests.components.release.refresh_cases import RefreshCase, noisy_loss
 
+LEVEL_AT = "2026-02-22T00:00:00+00:00"  # a week before the evaluation
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> RefreshCase:
@@ -50,7 +52,7 @@ def below_the_simple_model(case: RefreshCase) -> None:
 
 
 def level_fell(case: RefreshCase) -> None:
-    case.history = RefreshHistory(level=0.7)  # now about 0.3: 57 % less
+    case.history = RefreshHistory(level=0.7, level_at=LEVEL_AT)  # now about 0.3: 57 % less
 
 
 def other_lists(case: RefreshCase) -> None:
@@ -220,9 +222,17 @@ def test_a_fall_of_the_champion_that_chance_explains_ships(case: RefreshCase) ->
     """One user in fifty has a hit: a mean of 0.02 with a standard error of 0.007; from 0.03 it fell by a third."""
     hit = (np.arange(N) % 50 == 0).astype(float)
     case.values |= {"ease": hit, "champion": hit, "neighbours": hit}
-    case.history = RefreshHistory(level=0.03)
+    case.history = RefreshHistory(level=0.03, level_at=LEVEL_AT)
     assert "level of the champion" not in failed(case.decide_refresh())
-    case.history = RefreshHistory(level=0.2)
+    case.history = RefreshHistory(level=0.2, level_at=LEVEL_AT)
+    assert failed(case.decide_refresh()) == ["level of the champion"]
+
+
+def test_the_level_of_an_old_champion_is_not_compared(case: RefreshCase) -> None:
+    """Else a champion that was kept could never be replaced: it falls further as it ages."""
+    case.history = RefreshHistory(level=0.7, level_at="2026-02-14T00:00:00+00:00")  # 15 days
+    assert "level of the champion" not in {check.name for check in case.decide_refresh().checks}
+    case.history = RefreshHistory(level=0.7, level_at="2026-02-15T00:00:00+00:00")
     assert failed(case.decide_refresh()) == ["level of the champion"]
 
 
