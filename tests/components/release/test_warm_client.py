@@ -17,7 +17,8 @@ from components.release.warm_client import LENGTH, SOCKET
 def call(*command: str, **env: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-IS", warm_client.__file__, sys.executable, *command],
-        env={k: v for k, v in os.environ.items() if k != SOCKET} | env, capture_output=True, text=True, check=False, timeout=120,
+        env={k: v for k, v in os.environ.items() if k != SOCKET} | env,
+        capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 
