@@ -228,16 +228,12 @@ def test_a_fall_of_the_champion_that_chance_explains_ships(case: RefreshCase) ->
     assert failed(case.decide_refresh()) == ["level of the champion"]
 
 
-def test_the_level_of_an_old_champion_is_not_compared(case: RefreshCase) -> None:
-    """Else a champion that was kept could never be replaced: it falls further as it ages."""
+def test_the_level_of_an_old_champion_or_of_a_retrain_is_not_compared(case: RefreshCase) -> None:
+    assert "level of the champion" not in {check.name for check in case.decide_refresh().checks}
     case.history = RefreshHistory(level=0.7, level_at="2026-02-14T00:00:00+00:00")  # 15 days
     assert "level of the champion" not in {check.name for check in case.decide_refresh().checks}
     case.history = RefreshHistory(level=0.7, level_at="2026-02-15T00:00:00+00:00")
     assert failed(case.decide_refresh()) == ["level of the champion"]
-
-
-def test_a_champion_of_a_retrain_has_no_level_to_compare_with(case: RefreshCase) -> None:
-    assert "level of the champion" not in {check.name for check in case.decide_refresh().checks}
 
 
 def test_a_slice_that_lost_by_chance_does_not_keep_the_champion(case: RefreshCase) -> None:
