@@ -34,6 +34,11 @@ def to_naive_utc(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=None)
 
 
+def with_zone(at: datetime) -> datetime:
+    """Return the datetime, in UTC where it has no time zone."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
 def now_micros() -> int:
     """Return the current time in microseconds since 1970."""
     return time.time_ns() // 1000

@@ -89,27 +89,11 @@ def export(
     home = startup.prepare()
     from flows import server, terminal
 
-    with server.temporary_server(home) as ready:
-        from flows import export as exports
-        from flows.tasks import unwrap
-
-        run = exports.export if ready() else exports.export.fn
-        done = unwrap(
-            run(
-                to=to,
-                table=table,
-                users=str(users) if users else None,
-                k=k,
-                rules=rules or [],
-                in_stock=in_stock,
-                diversity=diversity,
-                version=version,
-                bundle=str(bundle) if bundle else None,
-                as_of=as_of,
-                overrides=sets or [],
-                overlays=startup.texts(files),
-            )
-        )
+    request = {"k": k, "rules": rules or [], "in_stock": in_stock, "diversity": diversity}
+    model = {"version": version, "bundle": str(bundle) if bundle else None}
+    lines = {"as_of": as_of, "overrides": sets or [], "overlays": startup.texts(files)}
+    whom = str(users) if users else None
+    done = server.run_flow(home, "flows.export", "export", to=to, table=table, users=whom, **request, **model, **lines)
     terminal.show(done, json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +17,12 @@ from components.errors import BusyError, ContractError
 from components.offline.database import ListTable, is_address
 from components.offline.export import Job, export_lists
 from components.offline.model import OfflineModel, make_filters
-from components.offline.sources import open_folder, open_store, open_version
+from components.offline.sources import check_one, open_folder, open_store, open_version
 from components.offline.users import AllUsers, UserFile
 from components.redact import holds_literal_secret
 from components.serving.schemas import DEFAULT_K, RecommendRequest
 from components.serving.storage.event_store import EventStore
-from components.times import now_micros, to_micros
+from components.times import now_micros, to_micros, with_zone
 from flows import markdown
 from flows.artifacts import StageProgress
 from flows.passes import cancel_when_busy
@@ -105,7 +105,7 @@ def _export(
             request=request,
             users=UserFile(Path(users), workspace.params.data.null_ids) if users else AllUsers(store),
             folder=workspace.shop / "exports/unfinished",
-            as_of=now_micros() if as_of is None else to_micros(as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)),
+            as_of=now_micros() if as_of is None else to_micros(with_zone(as_of)),
             is_exact=as_of is not None,
         )
         done = export_lists(open_model(workspace, store, version, bundle), job, report)
@@ -116,10 +116,9 @@ def _export(
 
 def open_model(workspace: Workspace, store: EventStore | None, version: int | None, bundle: str | None) -> OfflineModel:
     """Return the model of a version, of a bundle folder, or of the champion; raises ContractError for two of them."""
+    check_one(version, bundle)
     if bundle is None:
         return open_version(workspace.registry(), workspace.params, version, store)
-    if version is not None:
-        raise ContractError("expected a version or a bundle folder, got both; leave one out")
     return open_folder(Path(bundle), workspace.params, store)
 
 

@@ -19,6 +19,7 @@ from components.release.lock import exclusive_lock
 from components.release.registry import Registry
 from components.settings import Settings
 from components.stages import moment
+from components.times import with_zone
 from components.tuning import overlay
 
 DECISION = Path("reports/decision.json")
@@ -146,7 +147,7 @@ def quiet_environment(home: Path) -> None:
 
 
 def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return with_zone(time).astimezone(UTC)
 
 
 def _prune(newest: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from components.params import Params
 from components.ragged import Ragged, offsets_of
 from components.release.bundle import Bundle
 from components.release.outcomes import bundled_models
-from components.times import to_micros
+from components.times import to_micros, with_zone
 
 COLUMNS = ("user_id", "item_id", "timestamp")
 MAX_NAMED = 3
@@ -36,7 +36,7 @@ def evaluate_frame(
     Raises ContractError for a frame of another form, or without users in the window.
     """
     later = read_frame(bundle, params, events)
-    first, last = _to_micros(start), 2**62 if end is None else _to_micros(end)
+    first, last = to_micros(with_zone(start)), 2**62 if end is None else to_micros(with_zone(end))
     users = later.users_between(first, last)
     users = users.without_seen() if params.recommend.exclude_seen and len(users) else users
     if not len(users):
@@ -95,7 +95,3 @@ def _times(column: Any) -> pd.Series:
     if times.isna().any():
         raise ContractError(f"events: column timestamp: {int(times.isna().sum())} rows have no time; drop them")
     return times.astype("int64")
-
-
-def _to_micros(at: datetime) -> int:
-    return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from components.contracts import Users
 from components.errors import ContractError
+from components.io import describe_problems
 from components.params import Params
 from components.release.bundle import Bundle
 from components.serving.inference.errors import MissingPartError
@@ -16,6 +17,7 @@ from components.serving.inference.histories import build_user, to_rows
 from components.serving.inference.model_context import Find, ModelContext
 from components.serving.inference.recommendations import Recommendation, find_bought_together, find_similar
 from components.serving.inference.rule_parser import RuleError
+from components.serving.inference.rules import check_cost
 from components.serving.inference.scorer import score_users
 from components.serving.schemas import (
     Filters,
@@ -119,8 +121,6 @@ class OfflineModel:
 
 def make_filters(rules: Sequence[str], in_stock: bool) -> Filters:
     """Return filters of these rules, all of which must hold; raises ContractError for one that cannot be read."""
-    from components.serving.inference.rules import check_cost
-
     try:
         check_cost(rules)
         return Filters(rules=list(rules), in_stock=in_stock)
@@ -129,6 +129,4 @@ def make_filters(rules: Sequence[str], in_stock: bool) -> Filters:
 
 
 def _wrong_rule(error: ValueError) -> ContractError:
-    from components.io import describe_problems
-
     return ContractError(f"rule: {describe_problems(error)}")

@@ -24,7 +24,7 @@ from components.errors import ContractError
 from components.io import describe_problems
 from components.offline.evaluation import evaluate_frame
 from components.offline.model import OfflineModel
-from components.offline.sources import open_folder, open_store, open_version
+from components.offline.sources import check_one, open_folder, open_store, open_version
 from components.release.registry import Registry
 from components.serving.inference.recommendations import Recommendation
 from components.serving.schemas import Body, ItemsRequest, RecommendRequest, SearchRequest, SimilarRequest
@@ -46,8 +46,7 @@ def load(
     root: the checkout, with params.yaml; overlays and sets change parameters, as --params and --set do. A bundle folder
     needs no checkout. Raises CarouselError where there is no such model, or it may not serve.
     """
-    if version is not None and folder is not None:
-        raise ContractError("expected a version or a bundle folder, got both; leave one out")
+    check_one(version, folder)
     base = Path(root).resolve()
     settings, own = Settings().resolved(base), base / "params.yaml"
     files = [base / path for path in (*settings.overlays, *overlays)]

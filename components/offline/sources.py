@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from components.data.snapshot import read_snapshot_info
-from components.errors import BusyError, ReleaseError
+from components.errors import BusyError, ContractError, ReleaseError
 from components.io import sha256_file
 from components.offline.model import OfflineModel
 from components.params import Params
@@ -56,6 +56,12 @@ def open_folder(folder: Path, params: Params, store: EventStore | None = None) -
     if not manifest.is_file():
         raise ReleaseError(f"{folder}: expected a bundle, found no manifest.json; a run writes one into bundle/")
     return OfflineModel(validate_bundle(folder, sha256_file(manifest)), params, store)
+
+
+def check_one(version: int | None, folder: str | Path | None) -> None:
+    """Raise ContractError where both a version and a bundle folder are named."""
+    if version is not None and folder is not None:
+        raise ContractError("expected a version or a bundle folder, got both; leave one out")
 
 
 def open_store(settings: Settings, params: Params, root: Path) -> EventStore:

@@ -1,6 +1,6 @@
 """What a check of the shop has found: drift, data checks, the champion's age and what was decided before."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from components.contracts import DriftVerdict
@@ -16,7 +16,7 @@ from components.release.bundle import BundleInfo
 from components.release.champion import checked_out_champion
 from components.release.history import History, served_periods
 from components.release.ledger import Ledger
-from components.times import to_datetime, to_micros
+from components.times import to_datetime, to_micros, with_zone
 
 REPORTS = Path("reports/drift")
 ADVICE = "run `carousel monitor` again"
@@ -64,5 +64,4 @@ def _last_as_of(shop: Path, purpose: Purpose) -> datetime | None:
     decision = status.last_decision_of(shop, purpose)
     if decision is None:
         return None
-    time = datetime.fromisoformat(decision.as_of)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return with_zone(datetime.fromisoformat(decision.as_of))
