@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -37,7 +37,7 @@ METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation win
 N_USERS, N_EVENTS = (
     2_000,
     10,
-)  # of the comparison, at most: users, and newest events of each; bounds the texts to encode
+)  # of the comparison, at most: users, and newest events of each; bounds the time
 COST = ("static", "distilled_int8", "int8", "distilled", "full")  # the order of time per text, the fastest first
 
 
@@ -49,6 +49,7 @@ class RetrievalBenchmark:
     items: Catalogue
     users: Users
     relevant: BoolArray  # (n_items + 1,), items of a history or a target; only their texts are encoded
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)  # digest of an encoder -> its metrics
 
     @classmethod
     def read(cls, root: Path, params: Params) -> Self:
@@ -62,7 +63,13 @@ class RetrievalBenchmark:
         return cls(read_interactions(split), items, users, relevant)
 
     def measure(self, root: Path, params: Params, folder: Path) -> dict[str, float]:
-        """Return the metrics of retrieval with the encoder in `folder`: means over users."""
+        """Return the metrics of retrieval with the encoder in `folder`, means over users; measured once for each."""
+        digest = Encoder.load(folder, params.language).digest
+        if digest not in self.measured:
+            self.measured[digest] = self._measure(root, params, folder)
+        return self.measured[digest]
+
+    def _measure(self, root: Path, params: Params, folder: Path) -> dict[str, float]:
         texts = [text if used else "" for text, used in zip(self.items.text, self.relevant, strict=True)]
         items = replace(self.items, embedding=embed(folder, texts, params, root))
         model = ContentRecommender(params.models.content, params.models.popularity, 0)  # all dimensions
@@ -72,14 +79,15 @@ class RetrievalBenchmark:
         return {name: float(np.nanmean(v)) for name, v in values.items()}
 
 
-def adapt(root: Path, params: Params, corpus: Corpus) -> tuple[ModelChoice, dict[str, float]]:
+def adapt(
+    root: Path, params: Params, corpus: Corpus, benchmark: RetrievalBenchmark
+) -> tuple[ModelChoice, dict[str, float]]:
     """Pretrain, compare on validation, fill root/models/language and write curves; return the choice and metrics."""
     from components.language.pretrain import pretrain
 
     original = resolve_model(params.language.model)
     adapted, reports = root / WORK / "adapted", root / "reports/pretrain"
     result = pretrain(original, corpus, params.language, params.seed, adapted, root / WORK)
-    benchmark = RetrievalBenchmark.read(root, params)
     before, after = (benchmark.measure(root, params, folder) for folder in (original, adapted))
     choice = choose_adapted(params.language.model, before[METRIC], after[METRIC])
     if choice.accepted:
@@ -102,10 +110,11 @@ def choose_adapted(original: str, before: float, after: float) -> ModelChoice:
     return ModelChoice(accepted=better, reason=reason, original=original)
 
 
-def compress(root: Path, params: Params, corpus: Corpus, choice: ModelChoice) -> tuple[ModelChoice, dict[str, float]]:
+def compress(
+    root: Path, params: Params, corpus: Corpus, benchmark: RetrievalBenchmark, choice: ModelChoice
+) -> tuple[ModelChoice, dict[str, float]]:
     """Compare smaller encoders with the chosen one and replace it with the winner; return the choice and metrics."""
     models, language = root / "models/language", params.language
-    benchmark = RetrievalBenchmark.read(root, params)
     full = chosen_model(models, choice.original)
     folders, metrics = _make_variants(root, params, full, corpus, benchmark.items.text)
     ndcg = {name: benchmark.measure(root, params, folder)[METRIC] for name, folder in folders.items()}
@@ -183,10 +192,11 @@ def choose(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
 
     snapshot, split, held_out = root / "data/snapshot", root / "data/split", language.pretrain.held_out_share
     corpus = read_corpus(snapshot, split, params.split.target_events, held_out, params.seed)
+    benchmark = RetrievalBenchmark.read(root, params)
     if language.pretrain.method != "none":
-        choice, metrics = adapt(root, params, corpus)
+        choice, metrics = adapt(root, params, corpus, benchmark)
     if language.compress.variants:
-        choice, compression = compress(root, params, corpus, choice)
+        choice, compression = compress(root, params, corpus, benchmark, choice)
         metrics |= compression
     return choice, metrics
 
