@@ -44,15 +44,7 @@ class Deployed(Record):
     model: FittedModel
     recipe: Recipe
     version: int  # number of models that served before it, from 1
-    total: float = 0.0  # with the next three: its release.refresh_history.RefreshHistory
-    error: float = 0.0
-    level: float | None = None
-    level_at: str = ""
-
-    @property
-    def history(self) -> RefreshHistory:
-        """Return what the gate of a refresh knows of this champion."""
-        return RefreshHistory(self.total, self.error, self.level, self.level_at)
+    history: RefreshHistory = RefreshHistory()  # what the gate of a refresh knows of it as champion
 
 
 class ReplayedPass(Record):
@@ -152,17 +144,12 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
         with cpu_clock() as clock, TemporaryDirectory(prefix="backtest-") as folder:
             evaluation, decision = _decide(engine, contest, purpose, Path(folder))
         recipe = champion.recipe if champion and purpose == "refresh" else _recipe(engine, contest, evaluation)
-        after = RefreshHistory()
-        if decision.verdict == "refresh":
-            after = history_after(decision, evaluation, contest.params.gate.confidence)
+        ships = decision.verdict == "refresh"
         made = Deployed(
             model=contest.models[evaluation.challenger],
             recipe=recipe,
             version=champion.version + 1 if champion else FIRST_VERSION,
-            total=after.total,
-            error=after.error,
-            level=after.level,
-            level_at=after.level_at,
+            history=history_after(decision, evaluation, contest.params.gate.confidence) if ships else RefreshHistory(),
         )
         gain = decision.gain
         return ReplayedPass(
