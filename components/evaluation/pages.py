@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-STYLES = Path(__file__).parent / "templates"
+STYLES = Path(__file__).parent / "templates"  # and head.html, the first lines of pages
 
 
 def render_page(
@@ -23,7 +23,7 @@ def render_page(
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(templates),
+        loader=FileSystemLoader([templates, STYLES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
