@@ -5,9 +5,9 @@
 The values are NDCG@10 of ALS with two seeds (one recipe, so equal models), EASE and neighbours in three test windows
 of 30 days of the gift shop (DIR holds online_retail_*.csv.gz; examples/online_retail/README.md), or of the
 simulated shop. A sample of n users is drawn with replacement; the users' probabilities are tilted exponentially, as
-little as possible, so that the true gain is exactly the stated one: 0 for equal models. About 12 minutes of one core;
-3 with --quick: fewer decisions and nights, no nightly retrains. The intervals of many samples come from one matrix of
-resamples (gate_bootstrap.py), whose bounds are compared with those of the gate first; whole decisions are the gate's.
+little as possible, so that the true gain is exactly the stated one: 0 for equal models. With --quick there are fewer
+decisions and nights, and no nightly retrains. The intervals of many samples come from one matrix of resamples
+(gate_bootstrap.py), whose bounds are compared with those of the gate first; whole decisions are the gate's.
 
 alpha is 5 % (docs/gate-checks.md). Exits 1 where a look at equal models promotes more often than alpha, where series
 of weekly retrains change the recipe more often than alpha, where the number of users needed is wrong by more than

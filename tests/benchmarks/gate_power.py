@@ -33,7 +33,7 @@ def power(bench: Bench) -> bool:
             ratio = float(np.median(totals)) / exact
             cells = [*(f"{p:.0%}" for p in shown.values()), f"{exact:,.0f}", f"{np.median(totals):,.0f}"]
             row(name, f"{gain:.0%}", *cells, f"{ratio:.2f}", f"{np.mean(held):.0%} of pilots with {n} users")
-            good &= abs(ratio - 1) <= 0.2 or exact < 200  # pilots have 100 users at least
+            good &= abs(ratio - 1) <= 0.2 or exact < 150  # pilots have 100 users at least
     return good
 
 
