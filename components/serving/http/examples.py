@@ -40,8 +40,9 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "RankAnswer": [{"request_id": ID, "version": 3, "items": [PROBABILITIES]}],
     "Ready": [{"status": "ready", "version": 3, "model": "hybrid", "digest": DIGEST}],
     "RecommendRequest": [
-        {"user_id": "u-1", "k": 10, "filters": {"rules": ['price < 50 and brand != "X"']}},
+        {"user_id": "u-1", "k": 10},
         {"history": HISTORY, "k": 5, "diversity": 0.3},
+        {"user_id": "u-1", "filters": {"rules": ['price < 50 and brand != "X"']}},
     ],
     "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
     "SimilarRequest": [{"item_id": "P00001", "k": 10}],
