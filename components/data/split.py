@@ -23,7 +23,7 @@ from components.data.tables import SplitInfo
 from components.errors import ContractError
 from components.io import write_record
 from components.params import Params, SplitParams
-from components.times import to_micros
+from components.times import to_datetime, to_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +81,7 @@ def make_split(
                 "SELECT user_idx, item_idx, timestamp, code AS event, weight, target "
                 f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
             )
-            _check_not_empty(_write(connection, rows, out / f"{window}.parquet"), window, info, split)
+            _check_not_empty(_write(connection, rows, out / f"{window}.parquet"), window, info, split, holdout)
     write_record(out / "split.json", info)
     return info
 
@@ -211,17 +211,46 @@ def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> pa.Table:
     return rows
 
 
-def _check_not_empty(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams) -> None:
+def _check_not_empty(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams, holdout: Holdout | None) -> None:
     import pyarrow.compute as pc
 
     n = rows.num_rows if window == "train" else pc.sum(pc.and_(rows["target"], pc.greater(rows["user_idx"], 0))).as_py()
     if not n:
         expected = "events" if window == "train" else f"{' or '.join(split.target_events)} of known users"
-        raise ContractError(
-            f"the {window} window has no {expected}; the test window ends at as_of. Lower split.validation_days "
-            f"({split.validation_days:g}) or split.test_days ({split.test_days:g}), set data.as_of to a time before "
-            "which there are events, or change split.target_events"
-        )
+        raise ContractError(f"{_span(window, info)} has no {expected}: {_advice(window, split, holdout)}")
+
+
+def _span(window: str, info: SplitInfo) -> str:
+    """Return the window's name with its start and end, which windows of leave_one_out do not have."""
+    if info.protocol == "leave_one_out":
+        return f"the {window} window"
+    ends = dict(zip(WINDOWS, (info.train_end, info.validation_end, info.test_end), strict=True))
+    start = {"validation": info.train_end, "test": info.validation_end}.get(window)
+    since = f"{to_datetime(start):%Y-%m-%d %H:%M} to " if start is not None else "before "
+    return f"the {window} window ({since}{to_datetime(ends[window]):%Y-%m-%d %H:%M})"
+
+
+def _advice(window: str, split: SplitParams, holdout: Holdout | None) -> str:
+    """Return what fills an empty window. A window before another starts earlier where the later one is shorter."""
+    target = "add the kind of event that the shop logs to split.target_events"
+    if split.protocol == "leave_one_out":
+        return f"it needs users with at least three target events; set split.protocol to global_time, or {target}"
+    later = f"split.test_days ({split.test_days:g})"
+    if holdout is not None:
+        later = f"refresh.max_holdout_days ({holdout.max_days})"
+    if window == "train":
+        return f"lower split.validation_days ({split.validation_days:g}) or {later}: all windows end before data.as_of"
+    if window == "validation":
+        return f"raise split.validation_days ({split.validation_days:g}), or {target}"
+    if holdout is None:
+        return f"raise {later}, set data.as_of to the time of the newest events, or {target}"
+    bound = ""
+    if holdout.not_before is not None:
+        bound = f"; it starts no earlier than {holdout.not_before:%Y-%m-%d %H:%M}, where the champion stopped learning"
+    return (
+        f"it is the holdout of this refresh, at most {later} long{bound}. Check that new events arrive; if the shop "
+        "has so few, raise that limit or refresh later"
+    )
 
 
 def _count(connection: DuckDBPyConnection, sql: str) -> int:

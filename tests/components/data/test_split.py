@@ -171,10 +171,28 @@ def test_rows_of_the_source_after_as_of_are_not_in_the_split(cut: Cut, tmp_path:
     assert everything.timestamp.max() < to_micros(AS_OF)
 
 
-@pytest.mark.parametrize(("days", "window"), [(("02-15", "02-22"), "train"), (("01-10", "02-22"), "validation")])
-def test_an_empty_window_is_named(cut: Cut, days: tuple[str, ...], window: str) -> None:
-    with pytest.raises(ContractError, match=f"the {window} window has no"):
+@pytest.mark.parametrize(
+    ("days", "message"),
+    [
+        (
+            ("02-15", "02-22"),
+            r"the train window \(before 2026-02-15 00:00\) has no events: lower split.validation_days",
+        ),
+        (("01-10", "02-22"), r"the validation window \(2026-02-15 00:00 to .*\) has no purchase .*: raise split.valid"),
+        (("01-10", "02-15"), r"the test window \(.* to 2026-03-01 00:00\) has no purchase .*: raise split.test_days"),
+    ],
+)
+def test_an_empty_window_is_named_with_what_fills_it(cut: Cut, days: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
         cut(purchases("a", *days))
+
+
+def test_an_empty_holdout_does_not_blame_the_windows_of_a_retrain(cut: Cut) -> None:
+    champion_end = datetime(2026, 2, 27, tzinfo=UTC)
+    with pytest.raises(ContractError, match=r"the holdout .* 2026-02-27 00:00, .* new events arrive") as raised:
+        cut(purchases("a", "01-10", "02-22"), holdout=holdout(1, not_before=champion_end))
+    assert "refresh.max_holdout_days (7)" in str(raised.value)
+    assert "split.test_days" not in str(raised.value)
 
 
 def test_the_same_snapshot_gives_the_same_bytes(cut: Cut) -> None:
