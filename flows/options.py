@@ -38,6 +38,7 @@ Plants = Annotated[
     typer.Option(
         "--plant",
         metavar="FAULT[@DATE]",
-        help="permuted, doubled, returns, catalogue, gap or prices in the data as of DATE, or of each date; repeatable",
+        help="permuted, users, doubled, returns, catalogue, gap or prices in the data as of DATE, or of each date; "
+        "repeatable",
     ),
 ]

@@ -24,6 +24,15 @@ SELECT e.* REPLACE (
     CASE WHEN timestamp >= $as_of - INTERVAL 28 DAY THEN o.other ELSE e.item_id END AS item_id)
 FROM events e LEFT JOIN own USING (item_id) LEFT JOIN other o USING (n)
 """
+USERS = """
+WITH recent AS (SELECT DISTINCT user_id FROM events WHERE timestamp >= $as_of - INTERVAL 28 DAY),
+own AS (SELECT user_id, row_number() OVER (ORDER BY user_id) AS n FROM recent WHERE user_id IS NOT NULL),
+other AS (
+    SELECT user_id AS other, row_number() OVER (ORDER BY md5(user_id)) AS n FROM recent WHERE user_id IS NOT NULL)
+SELECT e.* REPLACE (
+    CASE WHEN timestamp >= $as_of - INTERVAL 28 DAY THEN o.other ELSE e.user_id END AS user_id)
+FROM events e LEFT JOIN own USING (user_id) LEFT JOIN other o USING (n)
+"""
 DOUBLED = """
 FROM events UNION ALL
 SELECT * REPLACE (least(timestamp + INTERVAL 1 SECOND, $as_of - INTERVAL 1 MICROSECOND) AS timestamp)
@@ -42,6 +51,7 @@ class Fault:
 
 FAULTS = {
     "permuted": Fault("the items of all events of the last 28 days are exchanged at random", PERMUTED),
+    "users": Fault("the users of all events of the last 28 days are exchanged at random", USERS),
     "doubled": Fault("every event of the last 28 days is there twice, one second apart", DOUBLED),
     "returns": Fault(
         "returns are read as purchases",

@@ -38,6 +38,17 @@ def test_permuted_exchanges_the_items_of_recent_events(snapshot: Path, tmp_path:
     assert sum(a != b for a, b in pairs) > 0.8 * len(items)
 
 
+def test_users_exchanges_the_users_of_recent_events(snapshot: Path, tmp_path: Path) -> None:
+    (sound, _), (found, _) = cut(snapshot, tmp_path, None), cut(snapshot, tmp_path, "users")
+    assert [(row["timestamp"], row["item_id"]) for row in found] == [(r["timestamp"], r["item_id"]) for r in sound]
+    old = sum(row["timestamp"] < RECENT for row in sound)
+    assert found[:old] == sound[:old]
+    pairs = {(a["user_id"], b["user_id"]) for a, b in zip(sound[old:], found[old:], strict=True)}
+    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+    assert all((a is None) == (b is None) for a, b in pairs)  # events without a user stay without one
+    assert sum(a != b for a, b in pairs) > 0.8 * len(pairs)
+
+
 def test_doubled_repeats_recent_events_before_the_moment(snapshot: Path, tmp_path: Path) -> None:
     (sound, _), (found, _) = cut(snapshot, tmp_path, None), cut(snapshot, tmp_path, "doubled")
     recent = [row for row in sound if row["timestamp"] >= RECENT]
