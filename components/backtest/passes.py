@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from components.backtest.cache import cpu_clock
 from components.backtest.engine import Engine, FittedModel, View, reads_texts
 from components.backtest.sensors import check_view, watch
-from components.contracts import ChampionRef, Decision, Evaluation, Record
+from components.contracts import ChampionRef, Check, Decision, Evaluation, Record
 from components.data.split import holdout_of
 from components.data.tables import read_info
 from components.errors import CarouselError
@@ -56,6 +56,7 @@ class ReplayedPass(Record):
     reasons: list[str]
     made: Deployed | None  # None: an error
     gain: tuple[float, float, float] | None = None  # over the champion: estimate, low, high
+    checks: tuple[Check, ...] = ()  # of the verdict; empty where nothing is judged
     cpu_s: float = 0.0  # of its fits and its evaluation, as if no other policy shared them
 
     @property
@@ -159,6 +160,7 @@ def _judge(engine: Engine, contest: Contest, purpose: str, fit_cpu_s: float) -> 
             reasons=decision.reasons,
             made=made,
             gain=(gain.gain, gain.low, gain.high) if gain else None,
+            checks=tuple(decision.checks),
             cpu_s=round(fit_cpu_s + clock.seconds, 3),
         )
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from components.backtest.replay import Backtest, PolicyReplay
-from components.backtest.summary import refusals, summarise_faults, summarise_policies
+from components.backtest.summary import refusals, summarise_faults, summarise_policies, summarise_rules
 from components.backtest.timelines import timelines
 from components.evaluation import plots
 from components.evaluation.pages import render_page
@@ -62,6 +62,21 @@ def fault_table(backtest: Backtest) -> list[Row]:
     ]
 
 
+def rule_table(backtest: Backtest) -> list[Row]:
+    """Return a row for each check that refused a refresh: how often, and how often no other check did."""
+    return [
+        {
+            "check of a refresh": row.rule,
+            "refuses sound data": str(row.sound),
+            "alone": str(row.sound_alone),
+            "refuses a fault": str(row.planted),
+            "alone a fault": str(row.planted_alone),
+            "alone one that costs 5 % or more": str(row.costly_alone),
+        }
+        for row in summarise_rules(backtest)
+    ]
+
+
 def refusal_table(backtest: Backtest) -> list[Row]:
     """Return a row for each judged pass that did not ship, on sound data and on planted faults."""
     rows = [
@@ -86,6 +101,7 @@ def write_report(out: Path, backtest: Backtest) -> None:
     tables = {
         "Policies": policy_table(backtest),
         "Planted faults": fault_table(backtest),
+        "Rules": rule_table(backtest),
         "Periods": period_table(backtest),
         "Not shipped": refusal_table(backtest),
     }

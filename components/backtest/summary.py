@@ -10,6 +10,7 @@ from components.backtest.replay import Backtest, FaultReplay, PolicyReplay
 from components.contracts import Record
 
 COSTLY = 0.05  # share of the next period's quality; a fault that costs as much must be refused
+ERROR = "error"
 
 
 class PolicySummary(Record):
@@ -42,6 +43,17 @@ class FaultSummary(Record):
     shipped_after: int  # dates after which the next pass, on mended data, ships
 
 
+class RuleSummary(Record):
+    """One check of the gate of a refresh, over all judged refreshes of a backtest after their opening."""
+
+    rule: str  # name of the check; ERROR for a run that ends without a verdict
+    sound: int  # refreshes on sound data that it refuses
+    sound_alone: int  # of them, those that no other check refuses
+    planted: int  # refreshes on a planted fault that it refuses
+    planted_alone: int
+    costly_alone: int  # of these, on faults that cost COSTLY or more
+
+
 def summarise_policies(backtest: Backtest) -> list[PolicySummary]:
     """Return a row for each policy, in the order of the replays."""
     values = {replay.policy: [period.value for period in replay.periods] for replay in backtest.replays}
@@ -50,16 +62,51 @@ def summarise_policies(backtest: Backtest) -> list[PolicySummary]:
 
 def summarise_faults(backtest: Backtest) -> list[FaultSummary]:
     """Return a row for each fault and judged policy; [] where the policy newest, which ships each fault, is missing."""
-    costs = {
-        (planted.fault, planted.periods[0].start): -_relative(planted.periods[0].value, planted.sound[0])
-        for planted in backtest.planted
-        if planted.policy == "newest" and planted.sound[0]  # where nothing is right without it, a fault costs nothing
-    }
+    costs = _costs(backtest)
     rows: dict[tuple[str, str], list[FaultReplay]] = {}
     for planted in backtest.planted:
         if planted.policy != "newest" and judged(planted.periods[0].passes):
             rows.setdefault((planted.fault, planted.policy), []).append(planted)
     return [_fault_summary(*key, found, costs) for key, found in rows.items() if costs]
+
+
+def summarise_rules(backtest: Backtest) -> list[RuleSummary]:
+    """Return a row for each check that refused a refresh, those that refuse sound data most often first."""
+    sound = [_failed(done) for replay in backtest.replays for done in refusals(replay) if done.purpose == "refresh"]
+    costs = _costs(backtest)
+    planted = [
+        (_failed(done), costs.get((replay.fault, replay.periods[0].start), 0.0) >= COSTLY)
+        for replay in backtest.planted
+        for done in replay.periods[0].passes
+        if done.purpose == "refresh" and not done.ships
+    ]
+    names = {name for found in [*sound, *(found for found, _ in planted)] for name in found}
+    rows = [
+        RuleSummary(
+            rule=name,
+            sound=sum(name in found for found in sound),
+            sound_alone=sum(found == [name] for found in sound),
+            planted=sum(name in found for found, _ in planted),
+            planted_alone=sum(found == [name] for found, _ in planted),
+            costly_alone=sum(found == [name] and costly for found, costly in planted),
+        )
+        for name in names
+    ]
+    return sorted(rows, key=lambda row: (-row.sound, -row.planted, row.rule))
+
+
+def _failed(done: ReplayedPass) -> list[str]:
+    """Return the names of the checks that refused the pass."""
+    return [check.name for check in done.checks if not check.passed] or [ERROR]
+
+
+def _costs(backtest: Backtest) -> dict[tuple[str, str], float]:
+    """Return fault and start -> the share of the next period's quality that it costs the policy newest."""
+    return {
+        (planted.fault, planted.periods[0].start): -_relative(planted.periods[0].value, planted.sound[0])
+        for planted in backtest.planted
+        if planted.policy == "newest" and planted.sound[0]  # where nothing is right without it, a fault costs nothing
+    }
 
 
 def judged(passes: Sequence[ReplayedPass]) -> list[ReplayedPass]:

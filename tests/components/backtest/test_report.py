@@ -5,7 +5,15 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from components.backtest.replay import Backtest
-from components.backtest.report import fault_table, markdown, period_table, policy_table, refusal_table, write_report
+from components.backtest.report import (
+    fault_table,
+    markdown,
+    period_table,
+    policy_table,
+    refusal_table,
+    rule_table,
+    write_report,
+)
 from tests.components.backtest.support import make_backtest
 
 
@@ -29,6 +37,8 @@ def test_tables_hold_the_numbers() -> None:
     (row,) = fault_table(backtest)
     assert row["refused where it costs 5 % or more"] == "1 of 1"
     assert row["ships after mending"] == "1 of 2"
+    (rule,) = rule_table(backtest)
+    assert list(rule.values()) == ["error", "1", "1", "1", "1", "1"]
 
 
 def test_every_pass_that_did_not_ship_has_its_reason() -> None:

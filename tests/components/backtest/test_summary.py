@@ -2,7 +2,10 @@
 
 import pytest
 
-from components.backtest.summary import refusals, summarise_faults, summarise_policies
+from components.backtest.passes import ReplayedPass
+from components.backtest.replay import FaultReplay, Period
+from components.backtest.summary import refusals, summarise_faults, summarise_policies, summarise_rules
+from components.contracts import Check
 from tests.components.backtest.support import make_backtest, make_replay
 
 
@@ -53,3 +56,27 @@ def test_a_period_in_which_nothing_was_right_is_no_divisor() -> None:
     mixed = make_replay("never", [(0.0, "", ""), (0.1, "", "")])
     rows = summarise_policies(backtest.model_copy(update={"replays": [mixed, fresh]}))
     assert rows[1].worst_against_never == pytest.approx(1.0)
+
+
+def test_a_rule_is_counted_alone_where_no_other_check_refuses() -> None:
+    backtest = make_backtest()
+    first, second = (planted for planted in backtest.planted if planted.policy == "refresh")
+    refused = first.periods[0].passes[0].model_copy(update={"checks": make_checks("level", "volume")})
+    planted = [*backtest.planted, first.model_copy(update={"periods": [with_pass(first, refused), first.periods[1]]})]
+    rows = {row.rule: row for row in summarise_rules(backtest.model_copy(update={"planted": planted}))}
+    assert set(rows) == {"error", "level", "volume"}
+    error, level = rows["error"], rows["level"]  # passes of the tables' backtest have no checks
+    assert (error.sound, error.sound_alone, error.planted, error.planted_alone, error.costly_alone) == (1, 1, 1, 1, 1)
+    assert (level.sound, level.planted, level.planted_alone, level.costly_alone) == (0, 1, 0, 0)
+    assert second.periods[0].passes[0].ships  # what ships was refused by nothing
+
+
+def make_checks(*failed: str) -> tuple[Check, ...]:
+    return (
+        Check(name="latency", passed=True, value=1.0, limit=2.0, why="fast"),
+        *(Check(name=name, passed=False, value=0.0, limit=1.0, why="too low") for name in failed),
+    )
+
+
+def with_pass(planted: FaultReplay, done: ReplayedPass) -> Period:
+    return planted.periods[0].model_copy(update={"passes": [done]})
