@@ -31,7 +31,8 @@ def retrain(
     done = unchanged.unchanged_outcome(overlays, lines, as_of, untuned, bootstrap)
     if done is None:
         values = {"overlays": overlays, "overrides": lines, "as_of": as_of}
-        result = server.run_flow(home, "flows.retrain", "retrain", **values, bootstrap=bootstrap, untuned=untuned)
+        with startup.warm_stages():
+            result = server.run_flow(home, "flows.retrain", "retrain", **values, bootstrap=bootstrap, untuned=untuned)
         done = outcome.Outcome.model_validate(result)
     _end(done, json)
 
@@ -42,7 +43,9 @@ def refresh(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Js
     from flows import outcome, server
 
     values = {"overlays": startup.texts(files), "overrides": sets or [], "as_of": as_of}
-    _end(outcome.Outcome.model_validate(server.run_flow(home, "flows.refresh", "refresh", **values)), json)
+    with startup.warm_stages():
+        result = server.run_flow(home, "flows.refresh", "refresh", **values)
+    _end(outcome.Outcome.model_validate(result), json)
 
 
 def monitor(as_of: AsOf = None, sets: Sets = None, files: Files = None, json: Json = False) -> None:

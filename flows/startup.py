@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,20 @@ def prepare() -> Path:
     protect(home)
     quiet_environment(home)
     return home
+
+
+@contextmanager
+def warm_stages() -> Iterator[None]:
+    """Import what the stages need in their warm process from now on, while Prefect and its server start."""
+    from components.release.warm import warm_process
+
+    with warm_process(Path.cwd(), at_once=True) as env:
+        os.environ.update(env)
+        try:
+            yield
+        finally:
+            for name in env:
+                del os.environ[name]
 
 
 def find_checkout(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from components.release import versioning
 from components.release.bundle import Bundle
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
+from components.release.warm_client import SOCKET
 from components.settings import Settings
 from components.stages import moment
 from components.times import with_zone
@@ -100,6 +101,8 @@ def open_workspace(
         "CAROUSEL_PARAMS": ":".join(map(str, paths)),
         "CAROUSEL_OVERRIDES": "\n".join(lines),
     }
+    if SOCKET in os.environ:  # the command line has started the warm process of the stages
+        env[SOCKET] = os.environ[SOCKET]
     return Workspace(source, settings, loaded, paths, lines, env, False, origin, from_clock)
 
 

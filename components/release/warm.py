@@ -29,21 +29,23 @@ DVC = (  # what `dvc repro` imports
     "dvc.cli.parser", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.repo.datasets", "dvc.stage.cache", "dvc.dvcfile",
     "dvc.parsing", "dvc.output", "dvc.ignore", "dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "dvc.scm", "ruamel.yaml",
 )  # fmt: skip
-LIBRARIES = (  # of the stages, the most used first
-    "pandas", "pyarrow.parquet", *DVC, "torch", "scipy.sparse", "scipy.stats",
-    "sklearn.linear_model", "sklearn.metrics", "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto", "transformers.models.bert.modeling_bert", "lightning.pytorch",
-    "lightning.pytorch.loggers", "pandera.ibis", "ibis.backends.duckdb",
+LIBRARIES = (  # of the stages, in the order of the stages that need them
+    *DVC, "pandas", "pyarrow.parquet", "pydantic_settings", "safetensors", "ibis.backends.duckdb", "pandera.ibis",
+    "torch", "scipy.sparse", "scipy.stats", "sklearn.linear_model", "sklearn.metrics",
+    "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto",
+    "transformers.models.bert.modeling_bert", "lightning.pytorch", "lightning.pytorch.loggers", "evidently.presets",
 )  # fmt: skip
+SERVER = "components.release.warm_server"
 
 ASK_DRIVER = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for GPUs must not start CUDA before a fork
 
 
 @contextmanager
-def warm_process(root: Path, libraries: Sequence[str] | None = None) -> Iterator[dict[str, str]]:
+def warm_process(root: Path, libraries: Sequence[str] | None = None, at_once: bool = False) -> Iterator[dict[str, str]]:
     """Yield the environment in which commands of the workspace find its warm process; it ends with the block.
 
-    libraries: what it imports; None: LIBRARIES.
+    libraries: what it imports; None: LIBRARIES. at_once: it imports from the start, not from the first command on:
+    for a run whose stages will not all be skipped.
     """
     libraries = LIBRARIES if libraries is None else libraries
     with tempfile.TemporaryDirectory(prefix="carousel-") as folder:
@@ -60,7 +62,7 @@ def warm_process(root: Path, libraries: Sequence[str] | None = None) -> Iterator
                 return
             listener.listen()
             server = subprocess.Popen(
-                [sys.executable, "-m", "components.release.warm_server", str(listener.fileno()), *libraries],
+                [sys.executable, "-m", SERVER, str(listener.fileno()), str(int(at_once)), *libraries],
                 cwd=root,
                 env=os.environ | ASK_DRIVER,
                 stdin=subprocess.PIPE,

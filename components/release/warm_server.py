@@ -51,9 +51,9 @@ class Request:
 class WarmServer:
     """Forks for each command; sends the caller its process id, then its exit code."""
 
-    def __init__(self, listener: socket.socket, libraries: list[str]) -> None:
-        """libraries: imported one by one while the first command runs."""
-        self.listener, self.libraries = listener, libraries
+    def __init__(self, listener: socket.socket, at_once: bool, libraries: list[str]) -> None:
+        """libraries: imported one by one between requests, from the start or from the first command on."""
+        self.listener, self.importing, self.libraries = listener, at_once, libraries
         self.callers: dict[int, socket.socket] = {}  # process id -> connection
         self.leaders: set[int] = set()  # of process groups
         self.selector = selectors.DefaultSelector()
@@ -69,16 +69,16 @@ class WarmServer:
         signal.set_wakeup_fd(self.wakeup.fileno())
         for source in (sys.stdin, self.listener, self.ended):
             self.selector.register(source, selectors.EVENT_READ)
-        busy = False  # until the first command nothing is imported: a run may skip all stages
         while True:
-            ready = [key.fileobj for key, _ in self.selector.select(0 if busy and self.libraries else None)]
+            wait_s = 0 if self.importing and self.libraries else None
+            ready = [key.fileobj for key, _ in self.selector.select(wait_s)]
             if not ready:
                 self._import_next()
             for source in ready:
                 if source is sys.stdin:
                     return self.end_all
                 if source is self.listener:
-                    busy = True
+                    self.importing = True
                     work = self._accept()
                     if work is not None:
                         return work
@@ -221,8 +221,8 @@ def _receive(connection: socket.socket) -> Request | None:
 
 
 def main() -> None:
-    """Serve on the listening socket whose descriptor is the first argument; the others are libraries."""
-    work = WarmServer(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]).serve()
+    """Serve; arguments: descriptor of the listening socket, 1 to import from the start (else 0), the libraries."""
+    work = WarmServer(socket.socket(fileno=int(sys.argv[1])), sys.argv[2] == "1", sys.argv[3:]).serve()
     work()
 
 

@@ -34,10 +34,7 @@ RECIPE = Path("run/recipe/language")  # the language model of the recipe, from t
 WORK = Path("run/pretrain")  # checkpoints, from which a killed or stopped run goes on
 K = 10
 METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
-N_USERS, N_EVENTS = (
-    2_000,
-    10,
-)  # of the comparison, at most: users, and newest events of each; bounds the time
+N_USERS, N_EVENTS = 2_000, 5  # of the comparison, at most: users, and newest events of each; bounds the time
 COST = ("static", "distilled_int8", "int8", "distilled", "full")  # the order of time per text, the fastest first
 
 

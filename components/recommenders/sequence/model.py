@@ -40,7 +40,7 @@ class Packed(NamedTuple):
 
 
 class Block(nn.Module):
-    """One pre-norm transformer block, causal; attention runs group by group, all else over all positions."""
+    """One pre-norm transformer block, causal; only the attention pads the segments to one length."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class Block(nn.Module):
     def forward(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
         """Return (t, d) from (t, d); a position attends to itself and earlier ones of its segment."""
         drop = self.dropout if self.training else 0.0
+        at, segments, length = padded_positions(groups, x.device)
         qkv = self.qkv(self.norm1(x))
-        mixed = []
-        for part, segments, length in _groups(groups):
-            q, k, v = qkv[part].view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / h)
-            out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
-            mixed.append(out.transpose(1, 2).reshape(segments * length, -1))
-        return self._add(x, torch.cat(mixed))
+        padded = qkv.new_zeros(segments * length, qkv.shape[1]).index_copy(0, at, qkv)
+        q, k, v = padded.view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / heads)
+        # padding follows the events of a segment, so the causal mask hides it from them
+        out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
+        return self._add(x, out.transpose(1, 2).reshape(segments * length, -1).index_select(0, at))
 
     def newest(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
         """Return (p, d): what `forward` gives at the last position of each segment, without computing the others."""
@@ -170,12 +170,23 @@ class Items(nn.Module):
             self.attribute.weight[1:].normal_(std=0.3 * params.dim**-0.5)
             self.own.weight.normal_(std=params.dim**-0.5)
 
-    def forward(self) -> Tensor:
-        """Return (n, d) unit rows; row 0, no item, is zero."""
-        vectors = self.project(self.text) + self.attribute(self.codes).sum(dim=1) + self.fade * self.own.weight
+    def forward(self, chosen: Tensor | None = None) -> Tensor:
+        """Return (n, d) unit rows, or those of the chosen items, of which the first is 0; row 0, no item, is zero."""
+        if chosen is not None and self.graph is None:
+            return self._unit_rows(self._combine(self.text[chosen], self.codes[chosen], self.fade[chosen], chosen))
+        every = torch.arange(len(self.text), device=self.text.device)
+        vectors = self._combine(self.text, self.codes, self.fade, every)
         if self.graph is not None:
             vectors = functional.normalize(vectors, dim=-1)
             vectors = vectors + self.graph(vectors)
+        vectors = self._unit_rows(vectors)
+        return vectors if chosen is None else functional.embedding(chosen, vectors)
+
+    def _combine(self, text: Tensor, codes: Tensor, fade: Tensor, items: Tensor) -> Tensor:
+        combined: Tensor = self.project(text) + self.attribute(codes).sum(dim=1) + fade * self.own(items)
+        return combined
+
+    def _unit_rows(self, vectors: Tensor) -> Tensor:
         vectors = functional.normalize(vectors, dim=-1)
         return torch.cat([torch.zeros_like(vectors[:1]), vectors[1:]])
 
@@ -192,11 +203,18 @@ class Net(nn.Module):
 
         targets (t,) items, kinds (t,) of their events, weight (t,) above 0.
         """
-        vectors = self.items()  # (n, d), once per step
-        states = self.transformer(vectors, packed, kinds)  # (t, d)
-        chosen, bias = self._sample_items(targets, len(vectors))
-        if chosen is not None:
-            vectors = vectors[chosen]
+        chosen, bias = self._sample_items(targets, len(self.items.text))
+        if chosen is None:
+            vectors = self.items()  # (n, d)
+            states = self.transformer(vectors, packed, kinds)  # (t, d)
+        else:
+            needed = torch.unique(torch.cat([chosen, packed.items, packed.older]))  # 0 is at each start position
+            packed = packed._replace(
+                items=torch.searchsorted(needed, packed.items), older=torch.searchsorted(needed, packed.older)
+            )
+            vectors = self.items(needed)
+            states = self.transformer(vectors, packed, kinds)
+            vectors = functional.embedding(torch.searchsorted(needed, chosen), vectors)
             targets = torch.searchsorted(chosen, targets)
         return cross_entropy(states, vectors, targets, weight, bias, self.params.temperature)
 
@@ -223,6 +241,16 @@ class Net(nn.Module):
 def last_positions(groups: tuple[tuple[int, int], ...]) -> Tensor:
     """Return (p,) the last position of each segment."""
     return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _groups(groups)])
+
+
+def padded_positions(groups: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, int, int]:
+    """Return (t,) where each position lies among the segments padded to one length; their number and that length."""
+    length = max(size for _, size in groups)
+    lengths = torch.tensor([size for count, size in groups for _ in range(count)])
+    begin = lengths.cumsum(0) - lengths
+    shift = torch.arange(len(lengths)) * length - begin
+    at = torch.arange(int(lengths.sum())) + shift.repeat_interleave(lengths)
+    return at.to(device), len(lengths), length
 
 
 def _groups(groups: tuple[tuple[int, int], ...]) -> Iterator[tuple[slice, int, int]]:

@@ -49,8 +49,13 @@ class SequenceModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW; its rate is set at each step, so that it depends on the step alone."""
+        fused = self.trainer.precision == "32-true"  # with mixed precision Lightning cannot clip its gradients
         return torch.optim.AdamW(
-            self.net.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, foreach=True
+            self.net.parameters(),
+            lr=self.params.learning_rate,
+            weight_decay=self.params.weight_decay,
+            fused=fused,
+            foreach=not fused,
         )
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:

@@ -78,6 +78,20 @@ def test_libraries_are_imported_before_the_fork_and_our_code_is_not(warm: tuple[
     assert lines == ["True False False"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_libraries_are_imported_from_the_start_or_from_the_first_command(
+    at_once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "noted.py").write_text("from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with warm_process(ROOT, ["noted"], at_once) as env:
+        until = time.monotonic() + (60 if at_once else 1)
+        while not (tmp_path / "noted.imported").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert (tmp_path / "noted.imported").exists() == at_once
+        assert run_warm(["-m", "noted"], tmp_path, os.environ | env, 60, LOG) is not None
+
+
 def test_an_error_prints_its_traceback(warm: tuple[Path, dict[str, str]]) -> None:
     outcome = run(warm, "raise ValueError('expected 3 rows')")
     assert outcome.code == 1

@@ -6,7 +6,15 @@ from torch import Tensor
 
 from components.contracts import EVENTS
 from components.params import Params, SequenceParams
-from components.recommenders.sequence.model import START, Items, Net, Packed, Transformer, last_positions
+from components.recommenders.sequence.model import (
+    START,
+    Items,
+    Net,
+    Packed,
+    Transformer,
+    last_positions,
+    padded_positions,
+)
 from components.recommenders.sequence.profile import WIDTH
 
 N = 12  # rows of the table: 11 items and no item
@@ -122,6 +130,16 @@ def test_attributes_are_part_of_a_vector_and_none_is_zero(net: Net) -> None:
     assert torch.equal(before[1], after[1])  # item 1 does not have it
     assert ((before[2:] - after[2:]).norm(dim=1) > 1e-3).all()
     assert not net.items.attribute.weight[0].any()
+
+
+def test_vectors_of_chosen_items_are_those_of_the_whole_table(net: Net) -> None:
+    chosen = torch.tensor([0, 2, 3, 7])
+    torch.testing.assert_close(net.items(chosen), net.items()[chosen])
+
+
+def test_segments_of_any_length_are_padded_to_the_longest() -> None:
+    at, segments, length = padded_positions(((2, 1), (1, 3)), torch.device("cpu"))
+    assert (at.tolist(), segments, length) == ([0, 3, 6, 7, 8], 3, 3)
 
 
 def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: SequenceParams) -> None:
