@@ -78,7 +78,8 @@ class RefreshParams(Section):
         default=0.03, description="as margin, for the sum of all refreshes since the last retrain"
     )
     max_possible_loss: Share = Field(
-        default=0.25, description="share of the champion's metric; the interval of a gain must exclude a larger loss"
+        default=0.5,
+        description="share of the champion's metric; a loss of this size must be excluded, or would have to be shown",
     )
     max_level_drop: Share = Field(
         default=0.5, description="share of its metric at its own refresh that the champion may lose in the holdout"

@@ -32,14 +32,21 @@ ALWAYS = frozenset({USERS, COVERAGE, LATENCY, DRIFT, FINISHED, NOT_ROLLED_BACK})
 AGAINST_CHAMPION = frozenset({COVERAGE_RATIO, UNSEEN})
 REFRESH = frozenset({POSSIBLE_LOSS, TOTAL_LOSS, AGREEMENT, CONCENTRATION, SCORE_SCALE})
 AT_MOST = (LATENCY, CONCENTRATION, SCORE_SCALE, DATA)  # beginnings of the names of checks with an upper limit
-BEYOND_CHANCE = (SLICE, MARGIN, TOTAL_LOSS, LEVEL)  # of those that fail only for what chance does not explain
+BEYOND_CHANCE = (
+    SLICE,
+    NOT_WORSE,
+    MARGIN,
+    TOTAL_LOSS,
+    LEVEL,
+)  # of those that fail only for what chance does not explain
 
 
 def holds(name: str, value: float | None, limit: float | None, high: float | None = None) -> bool:
     """Return whether the check holds; False where a number is missing or not finite.
 
     high: of a slice and others BEYOND_CHANCE, the upper bound of the value: such a check fails when the value is below
-    the limit and the bound below zero.
+    the limit and the bound below zero. Of a possible loss, the upper bound that a measured loss of the limit would
+    have: below zero, such a loss would be shown, so that it need not be excluded.
     """
     if value is None or limit is None or not (math.isfinite(value) and math.isfinite(limit)):
         return False
@@ -47,6 +54,8 @@ def holds(name: str, value: float | None, limit: float | None, high: float | Non
         return value > limit
     if name.startswith(AT_MOST):
         return value <= limit
+    if name == POSSIBLE_LOSS:
+        return value >= limit or (high is not None and math.isfinite(high) and high < 0)
     if name.startswith(BEYOND_CHANCE):
         return value >= limit or (high is not None and math.isfinite(high) and high >= 0)
     return value >= limit  # counts, shares, and facts, which are 1 of 1
