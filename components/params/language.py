@@ -37,7 +37,7 @@ class PretrainParams(Section):
     held_out_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.05, description="share of texts left out of training, on which perplexity is measured"
     )
-    held_out_texts: Count = Field(default=300, description="held-out texts that are read, at most; bounds time")
+    held_out_texts: Count = Field(default=100, description="held-out texts that are read, at most; bounds time")
     checkpoint_every_steps: Count = Field(
         default=25, description="steps between checkpoints; a killed run resumes from the newest"
     )
@@ -58,7 +58,8 @@ class CompressParams(Section):
         description="any of static (one vector per token), int8, distilled, distilled_int8; []: the full model is used",
     )
     max_ndcg_loss: Share = Field(
-        default=0.02, description="share of the best encoder's retrieval NDCG that a faster one may lose"
+        default=0.02,
+        description="share of the best retrieval NDCG that a faster encoder may lose; or one standard error, if larger",
     )
     layers: Count = Field(default=3, description="layers of a distilled encoder")
     steps: Count = Field(default=200, description="distillation steps, each of language.batch_size texts")

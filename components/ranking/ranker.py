@@ -55,7 +55,7 @@ class Ranker:
             return int(np.argmin(losses)) + 1
         return len(self.curves["train/loss"])
 
-    @reproducible()
+    @reproducible(threads=1)  # a step of some hundred examples takes longer on two threads, and twice the CPU
     def fit(self, examples: Examples, inputs: RankerInputs, seed: int) -> Self:
         """Train on the earlier examples; stop early and calibrate on the newest `holdout_share` of them.
 

@@ -62,7 +62,7 @@ class RankingModule(lightning.LightningModule):
         if self.params.configuration == "seed_faithful":
             return torch.optim.Adam(self.net.parameters(), lr=self.params.seed_learning_rate)
         rate, decay = self.params.learning_rate, self.params.weight_decay
-        return torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=decay)
+        return torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=decay, fused=True)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """Return the loss of a batch."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, Interactions, Users
 from components.data.tables import read_catalogue, read_interactions
+from components.evaluation import choice as candidates
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import window_users
 from components.language.cache import encode_cached
@@ -34,7 +35,7 @@ RECIPE = Path("run/recipe/language")  # the language model of the recipe, from t
 WORK = Path("run/pretrain")  # checkpoints, from which a killed or stopped run goes on
 K = 10
 METRIC = f"ndcg_at_{K}"  # of retrieval by text similarity on the validation window
-N_USERS, N_EVENTS = 2_000, 5  # of the comparison, at most: users, and newest events of each; bounds the time
+N_USERS, N_EVENTS = 2_000, 10  # of the comparison, at most: users, and newest events of each; bounds the time
 COST = ("static", "distilled_int8", "int8", "distilled", "full")  # the order of time per text, the fastest first
 
 
@@ -46,7 +47,7 @@ class RetrievalBenchmark:
     items: Catalogue
     users: Users
     relevant: BoolArray  # (n_items + 1,), items of a history or a target; only their texts are encoded
-    measured: dict[str, dict[str, float]] = field(default_factory=dict)  # digest of an encoder -> its metrics
+    measured: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # digest of an encoder -> values by metric
 
     @classmethod
     def read(cls, root: Path, params: Params) -> Self:
@@ -60,20 +61,23 @@ class RetrievalBenchmark:
         return cls(read_interactions(split), items, users, relevant)
 
     def measure(self, root: Path, params: Params, folder: Path) -> dict[str, float]:
-        """Return the metrics of retrieval with the encoder in `folder`, means over users; measured once for each."""
+        """Return the metrics of retrieval with the encoder in `folder`, means over users."""
+        return {name: float(np.nanmean(v)) for name, v in self.values(root, params, folder).items()}
+
+    def values(self, root: Path, params: Params, folder: Path) -> dict[str, FloatArray]:
+        """Return the metrics of each user (n_users,), NaN without a target; an encoder is measured once."""
         digest = Encoder.load(folder, params.language).digest
         if digest not in self.measured:
             self.measured[digest] = self._measure(root, params, folder)
         return self.measured[digest]
 
-    def _measure(self, root: Path, params: Params, folder: Path) -> dict[str, float]:
+    def _measure(self, root: Path, params: Params, folder: Path) -> dict[str, FloatArray]:
         texts = [text if used else "" for text, used in zip(self.items.text, self.relevant, strict=True)]
         items = replace(self.items, embedding=embed(folder, texts, params, root))
         model = ContentRecommender(params.models.content, params.models.popularity, 0)  # all dimensions
         model.fit(self.interactions, items, self.users)
         lists = model.recommend(self.users, K, params.recommend.exclude_seen, self.relevant).items
-        values = per_user(lists, self.users.ground_truth, [K])
-        return {name: float(np.nanmean(v)) for name, v in values.items()}
+        return per_user(lists, self.users.ground_truth, [K])
 
 
 def adapt(
@@ -114,10 +118,10 @@ def compress(
     models, language = root / "models/language", params.language
     full = chosen_model(models, choice.original)
     folders, metrics = _make_variants(root, params, full, corpus, benchmark.items.text)
-    ndcg = {name: benchmark.measure(root, params, folder)[METRIC] for name, folder in folders.items()}
+    ndcg = {name: benchmark.values(root, params, folder)[METRIC] for name, folder in folders.items()}
     winner, reason = choose_fastest(ndcg, language.compress.max_ndcg_loss)
     log.info(reason)
-    metrics |= {f"compress/{name}/{METRIC}": value for name, value in ndcg.items()}
+    metrics |= {f"compress/{name}/{METRIC}": float(np.nanmean(values)) for name, values in ndcg.items()}
     compressed = choice.model_copy(update={"reason": f"{choice.reason}; {reason}"})
     if winner != "full":
         compressed = compressed.model_copy(update={"accepted": True})
@@ -147,15 +151,21 @@ def _make_variants(
     return folders, metrics
 
 
-def choose_fastest(ndcg: dict[str, float], max_ndcg_loss: float) -> tuple[str, str]:
-    """Return the fastest encoder that loses at most a share of the best NDCG, and the reason.
+def choose_fastest(ndcg: dict[str, FloatArray], max_ndcg_loss: float) -> tuple[str, str]:
+    """Return the fastest encoder that loses at most a share of the best NDCG, or one standard error; and the reason.
 
-    ndcg: of "full" and variants. Their order is fixed: measured times would make the choice depend on the load.
+    ndcg: (n_users,) of "full" and variants, for the same users. The standard error is that of the mean difference to
+    the best. The order of speed is fixed: measured times would make the choice depend on the load.
     """
-    least = max(ndcg.values()) * (1 - max_ndcg_loss)
-    name = next((name for name in COST if ndcg.get(name, np.nan) >= least), "full")
-    summary = ", ".join(f"{name} {value:.4f}" for name, value in ndcg.items())
-    return name, f"encoder {name}: the fastest with validation {METRIC} of {least:.4f} or more ({summary})"
+    judged = ~np.isnan(ndcg["full"])
+    found = candidates.choose({name: v[judged] for name, v in ndcg.items()}).candidates if judged.any() else []
+    rows = {row.model: row for row in found}
+    limit = max_ndcg_loss * max((row.value for row in rows.values()), default=0.0)
+    close = [name for name in COST if name in rows and rows[name].behind <= max(limit, rows[name].standard_error)]
+    name = close[0] if close else "full"
+    summary = ", ".join(f"{row.model} {row.value:.4f}" for row in rows.values())
+    limits = f"{max_ndcg_loss:.0%} or one standard error of the best"
+    return name, f"encoder {name}: the fastest within {limits} in validation {METRIC} ({summary or 'no user'})"
 
 
 def embed(folder: Path, texts: list[str], params: Params, root: Path) -> FloatArray:

@@ -153,15 +153,24 @@ def test_only_strictly_better_is_accepted(after: float, accepted: bool) -> None:
 
 @pytest.mark.parametrize(("loss", "winner"), [(0.0, "full"), (0.02, "int8"), (0.1, "distilled_int8"), (0.2, "static")])
 def test_the_fastest_encoder_within_the_allowed_loss_wins(loss: float, winner: str) -> None:
-    ndcg = {"full": 0.1, "distilled": 0.097, "int8": 0.099, "static": 0.081, "distilled_int8": 0.0901}
-    name, reason = pretrain.choose_fastest(ndcg, loss)
+    means = {"full": 0.1, "distilled": 0.097, "int8": 0.099, "static": 0.081, "distilled_int8": 0.0901}
+    name, reason = pretrain.choose_fastest({name: np.full(9, mean) for name, mean in means.items()}, loss)
     assert name == winner
     assert reason.startswith(f"encoder {winner}: the fastest")
     assert "static 0.0810" in reason
 
 
+@pytest.mark.parametrize(("n_users", "winner"), [(25, "static"), (2_500, "full")])
+def test_a_faster_encoder_wins_where_its_loss_is_within_one_standard_error(n_users: int, winner: str) -> None:
+    """The loss is 10 %; its standard error is .02 with 25 users and .002 with 2,500."""
+    noise = np.where(np.arange(n_users) % 2, 0.1, -0.1)
+    ndcg = {"full": np.full(n_users, 0.1), "static": 0.09 + noise - noise.mean()}
+    assert pretrain.choose_fastest(ndcg, 0.02)[0] == winner
+
+
 def test_without_validation_users_the_full_encoder_is_kept() -> None:
-    assert pretrain.choose_fastest({"full": np.nan, "static": np.nan}, 0.02)[0] == "full"
+    nothing = np.full(3, np.nan)
+    assert pretrain.choose_fastest({"full": nothing, "static": nothing}, 0.02)[0] == "full"
 
 
 @pytest.mark.parametrize("method", ["none", "full"])
