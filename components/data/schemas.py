@@ -13,6 +13,7 @@ from components.contracts import EVENTS, TABLES
 from components.data import timestamps
 
 if TYPE_CHECKING:
+    import ibis
     import ibis.expr.types as ir
     from pandera.ibis import DataFrameSchema
 
@@ -119,17 +120,37 @@ def fields(table: str, anonymous_events: bool) -> dict[str, Field]:
     return chosen
 
 
-def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
-    """Return the pandera schema of a table of the snapshot; validate with `lazy=True` to see all errors."""
+def check_contract(rows: ibis.Table, table: str, anonymous_events: bool = False) -> None:
+    """Raise pandera's error, which names the column, where a row breaks the contract of the table.
+
+    pandera compiles and runs a query for each check: all rules are one, and each column has its own to be named.
+    """
+    from pandera.errors import SchemaError
+
+    try:
+        schema(table, anonymous_events, by_column=False).validate(rows)
+    except SchemaError:
+        schema(table, anonymous_events).validate(rows)
+        raise
+
+
+def schema(table: str, anonymous_events: bool = False, by_column: bool = True) -> DataFrameSchema:
+    """Return the pandera schema of a table of the snapshot; validate with `lazy=True` to see all errors.
+
+    by_column: each column has a check of its own; else one check has the rules of all columns.
+    """
     import ibis.expr.datatypes as dt
     import pandera.ibis as pa
 
     columns = {}
-    for name, field in fields(table, anonymous_events).items():
-        checks = [pa.Check(_all_hold(field.rules), name=", ".join(r.name for r in field.rules))] if field.rules else []
+    known = fields(table, anonymous_events)
+    for name, field in known.items():
+        checks = [pa.Check(_all_hold({name: field}), name=", ".join(r.name for r in field.rules))]
         dtype = dt.dtype("timestamp(6)" if field.dtype == "timestamp" else field.dtype)
-        columns[name] = pa.Column(dtype, checks=checks, nullable=not field.required)
-    return pa.DataFrameSchema(columns, name=table, strict=True)
+        own = checks if by_column and field.rules else []
+        columns[name] = pa.Column(dtype, checks=own, nullable=not field.required)
+    checks = [] if by_column else [pa.Check(_all_hold(known), name=f"rules of {table}")]
+    return pa.DataFrameSchema(columns, checks=checks, name=table, strict=True)
 
 
 def broken_rule(
@@ -183,9 +204,11 @@ def _missing(name: str, field: Field, text: Any, value: Any, words: frozenset[st
     return branches
 
 
-def _all_hold(rules: tuple[Rule, ...]) -> Callable[[Any], Any]:
-    """Return one check for all rules of a column, since pandera runs a query for each check."""
-    return lambda data: reduce(and_, (rule.holds(data.table[data.key]) for rule in rules))
+def _all_hold(fields: Mapping[str, Field]) -> Callable[[Any], Any]:
+    """Return one check for all rules of the columns; a null value breaks none."""
+    return lambda data: reduce(
+        and_, (rule.holds(data.table[name]).fill_null(True) for name, field in fields.items() for rule in field.rules)
+    )
 
 
 def _timestamp(text: str) -> Any:

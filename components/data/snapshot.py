@@ -22,7 +22,7 @@ from pydantic import Field
 from components.contracts import TABLES, Record
 from components.data import counting, findings, staging
 from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
-from components.data.schemas import schema
+from components.data.schemas import check_contract
 from components.data.sources import describe_reports
 from components.errors import ContractError
 from components.io import read_record, write_record
@@ -73,7 +73,8 @@ def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path
             for finding in quality.findings:
                 log.warning("%s: %s", table, finding)
             if quality.rows.valid:
-                schema(table, data.anonymous_events).validate(staging.valid_rows(staged, table).limit(PANDERA_ROWS))
+                rows = staging.valid_rows(staged, table).limit(PANDERA_ROWS)
+                check_contract(rows, table, data.anonymous_events)
             _write(staged, table, snapshot / table)
             staging.drop(staged, table)
             taken[table] = quality

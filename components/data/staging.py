@@ -111,7 +111,7 @@ def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: D
         part.select(number_records(staging.sql, unnested[part], part) if part in unnested else part.rows)
         for part in opened.parts
     ]
-    typed = [validated_sql(staging.ibis.sql(sql), table, data) for sql in selects] or [empty_sql(table)]
+    typed = [validated_sql(staging.ibis, sql, table, data) for sql in selects] or [empty_sql(table)]
     union = " UNION ALL ".join(f"({sql})" for sql in typed)
     staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS SELECT *, true AS _leads FROM ({union})")
     staging.unnested[table] = {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from components import ids
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import ibis
 
 VALID, INVALID, AFTER_AS_OF, FILTERED, DUPLICATE, SUPERSEDED = range(6)  # _state of a staged row
+SOURCE = "source_rows"  # name of a source's rows within the SQL
 MAX_RAW = 2_000  # characters of a row's text that quarantine stores
 SQL_TYPES = {"string": "VARCHAR", "float64": "DOUBLE", "int64": "BIGINT", "timestamp": "TIMESTAMP"}
 
@@ -28,29 +31,45 @@ def empty_sql(table: str) -> str:
     )
 
 
-def validated_sql(raw: ibis.Table, table: str, data: DataParams) -> str:
-    """Return SQL for the rows of a source (columns: see sources.py), typed, each with its broken rule and state."""
+def validated_sql(backend: Any, sql: str, table: str, data: DataParams) -> str:
+    """Return SQL for the rows of a source (columns: see sources.py), typed, each with its broken rule and state.
+
+    backend: Ibis's connection, where DuckDB tells the types of the columns that `sql` gives.
+    """
+    typed_rows = _typed_sql(
+        backend.sql(sql).schema(), table, data.anonymous_events, tuple(data.null_ids), data.max_text_chars, data.as_of
+    )
+    columns = ", ".join(f"_is_{n} AS {n}" for n in fields(table, data.anonymous_events))
+    return (
+        f"WITH {SOURCE} AS NOT MATERIALIZED ({sql}) "  # noqa: S608
+        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, _note, CASE WHEN _rule IS NOT NULL THEN "
+        f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw FROM ({typed_rows})"
+    )
+
+
+@lru_cache(maxsize=32)  # sources with the same columns share it: to compile takes longer than to read a small file
+def _typed_sql(
+    columns: ibis.Schema, table: str, anonymous_events: bool, null_ids: tuple[str, ...], max_text_chars: int,
+    as_of: datetime,
+) -> str:  # fmt: skip
+    """Return SQL for the rows of the table SOURCE, which has these columns."""
     import ibis
 
-    known = fields(table, data.anonymous_events)
-    words = {n: ids.words_for_null(data.null_ids if f.is_id else ()) for n, f in known.items()}
-    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f, data.max_text_chars) for n, f in known.items()})
+    raw = ibis.table(columns, name=SOURCE)
+    known = fields(table, anonymous_events)
+    words = {n: ids.words_for_null(null_ids if f.is_id else ()) for n, f in known.items()}
+    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f, max_text_chars) for n, f in known.items()})
     rows = rows.mutate(**{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in known.items()})
     texts, values = ({n: rows[f"{prefix}_{n}"] for n in known} for prefix in ("_text", "_is"))
     lost = {n: lost_value(rows[n], f) for n, f in known.items()}
     rule = rows._broken.coalesce(broken_rule(texts, values, known, lost, words))
-    as_of = ibis.timestamp(to_naive_utc(data.as_of).isoformat())
     rows = rows.mutate(_rule=ibis.ifelse(rows._selected, rule, ibis.null("string")))
-    later = (rows._is_timestamp >= as_of).fill_null(False)
+    later = (rows._is_timestamp >= ibis.timestamp(to_naive_utc(as_of).isoformat())).fill_null(False)
     state = ibis.cases((~rows._selected, FILTERED), (rows._rule.notnull(), INVALID), (later, AFTER_AS_OF), else_=VALID)
     names = [f"_is_{n}" for n in known]
     note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in known})
-    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state, _note=note).compile()
-    columns = ", ".join(f"_is_{n} AS {n}" for n in known)
-    return (
-        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, _note, CASE WHEN _rule IS NOT NULL THEN "  # noqa: S608
-        f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw FROM ({typed_rows})"
-    )
+    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state, _note=note)
+    return str(ibis.to_sql(typed_rows, dialect="duckdb"))
 
 
 def _null_word_note(texts: Mapping[str, Any], values: Mapping[str, Any]) -> Any:

@@ -9,10 +9,15 @@ import yaml
 
 from components.errors import ParamsError
 
+try:  # libyaml takes a tenth of the time
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML was built without it
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 Tree = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """Refuses a mapping with the same key twice, of which YAML would keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -1,11 +1,11 @@
 """Parameters of small shops, and snapshots taken of them."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components import params
 from components.data.snapshot import take_snapshot
@@ -14,18 +14,24 @@ from tests.components.data.support import PRODUCTS, Ingested, write
 from tests.support import ROOT
 
 
+@pytest.fixture(scope="session")
+def standard() -> dict[str, Any]:
+    """Return the sections of params.yaml with all defaults, read once."""
+    return params.merge(ROOT / "params.yaml", [], [])
+
+
 @pytest.fixture
-def settings() -> Callable[..., params.Params]:
+def settings(standard: dict[str, Any]) -> Callable[..., params.Params]:
     """Return a function that makes Params: values of the section data by name, other sections as dictionaries."""
 
     def make(sections: dict[str, Any] | None = None, **data: Any) -> params.Params:
-        tree = params.merge(ROOT / "params.yaml", [], [])
+        tree = deepcopy(standard)
         sources = {"products": [{"path": "in/products.csv"}], "events": [{"path": "in/events.csv"}]}
-        standard = {"simulated": False, "as_of": "2026-03-01T00:00:00Z", "threads": 1, "max_bad_share": 1.0}
-        tree["data"] |= {"sources": sources, **standard, **data}
+        small = {"simulated": False, "as_of": "2026-03-01T00:00:00Z", "threads": 1, "max_bad_share": 1.0}
+        tree["data"] |= {"sources": sources, **small, **data}
         for name, section in (sections or {}).items():
             tree[name] |= section
-        return params.check(yaml.safe_load(yaml.safe_dump(tree)), "test")
+        return params.check(tree, "test")
 
     return make
 

@@ -7,7 +7,7 @@ import pandera.errors
 import pytest
 
 from components.contracts import TABLES
-from components.data.schemas import broken_rule, fields, schema
+from components.data.schemas import broken_rule, check_contract, fields, schema
 from components.ids import NULL_WORDS
 
 GOOD: dict[str, Any] = {
@@ -50,6 +50,7 @@ def rule_of(rows: ibis.Table) -> str | None:
 
 def test_a_valid_row_breaks_no_rule() -> None:
     assert rule_of(events()) is None
+    check_contract(events(), "events")
     schema("events").validate(events())
 
 
@@ -57,12 +58,15 @@ def test_a_valid_row_breaks_no_rule() -> None:
 def test_pandera_refuses_what_breaks_a_rule(column: str, value: Any, rule: str) -> None:
     rows = events(**{column: value})
     assert rule_of(rows) == rule
+    for by_column in (True, False):
+        with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors)):
+            schema("events", by_column=by_column).validate(rows)
     with pytest.raises((pandera.errors.SchemaError, pandera.errors.SchemaErrors), match=column):
-        schema("events").validate(rows)
+        check_contract(rows, "events")
 
 
 def test_anonymous_events_may_lack_a_user() -> None:
-    schema("events", anonymous_events=True).validate(events(user_id=None))
+    check_contract(events(user_id=None), "events", anonymous_events=True)
     assert not fields("events", True)["user_id"].required
 
 

@@ -34,7 +34,7 @@ def validate(settings: Callable[..., Any]) -> Validate:
             "NULL::VARCHAR AS _line, _broken FROM e, b"
         )
         data = settings().data
-        return backend.con.execute(validated_sql(backend.sql(sql), "events", data)).to_arrow_table().to_pylist()[0]
+        return backend.con.execute(validated_sql(backend, sql, "events", data)).to_arrow_table().to_pylist()[0]
 
     return run
 
@@ -85,5 +85,5 @@ def test_an_empty_table_has_the_same_columns(table: str, settings: Callable[...,
         f"SELECT {source}, 0 AS _file, NULL::BIGINT AS _row, true AS _selected, {{'a': 0}} AS _raw, "
         "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken"
     )
-    full = backend.con.execute(validated_sql(backend.sql(source), table, settings().data)).to_arrow_table()
+    full = backend.con.execute(validated_sql(backend, source, table, settings().data)).to_arrow_table()
     assert backend.con.execute(empty_sql(table)).to_arrow_table().schema == full.schema
