@@ -7,10 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.flows.toy import TOY_LIBRARIES
+
+CODE = (
+    "import sys\nfrom components.release import warm\n"
+    f"warm.LIBRARIES = {TOY_LIBRARIES}\n"  # those of the real stages take seconds to import
+    "from flows.cli import main\nsys.exit(main())"
+)
+
 
 def carousel(root: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a separate process."""
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-c", CODE, *arguments]
     return subprocess.run(
         command, cwd=root, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=280
     )

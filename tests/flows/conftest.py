@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.release import warm
-from tests.flows.toy import ROOT, make_template, make_toy, stand_in
+from tests.flows.toy import ROOT, TOY_LIBRARIES, make_template, make_toy, stand_in
 from tests.process_state import read_state, restore_state
 
 STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
@@ -22,7 +23,22 @@ def _own_environment() -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(warm, "LIBRARIES", warm.DVC)  # the toy stages need no others
+        patch.setattr(warm, "LIBRARIES", TOY_LIBRARIES)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_warm_process(_own_environment: None) -> Iterator[None]:
+    """Let all runs of the tests share one warm process: to import DVC takes longer than a toy stage."""
+    from flows import passes
+
+    with warm.warm_process(ROOT) as env, pytest.MonkeyPatch.context() as patch:
+
+        @contextmanager
+        def shared(root: Path) -> Iterator[dict[str, str]]:
+            yield env
+
+        patch.setattr(passes, "warm_process", shared)
         yield
 
 
@@ -32,6 +48,13 @@ def _process_state_restored() -> Iterator[None]:
     before = read_state()
     yield
     restore_state(before)
+
+
+@pytest.fixture
+def unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line find no Prefect server, instead of starting one for each call."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)
 
 
 @pytest.fixture(scope="session")

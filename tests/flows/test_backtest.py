@@ -16,10 +16,10 @@ WORDS = ["--from", f"{day(56):%Y-%m-%d}", "--to", f"{day(84):%Y-%m-%d}", *(w for
 
 
 @pytest.fixture
-def shop(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shop(checkout: Path, unrecorded: None) -> Path:
     """Give the toy checkout the real stage `ingest`, and the shop's files."""
     dvc = (checkout / "dvc.yaml").read_text()
-    real = dvc.replace("make.py ingest", "-m components.stages.ingest").replace(
+    real = dvc.replace("make ingest", "components.stages.ingest").replace(
         "outs: [data/snapshot, reports/ingest]", "outs: [data/snapshot, data/quarantine, reports/ingest]"
     )
     assert real != dvc
@@ -27,8 +27,6 @@ def shop(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (checkout / "in").mkdir()
     (checkout / "in/products.csv").write_text(shop_products())
     (checkout / "in/events.csv").write_text(shop_events())
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)  # no server there
     return checkout
 
 

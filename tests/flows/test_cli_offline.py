@@ -25,7 +25,7 @@ def test_a_list_as_a_table_and_as_json(
 
 
 def test_an_export_and_its_impressions(
-    promoted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    promoted: Path, unrecorded: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.startup.prepare", lambda: promoted / ".carousel")
     assert cli.run(["export", "lists.parquet", "-k", "3", "--json"]) == 0

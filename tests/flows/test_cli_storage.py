@@ -10,7 +10,7 @@ from flows.workspace import open_workspace
 
 
 def test_a_version_is_kept_and_a_cleaning_says_so(
-    promoted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    promoted: Path, unrecorded: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.cli_storage.prepare", lambda: promoted / ".carousel")
     assert cli.run(["keep", "1", "--json"]) == 0

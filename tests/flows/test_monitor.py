@@ -86,7 +86,7 @@ def test_broken_data_are_an_alarm_and_no_run_is_asked_for(
     ],
 )
 def test_exit_codes_and_status(
-    promoted: Path, capsys: pytest.CaptureFixture[str], sets: list[str], code: int, action: str
+    promoted: Path, unrecorded: None, capsys: pytest.CaptureFixture[str], sets: list[str], code: int, action: str
 ) -> None:
     from flows.cli import run
 

@@ -9,6 +9,7 @@ import pytest
 from components.contracts import Decision
 from components.errors import BusyError
 from components.io import read_record
+from components.release.warm import warm_process
 from components.release.warm_client import SOCKET
 from flows import passes, tasks
 from flows.outcome import Pass, build_outcome
@@ -38,7 +39,8 @@ def test_only_an_enabled_decision_to_ship_promotes(
     assert not passes.promote_decided(workspace, None)
 
 
-def test_a_warm_process_within_another_is_the_same(checkout: Path) -> None:
+def test_a_warm_process_within_another_is_the_same(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "warm_process", warm_process)  # one of its own, not that of the tests
     with passes.warm_workspace(open_workspace([], [], None)) as outer:
         with passes.warm_workspace(outer) as inner:
             assert inner is outer

@@ -15,6 +15,7 @@ from components.release.ledger import Ledger
 from components.release.registry import Registry
 from components.settings import Settings
 from flows.workspace import open_workspace
+from tests.flows.toy import stand_in
 
 LATER = "2026-03-02T00:00:00+00:00"  # a day after the end of the simulated shop
 
@@ -25,6 +26,24 @@ def run(**parameters: Any) -> dict[str, Any]:
 
     lines = [f'data.as_of="{LATER}"', *parameters.pop("overrides", [])]
     return dict(refresh.fn(overrides=lines, **parameters))
+
+
+@pytest.fixture(scope="module")
+def refreshed(
+    first: tuple[Path, dict[str, Any]], server: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Any]:
+    """Return a checkout after a retrain and a refresh that Prefect has recorded, and the state of the refresh."""
+    from flows.refresh import refresh
+
+    with pytest.MonkeyPatch.context() as patch:
+        root = stand_in(first[0], tmp_path_factory.mktemp("refreshed") / "shop", patch)
+        return root, refresh(overrides=[f'data.as_of="{LATER}"'], return_state=True)
+
+
+@pytest.fixture
+def shop(refreshed: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to a copy of the checkout after the refresh."""
+    return stand_in(refreshed[0], tmp_path / "shop", monkeypatch)
 
 
 def serving(root: Path) -> int | None:
@@ -38,10 +57,12 @@ def test_without_a_champion_there_is_nothing_to_refresh(checkout: Path) -> None:
     assert serving(checkout) is None
 
 
-def test_an_equal_model_on_newer_data_ships(promoted: Path) -> None:
-    outcome = run()
+def test_an_equal_model_on_newer_data_ships(shop: Path, refreshed: tuple[Path, Any]) -> None:
+    from flows.tasks import unwrap
+
+    outcome = unwrap(refreshed[1])
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("refresh", True, 2)
-    decision = read_record(promoted / "reports/decision.json", Decision, "decision")
+    decision = read_record(shop / "reports/decision.json", Decision, "decision")
     assert (decision.purpose, decision.champion and decision.champion.version) == ("refresh", 1)
     assert all(check.passed for check in decision.checks)
     assert Ledger(open_workspace([], [], None).shop).serving_stack()[-1].version == 2
@@ -58,13 +79,13 @@ def test_the_stages_get_the_recipe_and_not_the_shops_own_values(promoted: Path) 
     assert resolved["evaluation"]["candidates"] == ["ease"]
 
 
-def test_the_next_retrain_selects_again(promoted: Path) -> None:
+def test_the_next_retrain_selects_again(shop: Path) -> None:
     from flows.tasks import resolve_params
 
-    run()
+    assert yaml.safe_load((shop / "run/params.yaml").read_text())["selection"] is not None
     resolve_params(open_workspace([], [], None))
-    assert yaml.safe_load((promoted / "run/params.yaml").read_text())["selection"] is None
-    assert (promoted / "run/recipe/note.txt").read_text().startswith("no recipe")
+    assert yaml.safe_load((shop / "run/params.yaml").read_text())["selection"] is None
+    assert (shop / "run/recipe/note.txt").read_text().startswith("no recipe")
 
 
 def test_a_worse_model_does_not_ship(promoted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +101,8 @@ def test_a_dry_run_ships_nothing(promoted: Path) -> None:
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("refresh", False, 1)
 
 
-def test_the_same_data_again_are_the_champion(promoted: Path) -> None:
-    run()
+@pytest.mark.usefixtures("shop")
+def test_the_same_data_again_are_the_champion() -> None:
     outcome = run()
     assert (outcome["verdict"], outcome["promoted"], outcome["champion"]) == ("keep", False, 2)
     assert outcome["reasons"] == ["the champion is this bundle: same data, parameters and code"]
@@ -108,9 +129,7 @@ def test_with_nothing_newer_the_days_that_no_run_has_scored_are_scored(
     assert (promoted / "dvc.lock").read_bytes() == lock
 
 
-def test_prefect_shows_the_verdict_as_the_state(promoted: Path, server: None) -> None:
-    from flows.refresh import refresh
-
-    state = refresh(overrides=[f'data.as_of="{LATER}"'], return_state=True)
+def test_prefect_shows_the_verdict_as_the_state(refreshed: tuple[Path, Any]) -> None:
+    root, state = refreshed
     assert state.name == "Refreshed"
-    assert json.loads((promoted / "reports/decision.json").read_bytes())["verdict"] == "refresh"
+    assert json.loads((root / "reports/decision.json").read_bytes())["verdict"] == "refresh"

@@ -111,11 +111,7 @@ def test_two_at_once_the_second_says_who_runs(shop: Path) -> None:
         run()
 
 
-def test_the_command_prints_one_message(
-    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)
+def test_the_command_prints_one_message(shop: Path, unrecorded: None, capsys: pytest.CaptureFixture[str]) -> None:
     change_recipe(shop, lambda recipe: recipe.update(format=2))
     assert cli.run(["refresh", "--as-of", "2026-03-02"]) == 1
     out, err = capsys.readouterr()

@@ -10,7 +10,6 @@ import pytest
 from components.errors import BusyError, CarouselError, ContractError, StageError
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
-from components.release.warm import warm_process
 from components.settings import Settings
 from flows import passes, unchanged
 from flows.workspace import open_workspace
@@ -77,6 +76,7 @@ def test_a_better_challenger_is_promoted_and_only_what_changed_runs(
     promoted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
+    warm_process = passes.warm_process
     monkeypatch.setattr(passes, "warm_process", lambda root: started.append(root) or warm_process(root))
     assert unchanged.unchanged_outcome([], ["trainer.max_epochs=30"], None) is None
     outcome = run(overrides=["trainer.max_epochs=30"])

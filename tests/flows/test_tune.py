@@ -180,10 +180,8 @@ def test_a_concurrent_search_is_refused(checkout: Path) -> None:
 
 
 def test_the_command_line_prints_table_and_curve(
-    tuned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tuned: Path, unrecorded: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setattr("flows.server.FOREIGN_START_S", 0.1)  # no server there
     assert cli.run(["tune", "--set", "tune.trials=1", *SETS]) == 0
     out = capsys.readouterr().out
     assert "best content" in out

@@ -24,11 +24,13 @@ from components.params import SelectionParams, load
 from components.recommenders.factory import create
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.release.recipe import Recipe
+from components.release.warm import DVC
 from components.times import DAY_US
 from tests.components.data.small import write_snapshot
 from tests.support import checkerboard
 
 ROOT = Path(__file__).parents[2]
+TOY_LIBRARIES = (*DVC, "yaml", "numpy", "pyarrow.parquet")  # of the toy stages, for the warm process
 
 EVENTS: list[
     tuple[str | None, str, str, str]
@@ -101,7 +103,7 @@ def make_toy(root: Path) -> Path:
     lines = [RESOLVE]
     for name, (knobs, deps, outs) in EDGES.items():
         lines.append(
-            f"  {name}:\n    cmd: python make.py {name}\n    params: [run/params.yaml: [{', '.join(knobs)}]]\n"
+            f"  {name}:\n    cmd: python -m make {name}\n    params: [run/params.yaml: [{', '.join(knobs)}]]\n"
             f"    deps: [{', '.join(deps)}]\n    outs: [{', '.join(outs)}]\n"
         )
     (root / "dvc.yaml").write_text("".join(lines).replace("    params: [run/params.yaml: []]\n", ""))

@@ -1,4 +1,4 @@
-"""A stage of the toy checkout: `python make.py STAGE`; it copies its outputs from the folder TOY_TEMPLATE."""
+"""A stage of the toy checkout: `python -m make STAGE`; it copies its outputs from the folder TOY_TEMPLATE."""
 
 import hashlib
 import json
