@@ -15,18 +15,31 @@ if TYPE_CHECKING:
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is imported: each core runs one worker
+ALONE = ("tests/flows/test_real_server.py",)  # waits for schedules: meanwhile other processes run the other flows
 SHARED = ("tests/flows/", "tests/components/release/", "tests/components/serving/storage/")  # costly session fixtures
+LONGEST = (  # begin first, so that no process is left alone with one of them at the end
+    "tests/components/stages/test_crashes.py", *ALONE, "tests/docs/test_extending.py", *SHARED,
+    "tests/infra/test_ci.py", "tests/components/stages/", "tests/components/data/",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: next((n for n, at in enumerate(LONGEST) if item.nodeid.startswith(at)), len(LONGEST)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of a file, and those of a folder that share costly fixtures, in one process."""
+    """Keep the tests of a file, and those of a folder that share costly fixtures, in one process, in our order."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
+            file = nodeid.partition("::")[0]
+            return file if file in ALONE else next((folder for folder in SHARED if file.startswith(folder)), file)
 
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 

@@ -33,7 +33,7 @@ from tests.components.serving.processes import (
 from tests.components.serving.support import ROOT, Remake
 
 pytestmark = pytest.mark.slow
-RELOADS = 50
+RELOADS = 30
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
 """Stage `finetune` on a small split: its outputs, after SIGKILL, after SIGTERM, and in two processes."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,13 @@ from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.params import load
 from components.recommenders.factory import load_model
+from components.release.warm import run_warm, warm_process
 from components.stages import finetune
 from tests.components.stages.support import select, write_split
 
 World = tuple[Interactions, Catalogue, Users]
+Run = Callable[..., tuple[int, str]]
+KILLED = 128 + signal.SIGKILL
 CHECKOUT = Path(__file__).resolve().parents[3]
 SMALL = [
     "models.sequence.dim=16",
@@ -41,18 +46,32 @@ def workspace(folder: Path, world: World, *overrides: str) -> Path:
     return folder
 
 
-def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
-    """Start the stage as the pipeline does."""
-    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at}
+def start(folder: Path) -> subprocess.Popen[str]:
+    """Start the stage in an interpreter of its own."""
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     command = [sys.executable, "-m", "components.stages.finetune"]
     return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
 
 
-def run(folder: Path, crash_at: str = "") -> tuple[int, str]:
-    """Run the stage; return its exit code and output."""
-    process = start(folder, crash_at)
-    _, said = process.communicate(timeout=200)
-    return process.returncode, said
+@pytest.fixture(scope="module")
+def warm_env() -> Iterator[dict[str, str]]:
+    """Return the environment of a process that has imported the libraries, as a run of the pipeline has one."""
+    with warm_process(CHECKOUT) as env:
+        yield env
+
+
+@pytest.fixture
+def run(warm_env: dict[str, str]) -> Run:
+    """Return a function that runs the stage in a fork of the warm process; it gives exit code and output."""
+
+    def call(folder: Path, crash_at: str = "") -> tuple[int, str]:
+        env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at}
+        command = ["-m", "components.stages.finetune"]
+        done = run_warm(command, folder, env | warm_env, 200, logging.getLogger(__name__))
+        assert done is not None
+        return done.code, "\n".join(done.lines)
+
+    return call
 
 
 def outs(folder: Path) -> dict[str, bytes]:
@@ -125,19 +144,19 @@ def test_a_recipe_without_a_sequence_model_gets_a_note(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
 def test_with_a_recipe_resuming_after_sigkill_gives_the_same_bytes(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    for name in ("undisturbed", "killed"):
+    points = ("finetune:step", "finetune:best", "finetune:epoch", "finetune:after")
+    for name in ("undisturbed", *points):
         monkeypatch.chdir(workspace(tmp_path / name, world))
         select(recommender="sequence", sequence_epochs=2)
-    code, _ = run(tmp_path / "killed", crash_at=point)
-    assert code == -signal.SIGKILL
-    for name in ("undisturbed", "killed"):
-        code, said = run(tmp_path / name)
+    assert run(tmp_path / "undisturbed")[0] == 0
+    for point in points:
+        assert run(tmp_path / point, crash_at=point)[0] == KILLED
+        code, said = run(tmp_path / point)
         assert code == 0, said
-    assert outs(tmp_path / "killed") == outs(tmp_path / "undisturbed")
+        assert outs(tmp_path / point) == outs(tmp_path / "undisturbed"), point
 
 
 @pytest.mark.usefixtures("straight")
@@ -158,11 +177,11 @@ def test_processes_of_other_ranks_write_nothing(world: World, tmp_path: Path, mo
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["finetune:step", "finetune:best", "finetune:epoch", "finetune:after"])
 def test_resuming_after_sigkill_gives_the_bytes_of_an_undisturbed_run(
-    straight: dict[str, bytes], world: World, tmp_path: Path, point: str
+    straight: dict[str, bytes], world: World, tmp_path: Path, run: Run, point: str
 ) -> None:
     folder = workspace(tmp_path / "killed", world)
     code, _ = run(folder, crash_at=point)
-    assert code == -signal.SIGKILL
+    assert code == KILLED
     assert (folder / finetune.WORK / "state.json").exists()
     code, said = run(folder)
     assert code == 0, said
@@ -173,12 +192,12 @@ def test_resuming_after_sigkill_gives_the_bytes_of_an_undisturbed_run(
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # five processes
 def test_resuming_after_several_kills_gives_the_same_bytes(
-    straight: dict[str, bytes], world: World, tmp_path: Path
+    straight: dict[str, bytes], world: World, tmp_path: Path, run: Run
 ) -> None:
     """Each attempt trains one more epoch; the last one finds the training complete."""
     folder = workspace(tmp_path / "killed", world)
     for _ in range(4):
-        assert run(folder, crash_at="finetune:epoch")[0] == -signal.SIGKILL
+        assert run(folder, crash_at="finetune:epoch")[0] == KILLED
     assert run(folder)[0] == 0
     assert outs(folder) == straight
 
@@ -200,7 +219,7 @@ def test_sigterm_is_a_failure(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_checkpoint_is_refused_by_name(world: World, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_by_name(world: World, tmp_path: Path, run: Run) -> None:
     folder = workspace(tmp_path, world)
     run(folder, crash_at="finetune:step")
     state = next((folder / finetune.WORK).glob("state-*.safetensors"))
@@ -214,8 +233,9 @@ def test_a_damaged_checkpoint_is_refused_by_name(world: World, tmp_path: Path) -
 @pytest.mark.slow
 def test_two_processes_train_one_model(world: World, tmp_path: Path) -> None:
     folder = workspace(tmp_path, world, "trainer.devices=2", "trainer.strategy=ddp")
-    code, said = run(folder)
-    assert code == 0, said
+    process = start(folder)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
     assert len(outs(folder)) == 5
     model = load_model(folder / "models/sequence")
     assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
