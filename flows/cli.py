@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -10,16 +11,51 @@ from flows import cli_offline, cli_release, cli_runs, cli_show, cli_storage, sta
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
-VERBS = (  # in the order of `carousel --help`
-    cli_runs.retrain, cli_runs.refresh, cli_runs.monitor, cli_runs.tune, cli_runs.curve,
-    cli_release.decide, cli_release.promote, cli_release.rollback, cli_release.serve, cli_release.reproduce,
-    cli_release.diff, cli_show.doctor, cli_show.params, cli_show.status, cli_show.history, backtest,
-    cli_offline.recommend, cli_offline.export, cli_offline.impressions, cli_storage.gc, cli_storage.keep,
-)  # fmt: skip
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+VERBS = {  # in the order of `carousel --help`, each with the arguments of an example
+    cli_runs.retrain: "--bootstrap --set trainer.max_epochs=5",
+    cli_runs.refresh: "--as-of 2026-03-01",
+    cli_runs.monitor: "--json",
+    cli_runs.tune: "--set tune.trials=10",
+    cli_runs.curve: "--set evaluation.primary=recall_at_10",
+    cli_release.decide: "--set gate.min_gain=0.001",
+    cli_release.promote: "",
+    cli_release.rollback: "",
+    cli_release.serve: "--set serving.port=8080",
+    cli_release.reproduce: "12",
+    cli_release.diff: "11 12",
+    cli_show.doctor: "--params examples/online_retail/params.yaml",
+    cli_show.params: "--all",
+    cli_show.status: "--json",
+    cli_show.history: "",
+    backtest: "--from 2026-01-15 --to 2026-02-26 --every week --policies never,superiority,refresh,newest",
+    cli_offline.recommend: "u-17 --k 5",
+    cli_offline.export: "lists.parquet --k 20",
+    cli_offline.impressions: "lists.parquet shown.csv",
+    cli_storage.gc: "--dry-run",
+    cli_storage.keep: "12",
+}
+app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(experiments, name="experiment")
-for verb in VERBS:
-    app.command()(verb)
+for verb, arguments in VERBS.items():
+    app.command(epilog=" ".join(["Example: carousel", verb.__name__, arguments]).strip())(verb)
+
+
+def print_versions(wanted: bool) -> None:
+    """Print the versions of Carousel, Python and the packages that results depend on, and end."""
+    if wanted:
+        from flows.versions import installed_versions
+
+        typer.echo("\n".join(f"{name} {number}" for name, number in installed_versions().items()))
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def show_version(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=print_versions, help="Print versions")
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
 
 
 def main() -> None:

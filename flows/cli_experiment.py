@@ -13,7 +13,7 @@ from flows.options import Files, Json, Sets
 experiments = typer.Typer(help="A/B tests between champion and challenger on the live service")
 
 
-@experiments.command("start")
+@experiments.command("start", epilog="Example: carousel experiment start spring --share 0.2")
 def experiment_start(
     name: str,
     share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of users in the experiment")] = 1.0,
@@ -32,13 +32,13 @@ def experiment_start(
     terminal.show(begun.model_dump(mode="json"), json)
 
 
-@experiments.command("status")
+@experiments.command("status", epilog="Example: carousel experiment status --json")
 def experiment_status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Show the result so far; its intervals are valid at every look."""
     _experiment(sets, files, json, end=False)
 
 
-@experiments.command("stop")
+@experiments.command("stop", epilog="Example: carousel experiment stop")
 def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """End the experiment and store its decision; the gate does not promote a model that was worse."""
     _experiment(sets, files, json, end=True)

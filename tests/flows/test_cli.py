@@ -1,10 +1,15 @@
 """`carousel VERB`: exit codes, one JSON object, one message per error, a quick start."""
 
+import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from flows import cli
 from tests.flows.command import one_object
@@ -60,3 +65,27 @@ def test_a_fault_as_json(checkout: Path, capsys: pytest.CaptureFixture[str], arg
     assert cli.run([*arguments, "--json"]) == 1
     content = one_object(capsys.readouterr().out)
     assert set(content) == {"error", "kind"}
+
+
+def find_verbs(command: Any) -> Iterator[Any]:
+    for verb in command.commands.values():
+        yield from find_verbs(verb) if hasattr(verb, "commands") else [verb]
+
+
+def test_every_verb_has_an_example_that_is_understood() -> None:
+    root: Any = get_command(cli.app)
+    examples = [verb.epilog for verb in find_verbs(root)]
+    assert len(examples) == len(cli.VERBS) + 3  # of `carousel experiment`
+    for example in examples:
+        words = shlex.split(example.removeprefix("Example: carousel "))
+        command, context = root, None
+        while words and hasattr(command, "commands"):
+            name = words.pop(0)
+            command, context = command.commands[name], command.make_context(name, [name], resilient_parsing=True)
+        command.make_context(str(command.name), words, parent=context)
+
+
+def test_a_shell_completes_verbs(tmp_path: Path) -> None:
+    asked = {"_CAROUSEL_COMPLETE": "complete_bash", "COMP_WORDS": "carousel re", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "flows.cli"], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["retrain", "refresh", "reproduce", "recommend"]
