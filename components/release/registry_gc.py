@@ -5,7 +5,7 @@ Killed at any point, the next call goes on: a run is marked before its version g
 """
 
 import logging
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +18,12 @@ from components.faults import crash_point
 from components.release.lock import exclusive_lock
 from components.release.manifest import MANIFEST, read_manifest
 from components.release.object_store import FOLDER, MIN_BYTES
+from components.release.processes import run_guarded
 from components.release.records import Cleaned
 from components.release.registry import Registry
 from components.release.retention import PAGE, Retention, list_versions, plan_retention
 from components.release.runs import LOCK_S
+from components.release.warm import run_warm
 from components.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -141,14 +143,14 @@ def _size(registry: Registry, run: Any) -> int:
 
 def _purge(registry: Registry, uri: str) -> None:
     """Remove the rows of hidden runs from a local database; a server's own `mlflow gc` does this elsewhere."""
+    quiet = log.getChild("output")
+    quiet.setLevel(logging.WARNING)  # it prints a line for each run
     with registry.connection.translate_errors():
         hidden = [run.info.run_id for run in _runs(registry, f"tags.{MARK} LIKE '%'", view=2)]
     for start in range(0, len(hidden), PURGED_AT_ONCE):
         names = ",".join(hidden[start : start + PURGED_AT_ONCE])
-        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
-        done = subprocess.run(
-            [*command, "--run-ids", names], capture_output=True, text=True, check=False, timeout=PURGE_S
-        )
-        if done.returncode:
-            last = (done.stderr.strip() or "no message").splitlines()[-1]
-            log.warning("`mlflow gc` failed (%s); the next clean-up tries again", last)
+        command = ["-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, "--run-ids", names]
+        how = Path.cwd(), dict(os.environ), PURGE_S, quiet
+        done = run_warm(command, *how) or run_guarded([sys.executable, *command], *how)
+        if done.code:
+            log.warning("`mlflow gc` failed (%s); the next clean-up tries again", (done.lines or ["no message"])[-1])
