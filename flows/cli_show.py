@@ -64,8 +64,11 @@ def history(
 
     workspace = open_workspace(startup.texts(files), sets or [], as_of)
     found = read_history(workspace)
-    if plot is not None:
-        write_text(plot, found.plot())
+    picture = found.plot() if plot is not None else ""
+    if plot is not None and picture:
+        write_text(plot, picture)
+    elif plot is not None:
+        typer.echo(f"{plot} is not written: no day has been scored yet", err=True)
     if json:
         terminal.show({"deployments": [row.model_dump(mode="json") for row in found.deployments]}, True)
     else:

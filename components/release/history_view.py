@@ -52,13 +52,16 @@ class HistoryView:
         ]
 
     def plot(self) -> str:
-        """Return the picture, an SVG file."""
+        """Return the picture, an SVG file; "" where no day has been scored or measured."""
+        if not any(row.live or row.expected for row in self.deployments):
+            return ""
         return plot_history(self.periods, self.deployments, self.rows)
 
     def write_page(self, file: Path, metric: str, alarms: list[str]) -> None:
         """Write an HTML page with the alarms, the picture and the table; self-contained, without a script."""
+        plot = self.plot()
         context = {"metric": metric, "alarms": alarms, "table": self.table(), "n": len(self.deployments)}
-        io.write_text(file, render_page(TEMPLATES, {"history": self.plot()}, context) + "\n")
+        io.write_text(file, render_page(TEMPLATES, {"history": plot} if plot else {}, context) + "\n")
 
 
 def _gain(row: DeploymentHistory) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ def make_app(
         await anyio.to_thread.run_sync(service.stop)
 
     serving = service.params
-    app = ServiceApp(title="Carousel", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = ServiceApp(
+        title="Carousel", version=version("carousel-mlops"), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.add_middleware(
         RequestGuard,
         max_body_bytes=serving.max_body_kib * 1024,

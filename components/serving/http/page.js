@@ -156,9 +156,9 @@ async function drawStatus() {
   parts.push(part(texts.drift, status.drift ? lines([status.drift.drifted ? texts.drifted : texts.stable, ...status.drift.reasons]) : make("p", texts.none)));
   const outcomes = status.outcomes;
   if (outcomes && outcomes.table.length) {
-    const picture = make("img", null, { src: `data:image/svg+xml,${encodeURIComponent(outcomes.plot)}`, alt: texts.outcomesPlot, width: "100%" });
+    const picture = outcomes.plot ? [make("img", null, { src: `data:image/svg+xml,${encodeURIComponent(outcomes.plot)}`, alt: texts.outcomesPlot, width: "100%" })] : [];
     const heads = Object.keys(outcomes.table[0]).map(name => texts.columns[name] || name);
-    parts.push(part(texts.outcomes, picture, table("", heads, outcomes.table.map(row => Object.values(row)))));
+    parts.push(part(texts.outcomes, ...picture, table("", heads, outcomes.table.map(row => Object.values(row)))));
   }
   const canary = status.canary;
   parts.push(part(texts.canary, lines([`${texts.share}: ${(100 * canary.share).toFixed(0)} %`,

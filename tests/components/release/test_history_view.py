@@ -70,6 +70,15 @@ def test_the_page_has_alarms_picture_and_table_without_script_or_links(tmp_path:
     assert not re.search(r"<script|<link|<img|href=|https?://(?!www.w3.org)", html)
 
 
+def test_before_the_first_scored_day_there_is_no_picture(tmp_path: Path) -> None:
+    fresh = view([served(1, 4, 4.5)], [])
+    assert fresh.plot() == ""
+    fresh.write_page(tmp_path / "report.html", "ndcg_at_10", [])
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No day has been scored yet" in html
+    assert "<svg" not in html
+
+
 def test_the_page_before_any_deployment_says_so(tmp_path: Path) -> None:
     view([], []).write_page(tmp_path / "report.html", "ndcg_at_10", [])
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
