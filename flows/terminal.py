@@ -14,7 +14,19 @@ from components.errors import CarouselError
 if TYPE_CHECKING:
     from rich.console import Console
 
-QUIET = ("httpx", "httpcore", "alembic", "mlflow", "dvc", "dvc_data", "fontTools", "matplotlib", "prefect", "fsspec")
+QUIET = (
+    "httpx",
+    "httpcore",
+    "alembic",
+    "mlflow",
+    "dvc",
+    "dvc_data",
+    "fontTools",
+    "matplotlib",
+    "prefect",
+    "fsspec",
+    "torch",
+)
 CHATTER = re.compile(  # DVC's hints for interactive use
     r"To track the changes|\tgit add|To enable auto staging|\tdvc config|Use `dvc push`|Updating lock file|"
     r"Generating lock file|Running stage|> python -m|Stage '.*' didn't change|Data and pipelines are up to date|\s*$"
