@@ -39,7 +39,7 @@ docs: install  ## docs/cli.md, docs/http-api.md and the tables of CHANGELOG.md, 
 serve: install  ## the champion on http://127.0.0.1:8000
 	$(BIN)/carousel serve
 
-ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on http://127.0.0.1:5000
+ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on :5000, Evidently on :8001
 	infra/ui.sh
 
 stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, MLflow, Prefect, worker, service
@@ -56,7 +56,7 @@ compose:  ## the whole of it in containers, on a machine with Docker
 clean:  ## what runs wrote below the checkout: neither other files in these folders, nor registry and caches in .carousel
 	rm -rf features profiles bundle champion data/snapshot data/quarantine data/split
 	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent)
-	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift history curve backtest decision.json)
+	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift summary history curve backtest decision.json)
 	rm -rf $(addprefix run/,params.yaml sources.json code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
 		$(addprefix run/,incumbent search ann)
 	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz truth)

@@ -23,6 +23,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_release.serve: "--set serving.port=8080",
     cli_release.reproduce: "12",
     cli_release.diff: "11 12",
+    cli_release.tag: "12",
     cli_show.doctor: "--params examples/online_retail/params.yaml",
     cli_show.params: "--all",
     cli_show.status: "--json",

@@ -1,4 +1,4 @@
-"""`carousel decide`, `promote`, `rollback`, `serve`, `reproduce` and `diff`: one call each, without a flow run."""
+"""`carousel decide`, `promote`, `rollback`, `serve`, `reproduce`, `diff`, `tag`: one call each, no flow run."""
 
 from __future__ import annotations
 
@@ -94,3 +94,24 @@ def diff(
         terminal.show({"equal": not text, "differences": text.splitlines()}, True)
     else:
         terminal.write(text or f"versions {one} and {other} have the same recipe")
+
+
+def tag(
+    versions: Annotated[list[int] | None, typer.Argument(min=1, metavar="[VERSION]...", help="Versions")] = None,
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+) -> None:
+    """Make a Git tag NAME/vN for versions, by default for all: `dvc metrics diff` and `dvc get --rev` take it."""
+    startup.prepare()
+    from components.release.version_tags import tag_version
+    from flows import terminal
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace(startup.texts(files), sets or [], None)
+    registry = workspace.registry()
+    names = [tag_version(workspace.root, registry, number) for number in versions or registry.digests()]
+    if json:
+        terminal.show({"tags": names}, True)
+    else:
+        terminal.write("\n".join(names) or "no version is registered yet")

@@ -1,18 +1,28 @@
 """Calls of git."""
 
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.errors import ReleaseError
 from components.io import temporary_folder
 
-NOT_CODE = ("dvc.lock", "params.yaml")  # written by runs; the registry stores them with each version
+NOT_CODE = ("dvc.lock", "params.yaml", "reports/summary")  # written by runs; the registry stores them with each version
 
 
-def git(root: Path, *arguments: str) -> str:
-    """Return git's output; raises ReleaseError with git's message."""
+def git(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """Return git's output; raises ReleaseError with git's message. env: added to the environment."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
     except FileNotFoundError:
         raise ReleaseError("git is not installed: versions are tagged with its revision; install git") from None
     except (OSError, subprocess.TimeoutExpired) as error:

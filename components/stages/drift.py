@@ -1,6 +1,7 @@
 """Stage `drift`: the last days of the shop against the champion's training window -> reports/drift."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from safetensors.numpy import load_file
 
 from components.contracts import DriftVerdict
 from components.data.later_events import later_events
-from components.io import write_record
+from components.io import write_json, write_record
 from components.language.encoder import Encoder
 from components.monitoring import drift, prediction_drift, report, text_drift, windows
 from components.monitoring.data_checks import DATA_CHECKS, PREFIX, DataChecks, check_data
 from components.monitoring.text_drift import Shift
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
-from components.stages.run import stage, write_metrics
+from components.stages.run import SUMMARY, stage, write_metrics, write_table
 from components.times import to_micros
+
+HEADLINE = ("drifted_share", "volume_ratio", "age_hours")  # of the metrics, those in the summary
 
 
 def judge_drift(root: Path, params: Params) -> DriftVerdict:
@@ -38,9 +41,19 @@ def judge_drift(root: Path, params: Params) -> DriftVerdict:
     report.write_report(out / "drift.html", verdict, reference, current)
     checks = check_data_of(root, params)
     write_record(out / DATA_CHECKS, checks)
-    write_metrics(out, flat(verdict, reference, current, params.data.as_of) | check_values(checks))
+    numbers = flat(verdict, reference, current, params.data.as_of)
+    write_metrics(out, numbers | check_values(checks))
+    write_summary(root / SUMMARY, verdict, numbers)
     write_record(out / "drift.json", verdict)
     return verdict
+
+
+def write_summary(out: Path, verdict: DriftVerdict, numbers: Mapping[str, float]) -> None:
+    """Write the headline numbers to drift.json, and each column's distance with its limit to drift.csv."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "drift.json", {name: numbers[name] for name in HEADLINE if name in numbers})
+    rows = [(name, distance, verdict.thresholds[name]) for name, distance in verdict.columns.items()]
+    write_table(out / "drift.csv", ("column", "distance", "limit"), [row for row in rows if math.isfinite(row[1])])
 
 
 def compare_texts(root: Path, params: Params, reference: windows.Sample | None) -> list[Shift]:

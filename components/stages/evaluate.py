@@ -9,21 +9,22 @@ from components.data.tables import SplitInfo
 from components.evaluation import evaluator, report, report_data
 from components.evaluation.out_of_fold import OutOfFold, read_out_of_fold
 from components.evaluation.protocol import champion_saw_test
-from components.io import write_record
+from components.io import write_json, write_record
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
 from components.stages.incumbent_ref import read_incumbent_ref
-from components.stages.run import stage, write_metrics
+from components.stages.run import SUMMARY, stage, write_metrics, write_table
 from components.times import to_iso
 from components.unfinished import read_unfinished, read_unfinished_models
 
+SHOWN = {"champion": "incumbent"}  # `dvc exp show` fails where a metric has the name of a dependency, champion/
 N_FAVOURITES = 10  # titles that the report lists for a model
 
 
 def evaluate(root: Path, params: Params) -> Evaluation:
     """Write reports/evaluate/{evaluation.json, per_user.parquet, report.html, plots, metrics.json}; return the first.
 
-    evaluation.json is written last: where it exists, the others do.
+    The summary for DVC is beside them. evaluation.json is written last: where it exists, the others do.
     """
     out = root / "reports/evaluate"
     windows = evaluator.read_windows(root / "data/split", params)
@@ -34,6 +35,7 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), unfinished)
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
+    write_summary(root / SUMMARY, evaluation)
     write_record(out / "evaluation.json", evaluation)
     return evaluation
 
@@ -91,6 +93,21 @@ def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]
     for model, interval in gains.items():
         out |= {f"gain/{model}": interval.gain, f"gain_low/{model}": interval.low, f"gain_high/{model}": interval.high}
     return out
+
+
+def write_summary(out: Path, evaluation: Evaluation) -> None:
+    """Write the metric that decides: contest.json and contest.csv by model, slices.csv of the challenger."""
+    primary = evaluation.primary
+    contest = {SHOWN.get(model, model): metrics[primary] for model, metrics in sorted(evaluation.test.items())}
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "contest.json", contest)
+    write_table(out / "contest.csv", ("model", "value"), contest.items())
+    rows = [row for row in evaluation.slices if row.model == evaluation.challenger]
+    write_table(
+        out / "slices.csv",
+        ("slice", "users", "value"),
+        [(row.slice, row.n_users, row.metrics[primary]) for row in rows],
+    )
 
 
 def _report(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
-from components.stages.run import stage, write_curve, write_metrics
+from components.stages.run import SUMMARY, stage, write_curve, write_epochs, write_metrics
 from components.unfinished import mark_unfinished
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WORK = Path("run/finetune")  # checkpoints, from which a killed or stopped run goes on
 BOARD = Path("run/tensorboard")
 OUTS = ("models/sequence", "reports/finetune")
+CURVES = ("train/loss", "validation/ndcg_at_10")
 
 
 def finetune(params: Params, split: Path, features: Path, work: Path, board: Path | None) -> SequenceRecommender | None:
@@ -69,11 +70,13 @@ def main() -> None:
         if model is None:
             (models / "note.txt").write_text("no sequence model: the recipe has none\n")
             write_metrics(reports, {})
+            write_epochs(SUMMARY / "sequence.csv", CURVES, {})
             return
         model.save(models)
         stamp(models, read_split_origin(split, features))
         for name, values in model.curves.items():
             write_curve(reports, name, values)
+        write_epochs(SUMMARY / "sequence.csv", CURVES, model.curves)
         mark_unfinished(models, model.unfinished)
         write_metrics(reports, metrics_of(model))
     if model.unfinished is None:

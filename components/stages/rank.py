@@ -21,13 +21,14 @@ from components.ranking.examples import Examples, missing_data_reason, read_exam
 from components.ranking.user_text import user_texts
 from components.recommenders.popularity import decayed_popularity
 from components.settings import Settings
-from components.stages.run import stage, write_curve, write_metrics
+from components.stages.run import SUMMARY, stage, write_curve, write_epochs, write_metrics
 
 if TYPE_CHECKING:
     from components.ranking.features import RankerInputs
     from components.ranking.ranker import Ranker
 
 log = logging.getLogger("rank")
+CURVES = ("train/loss", "validation/loss")
 
 
 def inputs(root: Path, params: Params) -> tuple[RankerInputs, Examples, Examples]:
@@ -92,6 +93,7 @@ def rank(root: Path, params: Params) -> str:
     copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
     for name, values in ranker.curves.items():
         write_curve(reports, name, values)
+    write_epochs(root / SUMMARY / "ranker.csv", CURVES, ranker.curves)
     write_metrics(reports, {"epochs/best": float(ranker.best_epoch)} | _measure(root, params, ranker, train, test))
     return ""
 
@@ -120,6 +122,7 @@ def main() -> None:
             log.warning("no ranker: %s", reason)
             Path("models/ranker/note.txt").write_text(f"no ranker: {reason}\n")
             write_metrics(Path("reports/rank"), {})
+            write_epochs(SUMMARY / "ranker.csv", CURVES, {})
 
 
 if __name__ == "__main__":

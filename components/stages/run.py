@@ -1,11 +1,12 @@
-"""Shared by every stage's `main()`: parameters, log, crash points, leak check and timing."""
+"""Shared by every stage's `main()`: parameters, log, crash points, leak check, timing, and files of numbers."""
 
+import csv
 import json
 import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from components.faults import crash_point
 from components.release.integrity import check_inputs
 
 RESOLVED = Path("run/params.yaml")
+SUMMARY = Path("reports/summary")  # the few numbers that dvc.yaml declares as metrics and plots
 
 
 @contextmanager
@@ -59,3 +61,23 @@ def write_curve(folder: Path, name: str, values: list[float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = "".join(f"{step}\t{value:.6g}\n" for step, value in enumerate(values))
     path.write_text(f"step\t{name}\n{rows}")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file for `dvc plots`; floating-point values with 6 significant digits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([f"{value:.6g}" if isinstance(value, float) else value for value in row] for row in rows)
+
+
+def write_epochs(path: Path, columns: Sequence[str], curves: Mapping[str, list[float]]) -> None:
+    """Write the curves of these names as one CSV file, a row per epoch; without curves it has its header alone."""
+    series = [curves.get(name, []) for name in columns]
+    header = ["epoch", *(name.replace("/", "_") for name in columns)]
+    rows = (
+        [epoch + 1, *(values[epoch] if epoch < len(values) else "" for values in series)]
+        for epoch in range(max(map(len, series)))
+    )
+    write_table(path, header, rows)

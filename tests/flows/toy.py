@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from components.data.tables import SplitInfo
@@ -39,20 +40,34 @@ EVENTS: list[
     *(("u1", f"sku-{n}", "2026-02-25 10:00:00", "purchase") for n in (3, 5)),
     *(("u1", f"sku-{n}", "2026-03-01 10:00:00", "purchase") for n in (7, 9, 11)),
 ]
+
+
+def summary(*names: str) -> list[str]:
+    return [f"reports/summary/{name}: {{cache: false}}" for name in names]
+
+
 EDGES = {  # stage -> parameters, dependencies, outputs
     "ingest": (["data"], ["run/sources.json"], ["data/snapshot", "reports/ingest"]),
     "split": ([], ["data/snapshot"], ["data/split"]),
     "pretrain": ([], ["data/split"], ["models/language"]),
     "encode": ([], ["data/split", "models/language"], ["features"]),
     "fit": (["models.ease"], ["data/split", "features"], ["models/simple"]),
-    "finetune": (["trainer"], ["data/split", "features"], ["models/sequence"]),
+    "finetune": (
+        ["trainer"],
+        ["data/split", "features"],
+        ["models/sequence", *summary("sequence.csv", "ranker.csv")],
+    ),
     "incumbent": ([], ["models/simple", "champion"], ["models/incumbent"]),
     "evaluate": (
         ["trainer", "selection"],
         ["models/simple", "models/sequence", "models/incumbent", "champion"],
-        ["reports/evaluate"],
+        ["reports/evaluate", *summary("contest.json", "contest.csv", "slices.csv")],
     ),
-    "drift": (["drift", "data_checks"], ["data/snapshot", "champion"], ["reports/drift"]),
+    "drift": (
+        ["drift", "data_checks"],
+        ["data/snapshot", "champion"],
+        ["reports/drift", *summary("drift.json", "drift.csv")],
+    ),
     "package": (["trainer", "data.as_of", "selection"], ["models/simple", "models/sequence"], ["bundle"]),
 }
 SELECTION = SelectionParams(
@@ -106,9 +121,12 @@ def make_toy(root: Path) -> Path:
             f"  {name}:\n    cmd: python -m make {name}\n    params: [run/params.yaml: [{', '.join(knobs)}]]\n"
             f"    deps: [{', '.join(deps)}]\n    outs: [{', '.join(outs)}]\n"
         )
+    real = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    lines.append(yaml.safe_dump({name: real[name] for name in ("metrics", "plots")}))
     (root / "dvc.yaml").write_text("".join(lines).replace("    params: [run/params.yaml: []]\n", ""))
-    ignored = ("data", "features", "models", "reports", "bundle", "champion", "run", ".carousel")
-    (root / ".gitignore").write_text("".join(f"/{name}\n" for name in ignored))
+    ignored = ("data", "features", "models", "bundle", "champion", "run", ".carousel")
+    shown = "/reports/*\n!/reports/summary/\n"
+    (root / ".gitignore").write_text("".join(f"/{name}\n" for name in ignored) + shown)
     for command in (
         ["git", "init", "--quiet", "--initial-branch=main"],
         ["git", "config", "user.email", "test@example.com"],

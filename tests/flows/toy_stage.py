@@ -19,6 +19,10 @@ def write(name: str, content: Any) -> None:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
+def write_table(name: str, *lines: str) -> None:
+    write(f"reports/summary/{name}", "\n".join(lines) + "\n")
+
+
 def give(name: str, folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(Path(os.environ["TOY_TEMPLATE"]) / name, folder)
@@ -78,6 +82,10 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
         "overfit_gap": {},
         "purpose": "refresh" if params["selection"] else "retrain",
     }
+    contest = {m.replace("champion", "incumbent"): v for m, v in sorted(means.items())}
+    write("reports/summary/contest.json", contest)
+    write_table("contest.csv", "model,value", *(f"{m},{v:.6g}" for m, v in contest.items()))
+    write_table("slices.csv", "slice,users,value", f"user:warm,200,{worth:.6g}")
     write("reports/evaluate/evaluation.json", evaluation)
 
 
@@ -97,6 +105,8 @@ def drift(params: dict[str, Any]) -> None:
     most = params["data_checks"]["max_volume_factor"]
     volume = {"name": "data: volume", "passed": most >= 2, "value": 2.0, "limit": most, "why": "18 events, expected 9"}
     write("reports/drift/data_checks.json", {"checks": [volume], "notes": []})
+    write("reports/summary/drift.json", {"drifted_share": float(drifted)})
+    write_table("drift.csv", "column,distance,limit", f"price,0.05,{limit}")
     write("reports/drift/drift.json", verdict)
     write("reports/drift/drift.html", "<p>drift</p>")
 
@@ -127,7 +137,7 @@ def main(stage: str) -> None:
         time.sleep(float(os.environ.get("SLEEP_S", "0")))
         give("snapshot", "data/snapshot")
         write("data/snapshot/rows.txt", params["data"]["as_of"])
-        write("reports/ingest/metrics.json", {"events/read": 3.0})
+        write("reports/ingest/metrics.json", {"events/valid": 3.0})
     elif stage == "split":
         give("split", "data/split")
     elif stage == "pretrain":
@@ -138,6 +148,9 @@ def main(stage: str) -> None:
         write("models/simple/ease.txt", str(params["models"]["ease"]["l2"]))
     elif stage == "finetune":
         write("models/sequence/worth.txt", str(worth))
+        losses = [f"{n},{1 / n:.6g}" for n in range(1, params["trainer"]["max_epochs"] + 1)]
+        write_table("sequence.csv", "epoch,train_loss,validation_ndcg_at_10", *(f"{row},{worth:.6g}" for row in losses))
+        write_table("ranker.csv", "epoch,train_loss,validation_loss")  # a shop without a ranker
     elif stage == "incumbent":
         write("models/incumbent/note.txt", "a toy")
     elif stage == "evaluate":

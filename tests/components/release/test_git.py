@@ -12,7 +12,8 @@ def repo(tmp_path: Path) -> Path:
     call(tmp_path, "git", "init", "--quiet")
     call(tmp_path, "git", "config", "user.email", "test@example.com")
     call(tmp_path, "git", "config", "user.name", "Test")
-    for name in ("code.py", "dvc.lock", "params.yaml"):
+    for name in ("code.py", "dvc.lock", "params.yaml", "reports/summary/contest.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("first")
     commit(tmp_path)
     return tmp_path
@@ -26,6 +27,7 @@ def repo(tmp_path: Path) -> Path:
         ("flows/new.py", True),
         ("dvc.lock", False),
         ("params.yaml", False),
+        ("reports/summary/contest.json", False),
         ("notes.txt", False),
     ],
 )

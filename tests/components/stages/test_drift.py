@@ -78,6 +78,12 @@ def test_first_run_compares_with_its_own_training_window(checkout: Path, params:
     assert metrics["drift/taste"] == verdict.columns["taste"]
     assert metrics["drifted"] == 1.0
     assert 0.5 < metrics["volume_ratio"] < 2
+    summary = checkout / "reports/summary"
+    headline = json.loads((summary / "drift.json").read_text())
+    assert headline == {name: metrics[name] for name in ("drifted_share", "volume_ratio", "age_hours")}
+    rows = [line.split(",") for line in (summary / "drift.csv").read_text().splitlines()]
+    assert rows[0] == ["column", "distance", "limit"]
+    assert {row[0] for row in rows[1:]} == set(verdict.columns)
 
 
 def test_same_inputs_give_the_same_bytes(checkout: Path, params: Params) -> None:

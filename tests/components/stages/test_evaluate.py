@@ -81,6 +81,14 @@ def test_first_run_without_a_champion(checkout: Path, params: Params) -> None:
     assert metrics["gain_low/popularity"] > 0
     assert metrics["test/popularity/coverage_at_5"] == evaluation.test["popularity"]["coverage_at_5"]
     assert set(metrics) >= {"validation/als/mrr_at_2", "overfit_gap/als", "gain/als", "gain_high/als"}
+    summary = checkout / "reports/summary"
+    contest = {model: metrics["ndcg_at_5"] for model, metrics in evaluation.test.items()}
+    assert json.loads((summary / "contest.json").read_text()) == contest
+    rows = (summary / "contest.csv").read_text().splitlines()
+    assert rows[:2] == ["model,value", f"als,{contest['als']:.6g}"]
+    slices = [line.split(",") for line in (summary / "slices.csv").read_text().splitlines()]
+    assert slices[0] == ["slice", "users", "value"]
+    assert {row[0] for row in slices[1:]} == {row.slice for row in evaluation.slices if row.model == "ease"}
     assert b"<b>five</b>" not in written["report.html"]
     assert "@" not in "".join(metrics)
 
@@ -112,6 +120,8 @@ def test_champion_is_opened_by_its_digest_and_measured(
     assert opened == [(checkout / "champion/bundle", REF.digest)]
     assert evaluation.champion == REF
     assert not evaluation.champion_saw_test
+    contest = json.loads((checkout / "reports/summary/contest.json").read_text())
+    assert contest["incumbent"] == evaluation.test["champion"]["ndcg_at_5"]
     assert (
         evaluation.test["als"]["ndcg_at_5"]
         < evaluation.test["champion"]["ndcg_at_5"]

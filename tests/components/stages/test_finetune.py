@@ -103,6 +103,9 @@ def test_model_curves_and_metrics_are_written(straight: dict[str, bytes], tmp_pa
     assert metrics["epochs"] == 4
     curve = straight["reports/finetune/plots/metrics/validation/ndcg_at_10.tsv"].decode().splitlines()[1:]
     assert max(float(line.split()[1]) for line in curve) == pytest.approx(metrics["validation/ndcg_at_10"], rel=1e-4)
+    rows = (folder / "reports/summary/sequence.csv").read_text().splitlines()
+    assert rows[0] == "epoch,train_loss,validation_ndcg_at_10"
+    assert [float(row.split(",")[2]) for row in rows[1:]] == [float(line.split()[1]) for line in curve]
     assert list((folder / "run/tensorboard").glob("events.out.tfevents.*"))
     assert not (folder / finetune.WORK).exists()
 

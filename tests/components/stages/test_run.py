@@ -85,3 +85,11 @@ def test_metrics_and_curves(workspace: Path) -> None:
     run.write_curve(workspace, "train/loss", [0.5, 0.25])
     rows = (workspace / "plots/metrics/train/loss.tsv").read_text().splitlines()
     assert rows == ["step\ttrain/loss", "0\t0.5", "1\t0.25"]
+
+
+def test_curves_of_unequal_length_are_one_table(workspace: Path) -> None:
+    run.write_epochs(workspace / "a/curves.csv", ("train/loss", "validation/loss"), {"train/loss": [0.5, 0.25]})
+    rows = (workspace / "a/curves.csv").read_text().splitlines()
+    assert rows == ["epoch,train_loss,validation_loss", "1,0.5,", "2,0.25,"]
+    run.write_epochs(workspace / "a/curves.csv", ("train/loss",), {})
+    assert (workspace / "a/curves.csv").read_text() == "epoch,train_loss\n"
