@@ -16,6 +16,7 @@ from prefect.states import Cancelled, Completed
 
 from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
+from components.monitoring.snapshots import store_snapshot
 from components.release import champion, latency, versioning
 from components.release.promotion import SHIPS
 from components.release.versioning import StageRun
@@ -25,7 +26,7 @@ from flows import artifacts, history, tasks
 from flows.outcome import STATES, Outcome, Pass, describe, process_start
 from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
-from flows.workspace import Workspace
+from flows.workspace import DRIFT, Workspace
 
 
 def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
@@ -91,6 +92,8 @@ def run_stages(
             runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
             tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
             progress.advance()
+            if name == "drift":
+                store_snapshot(workspace.settings.home, workspace.params.release.name, workspace.root / DRIFT.parent)
             if name == "ingest" and after_ingest is not None:
                 after_ingest()
     return runs

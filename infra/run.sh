@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Run one program in the foreground; used by the containers, `make stack` and `make ui`.
 #
-#   infra/run.sh prefect | deploy | worker | mlflow | service      infra/run.sh answers URL
+#   infra/run.sh prefect | deploy | worker | mlflow | evidently | service      infra/run.sh answers URL
 #
 # environment: CAROUSEL_HOME (where state goes; default .carousel), CAROUSEL_BIN (where the programs are; default .venv/bin),
 #   CAROUSEL_BIND (address to listen on; default 127.0.0.1), CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT,
-#   CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (port of the worker's health check; default: none),
+#   CAROUSEL_EVIDENTLY_PORT, CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (port of the worker's health check; default: none),
 #   CAROUSEL_BUCKET (created in the object store before MLflow starts; default: none),
 #   CAROUSEL_REPOSITORY (the worker runs in a clone of it in CAROUSEL_HOME; default: this checkout),
 #   and the variables of Prefect, MLflow and boto3 (PREFECT_*, MLFLOW_*, AWS_*); secrets are never arguments
@@ -65,9 +65,12 @@ case "${1:-}" in
     if [ -n "${CAROUSEL_BUCKET:-}" ]; then python "$infra/bucket.py" "$CAROUSEL_BUCKET"; fi
     exec mlflow server --host "$bind" --port "${CAROUSEL_MLFLOW_PORT:-5000}" --workers 1
     ;;
+  evidently)
+    exec python -m components.monitoring.ui --home "$home" --host "$bind" --port "${CAROUSEL_EVIDENTLY_PORT:-8001}"
+    ;;
   service) exec python -m flows.cli serve --set "serving.host=$bind" --set "serving.port=${CAROUSEL_SERVICE_PORT:-8000}" ;;
   *)
-    echo "expected prefect, deploy, worker, mlflow, service or answers URL, got '${1:-}'" >&2
+    echo "expected prefect, deploy, worker, mlflow, evidently, service or answers URL, got '${1:-}'" >&2
     exit 1
     ;;
 esac

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Prefect (http://127.0.0.1:4200) with all deployments and a worker, MLflow (http://127.0.0.1:5000); Ctrl-C ends all.
+# Prefect (http://127.0.0.1:4200) with all deployments and a worker, MLflow (http://127.0.0.1:5000), Evidently
+# (http://127.0.0.1:8001); Ctrl-C ends all.
 #
 # environment: CAROUSEL_HOME (folder of state and logs), CAROUSEL_BIN (where the programs are; default .venv/bin),
-#              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_MLFLOW_UI=0 (no MLflow)
+#              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_EVIDENTLY_PORT,
+#              CAROUSEL_MLFLOW_UI=0 (no MLflow, no Evidently)
 set -euo pipefail
 umask "${CAROUSEL_UMASK:-077}"
 cd "$(dirname "$0")/.."
 home="${CAROUSEL_HOME:-$PWD/.carousel}"
 prefect_port="${CAROUSEL_PREFECT_PORT:-4200}"
 mlflow_port="${CAROUSEL_MLFLOW_PORT:-5000}"
+evidently_port="${CAROUSEL_EVIDENTLY_PORT:-8001}"
 mlflow_ui="${CAROUSEL_MLFLOW_UI:-1}"
 mkdir -p "$home/prefect" "$home/logs"
 home="$(cd "$home" && pwd)"
@@ -43,6 +46,8 @@ if [ "$mlflow_ui" = 1 ]; then
   MLFLOW_BACKEND_STORE_URI="sqlite:///$home/mlflow.db" MLFLOW_ARTIFACTS_DESTINATION="$home/mlflow-artifacts" \
     infra/run.sh mlflow >"$home/logs/mlflow-server.log" 2>&1 &
   children+=($!)
+  infra/run.sh evidently >"$home/logs/evidently-server.log" 2>&1 &
+  children+=($!)
 fi
 for _ in $(seq 180); do
   if answers "$PREFECT_API_URL/health"; then break; fi
@@ -54,7 +59,11 @@ infra/run.sh deploy >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/l
 infra/run.sh worker >"$home/logs/prefect-worker.log" 2>&1 &
 children+=($!)
 echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, weekly, manual, monitor, tune, promote, rollback, gc"
-if [ "$mlflow_ui" = 1 ]; then echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"; fi
+if [ "$mlflow_ui" = 1 ]; then
+  echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"
+  echo "Evidently http://127.0.0.1:$evidently_port   drift over time by column, a project for each shop"
+  echo "page of the shop: make serve, then http://127.0.0.1:8000"
+fi
 echo "logs in $home/logs; Ctrl-C ends everything"
 wait -n
 echo "a server ended by itself; see $home/logs" >&2
