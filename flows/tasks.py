@@ -29,6 +29,7 @@ from components.release.contest import Contenders, Measurements
 from components.release.history import Scored
 from components.release.integrity import check_outputs
 from components.release.ledger import Ledger
+from components.release.runs import RunFiles
 from components.release.versioning import StageRun
 from components.stages.resolve import resolve
 from flows import unchanged
@@ -145,9 +146,8 @@ def register(workspace: Workspace) -> int:
         for name, value in json.loads(file.read_bytes()).items()
     }
     registry = workspace.registry()
-    version = registry.register(
-        root / "bundle", lineage, metrics, root / "reports", root / "run/params.yaml", root / "dvc.lock"
-    )
+    files = RunFiles(metrics, root / "reports", root / "run/params.yaml", root / "dvc.lock", evaluation.primary)
+    version = registry.register(root / "bundle", lineage, files)
     made_with = params.load(root / "run/params.yaml")
     if workspace.tuned and (made_with.models, made_with.trainer) == (workspace.params.models, workspace.params.trainer):
         registry.tag(version, "tuned", "\n".join(workspace.tuned))
@@ -186,6 +186,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
     now = datetime.now(UTC)
     decision = verdict.decide(measured, contenders, workspace.params, registry, bootstrap, now)
     decision = record_decision(decision, root / DECISION, registry, workspace.settings)
+    registry.describe(version, decision, measured.evaluation)
     unchanged.write_stamp(root)
     status.store_last(workspace.shop, root / DECISION, root / DRIFT)
     return decision

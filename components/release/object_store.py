@@ -22,7 +22,7 @@ FOLDER = "bundle"  # in the record of a version
 
 
 class ArtifactConnection(Protocol):
-    """The part of MlflowConnection (registry.py) that the store needs."""
+    """The part of MlflowConnection (mlflow_connection.py) that the store needs."""
 
     @property
     def client(self) -> Any:

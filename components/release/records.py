@@ -34,6 +34,15 @@ class Version(Record):
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
 
 
+class LoggedDataset(Record):
+    """The snapshot that a version was made from, as MLflow shows a data set."""
+
+    name: str
+    digest: str  # DVC's of data/snapshot
+    source: dict[str, str]  # where it is
+    profile: dict[str, float]  # counts
+
+
 class Cleaned(Record):
     """What one part of `carousel gc` has removed: a row of the table that it prints."""
 
@@ -73,6 +82,13 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
     )
 
 
+def describe_dataset(release: str, lineage: Lineage, numbers: Mapping[str, float]) -> LoggedDataset:
+    """Return the data set of a version. numbers: its headline metrics, which hold the counts."""
+    source = {"path": "data/snapshot", "dvc_md5": lineage.data_version, "as_of": lineage.as_of}
+    profile = {name: numbers[name] for name in ("events", "products", "users", "test_users") if name in numbers}
+    return LoggedDataset(name=f"{release} snapshot", digest=lineage.data_version, source=source, profile=profile)
+
+
 def flatten_params(run_params: Path) -> dict[str, str]:
     """Return the resolved parameters as "trainer.max_epochs" -> "12"; lists and sources are JSON."""
     return dict(_flat(yaml.safe_load(run_params.read_text(encoding="utf-8")), ""))
@@ -103,14 +119,14 @@ def select_finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if name not in bad}
 
 
-def read_curves(reports: Path) -> dict[str, list[float]]:
-    """Return "train/loss" -> values by step, from reports/*/plots/metrics; a value that is not finite is left out."""
-    found: dict[str, list[float]] = {}
+def read_curves(reports: Path) -> dict[str, dict[str, list[float]]]:
+    """Return stage -> "train/loss" -> values by step, from reports/*/plots/metrics; others than finite are left out."""
+    found: dict[str, dict[str, list[float]]] = {}
     for path in sorted(reports.glob(f"*/{CURVES}/**/*.tsv")):
-        inner = path.as_posix().split(f"/{CURVES}/", 1)[1]
+        stage, inner = path.relative_to(reports).as_posix().split(f"/{CURVES}/", 1)
         with path.open(encoding="utf-8", newline="") as file:
             values = [float(row[-1]) for row in list(csv.reader(file, delimiter="\t"))[1:]]
-        found[inner.removesuffix(".tsv")] = [value for value in values if math.isfinite(value)]
+        found.setdefault(stage, {})[inner.removesuffix(".tsv")] = [value for value in values if math.isfinite(value)]
     return found
 
 

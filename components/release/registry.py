@@ -3,103 +3,31 @@
 MLflow stores and displays. It loads no model: bundles are downloaded as files and checked against their digest.
 """
 
-import logging
-import os
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from components import io
-from components.contracts import ChampionRef, Lineage
+from components.contracts import ChampionRef, Decision, Evaluation, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
-from components.redact import redact
-from components.release import local_database, records
+from components.release import descriptions, local_database, mlflow_model, records
 from components.release.lock import exclusive_lock
 from components.release.manifest import check_files, is_intact
+from components.release.mlflow_connection import MlflowConnection
 from components.release.object_store import ObjectStore
 from components.release.records import Version
-from components.release.runs import LOCK_S, MAX_TAG_LENGTH, Point, RunRecorder
+from components.release.runs import LOCK_S, MAX_TAG_LENGTH, RunFiles, RunRecorder
 from components.settings import Settings
 
 __all__ = ["Alias", "Registry", "Version"]
 Alias = Literal["champion", "challenger", "previous"]
 EVALUATION = "evaluate/evaluation.json"
 RECIPE = "recipe.json"  # in a bundle
-ENVIRONMENT = {  # by default MLflow waits over a minute for an unreachable server, and two hours for a database
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-
-
-class MlflowConnection:
-    """The client of one tracking server or database, opened on first use; MLflow's errors become ReleaseError."""
-
-    def __init__(self, settings: Settings) -> None:
-        """settings: resolved."""
-        self.settings = settings
-
-    @cached_property
-    def client(self) -> Any:
-        """Return MLflow's client, whose waits are bounded."""
-        for key, value in ENVIRONMENT.items():
-            os.environ.setdefault(key, value)
-        from mlflow.store.db import utils
-        from mlflow.tracking import MlflowClient
-
-        utils.MAX_RETRY_COUNT = 3  # no setting for it; the default of ten takes 100 s without a message
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
-        uri = self.settings.tracking_uri
-        local_database.prepare(uri, self.settings.home / "mlflow-artifacts")
-        try:
-            return MlflowClient(tracking_uri=uri, registry_uri=uri)
-        except (ValueError, ImportError) as error:  # not an address, or the database's driver is not installed
-            raise ReleaseError(f"registry at {uri}: {error}; correct CAROUSEL_TRACKING_URI") from None
-
-    @contextmanager
-    def translate_errors(self) -> Iterator[type[Any]]:
-        """Raise errors of MLflow, its database or the network as ReleaseError; yield MLflow's exception class."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            yield MlflowException
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            first = next(iter(redact(str(error)).strip().splitlines()), "")[:300]  # redacted before it is cut
-            where = self.settings.tracking_uri
-            raise ReleaseError(f"registry at {where}: {type(error).__name__}: {first}; nothing was promoted") from error
-
-    def log_batch(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
-        """Log the values and parameters in one request."""
-        from mlflow.entities import Metric, Param
-
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for name, value, step in points]
-        self.client.log_batch(run_id, metrics, [Param(name, value) for name, value in params.items()])
-
-    def artifact_location(self) -> str | None:
-        """Return the folder of artifacts beside a local database; None: the server decides."""
-        local = local_database.path_of(self.settings.tracking_uri)
-        return (self.settings.home / "mlflow-artifacts").as_uri() if local else None
-
-    def artifact_repository(self, uri: str) -> Any:
-        """Return MLflow's access to the files below a URI, local, on the server or in an object store."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(uri, tracking_uri=self.settings.tracking_uri)
-
-    def is_empty(self) -> bool:
-        """Return whether the registry is a local database that does not exist yet; reading does not create it."""
-        return local_database.is_missing(self.settings.tracking_uri)
 
 
 class Registry:
@@ -118,15 +46,7 @@ class Registry:
         with self._lock("opening the registry"), self.connection.translate_errors():
             self._client.search_registered_models(max_results=1)
 
-    def register(
-        self,
-        bundle: Path,
-        lineage: Lineage,
-        metrics: dict[str, float],
-        reports: Path,
-        run_params: Path,
-        dvc_lock: Path,
-    ) -> int:
+    def register(self, bundle: Path, lineage: Lineage, files: RunFiles) -> int:
         """Return the version of this bundle, alias `challenger`; the same bundle is the same version.
 
         Killed at any point and called again, it ends with one run and one version. An evaluation that is new for a
@@ -134,21 +54,21 @@ class Registry:
         TamperedError when the bundle is not the one of the lineage.
         """
         check_files(bundle, lineage.bundle_digest)
-        numbers = records.select_finite(metrics)
-        evaluation = reports / EVALUATION
+        files = replace(files, metrics=records.select_finite(files.metrics))
+        evaluation = files.reports / EVALUATION
         digest = io.sha256_file(evaluation) if evaluation.exists() else ""
         with self._lock("registering a version"), self.connection.translate_errors():
             found = self._find(lineage.bundle_digest)
             run_id = found.run_id if found else self.runs.run_of_bundle(lineage)
             crash_point("register:run")
             if not found or found.evaluation_digest != digest:
-                self.runs.log(run_id, numbers, reports, run_params, dvc_lock)
+                self.runs.log(run_id, lineage, files)
                 crash_point("register:record")
             if found:
                 number = found.number
                 self._client.set_model_version_tag(self.name, str(number), "evaluation_digest", digest)
             else:
-                number = self._create(run_id, bundle, lineage, digest)
+                number = self._create(run_id, bundle, lineage, digest, files.run_params)
                 crash_point("register:version")
             self._client.set_terminated(run_id, "FINISHED")
             self._client.set_registered_model_alias(self.name, "challenger", str(number))
@@ -234,16 +154,19 @@ class Registry:
         Raises TamperedError naming the file when the registry's copy is not what was registered.
         """
         version = self.version(number)
-        digest = version.lineage.bundle_digest
+        try:
+            return self.fetch_run(version.run_id, version.lineage.bundle_digest, folder)
+        except TamperedError as error:
+            raise TamperedError(f"version {number} of {self.name} in the registry: {error}") from None
+
+    def fetch_run(self, run_id: str, digest: str, folder: Path) -> Path:
+        """Return folder, holding the bundle with this digest from the record of a run, as `fetch` does."""
         if is_intact(folder, digest):
             return folder
         with io.temporary_folder(folder) as temporary:
-            try:
-                with self.connection.translate_errors():
-                    path = self.objects.download(version.run_id, digest, temporary, folder.parent)
-                check_files(path, digest)
-            except TamperedError as error:
-                raise TamperedError(f"version {number} of {self.name} in the registry: {error}") from None
+            with self.connection.translate_errors():
+                path = self.objects.download(run_id, digest, temporary, folder.parent)
+            check_files(path, digest)
             shutil.rmtree(folder, ignore_errors=True)
             path.replace(folder)
         return folder
@@ -259,12 +182,28 @@ class Registry:
         with self.connection.translate_errors():
             self._client.set_model_version_tag(self.name, str(number), key, value[:MAX_TAG_LENGTH])
 
+    def describe(self, number: int, decision: Decision, evaluation: Evaluation) -> None:
+        """Show the decision on MLflow's pages of the version and its run, and in the tag `validation_status`."""
+        run_id = self.version(number).run_id
+        with self.connection.translate_errors():
+            experiment = self._client.get_run(run_id).info.experiment_id
+            text = descriptions.describe_version(decision, evaluation, f"#/experiments/{experiment}/runs/{run_id}")
+            self._client.update_model_version(self.name, str(number), text)
+            self._client.set_tag(run_id, "mlflow.note.content", text[:MAX_TAG_LENGTH])
+        self.tag(number, descriptions.STATUS, descriptions.status_of(decision))
+
     def download_artifact(self, number: int, name: str, folder: Path) -> Path:
         """Return a file of the version's record, such as run/params.yaml, copied below folder."""
         run_id = self.version(number).run_id
         folder.mkdir(parents=True, exist_ok=True)
         with self.connection.translate_errors():
             return Path(self._client.download_artifacts(run_id, name, str(folder)))
+
+    def list_artifacts(self, number: int, folder: str) -> list[str]:
+        """Return the names of the files of the version's record that lie in this folder, such as reports/summary."""
+        run_id = self.version(number).run_id
+        with self.connection.translate_errors():
+            return sorted(file.path for file in self._client.list_artifacts(run_id, folder) if not file.is_dir)
 
     @property
     def _client(self) -> Any:
@@ -284,16 +223,23 @@ class Registry:
         run = self._client.get_run(row.run_id)
         return records.parse_version(row, dict(run.data.metrics))
 
-    def _create(self, run_id: str, bundle: Path, lineage: Lineage, evaluation_digest: str) -> int:
+    def _create(self, run_id: str, bundle: Path, lineage: Lineage, evaluation_digest: str, run_params: Path) -> int:
         self.objects.upload(run_id, bundle)
         crash_point("register:bundle")
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/bundle"
+        with TemporaryDirectory(prefix="carousel-model-") as folder:
+            built = mlflow_model.write_model(Path(folder) / "model", bundle, run_params, run_id, self.name, lineage)
+            self._client.log_artifacts(run_id, str(built), mlflow_model.FOLDER)
+        crash_point("register:model")
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{mlflow_model.FOLDER}"
         try:
-            self._client.create_registered_model(self.name)
+            text = descriptions.REGISTERED_MODEL.format(name=self.name)
+            self._client.create_registered_model(self.name, description=text)
         except Exception as error:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
         tags = records.make_tags(lineage) | {"evaluation_digest": evaluation_digest}
+        tags[descriptions.STATUS] = descriptions.PENDING
         if (bundle / RECIPE).is_file():
             tags["recipe_digest"] = io.sha256_file(bundle / RECIPE)
-        return int(self._client.create_model_version(self.name, source, run_id, tags=tags).version)
+        text = descriptions.describe_pending(lineage)
+        return int(self._client.create_model_version(self.name, source, run_id, tags=tags, description=text).version)

@@ -68,12 +68,16 @@ def _clean_versions(registry: Registry, retention: Retention, dry_run: bool) -> 
     client, size = registry.connection.client, 0
     for number in retention.remove:
         run = client.get_run(rows[number].run_id)
-        size += _size(registry, run)
+        children = registry.runs.children(run.info.run_id)
+        size += sum(_size(registry, one) for one in (run, *children))
         if not dry_run:
             client.set_tag(run.info.run_id, MARK, f"version {number}")
             crash_point("gc:marked")
             client.delete_model_version(registry.name, str(number))
             crash_point("gc:version")
+            for child in children:
+                client.set_tag(child.info.run_id, MARK, f"version {number}")
+                _remove_run(registry, child)
             _remove_run(registry, run)
     note = f"versions {', '.join(map(str, retention.remove))}" if retention.remove else ""
     return Cleaned(what="model versions", count=len(retention.remove), size=size, note=note)
@@ -84,7 +88,7 @@ def _clean_runs(registry: Registry, before: datetime, dry_run: bool) -> Cleaned:
     used = {row.run_id for row in list_versions(registry, None)}
     parents = [r for r in _runs(registry, f"tags.release = '{registry.name}'") if r.info.run_id not in used]
     old = [run for run in parents if MARK in run.data.tags or _ended(run) < before]
-    children = [c for r in old for c in _runs(registry, f"tags.`mlflow.parentRunId` = '{r.info.run_id}'")]
+    children = [child for run in old for child in registry.runs.children(run.info.run_id)]
     size = sum(_size(registry, run) for run in [*children, *old])
     for run in () if dry_run else (*children, *old):
         registry.connection.client.set_tag(run.info.run_id, MARK, "without a version")

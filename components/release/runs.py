@@ -1,23 +1,37 @@
-"""Runs in MLflow: the record of a bundle's numbers, curves and reports, and searches with their trials."""
+"""Runs in MLflow: the record of a bundle with a child for each candidate, and searches with their trials."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from components.contracts import Lineage
 from components.release import records
+from components.release.candidates import Candidate, headline, split_candidates
 from components.release.lock import exclusive_lock
 from components.settings import Settings
 
 LOCK_S = 120.0  # longest wait for another process that writes to the registry
 MAX_METRICS, MAX_PARAMS = 1000, 100  # in one batch, by MLflow's API
 MAX_PARAM_LENGTH, MAX_TAG_LENGTH = 6000, 5000
+MAX_CHILDREN = 1000
 Point = tuple[str, float, int]  # metric, value, step
 
 
+@dataclass(frozen=True)
+class RunFiles:
+    """What a run of the pipeline leaves for the record of its version."""
+
+    metrics: Mapping[str, float]  # of all stages, such as "evaluate/test/als/ndcg_at_10"
+    reports: Path
+    run_params: Path
+    dvc_lock: Path
+    primary: str  # the metric that decides
+
+
 class Connection(Protocol):
-    """The part of MlflowConnection (registry.py) that runs need."""
+    """The part of MlflowConnection (mlflow_connection.py) that runs need."""
 
     @property
     def client(self) -> Any:
@@ -28,6 +42,9 @@ class Connection(Protocol):
 
     def log_batch(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
         """Log the values and parameters in one request."""
+
+    def log_dataset(self, run_id: str, dataset: records.LoggedDataset) -> None:
+        """Log the data set as an input of the run."""
 
     def artifact_location(self) -> str | None:
         """Return the URI under which a new experiment keeps files; None: the server decides."""
@@ -89,29 +106,52 @@ class RunRecorder:
         run = self.connection.client.create_run(self.experiment_id(), tags=tags, run_name=name)
         return str(run.info.run_id)
 
-    def log(self, run_id: str, metrics: Mapping[str, float], reports: Path, run_params: Path, dvc_lock: Path) -> None:
-        """Log parameters, metrics, curves and reports. All but curves may be logged again; a curve is logged once.
+    def log(self, run_id: str, lineage: Lineage, files: RunFiles) -> None:
+        """Log parameters, headline metrics, the data set, reports, and a child run for each candidate.
 
-        MLflow keeps the first value of a parameter, also when another gate judges the same bundle again; the file
-        run/params.yaml beside it is the newest.
+        All but curves may be logged again; a curve is logged once. MLflow keeps the first value of a parameter, also
+        when another gate judges the same bundle again; the file run/params.yaml beside it is the newest.
         """
         client = self.connection.client
-        curves = {name: values for name, values in records.read_curves(reports).items() if values}
-        points: list[Point] = [(name, value, 0) for name, value in metrics.items() if name not in curves]
-        earlier = client.get_run(run_id).data
-        for name, values in curves.items():
-            if name not in earlier.metrics:
-                points += [(name, value, step) for step, value in enumerate(values)]
-        for start in range(0, len(points), MAX_METRICS):
-            self.connection.log_batch(run_id, points[start : start + MAX_METRICS], {})
-        flat = records.flatten_params(run_params)
+        numbers = headline(files.metrics, lineage.model, files.primary)
+        self._log_points(run_id, [(name, value, 0) for name, value in numbers.items()])
+        flat, earlier = records.flatten_params(files.run_params), client.get_run(run_id).data
         params = [(name, value[:MAX_PARAM_LENGTH]) for name, value in flat.items() if name not in earlier.params]
         for start in range(0, len(params), MAX_PARAMS):
             self.connection.log_batch(run_id, [], dict(params[start : start + MAX_PARAMS]))
-        for name in records.list_reports(reports):
-            client.log_artifact(run_id, str(reports / name), (Path("reports") / name).parent.as_posix())
-        for file in (run_params, dvc_lock):
+        self.connection.log_dataset(run_id, records.describe_dataset(self.release, lineage, numbers))
+        curves = records.read_curves(files.reports)
+        self._record_candidates(run_id, split_candidates(files.metrics, flat, curves, lineage.model, files.primary))
+        for name in records.list_reports(files.reports):
+            client.log_artifact(run_id, str(files.reports / name), (Path("reports") / name).parent.as_posix())
+        for file in (files.run_params, files.dvc_lock):
             client.log_artifact(run_id, str(file), "run")
+
+    def children(self, run_id: str) -> list[Any]:
+        """Return the runs below the run."""
+        wanted = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        return list(self.connection.client.search_runs([self.experiment_id()], wanted, max_results=MAX_CHILDREN))
+
+    def _record_candidates(self, run_id: str, found: Sequence[Candidate]) -> None:
+        """Record each candidate as a child of the run; one that is recorded already gets the newer metrics."""
+        client, experiment = self.connection.client, self.experiment_id()
+        known = {child.data.tags.get("candidate"): child for child in self.children(run_id)}
+        for candidate in found:
+            child = known.get(candidate.name)
+            tags = {"mlflow.parentRunId": run_id, "candidate": candidate.name, "role": candidate.role}
+            child = child or client.create_run(experiment, tags=tags, run_name=candidate.name)
+            points = [(name, value, 0) for name, value in candidate.metrics.items()]
+            for name, values in candidate.curves.items():
+                if name not in child.data.metrics:
+                    points += [(name, value, step) for step, value in enumerate(values)]
+            params = {name: value[:MAX_PARAM_LENGTH] for name, value in candidate.params.items()}
+            self._log_points(child.info.run_id, points, {} if child.data.params else params)
+            client.set_terminated(child.info.run_id, "FINISHED")
+
+    def _log_points(self, run_id: str, points: Sequence[Point], params: Mapping[str, str] | None = None) -> None:
+        for start in range(0, max(len(points), 1), MAX_METRICS):
+            first = params if params and not start else {}
+            self.connection.log_batch(run_id, points[start : start + MAX_METRICS], first)
 
     def experiment_id(self) -> str:
         """Return the id of the MLflow experiment, created where there is none."""

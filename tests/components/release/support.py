@@ -26,6 +26,7 @@ from components.params import Params
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, open_bundle
 from components.release.promotion import promote
 from components.release.registry import Registry
+from components.release.runs import RunFiles
 from components.settings import Settings
 from tests.support import ROOT
 
@@ -89,9 +90,9 @@ def write_run(root: Path) -> Path:
     return root
 
 
-def register_in(registry: Registry, bundle: Path, run: Path, metrics: dict[str, float] | None = None) -> int:
-    lineage = Lineage(
-        git_revision="0" * 40,
+def lineage_of(bundle: Path, revision: str = "0" * 40) -> Lineage:
+    return Lineage(
+        git_revision=revision,
         git_dirty=False,
         data_version="d.dir",
         params_digest="p",
@@ -99,8 +100,14 @@ def register_in(registry: Registry, bundle: Path, run: Path, metrics: dict[str, 
         as_of="2026-03-01T00:00:00+00:00",
         model="ease",
     )
-    metrics = metrics or {"test/ease/ndcg_at_10": 0.25}
-    return registry.register(bundle, lineage, metrics, run / "reports", run / "run/params.yaml", run / "dvc.lock")
+
+
+def register_in(
+    registry: Registry, bundle: Path, run: Path, metrics: dict[str, float] | None = None, revision: str = "0" * 40
+) -> int:
+    metrics = metrics or {"evaluate/test/ease/ndcg_at_10": 0.25}
+    files = RunFiles(metrics, run / "reports", run / "run/params.yaml", run / "dvc.lock", "ndcg_at_10")
+    return registry.register(bundle, lineage_of(bundle, revision), files)
 
 
 Registered = tuple[Registry, Settings]

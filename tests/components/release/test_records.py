@@ -32,7 +32,7 @@ def test_other_metrics_are_left_out_and_named(caplog: pytest.LogCaptureFixture) 
 
 
 def test_curves_are_read_by_name(run_folder: Path) -> None:
-    assert read_curves(run_folder / "reports") == {"train/loss": [3.5, 2.5, 1.25]}
+    assert read_curves(run_folder / "reports") == {"finetune": {"train/loss": [3.5, 2.5, 1.25]}}
 
 
 def test_row_level_tables_are_not_uploaded(run_folder: Path) -> None:

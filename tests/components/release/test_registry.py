@@ -1,3 +1,4 @@
+import json
 import logging
 import math
 import os
@@ -26,13 +27,12 @@ ROOT = Path(__file__).parents[3]
 def test_a_version_is_read_as_it_was_registered(
     registry: Registry, register: Register, bundle: Path, tmp_path: Path
 ) -> None:
-    number = register(metrics={"test/ease/ndcg_at_10": 0.1 + 0.2, "fit/seconds": 3.0})
+    number = register(metrics={"evaluate/test/ease/ndcg_at_10": 0.1 + 0.2, "fit/seconds": 3.0})
     version = registry.version(number)
     assert (number, version.number) == (1, 1)
     assert version.lineage.bundle_digest == open_bundle(bundle).digest
     assert version.lineage.git_dirty is False
-    assert version.metrics["test/ease/ndcg_at_10"] == 0.1 + 0.2  # to the last bit
-    assert version.metrics["train/loss"] == 1.25  # the last step of the curve
+    assert version.metrics == {"ndcg_at_10": 0.1 + 0.2}  # to the last bit
     assert registry.alias("challenger") == version
     assert registry.alias("champion") is None
     assert registry.ref(1) == ChampionRef(version=1, digest=version.lineage.bundle_digest, model="ease")
@@ -44,13 +44,40 @@ def test_a_version_is_read_as_it_was_registered(
         registry.download_artifact(1, "reports/evaluate/per_user.parquet", tmp_path / "x")
 
 
-def test_the_record_has_parameters_curves_and_tags(registry: Registry, register: Register) -> None:
-    run_id = registry.version(register()).run_id
+METRICS = {
+    "evaluate/test/ease/ndcg_at_10": 0.25,
+    "evaluate/test/ease/ndcg_at_20": 0.3,
+    "evaluate/test/sequence/ndcg_at_10": 0.2,
+    "ingest/events/valid": 30.0,
+}
+
+
+def test_the_record_has_parameters_data_and_tags(registry: Registry, register: Register) -> None:
+    run_id = registry.version(register(metrics=METRICS)).run_id
     run = registry.connection.client.get_run(run_id)
     assert run.data.params["trainer.max_epochs"] == "10"
     assert run.data.tags["git_revision"] == "0" * 40
     assert run.info.status == "FINISHED"
-    loss = registry.connection.client.get_metric_history(run_id, "train/loss")
+    assert run.data.metrics == {"ndcg_at_10": 0.25, "events": 30.0}
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("carousel snapshot", "d.dir")
+    assert json.loads(used.dataset.profile) == {"events": 30.0}
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+
+
+def test_each_candidate_is_a_child_with_the_same_names_and_its_curves(registry: Registry, register: Register) -> None:
+    run_id = registry.version(register(metrics=METRICS)).run_id
+    children = {child.data.tags["candidate"]: child for child in registry.runs.children(run_id)}
+    assert {name: child.data.tags["role"] for name, child in children.items()} == {
+        "ease": "challenger",
+        "sequence": "candidate",
+    }
+    assert children["ease"].data.metrics == {"ndcg_at_10": 0.25}
+    assert children["ease"].data.params["l2"] == "200.0"
+    assert {child.info.status for child in children.values()} == {"FINISHED"}
+    sequence = children["sequence"]
+    assert sequence.data.metrics == {"ndcg_at_10": 0.2, "train/loss": 1.25}  # the last step of the curve
+    loss = registry.connection.client.get_metric_history(sequence.info.run_id, "train/loss")
     assert [(m.step, m.value) for m in loss] == [(0, 3.5), (1, 2.5), (2, 1.25)]
 
 
@@ -65,14 +92,15 @@ def test_the_same_bundle_is_the_same_version(registry: Registry, register: Regis
 def test_a_new_evaluation_of_a_known_bundle_updates_its_record(
     registry: Registry, register: Register, run_folder: Path, tmp_path: Path
 ) -> None:
-    first = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.5}))
+    first = registry.version(register(metrics={"evaluate/test/ease/ndcg_at_10": 0.5}))
     (run_folder / "reports/evaluate/evaluation.json").write_text('{"again": 1}')
     knobs = run_folder / "run/params.yaml"
     knobs.write_text(knobs.read_text().replace("min_gain: 0.0 ", "min_gain: 0.9 "))  # another parameter of the gate
-    second = registry.version(register(metrics={"test/ease/ndcg_at_10": 0.25}))
+    second = registry.version(register(metrics={"evaluate/test/ease/ndcg_at_10": 0.25}))
     assert second.number == first.number
     assert second.run_id == first.run_id
-    assert second.metrics["test/ease/ndcg_at_10"] == 0.25  # the newer value, not the larger
+    assert second.metrics["ndcg_at_10"] == 0.25  # the newer value, not the larger
+    assert [child.data.metrics["ndcg_at_10"] for child in registry.runs.children(first.run_id)] == [0.25]
     assert second.evaluation_digest != first.evaluation_digest
     kept = registry.download_artifact(1, "reports/evaluate/evaluation.json", tmp_path / "x")
     assert kept.read_text() == '{"again": 1}'
@@ -218,7 +246,7 @@ for line in sys.stdin.read().splitlines():
 def test_a_registration_killed_at_any_step_is_completed_by_the_next_call(
     empty_database: Path, params: Params, bundle: Path, run_folder: Path, tmp_path: Path
 ) -> None:
-    points = [f"register:{p}" for p in ("run", "record", "bundle", "version")]
+    points = [f"register:{p}" for p in ("run", "record", "bundle", "model", "version")]
     homes = [tmp_path / p.replace(":", "-") for p in points]
     for home in homes:
         home.mkdir()
@@ -236,9 +264,9 @@ def test_a_registration_killed_at_any_step_is_completed_by_the_next_call(
         assert registry.aliases() == {"challenger": 1}
         experiment = registry.connection.client.get_experiment_by_name(params.release.experiment)
         runs = registry.connection.client.search_runs([experiment.experiment_id])
-        assert [run.info.status for run in runs] == ["FINISHED"]
-        loss = registry.connection.client.get_metric_history(runs[0].info.run_id, "train/loss")
-        assert [m.step for m in loss] == [0, 1, 2]
+        assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+        (child,) = registry.runs.children(registry.version(1).run_id)
+        assert child.data.metrics == {"ndcg_at_10": 0.25}
         assert open_bundle(registry.fetch(1, home / "got"))
 
 

@@ -55,6 +55,8 @@ def test_old_versions_go_with_their_files_and_rows(
     keep_version(registry, 2)
     before = size(settings.home / "mlflow-artifacts")
     runs = {number: registry.version(number).run_id for number in (1, 2, 3, 4)}
+    children = {number: [c.info.run_id for c in registry.runs.children(run)] for number, run in runs.items()}
+    assert [len(found) for found in children.values()] == [1, 1, 1, 1]
     found = clean(registry, settings)
     assert counts(found) == [2, 0, 0]
     assert found[0].note == "versions 1, 3"
@@ -66,7 +68,7 @@ def test_old_versions_go_with_their_files_and_rows(
         registry.version(3)
     with closing(sqlite3.connect(settings.home / "mlflow.db")) as database:
         left = {row[0] for row in database.execute("SELECT run_uuid FROM runs")}
-    assert left == {runs[2], runs[4]}
+    assert left == {runs[2], runs[4]} | {child for n in (2, 4) for child in children[n]}
 
 
 def test_an_object_goes_with_the_last_version_that_needs_it(
@@ -113,7 +115,7 @@ def test_runs_without_a_version_go_when_they_are_old(
     client = registry.connection.client
     left = {run.info.run_id for run in client.search_runs([registry.runs.experiment_id()])}
     assert {registry.version(1).run_id, other} <= left
-    assert len(left) == (4 if days else 2)  # the search and its trial
+    assert len(left) == (5 if days else 3)  # the search and its trial
 
 
 def test_without_a_registry_nothing_is_made(tmp_path: Path, params: Params) -> None:
@@ -146,5 +148,5 @@ def test_a_killed_call_leaves_all_loadable_and_the_next_ends_it(
     stored = [p for p in (settings.home / "mlflow-artifacts").rglob("model.safetensors") if p.is_file()]
     assert [p.read_bytes() for p in stored] == [ENCODERS[1]]
     with closing(sqlite3.connect(settings.home / "mlflow.db")) as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)  # its run, with one child
     assert len([p for p in (settings.home / "mlflow-artifacts").iterdir() if any(p.rglob("*"))]) == 2  # run, objects

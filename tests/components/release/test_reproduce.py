@@ -14,6 +14,7 @@ from components.release import versioning
 from components.release.manifest import write_manifest
 from components.release.registry import Registry
 from components.release.reproduce import METRICS, Reproduction, reproduce
+from components.release.runs import RunFiles
 from components.release.versioning import reproduce_stage
 from components.settings import Settings
 from tests.components.release.support import register_in
@@ -58,7 +59,8 @@ def register(repo: Path, registry: Registry, bundle: Path) -> int:
     digest = sha256((bundle / "manifest.json").read_bytes()).hexdigest()
     lineage = versioning.read_lineage(repo, digest, "2026-03-01", "ease")
     metrics = json.loads((repo / METRICS).read_bytes())
-    return registry.register(bundle, lineage, metrics, repo / "reports", repo / "run/params.yaml", repo / "dvc.lock")
+    files = RunFiles(metrics, repo / "reports", repo / "run/params.yaml", repo / "dvc.lock", "ndcg_at_10")
+    return registry.register(bundle, lineage, files)
 
 
 def test_a_version_is_reproduced_after_later_changes(

@@ -16,7 +16,9 @@ from safetensors.numpy import load_file, save
 from components.contracts import Lineage
 from components.params import Params, load
 from components.release.bundle import open_bundle
-from components.release.registry import ENVIRONMENT, Registry
+from components.release.mlflow_connection import ENVIRONMENT
+from components.release.registry import Registry
+from components.release.runs import RunFiles
 from components.serving.storage.open_event_store import open_event_store
 from components.settings import Settings
 from tests.components.serving.processes import (
@@ -53,7 +55,8 @@ def register(registry: Registry, folder: Path, run: Path) -> int:
         as_of="2026-03-01T00:00:00+00:00",
         model="ease",
     )
-    return registry.register(folder, lineage, {}, run, ROOT / "params.yaml", ROOT / "dvc.yaml")
+    files = RunFiles({}, run, ROOT / "params.yaml", ROOT / "dvc.yaml", "ndcg_at_10")
+    return registry.register(folder, lineage, files)
 
 
 def full_of_nan(bundle: Path) -> bytes:

@@ -13,7 +13,7 @@ from subprocess import Popen
 
 import pytest
 
-from components.release.registry import ENVIRONMENT
+from components.release.mlflow_connection import ENVIRONMENT
 from tests.components.serving.processes import (
     ask,
     both_workers_assign,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.params import Params
-from components.release.registry import ENVIRONMENT, Registry
+from components.release.mlflow_connection import ENVIRONMENT
+from components.release.registry import Registry
 from components.settings import Settings
 from tests.components.serving.processes import (
     ask,
