@@ -28,7 +28,7 @@ Curves = Mapping[str, Mapping[str, list[float]]]  # stage -> curve -> values by 
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateRun:
     """One model of the contest, or one that is trained beside it: a child of the version's run."""
 
     name: str
@@ -46,7 +46,7 @@ def headline(metrics: Mapping[str, float], model: str, primary: str) -> dict[str
 
 def split_candidates(
     metrics: Mapping[str, float], params: Mapping[str, str], curves: Curves, model: str, primary: str
-) -> list[Candidate]:
+) -> list[CandidateRun]:
     """Return the models of the contest, the challenger `model` first, then the ranker and the language model.
 
     metrics: of all stages, such as "evaluate/test/als/ndcg_at_10". params: flat. primary: the metric that decides; it
@@ -55,7 +55,7 @@ def split_candidates(
     named = sorted({name.removeprefix(TEST).split("/")[0] for name in metrics if name.startswith(TEST)})
     trained = {CURVES_OF[stage]: series for stage, series in curves.items() if stage in CURVES_OF}
     found = [
-        Candidate(
+        CandidateRun(
             name,
             _role(name, model, params),
             _measures(metrics, name, primary),
@@ -72,7 +72,7 @@ def split_candidates(
     }
     for name, values in ((RANKER, ranker), (LANGUAGE_MODEL, {})):
         if values or trained.get(name):
-            found.append(Candidate(name, "component", values, {}, trained.get(name, {})))
+            found.append(CandidateRun(name, "component", values, {}, trained.get(name, {})))
     return found
 
 

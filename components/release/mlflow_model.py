@@ -84,9 +84,10 @@ def _signature() -> Any:
 
 def _write_example(folder: Path, bundle: Path) -> dict[str, str]:
     """Write the input example in both of MLflow's formats; return what MLmodel says about it. It names no user."""
-    items = pq.read_table(bundle / "items.parquet", columns=["item_id"])["item_id"].slice(0, 2).to_pylist()
-    table = {"columns": ["history"], "data": [[items]]}
-    names = {"input_example.json": table, "serving_input_example.json": {"dataframe_split": table}}
+    table = pq.read_table(bundle / "items.parquet", columns=["item_id"], page_checksum_verification=True)
+    items = table["item_id"].slice(0, 2).to_pylist()
+    frame = {"columns": ["history"], "data": [[items]]}
+    names = {"input_example.json": frame, "serving_input_example.json": {"dataframe_split": frame}}
     for name, content in names.items():
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     path, serving = names

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from components.contracts import Lineage
 from components.release import records
-from components.release.candidates import Candidate, headline, split_candidates
+from components.release.candidates import CandidateRun, headline, split_candidates
 from components.release.lock import exclusive_lock
 from components.settings import Settings
 
@@ -132,7 +132,7 @@ class RunRecorder:
         wanted = f"tags.`mlflow.parentRunId` = '{run_id}'"
         return list(self.connection.client.search_runs([self.experiment_id()], wanted, max_results=MAX_CHILDREN))
 
-    def _record_candidates(self, run_id: str, found: Sequence[Candidate]) -> None:
+    def _record_candidates(self, run_id: str, found: Sequence[CandidateRun]) -> None:
         """Record each candidate as a child of the run; one that is recorded already gets the newer metrics."""
         client, experiment = self.connection.client, self.experiment_id()
         known = {child.data.tags.get("candidate"): child for child in self.children(run_id)}

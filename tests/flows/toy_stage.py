@@ -33,6 +33,13 @@ def crash(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def write_contest(means: dict[str, float], worth: float) -> None:
+    contest = {m.replace("champion", "incumbent"): v for m, v in sorted(means.items())}
+    write("reports/summary/contest.json", contest)
+    write_table("contest.csv", "model,value", *(f"{m},{v:.6g}" for m, v in contest.items()))
+    write_table("slices.csv", "slice,users,value", f"user:warm,200,{worth:.6g}")
+
+
 def evaluate(params: dict[str, Any], worth: float) -> None:
     import numpy as np
     import pyarrow as pa
@@ -82,10 +89,7 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
         "overfit_gap": {},
         "purpose": "refresh" if params["selection"] else "retrain",
     }
-    contest = {m.replace("champion", "incumbent"): v for m, v in sorted(means.items())}
-    write("reports/summary/contest.json", contest)
-    write_table("contest.csv", "model,value", *(f"{m},{v:.6g}" for m, v in contest.items()))
-    write_table("slices.csv", "slice,users,value", f"user:warm,200,{worth:.6g}")
+    write_contest(means, worth)
     write("reports/evaluate/evaluation.json", evaluation)
 
 

@@ -33,7 +33,7 @@ def test_without_compared_columns_there_is_none(tmp_path: Path) -> None:
 
 
 def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "KEPT", 2)
+    monkeypatch.setattr(snapshots, "MAX_SNAPSHOTS", 2)
     files = []
     for day in range(4):
         file = store_snapshot(tmp_path / "home", "teas", write(tmp_path / "drift", f'{{"day": {day}}}'))

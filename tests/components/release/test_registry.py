@@ -1,4 +1,3 @@
-import json
 import logging
 import math
 import os
@@ -42,43 +41,6 @@ def test_a_version_is_read_as_it_was_registered(
     assert registry.download_artifact(1, "reports/evaluate/report.html", tmp_path / "x").exists()
     with pytest.raises(ReleaseError):
         registry.download_artifact(1, "reports/evaluate/per_user.parquet", tmp_path / "x")
-
-
-METRICS = {
-    "evaluate/test/ease/ndcg_at_10": 0.25,
-    "evaluate/test/ease/ndcg_at_20": 0.3,
-    "evaluate/test/sequence/ndcg_at_10": 0.2,
-    "ingest/events/valid": 30.0,
-}
-
-
-def test_the_record_has_parameters_data_and_tags(registry: Registry, register: Register) -> None:
-    run_id = registry.version(register(metrics=METRICS)).run_id
-    run = registry.connection.client.get_run(run_id)
-    assert run.data.params["trainer.max_epochs"] == "10"
-    assert run.data.tags["git_revision"] == "0" * 40
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"ndcg_at_10": 0.25, "events": 30.0}
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("carousel snapshot", "d.dir")
-    assert json.loads(used.dataset.profile) == {"events": 30.0}
-    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
-
-
-def test_each_candidate_is_a_child_with_the_same_names_and_its_curves(registry: Registry, register: Register) -> None:
-    run_id = registry.version(register(metrics=METRICS)).run_id
-    children = {child.data.tags["candidate"]: child for child in registry.runs.children(run_id)}
-    assert {name: child.data.tags["role"] for name, child in children.items()} == {
-        "ease": "challenger",
-        "sequence": "candidate",
-    }
-    assert children["ease"].data.metrics == {"ndcg_at_10": 0.25}
-    assert children["ease"].data.params["l2"] == "200.0"
-    assert {child.info.status for child in children.values()} == {"FINISHED"}
-    sequence = children["sequence"]
-    assert sequence.data.metrics == {"ndcg_at_10": 0.2, "train/loss": 1.25}  # the last step of the curve
-    loss = registry.connection.client.get_metric_history(sequence.info.run_id, "train/loss")
-    assert [(m.step, m.value) for m in loss] == [(0, 3.5), (1, 2.5), (2, 1.25)]
 
 
 def test_the_same_bundle_is_the_same_version(registry: Registry, register: Register, run_folder: Path) -> None:
