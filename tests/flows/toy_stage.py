@@ -35,6 +35,7 @@ def crash(point: str) -> None:
 
 def write_contest(means: dict[str, float], worth: float) -> None:
     contest = {m.replace("champion", "incumbent"): v for m, v in sorted(means.items())}
+    write("reports/evaluate/metrics.json", {f"test/{m}/ndcg_at_10": v for m, v in means.items()})
     write("reports/summary/contest.json", contest)
     write_table("contest.csv", "model,value", *(f"{m},{v:.6g}" for m, v in contest.items()))
     write_table("slices.csv", "slice,users,value", f"user:warm,200,{worth:.6g}")
@@ -68,7 +69,6 @@ def evaluate(params: dict[str, Any], worth: float) -> None:
     lists = {"overlap_at_10": 0.9, "concentration_at_10": 0.1, "score_spread_at_10": 1.0}
     test = {m: {"ndcg_at_10": v, "recall_at_10": v, "coverage_at_20": 0.5, **lists} for m, v in means.items()}
     warm = {"slice": "user:warm", "n_users": 200}
-    write("reports/evaluate/metrics.json", {f"test/{m}/ndcg_at_10": v for m, v in means.items()})
     write("reports/evaluate/report.html", "<p>report</p>")
     pq.write_table(pa.concat_tables(rows), "reports/evaluate/per_user.parquet", write_page_checksum=True)
     evaluation = {
