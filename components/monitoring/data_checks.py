@@ -13,6 +13,7 @@ a week, is no fault.
     numbers             rows with NaN or infinity
     repeated events     share of events that repeat another (user, item, kind, time)
     popular items       times fewer events on the items that were popular before: permuted item ids
+    returning users     times fewer returns to a user's own items or categories: users or items that are exchanged
     new items           share of events on items that had none: other item ids
     prices              times by which the median item's price changed; price jumps: share of items with x 2 or / 2
     products            share of the champion's products that are gone, or whose values are gone
@@ -21,11 +22,12 @@ a week, is no fault.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from components.contracts import Check, Record
-from components.monitoring import day_checks, item_checks
+from components.monitoring import day_checks, item_checks, user_checks
 from components.monitoring.aggregates import (
     BASE_DAYS,
     SPANS,
@@ -38,6 +40,7 @@ from components.monitoring.aggregates import (
     create_recent,
 )
 from components.monitoring.expectations import WEEK, Deviation
+from components.monitoring.user_checks import ReturnCounts, count_returns
 from components.params import DataChecksParams
 
 DATA_CHECKS = "data_checks.json"  # in reports/drift
@@ -68,11 +71,16 @@ def check_data(
         create_recent(connection, snapshot, as_of, n_days)
         days, items = count_days(connection, n_days), count_items(connection)
         products = compare_products(connection, snapshot, known) if known is not None else None
-    return judge(days, items, products, params)
+        returns = count_returns(connection, snapshot)
+    return judge(days, items, products, params, returns)
 
 
 def judge(
-    days: DailyCounts, items: list[ItemCounts], products: ProductChanges | None, params: DataChecksParams
+    days: DailyCounts,
+    items: list[ItemCounts],
+    products: ProductChanges | None,
+    params: DataChecksParams,
+    returns: Sequence[ReturnCounts] = (),
 ) -> DataChecks:
     """Return the checks of these aggregates."""
     covered = days.n_covered
@@ -90,6 +98,10 @@ def judge(
         "popular items": (
             "data_checks.max_popularity_factor",
             list(item_checks.compare_popular(items, covered, params)),
+        ),
+        "returning users": (
+            "data_checks.max_return_factor",
+            list(user_checks.compare_returns(returns, covered, params)),
         ),
         "new items": ("data_checks.max_new_share", list(item_checks.compare_new(items, covered, params))),
         "prices": ("data_checks.max_price_factor", list(item_checks.compare_prices(items, products, params))),

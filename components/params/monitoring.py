@@ -45,6 +45,9 @@ class DataChecksParams(Section):
     max_popularity_factor: Factor = Field(
         default=2.0, description="times fewer events on the items that were popular before, than in the weeks before"
     )
+    max_return_factor: Factor = Field(
+        default=1.75, description="times fewer returns of users to their own items or categories than before"
+    )
     max_new_share: Share = Field(
         default=0.2, description="share of events on items without earlier events, above that in the weeks before"
     )

@@ -11,6 +11,7 @@ import pytest
 from components.contracts import EVENTS
 from components.monitoring.aggregates import COLUMNS, DailyCounts, ItemCounts, ProductChanges
 from components.monitoring.data_checks import PREFIX, DataChecks, check_data, judge
+from components.monitoring.user_checks import ReturnCounts
 from components.params import DataChecksParams
 from tests.components.monitoring.support import SHIFT, catalogue, visits, write_snapshot
 
@@ -65,15 +66,17 @@ def found(days: DailyCounts | None = None, part: ItemCounts | None = None, now: 
 
 
 def test_a_sound_shop_passes_every_check() -> None:
-    checks = judge(shop(), [items()], products(), PARAMS)
+    returns = [ReturnCounts(span=28, key="items", n=1000, n_own=400, base_n=500, base_own=200)]
+    checks = judge(shop(), [items()], products(), PARAMS, returns)
     assert not checks.failed
     assert not checks.notes
     assert [check.name.removeprefix(PREFIX) for check in checks.checks] == [
         "volume", "days without events", "kinds of events", "activity of users", "lost values", "numbers",
-        "repeated events", "popular items", "new items", "prices", "price jumps", "products", "identity",
+        "repeated events", "popular items", "returning users", "new items", "prices", "price jumps", "products",
+        "identity",
     ]  # fmt: skip
     values = {check.name.removeprefix(PREFIX): check.value for check in checks.checks}
-    ones = ("volume", "kinds of events", "activity of users", "popular items", "prices")
+    ones = ("volume", "kinds of events", "activity of users", "popular items", "returning users", "prices")
     assert values == {name: pytest.approx(float(name in ones)) for name in values}
 
 
@@ -258,7 +261,10 @@ def test_a_snapshot_is_sound_until_its_items_are_permuted(tmp_path: Path) -> Non
     for name, events, refused in (("sound", rows, False), ("permuted", permuted, True)):
         snapshot = write_snapshot(tmp_path / name, events, catalogue())
         checks = check_data(snapshot, as_of, PARAMS, 1.0)
-        assert [check.name for check in checks.failed] == [f"{PREFIX}popular items"] * refused
+        assert [check.name for check in checks.failed] == [
+            f"{PREFIX}popular items",
+            f"{PREFIX}returning users",
+        ] * refused
         assert checks == check_data(snapshot, as_of, PARAMS, 1.0)
         assert DataChecks.model_validate_json(checks.model_dump_json()) == checks
 
