@@ -57,7 +57,7 @@ def count_returns(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list
         if key != "item_id" and key not in there:
             continue
         for span in (span for span in SPANS if span > 1):
-            counts = []
+            counts: list[int] = []
             for first in (0, span):
                 middle = first + span
                 sql = PAIRS.format(key=key, join=join, first=first, middle=middle, last=middle + BASE_DAYS)
