@@ -174,7 +174,7 @@ def compare_products(connection: duckdb.DuckDBPyConnection, snapshot: Path, know
     prices = "isfinite(k.price) AND isfinite(p.price) AND k.price > 0 AND p.price > 0"
     columns.append(f"coalesce(list(p.price / k.price) FILTER ({prices}), []) AS ratio")
     types = {"item_id": "VARCHAR", **dict.fromkeys(TEXTS, "VARCHAR"), "price": "DOUBLE"}
-    sides = (_rows(connection, files, types) for files in ([known], partitions(snapshot, "products")))
+    sides = (select_rows(connection, files, types) for files in ([known], partitions(snapshot, "products")))
     known_rows, new_rows = sides
     cursor = connection.execute(
         f"SELECT {', '.join(columns)} FROM ({known_rows}) k LEFT JOIN ({new_rows}) p USING (item_id)"  # noqa: S608
@@ -198,7 +198,7 @@ def count_new_users(snapshot: Path, start: datetime, end: datetime, kinds: Seque
     if not files:
         return 0
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
-        rows = _rows(connection, files, EVENT_TYPES)
+        rows = select_rows(connection, files, EVENT_TYPES)
         query = (
             f"SELECT count(DISTINCT user_id) FROM ({rows}) "  # noqa: S608
             "WHERE timestamp >= $1 AND timestamp < $2 AND list_contains($3, event)"
@@ -211,7 +211,7 @@ def create_recent(connection: duckdb.DuckDBPyConnection, snapshot: Path, as_of: 
     """Create the view `recent`: the events of the n_days before as_of, with their day."""
     start, end = to_naive_utc(as_of - timedelta(days=n_days)), to_naive_utc(as_of)
     files = _events_since(snapshot, start) or partitions(snapshot, "events")
-    rows = _rows(connection, files, EVENT_TYPES)
+    rows = select_rows(connection, files, EVENT_TYPES)
     connection.execute(
         f"CREATE OR REPLACE VIEW recent AS SELECT *, "  # noqa: S608
         f"(epoch_us(TIMESTAMP '{end}') - epoch_us(timestamp) - 1) // 86400000000 AS day "
@@ -224,7 +224,7 @@ def _events_since(snapshot: Path, start: datetime) -> list[Path]:
     return [file for file in partitions(snapshot, "events") if file.parent.name >= f"month={start:%Y-%m}"]
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], types: dict[str, str]) -> str:
+def select_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], types: dict[str, str]) -> str:
     """Return a SELECT of these columns from Parquet files; a column that no file has is null."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     source = f"read_parquet([{quoted}], hive_partitioning = false, union_by_name = true)"

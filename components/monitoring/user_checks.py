@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.data.partitions import partitions
-from components.monitoring.aggregates import BASE_DAYS, SPANS
+from components.monitoring.aggregates import BASE_DAYS, SPANS, select_rows
 from components.monitoring.expectations import Deviation, describe_span
 from components.params import DataChecksParams
 
@@ -48,14 +48,10 @@ class ReturnCounts:
 
 def count_returns(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[ReturnCounts]:
     """Return the counts of the view `recent`, for each key and each span of a week or more."""
-    files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in partitions(snapshot, "products"))
-    source = f"read_parquet([{files}], hive_partitioning = false, union_by_name = true)"
-    there = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608
+    products = select_rows(connection, partitions(snapshot, "products"), {"item_id": "VARCHAR", "category": "VARCHAR"})
     found = []
     for name, key in KEYS.items():
-        join = "" if key == "item_id" else f"JOIN (SELECT item_id, {key} FROM {source}) USING (item_id)"  # noqa: S608
-        if key != "item_id" and key not in there:
-            continue
+        join = "" if key == "item_id" else f"JOIN ({products}) USING (item_id)"
         for span in (span for span in SPANS if span > 1):
             counts: list[int] = []
             for first in (0, span):
