@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from components.errors import CarouselError
@@ -65,6 +66,15 @@ class Postgres:
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            deadline = time.monotonic() + 30
+            while self._has_processes() and time.monotonic() < deadline:  # they hold the shared memory until they end
+                time.sleep(0.05)
+
+    def _has_processes(self) -> bool:
+        """Return whether a process of the server still runs; one that has ended and was not reaped does not."""
+        assert self.process is not None
+        group = [p for p in psutil.process_iter(["status"]) if _group_of(p.pid) == self.process.pid]
+        return any(p.info["status"] != psutil.STATUS_ZOMBIE for p in group)
 
     def stop(self) -> None:
         """Shut it down."""
@@ -77,3 +87,10 @@ class Postgres:
         address = f"host=127.0.0.1 port={self.port} user=postgres connect_timeout=2"
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(sql.encode())
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
