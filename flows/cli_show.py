@@ -11,15 +11,31 @@ from flows import startup
 from flows.options import All, AsOf, Files, Json, Sets
 
 
-def doctor(sets: Sets = None, files: Files = None, json: Json = False) -> None:
-    """Check machine, params, sources, remote and registry before a run."""
+def doctor(
+    exports: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", resolve_path=True)] = None,
+    like: Annotated[
+        str, typer.Option("--like", metavar="NAME", help="Check FILEs against an overlay of examples/exports instead")
+    ] = "",
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+) -> None:
+    """Check machine, params, sources, remote and registry before a run; or whether FILEs are a well-known export."""
     startup.prepare()
+    from components.errors import ParamsError
     from components.release.doctor import examine
+    from components.release.export_check import examine_export
     from components.settings import Settings
     from flows import terminal
 
     root = Path.cwd()
-    found = examine(root, Settings().resolved(root), files or [], sets or [])
+    settings = Settings().resolved(root)
+    if exports and not like:
+        raise ParamsError("doctor: expected --like NAME with FILE, as in `carousel doctor --like shopify orders.csv`")
+    if like:
+        found = examine_export(root, settings.data_root or root, like, exports or [], files or [], sets or [])
+    else:
+        found = examine(root, settings, files or [], sets or [])
     ok = all(f.ok for f in found)
     if json:
         terminal.show({"ok": ok, "findings": [f.model_dump() for f in found]}, True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 UNNESTING = ("unnest", "unlist", "generate_subscripts")  # functions that give several rows, or none
+LOOKUP = "_of"  # ending of the names of data.lookups
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Expression:
     sql: str  # in parentheses
     names: tuple[str, ...]  # columns that it refers to
     unnests: bool
+    reorders: bool = False  # DuckDB gives the rows in another order
 
 
 def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
@@ -37,7 +39,8 @@ def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
         advice = _advice(connection, label, text)
         raise ContractError(f"{label}: expected an SQL expression, got `{text}` ({reason}){advice}")
     names = dict.fromkeys(_names_in(tree))
-    return Expression(label, sql, tuple(names), _unnests(tree["statements"][0]["node"]["select_list"]))
+    selected = tree["statements"][0]["node"]["select_list"]
+    return Expression(label, sql, tuple(names), _unnests(selected), _reorders(selected))
 
 
 def _advice(connection: DuckDBPyConnection, label: str, text: str) -> str:
@@ -56,9 +59,14 @@ def _advice(connection: DuckDBPyConnection, label: str, text: str) -> str:
 
 
 def _names_in(node: Any) -> Iterator[str]:
+    """Yield the columns that it refers to; a parameter of a lambda is none."""
     if isinstance(node, dict):
         if node.get("class") == "COLUMN_REF":
             yield str(node["column_names"][0])
+        elif node.get("class") == "LAMBDA":
+            parameters = set(_names_in(node["lhs"]))
+            yield from (name for name in _names_in(node["expr"]) if name not in parameters)
+            return
         node = list(node.values())
     for child in node if isinstance(node, list) else []:
         yield from _names_in(child)
@@ -73,3 +81,14 @@ def _unnests(node: Any) -> bool:
             return True
         node = list(node.values())
     return any(_unnests(child) for child in node) if isinstance(node, list) else False
+
+
+def _reorders(node: Any) -> bool:
+    """Return whether DuckDB sorts or joins the rows for it: window functions, subqueries and lookups."""
+    if isinstance(node, dict):
+        if node.get("class") in ("WINDOW", "SUBQUERY"):
+            return True
+        if node.get("class") == "FUNCTION" and str(node.get("function_name")).endswith(LOOKUP):
+            return True
+        node = list(node.values())
+    return any(_reorders(child) for child in node) if isinstance(node, list) else False

@@ -13,6 +13,7 @@ from components.data.lines import MAX_LINE, File, read_lines
 from components.errors import ContractError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+TABBED = re.compile(r"\.(tsv|inter|item|user)(\.gz)?$", re.IGNORECASE)  # names of files separated by tabs
 MAX_HEADER = 1_000_000  # bytes
 SAMPLE_LINES = 200  # lines that the separator is judged over ...
 SAMPLE_BYTES = 1_000_000  # ... or as many as this holds
@@ -61,7 +62,7 @@ def read_header(file: File, delimiter: str | None, known: Collection[str]) -> He
         raise ContractError(
             f"{file.name}: expected a header of at most {MAX_HEADER} bytes of text, got {rows[0][:40]!r}, {hint}"
         )
-    chosen = delimiter or _find_delimiter(rows, known, "\t" if ".tsv" in file.path.name.lower() else ",")
+    chosen = delimiter or _find_delimiter(rows, known, "\t" if TABBED.search(file.path.name) else ",")
     reader = csv.reader([f"{row}\n" for row in rows], delimiter=chosen)
     raw = tuple(next(reader))
     n_lines = n_before + reader.line_num

@@ -20,7 +20,10 @@ BLOCK = 1 << 20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
 
 
-KINDS = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet"}
+KINDS = {
+    "csv": "csv", "tsv": "csv", "inter": "csv", "item": "csv", "user": "csv",  # the last three: RecBole's atomic files
+    "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet",
+}  # fmt: skip
 
 
 def kind_of(name: str) -> str:

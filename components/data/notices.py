@@ -82,7 +82,7 @@ def _count_blank(connection: DuckDBPyConnection, part: Part) -> tuple[int, int]:
     import duckdb
 
     where = part.mapping.where
-    if where is None or where.unnests:
+    if where is None or part.mapping.unnests:
         return 0, 0
     rows = f"SELECT {where.sql} IS NULL AND {part.prefix}broken IS NULL AS blank FROM {part.rows} LIMIT {MAX_ROWS}"  # noqa: S608
     try:

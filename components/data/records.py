@@ -39,7 +39,8 @@ def records_without_rows(part: Part, name: str, table: str) -> str:
     """
     p, where = part.prefix, part.mapping.where
     known = {c.lower() for c in part.columns}
-    on_records = where is not None and not where.unnests and all(n.lower() in known for n in where.names)
+    plain = where is not None and not where.unnests and not where.reorders
+    on_records = where is not None and plain and all(n.lower() in known for n in where.names)
     selected = f"coalesce({where.sql}, false)" if where and on_records else "true"
     raw = f"left(coalesce({p}line, {part.raw}::JSON::VARCHAR), {MAX_RAW})"
     return (

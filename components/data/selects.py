@@ -28,6 +28,7 @@ from components.errors import ContractError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+EACH = "each"  # name of an element of the list of a source's `each`
 HEADER_RULE = "line: the header again"
 JSON_RULE = "line: not a JSON object"
 SQL_VALUES = {"user", "current_user", "session_user", "current_role", "current_catalog", "current_schema"}
@@ -41,21 +42,36 @@ class Mapping:
     table: str
     columns: dict[str, Expression]  # the contract's column -> expression over the source's columns
     where: Expression | None
+    each: Expression | None = None  # list of which each element gives a row
 
     @property
     def expressions(self) -> list[Expression]:
         """Return all expressions."""
-        return [*self.columns.values(), *([self.where] if self.where else [])]
+        return [*self.columns.values(), *(e for e in (self.where, self.each) if e)]
 
     @property
     def names(self) -> list[str]:
         """Return the columns that the expressions refer to."""
-        return list(dict.fromkeys(name for e in self.expressions for name in e.names))
+        return list(dict.fromkeys(n for e in self.expressions for n in e.names if not (self.each and n == EACH)))
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Return the contract's columns, which a source may have under their own names; a lookup has none."""
+        return tuple(TABLES.get(self.table, ()))
 
     @property
     def unnests(self) -> bool:
         """Return whether a record may give another number of rows than one."""
-        return any(e.unnests for e in self.expressions)
+        return self.each is not None or any(e.unnests for e in self.expressions)
+
+    @property
+    def reorders(self) -> bool:
+        """Return whether the rows come in another order than they were read."""
+        return any(e.reorders for e in self.expressions)
+
+    def over(self, rows: str) -> str:
+        """Return the FROM expression that the other expressions see, over records."""
+        return f"(SELECT *, unnest({self.each.sql}) AS {EACH} FROM {rows})" if self.each else rows
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,8 @@ class Part:
         selected = f"{p}broken IS NOT NULL OR coalesce({mapping.where.sql}, false)" if mapping.where else "true"
         return (
             f"SELECT {', '.join(mapped)}, {p}file::INT AS _file, {p}row AS _row, {selected} AS _selected, "
-            f"{self.raw} AS _raw, {p}line::VARCHAR AS _line, {p}broken AS _broken FROM {rows or self.rows}"
+            f"{self.raw} AS _raw, {p}line::VARCHAR AS _line, {p}broken AS _broken "
+            f"FROM {mapping.over(rows or self.rows)}"
         )
 
     @property
@@ -122,10 +139,11 @@ class Part:
             described = connection.execute(f"DESCRIBE {self.select()}").fetchall()
         except duckdb.Error as error:
             connection.execute(f"DESCRIBE SELECT * FROM {self.rows}")  # an error of the file, not of an expression
-            guilty, reason = self.mapping.where, str(error)
-            for expression in self.mapping.columns.values():
+            guilty, reason, each = self.mapping.where, str(error), self.mapping.each
+            for expression in [*([each] if each else []), *self.mapping.columns.values()]:
+                rows = self.rows if expression is each else self.mapping.over(self.rows)
                 try:
-                    connection.execute(f"DESCRIBE SELECT {expression.sql} FROM {self.rows}")
+                    connection.execute(f"DESCRIBE SELECT {expression.sql} FROM {rows}")
                 except duckdb.Error as own:
                     guilty, reason = expression, str(own)
                     break
@@ -192,7 +210,7 @@ def csv_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str]
 
 def json_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str], base: int) -> Part:
     """Return the part of JSON Lines: the needed keys of each object; a line that is no object breaks a rule."""
-    keys = list(dict.fromkeys([*(c for c in TABLES[mapping.table] if c not in mapping.columns), *mapping.names]))
+    keys = list(dict.fromkeys([*(c for c in mapping.own_names if c not in mapping.columns), *mapping.names]))
     p = free_prefix(keys)
     folders = dict(_partitions(mapping, [], files, f"{p}file - {base}"))
     values = [f"{p}values[{n}]" for n in range(1, len(keys) + 1)]

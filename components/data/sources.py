@@ -6,34 +6,23 @@ A source's files are read by one SELECT for each shape of file (selects.py), its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from components.contracts import TABLES, Record
+from components.contracts import Record
 from components.data import databases
 from components.data.absent import MAX_NAMED, check_required, describe_absent
 from components.data.csv_repair import repair
 from components.data.expressions import parse
 from components.data.files import HIDDEN, Found, NotRead, find_files, partition_keys
-from components.data.headers import DELIMITERS, Header, check_content, read_header
+from components.data.headers import DELIMITERS, Header
 from components.data.lines import File, find_long_endings
+from components.data.lookups import create_lookups
+from components.data.parts import make_parts, read_shape
 from components.data.schemas import fields
-from components.data.selects import (
-    Columns,
-    Mapping,
-    Part,
-    Shape,
-    columns_of,
-    csv_part,
-    free_prefix,
-    json_part,
-    read_parquet,
-    text_reader,
-    typed_part,
-)
+from components.data.selects import Mapping, Part, Shape, columns_of, free_prefix, text_reader, typed_part
 from components.data.sql import TO_TIMESTAMP, quote_name
 from components.errors import ContractError, list_names
 from components.params import DataParams, SourceParams
@@ -67,6 +56,7 @@ class OpenedSources:
     files: list[File] = field(default_factory=list)  # _file is an index into this list, also for databases
     shapes: list[Shape] = field(default_factory=list)  # of each file
     reports: list[SourceReport] = field(default_factory=list)
+    lookup_files: list[File] = field(default_factory=list)
 
 
 def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
@@ -90,9 +80,15 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
                 seen[f"{table}: {source.attach}"] = data.as_of.isoformat()
                 continue
             for file in files:
-                stat = file.path.stat()
-                seen[f"{table}: {file.name}"] = [stat.st_size, stat.st_mtime_ns]
+                seen[f"{table}: {file.name}"] = _state_of(file)
+    for name, lookup in data.lookups.items():
+        seen |= {f"{name}: {file.name}": _state_of(file) for file in find_files(lookup.path, root).files}
     return seen
+
+
+def _state_of(file: File) -> list[int]:
+    stat = file.path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def open_sources(
@@ -108,9 +104,10 @@ def open_sources(
     Reads headers only. Raises ContractError for a file of another kind or without a header, and for a wrong expression.
     """
     connection.execute(TO_TIMESTAMP)
+    opened.lookup_files = create_lookups(connection, data.lookups, root)
     required = [name for name, field in fields(table, data.anonymous_events).items() if field.required]
     for number, source in enumerate(data.of(table)):
-        mapping = _parse_mapping(connection, table, number, source)
+        mapping = parse_mapping(connection, table, number, source)
         first = len(opened.parts)
         if source.path is None:
             file = databases.quarantine_file(source, root)
@@ -121,8 +118,11 @@ def open_sources(
             opened.reports.append(SourceReport(source=file.name, files=[ReadFile(name=file.name)]))
         else:
             found = find_files(source.path, root)
-            shapes = [_shape(f, f.path in repaired, source, mapping) for f in found.files]
-            absent = _open_files(connection, opened, mapping, found.files, shapes, repaired)
+            shapes = [read_shape(f, mapping, source.delimiter, f.path in repaired) for f in found.files]
+            groups = make_parts(connection, mapping, found.files, shapes, repaired, len(opened.files), source.optional)
+            for group in groups:
+                _add(opened, group.shape, group.files, group.part)
+            absent = describe_absent((f.name, n) for g in groups for f in g.files for n in g.absent)
             opened.reports.append(_report(source.path, found, shapes, mapping, absent))
         for part in opened.parts[first:]:
             part.check(connection, opened.files[part.base].name)
@@ -194,73 +194,13 @@ def describe_reports(reports: list[SourceReport]) -> str:
     return "".join(f"; {text}" for text in [*said, *(note for r in reports for note in r.notes)])
 
 
-def _parse_mapping(connection: DuckDBPyConnection, table: str, number: int, source: SourceParams) -> Mapping:
+def parse_mapping(connection: DuckDBPyConnection, table: str, number: int, source: SourceParams) -> Mapping:
+    """Return the expressions of a source; raises ContractError where one cannot be parsed."""
     label = f"data.sources.{table}[{number}]"
     columns = {c: parse(connection, f"{label}.columns.{c}", text) for c, text in source.columns.items()}
-    return Mapping(table, columns, parse(connection, f"{label}.where", source.where) if source.where else None)
-
-
-def _shape(file: File, is_repaired: bool, source: SourceParams, mapping: Mapping) -> Shape:
-    if file.kind == "csv":
-        known = {*TABLES[mapping.table], *(n.lower() for n in mapping.names)}
-        return Shape("csv", is_repaired, file.is_gzip, read_header(file, source.delimiter, known))
-    check_content(file)
-    if file.kind == "jsonl":
-        return Shape("jsonl", is_repaired, file.is_gzip)
-    return Shape("parquet", schema=_read_schema(file))
-
-
-def _read_schema(file: File) -> tuple[tuple[str, str], ...]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return tuple((field.name, str(field.type)) for field in pq.read_schema(file.path))
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0].replace(str(file.path), file.name)
-        raise ContractError(f"{file.name}: cannot be read: expected Parquet, got: {reason}; fetch it again") from None
-
-
-def _open_files(
-    connection: DuckDBPyConnection,
-    opened: OpenedSources,
-    mapping: Mapping,
-    files: list[File],
-    shapes: list[Shape],
-    repaired: dict[Path, Path],
-) -> list[str]:
-    """Add a part for each run of files of one shape; return notes on columns that only other files of the source have.
-
-    Such a column is null; in `where` it is an error.
-    """
-    groups, absent = [], []
-    for (shape, _), pairs in groupby(zip(shapes, files, strict=True), key=lambda p: (p[0], p[0].hides_index and p[1])):
-        group = [file for _, file in pairs]
-        paths = [str(repaired.get(f.path, f.path).absolute()) for f in group]
-        groups.append((shape, group, paths, _columns(connection, shape, paths)))
-    everywhere = {name.lower(): (name, kind) for *_, columns in groups for name, kind in columns}
-    used = {name.lower() for e in mapping.columns.values() for name in e.names}
-    used |= {name for name in TABLES[mapping.table] if name not in mapping.columns}
-    for shape, group, paths, columns in groups:
-        base = len(opened.files)
-        have = {name.lower() for name, _ in columns}
-        others = [pair for name, pair in everywhere.items() if name in used - have]
-        if shape.kind == "jsonl":
-            part = json_part(mapping, shape, group, paths, base)
-        elif shape.kind == "csv":
-            part = csv_part(mapping, shape, group, paths, base, others)
-        else:
-            part = typed_part(mapping, read_parquet(paths), columns, group, base, others)
-        _add(opened, shape, group, part)
-        if shape.kind != "jsonl":  # whose keys are not known
-            absent += [(file.name, name) for file in group for name, _ in others]
-    return describe_absent(absent)
-
-
-def _columns(connection: DuckDBPyConnection, shape: Shape, paths: list[str]) -> Columns:
-    if shape.header:
-        return [(name, "VARCHAR") for name in shape.header.names if name]
-    return columns_of(connection, read_parquet(paths)) if shape.kind == "parquet" else []
+    where = parse(connection, f"{label}.where", source.where) if source.where else None
+    each = parse(connection, f"{label}.each", source.each) if source.each else None
+    return Mapping(table, columns, where, each)
 
 
 def _add(opened: OpenedSources, shape: Shape, files: list[File], part: Part) -> None:

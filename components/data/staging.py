@@ -106,13 +106,16 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
 
 def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: DataParams) -> None:
     """Create staged_<table>: a row for each row that the sources' SELECTs give, and for each record that gives none."""
-    unnested = {part: f"records_{n}" for n, part in enumerate(opened.parts) if part.mapping.unnests}
+    unnested = {
+        part: f"records_{n}" for n, part in enumerate(opened.parts) if part.mapping.unnests or part.mapping.reorders
+    }
     selects = [
         part.select(number_records(staging.sql, unnested[part], part) if part in unnested else part.rows)
         for part in opened.parts
     ]
     typed = [validated_sql(staging.ibis, sql, table, data) for sql in selects] or [empty_sql(table)]
-    union = " UNION ALL ".join(f"({sql})" for sql in typed)
+    ordered = {n for n, part in enumerate(opened.parts) if part.mapping.reorders}
+    union = " UNION ALL ".join(f"({sql}{' ORDER BY _file, _row' * (n in ordered)})" for n, sql in enumerate(typed))
     staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS SELECT *, true AS _leads FROM ({union})")
     staging.unnested[table] = {}
     for part, records in unnested.items():
@@ -152,10 +155,10 @@ def drop(staging: Staging, table: str) -> None:
 
 def _cannot_read(table: str, opened: sources.OpenedSources, error: Exception) -> str:
     """Return the message, without values of rows: they may identify a user."""
-    text = str(error)
-    named = next((f"{f.name}: " for f in opened.files if str(f.path) in text), "")
+    text, files = str(error), [*opened.files, *opened.lookup_files]
+    named = next((f"{f.name}: " for f in files if str(f.path) in text), "")
     reason = text.splitlines()[0]
-    for file in opened.files:
+    for file in files:
         reason = reason.replace(str(file.path), file.name)
     if not reason.startswith(("Binder", "Catalog", "Parser", "IO")):
         reason = re.sub(r"'[^']*'|\"[^\"]*\"", "...", reason)

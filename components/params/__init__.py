@@ -1,7 +1,7 @@
 """Typed parameters: bounds, defaults of what a shop does not tune, and reading of params.yaml with overlays."""
 
 from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
-from components.params.data import DataParams, ProfilesParams, ShopParams, SourceParams, SplitParams
+from components.params.data import DataParams, LookupParams, ProfilesParams, ShopParams, SourceParams, SplitParams
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
 from components.params.loading import check, layers, load, merge, names_as_of, paths, with_defaults
 from components.params.models import (
@@ -64,6 +64,7 @@ __all__ = [
     "InterestsParams",
     "LanguageParams",
     "LearningRate",
+    "LookupParams",
     "ModelName",
     "ModelsParams",
     "MonitorParams",

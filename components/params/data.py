@@ -44,6 +44,12 @@ class SourceParams(Section):
     query: str | None = Field(default=None, description="SELECT on the attached database, which it names $db")
     columns: dict[str, str] = Field(default={}, description="our column -> SQL expression over the source's columns")
     where: str | None = Field(default=None, description="SQL condition; other rows are counted as filtered")
+    each: str | None = Field(
+        default=None, description="SQL list; a record gives a row for each element, which the expressions name `each`"
+    )
+    optional: list[str] = Field(
+        default=[], description="columns of CSV and Parquet files that may be absent, and are null then"
+    )
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         default=None, description="separator of the values in CSV files; by default found in each file"
     )
@@ -58,6 +64,15 @@ class SourceParams(Section):
         if holds_literal_secret(self.attach or ""):
             raise ValueError("`attach` holds a password: set a variable of the environment to it, and write ${NAME}")
         return self
+
+
+class LookupParams(Section):
+    """A function of expressions that finds values in other files: its argument is compared with the key."""
+
+    path: str = Field(description="file, folder or glob, relative to the checkout")
+    key: str = Field(description="SQL expression over the file's columns, compared as text")
+    value: str = Field(description="SQL expression; null where the rows of a key have several values")
+    optional: list[str] = Field(default=[], description="columns that may be absent, and are null then")
 
 
 class DataParams(Section):
@@ -83,6 +98,9 @@ class DataParams(Section):
     max_text_chars: Count = Field(default=10_000, description="characters at which a text is truncated")
     memory_gib: Positive
     threads: Size = Field(default=0, description="threads of DuckDB; 0: all cores")
+    lookups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*_of$")], LookupParams] = Field(
+        default={}, description="functions of the sources' expressions that find values in other files, named x_of"
+    )
     sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[SourceParams]]
 
     def of(self, table: str) -> list[SourceParams]:

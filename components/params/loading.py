@@ -18,7 +18,7 @@ from components.params.tuning import SearchRange
 from components.params.yaml_files import Tree, parse, read_tree
 from components.redact import redact
 
-_REPLACED_WHOLE = {"sources", "weights", "space", "custom"}  # dictionaries that an overlay replaces as one value
+_REPLACED_WHOLE = {"sources", "lookups", "weights", "space", "custom"}  # an overlay replaces them as one value
 Layer = tuple[str, Tree]  # where values were set, and the values
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from flows import cli
 from tests.flows.command import one_object
+from tests.support import ROOT
 
 STATUS = ["champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement"]
 
@@ -51,3 +52,19 @@ def test_doctor_examines_the_shop_of_the_environment(
     assert cli.run(["doctor", "--json"]) == 1
     bad = [f for f in one_object(capsys.readouterr().out)["findings"] if not f["ok"]]
     assert [f["name"] for f in bad] == ["source products", "source events"]
+
+
+def test_doctor_says_whether_files_are_a_well_known_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CAROUSEL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(ROOT / "tests")
+    samples = ROOT / "tests/components/data/exports"
+    assert cli.run(["doctor", "--like", "hm", "components/data/exports/hm", "--json"]) == 0
+    content = one_object(capsys.readouterr().out)
+    assert content["ok"]
+    assert [f["name"] for f in content["findings"]] == ["articles.csv", "customers.csv", "transactions_train.csv", "hm"]
+    assert cli.run(["doctor", "--like", "shopify", str(samples / "hm/articles.csv")]) == 1
+    assert "missing:" in capsys.readouterr().out
+    assert cli.run(["doctor", str(samples)]) == 1
+    assert "expected --like NAME" in capsys.readouterr().err

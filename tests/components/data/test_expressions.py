@@ -32,11 +32,21 @@ def connection() -> Iterator[Any]:
         ("(SELECT max(n) FROM unnest(prices) t(n))", ("n", "prices"), False),
         ("list_sum(prices) > 1", ("prices",), False),
         ("items[1 + (SELECT 0)] || unnest(b)", ("items", "b"), True),
+        ("list_filter(items, lambda i: i.sku = wanted)", ("items", "wanted"), False),
+        ("[i.sku for i in items if i.n > 1]", ("items",), False),
     ],
 )
 def test_names_and_unnesting(connection: Any, text: str, names: tuple[str, ...], unnests: bool) -> None:
     parsed = parse(connection, "columns.x", text)
     assert (parsed.names, parsed.unnests) == (names, unnests)
+
+
+@pytest.mark.parametrize(
+    ("text", "reorders"),
+    [("max(a) OVER (PARTITION BY b)", True), ("user_of(a)", True), ("(SELECT 1)", True), ("upper(a)", False)],
+)
+def test_what_changes_the_order_of_rows(connection: Any, text: str, reorders: bool) -> None:
+    assert parse(connection, "columns.x", text).reorders == reorders
 
 
 @pytest.mark.parametrize("word", ["order", "at", "group", "end", "table", "select", "ORDER"])
