@@ -20,10 +20,8 @@ BLOCK = 1 << 20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
 
 
-KINDS = {
-    "csv": "csv", "tsv": "csv", "inter": "csv", "item": "csv", "user": "csv",  # the last three: RecBole's atomic files
-    "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet",
-}  # fmt: skip
+KINDS = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet"}
+KINDS |= {"inter": "csv", "item": "csv", "user": "csv"}  # RecBole's atomic files
 
 
 def kind_of(name: str) -> str:

@@ -40,13 +40,18 @@ def cli_markdown() -> str:
     lines += _table(("option", "meaning"), [_option(options[name]) for name in COMMON])
     for name, verb in verbs.items():
         lines += [f"## `{name}`", "", verb.help, ""]
-        arguments = [p.name.upper() for p in verb.params if p.param_type_name == "argument"]
+        arguments = [_argument(p) for p in verb.params if p.param_type_name == "argument"]
         common = [p.opts[0] for p in verb.params if p.opts[0] in COMMON]
         own = [p for p in verb.params if p.param_type_name == "option" and p.opts[0] not in COMMON]
         lines += ["    " + " ".join([name, *arguments, *(f"[{p.opts[0]}]" for p in own), *(f"[{c}]" for c in common)])]
         lines += ["", f"{verb.epilog.replace(': ', ': `', 1)}`", ""]
         lines += _table(("option", "meaning"), [_option(p) for p in own]) if own else []
     return _page(lines)
+
+
+def _argument(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 def http_markdown() -> str:

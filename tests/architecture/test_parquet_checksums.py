@@ -16,7 +16,7 @@ WRITES = {"write_table", "ParquetWriter", "write_to_dataset"}
 DUCKDB = {
     "components/backtest/cuts.py": "data/snapshot, by the flow backtest",
     "components/data/selects.py": "a shop's own files: their checks are the rules of `ingest`",
-    "components/data/sources.py": "a shop's own files: their checks are the rules of `ingest`",
+    "components/data/parts.py": "a shop's own files: their checks are the rules of `ingest`",
     "components/data/split.py": "data/snapshot, by the stage",
     "components/experiments/outcomes.py": "exposures of the service, which no bundle is made from",
     "components/monitoring/aggregates.py": "data/snapshot and the champion, by the stage",
