@@ -151,7 +151,9 @@ def test_mlflows_commands_predict_and_serve_without_a_network(
     expected = [items for items, _, _ in lists_of_service(client, bodies)]
     request = {"dataframe_records": [{"user_id": body["user_id"]} for body in bodies], "params": {"k": 4}}
     (tmp_path / "request.json").write_text(json.dumps(request))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `serve` calls uvicorn
     env = os.environ | {
+        "PATH": path,
         "PYTHONPATH": str(ROOT),
         "http_proxy": "http://127.0.0.1:9",
         "https_proxy": "http://127.0.0.1:9",
