@@ -64,12 +64,12 @@ EVENTS: dict[str, list[Row]] = {  # user_id, item_id, timestamp, event, quantity
         (HM_1, "0108775015", "2020-09-20T00:00:00", "purchase", None, 0.0508305084745762, None),
         (HM_1, "0110065001", "2020-09-20T00:00:00", "purchase", None, 0.0304915254237288, None),
     ],
-    "instacart": [  # user 1: 15 and 30 days before the newest order; user 2: 7 days before an order without lines
-        ("1", "1", "2016-11-17T08:00:00", "purchase", None, None, "101"),
-        ("1", "2", "2016-11-17T08:00:00", "purchase", None, None, "101"),
-        ("1", "2", "2016-12-02T07:00:00", "purchase", None, None, "102"),
-        ("2", "1", "2016-12-25T23:00:00", "purchase", None, None, "201"),
-        ("1", "1", "2017-01-01T12:00:00", "purchase", None, None, "103"),
+    "instacart": [  # user 1: 45 and 30 days before the newest order; user 2: 7 days before an order without lines
+        ("1", "1", "2016-11-16T08:00:00", "purchase", None, None, "101"),
+        ("1", "2", "2016-11-16T08:00:00", "purchase", None, None, "101"),
+        ("1", "2", "2016-12-01T07:00:00", "purchase", None, None, "102"),
+        ("2", "1", "2016-12-23T23:00:00", "purchase", None, None, "201"),
+        ("1", "1", "2016-12-31T12:00:00", "purchase", None, None, "103"),
     ],
     "magento": [
         ("3", "BAG-1", "2026-01-05T10:00:00", "purchase", 1.0, 34.0, "000000001"),
