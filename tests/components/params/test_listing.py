@@ -42,5 +42,7 @@ def test_the_origin_of_a_value_is_the_last_layer_that_sets_it(file: Path, tmp_pa
     }
     assert {name: found[name].origin for name in origins} == origins
     assert (found["gate.min_gain"].value, found["seed"].value) == (0.2, 1)
-    assert found["data.sources"].value["products"] == [{"path": "data/raw/products.jsonl.gz", "columns": {}}]
+    assert found["data.sources"].value["products"] == [
+        {"path": "data/raw/products.jsonl.gz", "columns": {}, "optional": []}
+    ]
     assert [p.name for p in found.values() if not p.description] == []
