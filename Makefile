@@ -39,7 +39,7 @@ docs: install  ## docs/cli.md, docs/http-api.md and the tables of CHANGELOG.md, 
 serve: install  ## the champion on http://127.0.0.1:8000
 	$(BIN)/carousel serve
 
-ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on :5000, Evidently on :8001
+ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on :5000, Evidently on :8001, the service on :8000
 	infra/ui.sh
 
 stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, MLflow, Prefect, worker, service

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Prefect (http://127.0.0.1:4200) with all deployments and a worker, MLflow (http://127.0.0.1:5000), Evidently
-# (http://127.0.0.1:8001); Ctrl-C ends all.
+# (http://127.0.0.1:8001), the service with the shop's page (http://127.0.0.1:8000); Ctrl-C ends all.
 #
 # environment: CAROUSEL_HOME (folder of state and logs), CAROUSEL_BIN (where the programs are; default .venv/bin),
 #              CAROUSEL_PREFECT_PORT, CAROUSEL_MLFLOW_PORT, CAROUSEL_EVIDENTLY_PORT,
-#              CAROUSEL_MLFLOW_UI=0 (no MLflow, no Evidently)
+#              CAROUSEL_SERVICE_PORT, CAROUSEL_MLFLOW_UI=0 (Prefect alone)
 set -euo pipefail
 umask "${CAROUSEL_UMASK:-077}"
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ home="${CAROUSEL_HOME:-$PWD/.carousel}"
 prefect_port="${CAROUSEL_PREFECT_PORT:-4200}"
 mlflow_port="${CAROUSEL_MLFLOW_PORT:-5000}"
 evidently_port="${CAROUSEL_EVIDENTLY_PORT:-8001}"
+service_port="${CAROUSEL_SERVICE_PORT:-8000}"
 mlflow_ui="${CAROUSEL_MLFLOW_UI:-1}"
 mkdir -p "$home/prefect" "$home/logs"
 home="$(cd "$home" && pwd)"
@@ -48,6 +49,8 @@ if [ "$mlflow_ui" = 1 ]; then
   children+=($!)
   infra/run.sh evidently >"$home/logs/evidently-server.log" 2>&1 &
   children+=($!)
+  infra/run.sh service >"$home/logs/service.log" 2>&1 &
+  children+=($!)
 fi
 for _ in $(seq 180); do
   if answers "$PREFECT_API_URL/health"; then break; fi
@@ -62,7 +65,7 @@ echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, weekly, ma
 if [ "$mlflow_ui" = 1 ]; then
   echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"
   echo "Evidently http://127.0.0.1:$evidently_port   drift over time by column, a project for each shop"
-  echo "page of the shop: make serve, then http://127.0.0.1:8000"
+  echo "Service  http://127.0.0.1:$service_port   the shop's page: lists, search, status; empty until a version is promoted"
 fi
 echo "logs in $home/logs; Ctrl-C ends everything"
 wait -n

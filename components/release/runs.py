@@ -16,6 +16,7 @@ LOCK_S = 120.0  # longest wait for another process that writes to the registry
 MAX_METRICS, MAX_PARAMS = 1000, 100  # in one batch, by MLflow's API
 MAX_PARAM_LENGTH, MAX_TAG_LENGTH = 6000, 5000
 MAX_CHILDREN = 1000
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then opens its pages of runs and models
 Point = tuple[str, float, int]  # metric, value, step
 
 
@@ -160,7 +161,7 @@ class RunRecorder:
         if found:
             return str(found.experiment_id)
         location = self.connection.artifact_location()
-        return str(client.create_experiment(self.experiment, artifact_location=location))
+        return str(client.create_experiment(self.experiment, artifact_location=location, tags=KIND))
 
     def _find(self, tags: Mapping[str, str]) -> str | None:
         """Return the id of a run with all these tags; None where there is none."""

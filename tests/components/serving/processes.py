@@ -53,7 +53,7 @@ def running(home: Path, command: list[str], **environment: str) -> Iterator[subp
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def ask(port: int, path: str, body: dict | None = None, headers: dict | None = None) -> tuple[int, dict]:
