@@ -101,17 +101,23 @@ def users_needed(
 def is_certain_loss(challenger: FloatArray, other: FloatArray, confidence: float, resamples: int, seed: int) -> bool:
     """Return whether the challenger is worse, by the paired interval and by the exact sign test of the users.
 
-    Both (n_users,), paired. The bootstrap alone finds a loss too often where few users differ; the sign test of the
-    users who are served worse and better needs no large sample.
+    Both (n_users,), paired. The bootstrap alone finds a loss too often where few users differ.
+    """
+    if not is_loss_by_sign_test(challenger, other, confidence):
+        return False
+    return paired_bootstrap(challenger, other, confidence, resamples, seed).high < 0
+
+
+def is_loss_by_sign_test(challenger: FloatArray, other: FloatArray, confidence: float) -> bool:
+    """Return whether the challenger serves more users worse than better, by an exact test that needs no large sample.
+
+    Both (n_users,), paired.
     """
     from scipy.stats import binomtest
 
     difference = _differences(challenger, other)
     worse, changed = int((difference < 0).sum()), int((difference != 0).sum())
-    tail = _tails(confidence)[0]
-    if not changed or binomtest(worse, changed, alternative="greater").pvalue > tail:
-        return False
-    return paired_bootstrap(challenger, other, confidence, resamples, seed).high < 0
+    return bool(changed) and bool(binomtest(worse, changed, alternative="greater").pvalue <= _tails(confidence)[0])
 
 
 def _tails(confidence: float) -> list[float]:

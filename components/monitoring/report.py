@@ -22,13 +22,8 @@ ID = re.compile(
     r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[1-7][0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}\b|(?<=metric_)[0-9a-f]{32}"
 )
 UUIDS = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-VARYING = (
-    "threshold",
-    "per_column_threshold",
-    "columns",
-    "per_column_method",
-    "drift_share",
-)  # limits depend on the data
+# parameters of metrics that differ between runs, because limits depend on the data
+VARYING = ("threshold", "per_column_threshold", "columns", "per_column_method", "drift_share")
 STYLE = "font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 24px auto; padding: 0 16px; color: #222"
 
 

@@ -32,13 +32,7 @@ ALWAYS = frozenset({USERS, COVERAGE, LATENCY, DRIFT, FINISHED, NOT_ROLLED_BACK})
 AGAINST_CHAMPION = frozenset({COVERAGE_RATIO, UNSEEN})
 REFRESH = frozenset({POSSIBLE_LOSS, TOTAL_LOSS, AGREEMENT, CONCENTRATION, SCORE_SCALE})
 AT_MOST = (LATENCY, CONCENTRATION, SCORE_SCALE, DATA)  # beginnings of the names of checks with an upper limit
-BEYOND_CHANCE = (
-    SLICE,
-    NOT_WORSE,
-    MARGIN,
-    TOTAL_LOSS,
-    LEVEL,
-)  # of those that fail only for what chance does not explain
+BEYOND_CHANCE = (SLICE, NOT_WORSE, MARGIN, TOTAL_LOSS, LEVEL)  # fail only for what chance does not explain
 
 
 def holds(name: str, value: float | None, limit: float | None, high: float | None = None) -> bool:

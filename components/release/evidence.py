@@ -12,6 +12,7 @@ from components.errors import ContractError, ReleaseError
 from components.evaluation.comparison import (
     UsersNeeded,
     is_certain_loss,
+    is_loss_by_sign_test,
     paired_bootstrap,
     upper_bounds,
     users_needed,
@@ -48,7 +49,7 @@ class Evidence:
     slices: list[SliceGain]  # those with enough users; empty where there is no champion
     small_slices: dict[str, int]  # slice -> its users, fewer than evaluation.min_slice_users: not judged
     users_needed: dict[str, UsersNeeded]  # compared model -> further test users, where its interval is inconclusive
-    certain_losses: frozenset[str] = frozenset()  # compared models that are shown better, by a sign test, too
+    losses_by_sign: frozenset[str] = frozenset()  # compared models that serve more users better, by a sign test
 
     def over_best_baseline(self) -> Interval | None:
         """Return the gain over the best baseline on the test window; None without baselines."""
@@ -90,20 +91,11 @@ def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user:
         over_champion=gains.get(CHAMPION),
         over_baselines={name: gains[name] for name in evaluation.baselines},
         upper_bounds=upper_bounds(own, baselines, gate.confidence, gate.resamples, params.seed),
-        certain_losses=_certain_losses(own, {name: values[name] for name in compared}, params),
+        losses_by_sign=frozenset(n for n in compared if is_loss_by_sign_test(own, values[n], gate.confidence)),
         simpler=list(simpler),
         slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
         small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},
         users_needed=_users_needed(own, values, gains, limits, confidence, params),
-    )
-
-
-def _certain_losses(own: FloatArray, others: Mapping[str, FloatArray], params: Params) -> frozenset[str]:
-    gate = params.gate
-    return frozenset(
-        name
-        for name, other in others.items()
-        if is_certain_loss(own, other, gate.confidence, gate.resamples, params.seed)
     )
 
 

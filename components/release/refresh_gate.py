@@ -79,7 +79,7 @@ def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Para
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
     bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
     for name, interval in {CHAMPION: gain, **evidence.over_baselines}.items():
-        high = bounds[name] if name in evidence.certain_losses else max(bounds[name], 0.0)
+        high = bounds[name] if name in evidence.losses_by_sign else max(bounds[name], 0.0)
         yield from _not_below(name, interval, (bounds[name], high), evidence.test[name][evidence.primary], params)
     champion = evidence.test[CHAMPION][evidence.primary]
     yield _possible_loss(gain, champion, params)
