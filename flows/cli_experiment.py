@@ -23,11 +23,9 @@ def experiment_start(
     json: Json = False,
 ) -> None:
     """Serve half of a share of the users by the challenger; the service follows within a second."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from flows import experiment, terminal
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     begun = experiment.start(workspace, name, share, experiment.metric_of(metric), experiment.now())
     terminal.show(begun.model_dump(mode="json"), json)
 
@@ -46,11 +44,10 @@ def experiment_stop(sets: Sets = None, files: Files = None, json: Json = False) 
 
 def _experiment(sets: list[str] | None, files: list[Path] | None, json: bool, end: bool) -> None:
     """Show the decision. Exit codes: 0 better, 2 worse or no difference shown, 3 otherwise."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from flows import experiment, terminal
-    from flows.workspace import open_workspace
 
-    workspace, now = open_workspace(startup.texts(files), sets or [], None), experiment.now()
+    now = experiment.now()
     decision, drawn = (experiment.stop(workspace, now), None) if end else experiment.status(workspace, now)
     if json:
         terminal.show(decision.model_dump(mode="json"), True)

@@ -54,22 +54,18 @@ def rollback(
 
 def serve(sets: Sets = None, files: Files = None) -> None:
     """Serve the champion over HTTP and reload it when its alias moves."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.serving.http.app import serve as start
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     start(workspace.settings, workspace.params, workspace.root / "data/snapshot")
 
 
 def reproduce(version: int, sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Rebuild a version in a clean workspace and compare its metrics; exit code 1 where they differ."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.release.reproduce import reproduce as rebuild
     from flows import terminal
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     result = rebuild(version, workspace.registry(), workspace.settings, workspace.root)
     terminal.show(result.model_dump(mode="json", exclude=None if json else {"then", "now"}), json)
     raise typer.Exit(0 if result.equal else 1)
@@ -83,12 +79,10 @@ def diff(
     json: Json = False,
 ) -> None:
     """Compare the recipes of two versions: parameters, what was selected, code."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.release.recipe import describe_versions
     from flows import terminal
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     text = describe_versions(workspace.registry(), one, other)
     if json:
         terminal.show({"equal": not text, "differences": text.splitlines()}, True)
@@ -103,12 +97,10 @@ def tag(
     json: Json = False,
 ) -> None:
     """Make a Git tag NAME/vN for versions, by default for all: `dvc metrics diff` and `dvc get --rev` take it."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.release.version_tags import tag_version
     from flows import terminal
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     registry = workspace.registry()
     names = [tag_version(workspace.root, registry, number) for number in versions or registry.digests()]
     if json:

@@ -46,21 +46,18 @@ def doctor(
 
 def params(sets: Sets = None, files: Files = None, json: Json = False, every: All = False) -> None:
     """Show the parameters of a run in this checkout, with unit, effect, and where each is set."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from flows.params import show
-    from flows.workspace import open_workspace
 
-    show(open_workspace(startup.texts(files), sets or [], None), every, json)
+    show(workspace, every, json)
 
 
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:
     """Show the champion, since when it serves, its data, the last verdict and drift."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.release.status import read_status
     from flows import terminal
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], None)
     terminal.show(read_status(workspace.settings, workspace.params.release).model_dump(mode="json"), json)
 
 
@@ -72,13 +69,11 @@ def history(
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Write a picture, too")] = None,
 ) -> None:
     """Show each deployment: the gain at the gate, what was expected a day, and what came true."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets, as_of)
     from components.io import write_text
     from flows import terminal
     from flows.history import read_history
-    from flows.workspace import open_workspace
 
-    workspace = open_workspace(startup.texts(files), sets or [], as_of)
     found = read_history(workspace)
     picture = found.plot() if plot is not None else ""
     if plot is not None and picture:

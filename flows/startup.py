@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import typer
+
+    from flows.workspace import Workspace
 
 CHECKOUT = ("params.yaml", "dvc.yaml")  # files that its root folder has
 
@@ -43,6 +47,14 @@ def warm_stages() -> Iterator[None]:
         finally:
             for name in env:
                 del os.environ[name]
+
+
+def open_workspace(files: list[Path] | None, sets: list[str] | None, as_of: datetime | None = None) -> Workspace:
+    """Prepare, and return the workspace with the overlays and values of the options --params and --set."""
+    prepare()
+    from flows import workspace
+
+    return workspace.open_workspace(texts(files), sets or [], as_of)
 
 
 def find_checkout(folder: Path) -> Path:
