@@ -42,12 +42,10 @@ def tag_version(root: Path, registry: Registry, number: int) -> str:
 def _download(registry: Registry, version: Version, folder: Path) -> Path:
     """Return folder/files with the recorded files, as a checkout has them."""
     files = folder / "files"
-    for file, stored in RECORDED.items():
+    summary = registry.list_artifacts(version.number, SUMMARY)  # none before 0.5
+    for file, stored in (RECORDED | dict(zip(summary, summary, strict=True))).items():
         (files / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(registry.download_artifact(version.number, stored, folder / "record"), files / file)
-    for stored in registry.list_artifacts(version.number, SUMMARY):  # none before 0.5
-        (files / stored).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(registry.download_artifact(version.number, stored, folder / "record"), files / stored)
     return files
 
 
@@ -64,14 +62,8 @@ def _commit(root: Path, version: Version, files: Path, message: str) -> str:
         ) from None
     for file in sorted(path for path in files.rglob("*") if path.is_file()):
         blob = git(root, "hash-object", "-w", str(file))
-        git(
-            root,
-            "update-index",
-            "--add",
-            "--cacheinfo",
-            f"100644,{blob},{file.relative_to(files).as_posix()}",
-            env=index,
-        )
+        entry = f"100644,{blob},{file.relative_to(files).as_posix()}"
+        git(root, "update-index", "--add", "--cacheinfo", entry, env=index)
     tree = git(root, "write-tree", env=index)
     who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in AUTHOR.items()}
     when = {f"GIT_{role}_DATE": version.created_at for role in ("AUTHOR", "COMMITTER")}
