@@ -11,6 +11,7 @@ from typing import Any
 # kind of file -> path of the key, in the names of the file -> current name.
 # "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
+    "application": {},  # record.json of an application
     "advice": {},  # monitor.json
     "ann_arrays": {"graph": "index"},  # ann/ of a bundle (nearest/ until version 0.1)
     "bundle_info": {  # info.json of a bundle
@@ -41,6 +42,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/match_hours": "attribution_hours",
     },
     "ranker_arrays": {},  # its tensors
+    "published": {},  # current.json of an application
     "recipe": {},  # recipe.json of a bundle
     "recommender": {  # model.json of every recommender
         "params/keep": "max_weights_per_item",

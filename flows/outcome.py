@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.contracts import Decision, DriftVerdict, Evaluation, Record
@@ -38,6 +38,10 @@ class Pass:
     spent: dict[str, float] = field(default_factory=dict)  # seconds by part, outside the stages
     notes: list[str] = field(default_factory=list)
     reason: str = ""  # why nothing was done
+
+    def followed_by(self, stages: list[StageRun], notes: list[str]) -> Pass:
+        """Return the pass with further stages and notes, such as those of applications."""
+        return replace(self, stages=[*self.stages, *stages], notes=[*self.notes, *notes])
 
 
 class RefreshOutcome(Record):

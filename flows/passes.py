@@ -14,6 +14,7 @@ from uuid import UUID
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed
 
+from components.applications.record import APPLICATIONS
 from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
 from components.monitoring.snapshots import store_snapshot
@@ -76,10 +77,11 @@ def preload(workspace: Workspace) -> Thread:
 def run_stages(
     workspace: Workspace, only: tuple[str, ...] = (), after_ingest: Callable[[], object] | None = None
 ) -> list[StageRun]:
-    """Reproduce the stages in DVC's order; fetch the champion before the first stage that compares with it."""
+    """Reproduce the model's stages in DVC's order; fetch the champion before the first stage that compares with it."""
     for line in workspace.tuned:
         tasks.log.info("starts from tuned values: %s", line)
-    names = [name for name in versioning.stage_order(workspace.root) if not only or name in only]
+    order = [name for name in versioning.stage_order(workspace.root) if name not in APPLICATIONS]
+    names = [name for name in order if not only or name in only]
     progress = artifacts.StageProgress(len(names))
     runs: list[StageRun] = []
     synced, ready = workspace.champion is not None, preload(workspace)  # a recipe's champion was fetched for it

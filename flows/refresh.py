@@ -16,6 +16,7 @@ from components.release.bundle import Bundle, open_bundle
 from components.stages.resolve import apply_recipe
 from components.times import to_datetime
 from flows import tasks
+from flows.applications import run_applications
 from flows.events import emit_shop_event
 from flows.outcome import Pass, build_outcome
 from flows.passes import (
@@ -57,6 +58,8 @@ def refresh(
         ) as workspace:
             call_task(with_retries(tasks.check_ready, workspace), workspace)
             done = refresh_champion(workspace)
+            if done.stages:
+                done = done.followed_by(*run_applications(workspace))
             return completed_state(build_outcome(workspace, seconds_since(started, workspace), done))
     except BusyError as busy:
         return cancel_when_busy(busy)

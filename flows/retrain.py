@@ -15,6 +15,7 @@ from pydantic import Field
 from components.errors import BusyError, CarouselError
 from components.recommenders.factory import MODELS
 from flows import tasks, unchanged
+from flows.applications import run_applications
 from flows.history import PAGE
 from flows.outcome import Pass, build_outcome
 from flows.passes import (
@@ -76,6 +77,7 @@ def retrain(
                     refreshed = refresh_promoted(warm)
                     if refreshed.stages:  # it has replaced what the retrain left in the checkout
                         unchanged.write_refreshed(workspace, inputs)
+                done = done.followed_by(*run_applications(warm))
             return completed_state(build_outcome(workspace, seconds_since(started, workspace), done, refreshed, report))
     except BusyError as busy:
         return cancel_when_busy(busy)

@@ -16,6 +16,8 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed
 
 from components import params
+from components.applications import publish
+from components.applications.record import ApplicationRecord
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
@@ -196,6 +198,12 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
 def promote(workspace: Workspace) -> int:
     """Move the champion alias by the decision file; return the version that serves now."""
     return promotion.promote(workspace.root / DECISION, workspace.registry(), workspace.settings).version
+
+
+@task(task_run_name="publish {name}", cache_policy=NO_CACHE)
+def publish_application(workspace: Workspace, name: str) -> ApplicationRecord:
+    """Give what the application ships to the service; return its record."""
+    return publish.publish(workspace.root, name, workspace.shop)
 
 
 @task(cache_policy=NO_CACHE)

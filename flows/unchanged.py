@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from components.applications.record import APPLICATIONS, enabled_applications
 from components.contracts import Decision
 from components.errors import ContractError
 from components.io import read_record, sha256_file, sha256_files, write_json
@@ -49,7 +50,8 @@ def unchanged_outcome(
         if is_refreshed(workspace):
             done = Pass(reason=REFRESHED, notes=score_pending(workspace))
             return build_outcome(workspace, time.time() - process_start(), done, report=REPORT_OF_RETRAIN)
-        stages = versioning.unchanged_stages(workspace.root)
+        disabled = set(APPLICATIONS) - set(enabled_applications(workspace.params))
+        stages = versioning.unchanged_stages(workspace.root, disabled)
         if stages is None:
             return None
         own = champion.find_own_champion(workspace.root, workspace.registry())

@@ -25,6 +25,19 @@ class Accepted(Reply):
     """The other ones were stored before."""
 
 
+class ApplicationRecord(Body):
+    """The verdict of an application's own gate, and the numbers behind it. No user ids."""
+
+    application: str
+    as_of: str
+    simulated: bool
+    ships: Literal["model", "baseline", "nothing"]
+    reasons: list[str]
+    metrics: dict[str, float]
+    limits: list[str] = []
+    counts: dict[str, int] | None = None
+
+
 class ArmAnswer(Reply):
     """A user's arm of the running experiment, and the version that serves it."""
 
@@ -199,6 +212,12 @@ class Answer(Reply):
     items: list[Item]
 
 
+class ApplicationsAnswer(Reply):
+    """The applications that have published something."""
+
+    applications: list[ApplicationRecord]
+
+
 class EventsRequest(Body):
     """Events; all of them are stored, or none."""
 
@@ -281,8 +300,9 @@ class SimilarRequest(Body):
 
 
 __all__ = [
-    "Accepted", "Answer", "ArmAnswer", "CanaryAnswer", "CanaryRequest", "Context", "EventIn", "EventsRequest",
-    "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item", "ItemProbabilities", "ItemsRequest", "Problem",
-    "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest", "SearchRequest", "SimilarRequest", "StockAnswer",
-    "StockRequest", "StoredHistoryEvent", "UserRequest", "VersionAnswer",
+    "Accepted", "Answer", "ApplicationRecord", "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest",
+    "Context", "EventIn", "EventsRequest", "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item",
+    "ItemProbabilities", "ItemsRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest",
+    "SearchRequest", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent", "UserRequest",
+    "VersionAnswer",
 ]  # fmt: skip

@@ -42,6 +42,11 @@ class Routes(ABC):
         answer: models.StockAnswer = self._call("POST", "/admin/stock", body, models.StockAnswer)
         return answer
 
+    def applications(self) -> models.ApplicationsAnswer:
+        """Return the records of the applications that have published something."""
+        answer: models.ApplicationsAnswer = self._call("GET", "/applications", None, models.ApplicationsAnswer)
+        return answer
+
     def bundle(self, body: models.SimilarRequest) -> models.Answer:
         """Return products that are bought together with a given product."""
         answer: models.Answer = self._call("POST", "/bundle", body, models.Answer)

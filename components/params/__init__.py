@@ -1,5 +1,6 @@
 """Typed parameters: bounds, defaults of what a shop does not tune, and reading of params.yaml with overlays."""
 
+from components.params.applications import AdsParams, InventoryParams, MarketingParams
 from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
 from components.params.data import DataParams, LookupParams, ProfilesParams, ShopParams, SourceParams, SplitParams
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
@@ -42,6 +43,7 @@ from components.params.tuning import SearchRange, TuneParams
 
 __all__ = [
     "RENAMED",
+    "AdsParams",
     "AlsParams",
     "AnnParams",
     "BlendParams",
@@ -62,9 +64,11 @@ __all__ = [
     "HistoryParams",
     "HybridParams",
     "InterestsParams",
+    "InventoryParams",
     "LanguageParams",
     "LearningRate",
     "LookupParams",
+    "MarketingParams",
     "ModelName",
     "ModelsParams",
     "MonitorParams",

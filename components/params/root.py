@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from components.params.applications import AdsParams, InventoryParams, MarketingParams
 from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
 from components.params.language import LanguageParams
@@ -51,6 +52,9 @@ class Params(Section):
     ann: AnnParams = Field(default_factory=AnnParams)
     experiments: ExperimentsParams
     serving: ServingParams
+    ads: AdsParams
+    inventory: InventoryParams
+    marketing: MarketingParams
     gc: GcParams
     flows: FlowsParams
     selection: SelectionParams | None = Field(

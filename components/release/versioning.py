@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from components.unfinished import read_unfinished
 
 __all__ = ["LOCK", "StageRun", "git", "is_changed", "is_dirty", "locked_stores", "make_workspace", "push"]
 __all__ += ["read_data_version", "read_lineage", "remote_url", "reproduce_stage", "rerun_stage", "restore"]
-__all__ += ["stage_order", "unchanged_stages"]
+__all__ += ["stage_order", "stages_before", "unchanged_stages"]
 log = logging.getLogger(__name__)
 SNAPSHOT = "data/snapshot"
 
@@ -45,6 +45,18 @@ def stage_order(root: Path) -> list[str]:
         return [stage.name for stage in _ordered(repo)]
 
 
+def stages_before(root: Path, stage: str) -> list[str]:
+    """Return the stages that the stage needs, and the stage itself, in topological order."""
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+
+    with open_repository(root) as repo:
+        graph = get_active_graph(repo.index.graph)
+        found = next((node for node in graph if node.name == stage), None)
+        if found is None:
+            raise ReleaseError(f"dvc.yaml has no stage {stage}; it has {sorted(node.name for node in graph)}")
+        return [node.name for node in plan_repro(graph, [found])]
+
+
 def is_changed(root: Path, *stages: str) -> bool:
     """Return whether DVC would run one of the stages or restore its outputs; False: everything is up to date."""
     with open_repository(root) as repo:
@@ -54,10 +66,13 @@ def is_changed(root: Path, *stages: str) -> bool:
         return any(known[name].changed() for name in stages)
 
 
-def unchanged_stages(root: Path) -> list[str] | None:
-    """Return the stages in topological order, without those that always run; None where DVC would run one of them."""
+def unchanged_stages(root: Path, skipped: Collection[str] = ()) -> list[str] | None:
+    """Return the stages in topological order, without those that always run; None where DVC would run one of them.
+
+    skipped: stages that the run does not need, such as those of applications that are disabled.
+    """
     with open_repository(root) as repo:
-        stages = [stage for stage in _ordered(repo) if not stage.always_changed]
+        stages = [stage for stage in _ordered(repo) if not stage.always_changed and stage.name not in skipped]
         return None if any(stage.changed() for stage in stages) else [stage.name for stage in stages]
 
 

@@ -24,6 +24,7 @@ def test_outputs_of_runs_are_not_tracked() -> None:
         "reports/x",
         ".carousel/x",
         "models/x",
+        "applications/x",
         "profiles/x",
         "bundle/x",
         "run/params.yaml",

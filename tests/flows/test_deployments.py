@@ -24,8 +24,9 @@ def flow_of(deployment: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(str(Path(file).with_suffix("")).replace("/", ".")), name)
 
 
-def test_the_nine_deployments() -> None:
-    assert list(NAMES) == ["nightly", "weekly", "manual", "monitor", "export", "tune", "promote", "rollback", "gc"]
+def test_the_ten_deployments() -> None:
+    names = ["nightly", "weekly", "manual", "monitor", "export", "application", "tune", "promote", "rollback", "gc"]
+    assert list(NAMES) == names
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=list(NAMES))

@@ -69,6 +69,7 @@ EDGES = {  # stage -> parameters, dependencies, outputs
         ["reports/drift", *summary("drift.json", "drift.csv")],
     ),
     "package": (["trainer", "data.as_of", "selection"], ["models/simple", "models/sequence"], ["bundle"]),
+    "inventory": (["inventory"], ["data/snapshot"], ["applications/inventory"]),
 }
 SELECTION = SelectionParams(
     recommender="ease", best_simple="popularity", language="0" * 64, sequence_epochs=None, ranker_epochs=None,
@@ -124,7 +125,7 @@ def make_toy(root: Path) -> Path:
     real = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     lines.append(yaml.safe_dump({name: real[name] for name in ("metrics", "plots")}))
     (root / "dvc.yaml").write_text("".join(lines).replace("    params: [run/params.yaml: []]\n", ""))
-    ignored = ("data", "features", "models", "bundle", "champion", "run", ".carousel")
+    ignored = ("applications", "data", "features", "models", "bundle", "champion", "run", ".carousel")
     shown = "/reports/*\n!/reports/summary/\n"
     (root / ".gitignore").write_text("".join(f"/{name}\n" for name in ignored) + shown)
     for command in (

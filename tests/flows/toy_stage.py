@@ -163,6 +163,10 @@ def main(stage: str) -> None:
         drift(params)
     elif stage == "package":
         package(params, worth)
+    elif stage == "inventory":
+        found = {"application": "inventory", "as_of": params["data"]["as_of"], "simulated": True, "ships": "model"}
+        found |= {"reasons": ["a toy"], "metrics": {"wrmsse": 0.5}}
+        write("applications/inventory/record.json", found)
     write(f"run/timings/{stage}.json", {"work_s": round(time.perf_counter() - started, 3)})
     crash(f"{stage}:after")
 

@@ -25,6 +25,7 @@ from components.serving.http import problems
 from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
 from components.serving.http.api_docs import add_api_docs
+from components.serving.http.application_routes import add_applications
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import RequestGuard
 from components.serving.http.openapi import ServiceApp
@@ -86,6 +87,7 @@ def make_app(
         app.add_middleware(CORSMiddleware, allow_origins=serving.cors_origins, **CORS)
     problems.install(app, service.metrics)
     add_routes(app, service)
+    add_applications(app, service)
     add_admin(app, admin)
     _add_probes(app, service)
     if serving.page:
