@@ -17,6 +17,7 @@ BANNED = {
     "newcomers", "likes", "barred", "place", "mend", "nothing",
 }  # fmt: skip
 MAX_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 300, 50, 8
+GENERATED = ("client/carousel_client/models.py", "client/carousel_client/routes.py")  # grow with the HTTP API
 FLAT_FORMS = {  # Prefect builds a form from a flow's arguments, typer options from a command's: they must stay flat
     "flows/retrain.py: retrain", "flows/export.py: export", "flows/cli_offline.py: recommend",
     "flows/cli_offline.py: export",
@@ -103,7 +104,7 @@ def test_no_import_cycle() -> None:
 @pytest.mark.parametrize("name", [*SOURCES, *CLIENT, *TESTS])
 def test_files_and_functions_stay_small(name: str) -> None:
     lines = (ROOT / name).read_text(encoding="utf-8").count("\n")
-    assert lines <= MAX_LINES
+    assert lines <= MAX_LINES or name in GENERATED
     long = [
         f"{name}:{f.lineno}: {f.name}" for f in functions(name) if (f.end_lineno or 0) - f.lineno >= MAX_FUNCTION_LINES
     ]
