@@ -72,23 +72,28 @@ def users_needed(
 ) -> UsersNeeded | None:
     """Return how many further users are needed to decide whether the gain is above min_gain; 0 when these suffice.
 
-    Both (n_users,), paired. The estimate takes the gain and its spread as measured; two-sided test at `confidence`
-    with power POWER. None when the measured gain is exactly min_gain: no number of users is enough.
+    Both (n_users,), paired. The estimate takes the gain, its spread and its skewness as measured; two-sided test at
+    `confidence` with power POWER. None when the measured gain is exactly min_gain: no number of users is enough.
     The bounds are the percentile interval of the same estimate over the resamples of `paired_bootstrap`. While the
     interval of the gain contains min_gain, the true gain may be min_gain: then there is no upper bound.
-    Source: the sample size of a paired z-test, ((z_alpha + z_power) * sd / distance) ** 2 (Cohen 1988).
+    Source: the sample size of a paired z-test, ((z_alpha + z_power) * sd / distance) ** 2 (Cohen 1988), for the
+    percentile interval, whose bounds are shifted by skewness * (z_alpha ** 2 - 1) / 6 * sd / n_users (Hall 1992).
     """
     difference = _differences(challenger, other)
     if abs(float(difference.mean()) - min_gain) < 1e-12:
         return None
     normal = NormalDist()
-    z = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)
+    z_alpha, z_power = normal.inv_cdf((1 + confidence) / 2), normal.inv_cdf(POWER)
+    z, shift = z_alpha + z_power, _skewness(difference) * (z_alpha**2 - z_power**2) / 6
     means, deviations = _resample(difference, resamples, seed)
     n_users, tails = len(difference), _tails(confidence)
 
     def further(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-        distance = np.maximum(np.abs(mean - min_gain), 1e-12)
-        enough: NDArray[np.float64] = np.maximum(np.ceil((z * deviation / distance) ** 2) - n_users, 0)
+        effect = np.maximum(np.abs(mean - min_gain), 1e-12) / np.maximum(deviation, 1e-12)
+        # the square root of the number of users solves effect * root**2 - z * root + shift = 0
+        discriminant = np.maximum(z**2 - 4 * effect * shift * np.sign(mean - min_gain), 0)
+        root = (z + np.sqrt(discriminant)) / 2 / effect
+        enough: NDArray[np.float64] = np.maximum(np.ceil(root**2) - n_users, 0)
         return enough
 
     low, high = np.quantile(further(means, deviations), tails, method="inverted_cdf")
@@ -139,6 +144,13 @@ def _resample(
         sums[start:stop] = rng.multinomial(n_users, counts / n_users, size=stop - start) @ moments
     means = sums[:, 0] / n_users
     return means, np.sqrt(np.maximum(sums[:, 1] / n_users - means**2, 0))
+
+
+def _skewness(difference: NDArray[np.float64]) -> float:
+    """Return the third standardised moment; 0 where all differences are equal."""
+    centred = difference - difference.mean()
+    spread = float(np.sqrt((centred**2).mean()))
+    return float((centred**3).mean()) / spread**3 if spread > 1e-12 else 0.0
 
 
 def _differences(challenger: FloatArray, other: FloatArray) -> NDArray[np.float64]:
