@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,9 @@ from components.contracts import Decision
 from components.errors import BusyError, ReleaseError
 from components.monitoring.snapshots import store_snapshot
 from components.release import champion, latency, versioning
+from components.release.candidates import CURVES_OF
 from components.release.promotion import SHIPS
+from components.release.training_runs import follow_training
 from components.release.versioning import StageRun
 from components.release.warm import warm_process
 from components.release.warm_client import SOCKET
@@ -28,6 +31,12 @@ from flows.outcome import STATES, Outcome, Pass, describe, process_start
 from flows.scoring import record_outcomes
 from flows.tasks import call_task, in_flow_run, with_retries
 from flows.workspace import DRIFT, Workspace
+
+BOARDS = {  # stage -> where it writes its curves while it trains
+    "pretrain": Path("run/pretrain"),
+    "finetune": Path("run/tensorboard"),
+    "rank": Path("run/tensorboard/ranker"),
+}
 
 
 def run_pass(workspace: Workspace, bootstrap: bool = False) -> Pass:
@@ -91,7 +100,8 @@ def run_stages(
                 ready.join()
                 call_task(with_retries(tasks.sync_champion, workspace), workspace)
                 synced = True
-            runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
+            with show_curves(workspace, name):
+                runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
             tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
             progress.advance()
             if name == "drift":
@@ -99,6 +109,13 @@ def run_stages(
             if name == "ingest" and after_ingest is not None:
                 after_ingest()
     return runs
+
+
+def show_curves(workspace: Workspace, stage: str) -> AbstractContextManager[None]:
+    """Return a context in which MLflow shows the curves of the stage; one without effect where it has none."""
+    if stage not in BOARDS:
+        return nullcontext()
+    return follow_training(workspace.registry().runs.training, CURVES_OF[stage], workspace.root / BOARDS[stage])
 
 
 def judge(workspace: Workspace, bootstrap: bool) -> tuple[int | None, Decision | None]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.curves import write_curves
 from components.errors import ContractError
 from components.faults import crash_point
 from components.language.backbone import Backbone, read_backbone, write_backbone
@@ -125,6 +126,8 @@ class PretrainRun:
         for step in _with_progress(steps):
             self._step(step, learned, optimizer, progress)
             progress.step = step + 1
+            if progress.step % LOG_EVERY == 0:
+                write_curves(work, progress.curves)
             progress.done = progress.step == params.max_steps
             late = not progress.done and time.monotonic() - started > params.max_minutes * 60
             if progress.done or late or progress.step % params.checkpoint_every_steps == 0:

@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
+from components.curves import write_curves
 from components.errors import ContractError
 from components.params import RankingParams
 from components.ranking.examples import Examples
@@ -50,9 +51,9 @@ class ExampleLoader:
 class RankingModule(lightning.LightningModule):
     """A training step, and validation after each epoch where there is a holdout."""
 
-    def __init__(self, net: nn.Module, params: RankingParams, holdout: Batch | None) -> None:
+    def __init__(self, net: nn.Module, params: RankingParams, holdout: Batch | None, board: Path | None = None) -> None:
         super().__init__()
-        self.net, self.params, self.holdout = net, params, holdout
+        self.net, self.params, self.holdout, self.board = net, params, holdout, board
         self.curves: dict[str, list[float]] = {}
         self.best: dict[str, torch.Tensor] = {}
         self.losses: list[float] = []
@@ -79,6 +80,8 @@ class RankingModule(lightning.LightningModule):
             self.curves.setdefault(name, []).append(number)
         epoch, history = len(self.curves["train/loss"]), self.curves.get("validation/loss", [])
         log.info("epoch %d: %s", epoch, ", ".join(f"{name} {number:.4f}" for name, number in numbers.items()))
+        if self.board is not None:
+            write_curves(self.board, self.curves)
         for logger in self.loggers:
             logger.log_metrics(numbers, step=epoch)
             for name, weights in self.net.named_parameters():
@@ -127,7 +130,7 @@ def train(
     fixed = until if isinstance(until, int) else None
     torch.manual_seed(seed)
     loader = ExampleLoader(learn, inputs, FAITHFUL_BATCH if faithful else params.batch_size, seed)
-    module = RankingModule(net, params, batch_of(until, inputs) if isinstance(until, Examples) else None)
+    module = RankingModule(net, params, batch_of(until, inputs) if isinstance(until, Examples) else None, board)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="cpu",  # the network is too small to gain from a GPU

@@ -64,6 +64,7 @@ class Registry:
             if not found or found.evaluation_digest != digest:
                 self.runs.log(run_id, lineage, files)
                 crash_point("register:record")
+            self.runs.training.remove_leftovers()
             if found:
                 number = found.number
                 self._client.set_model_version_tag(self.name, str(number), "evaluation_digest", digest)

@@ -10,6 +10,7 @@ from components.contracts import Lineage
 from components.release import records
 from components.release.candidates import CandidateRun, headline, split_candidates
 from components.release.lock import exclusive_lock
+from components.release.training_runs import TrainingRuns
 from components.settings import Settings
 
 LOCK_S = 120.0  # longest wait for another process that writes to the registry
@@ -58,6 +59,7 @@ class RunRecorder:
         """release: name of the registered model. Nothing is opened yet."""
         self.connection, self.settings = connection, settings
         self.experiment, self.release = experiment, release
+        self.training = TrainingRuns(self)
 
     def begin(self, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of the run with these tags, created where there is none; it belongs to no version."""
@@ -115,7 +117,7 @@ class RunRecorder:
         """
         client = self.connection.client
         numbers = headline(files.metrics, lineage.model, files.primary)
-        self._log_points(run_id, [(name, value, 0) for name, value in numbers.items()])
+        self.log_points(run_id, [(name, value, 0) for name, value in numbers.items()])
         flat, earlier = records.flatten_params(files.run_params), client.get_run(run_id).data
         params = [(name, value[:MAX_PARAM_LENGTH]) for name, value in flat.items() if name not in earlier.params]
         for start in range(0, len(params), MAX_PARAMS):
@@ -134,22 +136,28 @@ class RunRecorder:
         return list(self.connection.client.search_runs([self.experiment_id()], wanted, max_results=MAX_CHILDREN))
 
     def _record_candidates(self, run_id: str, found: Sequence[CandidateRun]) -> None:
-        """Record each candidate as a child of the run; one that is recorded already gets the newer metrics."""
+        """Record each candidate as a child of the run; one that is recorded already gets the newer metrics.
+
+        A run that has shown the candidate's curves while it was trained becomes the child.
+        """
         client, experiment = self.connection.client, self.experiment_id()
         known = {child.data.tags.get("candidate"): child for child in self.children(run_id)}
         for candidate in found:
             child = known.get(candidate.name)
             tags = {"mlflow.parentRunId": run_id, "candidate": candidate.name, "role": candidate.role}
+            child = child or self.training.adopt(run_id, candidate.name, candidate.curves)
             child = child or client.create_run(experiment, tags=tags, run_name=candidate.name)
+            client.set_tag(child.info.run_id, "role", candidate.role)
             points = [(name, value, 0) for name, value in candidate.metrics.items()]
             for name, values in candidate.curves.items():
                 if name not in child.data.metrics:
                     points += [(name, value, step) for step, value in enumerate(values)]
             params = {name: value[:MAX_PARAM_LENGTH] for name, value in candidate.params.items()}
-            self._log_points(child.info.run_id, points, {} if child.data.params else params)
+            self.log_points(child.info.run_id, points, {} if child.data.params else params)
             client.set_terminated(child.info.run_id, "FINISHED")
 
-    def _log_points(self, run_id: str, points: Sequence[Point], params: Mapping[str, str] | None = None) -> None:
+    def log_points(self, run_id: str, points: Sequence[Point], params: Mapping[str, str] | None = None) -> None:
+        """Log the values and parameters in as few requests as MLflow allows."""
         for start in range(0, max(len(points), 1), MAX_METRICS):
             first = params if params and not start else {}
             self.connection.log_batch(run_id, points[start : start + MAX_METRICS], first)

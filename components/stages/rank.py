@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
 
 log = logging.getLogger("rank")
+BOARD = Path("run/tensorboard/ranker")
 CURVES = ("train/loss", "validation/loss")
 
 
@@ -86,7 +87,7 @@ def rank(root: Path, params: Params) -> str:
 
     ranker = Ranker(params.ranking)
     ranker.epochs = selection.ranker_epochs if selection is not None else None
-    ranker.board = root / "run/tensorboard/ranker"
+    ranker.board = root / BOARD
     ranker.fit(train, features, params.seed)
     ranker.save(root / "models/ranker")
     stamp(root / "models/ranker", read_split_origin(split, root / "features"))

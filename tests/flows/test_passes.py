@@ -9,8 +9,10 @@ import pytest
 from components.contracts import Decision
 from components.errors import BusyError
 from components.io import read_record
+from components.release.candidates import CURVES_OF
 from components.release.warm import warm_process
 from components.release.warm_client import SOCKET
+from components.stages import finetune, pretrain, rank
 from flows import passes, tasks
 from flows.outcome import Pass, build_outcome
 from flows.workspace import open_workspace
@@ -37,6 +39,22 @@ def test_only_an_enabled_decision_to_ship_promotes(
     assert passes.promote_decided(workspace, decision.model_copy(update=change)) is promotes
     assert calls == [workspace] * promotes
     assert not passes.promote_decided(workspace, None)
+
+
+def test_the_curves_of_a_training_are_in_mlflow_before_its_version(promoted: Path) -> None:
+    registry = open_workspace([], [], None).registry()
+    version_run = registry.connection.client.get_run(registry.version(1).run_id)
+    children = {child.data.tags["candidate"]: child for child in registry.runs.children(version_run.info.run_id)}
+    child = children["language model"]
+    assert child.info.start_time < version_run.info.start_time <= children["ease"].info.start_time
+    history = registry.connection.client.get_metric_history(child.info.run_id, "train/pairs")
+    assert [(point.step, point.value) for point in history] == [(0, 2.0), (1, 1.0)]
+    assert (child.info.run_name, child.info.status) == ("language model", "FINISHED")
+
+
+def test_stages_write_their_curves_where_the_flow_reads_them() -> None:
+    assert {"pretrain": pretrain.WORK, "finetune": finetune.BOARD, "rank": rank.BOARD} == passes.BOARDS
+    assert passes.BOARDS.keys() == CURVES_OF.keys()
 
 
 def test_a_warm_process_within_another_is_the_same(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

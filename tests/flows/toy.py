@@ -49,7 +49,7 @@ def summary(*names: str) -> list[str]:
 EDGES = {  # stage -> parameters, dependencies, outputs
     "ingest": (["data"], ["run/sources.json"], ["data/snapshot", "reports/ingest"]),
     "split": ([], ["data/snapshot"], ["data/split"]),
-    "pretrain": ([], ["data/split"], ["models/language"]),
+    "pretrain": ([], ["data/split"], ["models/language", "reports/pretrain"]),
     "encode": ([], ["data/split", "models/language"], ["features"]),
     "fit": (["models.ease"], ["data/split", "features"], ["models/simple"]),
     "finetune": (

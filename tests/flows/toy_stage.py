@@ -146,6 +146,8 @@ def main(stage: str) -> None:
         give("split", "data/split")
     elif stage == "pretrain":
         write("models/language/language.json", {"accepted": False, "reason": "a toy", "original": "minilm"})
+        write("run/pretrain/curves.json", {"train/pairs": [2.0, 1.0]})
+        write("reports/pretrain/plots/metrics/train/pairs.tsv", "step\ttrain/pairs\n0\t2\n1\t1\n")
     elif stage == "encode":
         give("features", "features")
     elif stage == "fit":

@@ -20,6 +20,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from components.curves import write_curves
 from components.errors import ContractError
 from components.faults import crash_point
 from components.params import TrainerParams
@@ -73,8 +74,16 @@ class SequenceModule(lightning.LightningModule):
 class TrainingLoop(lightning.Callback):
     """Everything around the steps: progress, checkpoints, validation, early stopping."""
 
-    def __init__(self, folder: Path, key: str, params: TrainerParams, loader: SequenceLoader, until: Until) -> None:
-        self.folder, self.params, self.loader, self.until = folder, params, loader, until
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        params: TrainerParams,
+        loader: SequenceLoader,
+        until: Until,
+        board: Path | None = None,
+    ) -> None:
+        self.folder, self.params, self.loader, self.until, self.board = folder, params, loader, until, board
         self.progress = TrainingProgress(key)
         self.started = time.monotonic()
         self.late = False  # the limit of minutes is reached
@@ -132,7 +141,7 @@ class TrainingLoop(lightning.Callback):
             crash_point("finetune:best")
         for name, number in numbers.items():
             now.curves.setdefault(name, []).append(number)
-        self._log_to_board(trainer, pl_module, numbers)
+        self._show(trainer, pl_module, numbers)
         log.info("epoch %d: %s", now.epoch, ", ".join(f"{name} {number:.4f}" for name, number in numbers.items()))
         self.loader.epoch, self.loader.skip = now.epoch, 0
         self._write_checkpoint(trainer, pl_module)
@@ -165,9 +174,11 @@ class TrainingLoop(lightning.Callback):
             write_state(self.folder, pl_module.net, trainer.optimizers[0], self.progress)
         trainer.strategy.barrier()
 
-    def _log_to_board(self, trainer: Any, pl_module: Any, numbers: dict[str, float]) -> None:
-        if not trainer.is_global_zero:
+    def _show(self, trainer: Any, pl_module: Any, numbers: dict[str, float]) -> None:
+        """Write the curves so far for the flow, and the epoch for TensorBoard."""
+        if not trainer.is_global_zero or self.board is None:
             return
+        write_curves(self.board, self.progress.curves)
         for logger in trainer.loggers:
             named = {name.replace("train/", "epoch/"): number for name, number in numbers.items()}
             logger.log_metrics(named, step=self.progress.epoch - 1)
@@ -196,7 +207,7 @@ def train(
     if earlier is not None and earlier.done:
         read_best(folder, net)
         return earlier.curves, None
-    run = TrainingLoop(folder, key, params, loader, until)
+    run = TrainingLoop(folder, key, params, loader, until, board)
     left = run.loader.steps(earlier.epoch) - earlier.batch if earlier else run.loader.steps(0)  # in the first epoch
     trainer = _trainer(params, board, run, min(10, left))
     try:
