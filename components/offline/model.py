@@ -12,11 +12,11 @@ from components.errors import ContractError
 from components.io import describe_problems
 from components.params import Params
 from components.release.bundle import Bundle
+from components.rule_language import RuleError
 from components.serving.inference.errors import MissingPartError
 from components.serving.inference.histories import build_user, to_rows
 from components.serving.inference.model_context import Find, ModelContext
 from components.serving.inference.recommendations import Recommendation, find_bought_together, find_similar
-from components.serving.inference.rule_parser import RuleError
 from components.serving.inference.rules import check_cost
 from components.serving.inference.scorer import score_users
 from components.serving.schemas import (

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from components.redact import redact
+from components.rule_language import RuleError
 from components.serving.http.invalid import describe_error
 from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
-from components.serving.inference.rule_parser import RuleError
 from components.serving.metrics import ServiceMetrics
 from components.serving.schemas import Problem
 from components.serving.storage.event_store import StoreError

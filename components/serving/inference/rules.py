@@ -11,17 +11,8 @@ from typing import Any
 import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray
-from components.serving.inference.rule_parser import (
-    PRICE,
-    TEXTS,
-    Comparison,
-    Expression,
-    Junction,
-    Negation,
-    RuleError,
-    comparisons,
-    parse_rule,
-)
+from components.rule_language import Comparison, Expression, Junction, Negation, RuleError, comparisons
+from components.serving.inference.rule_parser import PRICE, TEXTS, parse_rule
 from components.serving.schemas import Filters
 
 CACHED_MASKS = 256  # of rules of one model

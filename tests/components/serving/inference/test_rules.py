@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.contracts import Catalogue
+from components.rule_language import RuleError
 from components.serving.inference import rules
-from components.serving.inference.rule_parser import RuleError
 from components.serving.inference.rules import CatalogueFilter, mmr_rerank
 from components.serving.schemas import Filters
 

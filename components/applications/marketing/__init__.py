@@ -1,0 +1,1 @@
+"""Segments, audiences, churn and value, expected response and uplift: what the shop writes to its customers."""
