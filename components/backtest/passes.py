@@ -24,7 +24,7 @@ from components.evaluation.out_of_fold import read_out_of_fold
 from components.io import sha256_bytes
 from components.language.encoder import encoder_digest, resolve_model
 from components.params import Params, SelectionParams
-from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names
+from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names, usable
 from components.recommenders.hybrid import read_blend
 from components.release import gate
 from components.release.contest import Contenders, Measurements
@@ -182,7 +182,7 @@ def _decide(engine: Engine, contest: Contest, purpose: str, folder: Path) -> tup
         lists = engine.folder_of(contest.models["hybrid"])
         folds = {"hybrid": read_out_of_fold(lists, len(windows.validation), max(params.evaluation.ks))}
     measured = evaluator.measure(windows, loaders, serving, params, per_user, folds)
-    roles = evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
+    roles = evaluator.Roles(order=usable(MODELS, params), simple=SIMPLE, baselines=baseline_names(params))
     evaluation = evaluator.summarise(windows, measured, serving, params, roles)
     found = Measurements(
         evaluation=evaluation,

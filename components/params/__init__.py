@@ -7,6 +7,7 @@ from components.params.language import CompressParams, LanguageParams, PretrainP
 from components.params.loading import check, layers, load, merge, names_as_of, paths, with_defaults
 from components.params.models import (
     AlsParams,
+    BuyAgainParams,
     ContentParams,
     EaseParams,
     HybridParams,
@@ -47,6 +48,7 @@ __all__ = [
     "AlsParams",
     "AnnParams",
     "BlendParams",
+    "BuyAgainParams",
     "ChallengerParams",
     "CompressParams",
     "ContentParams",

@@ -20,6 +20,17 @@ class PopularityParams(Section):
     half_life_days: Positive
 
 
+class BuyAgainParams(Section):
+    """The user's own items, by decayed frequency; only where recommend.exclude_seen is false."""
+
+    half_life_days: Positive = Field(
+        default=120, description="days before the newest event of the user at which one has half the weight"
+    )
+    popularity: Positive = Field(
+        default=1.0, description="score of the most popular item for users who never took it, in new own events"
+    )
+
+
 class NeighboursParams(Section):
     """Item k-nearest-neighbours with BM25 weights."""
 
@@ -132,6 +143,7 @@ class ModelsParams(Section):
     """One section for each recommender."""
 
     popularity: PopularityParams
+    buy_again: BuyAgainParams = Field(default_factory=BuyAgainParams)
     neighbours: NeighboursParams
     als: AlsParams
     ease: EaseParams

@@ -5,7 +5,7 @@ simplicity, the simplest first: of candidates that cannot be told apart the firs
 it beats the simple models before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +22,12 @@ class Entry(NamedTuple):
 
     path: str  # "module:Class"
     stage: str = "fit"
+    repeats_only: bool = False  # ranks only what the history holds: of use where recommend.exclude_seen is false
 
 
 MODELS: dict[str, Entry] = {
     "popularity": Entry("components.recommenders.popularity:PopularityRecommender"),
+    "buy_again": Entry("components.recommenders.buy_again:BuyAgainRecommender", repeats_only=True),
     "interests": Entry("components.recommenders.interests:InterestsRecommender"),
     "content": Entry("components.recommenders.content:ContentRecommender"),
     "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
@@ -38,14 +40,24 @@ PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend") 
 SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
 
 
+def usable(names: Iterable[str], params: Params) -> list[str]:
+    """Return the names without those of models that rank seen items alone, where lists exclude seen items."""
+    return [name for name in names if not (MODELS[name].repeats_only and params.recommend.exclude_seen)]
+
+
 def baseline_names(params: Params) -> list[str]:
     """Return the models that the challenger is held against: evaluation.baselines, or all simple ones."""
-    return list(params.evaluation.baselines or SIMPLE)
+    return usable(params.evaluation.baselines or SIMPLE, params)
+
+
+def candidate_names(params: Params) -> list[str]:
+    """Return the models of which the best is the challenger."""
+    return usable(params.evaluation.candidates, params)
 
 
 def compared_names(params: Params) -> list[str]:
     """Return the candidates and the baselines, each once, from the simplest on."""
-    named = {*params.evaluation.candidates, *baseline_names(params)}
+    named = {*candidate_names(params), *baseline_names(params)}
     return [name for name in MODELS if name in named]
 
 
@@ -89,5 +101,11 @@ def check_names(params: Params) -> None:
         unknown = sorted(set(names) - set(allowed))
         if unknown:
             raise ParamsError(f"{parameter}: unknown model(s) {unknown}; expected some of {list(allowed)}")
+    if not candidate_names(params):
+        names = params.evaluation.candidates
+        raise ParamsError(
+            f"evaluation.candidates {names} rank only what users have seen, and recommend.exclude_seen is true: name "
+            "another model, or set recommend.exclude_seen to false"
+        )
     for name in params.models.custom:
         create(name, params)

@@ -17,7 +17,7 @@ from components.params import BlendParams, HybridParams, Params, Section
 from components.recommenders.base import BaseRecommender, mask_seen
 from components.recommenders.blending import K, Pool, collect_pool, learn_weights, ndcg, scaled
 from components.recommenders.cold_items import ColdItemSmoother
-from components.recommenders.factory import create, load_model
+from components.recommenders.factory import create, load_model, usable
 from components.recommenders.folds import assign_folds, average_weights, learning_users
 from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
@@ -41,7 +41,7 @@ class BlendSettings(Section):
 def blend_parts(params: Params) -> list[str]:
     """Return the models that may enter the blend; with a recipe, those that its blend has."""
     fixed = params.selection.blend if params.selection else None
-    return params.models.hybrid.parts if fixed is None else fixed.parts
+    return usable(params.models.hybrid.parts, params) if fixed is None else fixed.parts
 
 
 class HybridRecommender(BaseRecommender):

@@ -49,9 +49,9 @@ def loaders(root: Path, params: Params) -> dict[str, Callable[[], Recommender]]:
 
 def roles(params: Params) -> evaluator.Roles:
     """Return the order of the models and which are simple, by the table of recommenders."""
-    from components.recommenders.factory import MODELS, SIMPLE, baseline_names
+    from components.recommenders.factory import MODELS, SIMPLE, baseline_names, usable
 
-    return evaluator.Roles(order=list(MODELS), simple=SIMPLE, baselines=baseline_names(params))
+    return evaluator.Roles(order=usable(MODELS, params), simple=SIMPLE, baselines=baseline_names(params))
 
 
 def read_folds(root: Path, users: Users | None, params: Params) -> dict[str, OutOfFold]:

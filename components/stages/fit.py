@@ -10,7 +10,7 @@ from pathlib import Path
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
-from components.recommenders.factory import SIMPLE, create
+from components.recommenders.factory import SIMPLE, create, usable
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("fit")
@@ -19,7 +19,7 @@ log = logging.getLogger("fit")
 def needed(params: Params) -> list[str]:
     """Return the simple models to fit; with a recipe those that it ships or is compared with, and the fallback."""
     if params.selection is None:
-        return list(SIMPLE)
+        return usable(SIMPLE, params)
     parts = params.selection.blend.parts if params.selection.blend else []
     named = {"popularity", params.selection.recommender, params.selection.best_simple, *parts}
     named |= {*params.evaluation.baselines}

@@ -13,6 +13,7 @@ from components.recommenders.factory import (
     PARTS,
     SIMPLE,
     baseline_names,
+    candidate_names,
     check_names,
     compared_names,
     create,
@@ -45,11 +46,24 @@ def test_all_simple_models_are_baselines_unless_some_are_named(params: Params) -
     def with_evaluation(**changes: list[str]) -> Params:
         return params.model_copy(update={"evaluation": params.evaluation.model_copy(update=changes)})
 
-    assert baseline_names(with_evaluation(baselines=[])) == list(SIMPLE)
-    assert compared_names(with_evaluation(candidates=["hybrid"], baselines=[])) == [*SIMPLE, "hybrid"]
+    simple = [name for name in SIMPLE if name != "buy_again"]  # seen items are excluded
+    assert baseline_names(with_evaluation(baselines=[])) == simple
+    assert compared_names(with_evaluation(candidates=["hybrid"], baselines=[])) == [*simple, "hybrid"]
     some = with_evaluation(candidates=["hybrid", "ease"], baselines=["ease", "popularity"])
     assert baseline_names(some) == ["ease", "popularity"]
     assert compared_names(some) == ["popularity", "ease", "hybrid"]
+
+
+def test_buy_again_takes_part_only_where_seen_items_may_be_listed(params: Params) -> None:
+    repeats = params.model_copy(update={"recommend": params.recommend.model_copy(update={"exclude_seen": False})})
+    for chosen, part in ((params, False), (repeats, True)):
+        assert ("buy_again" in baseline_names(chosen)) == part
+        assert ("buy_again" in compared_names(chosen)) == part
+        assert ("buy_again" in candidate_names(chosen)) == part
+    alone = {"evaluation": params.evaluation.model_copy(update={"candidates": ["buy_again"]})}
+    check_names(repeats.model_copy(update=alone))
+    with pytest.raises(ParamsError, match=r"rank only what users have seen.*exclude_seen to false"):
+        check_names(params.model_copy(update=alone))
 
 
 def test_every_model_has_its_own_folder() -> None:
