@@ -67,7 +67,7 @@ UNREAD = {
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER},
     "fit": dict.fromkeys(
-        ("evaluation.cold_user_events", "models.hybrid", "models.sequence", "recommend", "trainer"), OTHERS
+        ("evaluation.cold_user_events", "models.hybrid", "models.sequence", "recommend.batch_users", "trainer"), OTHERS
     ),
 }
 # Parameters read only by added recommenders (docs/extending.md).

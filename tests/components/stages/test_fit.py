@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_info, read_interactions, read_users
 from components.params import load
-from components.recommenders.factory import SIMPLE, load_model
+from components.recommenders.factory import MODELS, SIMPLE, load_model
 from components.stages import fit
 from tests.components.stages.support import digest, select, write_split
 
@@ -28,14 +28,20 @@ def workspace(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-def test_each_simple_model_is_fitted_saved_and_timed(workspace: Path) -> None:
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_each_simple_model_is_fitted_saved_and_timed(workspace: Path, exclude_seen: bool) -> None:
+    resolved = yaml.safe_load((workspace / "run/params.yaml").read_text())
+    resolved["recommend"]["exclude_seen"] = exclude_seen
+    (workspace / "run/params.yaml").write_text(yaml.safe_dump(resolved))
     fit.main()
     users = read_users(workspace / "data/split", "validation")
-    for name in SIMPLE:
+    names = [name for name in SIMPLE if not (MODELS[name].repeats_only and exclude_seen)]
+    assert sorted(path.name for path in (workspace / "models/simple").iterdir() if path.is_dir()) == sorted(names)
+    for name in names:
         ranked = load_model(workspace / "models/simple" / name).recommend(users, 5)
         assert (ranked.items > 0).all()
     metrics = json.loads((workspace / "reports/fit/metrics.json").read_text())
-    assert {f"fit/{name}/seconds" for name in SIMPLE} <= set(metrics)
+    assert {f"fit/{name}/seconds" for name in names} <= set(metrics)
     assert metrics["fit/events"] == 240
 
 
