@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_offline, cli_release, cli_runs, cli_show, cli_storage, startup
+from flows import cli_advice, cli_offline, cli_release, cli_runs, cli_show, cli_storage, startup
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
 VERBS = {  # in the order of `carousel --help`, each with the arguments of an example
+    cli_advice.init: "exports/orders.csv exports/products.csv --yes",
     cli_runs.retrain: "--bootstrap --set trainer.max_epochs=5",
     cli_runs.refresh: "--as-of 2026-03-01",
     cli_runs.monitor: "--json",

@@ -69,6 +69,13 @@ def require_ready(root: Path, settings: Settings, overlays: list[Path], override
         raise kind("\n".join(f"{f.name}: {f.found}; {f.advice}" for f in bad))
 
 
+def examine_overlay(root: Path, settings: Settings, overlays: list[Path]) -> list[Finding]:
+    """Return the findings about parameters and sources alone: whether a run would accept the overlay."""
+    paths = [(root / path).resolve() for path in [*settings.overlays, *overlays]]
+    loaded, finding = _params(root, paths, settings.override_lines)
+    return [finding, *(_sources(root, settings, loaded, True) if loaded is not None else ())]
+
+
 def _machine(settings: Settings) -> Iterator[Finding]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     enough = memory >= NEEDED_MEMORY_GIB

@@ -95,6 +95,19 @@ def examine_export(
     return findings
 
 
+def read_roles(root: Path, name: str) -> list[Role]:
+    """Return what the overlay of an export reads."""
+    return list(_roles(params.load(root / "params.yaml", [root / EXPORTS / f"{name}.yaml"], []).data))
+
+
+def file_roles(file: File, roles: list[Role]) -> list[Role]:
+    """Return the roles whose columns the file has; none where it cannot be read."""
+    try:
+        return [role for role in roles if role.fits(file, _read_columns(file, role))]
+    except ContractError:
+        return []
+
+
 def _roles(data: params.DataParams) -> Iterator[Role]:
     import duckdb
 

@@ -15,6 +15,7 @@ WRITES = {"write_table", "ParquetWriter", "write_to_dataset"}
 # Modules in which DuckDB or Ibis reads Parquet, and who has compared the bytes with a digest before.
 DUCKDB = {
     "components/applications/marketing/activity.py": "data/snapshot, by the stage",
+    "components/applications/advice/trial.py": "a snapshot that it has just written into a temporary folder",
     "components/backtest/cuts.py": "data/snapshot, by the flow backtest",
     "components/data/selects.py": "a shop's own files: their checks are the rules of `ingest`",
     "components/data/parts.py": "a shop's own files: their checks are the rules of `ingest`",
