@@ -11,6 +11,7 @@ from typing import Any
 # kind of file -> path of the key, in the names of the file -> current name.
 # "/" separates levels, "*" stands for any key; lists are passed through: "checks/why" is `why` in each of `checks`.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
+    "ad_rules": {},  # rules.json of the application ads
     "application": {},  # record.json of an application
     "advice": {},  # monitor.json
     "ann_arrays": {"graph": "index"},  # ann/ of a bundle (nearest/ until version 0.1)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import cli_advice, cli_offline, cli_release, cli_runs, cli_show, cli_storage, startup
+from flows.cli_ads import ads
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
@@ -29,6 +30,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_show.params: "--all",
     cli_show.status: "--json",
     cli_show.history: "",
+    ads: "--log ad-log.parquet",
     backtest: "--from 2026-01-15 --to 2026-02-26 --every week --policies never,superiority,refresh,newest",
     cli_offline.recommend: "u-17 --k 5",
     cli_offline.export: "lists.parquet --k 20",

@@ -25,6 +25,23 @@ class Accepted(Reply):
     """The other ones were stored before."""
 
 
+class AdOutcomeAnswer(Reply):
+    """What the outcome did."""
+
+    request_id: str
+    new: bool
+    """False: it was reported before, and changed nothing."""
+    charged: float
+    """Money; 0 where the ad does not pay for this event, it came too late, or the day's budget is spent."""
+
+
+class AdOutcomeRequest(Body):
+    """What followed a decision."""
+
+    decision_id: str
+    event: Literal["click", "purchase"]
+
+
 class ApplicationRecord(Body):
     """The verdict of an application's own gate, and the numbers behind it. No user ids."""
 
@@ -57,6 +74,25 @@ class CanaryRequest(Body):
     """The new share of users served by the challenger."""
 
     share: float
+
+
+class ChosenAdItem(Reply):
+    """An ad to show. Report its click or purchase with the decision_id."""
+
+    decision_id: str
+    ad_id: str
+    item_id: str | None
+    """Null: the ad is its text alone."""
+    text: str
+    campaign: str
+    slot: int
+    bid_type: Literal["click", "purchase"]
+    price: float
+    """What the click or purchase will be charged, at most the bid."""
+    probability: float
+    """Of that event, as predicted."""
+    propensity: float
+    """With which this ad was chosen among those that could be."""
 
 
 class Context(Body):
@@ -197,6 +233,26 @@ class VersionAnswer(Reply):
     version: int
 
 
+class AdsAnswer(Reply):
+    """The ads, one per slot; fewer where no ad may be shown: not targeted, capped, on plan, or below the reserve."""
+
+    request_id: str
+    ads: list[ChosenAdItem]
+
+
+class AdsRequest(Body):
+    """A user or a history, and the slots of the page to fill."""
+
+    user_id: str | None = None
+    """Whose stored events count, if the request has no history."""
+    history: list[HistoryEvent] | None = None
+    """Counts instead of stored events. Oldest first, unless all events have timestamps."""
+    slot: int = 1
+    """The first slot, from 1 at the top of the page."""
+    k: int = 1
+    """How many slots, one after the other."""
+
+
 class Answer(Reply):
     """A list of products, best first, and which model made it. Fewer than k where the shop has no more."""
 
@@ -300,9 +356,9 @@ class SimilarRequest(Body):
 
 
 __all__ = [
-    "Accepted", "Answer", "ApplicationRecord", "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest",
-    "Context", "EventIn", "EventsRequest", "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item",
-    "ItemProbabilities", "ItemsRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest",
-    "SearchRequest", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent", "UserRequest",
-    "VersionAnswer",
+    "Accepted", "AdOutcomeAnswer", "AdOutcomeRequest", "AdsAnswer", "AdsRequest", "Answer", "ApplicationRecord",
+    "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest", "ChosenAdItem", "Context", "EventIn",
+    "EventsRequest", "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item", "ItemProbabilities",
+    "ItemsRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest", "SearchRequest",
+    "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent", "UserRequest", "VersionAnswer",
 ]  # fmt: skip

@@ -42,6 +42,16 @@ class Routes(ABC):
         answer: models.StockAnswer = self._call("POST", "/admin/stock", body, models.StockAnswer)
         return answer
 
+    def choose_ads(self, body: models.AdsRequest) -> models.AdsAnswer:
+        """Return ads for a user and slot; each is logged with its propensity."""
+        answer: models.AdsAnswer = self._call("POST", "/ads", body, models.AdsAnswer)
+        return answer
+
+    def report_outcome(self, body: models.AdOutcomeRequest) -> models.AdOutcomeAnswer:
+        """Book a click or purchase, and charge it; a report that is repeated changes nothing."""
+        answer: models.AdOutcomeAnswer = self._call("POST", "/ads/outcomes", body, models.AdOutcomeAnswer)
+        return answer
+
     def applications(self) -> models.ApplicationsAnswer:
         """Return the records of the applications that have published something."""
         answer: models.ApplicationsAnswer = self._call("GET", "/applications", None, models.ApplicationsAnswer)

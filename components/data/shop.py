@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.data import shop_texts, shop_world
+from components.data import shop_ads, shop_texts, shop_world
 from components.data.shop_world import N_BATCHES, N_LEAVES, World
 from components.params import ShopParams
 from components.times import DAY_S
@@ -26,7 +26,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
-    """Write products, events, reviews and searches below `folder`; the same arguments give the same bytes.
+    """Write products, events, reviews, searches and ads below `folder`; the same arguments give the same bytes.
 
     folder/truth is for tests and benchmarks: it holds what is unknown in a real shop.
     """
@@ -39,6 +39,7 @@ def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
     _write_events(_add_faults(events, shop.bad_share, rng), shop, folder / "events")
     _write_reviews(world, shop, rng, events, folder / "reviews.jsonl.gz")
     _write_searches(world, shop, rng, pages, folder / "searches.csv.gz")
+    shop_ads.write_ads(world, shop, seed, folder)
     shop_world.save_truth(world, folder / "truth")
 
 

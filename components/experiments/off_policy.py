@@ -74,6 +74,14 @@ def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value
     return _mean(target_value + log.weights * (log.reward - predicted), log, alpha)
 
 
+def doubly_robust_gain(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> IntervalEstimate:
+    """Return the doubly robust value minus the logging policy's mean reward, on the same decisions.
+
+    Both are estimated from the same rewards, so the interval of their difference is narrower than those of the two.
+    """
+    return _mean(target_value + log.weights * (log.reward - predicted) - log.reward, log, alpha)
+
+
 def _mean(values: Numbers, log: PolicyLog, alpha: float) -> IntervalEstimate:
     """Return the mean with a normal interval; with a cluster-robust standard error where the log has clusters."""
     n, mean = len(values), float(values.mean())

@@ -17,6 +17,8 @@ DUCKDB = {
     "components/applications/marketing/activity.py": "data/snapshot, by the stage",
     "components/applications/advice/trial.py": "a snapshot that it has just written into a temporary folder",
     "components/backtest/cuts.py": "data/snapshot, by the flow backtest",
+    "components/applications/ads/inputs.py": "data/snapshot, by the stage",
+    "components/data/flat_files.py": "a shop's own files, which are checked row by row",
     "components/data/selects.py": "a shop's own files: their checks are the rules of `ingest`",
     "components/data/parts.py": "a shop's own files: their checks are the rules of `ingest`",
     "components/data/split.py": "data/snapshot, by the stage",

@@ -24,6 +24,7 @@ from components.private import protect
 from components.serving.http import problems
 from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
+from components.serving.http.ads_routes import add_ads
 from components.serving.http.api_docs import add_api_docs
 from components.serving.http.application_routes import add_applications
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
@@ -88,6 +89,7 @@ def make_app(
     problems.install(app, service.metrics)
     add_routes(app, service)
     add_applications(app, service)
+    add_ads(app, service)
     add_admin(app, admin)
     _add_probes(app, service)
     if serving.page:

@@ -13,15 +13,24 @@ EXPLAINED = {**ITEM, "contributions": {"ease": 0.3, "content": 0.12}, "explained
 PROBABILITIES = {"item_id": "P00012", "click": 0.11, "cart": 0.04, "purchase": 0.01}
 PAST = {"item_id": "P00001", "event": "view", "timestamp": TIME}
 SHOWN = {"item_id": "P00001", "title": "Green tea", "event": "view", "time": TIME}
+AD = {
+    "decision_id": f"{ID}-1", "ad_id": "ad-01", "item_id": "P00012", "text": "", "campaign": "spring", "slot": 1,
+    "bid_type": "click", "price": 0.31, "probability": 0.12, "propensity": 0.95,
+}  # fmt: skip
 LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
 
 SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "Accepted": [{"request_id": ID, "accepted": 2, "new": 2}],
+    "AdOutcomeAnswer": [{"request_id": ID, "new": True, "charged": 0.31}],
+    "AdOutcomeRequest": [{"decision_id": f"{ID}-1", "event": "click"}],
+    "AdsAnswer": [{"request_id": ID, "ads": [AD]}],
+    "AdsRequest": [{"user_id": "u-1", "slot": 1}, {"history": HISTORY, "slot": 2, "k": 3}],
     "Alive": [{"status": "alive"}],
     "Answer": [{"request_id": ID, "version": 3, "model": "hybrid", "reason": None, "items": [ITEM]}],
     "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
     "CanaryAnswer": [{"share": 0.1}],
     "CanaryRequest": [{"share": 0.1}],
+    "ChosenAdItem": [AD],
     "CompareRequest": [{"user_id": "u-1", "k": 10}],
     "Context": [{"item_id": "P00003", "session_id": "s-81"}],
     "EventIn": [EVENT],

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
+from components.serving.storage import ad_tables
 from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, Batch, CommitQueue, Row
 from components.serving.storage.idempotency import KeyReusedError, make_claim
 from components.serving.storage.user_hash import add_key, key_id, tombstone
+from components.serving.storage.user_scans import LIST_USERS, SELECT_USERS
 from components.times import DAY_US, FIRST_TIME, HOUR_US, now_micros, to_iso, to_micros
 
 if TYPE_CHECKING:
@@ -43,20 +45,6 @@ INSERT INTO stock VALUES (?, ?, ?) ON CONFLICT (item_id) DO UPDATE SET quantity 
 WHERE excluded.at >= stock.at OR stock.at > excluded.at + ?
 """
 COUNT_OLD = "SELECT count(*), count(*) FILTER (WHERE at < ?) FROM events"
-# a loose index scan: one step per user, however many events one has
-SELECT_USERS = """
-WITH RECURSIVE step(user_id) AS (
-    SELECT min(user_id) FROM events WHERE user_id >= ? UNION ALL
-    SELECT (SELECT min(user_id) FROM events WHERE user_id > step.user_id) FROM step
-    WHERE substr(user_id, 1, length(?)) = ?)
-SELECT user_id FROM step WHERE substr(user_id, 1, length(?)) = ? LIMIT ?
-"""
-LIST_USERS = """
-WITH RECURSIVE step(user_id) AS (
-    SELECT min(user_id) FROM events WHERE user_id > ? UNION ALL
-    SELECT (SELECT min(user_id) FROM events WHERE user_id > step.user_id) FROM step WHERE user_id IS NOT NULL)
-SELECT user_id FROM step WHERE user_id IS NOT NULL LIMIT ?
-"""
 
 
 class StoreError(CarouselError):
@@ -154,6 +142,8 @@ class EventStore(ABC):
 
         def work(transaction: Transaction) -> int:
             transaction.execute(UPSERT_META, self._erasure(self.tombstone_of(user_id)))
+            for statement in ad_tables.DELETE_USER:
+                transaction.execute(statement, (self.tombstone_of(user_id),))
             transaction.execute(UPSERT_META, (STAMP, uuid4().hex))
             return transaction.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
 
@@ -227,6 +217,8 @@ class EventStore(ABC):
                     "with `--set serving.max_prune_share=1`"
                 )
             transaction.execute("DELETE FROM idempotency_keys WHERE at < ?", (before,))
+            for statement in ad_tables.PRUNE:
+                transaction.execute(statement, (before,))
             return transaction.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
 
         return self._transact(work)
@@ -277,6 +269,14 @@ class EventStore(ABC):
         while part := list(islice(rows, MAX_COMMIT_ROWS)):
             n_new += sum(n for n in self._commit([Batch(part)]) if isinstance(n, int))
         return n_new
+
+    def query(self, sql: str, *values: Any) -> list[Row]:
+        """Return the rows of a SELECT on the tables of ads."""
+        return self._query(sql, *values)
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Return the result of `work` on the tables of ads, in one transaction; it may run twice."""
+        return self._transact(work)
 
     def close(self) -> None:
         """Commit the waiting events."""

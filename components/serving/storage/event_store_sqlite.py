@@ -16,6 +16,7 @@ from typing import Any
 from components.errors import ContractError
 from components.private import make_folder, private_opener, restrict
 from components.serving.storage import erasure_key
+from components.serving.storage.ad_tables import AD_TABLES, LAST_AD_TABLE
 from components.serving.storage.commit_queue import Batch, Row
 from components.serving.storage.event_store import EventStore, StoreError, T, Transaction
 from components.serving.storage.idempotency import Claim, KeyReusedError, judge_claims
@@ -32,6 +33,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS idempotency_keys (
     key BLOB PRIMARY KEY, digest BLOB NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
+    *AD_TABLES,
 )
 INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 INSERT_KEY = "INSERT INTO idempotency_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -53,7 +55,7 @@ class SqliteEventStore(EventStore):
         versions = path.with_name(f"{path.name}-versions")
         try:
             self._make_private(versions)
-            if not versions.exists() or "idempotency_keys" not in self._tables():
+            if not versions.exists() or LAST_AD_TABLE not in self._tables():
                 self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
             raise ContractError(

@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from components.errors import ContractError
+from components.serving.storage.ad_tables import AD_TABLES, LAST_AD_TABLE
 from components.serving.storage.event_store import StoreError
 
 T = TypeVar("T")
@@ -128,10 +129,12 @@ class PostgresConnections:
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
-            if not _has_table(connection, "idempotency_keys"):
+            if not _has_table(connection, LAST_AD_TABLE):
                 if _has_table(connection, "told"):
                     connection.execute(RENAMES_FROM_0_1)
                 connection.execute(SCHEMA)
+                for statement in AD_TABLES:
+                    connection.execute(statement.encode())
             connection.execute("INSERT INTO metadata VALUES ('shop', %s) ON CONFLICT DO NOTHING", (self._shop,))
             rows = connection.execute("SELECT value FROM metadata WHERE name = 'shop'").fetchall()
         if rows != [(self._shop,)]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.errors import ContractError
-from components.experiments.off_policy import PolicyLog, doubly_robust, ips, snips
+from components.experiments.off_policy import PolicyLog, doubly_robust, doubly_robust_gain, ips, snips
 
 CLICKS = np.array([0.02, 0.1, 0.3])
 LOGGED, OTHER = np.array([0.6, 0.3, 0.1]), np.array([0.1, 0.3, 0.6])
@@ -69,3 +69,16 @@ def test_an_inconsistent_log_is_refused(change: dict, message: str) -> None:
     columns = {"reward": [0.0, 1.0], "logging_propensity": [0.5, 0.5], "target_propensity": [0.5, 0.5]} | change
     with pytest.raises(ContractError, match=message):
         PolicyLog(*(np.array(columns[name]) for name in ("reward", "logging_propensity", "target_propensity")))
+
+
+def test_the_gain_over_the_logging_policy_is_narrower_than_the_values() -> None:
+    log, action = drawn(20_000, 3)
+    guess = np.array([0.05, 0.1, 0.25])
+    direct = np.full(len(action), float(guess @ OTHER))
+    gain = doubly_robust_gain(log, 0.05, guess[action], direct)
+    value = doubly_robust(log, 0.05, guess[action], direct)
+    assert gain.low <= float(CLICKS @ (OTHER - LOGGED)) <= gain.high
+    assert gain.value == pytest.approx(value.value - log.reward.mean())
+    same = PolicyLog(log.reward, LOGGED[action], LOGGED[action])
+    exact = doubly_robust_gain(same, 0.05, np.zeros(len(action)), np.zeros(len(action)))
+    assert (exact.value, exact.low, exact.high) == (0, 0, 0)

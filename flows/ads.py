@@ -1,0 +1,168 @@
+"""`carousel ads`: what the service has booked for each campaign, and the log of its choices as a file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.applications.ads.published import PublishedAds
+from components.applications.publish import find_published
+from components.contracts import Record
+from components.errors import ContractError
+from components.io import atomic_file
+from components.times import DAY_US, HOUR_US, now_micros, to_datetime, to_iso
+
+if TYPE_CHECKING:
+    from components.serving.storage.ad_ledger import AdLedger
+    from flows.workspace import Workspace
+
+USERS_AT_ONCE = 10_000
+
+
+class HourSpend(Record):
+    """One hour of today (UTC)."""
+
+    hour: int
+    planned: float
+    spent: float
+    impressions: int
+    clicks: int
+    purchases: int
+
+
+class CampaignStatus(Record):
+    """A campaign today."""
+
+    campaign: str
+    ads: int
+    daily_budget: float
+    planned: float  # until now
+    spent: float
+    is_active: bool
+    hours: list[HourSpend]
+
+
+class AdsStatus(Record):
+    """What `carousel ads --json` prints."""
+
+    as_of: str
+    campaigns: list[CampaignStatus]
+    logged: int | None = None  # choices that were written to a file
+
+
+def read_status(workspace: Workspace, at: int) -> AdsStatus:
+    """Return the campaigns at a time (us); raises ContractError where nothing is published."""
+    folder = find_published(workspace.shop, "ads")
+    if folder is None:
+        raise ContractError("no ads are published; set ads.enabled=true and run `carousel ads --run`")
+    published = PublishedAds.load(folder)
+    day = at - at % DAY_US
+    with _ledger(workspace) as ledger:
+        spent, periods = ledger.spent_on(at), ledger.periods(day, day + DAY_US)
+    totals: defaultdict[tuple[str, int], list[float]] = defaultdict(lambda: [0.0] * 4)
+    for period in periods:
+        cell = totals[period.campaign, period.at % DAY_US // HOUR_US]
+        for n, value in enumerate((period.spent, period.impressions, period.clicks, period.purchases)):
+            cell[n] += value
+    pacer, campaigns = published.market.pacer, []
+    for name, (budget, start) in sorted(published.market.campaigns.items()):
+        ads = [ad for ad in published.ads if ad.campaign == name]
+        hours = []
+        for hour in range(at % DAY_US // HOUR_US + 1):
+            begin, end = day + hour * HOUR_US, min(day + (hour + 1) * HOUR_US, day + DAY_US - 1)
+            planned = pacer.planned(budget, end, start) - pacer.planned(budget, begin, start)
+            money, *counts = totals[name, hour]
+            shown, clicks, purchases = map(int, counts)
+            hours.append(
+                HourSpend(
+                    hour=hour, planned=planned, spent=money, impressions=shown, clicks=clicks, purchases=purchases
+                )
+            )
+        campaigns.append(
+            CampaignStatus(
+                campaign=name,
+                ads=len(ads),
+                daily_budget=budget,
+                planned=pacer.planned(budget, at, start),
+                spent=spent.get(name, 0.0),
+                is_active=any(ad.is_active(at) for ad in ads),
+                hours=hours,
+            )
+        )
+    return AdsStatus(as_of=to_iso(at), campaigns=campaigns)
+
+
+def write_log(workspace: Workspace, path: Path) -> int:
+    """Write all choices in the columns of components/applications/ads/log_file.py; return how many.
+
+    A user who has events is named by the id; others, and those that were deleted, by the hash of the store.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from components.applications.ads.log_file import SCHEMA
+
+    with _ledger(workspace) as ledger:
+        rows = list(ledger.log(0))
+        names = {ledger.store.tombstone_of(user): user for user in _users(ledger)} if rows else {}
+    for row in rows:
+        row["user_id"] = names.get(row["user_id"], row["user_id"])
+        row["timestamp"] = to_datetime(row["timestamp"])
+    with atomic_file(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, write_page_checksum=True)
+    return len(rows)
+
+
+def show(status: AdsStatus, as_json: bool) -> None:
+    """Print the status, as JSON or as a table."""
+    from flows import terminal
+
+    if as_json:
+        terminal.show(status.model_dump(mode="json"), True)
+        return
+    rows = [
+        {
+            "campaign": c.campaign if c.is_active else f"{c.campaign} (not active)",
+            "ads": str(c.ads),
+            "budget": f"{c.daily_budget:g}",
+            "plan until now": f"{c.planned:.2f}",
+            "spent": f"{c.spent:.2f}",
+            "impressions": str(sum(hour.impressions for hour in c.hours)),
+            "clicks": str(sum(hour.clicks for hour in c.hours)),
+            "purchases": str(sum(hour.purchases for hour in c.hours)),
+        }
+        for c in status.campaigns
+    ]
+    terminal.show_columns(rows, "no campaigns")
+    if status.logged is not None:
+        terminal.write(f"{status.logged} choices written")
+
+
+def now() -> int:
+    """Return the current time (us)."""
+    return now_micros()
+
+
+@contextmanager
+def _ledger(workspace: Workspace) -> Iterator[AdLedger]:
+    from components.serving.storage.ad_ledger import AdLedger
+    from components.serving.storage.open_event_store import open_event_store
+
+    settings, shop = workspace.settings, workspace.params.release.name
+    store = open_event_store(
+        settings.event_store_address, workspace.shop / "serving", shop, secret=settings.erasure_secret
+    )
+    try:
+        yield AdLedger(store)
+    finally:
+        store.close()
+
+
+def _users(ledger: AdLedger) -> Iterator[str]:
+    after = ""
+    while users := ledger.store.list_users(after, USERS_AT_ONCE):
+        yield from users
+        after = users[-1]
