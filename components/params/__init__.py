@@ -17,6 +17,7 @@ from components.params.models import (
     PopularityParams,
     RecommendParams,
     SequenceParams,
+    TfidfParams,
 )
 from components.params.monitoring import DataChecksParams, MonitorParams
 from components.params.release import (
@@ -96,6 +97,7 @@ __all__ = [
     "Size",
     "SourceParams",
     "SplitParams",
+    "TfidfParams",
     "TrainerParams",
     "TuneParams",
     "check",

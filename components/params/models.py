@@ -72,6 +72,15 @@ class ContentParams(Section):
     )
 
 
+class TfidfParams(Section):
+    """Rare words that an item shares with the user's items."""
+
+    recency: Share = Field(
+        default=0.8, description="weight of a user's event is multiplied by this for each later event; 1: no decay"
+    )
+    max_share: Share = Field(default=0.5, description="share of the items; words of more are left out")
+
+
 class InterestsParams(Section):
     """Items popular in the user's categories."""
 
@@ -148,6 +157,7 @@ class ModelsParams(Section):
     als: AlsParams
     ease: EaseParams
     content: ContentParams
+    tfidf: TfidfParams = Field(default_factory=TfidfParams)
     interests: InterestsParams
     sequence: SequenceParams
     hybrid: HybridParams

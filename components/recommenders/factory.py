@@ -29,6 +29,7 @@ MODELS: dict[str, Entry] = {
     "popularity": Entry("components.recommenders.popularity:PopularityRecommender"),
     "buy_again": Entry("components.recommenders.buy_again:BuyAgainRecommender", repeats_only=True),
     "interests": Entry("components.recommenders.interests:InterestsRecommender"),
+    "tfidf": Entry("components.recommenders.tfidf:TfidfRecommender"),
     "content": Entry("components.recommenders.content:ContentRecommender"),
     "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
     "ease": Entry("components.recommenders.ease:EaseRecommender"),

@@ -90,14 +90,18 @@ class Stored:
 
     def item_matrix(self, key: str) -> Matrix:
         """Return a sparse (n_items + 1, n_items + 1) matrix from the arrays of `matrix_arrays`."""
+        return self.sparse(key, self.n_items + 1)
+
+    def sparse(self, key: str, width: int) -> Matrix:
+        """Return a sparse (n_items + 1, width) matrix from the arrays of `matrix_arrays`."""
         size = self.n_items + 1
         indptr = self.array(f"{key}.indptr", (size + 1,), np.int64)
         data = self.array(f"{key}.data", (None,))
         indices = self.array(f"{key}.indices", data.shape, np.int32)
         is_valid = indptr[0] == 0 and indptr[-1] == len(data) and (np.diff(indptr) >= 0).all()
-        if not is_valid or (len(indices) and not (indices.min() >= 0 and indices.max() < size)):
+        if not is_valid or (len(indices) and not (indices.min() >= 0 and indices.max() < width)):
             raise ContractError(f"{self.folder}: sparse array {key!r} has indices out of range; fit the model again")
-        return csr_matrix((data, indices, indptr), shape=(size, size))
+        return csr_matrix((data, indices, indptr), shape=(size, width))
 
 
 def matrix_arrays(key: str, matrix: Matrix) -> dict[str, Array]:
