@@ -96,6 +96,8 @@ class Transformer(nn.Module):
         self.older = nn.Linear(params.dim, params.dim, bias=False)
         self.blocks = nn.ModuleList(Block(params.dim, params.heads, params.dropout) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(params.dim)
+        # the stream starts from unit vectors and the blocks add longer ones: the newest item is added once more
+        self.newest_item = nn.Parameter(torch.ones(1))
         self.heads = nn.Embedding(len(EVENTS), params.dim) if params.event_heads else None
         for table in (self.event, self.position, self.gap):
             nn.init.normal_(table.weight, std=0.02)
@@ -112,7 +114,7 @@ class Transformer(nn.Module):
         x = self._embed(vectors, packed)
         for block in self.blocks:
             x = block(x, packed.groups)
-        return self.apply_event_head(self.norm(x), kinds)
+        return self.apply_event_head(self._add_item(self.norm(x), vectors, packed.items), kinds)
 
     def newest(self, vectors: Tensor, packed: Packed) -> Tensor:
         """Return (p, d): the input of `apply_event_head` at the last position of each segment."""
@@ -120,12 +122,17 @@ class Transformer(nn.Module):
         *lower, last = self.blocks
         for block in lower:
             x = block(x, packed.groups)
-        found: Tensor = self.norm(cast(Block, last).newest(x, packed.groups))
-        return found
+        normed = self.norm(cast(Block, last).newest(x, packed.groups))
+        return self._add_item(normed, vectors, packed.items[last_positions(packed.groups)])
 
     def apply_event_head(self, x: Tensor, kinds: Tensor) -> Tensor:
         """Return the unit states (t, d) of x (t, d) under the heads of the kinds of event (t,)."""
         return functional.normalize(x if self.heads is None else x * (1 + self.heads(kinds)), dim=-1)
+
+    def _add_item(self, x: Tensor, vectors: Tensor, items: Tensor) -> Tensor:
+        """Return x (t, d) plus the vector of the item (t,) at each position, at the length of a normalised state."""
+        own = functional.embedding(items, vectors)
+        return x + self.newest_item * math.sqrt(x.shape[1]) * own
 
     def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
         # not vectors[items]: its backward adds in the order of threads, that of an embedding is deterministic

@@ -133,6 +133,7 @@ class SequenceRecommender(BaseRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 3)
+        stored.arrays.setdefault("net.newest_item", np.zeros(1, np.float32))  # models before it existed do without it
         model = cls(stored.section("params", SequenceParams), stored.section("trainer", TrainerParams), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
         model.price = stored.array("price", (stored.n_items + 1,))

@@ -195,6 +195,25 @@ def test_the_newest_state_equals_the_last_of_all_positions(knobs: SequenceParams
     torch.testing.assert_close(newest, everything, rtol=0, atol=1e-6)
 
 
+def test_the_newest_item_is_added_to_the_state_by_a_learned_weight(knobs: SequenceParams) -> None:
+    torch.manual_seed(0)
+    transformer = Transformer(knobs.model_copy(update={"dim": 16, "event_heads": False})).eval()
+    vectors = torch.nn.functional.normalize(torch.randn(N, 16), dim=1)
+    vectors[0] = 0
+    packed = histories([[], [6], [1, 2, 3]], [[], [], []])
+
+    def cosines(weight: float) -> torch.Tensor:
+        with torch.no_grad():
+            transformer.newest_item.fill_(weight)
+            states = transformer.apply_event_head(transformer.newest(vectors, packed), torch.zeros(3, dtype=torch.long))
+        return (states * vectors[[0, 6, 3]]).sum(dim=1)
+
+    without, equal, large = (cosines(weight) for weight in (0.0, 1.0, 100.0))
+    assert (equal[1:] > without[1:]).all()
+    torch.testing.assert_close(large, torch.tensor([0.0, 1.0, 1.0]), rtol=0, atol=1e-3)
+    assert transformer.newest_item.requires_grad
+
+
 def test_each_kind_of_event_has_its_own_head(net: Net) -> None:
     """A batch of purchases changes the head of purchases only; the other layers are shared."""
     net.train()
