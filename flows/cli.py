@@ -12,7 +12,7 @@ from flows.cli_ads import ads
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
-VERBS = {  # in the order of `carousel --help`, each with the arguments of an example
+VERBS = {  # in the order of `carousel --help`, each with the arguments of an example, or of one a line
     cli_advice.init: "exports/orders.csv exports/products.csv --yes",
     cli_runs.retrain: "--bootstrap --set trainer.max_epochs=5",
     cli_runs.refresh: "--as-of 2026-03-01",
@@ -26,7 +26,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_release.reproduce: "12",
     cli_release.diff: "11 12",
     cli_release.tag: "12",
-    cli_show.doctor: "--params examples/online_retail/params.yaml",
+    cli_show.doctor: "--params examples/online_retail/params.yaml\n--like shopify products_export.csv orders_export.csv",
     cli_show.params: "--all",
     cli_show.status: "--json",
     cli_show.history: "",
@@ -41,7 +41,8 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(experiments, name="experiment")
 for verb, arguments in VERBS.items():
-    app.command(epilog=" ".join(["Example: carousel", verb.__name__, arguments]).strip())(verb)
+    examples = [f"Example: carousel {verb.__name__} {line}".strip() for line in arguments.split("\n")]
+    app.command(epilog="\n\n".join(examples))(verb)
 
 
 def print_versions(wanted: bool) -> None:

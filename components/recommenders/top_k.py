@@ -4,7 +4,7 @@ import numpy as np
 
 from components.contracts import FloatArray, Ranked
 
-BLOCK = 128  # adjacent scores that are first reduced to their maximum
+BLOCK = 128  # scores that are first reduced to their maximum
 
 
 def top_k(scores: FloatArray, k: int) -> Ranked:
@@ -19,7 +19,7 @@ def top_k(scores: FloatArray, k: int) -> Ranked:
         subset, limit = scores[crowded], bound[crowded]
         tied = subset == limit
         chosen[crowded] = (subset > limit) | (tied & (np.cumsum(tied, axis=1) <= k))
-    row, column = np.nonzero(chosen)
+    row, column = np.divmod(np.flatnonzero(chosen), scores.shape[1])  # np.nonzero takes ten times as long
     counts = np.bincount(row, minlength=len(scores))
     position = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its row
     items = np.zeros((len(scores), int(counts.max(initial=k))), np.int32)
@@ -41,13 +41,14 @@ def padded_top_k(scores: FloatArray, k: int) -> Ranked:
 def _bound(scores: FloatArray, k: int) -> FloatArray:
     """Return (n_rows, 1) a lower bound of the k-th best score of each row: the k-th best of the maxima of blocks.
 
-    A partition of the maxima is several times faster than one of all scores.
+    A partition of the maxima is several times faster than one of all scores. The scores of a block are n_blocks columns
+    apart, so that the maxima are taken of whole rows of memory.
     """
     n_rows, width = scores.shape
     block = min(BLOCK, width // (4 * k))
     if block > 1:
         covered = width - width % block
-        scores = scores[:, :covered].reshape(n_rows, -1, block).max(axis=2)
+        scores = scores[:, :covered].reshape(n_rows, block, -1).max(axis=1)
     at = scores.shape[1] - k
     bound: FloatArray = np.partition(scores, at, axis=1)[:, at, None]
     return bound

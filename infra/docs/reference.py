@@ -44,7 +44,9 @@ def cli_markdown() -> str:
         common = [p.opts[0] for p in verb.params if p.opts[0] in COMMON]
         own = [p for p in verb.params if p.param_type_name == "option" and p.opts[0] not in COMMON]
         lines += ["    " + " ".join([name, *arguments, *(f"[{p.opts[0]}]" for p in own), *(f"[{c}]" for c in common)])]
-        lines += ["", f"{verb.epilog.replace(': ', ': `', 1)}`", ""]
+        for example in verb.epilog.split("\n\n"):
+            lines += ["", f"{example.replace(': ', ': `', 1)}`"]
+        lines.append("")
         lines += _table(("option", "meaning"), [_option(p) for p in own]) if own else []
     return _page(lines)
 

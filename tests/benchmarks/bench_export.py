@@ -1,90 +1,230 @@
-"""Time `carousel export` of an ALS model against the batch `recommend` of implicit with the same vectors.
+"""Time `carousel export` against the service, in process and over HTTP, and against `implicit`'s batch `recommend`.
 
-    python tests/benchmarks/bench_export.py [--users 10000] [--items 10000] [--k 10] [--folder DIR]
+    python tests/benchmarks/bench_export.py [--users 10000] [--items 10000] [--k 10] [--bundle DIR] [--folder DIR]
 
-Events are random, with popular products, 25 for each user. One thread each; CPU seconds, since other processes may run.
-implicit gets its matrix in memory and returns arrays: with stored user vectors, and with vectors solved from the
-history, which the export does too. The export reads histories from the event store, and writes a Parquet file.
+Users have 25 random events each, on popular products more often. --bundle: one that `carousel retrain` made, such as
+`bundle`; without one, ALS is fitted on the events. One thread for each process, and one process of the service; CPU
+seconds (of an export with the start of its process), since other programs may run.
+
+The export is made three times by `carousel export`: once unbroken; killed with SIGKILL when half of the users are done;
+and again, which must end with the bytes of the first. Its lists must be those of the service for a sample of users.
+implicit has its matrix in memory and returns arrays: user vectors stored, or solved from the history as an export must.
+Exits 1 where lists or bytes differ.
 """
 
 import argparse
+import asyncio
+import json
 import os
-import resource
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 
-from components.contracts import EVENTS, Catalogue, Interactions, Users
-from components.offline.export import Job, export_lists
-from components.offline.sources import open_folder
-from components.offline.users import AllUsers
-from components.params import Params, load
-from components.ragged import Ragged
+from components.contracts import Interactions, Lineage
+from components.io import sha256_file
+from components.offline.model import OfflineModel
+from components.offline.parts import PART_USERS
+from components.params import load
 from components.recommenders.als import AlsRecommender
-from components.recommenders.factory import create
-from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
+from components.release.bundle import Bundle, open_bundle
+from components.release.registry import Registry
+from components.release.runs import RunFiles
 from components.serving.schemas import RecommendRequest
-from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
-from components.times import HOUR_US, now_micros
+from components.settings import Settings
+from tests.benchmarks.bench_service import SERVE, Connection, running, until_ready
+from tests.benchmarks.export_shop import fill_store, fit_als, make_bundle, make_catalogue, random_events
 
 ROOT = Path(__file__).parents[2]
-EVENTS_PER_USER = 25
+CONNECTIONS = 8  # to the service at once
+PORT = 8197
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A home folder with a champion and an event store."""
+
+    home: Path
+    bundle: Path
+    n_users: int
+    k: int
+    as_of: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the environment of the command line."""
+        return os.environ | {"CAROUSEL_HOME": str(self.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 def main() -> None:
-    """Print users per CPU second of both, memory, and how many products of the lists are the same."""
+    """Print rates, ratios and memory."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--users", type=int, default=10_000)
-    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--items", type=int, default=10_000, help="products, where no bundle is given")
     parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--sample", type=int, default=1_000, help="users that the service is asked for")
+    parser.add_argument("--bundle", type=Path)
     parser.add_argument("--folder", type=Path, help="for the files; default: a temporary one")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-export-", dir=asked.folder) as folder:
-        compare(Path(folder), asked.users, asked.items, asked.k)
+        compare(Path(folder), asked.bundle, asked.users, asked.items, asked.k, asked.sample)
 
 
-def compare(folder: Path, n_users: int, n_items: int, k: int) -> None:
-    """Make the shop, then time both."""
-    params = load(ROOT / "params.yaml")
+def compare(folder: Path, bundle: Path | None, n_users: int, n_items: int, k: int, n_sample: int) -> None:
+    """Make the shop, then time all."""
+    params, given = load(ROOT / "params.yaml"), open_bundle(bundle) if bundle else None
+    n_items = given.info.n_items if given else n_items
     interactions = random_events(n_users, n_items)
-    catalogue = make_catalogue(n_items)
-    bundle = make_bundle(folder, params, interactions, catalogue)
-    store = SqliteEventStore(folder / "serving/state.db")
-    store.bulk_insert(
-        StoredEvent(f"u{user:07d}", at, catalogue.item_id[item], EVENTS[event])
-        for user, item, at, event in zip(
-            interactions.user_idx.tolist(), interactions.item_idx.tolist(), interactions.timestamp.tolist(),
-            interactions.event.tolist(), strict=True,
-        )
-    )  # fmt: skip
-    model = open_folder(bundle, params, store)
-    before = peak_mib()
-    target = folder / "lists.parquet"
-    job = Job(target, RecommendRequest(k=k), AllUsers(store), folder / "unfinished", now_micros())
-    _, seconds = timed(lambda: export_lists(model, job))
-    print(f"{n_users:,} users x {n_items:,} products, lists of {k}; a loaded bundle: {before:.0f} MiB")
-    report("carousel export", n_users, seconds)
-    ours = pq.read_table(target, columns=["item_id"])["item_id"].to_numpy().reshape(n_users, k)
-    als = model.bundle.model
-    assert isinstance(als, AlsRecommender)
+    catalogue = given.catalogue if given else make_catalogue(n_items)
+    bundle = bundle or make_bundle(folder, params, interactions, catalogue)
+    fill_store(folder / "home/shops/carousel/serving/state.db", interactions, catalogue.item_id)
+    shop = Shop(folder / "home", bundle.resolve(), n_users, k, datetime.now(UTC).isoformat(timespec="seconds"))
+    register(shop)
+    opened = open_bundle(bundle)
+    print(f"{n_users:,} users x {n_items:,} products, lists of {k}, model {opened.info.model}", flush=True)
+    lists = folder / "lists.parquet"
+    seconds, mib = export(shop, lists)
+    rate = report("carousel export, with its start", n_users, seconds)
+    print(f"  peak memory of the process {mib:.0f} MiB", flush=True)
+    broken = folder / "broken.parquet"
+    n_done = kill_half_way(shop, broken)
+    seconds, _ = export(shop, broken)
+    same = sha256_file(lists) == sha256_file(broken)
+    print(f"  killed after {n_done:,} users; the rest took {seconds:.1f} CPU s; same bytes: {same}", flush=True)
+    sample = np.random.default_rng(1).choice(n_users, min(n_sample, n_users), replace=False) + 1
+    wanted = lists_of(lists, {f"u{user:07d}" for user in sample})
+    equal = ask_in_process(shop, opened, wanted, rate)
+    equal &= ask_over_http(shop, folder, wanted, rate)
+    als = opened.model if isinstance(opened.model, AlsRecommender) else fit_als(params, interactions, catalogue)
     for name, is_solved in (("implicit, stored user vectors", False), ("implicit, solved user vectors", True)):
-        (items, _), seconds = timed(implicit_lists(als, interactions, k, is_solved))
-        report(name, n_users, seconds)
-    theirs = np.array(catalogue.item_id)[items]
-    same = np.mean([len(set(a) & set(b)) / k for a, b in zip(ours.tolist(), theirs.tolist(), strict=True)])
-    print(f"same products in both lists: {same:.1%} (the export adds a small popularity prior, and recency)")
+        _, seconds = timed(implicit_lists(als, interactions, k, is_solved))
+        report(f"{name}, {als.params.factors} wide", n_users, seconds, rate)
+    sys.exit(0 if same and equal else 1)
+
+
+def register(shop: Shop) -> None:
+    """Make the bundle the champion of the home folder, for the service."""
+    registry = Registry(Settings(home=shop.home).resolved(ROOT), load(ROOT / "params.yaml").release)
+    registry.prepare()
+    opened = open_bundle(shop.bundle)
+    lineage = Lineage(
+        git_revision="0" * 40, git_dirty=False, data_version="d.dir", params_digest="p", bundle_digest=opened.digest,
+        as_of=shop.as_of, model=opened.info.model,
+    )  # fmt: skip
+    reports = shop.home / "reports"
+    reports.mkdir()
+    files = RunFiles({}, reports, ROOT / "params.yaml", ROOT / "dvc.yaml", "ndcg_at_10")
+    registry.move("champion", registry.register(shop.bundle, lineage, files))
+
+
+def export(shop: Shop, target: Path) -> tuple[float, float]:
+    """Export by the command line; return its CPU seconds and its peak memory in MiB."""
+    process = subprocess.Popen(command(shop, target), cwd=ROOT, env=shop.env, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"carousel export: exit code {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def kill_half_way(shop: Shop, target: Path) -> int:
+    """Start an export, kill it with SIGKILL once half of the parts are there; return the number of finished users."""
+    process = subprocess.Popen(command(shop, target), cwd=ROOT, env=shop.env, stdout=subprocess.DEVNULL)
+    unfinished, half = shop.home / "shops/carousel/exports/unfinished", max(1, shop.n_users // PART_USERS // 2)
+    while len(list(unfinished.glob("*/part-*.parquet"))) < half:
+        if process.poll() is not None:
+            sys.exit("carousel export ended before it was killed; give more users")
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return PART_USERS * len(list(unfinished.glob("*/part-*.parquet")))
+
+
+def command(shop: Shop, target: Path) -> list[str]:
+    """Return the command of an export."""
+    program = "import sys; from flows.cli import main; sys.exit(main())"
+    options = ["--version", "1", "--k", str(shop.k), "--as-of", shop.as_of]
+    return [sys.executable, "-c", program, "export", str(target), *options]
+
+
+def ask_in_process(shop: Shop, bundle: Bundle, wanted: dict[str, list[str]], rate: float) -> bool:
+    """Time one call for each user; return whether the lists are those of the export."""
+    store = SqliteEventStore(shop.home / "shops/carousel/serving/state.db")
+    model = OfflineModel(bundle, load(ROOT / "params.yaml"), store)
+    requests = [RecommendRequest(user_id=user, k=shop.k) for user in wanted]
+    found, seconds = timed(lambda: [model.recommend(request) for request in requests])
     store.close()
+    report("service in process, one by one", len(wanted), seconds, rate)
+    equal = [[item.item_id for item in answer.items] for answer in found] == list(wanted.values())
+    print(f"  lists equal to the export's: {equal} ({len(wanted):,} users)", flush=True)
+    return equal
+
+
+def ask_over_http(shop: Shop, folder: Path, wanted: dict[str, list[str]], rate: float) -> bool:
+    """Time the requests to one process of the service; return whether the lists are those of the export."""
+    options = (f"serving.port={PORT}", "serving.workers=1", f"serving.list_cache_size={2 * len(wanted)}")
+    with running(SERVE, str(shop.home), *options, log=folder / "service.log"):
+        found, cpu, wall = asyncio.run(send(wanted, shop.k))
+    report("service over HTTP, one process", len(wanted), cpu, rate)
+    equal = found == wanted
+    print(f"  {wall:.1f} s of wall time; lists equal to the export's: {equal} ({len(wanted):,} users)", flush=True)
+    return equal
+
+
+async def send(wanted: dict[str, list[str]], k: int) -> tuple[dict[str, list[str]], float, float]:
+    """Return the lists of the users, and CPU and wall seconds of the service."""
+    await until_ready(PORT)
+    left, found = iter(wanted), dict[str, list[str]]()
+
+    async def one() -> None:
+        connection = Connection(PORT)
+        await connection.open()
+        for user in left:
+            status, body = await connection.post("/recommend", json.dumps({"user_id": user, "k": k}).encode())
+            if status != 200:
+                sys.exit(f"the service answered {status}")
+            found[user] = [item["item_id"] for item in json.loads(body)["items"]]
+
+    before, started = cpu_of_children(), time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    wall = time.perf_counter() - started
+    return {user: found[user] for user in wanted}, cpu_of_children() - before, wall
+
+
+def cpu_of_children() -> float:
+    """Return the CPU seconds of all processes below this one."""
+    pending, total = [os.getpid()], 0.0
+    while pending:
+        pid = pending.pop()
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        pending += map(int, below)
+        if pid != os.getpid():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+    return total
+
+
+def lists_of(file: Path, users: set[str]) -> dict[str, list[str]]:
+    """Return the exported lists of these users."""
+    rows = pq.read_table(file, columns=["user_id", "item_id"], filters=[("user_id", "in", users)]).to_pylist()
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["user_id"], []).append(row["item_id"])
+    return found
 
 
 def implicit_lists(als: AlsRecommender, interactions: Interactions, k: int, is_solved: bool) -> Callable[[], Any]:
@@ -105,69 +245,12 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return call(), time.process_time() - started
 
 
-def report(name: str, n_users: int, seconds: float) -> None:
-    """Print one line."""
+def report(name: str, n_users: int, seconds: float, export_rate: float | None = None) -> float:
+    """Print one line; return users per CPU second."""
     rate = n_users / seconds
-    print(f"{name:32} {seconds:7.1f} CPU s, {rate:8,.0f} users per CPU second, peak memory so far {peak_mib():.0f} MiB")
-
-
-def peak_mib() -> float:
-    """Return the largest resident memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def random_events(n_users: int, n_items: int, seed: int = 0) -> Interactions:
-    """Return views and purchases; a user's products are different, and popular products more frequent."""
-    rng = np.random.default_rng(seed)
-    n = n_users * EVENTS_PER_USER
-    item_idx = 1 + np.minimum(n_items * rng.random(n) ** 2, n_items - 1).astype(np.int32)
-    now = now_micros() - HOUR_US
-    event = rng.choice([EVENTS.index("view"), EVENTS.index("purchase")], n, p=[0.8, 0.2]).astype(np.int8)
-    return Interactions(
-        user_idx=np.repeat(np.arange(1, n_users + 1, dtype=np.int32), EVENTS_PER_USER),
-        item_idx=item_idx,
-        timestamp=now - n + np.arange(n),
-        event=event,
-        weight=np.where(event == EVENTS.index("purchase"), 1.0, 0.3).astype(np.float32),
-        n_users=n_users,
-        n_items=n_items,
-        now=now,
-    )
-
-
-def make_catalogue(n_items: int) -> Catalogue:
-    """Return products without texts."""
-    empty = [""] * (n_items + 1)
-    names = ["", *(f"P{n:07d}" for n in range(1, n_items + 1))]
-    price = np.full(n_items + 1, np.nan, np.float32)
-    vectors = np.zeros((n_items + 1, 8), np.float32)
-    return Catalogue(names, names, empty, empty, empty, empty, price, vectors)
-
-
-def make_bundle(folder: Path, params: Params, interactions: Interactions, catalogue: Catalogue) -> Path:
-    """Fit ALS and popularity, and build their bundle."""
-    nobody = Ragged(np.zeros(1, np.int64), *(np.zeros(0, t) for t in (np.int32, np.int64, np.int8, np.float32)))
-    users = Users(np.zeros(0, np.int32), nobody, interactions.now)
-    for name in ("als", "popularity"):
-        create(name, params).fit(interactions, catalogue, users).save(folder / name)
-    for name in ("split", "features"):
-        (folder / name).mkdir()
-    fields = ("item_id", "title", "brand", "category", "language", "price")
-    columns = {name: getattr(catalogue, name)[1:] for name in fields} | {"description": catalogue.text[1:]}
-    columns["item_idx"] = np.arange(1, len(catalogue) + 1, dtype=np.int32)
-    pq.write_table(pa.table(columns), folder / "split/items.parquet", write_page_checksum=True)
-    save_file({"embedding": catalogue.embedding}, folder / "features/items.safetensors")
-    pq.write_table(pa.table({"price": [1.0]}), folder / "reference.parquet", write_page_checksum=True)
-    info = BundleInfo(
-        model="als", as_of="", train_end=interactions.now, validation_end=interactions.now, n_items=len(catalogue),
-        max_history=params.split.max_history, exclude_seen=True, weights={"view": 0.3, "purchase": 1.0}, simulated=True,
-        encoder=EncoderInfo(model="none", digest="0" * 64, dim=8, max_tokens=8),
-    )  # fmt: skip
-    sources = BundleSources(
-        folder / "als", folder / "popularity", folder / "split", folder / "features", folder / "reference.parquet"
-    )
-    build_bundle(folder / "bundle", sources, info)
-    return folder / "bundle"
+    ratio = "" if export_rate is None else f", export / this {export_rate / rate:.2f}"
+    print(f"{name:44} {n_users:8,} users {seconds:7.1f} CPU s {rate:8,.0f} users per CPU second{ratio}", flush=True)
+    return rate
 
 
 if __name__ == "__main__":

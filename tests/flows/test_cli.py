@@ -74,9 +74,9 @@ def find_verbs(command: Any) -> Iterator[Any]:
 
 def test_every_verb_has_an_example_that_is_understood() -> None:
     root: Any = get_command(cli.app)
-    examples = [verb.epilog for verb in find_verbs(root)]
-    assert len(examples) == len(cli.VERBS) + 5  # of `carousel experiment`
-    for example in examples:
+    verbs = list(find_verbs(root))
+    assert len(verbs) == len(cli.VERBS) + 5  # of `carousel experiment`
+    for example in (example for verb in verbs for example in verb.epilog.split("\n\n")):
         words = shlex.split(example.removeprefix("Example: carousel "))
         command, context = root, None
         while words and hasattr(command, "commands"):

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +13,9 @@ import pytest
 
 from components.errors import ContractError
 from components.io import sha256_file
+from components.offline.parts import PART_USERS
+from components.serving.storage.event_store import StoredEvent
+from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.times import to_iso
 from flows.export import export, find_target
 from flows.workspace import open_workspace
@@ -46,6 +51,46 @@ def test_a_killed_export_goes_on_where_it_was(promoted: Path) -> None:
     assert done["as_of"] == to_iso(started)  # not the moment of the second call
     assert [json.loads(line)["user_id"] for line in (promoted / "lists.jsonl").read_text().splitlines()] == ["u1"]
     assert not list(unfinished.glob("*/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_process_that_is_killed_and_started_again_writes_the_bytes_of_an_unbroken_one(
+    checkout: Path, template: Path
+) -> None:
+    """`carousel export` as its users start it: SIGKILL in the middle, at whatever instruction it is."""
+    users = [f"u{n:05d}" for n in range(10 * PART_USERS)]
+    (checkout / "users.txt").write_text("\n".join(users))
+    store = SqliteEventStore(checkout / ".carousel/shops/carousel/serving/state.db")
+    store.bulk_insert(StoredEvent(user, 1_000_000 + n, f"sku-{n % 7}", "view") for n, user in enumerate(users[::3]))
+    store.close()
+    program = "from flows import cli, server\nserver.FOREIGN_START_S = 0.1\nraise SystemExit(cli.main())"
+    env = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}  # recorded nowhere
+
+    def start(target: str) -> subprocess.Popen[bytes]:
+        options = ["--users", "users.txt", "--bundle", str(template / "bundle"), "--k", "5", "--as-of", "2026-03-02"]
+        command = [sys.executable, "-c", program, "export", target, *options]
+        return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+
+    assert start("whole.parquet").wait(250) == 0
+    parts = checkout / ".carousel/shops/carousel/exports/unfinished"
+    process = start("broken.parquet")
+    while len(finished := list(parts.glob("*/part-*.parquet"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait(30) == -signal.SIGKILL
+    kept = {file: file.stat().st_mtime_ns for file in finished}
+    assert not (checkout / "broken.parquet").exists()
+    process = start("broken.parquet")
+    while len(list(parts.glob("*/part-*.parquet"))) < len(kept) + 3:
+        assert process.poll() is None
+        assert all(file.stat().st_mtime_ns == at for file, at in kept.items())  # not made again
+        time.sleep(0.01)
+    assert process.wait(250) == 0
+    assert sha256_file(checkout / "broken.parquet") == sha256_file(checkout / "whole.parquet")
+    assert pq.read_metadata(checkout / "broken.parquet").num_rows == 5 * len(users)
+    assert not list(parts.glob("*/*"))
 
 
 def test_a_bundle_folder_and_wrong_arguments(promoted: Path) -> None:

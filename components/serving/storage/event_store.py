@@ -9,11 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
@@ -51,8 +50,7 @@ class StoreError(CarouselError):
     """The store cannot be reached, is full, or was locked by another process for too long."""
 
 
-@dataclass(frozen=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """One event of a user; `at` in microseconds (UTC). Storing the same event again changes nothing."""
 
     user_id: str

@@ -1,15 +1,25 @@
 """The module for notebooks: data frames that hold what the service answers; no state between two models."""
 
+import json
+import re
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.errors import ContractError
 from components.offline.model import OfflineModel
 from components.offline.notebook import ShopModel, load
+from components.recommenders.factory import MODELS
+from components.release.registry import Registry
 from components.serving.schemas import RecommendRequest
+from components.serving.storage.event_store import EventStore
+from infra.docs.notebook import NOTEBOOK, execute
 from tests.components.offline.test_evaluation import START, frame_of_checkerboard
+from tests.support import ROOT
 
 
 @pytest.fixture
@@ -69,3 +79,27 @@ def test_frames_hold_the_answers_of_the_service(shop: ShopModel, model: OfflineM
 def test_evaluation_of_a_frame(shop: ShopModel) -> None:
     found = shop.evaluate(frame_of_checkerboard(), START.replace(tzinfo=None), START + timedelta(days=1))
     assert found.index.tolist() == ["ease", "popularity"]
+
+
+def shapes(notebook: dict[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield of each output: its type, its forms, and the columns of a table without the names of models."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            table = re.search("<thead>.*?</thead>", "".join(output.get("data", {}).get("text/html", [])), re.DOTALL)
+            columns = re.findall("<th>(.*?)</th>", table[0]) if table else []
+            yield output["output_type"], sorted(output.get("data", {})), [c for c in columns if c not in MODELS]
+
+
+def test_the_notebook_of_the_docs_runs_on_another_shop(
+    served: Registry, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executed anew in a checkout with a champion, its outputs have the forms and columns of the stored ones."""
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    (tmp_path / "data/snapshot/events").mkdir(parents=True)
+    frame_of_checkerboard().to_parquet(tmp_path / "data/snapshot/events/part.parquet")
+    monkeypatch.chdir(tmp_path)
+    stored = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    done = execute(stored)
+    assert list(shapes(done)) == list(shapes(stored))
+    assert sum(bool(columns) for _, _, columns in shapes(done)) >= 5  # tables
+    assert [cell["source"] for cell in done["cells"]] == [cell["source"] for cell in stored["cells"]]

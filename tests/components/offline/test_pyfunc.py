@@ -14,42 +14,13 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
-from components.contracts import Lineage
 from components.errors import ContractError, TamperedError
-from components.params import Params
-from components.release.bundle import open_bundle
-from components.release.mlflow_connection import ENVIRONMENT
 from components.release.registry import Registry
-from components.release.runs import RunFiles
 from components.serving.storage.event_store import EventStore
-from components.settings import Settings
 from tests.components.serving.processes import free_port
 from tests.support import ROOT
 
 MODEL = "models:/carousel@champion"
-METRICS = {f"evaluate/test/{name}/ndcg_at_10": value for name, value in (("ease", 0.25), ("als", 0.2))}
-
-
-@pytest.fixture
-def served(bundle: Path, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Return a registry whose champion is the bundle, as MLflow's users find it: by MLFLOW_TRACKING_URI."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    home = tmp_path / "home"
-    registry = Registry(Settings(home=home).resolved(tmp_path), params.release)
-    registry.prepare()
-    (tmp_path / "reports").mkdir()
-    lineage = Lineage(
-        git_revision="0" * 40, git_dirty=False, data_version="d.dir", params_digest="p",
-        bundle_digest=open_bundle(bundle).digest, as_of="2026-03-01T00:00:00+00:00", model="ease",
-    )  # fmt: skip
-    files = RunFiles(METRICS, tmp_path / "reports", ROOT / "params.yaml", ROOT / "dvc.yaml", "ndcg_at_10")
-    registry.move("champion", registry.register(bundle, lineage, files))
-    (home / "shops/carousel").mkdir(parents=True)
-    (home / "shops/carousel/serving").symlink_to(tmp_path / "serving")  # the store of the fixtures
-    monkeypatch.setenv("CAROUSEL_HOME", str(home))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.settings.tracking_uri)
-    return registry
 
 
 def lists_of_service(client: TestClient, bodies: list[dict[str, Any]]) -> list[tuple[list[str], list[float], Any]]:
