@@ -26,7 +26,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_release.reproduce: "12",
     cli_release.diff: "11 12",
     cli_release.tag: "12",
-    cli_show.doctor: "--params examples/online_retail/params.yaml\n--like shopify products_export.csv orders_export.csv",
+    cli_show.doctor: "--params examples/online_retail/params.yaml\n--like shopify products.csv orders.csv",
     cli_show.params: "--all",
     cli_show.status: "--json",
     cli_show.history: "",
