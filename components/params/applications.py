@@ -33,7 +33,7 @@ class AdsParams(ApplicationParams):
         default=0.1, description="share of a user's interest from which a category is an interest tag"
     )
     pacing_horizon_s: Positive = Field(
-        default=60, description="seconds of plan a campaign must be behind to take part in every auction"
+        default=30, description="seconds of plan a campaign must be behind to take part in every auction"
     )
     traffic_half_life_days: Positive = Field(
         default=7, description="days after which past traffic counts half in the forecast of the day's hours"

@@ -140,7 +140,7 @@ def make_audience(shop: Shop, market: Market) -> Audience:
 
 def measure_seconds(shop: Shop, days: int, requests: int) -> None:
     """Print the gaps between spend and plan at high traffic."""
-    market = make_market(["click", "click"], round(requests * 0.011, 2), worth=shop.truth["click"].mean(axis=(0, 2)))
+    market = make_market(["click", "click"], round(requests * 0.009, 2), worth=shop.truth["click"].mean(axis=(0, 2)))
     started = time.process_time()
     done = simulate_by_seconds(market, make_audience(shop, market), Traffic(requests, SHARES, NOISE), days, SEED)
     print(f"\ntwo campaigns, steps of a second: {done.requests} requests, {done.impressions} impressions, "
