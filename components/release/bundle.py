@@ -3,6 +3,7 @@
 Layout:
     manifest.json            relative path -> sha256 and size of every other file; the bundle's digest is its sha256
     info.json                BundleInfo
+    README.md                the model card (release/card.py); not in bundles before version 0.5
     recipe.json              Recipe: what determines the model except the data; not in bundles before version 0.4
     items.parquet            the catalogue, row = item_idx - 1
     items.safetensors        its embeddings
@@ -35,7 +36,7 @@ from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import check_names, load_model
 from components.release import recipe
 from components.release.catalogue_adapter import CatalogueAdapter
-from components.release.manifest import canonical_json, check_files, list_files, write_manifest
+from components.release.manifest import README, canonical_json, check_files, list_files, write_manifest
 from components.release.parts import check_parts
 from components.release.recipe import Recipe
 from components.times import to_datetime
@@ -184,8 +185,12 @@ class Bundle:
         return self.catalogue.title
 
 
-def build_bundle(out: Path, sources: BundleSources, info: BundleInfo, made_by: Recipe | None = None) -> str:
+def build_bundle(
+    out: Path, sources: BundleSources, info: BundleInfo, made_by: Recipe | None = None, card: str = ""
+) -> str:
     """Fill the empty folder `out`; return the digest. The manifest is written last: an incomplete bundle has none.
+
+    card: the text of README.md; empty: none.
 
     Raises ContractError for a file that a bundle must not hold, or parts that do not belong together.
     """
@@ -200,6 +205,8 @@ def build_bundle(out: Path, sources: BundleSources, info: BundleInfo, made_by: R
     io.write_text(out / "info.json", canonical_json(info.model_dump(mode="json")))
     if made_by is not None:
         io.write_text(out / recipe.FILE, made_by.to_text())
+    if card:
+        io.write_text(out / README, card)
     return write_manifest(out)
 
 

@@ -6,6 +6,7 @@ STATUS = "validation_status"  # tag of a version
 PENDING = "pending"  # value of STATUS until a gate has decided
 STATUSES = {"promote": "approved", "refresh": "approved", "keep": "rejected"}  # by verdict; any other: inconclusive
 REPORTS = {  # text of a link -> file in the record of a version
+    "model card": "card/README.md",
     "evaluation": "reports/evaluate/report.html",
     "drift": "reports/drift/drift.html",
     "decision": "reports/decision.json",

@@ -10,6 +10,7 @@ from components.errors import ContractError, TamperedError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+README = "README.md"  # the model card, which nothing executes
 ALLOWED_SUFFIXES = (".json", ".parquet", ".safetensors", ".txt")  # formats that cannot execute code: no pickle
 
 
@@ -98,9 +99,9 @@ def _check_name(name: str, where: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or str(path) != name:
         raise TamperedError(f"{where}: the name {name!r} leaves the bundle's folder; refused")
-    if path.suffix not in ALLOWED_SUFFIXES:
+    if path.suffix not in ALLOWED_SUFFIXES and name != README:
         raise TamperedError(
-            f"{where}/{name}: a bundle holds {', '.join(ALLOWED_SUFFIXES)} only; refused, nothing was loaded"
+            f"{where}/{name}: a bundle holds {README}, {', '.join(ALLOWED_SUFFIXES)} only; refused, nothing was loaded"
         )
 
 

@@ -17,7 +17,7 @@ from components.faults import crash_point
 from components.params import ReleaseParams
 from components.release import descriptions, local_database, mlflow_model, records
 from components.release.lock import exclusive_lock
-from components.release.manifest import check_files, is_intact
+from components.release.manifest import README, check_files, is_intact
 from components.release.mlflow_connection import MlflowConnection
 from components.release.object_store import ObjectStore
 from components.release.records import Version
@@ -226,6 +226,8 @@ class Registry:
 
     def _create(self, run_id: str, bundle: Path, lineage: Lineage, evaluation_digest: str, run_params: Path) -> int:
         self.objects.upload(run_id, bundle)
+        if (bundle / README).is_file():
+            self._client.log_artifact(run_id, str(bundle / README), "card")
         crash_point("register:bundle")
         with TemporaryDirectory(prefix="carousel-model-") as folder:
             built = mlflow_model.write_model(Path(folder) / "model", bundle, run_params, run_id, self.name, lineage)

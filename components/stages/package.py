@@ -2,17 +2,22 @@
 
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
-from components.contracts import Evaluation
+from pyarrow.parquet import read_metadata
+
+from components.contracts import WINDOWS, Catalogue, Evaluation
 from components.data.tables import read_catalogue, read_info
 from components.errors import ContractError
+from components.evaluation.results import read_values
 from components.io import read_record
 from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
+from components.release.card import CardNumbers, bundle_card, compared, gains_over
 from components.release.recipe import Recipe, read_code_digest
 from components.search.index import SearchIndex
 from components.stages.run import stage
@@ -49,7 +54,8 @@ def package(root: Path, params: Params) -> str:
         ann=ann,
     )
     made_by = Recipe.of(params, read_selection(root, params, evaluation), read_code_digest(root))
-    digest = build_bundle(root / "bundle", sources, info, made_by)
+    card = _write_card(root, evaluation, info, made_by, catalogue, params.seed)
+    digest = build_bundle(root / "bundle", sources, info, made_by, card)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
 
@@ -73,6 +79,25 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
         ann=params.ann if split.n_items >= params.ann.min_items else None,
         unfinished=tuple(map(str, read_unfinished_models(root))),
     )
+
+
+def _write_card(
+    root: Path, evaluation: Evaluation, info: BundleInfo, made_by: Recipe, catalogue: Catalogue, seed: int
+) -> str:
+    """Return the model card: what was measured of the challenger, whichever version is champion."""
+    values = read_values(root / "reports/evaluate/per_user.parquet", evaluation.primary, "all")
+    windows = {w: root / "data/split" / f"{w}.parquet" for w in WINDOWS}
+    found = CardNumbers(
+        evaluation=evaluation,
+        info=info,
+        recipe=made_by.digest,
+        code=made_by.code,
+        gains=gains_over(values, evaluation.challenger, compared(evaluation), seed),
+        languages=Counter(catalogue.language[1:]),
+        textless=sum(not text for text in catalogue.text[1:]),
+        counts={w: read_metadata(file).num_rows for w, file in windows.items() if file.is_file()},
+    )
+    return bundle_card(found).to_text()
 
 
 def fitted(root: Path, name: str) -> Path:

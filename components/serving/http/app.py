@@ -27,6 +27,7 @@ from components.serving.http.admin import Admin, add_admin
 from components.serving.http.ads_routes import add_ads
 from components.serving.http.api_docs import add_api_docs
 from components.serving.http.application_routes import add_applications
+from components.serving.http.card_routes import add_card
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
 from components.serving.http.middleware import RequestGuard
 from components.serving.http.openapi import ServiceApp
@@ -90,6 +91,7 @@ def make_app(
     add_routes(app, service)
     add_applications(app, service)
     add_ads(app, service)
+    add_card(app, service)
     add_admin(app, admin)
     _add_probes(app, service)
     if serving.page:

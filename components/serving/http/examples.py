@@ -31,6 +31,9 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "CanaryAnswer": [{"share": 0.1}],
     "CanaryRequest": [{"share": 0.1}],
     "ChosenAdItem": [AD],
+    "CardAnswer": [
+        {"metadata": {"license": "apache-2.0", "tags": ["recommendation"]}, "markdown": "# Carousel hybrid"}
+    ],
     "CompareRequest": [{"user_id": "u-1", "k": 10}],
     "Context": [{"item_id": "P00003", "session_id": "s-81"}],
     "EventIn": [EVENT],

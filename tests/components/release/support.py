@@ -245,3 +245,10 @@ def failing(name: str) -> list[dict[str, Any]]:
     value, limit = (3.0, 2.0) if name == "latency" else (1.0, 2.0)
     failed = {"name": name, "passed": False, "value": value, "limit": limit, "why": "no"}
     return [failed if check["name"] == name else check for check in passing(champion=True)]
+
+
+def write_per_user(root: Path, values: dict[str, list[float]]) -> None:
+    """Write the values of users 0, 1, ... by model as the stage `evaluate` does, of ndcg_at_10 alone."""
+    rows = [(user, model, "all", value) for model, own in values.items() for user, value in enumerate(own)]
+    columns = dict(zip(("user_row", "model", "slice", "ndcg_at_10"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table(columns), root / "reports/evaluate/per_user.parquet", write_page_checksum=True)

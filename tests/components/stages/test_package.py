@@ -34,7 +34,7 @@ from components.serving.schemas import Filters, SimilarRequest
 from components.stages.package import package
 from components.unfinished import Unfinished, mark_unfinished
 from tests.components.language.tiny import tiny_bert
-from tests.components.release.support import write_items
+from tests.components.release.support import write_items, write_per_user
 from tests.support import checkerboard
 
 ROOT = Path(__file__).parents[3]
@@ -100,7 +100,7 @@ def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
         evaluation = Evaluation(
             as_of="2026-03-01",
             protocol="global_time",
-            window=("a", "b"),
+            window=("2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"),
             simulated=True,
             n_users=1,
             n_items=20,
@@ -110,12 +110,13 @@ def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
             champion=champion,
             champion_saw_test=False,
             validation={"popularity": {"ndcg_at_10": 0.1}},
-            test={},
+            test={name: {"ndcg_at_10": 0.4} for name in ("ease", "popularity", "content", "als")},
             slices=[],
             overfit_gap={},
         )
         (root / "reports/evaluate").mkdir()
         (root / "reports/evaluate/evaluation.json").write_text(evaluation.model_dump_json())
+        write_per_user(root, {"ease": [0.3, 0.5], "popularity": [0.0, 0.2]})
         return root
 
     return make
@@ -124,6 +125,8 @@ def evaluated(run: Path, tmp_path: Path) -> Callable[..., Path]:
 def test_the_challenger_and_what_it_needs_are_in_the_bundle(evaluated: Callable[..., Path], params: Params) -> None:
     root = evaluated("a")
     bundle = open_bundle(root / "bundle", package(root, params))
+    card = (root / "bundle/README.md").read_text(encoding="utf-8")
+    assert "Gain over popularity in ndcg_at_10: +0.3000 (+0.3000 to +0.3000" in card  # .3 for both users
     assert bundle.info.model == bundle.model.name == "ease"
     assert bundle.fallback.name == "popularity"
     assert (bundle.info.train_end, bundle.info.validation_end, bundle.info.max_history) == (1, 2, 50)
