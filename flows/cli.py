@@ -14,6 +14,7 @@ from flows.cli_experiment import experiments
 
 VERBS = {  # in the order of `carousel --help`, each with the arguments of an example, or of one a line
     cli_advice.init: "exports/orders.csv exports/products.csv --yes",
+    cli_advice.advise: "--params my-shop.yaml --out advice.yaml",
     cli_runs.retrain: "--bootstrap --set trainer.max_epochs=5",
     cli_runs.refresh: "--as-of 2026-03-01",
     cli_runs.monitor: "--json",

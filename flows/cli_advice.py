@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows import startup
-from flows.options import Json
+from flows.options import AsOf, Files, Json, Sets
 
 if TYPE_CHECKING:
     from components.applications.advice.first_overlay import FirstOverlay, Wish
@@ -31,6 +31,9 @@ Given = Annotated[
 Encoding = Annotated[
     str | None,
     typer.Option("--encoding", help="Of text that is not UTF-8, such as gb18030; copies are written"),
+]
+AdviceFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE.yaml", resolve_path=True, help="Write the advised overlay, too")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the overlay if it exists")]
 
@@ -64,6 +67,35 @@ def init(
         raise ParamsError(f"init: {target} exists and is kept; name another file with --out, or add --overwrite")
     command = f"carousel init {' '.join(map(str, sources or paths))}"
     _write(Wish(paths, target, chosen, command, encoding), answers or [], can_ask, json)
+
+
+def advise(
+    as_of: AsOf = None, sets: Sets = None, files: Files = None, out: AdviceFile = None, json: Json = False
+) -> None:
+    """Say what is worth running on the shop's data, what it costs, and what gain to expect."""
+    workspace = startup.open_workspace(files, sets, as_of)
+    from tempfile import TemporaryDirectory
+
+    from components.applications.advice.advice import advise_shop
+    from components.applications.advice.trial import find_snapshot
+    from components.io import write_text
+    from flows import terminal
+
+    data_root = Path(workspace.env["CAROUSEL_DATA_ROOT"])
+    with TemporaryDirectory(prefix="carousel-advise-") as folder:
+        snapshot = find_snapshot(workspace.root, workspace.params.data, data_root, Path(folder))
+        found = advise_shop(workspace.root, snapshot, workspace.params)
+    if out is not None:
+        write_text(out, found.to_yaml())
+    if json:
+        terminal.show(found.model_dump(mode="json"), True)
+        return
+    terminal.write(f"{found.verdict}")
+    terminal.write(f"about {found.minutes:.0f} minutes on this machine, {found.minutes_now:.0f} at its present load")
+    for title, texts in (("", found.reasons), ("collect next:", found.collect)):
+        terminal.write("\n".join([*filter(None, [title]), *(f"- {text}" for text in texts)]))
+    if out is not None:
+        terminal.write(f"{out} is written: carousel retrain --params YOURS --params {out}")
 
 
 def _write(wish: Wish, given: list[str], can_ask: bool, json: bool) -> None:

@@ -43,3 +43,21 @@ def test_init_refuses_to_guess(checkout: Path, tmp_path: Path, capsys: pytest.Ca
 def test_init_without_a_terminal_wants_yes(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["init", "params.yaml"]) == 1
     assert "add --yes" in capsys.readouterr().err
+
+
+def test_advise_measures_the_shop_and_writes_an_overlay(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All users of the small shop buy again what they had: seen products are to be listed."""
+    shop, out = tmp_path / "my.yaml", tmp_path / "advice.yaml"
+    assert cli.run(["init", str(shops.european(tmp_path / "shop")), "--yes", "--out", str(shop)]) == 0
+    capsys.readouterr()
+    assert cli.run(["advise", "--params", str(shop), "--out", str(out), "--json"]) == 0
+    found = one_object(capsys.readouterr().out)
+    assert found["facts"]["products"] == 30
+    assert found["probe"]["low"] <= found["probe"]["gain"] <= found["probe"]["high"]
+    assert found["minutes"] > 0
+    advised = yaml.safe_load(out.read_text(encoding="utf-8"))
+    assert advised == found["overlay"]
+    assert advised["recommend"]["exclude_seen"] is False
+    assert cli.run(["params", "--params", str(shop), "--params", str(out)]) == 0

@@ -13,8 +13,9 @@ from components.applications.advice.draft import Draft
 from components.contracts import EVENTS
 from components.data.partitions import partitions
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE, TableQuality
-from components.data.snapshot import take_snapshot
+from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.sql import quote_text
+from components.errors import ContractError
 from components.params import DataParams
 
 if TYPE_CHECKING:
@@ -80,13 +81,7 @@ def try_draft(draft: Draft, data: dict[str, Any], root: Path, folder: Path, now:
         | {"as_of": now, "simulated": False, "anonymous_events": True, "memory_gib": data.get("memory_gib", 4)}
         | {"max_bad_share": NO_LIMIT, "max_unknown_share": NO_LIMIT, "max_contradiction_share": NO_LIMIT}
     )
-    log = logging.getLogger("ingest")
-    level = log.level
-    log.setLevel(logging.ERROR)  # what it would say is in the overlay's comments
-    try:
-        qualities = take_snapshot(section, root, folder / "data/snapshot", folder / "data/quarantine")
-    finally:
-        log.setLevel(level)
+    qualities = _take_quietly(section, root, folder)
     import duckdb
 
     with duckdb.connect() as connection:
@@ -95,6 +90,35 @@ def try_draft(draft: Draft, data: dict[str, Any], root: Path, folder: Path, now:
             paths = [str(p) for p in partitions(folder / "data/snapshot", table)]
             connection.execute(f"CREATE VIEW {table} AS FROM read_parquet([{', '.join(map(quote_text, paths))}])")
         return _count(connection, qualities)
+
+
+def find_snapshot(checkout: Path, data: DataParams, root: Path, folder: Path) -> Path:
+    """Return the checkout's snapshot where it is as of data.as_of, else one that is taken now below `folder`.
+
+    root: the data root. Raises ContractError for the simulated shop before its first run.
+    """
+    present = checkout / "data/snapshot"
+    if (present / "snapshot.json").is_file():
+        info = read_snapshot_info(present)
+        if info.as_of == data.as_of.isoformat() and info.simulated == data.simulated:
+            return present
+    if data.simulated:
+        raise ContractError(
+            "the simulated shop has no snapshot yet; run `carousel retrain`, or name --params of a shop"
+        )
+    _take_quietly(data, root, folder)
+    return folder / "data/snapshot"
+
+
+def _take_quietly(data: DataParams, root: Path, folder: Path) -> dict[str, TableQuality]:
+    """Take a snapshot below `folder` without the log of `ingest`."""
+    log = logging.getLogger("ingest")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        return take_snapshot(data, root, folder / "data/snapshot", folder / "data/quarantine")
+    finally:
+        log.setLevel(level)
 
 
 def _count(connection: DuckDBPyConnection, qualities: dict[str, TableQuality]) -> Facts:
