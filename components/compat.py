@@ -33,6 +33,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "incumbent": {},  # incumbent.json of the stage `incumbent`
     "language_choice": {},  # language.json
     "lineage": {},  # tags of a registered version
+    "merchandising": {},  # a rule in the event store
     "outcome": {},  # a row of ledger.db: what a deployment was worth on a day
     "scored": {},  # outcomes.json: the last scoring of what served
     "profiles": {},  # profiles.json, also in the ranker folder of a bundle

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     data_root: Path | None = None  # base of relative source paths; empty: the checkout
     tracking_uri: str = Field(default="", repr=False)  # MLflow; empty: SQLite under home
     mlflow_url: str = "http://127.0.0.1:5000"  # address of MLflow's pages, for links on run pages
+    prefect_url: str = "http://127.0.0.1:4200"  # address of Prefect's pages, for links on the service's page
     # such as http://shop:8000; a promotion waits until it serves the version; empty: no wait
     service_url: str = Field(default="", repr=False)
     admin_token: SecretStr | None = None  # for the service's admin routes; None: they are disabled
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
         uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
         return self.model_copy(update={"home": home, "tracking_uri": uri})
 
-    @field_validator("mlflow_url")
+    @field_validator("mlflow_url", "prefect_url")
     @classmethod
     def without_password(cls, url: str) -> str:
         """Return the address without user and password: links are stored, and a browser asks for them."""

@@ -167,6 +167,8 @@ class Item(Reply):
     """With explain: what each part of the model adds to the score."""
     explained_by: str | None = None
     """With explain: the product of the history with the most similar text."""
+    rule: str | None = None
+    """The merchandising rule that moved the product from its position in the model's list."""
 
 
 class ItemProbabilities(Reply):
@@ -199,6 +201,57 @@ class Ready(Reply):
     model: str
     digest: str
     """Of the bundle."""
+
+
+class RemoveRuleRequest(Body):
+    """A rule to remove."""
+
+    rule_id: str
+    by: str
+    """Who removes the rule; it is in the audit log."""
+
+
+class RuleAnswer(Reply):
+    """One rule."""
+
+    rule_id: str
+    kind: Literal["pin", "bury", "boost"]
+    item_id: str | None
+    where: str | None
+    position: int | None
+    factor: float | None
+    category: str | None
+    until: datetime | None
+    by: str
+    created_at: datetime
+    note: str
+    title: str | None
+    """Of the product; null where the champion does not know it, or the rule names many."""
+    n_products: int
+    """Products of the champion that the rule names now."""
+    is_active: bool
+    """False: its date has passed."""
+
+
+class RuleRequest(Body):
+    """What a merchandiser wants: a product at a position, or products lower or higher in the lists."""
+
+    kind: Literal["pin", "bury", "boost"]
+    item_id: str | None = None
+    """The product. Null: those that `where` names."""
+    where: str | None = None
+    """An expression over product columns, as in filters.rules: all products for which it is true. Not of a pin."""
+    position: int | None = None
+    """Of a pin, from 1; null: 1."""
+    factor: float | None = None
+    """Of a boost: the position in the model's list is divided by it; null: 2."""
+    category: str | None = None
+    """Only in lists whose filter asks for this category or one below it; null: in all lists."""
+    until: datetime | None = None
+    """When the rule ends. Null: when it is removed."""
+    by: str
+    """Who adds the rule; it is in the audit log."""
+    note: str | None = None
 
 
 class StockAnswer(Reply):
@@ -290,6 +343,24 @@ class ItemsRequest(Body):
     item_ids: list[str]
 
 
+class PreviewAnswer(Reply):
+    """The list before and after. The rules that apply now are in both, if a rule is tried."""
+
+    before: list[Item]
+    after: list[Item]
+
+
+class PreviewRequest(Body):
+    """A list, and a rule to try on it."""
+
+    user_id: str | None = None
+    category: str | None = None
+    """Of the list, as filters.category."""
+    k: int = 10
+    rule: RuleRequest | None = None
+    """Null: the rules that apply now are compared with none."""
+
+
 class ProfileAnswer(Reply):
     """The stored history of a user, and the profile computed from it."""
 
@@ -332,6 +403,13 @@ class RecommendRequest(Body):
     """True: each product has contributions and explained_by."""
 
 
+class RulesAnswer(Reply):
+    """All rules, oldest first."""
+
+    rules: list[RuleAnswer]
+    max_rules: int
+
+
 class SearchRequest(Body):
     """A query as typed, and the user who typed it."""
 
@@ -359,6 +437,7 @@ __all__ = [
     "Accepted", "AdOutcomeAnswer", "AdOutcomeRequest", "AdsAnswer", "AdsRequest", "Answer", "ApplicationRecord",
     "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest", "ChosenAdItem", "Context", "EventIn",
     "EventsRequest", "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item", "ItemProbabilities",
-    "ItemsRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest", "SearchRequest",
+    "ItemsRequest", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready",
+    "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest", "RulesAnswer", "SearchRequest",
     "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent", "UserRequest", "VersionAnswer",
 ]  # fmt: skip

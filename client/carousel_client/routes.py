@@ -37,6 +37,26 @@ class Routes(ABC):
         answer: models.VersionAnswer = self._call("POST", "/admin/revert", None, models.VersionAnswer)
         return answer
 
+    def rules(self) -> models.RulesAnswer:
+        """Return all merchandising rules, oldest first, also those whose date has passed."""
+        answer: models.RulesAnswer = self._call("GET", "/admin/rules", None, models.RulesAnswer)
+        return answer
+
+    def add_rule(self, body: models.RuleRequest) -> models.RuleAnswer:
+        """Pin, bury or boost products in the lists of /recommend: here at once, in other processes within a second."""
+        answer: models.RuleAnswer = self._call("POST", "/admin/rules", body, models.RuleAnswer)
+        return answer
+
+    def preview_rule(self, body: models.PreviewRequest) -> models.PreviewAnswer:
+        """Return a list before and after a rule that is not added yet; nothing is changed or logged."""
+        answer: models.PreviewAnswer = self._call("POST", "/admin/rules/preview", body, models.PreviewAnswer)
+        return answer
+
+    def remove_rule(self, body: models.RemoveRuleRequest) -> models.RulesAnswer:
+        """Remove a rule; return the others."""
+        answer: models.RulesAnswer = self._call("POST", "/admin/rules/remove", body, models.RulesAnswer)
+        return answer
+
     def stock(self, body: models.StockRequest) -> models.StockAnswer:
         """Set the quantities in stock."""
         answer: models.StockAnswer = self._call("POST", "/admin/stock", body, models.StockAnswer)

@@ -40,6 +40,7 @@ class Manifest(Record):
     as_of: str  # events up to this moment counted
     users: str  # "all", or the digest of the file that named them
     request: dict[str, object]  # k, filters and diversity, as in POST /recommend
+    rules: str | None = None  # version of the merchandising rules that applied; None: none did
     n_users: int
     n_with_history: int  # users with an event that the model knows; the others have the most popular products
     n_empty: int  # users for whom no product may be listed; they have no rows
@@ -113,6 +114,7 @@ def _plan(model: OfflineModel, job: Job) -> Plan:
         users=job.users.name,
         request=job.request.model_dump(mode="json", exclude={"user_id", "history", "context", "explain"}),
         list_length=model.params.serving.max_k,
+        rules=model.rules.version,
         started=now_micros(),
     )
 
@@ -158,7 +160,7 @@ def _finish(model: OfflineModel, job: Job, parts: Parts, store: EventStore) -> M
             n_deleted=len(gone),
             rows_digest=sha256_files(files),
             files=digests,
-            **plan.model_dump(include={"shop", "version", "bundle_digest", "users", "request"}),
+            **plan.model_dump(include={"shop", "version", "bundle_digest", "users", "request", "rules"}),
             **counts.model_dump(exclude={"last_user"}),
         )
 

@@ -6,6 +6,7 @@ Histories, filters, scoring and explanations are the functions that the service 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from components.contracts import Users
 from components.errors import ContractError
@@ -28,6 +29,7 @@ from components.serving.schemas import (
     UserOrHistory,
 )
 from components.serving.storage.event_store import EventStore
+from components.serving.storage.merchandising import NO_RULES, RuleSet, active_rules
 from components.times import now_micros
 
 
@@ -40,6 +42,11 @@ class OfflineModel:
         """store: None: only histories in requests count. version: in the registry; None: the bundle is of a folder."""
         self.bundle, self.params, self.store, self.version = bundle, params, store, version
         self.context = ModelContext(bundle, params.language)
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """Return the merchandising rules of the shop's event store, as they were at the first use."""
+        return NO_RULES if self.store is None else active_rules(self.store, now_micros())
 
     def recommend(self, request: RecommendRequest, now: int | None = None) -> Recommendation:
         """Return products for a user or a history; see `recommend_batch`."""
@@ -58,7 +65,7 @@ class OfflineModel:
         scored = score_users(self.bundle, users, self.params.serving.max_k)
         try:
             return [
-                self.context.recommend(user, found, request, out_of_stock)
+                self.context.recommend(user, found, request, out_of_stock, self.rules)
                 for user, found, request in zip(users, scored, requests, strict=True)
             ]
         except RuleError as error:

@@ -51,6 +51,7 @@ class Plan(Record):
     users: str  # "all", or the digest of the file that names them
     request: dict[str, Any]  # RecommendRequest without a user
     list_length: int  # serving.max_k: products scored for each user before filters
+    rules: str | None = None  # version of the merchandising rules; None: none applied
     started: int  # us; the lists do not depend on it
 
     @property

@@ -57,6 +57,7 @@ class ServiceMetrics:
         )
         self.canary_share = Gauge("carousel_canary_share", "Share of users whom the challenger answers", **low)
         self.canary_stops = Counter("carousel_canary_stops", "Canaries stopped, by reason", ["reason"], registry=own)
+        self.merchandising_rules = Gauge("carousel_merchandising_rules", "Merchandising rules that apply now", **low)
         self.registry_last_success = Gauge(
             "carousel_registry_last_success_timestamp_seconds", "Unix time of the registry's last answer", **low
         )
@@ -79,12 +80,16 @@ class ServiceMetrics:
 
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
+        return generate_latest(self.aggregate())
+
+    def aggregate(self) -> CollectorRegistry:
+        """Return the metrics of all processes of the service."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
+            return self.registry
         _remove_dead_processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         aggregated = CollectorRegistry()
         MultiProcessCollector(aggregated)  # type: ignore[no-untyped-call]
-        return generate_latest(aggregated)
+        return aggregated
 
 
 def _remove_dead_processes(folder: Path) -> None:

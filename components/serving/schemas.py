@@ -118,6 +118,12 @@ class RecommendRequest(UserOrHistory):
     """True: each product has contributions and explained_by."""
 
     @property
+    def has_plain_list(self) -> bool:
+        """Return whether the list depends on user and length alone."""
+        has_more = self.exclude or self.explain or self.diversity or self.context.item_id
+        return self.filters is NO_FILTERS and not has_more
+
+    @property
     def excluded(self) -> list[str]:
         """Return the item_ids that must not be listed."""
         return [*self.exclude, self.context.item_id] if self.context.item_id else self.exclude
@@ -176,6 +182,8 @@ class Item(Reply):
     """With explain: what each part of the model adds to the score."""
     explained_by: str | None = None
     """With explain: the product of the history with the most similar text."""
+    rule: str | None = None
+    """The merchandising rule that moved the product from its position in the model's list."""
 
 
 class Answer(Reply):

@@ -28,7 +28,7 @@ MADE = re.compile(r"`([\w./-]+)`[^`\n]*:\n\n```")
 SPAN = re.compile(r"`([^`\n]+)`")
 ROUTE = re.compile(r"\b(GET|POST) (/[\w./]*)")
 SUFFIXES = {"json", "yaml", "py", "md", "html", "parquet", "svg"}  # of files; the rest of `a.b` are parameters
-UNLISTED = {"/", "/page.js", "/metrics", "/openapi.json", "/docs"}  # served, but not in the schema
+UNLISTED = {"/", "/metrics", "/openapi.json", "/docs"}  # served, but not in the schema
 pages = pytest.mark.parametrize("page", CURRENT, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 

@@ -13,7 +13,7 @@ from components.serving.http.problems import ProblemError
 log = logging.getLogger("serving")
 PROBES = ("/livez", "/readyz", "/metrics")  # answered to anybody, under any name
 ADMIN = "/admin/"  # has a token of its own
-PERSONAL = re.compile(r"/|/page\.js|/page/.*|/docs|/docs/.*|/profile|/status|/loop")  # what users did, releases, tools
+PERSONAL = re.compile(r"/|/page/.*|/docs|/docs/.*|/profile|/status|/loop")  # what users did, releases, tools
 PAGES = ("/", "/docs")  # that a browser opens
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")  # a proxy adds them to what it passes on
 NEEDED = "all routes but the probes need CAROUSEL_READ_TOKEN as a bearer token"

@@ -42,7 +42,7 @@ def log_and_respond(
         service.exposures.add(
             Exposure(
                 user_id, rendered.items.item_ids, now_micros(), session_id, request_id, route,
-                variant.served.version, variant.experiment, variant.arm,
+                variant.served.version, variant.experiment, variant.arm, rendered.items.rules,
             )
         )  # fmt: skip
     return build_answer(request_id, variant, rendered)

@@ -8,8 +8,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from components.errors import ContractError
-from components.serving.http.page import FOLDER, SECURITY_HEADERS
 
+FOLDER = Path(__file__).parent
+SECURITY_HEADERS = {  # Swagger UI sets styles of its own
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
 PACKAGE = "fastapi_offline"
 
 

@@ -29,12 +29,15 @@ from components.serving.http.api_docs import add_api_docs
 from components.serving.http.application_routes import add_applications
 from components.serving.http.card_routes import add_card
 from components.serving.http.listener import Listener, choose_loop, loop_backlog, open_listener
+from components.serving.http.merchandising import add_merchandising
 from components.serving.http.middleware import RequestGuard
 from components.serving.http.openapi import ServiceApp
-from components.serving.http.page import add_page
+from components.serving.http.page_routes import add_page
+from components.serving.http.recent_runs import RunReader
 from components.serving.http.routes import add_routes
 from components.serving.http.status import StatusReader
 from components.serving.http.supervised import stop_with_parent
+from components.serving.http.traffic import TrafficSampler
 from components.serving.inference.service import RecommendationService
 from components.serving.metrics import ServiceMetrics
 from components.serving.models.canary import reset_share
@@ -58,20 +61,28 @@ SHUTDOWN_S = 10  # for the requests in flight when the service is stopped
 
 
 def make_app(
-    service: RecommendationService, admin: Admin, status: Callable[[], dict[str, Any]], read_token: str | None = None
+    service: RecommendationService,
+    admin: Admin,
+    status: Callable[[], dict[str, Any]],
+    read_token: str | None = None,
+    runs: RunReader | None = None,
 ) -> FastAPI:
     """Return the app; its lifespan starts and stops the service.
 
     status: returns the release state for /status. read_token: needed by all routes but the probes; None: by none.
+    runs: reads the reports that the page links to; None: there are none.
     """
+    serving, traffic = service.params, TrafficSampler(service.metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(service.start)
+        if serving.page:
+            traffic.start()
         yield
+        traffic.stop()
         await anyio.to_thread.run_sync(service.stop)
 
-    serving = service.params
     app = ServiceApp(
         title="Carousel", version=version("carousel-mlops"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
@@ -93,9 +104,10 @@ def make_app(
     add_ads(app, service)
     add_card(app, service)
     add_admin(app, admin)
+    add_merchandising(app, admin)
     _add_probes(app, service)
     if serving.page:
-        add_page(app, service, status)
+        add_page(app, service, status, traffic, runs)
         add_api_docs(app)
     return app
 
@@ -136,7 +148,8 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
     service.router.canary.audit = partial(admin.audit.write, outcome="stopped")
-    return make_app(service, admin, StatusReader(settings, params).read, _secret(settings.read_token))
+    reader = StatusReader(settings, params)
+    return make_app(service, admin, reader.read, _secret(settings.read_token), reader.runs)
 
 
 def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> None:

@@ -23,11 +23,12 @@ class AuditLog:
         self.file, self.max_bytes, self.n_older = file, max_bytes, n_older
         self._n_slowed, self._summary_at = 0, -SUMMARY_S
 
-    def write(self, what: str, outcome: str, request_id: str = "", n: int = 1) -> None:
-        """Append a line: time, route or change, outcome. n: calls that it stands for."""
+    def write(self, what: str, outcome: str, request_id: str = "", n: int = 1, by: str = "") -> None:
+        """Append a line: time, route or change, outcome. n: calls that it stands for. by: who, as they said."""
         log.warning("admin: %s %s%s", what, outcome, f" ({n} calls)" if n > 1 else "")
         fields = {"time": round(time.time(), 3), "what": what, "outcome": outcome, "request_id": request_id}
-        line = json.dumps(fields | ({"calls": n} if n > 1 else {})).encode() + b"\n"
+        more = ({"calls": n} if n > 1 else {}) | ({"by": by} if by else {})
+        line = json.dumps(fields | more).encode() + b"\n"
         make_folder(self.file.parent)
         with self._locked():
             if self.file.exists() and self.file.stat().st_size + len(line) > self.max_bytes:

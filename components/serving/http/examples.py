@@ -5,6 +5,7 @@ from typing import Any
 
 ID = "3f1c9a7be2d40518a"  # of a request
 TIME = "2026-03-01T12:00:00+01:00"
+END = "2099-12-31T23:00:00Z"
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 HISTORY = [{"item_id": "P00001", "event": "view"}, {"item_id": "P00007", "event": "cart"}]
 EVENT = {"user_id": "u-1", "item_id": "P00001", "event": "purchase", "timestamp": TIME, "quantity": 2, "price": 12.5}
@@ -17,6 +18,21 @@ AD = {
     "decision_id": f"{ID}-1", "ad_id": "ad-01", "item_id": "P00012", "text": "", "campaign": "spring", "slot": 1,
     "bid_type": "click", "price": 0.31, "probability": 0.12, "propensity": 0.95,
 }  # fmt: skip
+RULE = {"kind": "pin", "item_id": "P00012", "position": 2, "category": "Kitchen > Tea", "by": "Ann"}
+STORED_RULE = {
+    **RULE, "rule_id": "pin-1f3a9c02", "where": None, "factor": None, "until": None, "created_at": TIME, "note": "",
+    "title": "Red tea pot", "n_products": 1, "is_active": True,
+}  # fmt: skip
+DESCRIBED = {"title": "Green tea", "brand": "Leaf", "category": "Kitchen > Tea", "language": "en", "price": 12.5}
+SAMPLED = {"user_id": "u-1", "n_recent": 12, "first": TIME, "last": TIME}
+INTERVAL = {
+    "start": TIME, "seconds": 30.0, "requests": 120, "errors": 0, "refused": 1, "fallbacks": 9, "p50_ms": 1.2,
+    "p99_ms": 8.0,
+}  # fmt: skip
+APPLICATION = {
+    "application": "inventory", "as_of": TIME, "simulated": False, "ships": "model", "reasons": ["better by 12 %"],
+    "metrics": {"inventory/wrmsse": 0.81}, "limits": [], "counts": {"products": 420},
+}  # fmt: skip
 LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
 
 SCHEMAS: dict[str, list[dict[str, Any]]] = {
@@ -27,6 +43,8 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "AdsRequest": [{"user_id": "u-1", "slot": 1}, {"history": HISTORY, "slot": 2, "k": 3}],
     "Alive": [{"status": "alive"}],
     "Answer": [{"request_id": ID, "version": 3, "model": "hybrid", "reason": None, "items": [ITEM]}],
+    "ApplicationRecord": [APPLICATION],
+    "ApplicationsAnswer": [{"applications": [APPLICATION]}],
     "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
     "CanaryAnswer": [{"share": 0.1}],
     "CanaryRequest": [{"share": 0.1}],
@@ -36,6 +54,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     ],
     "CompareRequest": [{"user_id": "u-1", "k": 10}],
     "Context": [{"item_id": "P00003", "session_id": "s-81"}],
+    "DescribeRequest": [{"item_ids": ["P00001", "P00012"]}],
     "EventIn": [EVENT],
     "EventsRequest": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}, {"events": [EVENT]}],
     "Filters": [{"category": "Kitchen > Tea", "max_price": 50, "in_stock": True, "rules": ['brand != "X"']}],
@@ -45,9 +64,13 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "Item": [EXPLAINED],
     "ItemProbabilities": [PROBABILITIES],
     "ItemsRequest": [{"user_id": "u-1", "item_ids": ["P00012", "P00015"]}],
-    "ModelComparison": [{"history": [SHOWN], "champion": LIST, "challenger": None}],
+    "ModelComparison": [{"history": [SHOWN], "champion": LIST, "challenger": None, "products": {}}],
     "ModelList": [LIST],
     "PastEvent": [SHOWN],
+    "PreviewAnswer": [{"before": [ITEM], "after": [{**ITEM, "rule": "pin-1f3a9c02"}]}],
+    "PreviewRequest": [{"user_id": "u-1", "category": "Kitchen > Tea", "k": 10, "rule": RULE}],
+    "Product": [DESCRIBED],
+    "ProductSearch": [{"items": [ITEM], "products": {"P00012": DESCRIBED}, "reason": None}],
     "ProfileAnswer": [{"request_id": ID, "user_id": "u-1", "history": [PAST], "profile": {"frequency": 1}}],
     "RankAnswer": [{"request_id": ID, "version": 3, "items": [PROBABILITIES]}],
     "Ready": [{"status": "ready", "version": 3, "model": "hybrid", "digest": DIGEST}],
@@ -56,17 +79,29 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
         {"history": HISTORY, "k": 5, "diversity": 0.3},
         {"user_id": "u-1", "filters": {"rules": ['price < 50 and brand != "X"']}},
     ],
+    "RemoveRuleRequest": [{"rule_id": "pin-1f3a9c02", "by": "Ann"}],
+    "RuleAnswer": [STORED_RULE],
+    "RuleRequest": [RULE, {"kind": "boost", "where": 'brand == "X"', "factor": 2, "until": END, "by": "Ann"}],
+    "RulesAnswer": [{"rules": [STORED_RULE], "max_rules": 200}],
+    "SampledUser": [SAMPLED],
     "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
     "SimilarRequest": [{"item_id": "P00001", "k": 10}],
     "StockAnswer": [{"products": 2}],
     "StockRequest": [{"quantities": {"P00001": 0, "P00012": 40}}],
     "StoredHistoryEvent": [PAST],
+    "RecentTraffic": [
+        {"intervals": [INTERVAL], "total": INTERVAL, "routes": {"/recommend": 120}, "reasons": {"no history": 9}}
+    ],
+    "TrafficInterval": [INTERVAL],
     "UserRequest": [{"user_id": "u-1"}],
+    "UserSamples": [{"active": [SAMPLED], "new": [], "returning": [SAMPLED], "random": []}],
     "VersionAnswer": [{"version": 3}],
 }
 
 ROUTES: dict[str, Any] = {
+    "GET /page/categories": ["Kitchen", "Kitchen > Tea"],
     "GET /page/users": ["u-1", "u-12"],
+    "POST /page/describe": {"P00001": DESCRIBED},
     "GET /status": {
         "registry": None,
         "champion": {"version": 3, "model": "hybrid", "digest": DIGEST},

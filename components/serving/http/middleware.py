@@ -23,7 +23,10 @@ from components.serving.metrics import ServiceMetrics
 log = logging.getLogger("serving")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 PROCESS, NUMBERS = secrets.token_hex(8), count()  # unique per process: workers are spawned, not forked
-HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),  # the last one: left out where the answer has its own
+]
 ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/.*|)", re.IGNORECASE | re.DOTALL)  # a request target with its host
 
 
@@ -152,7 +155,9 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", []), *self.headers]}
+            own = list(message.get("headers", []))
+            added = self.headers if all(name != b"cache-control" for name, _ in own) else self.headers[:-1]
+            message = {**message, "headers": [*own, *added]}
         await self.send(message)
 
 

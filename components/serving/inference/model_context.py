@@ -9,6 +9,7 @@ from components.contracts import BoolArray, Users
 from components.params import LanguageParams
 from components.release.bundle import Bundle
 from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.merchandising import Merchandiser
 from components.serving.inference.online_features import OnlineFeatures
 from components.serving.inference.recommendations import (
     Recommendation,
@@ -22,6 +23,7 @@ from components.serving.inference.scorer import NO_HISTORY, ScoredList
 from components.serving.inference.search_service import SearchService
 from components.serving.models.watcher import ServedModel
 from components.serving.schemas import RecommendRequest, SearchRequest, SimilarRequest
+from components.serving.storage.merchandising import NO_RULES, RuleSet
 
 Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 OutOfStock = frozenset[str]  # item_ids; they count only where the filters ask for products in stock
@@ -35,6 +37,7 @@ class ModelContext:
 
     def __init__(self, bundle: Bundle, language: LanguageParams) -> None:
         self.bundle, self.language = bundle, language
+        self._merchandiser: Merchandiser | None = None
 
     @cached_property
     def catalogue_filter(self) -> CatalogueFilter:
@@ -52,11 +55,27 @@ class ModelContext:
         return SearchService(self.bundle, self.language)
 
     def recommend(
-        self, user: Users, scored: ScoredList, request: RecommendRequest, out_of_stock: OutOfStock
+        self,
+        user: Users,
+        scored: ScoredList,
+        request: RecommendRequest,
+        out_of_stock: OutOfStock,
+        rules: RuleSet = NO_RULES,
     ) -> Recommendation:
-        """Return the best products of the user's list that the request allows."""
+        """Return the best products of the user's list that the request allows, after the merchandising rules."""
         mask = self.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
-        return recommend(self.bundle, user, scored, request, mask)
+        merchandise = self.compile_rules(rules).for_list(request.filters.category) if rules.rules else None
+        return recommend(self.bundle, user, scored, request, mask, merchandise)
+
+    def compile_rules(self, rules: RuleSet) -> Merchandiser:
+        """Return the rules by item_idx of the bundle; those with a version are cached, the last ones."""
+        found = self._merchandiser
+        if found is not None and rules.version is not None and found.version == rules.version:
+            return found
+        compiled = Merchandiser(rules, self.catalogue_filter)
+        if rules.version is not None:
+            self._merchandiser = compiled
+        return compiled
 
     def search_products(
         self, request: SearchRequest, user: Users | None, out_of_stock: OutOfStock

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import TypeAdapter
 
-from components.contracts import BoolArray, Catalogue, IntArray, Recommender, Users
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Recommender, Users
 from components.recommenders.top_k import top_k
 from components.release.bundle import Bundle
 from components.serving.inference.errors import UnknownItemError
 from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.merchandising import Merchandise
 from components.serving.inference.rules import mmr_rerank
 from components.serving.inference.scorer import NO_HISTORY, RenderedItems, ScoredList, score_users
 from components.serving.schemas import Item, RecommendRequest, SimilarRequest
@@ -40,22 +41,81 @@ class RenderedList(NamedTuple):
 
 
 def recommend(
-    bundle: Bundle, user: Users, scored: ScoredList, request: RecommendRequest, mask: BoolArray | None
+    bundle: Bundle,
+    user: Users,
+    scored: ScoredList,
+    request: RecommendRequest,
+    mask: BoolArray | None,
+    rules: Merchandise | None = None,
 ) -> Recommendation:
-    """Return the best products of `scored` that the mask allows; scores the user again where too few are left."""
+    """Return the best products of `scored` that the mask allows; scores the user again where too few are left.
+
+    rules: of the list; None: the model alone decides.
+    """
     n = request.k if not request.diversity else min(MMR_POOL * request.k, len(scored.items))
-    allowed = scored if mask is None else scored.filter(mask)
-    if len(allowed.items) < n and not allowed.exhaustive:
-        allowed = score_users(bundle, [user], n, mask)[0]
-    order, scores = allowed.items[:n], allowed.scores[:n]
-    vectors = bundle.catalogue.embedding
-    if request.diversity and len(order) > 1 and vectors is not None:
-        positions = mmr_rerank(order, scores, vectors, request.k, request.diversity)
-        order, scores = order[positions], scores[positions]
-    items = to_items(bundle, order, scores)
+    allowed = _allowed(bundle, user, scored, n, mask)
+    order, scores = _diversify(bundle, allowed.items[:n], allowed.scores[:n], request)
+    moved: list[str | None] = [None] * len(order)
+    if rules is not None:
+        without_rules, (order, scores) = order, _apply_rules(bundle, user, scored, request, mask, rules)
+        moved = rules.moved_by(without_rules, order)
+    items = to_items(bundle, order, scores, moved)
     if request.explain:
         items = explain_items(bundle, user, order, items)
     return Recommendation(items, allowed.model, fallback_reason(allowed, request))
+
+
+def _allowed(bundle: Bundle, user: Users, scored: ScoredList, n: int, mask: BoolArray | None) -> ScoredList:
+    """Return n or more products that the mask allows, fewer where there are no more."""
+    allowed = scored if mask is None else scored.filter(mask)
+    if len(allowed.items) < n and not allowed.exhaustive:
+        allowed = score_users(bundle, [user], n, mask)[0]
+    return allowed
+
+
+def _diversify(
+    bundle: Bundle, order: IntArray, scores: FloatArray, request: RecommendRequest
+) -> tuple[IntArray, FloatArray]:
+    """Return the list as the request's diversity asks for it: unchanged, or request.k products chosen by MMR."""
+    vectors = bundle.catalogue.embedding
+    if not request.diversity or len(order) < 2 or vectors is None:
+        return order, scores
+    positions = mmr_rerank(order, scores, vectors, request.k, request.diversity)
+    return order[positions], scores[positions]
+
+
+def _apply_rules(
+    bundle: Bundle,
+    user: Users,
+    scored: ScoredList,
+    request: RecommendRequest,
+    mask: BoolArray | None,
+    rules: Merchandise,
+) -> tuple[IntArray, FloatArray]:
+    """Return request.k products and their scores after the rules; the scores are those of the model."""
+    n = request.k if not request.diversity else min(MMR_POOL * request.k, len(scored.items))
+    open_mask = mask
+    if rules.buried is not None:
+        open_mask = ~rules.buried if mask is None else mask & ~rules.buried
+    first = _allowed(bundle, user, scored, n, open_mask)
+    items = first.items[rules.boosted_order(first.items)]
+    by_rank = np.sort(first.scores)[::-1]  # MMR reads relevance: that of the position which a boost gave
+    items, _ = _diversify(bundle, items[:n], by_rank[:n], request)
+    if rules.buried is not None and len(items) < request.k:
+        everything = _allowed(bundle, user, scored, request.k, mask).items
+        items = np.concatenate([items, everything[rules.buried[everything]]])
+    items = rules.insert_pins(items, request.k, mask)
+    return items, _scores_of(bundle, user, first, items)
+
+
+def _scores_of(bundle: Bundle, user: Users, scored: ScoredList, items: IntArray) -> FloatArray:
+    """Return the scores of the products by the model of a list, also of those that the list lacks."""
+    known = dict(zip(scored.items.tolist(), scored.scores.tolist(), strict=True))
+    others = np.array([item for item in items.tolist() if item not in known], np.int32)
+    if len(others):
+        model = bundle.model if scored.model == bundle.model.name else bundle.fallback
+        known |= dict(zip(others.tolist(), model.score(user, others)[0].tolist(), strict=True))
+    return np.array([known[item] for item in items.tolist()], np.float32)
 
 
 def fallback_reason(scored: ScoredList, request: RecommendRequest) -> str | None:
@@ -113,15 +173,28 @@ def item_idx_of(bundle: Bundle, item_ids: Sequence[str]) -> IntArray:
     return np.array([bundle.index[i] for i in dict.fromkeys(item_ids) if i in bundle.index], np.int32)
 
 
-def to_items(bundle: Bundle, order: IntArray, scores: Sequence[float] | np.ndarray) -> list[Item]:
-    """Return the products of a list; padding is left out."""
-    pairs = zip(order.tolist(), np.asarray(scores).tolist(), strict=True)
-    return [Item(item_id=bundle.item_ids[i], title=bundle.titles[i], score=score) for i, score in pairs if i]
+def to_items(
+    bundle: Bundle, order: IntArray, scores: Sequence[float] | np.ndarray, moved: Sequence[str | None] | None = None
+) -> list[Item]:
+    """Return the products of a list; padding is left out. moved: of each product, the rule that moved it."""
+    rows = zip(order.tolist(), np.asarray(scores).tolist(), moved or [None] * len(order), strict=True)
+    return [
+        Item(item_id=bundle.item_ids[i], title=bundle.titles[i], score=score, rule=rule) for i, score, rule in rows if i
+    ]
 
 
 def render_items(items: list[Item]) -> RenderedItems:
     """Return the products as JSON."""
-    return RenderedItems(ITEMS.dump_json(items), tuple(item.item_id for item in items))
+    rules = tuple(item.rule for item in items)
+    return RenderedItems(ITEMS.dump_json(items), tuple(item.item_id for item in items), rules if any(rules) else None)
+
+
+def render_ruled(scored: ScoredList, k: int, version: str, items: list[Item]) -> RenderedItems:
+    """Return the products as JSON; cached in the list for this version of the rules."""
+    if any(known != version for _, known in scored.ruled):
+        scored.ruled.clear()
+    rendered = scored.ruled[k, version] = render_items(items)
+    return rendered
 
 
 def render_scored(bundle: Bundle, scored: ScoredList, k: int) -> RenderedItems:

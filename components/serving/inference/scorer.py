@@ -24,10 +24,11 @@ CacheKey = tuple[str, bytes, bytes, bytes]  # digest of the bundle, and the hist
 
 
 class RenderedItems(NamedTuple):
-    """The products of a list as JSON, and their ids."""
+    """The products of a list as JSON, their ids, and the merchandising rule that moved each; None: none was moved."""
 
     json: bytes
     item_ids: Sequence[str]
+    rules: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ScoredList:
     reason: str | None  # why the fallback scored them; None: the model did
     exhaustive: bool  # whether no further product could be listed
     rendered: dict[int, RenderedItems] = field(default_factory=dict, compare=False)  # list length -> its JSON
+    ruled: dict[tuple[int, str], RenderedItems] = field(default_factory=dict, compare=False)  # and version of the rules
 
     def filter(self, mask: BoolArray) -> ScoredList:
         """Return the same list without the products that the (n_items + 1,) mask excludes."""

@@ -23,9 +23,10 @@ from components.serving.inference.recommendations import (
     find_bought_together,
     find_similar,
     render_items,
+    render_ruled,
     render_scored,
 )
-from components.serving.inference.scorer import FAILED, ScoredList, Scorer
+from components.serving.inference.scorer import FAILED, RenderedItems, ScoredList, Scorer
 from components.serving.inference.shadow import Shadow
 from components.serving.inference.store_reader import STORE_UNAVAILABLE, StoreReader
 from components.serving.inference.worker_pool import WorkerPool
@@ -33,7 +34,6 @@ from components.serving.metrics import ServiceMetrics
 from components.serving.models.router import TrafficRouter, Variant
 from components.serving.models.watcher import ModelWatcher, ServedModel
 from components.serving.schemas import (
-    NO_FILTERS,
     ItemProbabilities,
     ItemsRequest,
     RecommendRequest,
@@ -43,6 +43,7 @@ from components.serving.schemas import (
 from components.serving.storage.erasure import NEVER, ErasedAt, ErasureLog
 from components.serving.storage.event_store import CLOCK_SKEW_US, EventStore, StoredEvent, StoreError
 from components.serving.storage.exposures import ExposureLog
+from components.serving.storage.merchandising import MerchandisingRules, RuleSet
 from components.times import now_micros
 
 WARM_UP_HISTORIES = 32  # newest histories that a new model scores before it serves
@@ -74,6 +75,7 @@ class RecommendationService:
         )
         self.erasures = exposures.erasures or ErasureLog(store, exposures.folder)
         self.erasures.on_erase.append(self._forget)
+        self.merchandising = MerchandisingRules(store, metrics)
         self._recent: deque[list[HistoryRow]] = deque(maxlen=WARM_UP_HISTORIES)
         self._user_lists: dict[tuple[str, str], CachedList] = {}  # by digest of the bundle and user_id
         watcher.warm_up = router.watcher.warm_up = self.warm_up
@@ -83,6 +85,7 @@ class RecommendationService:
         self.scorer.start()
         self.exposures.start()
         self.erasures.start()
+        self.merchandising.start()
         self.watcher.start()
         self.router.start()
 
@@ -93,6 +96,7 @@ class RecommendationService:
         self.scorer.stop()
         self.exposures.stop()
         self.erasures.stop()
+        self.merchandising.stop()
         self.store.close()
 
     def delete_user(self, user_id: str) -> int:
@@ -132,17 +136,35 @@ class RecommendationService:
         variant = self.assign(body.user_id)
         bundle = variant.served.bundle
         user, scored = await self._score(bundle, body)
-        filters = body.filters
-        if filters is NO_FILTERS and not (body.exclude or body.explain or body.diversity or body.context.item_id):
-            rendered = RenderedList(render_scored(bundle, scored, body.k), scored.model, fallback_reason(scored, body))
+        rules = self.merchandising.active
+        if body.has_plain_list:
+            items = await self._rendered(variant.served, user, scored, body, rules)
+            rendered = RenderedList(items, scored.model, fallback_reason(scored, body))
         else:
-            out_of_stock = await self.reader.out_of_stock(filters)
+            out_of_stock = await self.reader.out_of_stock(body.filters)
             context = self.contexts.get(variant.served)
-            rerank = partial(context.recommend, user, scored, body, out_of_stock)
+            rerank = partial(context.recommend, user, scored, body, out_of_stock, rules)
             rendered = _render(await self.workers.run_in_worker(rerank))
         self.router.record(variant, rendered.reason == FAILED, time.perf_counter() - started)
-        self.shadow.compare(variant, user, rendered.items.item_ids)
+        if self.shadow.share:  # models are compared, not rules
+            ids = bundle.item_ids
+            own = rendered.items.item_ids if rules.version is None else [ids[i] for i in scored.items[: body.k]]
+            self.shadow.compare(variant, user, own)
         return variant, rendered
+
+    async def _rendered(
+        self, served: ServedModel, user: Users, scored: ScoredList, body: RecommendRequest, rules: RuleSet
+    ) -> RenderedItems:
+        """Return the list of a request without filters as JSON, from the cache where it was made before."""
+        if rules.version is None:
+            return render_scored(served.bundle, scored, body.k)
+        cached = scored.ruled.get((body.k, rules.version))
+        if cached is not None:
+            return cached
+        context = self.contexts.get(served)
+        work = partial(context.recommend, user, scored, body, frozenset(), rules)
+        found = await self.workers.run_in_worker(work)
+        return render_ruled(scored, body.k, rules.version, found.items)
 
     async def _score(self, bundle: Bundle, body: RecommendRequest) -> tuple[Users, ScoredList]:
         """Return the user and the scored list; from the cache until the user has a new event."""
@@ -174,8 +196,20 @@ class RecommendationService:
             self._user_lists[key] = version, user, scored
         return user, scored
 
+    async def preview(self, body: RecommendRequest, rules: RuleSet) -> Recommendation:
+        """Return the champion's list after these rules; it is not shown to anybody, and not logged."""
+        context = self.contexts.get(self.champion())
+        user, scored = await self._score(context.bundle, body)
+        out_of_stock = await self.reader.out_of_stock(body.filters)
+        return await self.workers.run_in_worker(partial(context.recommend, user, scored, body, out_of_stock, rules))
+
     async def search(self, body: SearchRequest) -> tuple[Variant, RenderedList]:
         """Return products for a query. Raises NoModelError, OverloadError, RuleError, MissingPartError."""
+        variant, found = await self.find_products(body)
+        return variant, _render(found)
+
+    async def find_products(self, body: SearchRequest) -> tuple[Variant, Recommendation]:
+        """Return what `search` returns, not rendered."""
         variant, context = self._assign_context(body.user_id)
         user, reason = None, None
         if body.personal:
@@ -188,7 +222,7 @@ class RecommendationService:
         found = await self.workers.run_in_worker(partial(context.search_products, body, user, out_of_stock))
         if found is None:
             raise MissingPartError("the champion was packaged before there was search; run `carousel retrain`")
-        return variant, _render(found._replace(reason=found.reason or reason))
+        return variant, found._replace(reason=found.reason or reason)
 
     async def similar(self, body: SimilarRequest) -> tuple[Variant, RenderedList]:
         """Return products with a text similar to a product's. Raises as `search`, and UnknownItemError."""

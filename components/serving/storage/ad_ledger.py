@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any, Literal
 
-from components.serving.storage.event_store import EventStore, Transaction
+from components.serving.storage.event_store import EventStore
+from components.serving.storage.transactions import Transaction
 from components.times import DAY_US, HOUR_US
 
 MICROS = 1_000_000  # of a unit of money

@@ -12,15 +12,27 @@ from concurrent.futures import Future
 from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
 from components.serving.storage import ad_tables
 from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, Batch, CommitQueue, Row
 from components.serving.storage.idempotency import KeyReusedError, make_claim
+from components.serving.storage.statements import (
+    COUNT_OLD,
+    DELETE_META,
+    LIST_USERS,
+    SELECT_HISTORY,
+    SELECT_LAST_USER,
+    SELECT_META,
+    SELECT_USERS,
+    SUMMARISE_USERS,
+    UPSERT_META,
+    UPSERT_STOCK,
+)
+from components.serving.storage.transactions import Transaction
 from components.serving.storage.user_hash import add_key, key_id, tombstone
-from components.serving.storage.user_scans import LIST_USERS, SELECT_USERS
 from components.times import DAY_US, FIRST_TIME, HOUR_US, now_micros, to_iso, to_micros
 
 if TYPE_CHECKING:
@@ -33,17 +45,6 @@ CLOSE_S = 10.0  # longest wait of `close` for events that are not committed yet
 ERASED = "erased/"  # then key_id, / and tombstone: names in `metadata`, whose value is the time (us)
 ERASED_0_2 = "forgotten/"  # then the unkeyed tombstone of version 0.2
 STAMP = "last_erasure"  # in `metadata`: another value after each deletion
-# Both stores run these statements; `?` is a value. SCHEMA of each store defines the tables.
-SELECT_HISTORY = """
-SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? AND at BETWEEN ? AND ?
-ORDER BY at DESC, key DESC LIMIT ?
-"""
-UPSERT_META = "INSERT INTO metadata VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-UPSERT_STOCK = """
-INSERT INTO stock VALUES (?, ?, ?) ON CONFLICT (item_id) DO UPDATE SET quantity = excluded.quantity, at = excluded.at
-WHERE excluded.at >= stock.at OR stock.at > excluded.at + ?
-"""
-COUNT_OLD = "SELECT count(*), count(*) FILTER (WHERE at < ?) FROM events"
 
 
 class StoreError(CarouselError):
@@ -71,29 +72,13 @@ class StoredEvent(NamedTuple):
         return (self.user_id, self.at, key, self.item_id, self.event, *details)
 
 
-class Result(Protocol):
-    """The result of a statement."""
+class UserActivity(NamedTuple):
+    """What a store holds of a user; times in microseconds (UTC)."""
 
-    @property
-    def rowcount(self) -> int:
-        """Return how many rows the statement changed."""
-        ...
-
-    def fetchall(self) -> list[Any]:
-        """Return the rows of a SELECT."""
-        ...
-
-
-class Transaction(Protocol):
-    """An open transaction; `?` in the SQL is a value."""
-
-    def execute(self, sql: str, values: Sequence[Any] = ..., /) -> Result:
-        """Run a statement."""
-        ...
-
-    def executemany(self, sql: str, rows: Sequence[Row], /) -> Result:
-        """Run a statement for each row of values."""
-        ...
+    user_id: str
+    n_recent: int  # events since a given time
+    first: int
+    last: int
 
 
 class EventStore(ABC):
@@ -153,8 +138,8 @@ class EventStore(ABC):
 
     def erasures(self) -> dict[str, int]:
         """Return tombstone -> time of the deletion (us) of all deleted users, those of version 0.2 at time 0."""
-        old = {add_key(name, self._key): 0 for name, _ in self._named(ERASED_0_2)}
-        return old | {name: int(at) for name, at in self._named(f"{ERASED}{key_id(self._key)}/")}
+        old = {add_key(name, self._key): 0 for name in self.read_meta(ERASED_0_2)}
+        return old | {name: int(at) for name, at in self.read_meta(f"{ERASED}{key_id(self._key)}/").items()}
 
     def tombstones(self) -> frozenset[str]:
         """Return the tombstones of all deleted users."""
@@ -169,18 +154,18 @@ class EventStore(ABC):
 
         Raises ContractError where tombstones have another key: their users could come back from a snapshot.
         """
-        old = [name for name, _ in self._named(ERASED_0_2)]
+        old = list(self.read_meta(ERASED_0_2))
 
         def work(transaction: Transaction) -> None:
             for name in old:
                 transaction.execute(UPSERT_META, self._erasure(add_key(name, self._key)))
-                transaction.execute("DELETE FROM metadata WHERE name = ?", (ERASED_0_2 + name,))
+                transaction.execute(DELETE_META, (ERASED_0_2 + name,))
             transaction.execute(UPSERT_META, (STAMP, uuid4().hex))
 
         if old:
             self._transact(work)
-        every = self._named(ERASED)
-        n_foreign = sum(not name.startswith(f"{key_id(self._key)}/") for name, _ in every)
+        every = self.read_meta(ERASED)
+        n_foreign = sum(not name.startswith(f"{key_id(self._key)}/") for name in every)
         if n_foreign:
             raise ContractError(
                 f"event store: the tombstones of {n_foreign} deleted users were made with another key; set "
@@ -193,11 +178,6 @@ class EventStore(ABC):
 
     def _erasure(self, name: str) -> Row:
         return f"{ERASED}{key_id(self._key)}/{name}", str(now_micros())
-
-    def _named(self, prefix: str) -> list[tuple[str, str]]:
-        """Return the names in `metadata` that begin with the prefix, without it, and their values."""
-        rows = self._query("SELECT name, value FROM metadata WHERE substr(name, 1, ?) = ?", len(prefix), prefix)
-        return [(name.removeprefix(prefix), value) for name, value in rows]
 
     def prune(self, days: int, now: int, max_share: float) -> int:
         """Delete events that are more than `days` older than `now` (us), and keys of such requests; return how many.
@@ -242,6 +222,18 @@ class EventStore(ABC):
         """Return the number of users."""
         return int(self._query("SELECT count(*) FROM (SELECT DISTINCT user_id FROM events) AS users")[0][0])
 
+    def last_user(self) -> str | None:
+        """Return the last user id in the order of their UTF-8 bytes; None without users."""
+        found: str | None = self._query(SELECT_LAST_USER)[0][0]
+        return found
+
+    def summarise_users(self, user_ids: Sequence[str], since: int) -> list[UserActivity]:
+        """Return what the store holds of these users, those without events left out. since: us."""
+        if not user_ids:
+            return []
+        sql = SUMMARISE_USERS.format(users=", ".join("?" * len(user_ids)))
+        return [UserActivity(*row) for row in self._query(sql, since, *user_ids)]
+
     def read_table(self, since: int = 0) -> pa.Table:
         """Return all events from `since` (us) on: user_id, at (us), item_id, event, quantity, price."""
         import pyarrow as pa
@@ -261,6 +253,11 @@ class EventStore(ABC):
         """Set a value that outlives the process."""
         self._transact(lambda transaction: transaction.execute(UPSERT_META, (name, value)))
 
+    def read_meta(self, prefix: str) -> dict[str, str]:
+        """Return name -> value of all names in `metadata` with this prefix, which the names here lack."""
+        rows = self._query(SELECT_META, len(prefix), prefix)
+        return {name.removeprefix(prefix): value for name, value in rows}
+
     def bulk_insert(self, events: Iterable[StoredEvent]) -> int:
         """Insert many events in commits of MAX_COMMIT_ROWS; return how many were new."""
         rows, n_new = (event.row() for event in events), 0
@@ -269,11 +266,11 @@ class EventStore(ABC):
         return n_new
 
     def query(self, sql: str, *values: Any) -> list[Row]:
-        """Return the rows of a SELECT on the tables of ads."""
+        """Return the rows of a SELECT on tables of other modules."""
         return self._query(sql, *values)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Return the result of `work` on the tables of ads, in one transaction; it may run twice."""
+        """Return the result of `work` on tables of other modules, in one transaction; it may run twice."""
         return self._transact(work)
 
     def close(self) -> None:

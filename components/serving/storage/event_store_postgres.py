@@ -10,9 +10,10 @@ from typing import Any
 import psycopg
 
 from components.serving.storage.commit_queue import Batch, Row
-from components.serving.storage.event_store import EventStore, T, Transaction
+from components.serving.storage.event_store import EventStore, T
 from components.serving.storage.idempotency import Claim, KeyReusedError, judge_claims
 from components.serving.storage.postgres_connections import Connection, PostgresConnections
+from components.serving.storage.transactions import Transaction
 from components.serving.storage.user_hash import version_slot, version_slots
 
 Cursor = psycopg.Cursor[Row]

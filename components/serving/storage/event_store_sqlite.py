@@ -18,8 +18,9 @@ from components.private import make_folder, private_opener, restrict
 from components.serving.storage import erasure_key
 from components.serving.storage.ad_tables import AD_TABLES, LAST_AD_TABLE
 from components.serving.storage.commit_queue import Batch, Row
-from components.serving.storage.event_store import EventStore, StoreError, T, Transaction
+from components.serving.storage.event_store import EventStore, StoreError, T
 from components.serving.storage.idempotency import Claim, KeyReusedError, judge_claims
+from components.serving.storage.transactions import Transaction
 from components.serving.storage.user_hash import N_VERSION_SLOTS, version_slot, version_slots
 
 BUSY_S = 10.0  # longest wait for another process that writes

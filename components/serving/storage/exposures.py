@@ -38,6 +38,7 @@ class Exposure(NamedTuple):
     version: int
     experiment: str | None
     arm: str | None
+    rules: Sequence[str | None] | None = None  # of each product, the merchandising rule that moved it; None: of none
 
 
 class ExposureLog:
@@ -166,7 +167,8 @@ def write_exposures(path: Path, exposures: Sequence[Exposure]) -> None:
     """Write one Parquet file, with an impression for each product of the lists.
 
     The columns are those of `events` (position counts from 1; propensity, the probability that the policy shows the
-    product at this position, is 1, because lists are deterministic), then those of `Exposure`.
+    product at this position, is 1, because lists are deterministic), then those of `Exposure`; `rule` is the id of the
+    merchandising rule that moved the product from its position in the model's list, null where none did.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -194,6 +196,7 @@ def write_exposures(path: Path, exposures: Sequence[Exposure]) -> None:
         "version": per_list((exposure.version for exposure in exposures), pa.int32()),
         "experiment": per_list((exposure.experiment for exposure in exposures), text),
         "arm": per_list((exposure.arm for exposure in exposures), text),
+        "rule": pa.array([rule for e in exposures for rule in e.rules or [None] * len(e.item_ids)], text),
     }
     with atomic_file(path, remove_leftovers=False) as temporary:  # a new name each time, among many files
         pq.write_table(pa.table(columns), temporary, write_page_checksum=True)

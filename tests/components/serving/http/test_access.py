@@ -17,8 +17,9 @@ from tests.components.serving.support import TOKEN, serving_client
 READ = "read-t0ken"
 PERSONAL = [
     ("GET", "/"),
-    ("GET", "/page.js"),
     ("GET", "/page/users"),
+    ("GET", "/page/samples"),
+    ("GET", "/page/traffic"),
     ("GET", "/docs"),
     ("GET", "/docs/docs.js"),
     ("POST", "/page/compare"),

@@ -10,7 +10,7 @@ from playwright.sync_api import expect, sync_playwright
 from components.errors import ContractError
 from components.params import Params
 from components.serving.http import api_docs
-from components.serving.http.page import FOLDER
+from components.serving.http.api_docs import FOLDER
 from components.serving.models.watcher import ModelWatcher
 from tests.components.serving.http.test_page import CHROMIUM
 from tests.components.serving.support import running_app, serving_client
@@ -34,7 +34,7 @@ def test_the_page_and_all_its_files_come_from_the_service(client: TestClient) ->
     assert client.head("/docs").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fpage.py", "redoc.standalone.js"])
+@pytest.mark.parametrize("name", ["nothing.js", "page_routes.py", "..%2fapp.py", "redoc.standalone.js"])
 def test_no_other_file_is_served(client: TestClient, name: str) -> None:
     reply = client.get(f"/docs/{name}")
     assert (reply.status_code, reply.headers["content-type"]) == (404, "application/problem+json")

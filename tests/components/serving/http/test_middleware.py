@@ -41,7 +41,7 @@ def test_a_failure_is_a_problem(client: TestClient, watcher: ModelWatcher, monke
 
 
 @pytest.mark.parametrize(
-    "path", ["/livez", "/readyz", "/metrics", "/", "/page.js", "/status", "/openapi.json", "/page/users"]
+    "path", ["/livez", "/readyz", "/metrics", "/", "/page/categories", "/status", "/openapi.json", "/page/users"]
 )
 def test_head_is_answered_as_get_without_the_body(client: TestClient, path: str) -> None:
     got, head = client.get(path), client.head(path)

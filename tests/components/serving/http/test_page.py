@@ -1,18 +1,27 @@
-"""The page in a real browser: lists, explanations, an event that changes them, search, status, languages, keyboard."""
+"""The page in a real browser: overview, customers, an event that changes a list, merchandising, languages, keyboard."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.support import running_app
+from tests.components.serving.support import TOKEN, running_app
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WAIT_MS = 20_000
+LEVEL = {"mean": 0.2, "low": 0.15, "high": 0.25, "n_users": 40, "n_days": 2}
+DAY = 86_400_000_000
+DEPLOYMENT = {
+    "number": 1, "version": 1, "action": "promote", "is_refresh": False, "since": "1970-01-01T00:00:00+00:00",
+    "until": None, "gain": None, "metric": "ndcg_at_10", "expected": LEVEL, "live": {**LEVEL, "mean": 0.21},
+    "simple_models": [{"model": "popularity", "level": LEVEL, "lead": {**LEVEL, "mean": 0.1}}],
+}  # fmt: skip
 STATUS = {
     "registry": None,
     "champion": {"version": 1, "model": "ease", "digest": "d"},
@@ -20,7 +29,11 @@ STATUS = {
     "data": {"as_of": "2026-03-01T00:00:00+00:00", "data_version": "v", "git_revision": "r"},
     "verdict": {"verdict": "promote", "reasons": ["better than <b>all</b>"]},
     "checks": [{"name": "users", "passed": True, "value": 491.0, "limit": 100.0, "why": "enough"}],
-    "drift": {"drifted": False, "computable": True, "reasons": ["nothing moved"]},
+    "drift": {"drifted": True, "computable": True, "reasons": ["the price moved"]},
+    "drift_columns": [
+        {"column": "price", "distance": 0.4, "limit": 0.2},
+        {"column": "brand", "distance": 0.1, "limit": 0.2},
+    ],
     "deployments": [
         {
             "at": "2026-03-01T00:00:00+00:00",
@@ -31,7 +44,25 @@ STATUS = {
             "note": "",
         }
     ],
-}
+    "quality": {
+        "metric": "ndcg_at_10",
+        "days": [
+            {"start": n * DAY, "end": n * DAY + DAY, "version": 1, "users": 9, "simple": {"popularity": 0.1}}
+            | {"mean": 0.2 + n / 100}
+            for n in range(3)
+        ],
+        "deployments": [DEPLOYMENT],
+    },
+    "runs": [
+        {
+            "version": 1, "model": "ease", "as_of": "2026-03-01T00:00:00+00:00",
+            "created_at": "2026-03-01T01:00:00+00:00",
+            "alias": "champion", "metric": "ndcg_at_10", "value": 0.2, "mlflow": "http://127.0.0.1:5000/#/models/shop",
+        }
+    ],
+    "links": {"prefect": "http://127.0.0.1:4200", "mlflow": "http://127.0.0.1:5000/#/models/shop"},
+    "gain": None,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -43,76 +74,137 @@ def address(watcher: ModelWatcher, params: Params) -> Iterator[str]:
 
 @pytest.fixture
 def page(address: str) -> Iterator[Page]:
-    """Return the page, opened in English; an error in its log fails the test."""
+    """Return the page, opened in English; an error in its log fails the test, such as a script that CSP refuses."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda entry: errors.append(entry.text) if entry.type == "error" and "503" not in entry.text else None,
-        )
+        page.on("console", lambda entry: errors.append(entry.text) if is_problem(entry) else None)
+        page.on("request", lambda sent: None if sent.url.startswith((address, "data:")) else errors.append(sent.url))
         page.goto(address)
         yield page
         browser.close()
         assert errors == []
 
 
-def first(page: Page) -> str:
-    return page.locator("#champion-list li").first.inner_text()
+def is_problem(entry: ConsoleMessage) -> bool:
+    """Return whether an entry of the log is an error that the tests do not provoke."""
+    return entry.type == "error" and not re.search("401|503", entry.text)
+
+
+def show_user(page: Page, user: str) -> None:
+    page.get_by_role("tab", name="Customers").click()
+    page.get_by_label("Customer id").fill(user)
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("#champion-list li .title")).to_have_count(10)
+
+
+def titles(page: Page, where: str) -> list[str]:
+    return page.locator(f"{where} .title").all_inner_texts()
+
+
+def test_the_overview_shows_what_serves_and_how_well(page: Page, tmp_path: Path) -> None:
+    overview = page.locator("#overview")
+    expect(overview).to_contain_text("Version 1")
+    expect(overview).to_contain_text("As expected.")
+    expect(overview.get_by_role("img", name="NDCG@10 by day, 3 days")).to_be_visible()
+    expect(overview.locator("figure path.line.champion")).to_be_visible()
+    expect(overview).to_contain_text("1 of 2 columns are over their limit")
+    expect(overview.locator(".alert")).to_contain_text("the price moved")
+    assert (
+        overview.get_by_role("link", name="MLflow").first.get_attribute("href") == "http://127.0.0.1:5000/#/models/shop"
+    )
+    assert overview.get_by_role("link", name="evaluation").get_attribute("href") == "page/reports/1/evaluate"
+    page.screenshot(path=tmp_path / "overview.png", full_page=True)
 
 
 def test_an_event_changes_the_list_and_search_is_for_the_user(page: Page, tmp_path: Path) -> None:
-    expect(page.locator("#champion")).to_contain_text("serving version 1")
-    page.get_by_label("User", exact=True).fill("ann")
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator("#history p")).to_have_text("no events of this user yet")
-    expect(page.locator("#champion-list li")).to_have_count(10)
-    before = first(page)
+    show_user(page, "ann")
+    expect(page.locator("#history p")).to_have_text("no events of this customer yet")
+    before = titles(page, "#champion-list")
     page.locator("#champion-list li").first.get_by_role("button", name="View").click()
     expect(page.locator("#message")).to_contain_text("stored")
-    expect(page.locator("#history li")).to_have_count(1)
-    expect(page.locator("#champion-list p")).to_contain_text("model ease")
-    assert first(page) != before
-    expect(page.locator("#champion-list li").first).to_contain_text("similar to")
-    page.get_by_label("Search as this user").fill("bleu")
-    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#history li.view")).to_have_count(1)
+    expect(page.locator("#champion-list p").first).to_contain_text("model EASE")
+    assert titles(page, "#champion-list") != before
+    expect(page.locator("#champion-list .reasons").first).to_contain_text("similar to")
+    page.get_by_label("Search as this customer").fill("bleu")
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.locator("#results p")).to_contain_text("read as blue")
     assert page.locator("#results li").count() > 3
-    page.screenshot(path=tmp_path / "lists.png", full_page=True)
+    page.get_by_role("tab", name="Overview").click()
+    page.locator("#overview").get_by_role("button", name="ann").first.click()  # picked, not known by heart
+    expect(page.locator("#history li.view")).to_have_count(1)
+    page.screenshot(path=tmp_path / "customers.png", full_page=True)
 
 
-def test_the_status_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
-    page.get_by_role("tab", name="Lists").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("tab", name="Status")).to_be_focused()
+def test_a_merchandiser_tries_adds_and_removes_a_rule(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Merchandising").click()
+    page.get_by_label("Token").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("CAROUSEL_ADMIN_TOKEN")
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#rules")).to_contain_text("No rule")
+    page.get_by_label("Product (id, or words to search)").fill("sku-20")
+    page.get_by_label("Position", exact=True).fill("2")
+    page.get_by_label("Your name").fill("Ann")
+    page.get_by_role("button", name="Try", exact=True).click()
+    after = page.locator("#preview section").nth(1)
+    expect(after.locator("li").nth(1)).to_contain_text("new in the list")
+    expect(page.locator("#rules")).to_contain_text("No rule")  # trying changes nothing
+    page.get_by_role("button", name="Add rule").click()
+    expect(page.locator("#message")).to_contain_text("Rule added")
+    expect(page.locator("#rules tbody tr")).to_have_count(1)
+    expect(page.locator("#rules")).to_contain_text("Ann")
+    expect(after.locator("li").nth(1)).to_contain_text("pinned")
+    page.screenshot(path=tmp_path / "merchandising.png", full_page=True)
+    page.get_by_role("button", name=re.compile("^Remove")).click()
+    expect(page.locator("#rules")).to_contain_text("No rule")
+
+
+def test_releases_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Overview").focus()
+    page.keyboard.press("ArrowLeft")  # from the first to the last
+    expect(page.get_by_role("tab", name="Releases")).to_be_focused()
     expect(page.get_by_role("heading", name="Last verdict")).to_be_visible()
-    expect(page.locator("#status")).to_contain_text("better than <b>all</b>")  # text, not markup
-    expect(page.locator("#status")).to_contain_text("nothing moved")
-    page.get_by_label("Language").select_option("zh")
+    expect(page.locator("#releases")).to_contain_text("better than <b>all</b>")  # text, not markup
+    page.get_by_label("Language").first.select_option("zh")
     expect(page.get_by_role("heading", name="最近的发布决定")).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "zh"
-    page.screenshot(path=tmp_path / "status.png", full_page=True)
+    page.reload()  # the choice is remembered
+    expect(page.get_by_role("heading", name="最近的发布决定")).to_be_visible()
+    page.screenshot(path=tmp_path / "releases.png", full_page=True)
 
 
-def test_an_error_is_shown(page: Page) -> None:
-    page.route("**/page/compare", lambda route: route.fulfill(status=503, json={"detail": "too many requests at once"}))
-    page.get_by_label("User", exact=True).fill("ann")
-    page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_have_text("too many requests at once")
-    page.unroute_all()
+def test_colours_follow_the_button_and_a_phone_needs_no_sideways_scrolling(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    for name in ("Overview", "Customers", "Releases"):
+        page.get_by_role("tab", name=name).click()
+        expect(page.locator("[role=tabpanel]:visible .card").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+    page.screenshot(path=tmp_path / "phone.png", full_page=True)
 
 
-def test_every_control_has_a_name_for_screen_readers(page: Page) -> None:
-    page.get_by_label("User", exact=True).fill("ann")
-    page.keyboard.press("Enter")
-    expect(page.locator("#champion-list li")).to_have_count(10)
+def test_an_error_is_shown_and_every_control_has_a_name(page: Page) -> None:
+    show_user(page, "ann")
     nameless = page.evaluate(
         "[...document.querySelectorAll('button,input,select')].filter(n => !(n.getAttribute('aria-label') || "
         "n.textContent.trim() || (n.labels && [...n.labels].some(l => l.textContent.trim())))).map(n => n.outerHTML)"
     )
     assert nameless == []
     assert page.locator("[role=status][aria-live=polite]").count() == 1
+    page.route("**/page/compare", lambda route: route.fulfill(status=503, json={"detail": "too many requests at once"}))
+    page.get_by_label("Customer id").fill("bob")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_have_text("too many requests at once")
+    page.unroute_all()
