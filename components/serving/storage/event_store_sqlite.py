@@ -56,7 +56,7 @@ class SqliteEventStore(EventStore):
         versions = path.with_name(f"{path.name}-versions")
         try:
             self._make_private(versions)
-            if not versions.exists() or LAST_AD_TABLE not in self._tables():
+            if not versions.exists() or not {"idempotency_keys", LAST_AD_TABLE} <= self._tables():
                 self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
             raise ContractError(

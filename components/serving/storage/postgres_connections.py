@@ -129,7 +129,7 @@ class PostgresConnections:
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
-            if not _has_table(connection, LAST_AD_TABLE):
+            if not all(_has_table(connection, name) for name in ("idempotency_keys", LAST_AD_TABLE)):
                 if _has_table(connection, "told"):
                     connection.execute(RENAMES_FROM_0_1)
                 connection.execute(SCHEMA)
