@@ -9,6 +9,7 @@ import typer
 
 from flows import cli_advice, cli_offline, cli_release, cli_runs, cli_show, cli_storage, startup
 from flows.cli_ads import ads
+from flows.cli_applications import inventory
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
 
@@ -36,6 +37,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_offline.recommend: "u-17 --k 5",
     cli_offline.export: "lists.parquet --k 20",
     cli_offline.impressions: "lists.parquet shown.csv",
+    inventory: "--csv orders.csv",
     cli_storage.gc: "--dry-run",
     cli_storage.keep: "12",
 }

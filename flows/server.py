@@ -63,7 +63,7 @@ def temporary_server(home: Path) -> Iterator[Ready]:
             process.wait()
 
 
-def run_flow(home: Path, module: str, name: str, **parameters: Any) -> Any:
+def run_flow(home: Path, module: str, name: str, /, **parameters: Any) -> Any:
     """Run the flow `name` of the module, recorded by Prefect where a server answers; return its value.
 
     The module is imported while the server starts.

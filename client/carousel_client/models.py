@@ -135,6 +135,22 @@ class Filters(Body):
     """Expressions over product columns, all of which must hold."""
 
 
+class ForecastPeriod(Reply):
+    """The expected demand of one period, its 90 % interval, and its quantiles; null where they are unknown."""
+
+    step: int
+    start: str
+    mean: float
+    low: float | None
+    high: float | None
+    q05: float | None
+    q25: float | None
+    q50: float | None
+    q75: float | None
+    q90: float | None
+    q95: float | None
+
+
 class ForgetAnswer(Reply):
     """The number of events that were deleted."""
 
@@ -155,6 +171,31 @@ class HistoryEvent(Body):
     event: Literal["view", "cart", "purchase", "return", "impression", "click"] | None = None
     """Null: counts as the strongest event that the model learned from."""
     timestamp: datetime | None = None
+
+
+class InventoryProduct(Reply):
+    """What to do about one product; null where a value is unknown."""
+
+    item_id: str
+    title: str | None
+    category: str | None
+    action: Literal["order", "check stock", "discount", "stop ordering", "new product", "none"]
+    method: str
+    """model, a simple method, or text_neighbours for a new product."""
+    demand_per_day: float | None
+    usual_per_day: float | None
+    reorder_point: float | None
+    """Units: order when the stock is at or below it."""
+    order_up_to: float | None
+    order_quantity: float | None
+    """Units; 0 where the stock is known and above the reorder point."""
+    stock: float | None
+    days_of_cover: float | None
+    stockout_probability: float | None
+    """Within lead time and review, without an order."""
+    days_since_sale: float | None
+    price: float | None
+    holding_cost_per_year: float | None
 
 
 class Item(Reply):
@@ -333,6 +374,14 @@ class EventsRequest(Body):
     events: list[EventIn]
 
 
+class ForecastAnswer(Reply):
+    """The forecast of one product."""
+
+    as_of: str
+    product: InventoryProduct
+    periods: list[ForecastPeriod]
+
+
 class ItemsRequest(Body):
     """A user and some products."""
 
@@ -436,8 +485,9 @@ class SimilarRequest(Body):
 __all__ = [
     "Accepted", "AdOutcomeAnswer", "AdOutcomeRequest", "AdsAnswer", "AdsRequest", "Answer", "ApplicationRecord",
     "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest", "ChosenAdItem", "Context", "EventIn",
-    "EventsRequest", "Filters", "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Item", "ItemProbabilities",
-    "ItemsRequest", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready",
-    "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest", "RulesAnswer", "SearchRequest",
-    "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent", "UserRequest", "VersionAnswer",
+    "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod", "ForgetAnswer", "ForgetRequest", "HistoryEvent",
+    "InventoryProduct", "Item", "ItemProbabilities", "ItemsRequest", "PreviewAnswer", "PreviewRequest", "Problem",
+    "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest",
+    "RulesAnswer", "SearchRequest", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent",
+    "UserRequest", "VersionAnswer",
 ]  # fmt: skip

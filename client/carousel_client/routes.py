@@ -100,6 +100,11 @@ class Routes(ABC):
         answer: models.Answer = self._call("POST", "/explain", body, models.Answer)
         return answer
 
+    def inventory_item(self) -> models.ForecastAnswer:
+        """Return the expected demand of a product in the coming periods, with quantiles."""
+        answer: models.ForecastAnswer = self._call("GET", "/inventory/{item_id}", None, models.ForecastAnswer)
+        return answer
+
     def profile(self, body: models.UserRequest) -> models.ProfileAnswer:
         """Return the stored history of a user, and the profile computed from it."""
         answer: models.ProfileAnswer = self._call("POST", "/profile", body, models.ProfileAnswer)

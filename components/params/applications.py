@@ -1,10 +1,14 @@
 """Sections ads, inventory and marketing: what a shop does with the behaviour model besides lists."""
 
-from typing import Annotated
+import math
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.params.base import Positive, Section, Share
+from components.params.base import Count, Positive, Section, Share, Size
+
+Days = Annotated[float, Field(ge=0, le=365)]
 
 
 class ApplicationParams(Section):
@@ -45,6 +49,42 @@ class AdsParams(ApplicationParams):
 
 class InventoryParams(ApplicationParams):
     """Forecast of demand, and what to order."""
+
+    period: Literal["day", "week"]
+    lead_time_days: Days
+    review_days: Annotated[float, Field(gt=0, le=90)]
+    service_level: Annotated[float, Field(gt=0, lt=1)] | None
+    stockout_cost_ratio: Positive
+    holding_cost: Annotated[float, Field(ge=0)]
+    min_sales: Count
+    stock_file: Path | None
+    return_days: Size = Field(
+        default=7, description="days within which a return cancels its purchase; later returns leave demand as it was"
+    )
+    test_origins: Count = Field(default=4, description="origins of the back-test, one horizon apart")
+    calibration_origins: Count = Field(
+        default=3, description="origins before those, for weights and quantiles of the first ones"
+    )
+    new_product_days: Positive = Field(
+        default=28, description="days since a product came, within which its text neighbours forecast it"
+    )
+    trees: Count = Field(default=150, description="trees of the demand model")
+    max_training_rows: Count = Field(default=120_000, description="rows that the demand model learns from")
+
+    @property
+    def period_days(self) -> int:
+        """Return the length of a period, 1 or 7."""
+        return 1 if self.period == "day" else 7
+
+    @property
+    def protection_periods(self) -> int:
+        """Return the periods that stock has to last for: lead time and review, rounded up."""
+        return math.ceil((self.lead_time_days + self.review_days) / self.period_days - 1e-9)
+
+    @property
+    def horizon(self) -> int:
+        """Return how many periods ahead is forecast: 4 weeks or 14 days, or the protection time where it is longer."""
+        return max(4 if self.period == "week" else 14, self.protection_periods)
 
 
 class MarketingParams(ApplicationParams):

@@ -26,7 +26,7 @@ PATH = re.compile(r"\b((?:components|flows|tests|infra|docs|examples)/[\w./*-]*\
 COMMAND = re.compile(r"(?:^|/|&& )carousel((?: +(?:[\w./=-]+|`[^`]*`))*)")
 MADE = re.compile(r"`([\w./-]+)`[^`\n]*:\n\n```")
 SPAN = re.compile(r"`([^`\n]+)`")
-ROUTE = re.compile(r"\b(GET|POST) (/[\w./]*)")
+ROUTE = re.compile(r"\b(GET|POST) (/[\w./{}]*)")
 SUFFIXES = {"json", "yaml", "py", "md", "html", "parquet", "svg"}  # of files; the rest of `a.b` are parameters
 UNLISTED = {"/", "/metrics", "/openapi.json", "/docs"}  # served, but not in the schema
 pages = pytest.mark.parametrize("page", CURRENT, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -125,7 +125,7 @@ def _has(node: Any, path: list[str]) -> bool:
 @pages
 def test_routes_exist(page: Path) -> None:
     text = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
-    known = set(re.findall(r"^## `(\w+ /[\w./]*)`$", text, re.MULTILINE)) | {f"GET {path}" for path in UNLISTED}
+    known = set(re.findall(r"^## `(\w+ /[\w./{}]*)`$", text, re.MULTILINE)) | {f"GET {path}" for path in UNLISTED}
     written = page.read_text(encoding="utf-8")
     known |= {f"{method.upper()} {path}" for method, path in re.findall(r'@app\.(\w+)\("([^"]+)"', written)}
     named = {" ".join(match) for match in ROUTE.findall(written)}

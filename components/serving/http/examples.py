@@ -34,6 +34,16 @@ APPLICATION = {
     "metrics": {"inventory/wrmsse": 0.81}, "limits": [], "counts": {"products": 420},
 }  # fmt: skip
 LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
+PRODUCT = {
+    "item_id": "P00012", "title": "Red tea pot", "category": "Kitchen > Tea", "action": "order", "method": "model",
+    "demand_per_day": 2.1, "usual_per_day": 1.8, "reorder_point": 61.0, "order_up_to": 76.0, "order_quantity": 56.0,
+    "stock": 20.0, "days_of_cover": 9.5, "stockout_probability": 0.97, "days_since_sale": 0.0, "price": 12.5,
+    "holding_cost_per_year": 62.5,
+}  # fmt: skip
+PERIOD = {
+    "step": 1, "start": TIME, "mean": 14.7, "low": 7.0, "high": 24.0,
+    "q05": 7.0, "q25": 11.0, "q50": 14.0, "q75": 18.0, "q90": 22.0, "q95": 24.0,
+}  # fmt: skip
 
 SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "Accepted": [{"request_id": ID, "accepted": 2, "new": 2}],
@@ -58,9 +68,13 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "EventIn": [EVENT],
     "EventsRequest": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}, {"events": [EVENT]}],
     "Filters": [{"category": "Kitchen > Tea", "max_price": 50, "in_stock": True, "rules": ['brand != "X"']}],
+    "ForecastAnswer": [{"as_of": TIME, "product": PRODUCT, "periods": [PERIOD]}],
+    "ForecastPeriod": [PERIOD],
     "ForgetAnswer": [{"events": 12}],
     "ForgetRequest": [{"user_id": "u-1"}],
     "HistoryEvent": [HISTORY[0]],
+    "InventoryAnswer": [{"as_of": TIME, "total": 1, "items": [PRODUCT]}],
+    "InventoryProduct": [PRODUCT],
     "Item": [EXPLAINED],
     "ItemProbabilities": [PROBABILITIES],
     "ItemsRequest": [{"user_id": "u-1", "item_ids": ["P00012", "P00015"]}],

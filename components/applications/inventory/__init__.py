@@ -1,0 +1,1 @@
+"""Inventory: demand per product and period with quantiles, what to order, and what moves too slowly."""
