@@ -44,6 +44,8 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "params/match_hours": "attribution_hours",
     },
     "ranker_arrays": {},  # its tensors
+    "marketing_segments": {},  # segments.json of marketing
+    "marketing_summary": {},  # summary.json of marketing
     "published": {},  # current.json of an application
     "recipe": {},  # recipe.json of a bundle
     "recommender": {  # model.json of every recommender

@@ -12,6 +12,7 @@ from flows.cli_ads import ads
 from flows.cli_applications import inventory
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
+from flows.cli_marketing import audience, marketing
 
 VERBS = {  # in the order of `carousel --help`, each with the arguments of an example, or of one a line
     cli_advice.init: "exports/orders.csv exports/products.csv --yes",
@@ -38,6 +39,8 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_offline.export: "lists.parquet --k 20",
     cli_offline.impressions: "lists.parquet shown.csv",
     inventory: "--csv orders.csv",
+    marketing: "--set marketing.clusters=8",
+    audience: "'orders >= 3 and recency_days < 30' --out spring.csv",
     cli_storage.gc: "--dry-run",
     cli_storage.keep: "12",
 }

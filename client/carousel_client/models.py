@@ -64,6 +64,21 @@ class ArmAnswer(Reply):
     version: int
 
 
+class AudienceBody(Body):
+    """Whom to address: an expression over user columns, users to be like, or both."""
+
+    expression: str | None = None
+    """over user columns, as in docs/marketing.md"""
+    like: list[str] | None = None
+    """users whom the audience resembles"""
+    limit: int | None = None
+    """size at most, the best; null: all, or a tenth by likeness"""
+    campaign: str | None = None
+    """names the holdout group"""
+    sample: int = 10
+    """members that the answer names"""
+
+
 class CanaryAnswer(Reply):
     """The share of users that the challenger serves now."""
 
@@ -221,6 +236,20 @@ class ItemProbabilities(Reply):
     purchase: float | None
 
 
+class MemberAnswer(Reply):
+    """A member of an audience."""
+
+    user_id: str
+    segment: str
+    behaviour: str
+    slot: str
+    """days and part of the day in which the user visits most"""
+    hour: int
+    """hour of the day, in marketing.time_zone"""
+    response_rank: float
+    """share of the users whose expected response is lower"""
+
+
 class Problem(Reply):
     """An error in the form of RFC 9457, application/problem+json."""
 
@@ -295,6 +324,16 @@ class RuleRequest(Body):
     note: str | None = None
 
 
+class SegmentSummary(Body):
+    """A segment as people read it."""
+
+    name: str
+    kind: str
+    description: str
+    n_users: int
+    share: float
+
+
 class StockAnswer(Reply):
     """The number of products whose quantity was set."""
 
@@ -366,6 +405,19 @@ class ApplicationsAnswer(Reply):
     """The applications that have published something."""
 
     applications: list[ApplicationRecord]
+
+
+class AudienceAnswer(Reply):
+    """An audience: how many users it has, and the first of them."""
+
+    as_of: str
+    n_users: int
+    """users to address"""
+    n_held_out: int
+    """further users, who are not addressed, so that the effect can be measured"""
+    n_unknown: int
+    """given users who have no event"""
+    sample: list[MemberAnswer]
 
 
 class EventsRequest(Body):
@@ -473,6 +525,13 @@ class SearchRequest(Body):
     """False: the same list for all users."""
 
 
+class SegmentsAnswer(Reply):
+    """The segments of all users, of both kinds."""
+
+    as_of: str
+    segments: list[SegmentSummary]
+
+
 class SimilarRequest(Body):
     """A product, to find similar ones or those bought together with it."""
 
@@ -484,10 +543,11 @@ class SimilarRequest(Body):
 
 __all__ = [
     "Accepted", "AdOutcomeAnswer", "AdOutcomeRequest", "AdsAnswer", "AdsRequest", "Answer", "ApplicationRecord",
-    "ApplicationsAnswer", "ArmAnswer", "CanaryAnswer", "CanaryRequest", "ChosenAdItem", "Context", "EventIn",
-    "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod", "ForgetAnswer", "ForgetRequest", "HistoryEvent",
-    "InventoryProduct", "Item", "ItemProbabilities", "ItemsRequest", "PreviewAnswer", "PreviewRequest", "Problem",
-    "ProfileAnswer", "RankAnswer", "Ready", "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest",
-    "RulesAnswer", "SearchRequest", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent",
+    "ApplicationsAnswer", "ArmAnswer", "AudienceAnswer", "AudienceBody", "CanaryAnswer", "CanaryRequest",
+    "ChosenAdItem", "Context", "EventIn", "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod",
+    "ForgetAnswer", "ForgetRequest", "HistoryEvent", "InventoryProduct", "Item", "ItemProbabilities", "ItemsRequest",
+    "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready",
+    "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest", "RulesAnswer", "SearchRequest",
+    "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent",
     "UserRequest", "VersionAnswer",
 ]  # fmt: skip

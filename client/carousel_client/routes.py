@@ -77,6 +77,16 @@ class Routes(ABC):
         answer: models.ApplicationsAnswer = self._call("GET", "/applications", None, models.ApplicationsAnswer)
         return answer
 
+    def audiences(self) -> models.SegmentsAnswer:
+        """Return the segments of all users, with sizes and descriptions."""
+        answer: models.SegmentsAnswer = self._call("GET", "/audiences", None, models.SegmentsAnswer)
+        return answer
+
+    def audience(self, body: models.AudienceBody) -> models.AudienceAnswer:
+        """Return the size of an audience by expression or likeness, and some of its members."""
+        answer: models.AudienceAnswer = self._call("POST", "/audiences", body, models.AudienceAnswer)
+        return answer
+
     def bundle(self, body: models.SimilarRequest) -> models.Answer:
         """Return products that are bought together with a given product."""
         answer: models.Answer = self._call("POST", "/bundle", body, models.Answer)

@@ -6,6 +6,7 @@ A source's files are read by one SELECT for each shape of file (selects.py), its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,20 +70,27 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
         return {"simulated": True}
     seen: dict[str, Any] = {}
     for table, sources in data.sources.items():
-        for source in sources:
-            if source.path is not None:
-                found = find_files(source.path, root)
-                seen |= {f"{table}: {n.name}": n.reason for n in found.not_read if n.reason != HIDDEN}
-                files = found.files
-            elif source.type in databases.FILE_DATABASES:
-                files = [databases.find_file(source, root)]
-            else:
-                seen[f"{table}: {source.attach}"] = data.as_of.isoformat()
-                continue
-            for file in files:
-                seen[f"{table}: {file.name}"] = _state_of(file)
+        seen |= fingerprint_sources(table, sources, data.as_of, root)
     for name, lookup in data.lookups.items():
         seen |= {f"{name}: {file.name}": _state_of(file) for file in find_files(lookup.path, root).files}
+    return seen
+
+
+def fingerprint_sources(table: str, sources: list[SourceParams], as_of: datetime, root: Path) -> dict[str, Any]:
+    """Return sizes and modification times of the files of one table's sources, as `fingerprint` does."""
+    seen: dict[str, Any] = {}
+    for source in sources:
+        if source.path is not None:
+            found = find_files(source.path, root)
+            seen |= {f"{table}: {n.name}": n.reason for n in found.not_read if n.reason != HIDDEN}
+            files = found.files
+        elif source.type in databases.FILE_DATABASES:
+            files = [databases.find_file(source, root)]
+        else:
+            seen[f"{table}: {source.attach}"] = as_of.isoformat()
+            continue
+        for file in files:
+            seen[f"{table}: {file.name}"] = _state_of(file)
     return seen
 
 

@@ -3,12 +3,24 @@
 import math
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from components.params.base import Count, Positive, Section, Share, Size
+from components.params.data import SourceParams
 
 Days = Annotated[float, Field(ge=0, le=365)]
+
+
+def check_time_zone(name: str) -> str:
+    """Return the name of a time zone; raises ValueError where there is none of it."""
+    if name not in available_timezones():
+        raise ValueError(f"expected an IANA time zone such as Europe/London, got {name!r}")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 
 
 class ApplicationParams(Section):
@@ -89,3 +101,17 @@ class InventoryParams(ApplicationParams):
 
 class MarketingParams(ApplicationParams):
     """Segments and audiences."""
+
+    campaigns: list[SourceParams]
+    response_days: Positive
+    holdout_share: Share
+    clusters: Annotated[int, Field(ge=2, le=20)]
+    horizon_days: Positive
+    time_zone: TimeZone
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        default=0.95, description="level of the intervals by which a model must be better than its baseline"
+    )
+    resamples: Count = Field(default=1000, description="resamples of the users for an interval")
+    stability_weeks: Size = Field(
+        default=4, description="weeks over which the report compares each week's segments with the last one's"
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from components import params, redact
-from components.data.sources import fingerprint
+from components.data.sources import fingerprint, fingerprint_sources
 from components.errors import CarouselError, ContractError
 from components.faults import crash_point
 from components.io import write_text
@@ -35,7 +35,7 @@ def resolve(
     data_root: Path | None = None,
     champion: Bundle | None = None,
 ) -> params.Params:
-    """Write run/params.yaml, run/sources.json, run/code.json, run/recipe and an empty champion/ below root.
+    """Write run/params.yaml, the fingerprints, run/recipe and an empty champion/ below root.
 
     Returns the parameters. data_root: where relative source paths start, if not at root. champion: its recipe is
     fitted; None: the pass selects one. A file whose content would stay the same is not written.
@@ -52,6 +52,7 @@ def resolve(
         root / "run/sources.json",
         json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
     )
+    _write_campaigns(root, checked, data_root or root)
     place_inputs(root, champion.folder if champion else None)
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
@@ -85,6 +86,14 @@ def main() -> None:
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")
+
+
+def _write_campaigns(root: Path, checked: params.Params, data_root: Path) -> None:
+    """Write run/campaigns.json: the state of the files of marketing.campaigns, {} where marketing is disabled."""
+    section = checked.marketing
+    campaigns = section.campaigns if section.enabled else []
+    found = fingerprint_sources("campaigns", campaigns, checked.data.as_of, data_root)
+    _write(root / "run/campaigns.json", json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -69,3 +69,11 @@ def test_the_server_ends_with_the_run(tmp_path: Path, how: str) -> None:
     while children(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not children(tmp_path)
+
+
+def test_a_flow_may_have_a_parameter_called_name(tmp_path: Path) -> None:
+    """The flow `application` has one."""
+    from inspect import signature
+
+    bound = signature(server.run_flow).bind(tmp_path, "flows.applications", "application", name="marketing")
+    assert bound.arguments["parameters"] == {"name": "marketing"}

@@ -45,6 +45,15 @@ class Campaigns:
     quarantine: pd.DataFrame  # file, row, rule, raw: a row for each invalid one
     counts: dict[str, int]  # rows read = valid + invalid + after_as_of + duplicate + filtered
 
+    @staticmethod
+    def no_rows() -> pd.DataFrame:
+        """Return a quarantine without rows."""
+        import pandas as pd
+
+        return pd.DataFrame({"file": pd.Series(dtype=str), "row": pd.Series(dtype="int64")}).assign(
+            rule=pd.Series(dtype=str), raw=pd.Series(dtype=str)
+        )
+
 
 def read_campaigns(sources: Sequence[SourceParams], root: Path, as_of: datetime) -> Campaigns:
     """Return the campaigns of all sources before as_of.

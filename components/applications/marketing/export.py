@@ -25,14 +25,19 @@ def write_audience(path: Path, members: pd.DataFrame) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.suffix not in SUFFIXES:
-        raise ContractError(f"{path.name}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    check_suffix(path)
     table = pa.Table.from_pandas(members, preserve_index=False).replace_schema_metadata(None)
     with atomic_file(path) as temporary:
         if path.suffix == ".parquet":
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         else:
             _write_csv(temporary, table)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise ContractError for a file of another format than SUFFIXES."""
+    if path.suffix not in SUFFIXES:
+        raise ContractError(f"{path.name}: expected a name that ends in {' or '.join(SUFFIXES)}")
 
 
 def defuse(text: str) -> str:

@@ -13,13 +13,14 @@ from components.serving.http.problems import ProblemError
 log = logging.getLogger("serving")
 PROBES = ("/livez", "/readyz", "/metrics")  # answered to anybody, under any name
 ADMIN = "/admin/"  # has a token of its own
-PERSONAL = re.compile(r"/|/page/.*|/docs|/docs/.*|/profile|/status|/loop")  # what users did, releases, tools
+# what users did, releases, tools
+PERSONAL = re.compile(r"/|/page/.*|/docs|/docs/.*|/profile|/audiences|/audiences/.*|/status|/loop")
 PAGES = ("/", "/docs")  # that a browser opens
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")  # a proxy adds them to what it passes on
 NEEDED = "all routes but the probes need CAROUSEL_READ_TOKEN as a bearer token"
 CLOSED = (
-    "the page, /docs, /status and /profile are for the shop's staff; without a token they answer only to programs of "
-    "this machine: set CAROUSEL_READ_TOKEN and send it as a bearer token"
+    "the page, /docs, /status, /profile and /audiences are for the shop's staff; without a token they answer only to "
+    "programs of this machine: set CAROUSEL_READ_TOKEN and send it as a bearer token"
 )
 
 
@@ -47,8 +48,8 @@ class ReadAccess:
         if self.token is None and not self.is_local:
             log.warning(
                 "serving.host is reachable from other machines and CAROUSEL_READ_TOKEN is not set: "
-                "%s/profile are closed (403), the other routes answer everybody",
-                "the page, /docs, /status and " if page else "/status and ",
+                "%s/profile and /audiences are closed (403), the other routes answer everybody",
+                "the page, /docs, /status, " if page else "/status, ",
             )
 
 

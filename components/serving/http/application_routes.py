@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from components.applications.record import APPLICATIONS, ApplicationRecord, find_application
 from components.serving.http.inventory_routes import add_inventory
+from components.serving.http.marketing_routes import add_audiences
 from components.serving.http.problems import ERRORS
 from components.serving.inference.service import RecommendationService
 from components.serving.models.published import PublishedApplication
@@ -23,6 +24,7 @@ class ApplicationsAnswer(BaseModel):
 def add_applications(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes of all applications; what they publish lies beside the service's own folder."""
     add_inventory(app, service)
+    add_audiences(app, service)
     shop = service.watcher.folder.parent
     records = [PublishedApplication(shop, name, read_application) for name in APPLICATIONS]
 

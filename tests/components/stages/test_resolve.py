@@ -56,3 +56,14 @@ def test_errors_name_the_parameter_or_file(checkout: Path) -> None:
     missing = "data.sources={products: [{path: nowhere.csv}], events: [{path: nowhere.csv}]}"
     with pytest.raises(ContractError, match=r"nowhere\.csv.*found none"):
         stage.resolve(checkout, [], ["data.simulated=false", missing])
+
+
+def test_campaigns_have_a_fingerprint_of_their_own(checkout: Path) -> None:
+    stage.resolve(checkout, [], ["marketing.enabled=true"])
+    assert json.loads((checkout / "run/campaigns.json").read_text()) == {}
+    (checkout / "c.csv").write_text("user_id,campaign,timestamp,responded\n")
+    lines = ["marketing.enabled=true", "marketing.campaigns=[{path: c.csv}]"]
+    stage.resolve(checkout, [], lines)
+    assert set(json.loads((checkout / "run/campaigns.json").read_text())) == {"campaigns: c.csv"}
+    stage.resolve(checkout, [], lines[1:])  # disabled
+    assert json.loads((checkout / "run/campaigns.json").read_text()) == {}

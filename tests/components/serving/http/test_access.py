@@ -92,4 +92,4 @@ def test_what_is_closed_is_logged(caplog: pytest.LogCaptureFixture, token: str |
     ReadAccess(READ, "0.0.0.0").warn(page=True)
     assert caplog.text == ""
     ReadAccess(token, "0.0.0.0").warn(page=True)
-    assert "the page, /docs, /status and /profile are closed (403)" in caplog.text
+    assert "the page, /docs, /status, /profile and /audiences are closed (403)" in caplog.text
