@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "marketing"
 SIMULATED_CAMPAIGNS, SIMULATED_EVERY_DAYS = 4, 10  # on the simulated shop, where no campaigns are named
+SIMULATED_AFTER_DAYS = 14  # days after the shop opened, before which hardly anybody can be addressed
 LIMITS = (
     "A response to a past campaign does not say that the campaign caused it; uplift does, and only where a holdout was "
     "kept.",
@@ -72,6 +73,10 @@ def _campaigns(
     if not params.data.simulated:
         return None, None, section
     times = [as_of - timedelta(days=SIMULATED_EVERY_DAYS * n) for n in range(SIMULATED_CAMPAIGNS, 0, -1)]
+    opened = params.shop.end - timedelta(days=params.shop.days)
+    times = [time for time in times if time >= opened + timedelta(days=SIMULATED_AFTER_DAYS)]
+    if not times:
+        return None, None, section
     users_at = partial(activity.user_table, connection)
     found = simulate_campaigns(make_world(params.shop, params.seed), users_at, times, params.seed)
     n = len(found.rows)

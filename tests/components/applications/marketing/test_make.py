@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_the_report_names_no_user_and_holds_all_parts(shop: tuple[Path, Params, 
     assert "<script" not in page
 
 
+def test_a_shop_that_has_just_opened_has_no_campaign(
+    shop: tuple[Path, Params, ApplicationRecord], tmp_path: Path
+) -> None:
+    root, found, _ = shop
+    opening = found.shop.end - timedelta(days=found.shop.days - 20)
+    young = found.model_copy(update={"data": found.data.model_copy(update={"as_of": opening})})
+    (tmp_path / "data").symlink_to(root / "data")
+    record = make_marketing(tmp_path, young, root, None)
+    assert record.ships == "baseline"
+    assert "no campaign with a known outcome: users are ordered by recency and frequency" in record.reasons
+
+
 @pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes_and_later_runs_carry_over(
     shop: tuple[Path, Params, ApplicationRecord], tmp_path: Path
@@ -63,7 +76,7 @@ def test_the_same_inputs_give_the_same_bytes_and_later_runs_carry_over(
     assert make_marketing(root, found, root, root / "applications/marketing") == record
     assert folder_digest(root / "applications/marketing") == before
     publish(root, "marketing", tmp_path / "shop")
-    earlier = found.data.as_of.replace(day=1)
+    earlier = found.data.as_of - timedelta(days=7)
     past = found.model_copy(update={"data": found.data.model_copy(update={"as_of": earlier})})
     make_marketing(root, past, root, None)
     copied = tmp_path / "before"
