@@ -1,7 +1,7 @@
 """Demand forecasts against simple methods on real shops, in weeks; the last 16 weeks are the test.
 
-    python tests/benchmarks/bench_inventory.py --data ../shared/data --shop online_retail_uci
-    python tests/benchmarks/bench_inventory.py --data ../shared/data --shop complete_journey
+    python tests/benchmarks/bench_inventory.py --data DIR --shop online_retail_uci
+    python tests/benchmarks/bench_inventory.py --data DIR --shop complete_journey
 
 Products with 10 purchase events or more before each of four origins, 4 weeks ahead each. The model was tuned on
 origins before the test (`--earlier 16` shows them).
