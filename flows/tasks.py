@@ -17,7 +17,7 @@ from prefect.states import Completed
 
 from components import params
 from components.applications import publish
-from components.applications.record import ApplicationRecord
+from components.applications.record import APPLICATIONS, ApplicationRecord
 from components.contracts import ChampionRef, Decision, DriftVerdict, Evaluation
 from components.data import tables
 from components.errors import BusyError, ReleaseError, StageError, StaleDecisionError, TamperedError
@@ -145,6 +145,7 @@ def register(workspace: Workspace) -> int:
     metrics = {
         f"{file.parent.name}/{name}": value
         for file in sorted((root / "reports").glob("*/metrics.json"))
+        if file.parent.name not in APPLICATIONS  # they run after the model is judged: these are of an earlier run
         for name, value in json.loads(file.read_bytes()).items()
     }
     registry = workspace.registry()

@@ -60,7 +60,7 @@ def find_published(shop: Path, name: str) -> Path | None:
         return None
     folder = parent / current.digest
     if not folder.is_dir() or folder_digest(folder) != current.digest:
-        raise TamperedError(f"{folder}: not the files that were published; run `carousel {name}` again")
+        raise TamperedError(f"{folder}: not the files that were published; run the application again")
     return folder
 
 

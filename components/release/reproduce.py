@@ -20,6 +20,7 @@ from components.settings import Settings
 log = logging.getLogger(__name__)
 TOLERANCE = 0.0  # largest difference in a metric: the same code, data and seeds give the same number
 METRICS = "reports/evaluate/metrics.json"
+PACKAGE = "package"  # the last stage of a model
 RESTORED = ("resolve", "ingest")  # stages whose outputs come from the registry and the data remote
 
 
@@ -51,7 +52,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
     versioning.restore(folder, versioning.SNAPSHOT)
     timeout_s = float(yaml.safe_load((folder / "run/params.yaml").read_bytes())["flows"]["stage_timeout_s"])
     env = {"CAROUSEL_HOME": str(settings.home)}
-    for stage in versioning.stage_order(folder):
+    for stage in versioning.stages_before(folder, PACKAGE):  # without those of applications
         if stage not in RESTORED:
             versioning.rerun_stage(folder, stage, timeout_s, env)
     now = _read(folder / METRICS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from components.applications.inventory.forecasting import make_record, run_inventory
@@ -10,6 +11,8 @@ from components.applications.inventory.report import write_report
 from components.applications.record import FOLDER, write_application
 from components.params import Params
 from components.stages.run import stage
+
+log = logging.getLogger(__name__)
 
 
 def forecast_inventory(root: Path, params: Params) -> None:
@@ -23,9 +26,12 @@ def forecast_inventory(root: Path, params: Params) -> None:
 
 
 def main() -> None:
-    """Forecast in the current folder."""
+    """Forecast in the current folder; nothing where the application is disabled."""
     with stage("inventory", "applications/inventory", "reports/inventory") as params:
-        forecast_inventory(Path(), params)
+        if params.inventory.enabled:
+            forecast_inventory(Path(), params)
+        else:
+            log.info("inventory.enabled is false: nothing is made")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_changed_files_are_refused(tmp_path: Path) -> None:
     found = find_published(tmp_path / "shop", "inventory")
     assert found is not None
     (found / "orders.csv").write_text("other")
-    with pytest.raises(TamperedError, match="run `carousel inventory` again"):
+    with pytest.raises(TamperedError, match="run the application again"):
         find_published(tmp_path / "shop", "inventory")
 
 

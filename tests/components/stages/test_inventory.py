@@ -13,7 +13,7 @@ from components import params
 from components.applications.inventory.published import read_published
 from components.data.snapshot import take_snapshot
 from components.params import Params
-from components.stages.inventory import forecast_inventory
+from components.stages.inventory import forecast_inventory, main
 
 ROOT = Path(__file__).parents[3]
 N_ITEMS, N_DAYS = 40, 7 * 26
@@ -142,3 +142,12 @@ def test_data_that_are_not_fit_ship_nothing(shop: tuple[Path, Params], tmp_path:
     assert record["ships"] == "nothing"
     assert reason in record["reasons"][0]
     assert "Nothing ships" in (tmp_path / "reports/inventory/report.html").read_text()
+
+
+def test_a_disabled_application_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    content = params.load(ROOT / "params.yaml").model_dump(mode="json")
+    (tmp_path / "run/params.yaml").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    main()
+    assert list((tmp_path / "applications/inventory").iterdir()) == []
