@@ -34,10 +34,10 @@ def search(*lines: str, **parameters: Any) -> dict[str, Any]:
 
 
 def runs(root: Path) -> dict[str, Any]:
-    """Return the runs in MLflow by name, read with MLflow's client."""
+    """Return the runs of the search in MLflow by name, without those of trainings whose model has no version yet."""
     registry = Registry(Settings().resolved(root), open_workspace([], [], None).params.release)
     found = registry.connection.client.search_runs([registry.runs.experiment_id()], max_results=100)
-    return {run.info.run_name: run for run in found}
+    return {run.info.run_name: run for run in found if "training" not in run.data.tags}
 
 
 @pytest.fixture(scope="module")
