@@ -33,6 +33,18 @@ APPLICATION = {
     "application": "inventory", "as_of": TIME, "simulated": False, "ships": "model", "reasons": ["better by 12 %"],
     "metrics": {"inventory/wrmsse": 0.81}, "limits": [], "counts": {"products": 420},
 }  # fmt: skip
+MEMBER = {
+    "user_id": "u-1", "segment": "champions", "behaviour": "frequent visitors", "slot": "weekday evening", "hour": 20,
+    "response_rank": 0.93,
+}  # fmt: skip
+AUDIENCE = {"as_of": TIME, "n_users": 180, "n_held_out": 20, "n_unknown": 0, "sample": [MEMBER]}
+SEGMENT = {
+    "name": "champions",
+    "kind": "value",
+    "description": "Bought lately and often.",
+    "n_users": 120,
+    "share": 0.12,
+}
 LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
 PRODUCT = {
     "item_id": "P00012", "title": "Red tea pot", "category": "Kitchen > Tea", "action": "order", "method": "model",
@@ -56,6 +68,8 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "ApplicationRecord": [APPLICATION],
     "ApplicationsAnswer": [{"applications": [APPLICATION]}],
     "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
+    "AudienceAnswer": [AUDIENCE],
+    "AudienceBody": [{"expression": 'orders >= 3 and segment != "lapsed"', "sample": 5}],
     "CanaryAnswer": [{"share": 0.1}],
     "CanaryRequest": [{"share": 0.1}],
     "ChosenAdItem": [AD],
@@ -78,6 +92,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "Item": [EXPLAINED],
     "ItemProbabilities": [PROBABILITIES],
     "ItemsRequest": [{"user_id": "u-1", "item_ids": ["P00012", "P00015"]}],
+    "MemberAnswer": [MEMBER],
     "ModelComparison": [{"history": [SHOWN], "champion": LIST, "challenger": None, "products": {}}],
     "ModelList": [LIST],
     "PastEvent": [SHOWN],
@@ -99,6 +114,8 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "RulesAnswer": [{"rules": [STORED_RULE], "max_rules": 200}],
     "SampledUser": [SAMPLED],
     "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
+    "SegmentSummary": [SEGMENT],
+    "SegmentsAnswer": [{"as_of": TIME, "segments": [SEGMENT]}],
     "SimilarRequest": [{"item_id": "P00001", "k": 10}],
     "StockAnswer": [{"products": 2}],
     "StockRequest": [{"quantities": {"P00001": 0, "P00012": 40}}],

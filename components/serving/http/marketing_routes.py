@@ -9,13 +9,13 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.applications.marketing.audience import AudienceRequest, TargetAudience, make_audience
-from components.applications.marketing.expression import EXAMPLE, MAX_LENGTH
+from components.applications.marketing.expression import MAX_LENGTH
 from components.applications.marketing.published import PublishedMarketing, read_published
 from components.applications.marketing.segments import SegmentSummary
 from components.errors import ContractError
 from components.rule_language import RuleError
 from components.serving.field_types import Id
-from components.serving.http.problems import ERRORS, ERRORS_404, ProblemError
+from components.serving.http.problems import ERRORS_404, ProblemError
 from components.serving.inference.service import RecommendationService
 from components.serving.models.published import PublishedApplication
 
@@ -36,7 +36,7 @@ class SegmentsAnswer(BaseModel):
 class AudienceBody(BaseModel):
     """Whom to address: an expression over user columns, users to be like, or both."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"expression": EXAMPLE, "sample": 5}})
+    model_config = ConfigDict(extra="forbid")
 
     expression: str | None = Field(
         default=None, max_length=MAX_LENGTH, description="over user columns, as in docs/marketing.md"
@@ -89,7 +89,7 @@ def add_audiences(app: FastAPI, service: RecommendationService) -> None:
         """Return the segments of all users, with sizes and descriptions."""
         return await answer(lambda found: SegmentsAnswer(as_of=found.summary.as_of, segments=found.summary.segments))
 
-    @app.post("/audiences", tags=["Applications"], responses=ERRORS)
+    @app.post("/audiences", tags=["Applications"], responses=ERRORS_404)
     async def audience(body: AudienceBody) -> AudienceAnswer:
         """Return the size of an audience by expression or likeness, and some of its members."""
         request = AudienceRequest(body.campaign or PREVIEW, body.expression, body.like, limit=body.limit)
