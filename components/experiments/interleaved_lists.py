@@ -34,7 +34,7 @@ class InterleavingReport(Record):
 
 def read_lists(path: Path) -> Lists:
     """Return the lists of a file; raises ContractError where a column is missing or a position is null."""
-    table = read_flat_file(path, "lists")
+    table = read_flat_file(path, "lists", as_text=True)
     require_columns(table, list(COLUMNS), str(path))
     rows = table.select(COLUMNS).to_pylist()
     if any(row["position"] is None for row in rows):
@@ -95,7 +95,7 @@ def judge_clicks(
 def _read_clicks(path: Path | None) -> list[tuple[str, str]]:
     if path is None:
         return []
-    table = read_flat_file(path, "clicks")
+    table = read_flat_file(path, "clicks", as_text=True)
     require_columns(table, ["user_id", "item_id"], str(path))
     rows = zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True)
     return [(str(user), str(item)) for user, item in rows]

@@ -18,6 +18,15 @@ def test_lists_are_read_in_the_order_of_position(tmp_path: Path) -> None:
     assert read_lists(lists(tmp_path / "a.csv", "a", 1)) == {"u0": ["a1", "a2", "a3"]}
 
 
+def test_ids_of_digits_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user_id,position,item_id\n007,1,0012\n007,2,1e3\n")
+    (tmp_path / "clicks.csv").write_text("user_id,item_id\n007,0012\n")
+    one = read_lists(tmp_path / "a.csv")
+    assert one == {"007": ["0012", "1e3"]}
+    report = judge_clicks(merge_lists(one, one, 2, "s"), tmp_path / "clicks.csv", 0, 0.05, 40)
+    assert (report.clicks, report.other_clicks) == (1, 0)
+
+
 def test_users_of_both_files_get_a_merged_list(tmp_path: Path) -> None:
     one, other = read_lists(lists(tmp_path / "a.csv", "a", 3)), read_lists(lists(tmp_path / "b.csv", "b", 2))
     merged = merge_lists(one, other, 4, "s")
