@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.applications.ads.published import PublishedAds
+from components.applications.ads.published import NOT_PUBLISHED, PublishedAds
 from components.applications.publish import find_published
 from components.contracts import Record
 from components.errors import ContractError
 from components.io import atomic_file
-from components.times import DAY_US, HOUR_US, now_micros, to_datetime, to_iso
+from components.times import DAY_US, HOUR_US, to_datetime, to_iso
 
 if TYPE_CHECKING:
     from components.serving.storage.ad_ledger import AdLedger
@@ -57,7 +57,7 @@ def read_status(workspace: Workspace, at: int) -> AdsStatus:
     """Return the campaigns at a time (us); raises ContractError where nothing is published."""
     folder = find_published(workspace.shop, "ads")
     if folder is None:
-        raise ContractError("no ads are published; set ads.enabled=true and run `carousel ads --run`")
+        raise ContractError(NOT_PUBLISHED)
     published = PublishedAds.load(folder)
     day = at - at % DAY_US
     with _ledger(workspace) as ledger:
@@ -139,11 +139,6 @@ def show(status: AdsStatus, as_json: bool) -> None:
     terminal.show_columns(rows, "no campaigns")
     if status.logged is not None:
         terminal.write(f"{status.logged} choices written")
-
-
-def now() -> int:
-    """Return the current time (us)."""
-    return now_micros()
 
 
 @contextmanager

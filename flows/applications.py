@@ -11,7 +11,6 @@ from components.applications.record import ApplicationRecord, enabled_applicatio
 from components.contracts import Record
 from components.errors import BusyError, CarouselError
 from components.release import versioning
-from components.release.champion import CHAMPION_STAGES
 from components.release.versioning import StageRun
 from flows import tasks
 from flows.passes import cancel_when_busy, deployed_run_info, warm_workspace
@@ -87,8 +86,8 @@ def application(
 
 def run_needed(workspace: Workspace, name: str) -> list[StageRun]:
     """Bring the application's stage, and all that it depends on, up to date."""
-    names = versioning.stages_before(workspace.root, name)
-    if any(stage in CHAMPION_STAGES for stage in names):
-        call_task(with_retries(tasks.sync_champion, workspace), workspace)
     with warm_workspace(workspace) as warm:
-        return [call_task(with_retries(tasks.run_stage, workspace), warm, stage) for stage in names]
+        return [
+            call_task(with_retries(tasks.run_stage, workspace), warm, stage)
+            for stage in versioning.stages_before(workspace.root, name)
+        ]

@@ -27,9 +27,10 @@ def ads(
 
         run_application("ads", as_of, sets, files)
     workspace = startup.open_workspace(files, sets)
+    from components.times import now_micros
     from flows import ads as books
 
-    status = books.read_status(workspace, books.now())
+    status = books.read_status(workspace, now_micros())
     if log is not None:
         status = status.model_copy(update={"logged": books.write_log(workspace, log)})
     books.show(status, json)

@@ -9,12 +9,12 @@ from typing import Any
 
 from components.applications.inventory.published import read_published
 from components.applications.record import FOLDER
+from components.applications.spreadsheets import defuse
 from components.io import atomic_file
 from flows import terminal
 from flows.applications import ApplicationOutcome, describe_record
 
 N_SHOWN = 20  # rows on the terminal
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet reads cells that start so as formulas
 COLUMNS = {
     "item_id": "product", "action": "action", "demand_per_day": "a day", "reorder_point": "reorder at",
     "order_quantity": "order", "stock": "stock", "title": "title",
@@ -43,7 +43,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         if rows:
             writer.writerow(rows[0])
-        writer.writerows([_safe(value) for value in row.values()] for row in rows)
+        writer.writerows([defuse(v) if isinstance(v, str) else v for v in row.values()] for row in rows)
 
 
 def format_cell(value: Any) -> str:
@@ -51,7 +51,3 @@ def format_cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,.1f}" if isinstance(value, float) else str(value)[:40]
-
-
-def _safe(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -21,6 +21,7 @@ from components.contracts import FloatArray, Record
 from components.errors import ContractError
 from components.io import read_record, write_record
 
+NOT_PUBLISHED = "no ads are published; set ads.enabled=true and run `carousel ads --run`"
 EVENTS: tuple[Literal["click", "purchase"], ...] = ("click", "purchase")  # that an ad may pay for
 RULES_FILE, ADS_FILE, TAGS_FILE, SEGMENTS_FILE = "rules.json", "ads.parquet", "tags.parquet", "segments.parquet"
 SEGMENTS = pa.schema([("user_id", pa.string()), ("segment", pa.string())])

@@ -13,6 +13,7 @@ from components.applications.advice.draft import Draft
 from components.contracts import EVENTS
 from components.data.partitions import partitions
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE, TableQuality
+from components.data.selects import read_parquet
 from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.sql import quote_text
 from components.errors import ContractError
@@ -88,7 +89,7 @@ def try_draft(draft: Draft, data: dict[str, Any], root: Path, folder: Path, now:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for table in ("events", "products"):
             paths = [str(p) for p in partitions(folder / "data/snapshot", table)]
-            connection.execute(f"CREATE VIEW {table} AS FROM read_parquet([{', '.join(map(quote_text, paths))}])")
+            connection.execute(f"CREATE VIEW {table} AS FROM {read_parquet(paths)}")
         return _count(connection, qualities)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from components.applications.marketing.user_columns import BOUGHT, COLUMNS, MONEY
 from components.data.partitions import partitions
-from components.data.sql import quote_paths, quote_text
+from components.data.selects import read_parquet
+from components.data.sql import quote_text
 from components.errors import ContractError
 from components.times import to_naive_utc
 
@@ -40,8 +41,7 @@ def open_snapshot(snapshot: Path, memory_gib: float, spill: Path) -> DuckDBPyCon
         paths = [str(path) for path in partitions(snapshot, table)]
         if not paths:
             raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest`")
-        read = f"read_parquet({quote_paths(paths)}, hive_partitioning = false)"
-        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {read}")
+        connection.execute(f"CREATE VIEW {table} AS FROM {read_parquet(paths)}")
     return connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.applications.spreadsheets import defuse
 from components.errors import ContractError
 from components.io import atomic_file
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".csv", ".parquet")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full-width signs
-QUOTE = "'"  # in front of such a text: a spreadsheet shows the text as it is, without this sign
 
 
 def write_audience(path: Path, members: pd.DataFrame) -> None:
@@ -38,11 +37,6 @@ def check_suffix(path: Path) -> None:
     """Raise ContractError for a file of another format than SUFFIXES."""
     if path.suffix not in SUFFIXES:
         raise ContractError(f"{path.name}: expected a name that ends in {' or '.join(SUFFIXES)}")
-
-
-def defuse(text: str) -> str:
-    """Return the text, with a quote in front where a spreadsheet would read a formula."""
-    return f"{QUOTE}{text}" if text.startswith(FORMULA) else text
 
 
 def _write_csv(path: Path, table: pa.Table) -> None:

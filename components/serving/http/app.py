@@ -24,7 +24,6 @@ from components.private import protect
 from components.serving.http import problems
 from components.serving.http.access import ReadAccess
 from components.serving.http.admin import Admin, add_admin
-from components.serving.http.ads_routes import add_ads
 from components.serving.http.api_docs import add_api_docs
 from components.serving.http.application_routes import add_applications
 from components.serving.http.card_routes import add_card
@@ -101,7 +100,6 @@ def make_app(
     problems.install(app, service.metrics)
     add_routes(app, service)
     add_applications(app, service)
-    add_ads(app, service)
     add_card(app, service)
     add_admin(app, admin)
     add_merchandising(app, admin)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from components.applications.record import APPLICATIONS, ApplicationRecord, find_application
+from components.serving.http.ads_routes import add_ads
 from components.serving.http.inventory_routes import add_inventory
 from components.serving.http.marketing_routes import add_audiences
 from components.serving.http.problems import ERRORS
@@ -23,6 +24,7 @@ class ApplicationsAnswer(BaseModel):
 
 def add_applications(app: FastAPI, service: RecommendationService) -> None:
     """Add the routes of all applications; what they publish lies beside the service's own folder."""
+    add_ads(app, service)
     add_inventory(app, service)
     add_audiences(app, service)
     shop = service.watcher.folder.parent

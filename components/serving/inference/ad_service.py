@@ -13,7 +13,7 @@ import numpy as np
 from components.applications.ads.auction import Award
 from components.applications.ads.campaigns import Ad
 from components.applications.ads.market import MarketState
-from components.applications.ads.published import EVENTS, PublishedAds
+from components.applications.ads.published import EVENTS, NOT_PUBLISHED, PublishedAds
 from components.applications.ads.tags import interest_tags, labels_of
 from components.contracts import FloatArray, Users
 from components.experiments.definition import hash_to_unit
@@ -27,8 +27,6 @@ from components.serving.schemas import UserOrHistory
 from components.serving.storage.ad_ledger import AdDecision, AdEvent, AdLedger, LedgerState, OutcomeResult
 from components.serving.storage.event_store import CLOCK_SKEW_US
 from components.times import HOUR_US, now_micros
-
-NOT_PUBLISHED = "no ads are published; set ads.enabled=true and run `carousel ads --run`"
 
 
 @dataclass(frozen=True)

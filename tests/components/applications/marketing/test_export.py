@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.applications.marketing.export import defuse, write_audience
+from components.applications.marketing.export import write_audience
+from components.applications.spreadsheets import defuse
 from components.errors import ContractError
 
 MEMBERS = pd.DataFrame({
