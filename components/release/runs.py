@@ -145,9 +145,11 @@ class RunRecorder:
         for candidate in found:
             child = known.get(candidate.name)
             tags = {"mlflow.parentRunId": run_id, "candidate": candidate.name, "role": candidate.role}
-            child = child or self.training.adopt(run_id, candidate.name, candidate.curves)
+            if child is None and candidate.curves:
+                child = self.training.adopt(run_id, candidate.name, candidate.curves)
             child = child or client.create_run(experiment, tags=tags, run_name=candidate.name)
-            client.set_tag(child.info.run_id, "role", candidate.role)
+            if child.data.tags.get("role") != candidate.role:
+                client.set_tag(child.info.run_id, "role", candidate.role)
             points = [(name, value, 0) for name, value in candidate.metrics.items()]
             for name, values in candidate.curves.items():
                 if name not in child.data.metrics:

@@ -54,7 +54,7 @@ def package(root: Path, params: Params) -> str:
         ann=ann,
     )
     made_by = Recipe.of(params, read_selection(root, params, evaluation), read_code_digest(root))
-    card = _write_card(root, evaluation, info, made_by, catalogue, params.seed)
+    card = _make_card(root, evaluation, info, made_by, catalogue, params.seed)
     digest = build_bundle(root / "bundle", sources, info, made_by, card)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
@@ -81,7 +81,7 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
     )
 
 
-def _write_card(
+def _make_card(
     root: Path, evaluation: Evaluation, info: BundleInfo, made_by: Recipe, catalogue: Catalogue, seed: int
 ) -> str:
     """Return the model card: what was measured of the challenger, whichever version is champion."""
