@@ -53,7 +53,7 @@ class PolicyLog:
 
 def ips(log: PolicyLog, alpha: float) -> IntervalEstimate:
     """Return the inverse propensity estimate: unbiased, large variance (Horvitz and Thompson 1952)."""
-    return _mean(log.weights * log.reward, log, alpha)
+    return mean_interval(log.weights * log.reward, log.cluster, alpha)
 
 
 def snips(log: PolicyLog, alpha: float) -> IntervalEstimate:
@@ -61,7 +61,7 @@ def snips(log: PolicyLog, alpha: float) -> IntervalEstimate:
     weights = log.weights
     value = float((weights * log.reward).sum() / weights.sum())
     influence = weights * (log.reward - value) / weights.mean()  # delta method
-    return _mean(influence + value, log, alpha)
+    return mean_interval(influence + value, log.cluster, alpha)
 
 
 def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> IntervalEstimate:
@@ -71,7 +71,7 @@ def doubly_robust(log: PolicyLog, alpha: float, predicted: Numbers, target_value
     policy. The model must not be fitted on this log.
     Source: Dudik, Langford and Li (2011).
     """
-    return _mean(target_value + log.weights * (log.reward - predicted), log, alpha)
+    return mean_interval(target_value + log.weights * (log.reward - predicted), log.cluster, alpha)
 
 
 def doubly_robust_gain(log: PolicyLog, alpha: float, predicted: Numbers, target_value: Numbers) -> IntervalEstimate:
@@ -79,15 +79,15 @@ def doubly_robust_gain(log: PolicyLog, alpha: float, predicted: Numbers, target_
 
     Both are estimated from the same rewards, so the interval of their difference is narrower than those of the two.
     """
-    return _mean(target_value + log.weights * (log.reward - predicted) - log.reward, log, alpha)
+    return mean_interval(target_value + log.weights * (log.reward - predicted) - log.reward, log.cluster, alpha)
 
 
-def _mean(values: Numbers, log: PolicyLog, alpha: float) -> IntervalEstimate:
-    """Return the mean with a normal interval; with a cluster-robust standard error where the log has clusters."""
+def mean_interval(values: Numbers, cluster: np.ndarray | None, alpha: float) -> IntervalEstimate:
+    """Return the mean with a normal interval; with a cluster-robust standard error where there are clusters (n,)."""
     n, mean = len(values), float(values.mean())
     centred = values - mean
-    if log.cluster is not None:
-        _, number = np.unique(log.cluster, return_inverse=True)
+    if cluster is not None:
+        _, number = np.unique(cluster, return_inverse=True)
         centred = np.bincount(number, weights=centred).astype(np.float64)
     groups = len(centred)
     error = np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / n

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.applications.ads.calibration import Numbers, SlotCalibration, log_losses
+from components.applications.ads.calibration import SlotCalibration, log_losses
 from components.contracts import Record
+from components.experiments.off_policy import mean_interval
 
 N_BINS, N_DRAWS, DRAWS_AT_ONCE = 10, 500, 50
 ALPHA = 0.05
@@ -126,7 +127,7 @@ def judge(
     reasons = [
         f"the log-loss is above that of {label}"
         for name, label in (("own", "the ranker's own probabilities"), ("base", "the base rates"))
-        if _lower_bound(losses["ours"] - losses[name], user) > 0
+        if mean_interval(losses["ours"] - losses[name], user, ALPHA).low > 0
     ]
     if errors["ours"].low > errors["own"].value:
         reasons.append("the calibration error is above that of the ranker's own probabilities")
@@ -144,13 +145,3 @@ def judge(
         error_base_rate=errors["base"],
         methods={number: curve.method for number, curve in sorted(calibrated.slots.items())},
     )
-
-
-def _lower_bound(values: Numbers, user: NDArray[Any]) -> float:
-    """Return the lower bound of the mean's 95 % interval, with users as clusters."""
-    _, group = np.unique(user, return_inverse=True)
-    mean = float(values.mean())
-    sums = np.bincount(group, values - mean)
-    n_groups = len(sums)
-    error = np.sqrt((sums**2).sum() * n_groups / max(n_groups - 1, 1)) / len(values)
-    return mean - 1.959964 * float(error)

@@ -103,12 +103,10 @@ class MerchandisingRules:
             stamp = self.store.get_meta(STAMP)
             if stamp != self._stamp:
                 self._stored, self._stamp = read_rules(self.store), stamp
-            now = self.now()
-            rules = tuple(rule for rule in self._stored if not rule.has_ended(now))
-            version = f"{stamp}/{len(rules)}" if rules else None  # a rule that ends leaves fewer under the same stamp
-            if version != self.active.version:
-                self.active = RuleSet(rules, version)
-                self.metrics.merchandising_rules.set(len(rules))
+            found = _not_ended(self._stored, stamp, self.now())
+            if found.version != self.active.version:
+                self.active = found
+                self.metrics.merchandising_rules.set(len(found.rules))
             return self.active
 
     def add(self, rule: MerchandisingRule) -> None:
@@ -157,8 +155,13 @@ def read_rules(store: EventStore) -> tuple[MerchandisingRule, ...]:
 
 def active_rules(store: EventStore, now: int) -> RuleSet:
     """Return the rules that apply at `now` (us)."""
-    rules = tuple(rule for rule in read_rules(store) if not rule.has_ended(now))
-    return RuleSet(rules, f"{store.get_meta(STAMP)}/{len(rules)}") if rules else NO_RULES
+    return _not_ended(read_rules(store), store.get_meta(STAMP), now)
+
+
+def _not_ended(stored: Iterable[MerchandisingRule], stamp: str | None, now: int) -> RuleSet:
+    """Return the rules that apply at `now` (us); stamp: of the store when they were read."""
+    rules = tuple(rule for rule in stored if not rule.has_ended(now))
+    return RuleSet(rules, f"{stamp}/{len(rules)}") if rules else NO_RULES  # one that ends leaves fewer, same stamp
 
 
 def _change(store: EventStore, change: Callable[[dict[str, str]], dict[str, str | None]]) -> None:
