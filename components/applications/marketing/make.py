@@ -42,12 +42,13 @@ def make_marketing(root: Path, params: Params, data_root: Path, published: Path 
     over; None: they are fitted afresh. Raises ContractError for too few users, and for campaigns that cannot be read.
     """
     section, as_of = params.marketing, params.data.as_of
-    with TemporaryDirectory(prefix=".spill-") as spill:
-        connection = activity.open_snapshot(root / "data/snapshot", params.data.memory_gib, Path(spill))
+    with (
+        TemporaryDirectory(prefix=".spill-") as spill,
+        activity.open_snapshot(root / "data/snapshot", params.data.memory_gib, Path(spill)) as connection,
+    ):
         campaigns, effects, section = _campaigns(connection, params, data_root)
         previous = read_previous(published, as_of)
         result = build_marketing(connection, as_of, section, params.seed, campaigns, effects, previous)
-        connection.close()
     summary = MarketingSummary(
         as_of=as_of.isoformat(),
         holdout_share=section.holdout_share,
