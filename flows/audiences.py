@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,25 @@ from components.applications.marketing.published import read_published
 from components.applications.publish import find_published
 from components.errors import ContractError
 from components.offline.sources import open_store
+from components.offline.users import UserFile
 from components.rule_language import RuleError
 from components.serving.schemas import RecommendRequest
 from components.times import now_micros
 from flows.export import open_model
-from flows.workspace import Workspace, open_workspace
+from flows.workspace import Workspace
 
 BATCH_USERS = 256  # whose lists are scored at once
 
 
-def read_ids(path: Path) -> list[str]:
-    """Return the distinct user ids of a text file with one a line; raises ContractError where it cannot be read."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: expected a text file with a user id a line ({type(error).__name__})") from None
-    return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+def read_ids(path: Path, null_ids: Collection[str]) -> list[str]:
+    """Return the distinct user ids of a file, as `carousel export --users` reads them; raises ContractError."""
+    pages = UserFile(path, null_ids).pages(BATCH_USERS, 0, "")
+    return list(dict.fromkeys(user for page in pages for user in page))
 
 
-def write_members(
-    request: AudienceRequest, out: Path, products: bool, overrides: Sequence[str], overlays: Sequence[str]
-) -> dict[str, Any]:
+def write_members(workspace: Workspace, request: AudienceRequest, out: Path, products: bool) -> dict[str, Any]:
     """Write both files; return how many users each holds. Raises ContractError where nothing is published."""
     check_suffix(out)
-    workspace = open_workspace(overlays, overrides, None)
     folder = find_published(workspace.shop, "marketing")
     if folder is None:
         raise ContractError("no audiences are published; run `carousel marketing` first")

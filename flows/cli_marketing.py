@@ -52,11 +52,11 @@ def audience(
     json: Json = False,
 ) -> None:
     """Write the users to address to a file, and those held out to a second one, named .holdout."""
-    startup.prepare()
+    workspace = startup.open_workspace(files, sets)
     from components.applications.marketing.audience import AudienceRequest
     from flows import terminal
     from flows.audiences import read_ids, write_members
 
-    given = None if like is None else read_ids(like)
+    given = None if like is None else read_ids(like, workspace.params.data.null_ids)
     request = AudienceRequest(campaign or out.stem, expression, given, segment, limit)
-    terminal.show(write_members(request, out, products, sets or [], startup.texts(files)), json)
+    terminal.show(write_members(workspace, request, out, products), json)

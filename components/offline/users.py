@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from components import ids
 from components.errors import ContractError
@@ -68,10 +68,16 @@ class UserFile:
         while page := list(islice(found, size)):
             yield page
 
+    def _lines(self, file: TextIO) -> Iterator[str]:
+        try:
+            yield from file
+        except UnicodeDecodeError:
+            raise ContractError(f"{self.path}: expected a text file in UTF-8; save it so") from None
+
     def _ids(self) -> Iterator[str]:
         """Yield the ids by the rules of ingest and of the service; blank lines are left out."""
         with self.path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(self._lines(file), 1):
                 word = line.strip()
                 if not word or (number == 1 and word == HEADER):
                     continue

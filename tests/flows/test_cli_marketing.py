@@ -49,6 +49,6 @@ def test_audiences_as_files(
 
 def test_ids_are_read_one_a_line(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\ufeffu1\n\n u2 \nu1\n", encoding="utf-8")
-    assert read_ids(tmp_path / "ids.txt") == ["u1", "u2"]
+    assert read_ids(tmp_path / "ids.txt", []) == ["u1", "u2"]
     with pytest.raises(ContractError, match="expected a text file"):
-        read_ids(tmp_path / "none.txt")
+        read_ids(tmp_path / "none.txt", [])

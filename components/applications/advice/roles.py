@@ -13,8 +13,6 @@ from components.applications.advice.words import CANCELLED, REFUNDED, STATES, fo
 KEY_SHARE = 0.98  # of the rows that have a value of their own: the column is the table's key
 NEAR = 0.15  # difference of scores within which two candidates cannot be told apart
 MANY = 20  # distinct values from which a column without a speaking name may be a user or an item
-ONE_OF_ROLES = ("quantity", "price", "total", "order", "session", "title", "description", "brand", "language", "image",
-                "rating", "text", "query", "clicked", "status", "event")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ ENOUGH_USERS = 300  # users with a target in a window from which no longer one i
 FEW_USERS = 100  # as gate.min_users: below it, the verdict is `not enough evidence`
 MAX_HELD_OUT = 0.5  # share of the events that validation and test may take
 REPEATS = 0.1  # share of the targets that the user had before, from which seen products are recommended
-FAR = datetime(2100, 1, 1, tzinfo=UTC)
 WEIGHTS = {"view": 0.3, "click": 0.3, "cart": 0.7, "purchase": 1.0}
 NO_LIMIT = 1.0
 

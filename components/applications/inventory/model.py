@@ -16,7 +16,7 @@ from components.applications.inventory.features import take_features, weekday
 from components.applications.inventory.growth import forecast_growth, measured_growth
 from components.applications.inventory.panel import Panel
 from components.applications.inventory.stockouts import available
-from components.contracts import BoolArray, FloatArray
+from components.contracts import FloatArray
 
 if TYPE_CHECKING:
     import lightgbm
@@ -127,9 +127,3 @@ def _first_start(panel: Panel) -> int:
 def _with_horizon(panel: Panel, values: FloatArray, period: int, step: int) -> FloatArray:
     extra = np.array([step, weekday(panel, period + step - 1)][: 1 if panel.period_days == 7 else 2], np.float32)
     return np.column_stack([values, np.broadcast_to(extra, (len(values), len(extra)))])
-
-
-def enough_lines(panel: Panel, minimum: int) -> BoolArray:
-    """Return which products have been sold in so many purchase events or more."""
-    enough: BoolArray = panel.lines.sum(axis=1) >= minimum
-    return enough

@@ -38,7 +38,6 @@ class Panel:
     starts: NDArray[np.int64]  # (n_periods,); microseconds at which each period starts
     period_days: int
     groups: dict[str, IntArray] = field(default_factory=dict)  # level of the hierarchy -> (n_items,) code
-    embedding: FloatArray | None = None  # (n_items, dim); unit rows, zero where a product has no text
     counts: dict[str, int] = field(default_factory=dict)  # of the events read
 
     @property
@@ -51,10 +50,10 @@ class Panel:
         """Return the period of each product's first sale."""
         return np.asarray((self.quantity > 0).argmax(axis=1), np.int32)
 
-    def with_groups(self, levels: Mapping[str, Sequence[str]], embedding: FloatArray | None = None) -> Panel:
+    def with_groups(self, levels: Mapping[str, Sequence[str]]) -> Panel:
         """Return the panel with a hierarchy: level -> name of the group of each product."""
         codes = {level: np.unique(list(names), return_inverse=True)[1] for level, names in levels.items()}
-        return replace(self, groups={k: v.astype(np.int32) for k, v in codes.items()}, embedding=embedding)
+        return replace(self, groups={k: v.astype(np.int32) for k, v in codes.items()})
 
 
 def build_panel(events: pd.DataFrame, end: int, period_days: int, return_days: int) -> Panel:

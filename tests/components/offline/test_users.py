@@ -39,3 +39,9 @@ def test_a_line_that_is_no_id_is_named_without_its_content(tmp_path: Path) -> No
     assert "guest" not in str(error.value)
     with pytest.raises(ContractError, match="found no file"):
         UserFile(tmp_path / "none.txt", ())
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_bytes("u1\n\u7528\u6237".encode("gb18030"))
+    with pytest.raises(ContractError, match="expected a text file in UTF-8"):
+        UserFile(tmp_path / "ids.txt", []).count()
