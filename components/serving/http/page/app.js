@@ -7,11 +7,11 @@ import { setLanguage, t } from "./i18n.js";
 import { merchandising } from "./merchandising.js";
 import { overview } from "./overview.js";
 import { releases } from "./releases.js";
+import { recall, remember } from "./storage.js";
 import { addView, drawTabs, show } from "./tabs.js";
 import { startTheme } from "./theme.js";
 
 const LANGUAGE_KEY = "carousel-language";
-const storage = { get: key => { try { return localStorage.getItem(key); } catch { return null; } }, set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window */ } } };
 
 function translatePage() {
   for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
@@ -40,7 +40,7 @@ function readOldAddress(query) {
 
 run(async () => {
   const query = new URLSearchParams(location.search);
-  const wanted = query.get("lang") || storage.get(LANGUAGE_KEY) || navigator.language;
+  const wanted = query.get("lang") || recall(LANGUAGE_KEY) || navigator.language;
   const language = wanted.startsWith("zh") ? "zh" : "en";
   startTheme($("theme"));
   await setLanguage(language);
@@ -49,7 +49,7 @@ run(async () => {
   readOldAddress(query);
   await changeLanguage(language);
   $("language").addEventListener("change", event => run(async () => {
-    storage.set(LANGUAGE_KEY, event.target.value);
+    remember(LANGUAGE_KEY, event.target.value);
     await changeLanguage(event.target.value);
   }));
   addEventListener("hashchange", show);

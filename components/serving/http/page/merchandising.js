@@ -3,6 +3,7 @@ import { adminRequest, hasAdminToken, request, setAdminToken } from "./api.js";
 import { $, debounce, field, make, notify, option, run, section, table } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { facts, productEntry } from "./products.js";
+import { recall, remember } from "./storage.js";
 
 const { t } = i18n;
 const NAME_KEY = "carousel-merchandiser";
@@ -48,7 +49,7 @@ function ruleForm(categories, preview, list) {
   const factor = make("input", { id: id("factor"), type: "number", min: 1.1, max: 100, step: 0.1, value: 3 });
   const category = make("input", { id: id("category"), list: "categories", autocomplete: "off", placeholder: t("allLists"), maxlength: 400 });
   const until = make("input", { id: id("until"), type: "datetime-local" });
-  const by = make("input", { id: id("by"), autocomplete: "name", required: true, maxlength: 80, value: remembered() });
+  const by = make("input", { id: id("by"), autocomplete: "name", required: true, maxlength: 80, value: recall(NAME_KEY) ?? "" });
   const user = make("input", { id: id("user"), autocomplete: "off", maxlength: 256, placeholder: t("visitor") });
   const note = make("input", { id: id("note"), autocomplete: "off", maxlength: 200 });
   const data = make("datalist", { id: "products" }), chosen = make("p", { class: "note", id: "chosen" });
@@ -91,7 +92,7 @@ function ruleForm(categories, preview, list) {
   const tryIt = () => showPreview(preview, { rule: read(), user_id: user.value.trim() || null, category: category.value.trim() || null });
   const form = make("form", { id: "rule-form", onsubmit: event => { event.preventDefault(); run(async () => {
     const rule = read();
-    remember(rule.by);
+    remember(NAME_KEY, rule.by);
     await adminRequest("admin/rules", rule);
     drawRules(list, await adminRequest("admin/rules"), preview);
     await showPreview(preview, { rule: null, user_id: user.value.trim() || null, category: rule.category ?? null });
@@ -144,6 +145,3 @@ function drawRules(node, answer, preview) {
   node.replaceChildren(table([t("kind"), t("products"), t("categoryField"), t("until"), t("by_"), ""], rows),
     make("p", { class: "note" }, t("rulesBound", { n: answer.rules.length, max: answer.max_rules })));
 }
-
-const remembered = () => { try { return localStorage.getItem(NAME_KEY) ?? ""; } catch { return ""; } };
-const remember = name => { try { localStorage.setItem(NAME_KEY, name); } catch { /* private window */ } };

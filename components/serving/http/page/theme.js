@@ -1,16 +1,17 @@
 // Light or dark: as the system says, until the button is used; the choice is remembered in this browser.
+import { recall, remember } from "./storage.js";
+
 const KEY = "carousel-theme";
-const stored = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
 
 export function startTheme(button) {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (stored() ?? (system.matches ? "dark" : "light")) === "dark";
+  const isDark = () => (recall(KEY) ?? (system.matches ? "dark" : "light")) === "dark";
   const apply = () => {
     document.documentElement.dataset.theme = isDark() ? "dark" : "light";
     button.setAttribute("aria-pressed", isDark());
   };
   button.addEventListener("click", () => {
-    try { localStorage.setItem(KEY, isDark() ? "light" : "dark"); } catch { /* private window: for this page only */ }
+    remember(KEY, isDark() ? "light" : "dark");
     apply();
   });
   system.addEventListener("change", apply);
