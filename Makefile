@@ -57,7 +57,7 @@ clean:  ## what runs wrote below the checkout: neither other files in these fold
 	rm -rf features profiles bundle champion applications data/snapshot data/quarantine data/split
 	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent)
 	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift ads inventory marketing summary history curve backtest decision.json)
-	rm -rf $(addprefix run/,params.yaml sources.json campaigns.json code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
+	rm -rf $(addprefix run/,params.yaml sources.json applications code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
 		$(addprefix run/,incumbent search ann)
 	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz ads.csv ad_log.parquet truth)
 	-@rmdir data/raw/events data/raw data models reports run 2>/dev/null || true

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from components.applications.own_files import FILES
 from components.applications.record import APPLICATIONS, enabled_applications
 from components.contracts import Decision
 from components.errors import ContractError
@@ -26,7 +27,7 @@ RETRAIN = Path("run/retrain")  # report and inputs of a retrain whose recipe won
 REPORT_OF_RETRAIN = RETRAIN / REPORT.relative_to("reports")
 REFRESHED = "the champion is the recipe that the last retrain promoted: same data, parameters and code"
 INPUTS, CHAMPION = "inputs.json", "champion"
-PARAMS, SOURCES, CAMPAIGNS = Path("run/params.yaml"), Path("run/sources.json"), Path("run/campaigns.json")
+PARAMS, SOURCES = Path("run/params.yaml"), Path("run/sources.json")
 DECISION_INPUTS = (DECISION, EVALUATION, PARAMS, Path("bundle/manifest.json"))
 
 
@@ -74,7 +75,8 @@ def score_pending(workspace: Workspace) -> list[str]:
 def read_inputs(root: Path) -> dict[str, str]:
     """Return the digests of parameters, sources and code of a retrain, as `resolve` has written them."""
     code = [root / "dvc.yaml", *sorted((root / "components").rglob("*.py"))]
-    inputs = {str(name): sha256_file(root / name) for name in (PARAMS, SOURCES, CAMPAIGNS) if (root / name).exists()}
+    names = [PARAMS, SOURCES, *(FILES / f"{name}.json" for name in APPLICATIONS)]
+    inputs = {str(name): sha256_file(root / name) for name in names if (root / name).exists()}
     return inputs | {"code": sha256_files(code)}
 
 

@@ -72,7 +72,7 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
     for table, sources in data.sources.items():
         seen |= fingerprint_sources(table, sources, data.as_of, root)
     for name, lookup in data.lookups.items():
-        seen |= {f"{name}: {file.name}": _state_of(file) for file in find_files(lookup.path, root).files}
+        seen |= {f"{name}: {file.name}": state_of(file.path) for file in find_files(lookup.path, root).files}
     return seen
 
 
@@ -90,12 +90,13 @@ def fingerprint_sources(table: str, sources: list[SourceParams], as_of: datetime
             seen[f"{table}: {source.attach}"] = as_of.isoformat()
             continue
         for file in files:
-            seen[f"{table}: {file.name}"] = _state_of(file)
+            seen[f"{table}: {file.name}"] = state_of(file.path)
     return seen
 
 
-def _state_of(file: File) -> list[int]:
-    stat = file.path.stat()
+def state_of(path: Path) -> list[int]:
+    """Return a file's size in bytes and its time of modification in ns."""
+    stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
 
 

@@ -10,14 +10,15 @@ from components.applications.inventory.published import write_plan
 from components.applications.inventory.report import write_report
 from components.applications.record import FOLDER, write_application
 from components.params import Params
+from components.settings import Settings
 from components.stages.run import stage
 
 log = logging.getLogger(__name__)
 
 
-def forecast_inventory(root: Path, params: Params) -> None:
-    """Write the plan, the report and, last, the record."""
-    run = run_inventory(root / "data/snapshot", params.data.as_of, params.inventory, root, params.seed)
+def forecast_inventory(root: Path, params: Params, data_root: Path) -> None:
+    """Write the plan, the report and, last, the record. data_root: where the relative path of the stock starts."""
+    run = run_inventory(root / "data/snapshot", params.data.as_of, params.inventory, data_root, params.seed)
     record = make_record(run, params.data.simulated)
     if run.plan is not None:
         write_plan(root / FOLDER / "inventory", run.plan)
@@ -29,7 +30,8 @@ def main() -> None:
     """Forecast in the current folder; nothing where the application is disabled."""
     with stage("inventory", "applications/inventory", "reports/inventory") as params:
         if params.inventory.enabled:
-            forecast_inventory(Path(), params)
+            data_root = Path() if params.data.simulated else Settings().data_root or Path()
+            forecast_inventory(Path(), params, data_root)
         else:
             log.info("inventory.enabled is false: nothing is made")
 

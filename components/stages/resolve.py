@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from components import params, redact
-from components.data.sources import fingerprint, fingerprint_sources
+from components.applications.own_files import FILES, application_files
+from components.data.sources import fingerprint
 from components.errors import CarouselError, ContractError
 from components.faults import crash_point
 from components.io import write_text
@@ -52,7 +53,9 @@ def resolve(
         root / "run/sources.json",
         json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
     )
-    _write_campaigns(root, checked, data_root or root)
+    start = root if checked.data.simulated else data_root or root
+    for name, files in application_files(checked, start).items():
+        _write(root / FILES / f"{name}.json", json.dumps(files, indent=1, sort_keys=True) + "\n")
     place_inputs(root, champion.folder if champion else None)
     if not (root / "champion/champion.json").exists():
         _write(root / "champion/champion.json", "null\n")
@@ -86,14 +89,6 @@ def main() -> None:
     except CarouselError as error:
         sys.exit(f"resolve: {error}")
     crash_point("resolve:after")
-
-
-def _write_campaigns(root: Path, checked: params.Params, data_root: Path) -> None:
-    """Write run/campaigns.json: the state of the files of marketing.campaigns, {} where marketing is disabled."""
-    section = checked.marketing
-    campaigns = section.campaigns if section.enabled else []
-    found = fingerprint_sources("campaigns", campaigns, checked.data.as_of, data_root)
-    _write(root / "run/campaigns.json", json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -40,6 +40,7 @@ UNUSED = {
         "components.ranking": "the ranker is in no contest",
         "components.search": "of the champion's bundle, its recipe and its language model are read",
     },
+    "ads": {"components.recommenders.ann_index": "of content, only unit_rows is used"},
     "evaluate": {
         "components.language": "of the champion's bundle, evaluate loads the model and the catalogue only",
         "components.ranking": "of the champion's bundle, evaluate loads the model and the catalogue only",

@@ -64,7 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
 @pytest.fixture(scope="module")
 def done(shop: tuple[Path, Params]) -> Path:
     root, loaded = shop
-    forecast_inventory(root, loaded)
+    forecast_inventory(root, loaded, root)
     return root
 
 
@@ -113,7 +113,7 @@ def test_the_report_shows_every_method_and_no_script(done: Path) -> None:
 
 def test_the_same_shop_gives_the_same_bytes(done: Path, shop: tuple[Path, Params]) -> None:
     before = (done / "applications/inventory/forecasts.parquet").read_bytes()
-    forecast_inventory(*shop)
+    forecast_inventory(*shop, shop[0])
     assert (done / "applications/inventory/forecasts.parquet").read_bytes() == before
     assert pq.read_metadata(done / "applications/inventory/products.parquet").num_rows == N_ITEMS
 
@@ -137,7 +137,7 @@ def test_data_that_are_not_fit_ship_nothing(shop: tuple[Path, Params], tmp_path:
     )
     (tmp_path / "data").mkdir()
     (tmp_path / "data/snapshot").symlink_to(root / "data/snapshot")
-    forecast_inventory(tmp_path, changed)
+    forecast_inventory(tmp_path, changed, tmp_path)
     record = json.loads((tmp_path / "applications/inventory/record.json").read_bytes())
     assert record["ships"] == "nothing"
     assert reason in record["reasons"][0]

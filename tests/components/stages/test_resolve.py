@@ -58,12 +58,35 @@ def test_errors_name_the_parameter_or_file(checkout: Path) -> None:
         stage.resolve(checkout, [], ["data.simulated=false", missing])
 
 
+def own_files(checkout: Path, name: str) -> dict[str, object]:
+    return json.loads((checkout / f"run/applications/{name}.json").read_text())  # type: ignore[no-any-return]
+
+
 def test_campaigns_have_a_fingerprint_of_their_own(checkout: Path) -> None:
     stage.resolve(checkout, [], ["marketing.enabled=true"])
-    assert json.loads((checkout / "run/campaigns.json").read_text()) == {}
+    assert own_files(checkout, "marketing") == {}
     (checkout / "c.csv").write_text("user_id,campaign,timestamp,responded\n")
     lines = ["marketing.enabled=true", "marketing.campaigns=[{path: c.csv}]"]
     stage.resolve(checkout, [], lines)
-    assert set(json.loads((checkout / "run/campaigns.json").read_text())) == {"campaigns: c.csv"}
+    assert set(own_files(checkout, "marketing")) == {"campaigns: c.csv"}
     stage.resolve(checkout, [], lines[1:])  # disabled
-    assert json.loads((checkout / "run/campaigns.json").read_text()) == {}
+    assert own_files(checkout, "marketing") == {}
+
+
+def test_a_missing_file_of_an_application_does_not_stop_the_shops_model(checkout: Path) -> None:
+    (checkout / "p.csv").write_text("item_id\na\n")
+    own = ["data.simulated=false", "data.sources={products: [{path: p.csv}], events: [{path: p.csv}]}"]
+    own += ["ads.enabled=true", "ads.source=ads.csv", "inventory.enabled=true", "inventory.stock_file=stock.csv"]
+    own += ["marketing.enabled=true", "marketing.campaigns=[{path: nowhere.csv}]"]
+    stage.resolve(checkout, [], own)
+    assert own_files(checkout, "ads") == {"ads.csv": "not found"}
+    assert own_files(checkout, "inventory") == {"stock.csv": "not found"}
+    assert "nowhere.csv" in str(own_files(checkout, "marketing")["campaigns"])
+    for name in ("ads.csv", "stock.csv"):
+        (checkout / name).write_text("item_id\n")
+    stage.resolve(checkout, [], own)
+    before = own_files(checkout, "inventory")
+    (checkout / "stock.csv").write_text("item_id\na\n")
+    stage.resolve(checkout, [], own)
+    assert own_files(checkout, "ads") != {"ads.csv": "not found"}
+    assert own_files(checkout, "inventory") != before
