@@ -25,7 +25,7 @@ class ChampionRef(Record):
 class SliceRow(Record):
     """One metric of one model on one slice of the test users or of the target items."""
 
-    slice: str  # "user:cold", "user:warm", "item:cold", "item:warm", "language:zh" ...
+    slice: str  # "user:cold", "item:warm", "language:zh", "next_event" ...: see evaluation/slices.py and results.py
     model: str
     n_users: int
     metrics: dict[str, float]

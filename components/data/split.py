@@ -153,7 +153,7 @@ def _check_no_future_rows(connection: DuckDBPyConnection, snapshot: Path, as_of:
 def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
     """Create the tables weights, items, users and known (the events that have a weight, by user_idx and item_idx).
 
-    seq is the row order of the snapshot: among equal times, source order.
+    seq orders events of equal times: by the rows of the snapshot, or, with shuffle_ties, by a digest of their content.
     """
     values = ", ".join(
         f"({EVENTS.index(e)}::TINYINT, {w}::FLOAT, {e in split.target_events})" for e, w in split.weights.items()
@@ -175,11 +175,19 @@ def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitPa
     connection.execute(
         f"CREATE TABLE known AS SELECT coalesce(u.user_idx, 0) AS user_idx, i.item_idx, "
         f"epoch_us(e.timestamp) AS timestamp, (CASE e.event {codes} END)::TINYINT AS code, "
-        "e.file_index * 4294967296 + e.file_row_number AS seq "
+        f"{_tie_order(split)} AS seq "
         "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) "
         "LEFT JOIN users u USING (user_id) WHERE code IS NOT NULL",
         [files],
     )
+
+
+def _tie_order(split: SplitParams) -> str:
+    """Return the expression that orders a user's events of one time."""
+    if split.shuffle_ties is None:
+        return "e.file_index * 4294967296 + e.file_row_number"
+    content = f"concat_ws(chr(31), e.user_id, e.item_id, e.event, '{split.shuffle_ties}')"
+    return f"md5({content}) || printf('%010d%010d', e.file_index, e.file_row_number)"
 
 
 def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:

@@ -25,8 +25,17 @@ from components.evaluation.choice import best_of, choose
 from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
 from components.evaluation.metrics import per_user, popularity_share
 from components.evaluation.out_of_fold import OutOfFold
-from components.evaluation.protocol import check_leakage, rank_with_scores, window_users
-from components.evaluation.results import Metrics, check_finite, list_metrics, means, slice_row, user_rows, user_schema
+from components.evaluation.protocol import check_leakage, next_event_users, rank_with_scores, window_users
+from components.evaluation.results import (
+    Metrics,
+    check_finite,
+    event_rows,
+    list_metrics,
+    means,
+    slice_row,
+    user_rows,
+    user_schema,
+)
 from components.evaluation.satisfaction import satisfaction
 from components.evaluation.slices import slice_masks, trained_items
 from components.params import Params
@@ -69,6 +78,7 @@ class Windows:
     validation: Users | None  # None: a pass with a recipe selects nothing
     test: Users
     masks: dict[str, BoolArray]  # "all" and the slices, over the test targets
+    next_event: tuple[Users, IntArray] | None = None  # a row for each target event, and its line in `test`
 
 
 @dataclass(frozen=True)
@@ -91,8 +101,14 @@ def read_windows(split: Path, params: Params) -> Windows:
     validation = window_users(split, "validation", exclude_seen) if params.selection is None else None
     test = window_users(split, "test", exclude_seen)
     trained = trained_items(train.item_idx, info.n_items)
-    masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events)
-    return Windows(info, catalogue, popularity_share(train.item_idx, info.n_items), validation, test, masks)
+    leave_one_out = info.protocol == "leave_one_out"  # one target each: histories cannot grow
+    masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events, by_day=leave_one_out)
+    limit = 0 if leave_one_out or params.selection is not None else params.evaluation.next_events
+    growing = next_event_users(split, test, exclude_seen, limit) if limit else None
+    popularity = popularity_share(train.item_idx, info.n_items)
+    return Windows(
+        info, catalogue, popularity, validation, test, masks, growing if growing and len(growing[1]) else None
+    )
 
 
 def measure(
@@ -234,4 +250,9 @@ def _test(
             measured.test[name] = row.metrics | joint
         else:
             measured.slices.append(row)
+    if windows.next_event is not None:
+        users, user_row = windows.next_event
+        table = event_rows(name, _rank(model, users, windows, params).items, users.ground_truth, user_row, ks)
+        writer.write_table(table)
+        measured.slices.append(slice_row(table))
     log.info("%s: %s %.4f on test", name, params.evaluation.primary, measured.test[name][params.evaluation.primary])

@@ -19,6 +19,7 @@ from components.contracts import (
 from components.data.tables import SplitInfo, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.evaluation.metrics import relevance
+from components.ragged import Ragged
 from components.times import to_iso
 
 
@@ -70,6 +71,41 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
             "widen split.test_days or split.validation_days, or set recommend.exclude_seen to false"
         )
     return remaining
+
+
+def next_event_users(split: Path, users: Users, exclude_seen: bool, max_events: int) -> tuple[Users, IntArray]:
+    """Return a row for each target event of the test window, with all earlier events as history, as a service has it.
+
+    users: those of `window_users(split, "test", ...)`. Of more than max_events rows, whole users are left out, evenly
+    spread. Second: (n_rows,) each row's line in `users`. With exclude_seen, targets that are in the history by then
+    are dropped, so a product that a user takes twice in the window is a target once.
+    """
+    info, events = read_info(split), read_interactions(split, WINDOWS)
+    line = np.full(events.n_users + 1, -1, dtype=np.int32)
+    line[users.user_idx] = np.arange(len(users), dtype=np.int32)
+    is_target = np.isin(events.event, np.unique(users.ground_truth.event)) & (line[events.user_idx] >= 0)
+    target = np.flatnonzero(is_target & (events.timestamp >= info.starts("test")))
+    target = target[_evenly(len(users), max_events / max(1, len(target)))[line[events.user_idx[target]]]]
+    changes = (np.diff(events.user_idx) != 0) | (np.diff(events.timestamp) != 0)
+    moments = np.concatenate([[0], np.flatnonzero(changes) + 1])  # first event of each user and time
+    end = moments[np.searchsorted(moments, target, "right") - 1]  # events at the target's own time are not before it
+    start = np.searchsorted(events.user_idx, events.user_idx[target], "left")
+    start = np.maximum(start, end - info.max_history)
+    everything = Ragged(
+        np.array([0, len(events.user_idx)], dtype=np.int64),
+        *(getattr(events, name) for name in ("item_idx", "timestamp", "event", "weight")),
+    )
+    history, targets = everything.gather(start, end - start), everything.gather(target, np.ones_like(target))
+    rows = Users(events.user_idx[target].astype(np.int32), history, info.test_end, targets)
+    rows = rows.without_seen() if exclude_seen else rows
+    return rows, line[rows.user_idx]
+
+
+def _evenly(n: int, share: float) -> BoolArray:
+    """Return (n,) True for a share of the rows, evenly spread; all of them where it is 1 or more."""
+    numbers = np.floor(np.arange(n + 1) * min(1.0, share))
+    rises: BoolArray = numbers[1:] > numbers[:-1]
+    return rises
 
 
 def rank(model: Recommender, users: Users, k: int, exclude_seen: bool, n_items: int, batch_users: int) -> IntArray:

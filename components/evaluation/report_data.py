@@ -12,6 +12,7 @@ from components.contracts import Evaluation, FloatArray, Interval
 from components.evaluation.comparison import UsersNeeded, paired_bootstrap, users_needed
 from components.evaluation.plots import PlotRow, signed
 from components.evaluation.results import read_values
+from components.evaluation.slices import NEXT_EVENT
 
 MAX_TITLE = 90  # characters shown of a product's title
 FAMILIES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "hit_rate": "Hit rate", "coverage": "Coverage",
@@ -21,6 +22,9 @@ SLICES = {
     "user:warm": "Warm users",
     "item:cold": "Items never trained on",
     "item:warm": "Items trained on",
+    "target:later_day": "Targets on a later day",
+    "target:same_day": "Targets on the day of the event before",
+    NEXT_EVENT: "Lists made anew before each event",
 }
 
 

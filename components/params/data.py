@@ -157,6 +157,11 @@ class SplitParams(Section):
     target_events: Annotated[list[EventName], Field(min_length=1)]
     weights: dict[EventName, Positive]
     max_history: Count
+    shuffle_ties: int | None = Field(
+        default=None,
+        description="seed of an order among events of one user and time, whose own order may say more about the file "
+        "than about the user; null: the file's order",
+    )
 
     @model_validator(mode="after")
     def targets_have_weights(self) -> "SplitParams":

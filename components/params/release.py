@@ -18,6 +18,10 @@ class EvaluationParams(Section):
     )
     min_slice_users: Count
     cold_user_events: Count
+    next_events: Size = Field(
+        default=2000,
+        description="target events of the test window, at most, for which lists are made anew from the history by then",
+    )
 
     @model_validator(mode="after")
     def primary_is_reported(self) -> "EvaluationParams":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from components.contracts import Evaluation, Interval, SliceRow
+from components.evaluation.slices import NEXT_EVENT
 
 FEW_USERS = 200  # below it, an interval is wide
 MIN_SLICE_USERS = 20  # below it, a slice is not judged
@@ -60,7 +61,7 @@ def _weak_slices(evaluation: Evaluation, model: str, reference: str) -> Iterator
         value = row.metrics[primary]
         if row.n_users < MIN_SLICE_USERS:
             yield f"Slice {name} has {row.n_users} users: too few to judge."
-        elif value < WEAK * overall:
+        elif value < WEAK * overall and name != NEXT_EVENT:  # one target a list: its level is another
             yield f"Weak slice {name}: {primary} {value:.4f} against {overall:.4f} of all ({row.n_users} users)."
         elif name in other and value < other[name].metrics[primary]:
             yield f"In slice {name}, {reference} is better: {other[name].metrics[primary]:.4f} against {value:.4f}."

@@ -123,6 +123,22 @@ def test_leave_one_out_takes_the_last_two_targets(cut: Cut) -> None:
     assert info.train_end == info.test_end == to_micros(AS_OF)
 
 
+def test_ties_are_shuffled_by_a_seed_and_not_by_the_order_of_rows(cut: Cut) -> None:
+    order = [7, 3, 9, 1, 5, 8, 2, 4]
+    rows = [("a", f"i{n}", "2026-01-10", "purchase") for n in order]
+    later = purchases("a", "01-11", "01-12")
+
+    def items(rows: list[tuple[str, str, str, str]], seed: int | None) -> list[int]:
+        out, _ = cut([*rows, *later], {**ONE_OUT, "shuffle_ties": seed})
+        return read_interactions(out).item_idx.tolist()
+
+    drawn = [items(rows, seed) for seed in (1, 2, 3)]
+    assert items(rows, None) == order
+    assert all(sorted(found) == sorted(order) and found != order for found in drawn)
+    assert len({tuple(found) for found in drawn}) == 3
+    assert items(rows[::-1], 1) == drawn[0]
+
+
 def test_leave_one_out_counts_targets_and_views_stay_in_the_history_before_them(cut: Cut) -> None:
     kinds = ["purchase", "view", "purchase", "view", "purchase", "view"]
     rows = [("a", f"i{n}", f"2026-01-{n:02d}", kind) for n, kind in enumerate(kinds, 1)]

@@ -126,6 +126,7 @@ def test_slices_add_up_and_are_the_same_users_for_all_models(split: Path, params
     rows = {(r.model, r.slice): r for r in evaluation.slices}
     assert {s for _, s in rows} == {
         "user:cold", "user:warm", "item:cold", "item:warm", "language:en", "language:zh", "language:unknown",
+        "next_event",
     }  # fmt: skip
     for model in evaluation.test:
         cold, warm = rows[model, "user:cold"], rows[model, "user:warm"]

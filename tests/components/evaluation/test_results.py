@@ -11,6 +11,7 @@ from components.errors import ContractError
 from components.evaluation.metrics import popularity_share
 from components.evaluation.results import (
     check_finite,
+    event_rows,
     list_metrics,
     means,
     read_values,
@@ -18,6 +19,7 @@ from components.evaluation.results import (
     user_rows,
     user_schema,
 )
+from components.evaluation.slices import NEXT_EVENT
 from tests.support import ragged
 
 LISTS = np.array([[1, 2], [3, 4], [5, 6]], np.int32)
@@ -37,6 +39,15 @@ def test_rows_only_for_users_with_targets_in_the_slice() -> None:
     row = slice_row(everyone)
     assert (row.slice, row.model, row.n_users) == ("all", "ease", 3)
     assert row.metrics["recall_at_2"] == pytest.approx(0.5)
+
+
+def test_a_user_counts_once_whatever_the_number_of_events() -> None:
+    table = event_rows("ease", LISTS, ragged([[1], [9], [6]]), np.array([2, 2, 5], np.int32), [1, 2])
+    assert table.schema == user_schema([1, 2])
+    assert table["user_row"].to_pylist() == [2, 5]
+    assert table["recall_at_2"].to_pylist() == [0.5, 1]  # of user 2, one of two targets is listed
+    assert set(table["slice"].to_pylist()) == {NEXT_EVENT}
+    assert slice_row(table).metrics["hit_rate_at_2"] == pytest.approx(0.75)
 
 
 def test_list_metrics_name_coverage_and_novelty_at_each_k() -> None:

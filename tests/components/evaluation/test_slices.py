@@ -46,3 +46,16 @@ def keep_row(users: Users, row: int) -> Users:
 
 def test_trained_items_are_those_of_the_events() -> None:
     assert trained_items(np.array([2, 2, 4], np.int32), 5).tolist() == [False, False, True, False, True, False]
+
+
+def test_targets_on_a_later_day_are_apart_from_those_of_the_same_day(split: Path) -> None:
+    users, catalogue = window_users(split, "test", True), read_catalogue(split)
+    trained = np.ones(N_ITEMS + 1, dtype=bool)
+    shifted = users.ground_truth
+    newest = np.array([users.history.timestamp[users.history.rows == i].max(initial=-1) for i in range(len(users))])
+    moved = (np.arange(len(shifted.item_idx)) % 2 == 0) & (newest[shifted.rows] >= 0)  # the first user has no history
+    shifted.timestamp[moved] = newest[shifted.rows][moved]
+    masks = slice_masks(users, catalogue, trained, 3, by_day=True)
+    assert (masks["target:later_day"] ^ masks["target:same_day"]).all()
+    assert masks["target:same_day"].tolist() == moved.tolist()
+    assert "target:later_day" not in slice_masks(users, catalogue, trained, 3)
