@@ -16,11 +16,11 @@ from components.faults import crash_point
 from components.io import atomic_file, read_record, sha256_bytes, sha256_file, sha256_files, write_record
 from components.offline.database import ListTable
 from components.offline.files import check_suffix, write_file
+from components.offline.lists import UserLists, make_lists
 from components.offline.model import OfflineModel
 from components.offline.parts import PART_USERS, Parts, Plan, read_tables, remove_abandoned
 from components.offline.users import UserSource
 from components.release.lock import exclusive_lock
-from components.serving.inference.recommendations import Recommendation
 from components.serving.schemas import RecommendRequest
 from components.serving.storage.event_store import EventStore
 from components.times import now_micros, to_iso
@@ -123,15 +123,13 @@ def _make_parts(model: OfflineModel, job: Job, parts: Parts, on_progress: Progre
     """Write the parts that are missing."""
     done, n_all = parts.counts(), job.users.count()
     n_done, number = done.n_users, len(parts.finished())
+    item_ids = pa.array(model.bundle.item_ids, pa.string())
     if n_done:
         on_progress(n_done, n_all)
     for user_ids in job.users.pages(PART_USERS, n_done, done.last_user):
-        lists: list[Recommendation] = []
-        for start in range(0, len(user_ids), BATCH_USERS):
-            batch = user_ids[start : start + BATCH_USERS]
-            requests = [job.request.model_copy(update={"user_id": user_id}) for user_id in batch]
-            lists += model.recommend_batch(requests, parts.plan.as_of)
-        parts.add(number, user_ids, lists)
+        batches = (user_ids[start : start + BATCH_USERS] for start in range(0, len(user_ids), BATCH_USERS))
+        lists = [make_lists(model, batch, job.request, parts.plan.as_of) for batch in batches]
+        parts.add(number, user_ids, UserLists.concat(lists), item_ids)
         crash_point(f"export:{number}")
         number, n_done = number + 1, n_done + len(user_ids)
         on_progress(n_done, max(n_all, n_done))

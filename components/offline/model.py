@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from components.contracts import Users
+from components.contracts import BoolArray, Users
 from components.errors import ContractError
 from components.io import describe_problems
 from components.params import Params
@@ -28,9 +28,12 @@ from components.serving.schemas import (
     SimilarRequest,
     UserOrHistory,
 )
+from components.serving.storage.commit_queue import Row
 from components.serving.storage.event_store import EventStore
 from components.serving.storage.merchandising import NO_RULES, RuleSet, active_rules
 from components.times import now_micros
+
+NO_STORE = "the events of users are in a shop's event store, and none was opened; give a history"
 
 
 class OfflineModel:
@@ -59,9 +62,9 @@ class OfflineModel:
         is too long or a wrong rule, StoreError where the histories cannot be read.
         """
         for request in requests:
-            self._check_length(request.k)
+            self.check_length(request.k)
         users = [self.read_user(request, now, request.context.item_id) for request in requests]
-        out_of_stock = self._out_of_stock(any(request.filters.in_stock for request in requests))
+        out_of_stock = self.out_of_stock(any(request.filters.in_stock for request in requests))
         scored = score_users(self.bundle, users, self.params.serving.max_k)
         try:
             return [
@@ -73,10 +76,10 @@ class OfflineModel:
 
     def search(self, request: SearchRequest) -> Recommendation:
         """Return products for a query. Raises as `recommend_batch`, and MissingPartError for a bundle without index."""
-        self._check_length(request.k)
+        self.check_length(request.k)
         user = self.read_user(request) if request.personal else None
         try:
-            found = self.context.search_products(request, user, self._out_of_stock(request.filters.in_stock))
+            found = self.context.search_products(request, user, self.out_of_stock(request.filters.in_stock))
         except RuleError as error:
             raise _wrong_rule(error) from None
         if found is None:
@@ -100,30 +103,45 @@ class OfflineModel:
         if request.history or request.user_id is None:
             return build_user(self.bundle, to_rows(request.history, context_item))
         if self.store is None:
-            raise ContractError("the events of users are in a shop's event store, and none was opened; give a history")
+            raise ContractError(NO_STORE)
         stored = self.store.history(request.user_id, self.bundle.info.max_history, now_micros() if now is None else now)
         return build_user(self.bundle, to_rows(stored, context_item))
 
-    def _find(self, find: Find, request: SimilarRequest) -> Recommendation:
-        self._check_length(request.k)
+    def read_histories(self, user_ids: Sequence[str], now: int) -> list[list[Row]]:
+        """Return the stored events of each user up to `now` (us), oldest first: (at, item_id, event)."""
+        if self.store is None:
+            raise ContractError(NO_STORE)
+        return self.store.item_histories(user_ids, self.bundle.info.max_history, now)
+
+    def allowed(self, request: RecommendRequest, out_of_stock: frozenset[str]) -> BoolArray | None:
+        """Return which products a request allows, None for all of them; raises ContractError for a wrong rule."""
         try:
-            return self.context.find(find, request, self._out_of_stock(request.filters.in_stock))
+            return self.context.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
         except RuleError as error:
             raise _wrong_rule(error) from None
 
-    def _check_length(self, k: int) -> None:
+    def check_length(self, k: int) -> None:
+        """Raise ContractError for a longer list than the service gives."""
         if k > self.params.serving.max_k:
             raise ContractError(
                 f"k is {k}: expected a list length from 1 to serving.max_k ({self.params.serving.max_k}); "
                 f"raise it with `--set serving.max_k={k}`"
             )
 
-    def _out_of_stock(self, is_asked: bool) -> frozenset[str]:
+    def out_of_stock(self, is_asked: bool) -> frozenset[str]:
+        """Return the item_ids without stock where they are asked for; raises ContractError without a store."""
         if not is_asked:
             return frozenset()
         if self.store is None:
             raise ContractError("the stock is in a shop's event store, and none was opened; leave in_stock out")
         return frozenset(item_id for item_id, quantity in self.store.stock().items() if quantity <= 0)
+
+    def _find(self, find: Find, request: SimilarRequest) -> Recommendation:
+        self.check_length(request.k)
+        try:
+            return self.context.find(find, request, self.out_of_stock(request.filters.in_stock))
+        except RuleError as error:
+            raise _wrong_rule(error) from None
 
 
 def make_filters(rules: Sequence[str], in_stock: bool) -> Filters:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -19,8 +20,8 @@ from pydantic import Field
 from components.contracts import Record
 from components.errors import ContractError
 from components.io import atomic_file, find_record, sha256_bytes, write_record
+from components.offline.lists import UserLists
 from components.private import make_folder
-from components.serving.inference.recommendations import Recommendation
 from components.serving.inference.scorer import NO_HISTORY
 from components.times import HOUR_US, SECOND_US
 
@@ -115,9 +116,9 @@ class Parts:
         """Return the counts of all finished parts."""
         return sum((read_counts(file) for file in self.finished()), PartCounts())
 
-    def add(self, number: int, user_ids: Sequence[str], lists: Sequence[Recommendation]) -> None:
-        """Write a part: the lists of these users."""
-        table, counts = self._table(number, user_ids, lists), _count(user_ids, lists)
+    def add(self, number: int, user_ids: Sequence[str], lists: UserLists, item_ids: pa.StringArray) -> None:
+        """Write a part: the lists of these users. item_ids: by item_idx."""
+        table, counts = self._table(number, user_ids, lists, item_ids), _count(user_ids, lists)
         table = table.replace_schema_metadata({COUNTS: counts.model_dump_json()})
         with atomic_file(self._file(number)) as temporary:
             pq.write_table(table, temporary, write_page_checksum=True)
@@ -129,20 +130,21 @@ class Parts:
     def _file(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.parquet"
 
-    def _table(self, number: int, user_ids: Sequence[str], lists: Sequence[Recommendation]) -> pa.Table:
-        row = [n for n, found in enumerate(lists) for _ in found.items]
+    def _table(self, number: int, user_ids: Sequence[str], lists: UserLists, item_ids: pa.StringArray) -> pa.Table:
         first, export_id = number * PART_USERS, self.plan.export_id
-        items = [item for found in lists for item in found.items]
-        columns = {
-            "list_id": [f"{export_id}-{first + n}" for n in row],
-            "user_id": [user_ids[n] for n in row],
-            "position": [position for found in lists for position in range(1, len(found.items) + 1)],
-            "item_id": [item.item_id for item in items],
-            "score": [item.score for item in items],
-            "model": [lists[n].model for n in row],
-            "reason": [lists[n].reason for n in row],
+        row = np.repeat(np.arange(len(lists)), lists.lengths)
+        starts = np.cumsum(lists.lengths) - lists.lengths
+        by_user = {
+            "list_id": [f"{export_id}-{first + n}" for n in range(len(lists))],
+            "user_id": user_ids,
+            "model": lists.models,
+            "reason": lists.reasons,
         }
-        return pa.table(columns, schema=SCHEMA)
+        columns = {name: pa.array(values, pa.string()).take(pa.array(row)) for name, values in by_user.items()}
+        columns["position"] = pa.array(np.arange(len(row)) - starts[row] + 1, pa.int32())
+        columns["item_id"] = item_ids.take(pa.array(lists.item_idx))
+        columns["score"] = pa.array(lists.scores)
+        return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def read_counts(part: Path) -> PartCounts:
@@ -176,12 +178,12 @@ def _find_plan(folder: Path) -> Plan | None:
         return None
 
 
-def _count(user_ids: Sequence[str], lists: Sequence[Recommendation]) -> PartCounts:
+def _count(user_ids: Sequence[str], lists: UserLists) -> PartCounts:
     return PartCounts(
         n_users=len(lists),
-        n_with_history=sum(found.reason != NO_HISTORY for found in lists),
-        n_empty=sum(not found.items for found in lists),
-        n_rows=sum(len(found.items) for found in lists),
-        reasons=dict(sorted(Counter(found.reason for found in lists if found.reason).items())),
+        n_with_history=sum(reason != NO_HISTORY for reason in lists.reasons),
+        n_empty=int((lists.lengths == 0).sum()),
+        n_rows=len(lists.item_idx),
+        reasons=dict(sorted(Counter(reason for reason in lists.reasons if reason).items())),
         last_user=user_ids[-1],
     )

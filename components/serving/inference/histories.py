@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from components.contracts import EVENTS, Users
-from components.ragged import Ragged
+from components.ragged import Ragged, offsets_of
 from components.release.bundle import Bundle
 from components.serving.schemas import HistoryEvent
+from components.serving.storage.commit_queue import Row
 from components.serving.storage.event_store import StoredEvent
 from components.times import to_micros
 
@@ -57,6 +58,25 @@ def build_user(bundle: Bundle, rows: Sequence[HistoryRow]) -> Users:
         weight=np.array([weights[name] for _, _, name in known], dtype=np.float32),
     )
     return Users(np.zeros(1, dtype=np.int32), history, max([now, *times]) + 1)
+
+
+def build_users(bundle: Bundle, histories: Sequence[Sequence[Row]]) -> Users:
+    """Return the users that `build_user` makes of EventStore.item_histories, in one block, as of the latest event."""
+    weights, index = bundle.info.weights, bundle.index
+    codes = {name: EVENTS.index(name) for name in weights}
+    by_code = np.array([weights.get(name, 0.0) for name in EVENTS], np.float32)
+    items = [index.get(item_id, 0) for rows in histories for _, item_id, _ in rows]
+    event = np.array([codes.get(name, -1) for rows in histories for _, _, name in rows], np.int8)
+    history = Ragged(
+        offsets=offsets_of(np.array([len(rows) for rows in histories])),
+        item_idx=np.array(items, np.int32),
+        timestamp=np.array([at for rows in histories for at, _, _ in rows], np.int64),
+        event=event,
+        weight=by_code[event],
+    )
+    history = history.filter((history.item_idx > 0) & (event >= 0))
+    now = max(bundle.info.validation_end, int(history.timestamp.max(initial=0)))
+    return Users(np.zeros(len(histories), np.int32), history, now + 1)
 
 
 def rows_of_user(bundle: Bundle, user: Users) -> list[HistoryRow]:

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -123,32 +123,80 @@ class Scorer:
                 future.set_exception(scored)
 
 
+@dataclass(frozen=True)
+class ScoredBlock:
+    """The best products of several users, a row each, best first; item 0 fills a row that ran out of products."""
+
+    items: IntArray  # (n_users, width) item_idx
+    scores: FloatArray  # (n_users, width)
+    models: list[str]  # (n_users,) that scored the row
+    reasons: list[str | None]  # (n_users,) why the fallback did; None: the model did
+    is_cut: bool  # whether a full row may leave products out
+
+    @classmethod
+    def empty(cls, n_users: int, width: int, is_cut: bool) -> ScoredBlock:
+        """Return rows without products."""
+        shape = (n_users, width)
+        return cls(np.zeros(shape, np.int32), np.zeros(shape, np.float32), [""] * n_users, [None] * n_users, is_cut)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Return (n_users,) the number of products in each row."""
+        found: IntArray = np.count_nonzero(self.items, axis=1).astype(np.int32)
+        return found
+
+    def put(self, rows: IntArray, ranked: Ranked, model: str, reasons: Sequence[str | None]) -> None:
+        """Set these rows."""
+        self.items[rows], self.scores[rows] = ranked.items, ranked.scores
+        for row, reason in zip(rows.tolist(), reasons, strict=True):
+            self.models[row], self.reasons[row] = model, reason
+
+    def lists(self) -> list[ScoredList]:
+        """Return each user's list."""
+        rows = zip(self.items, self.scores, self.lengths.tolist(), self.models, self.reasons, strict=True)
+        return [
+            ScoredList(items[:n].copy(), scores[:n].copy(), model, reason, n < len(items) or not self.is_cut)
+            for items, scores, n, model, reason in rows
+        ]
+
+
 def score_users(
     bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None = None
 ) -> list[ScoredList]:
-    """Return each user's list by the bundle's model; by the fallback without a history, or where the model fails.
+    """Return each user's list as `score_block` makes it. Each element of `users` is one user."""
+    return score_block(bundle, Users.concat(users), k, candidates).lists() if users else []
 
-    Each element of `users` is one user. A user on whom the model fails does not affect the others of the batch.
+
+def score_block(bundle: Bundle, users: Users, k: int, candidates: BoolArray | None = None) -> ScoredBlock:
+    """Return each user's best k by the bundle's model; by the fallback without a history, or where the model fails.
+
+    A user on whom the model fails does not affect the others of the block.
     """
-    warm = [n for n, user in enumerate(users) if len(user.history.item_idx)]
-    lists: list[ScoredList | None] = [None] * len(users)
-    if warm:
-        outcome = _attempt(lambda: _recommend(bundle.model, bundle, [users[n] for n in warm], k, candidates))
-        if not isinstance(outcome, Exception):
-            for n, scored in zip(warm, outcome, strict=True):
-                lists[n] = scored
-        elif len(warm) > 1:
-            for n in warm:
-                lists[n] = score_users(bundle, [users[n]], k, candidates)[0]
-        else:
-            digest = bundle.digest[:12]
-            log.error("the model of bundle %s failed; the fallback answers", digest, exc_info=outcome)
-    left = [n for n, scored in enumerate(lists) if scored is None]
-    if left:
-        scored_lists = _recommend(bundle.fallback, bundle, [users[n] for n in left], k, candidates)
-        for n, scored in zip(left, scored_lists, strict=True):
-            lists[n] = replace(scored, reason=FAILED if len(users[n].history.item_idx) else NO_HISTORY)
-    return [scored for scored in lists if scored is not None]
+    width = min(k, bundle.info.n_items)
+    block = ScoredBlock.empty(len(users), width, is_cut=k <= width)
+    has_history = users.history.lengths > 0
+    failed = _score_warm(bundle, users, np.flatnonzero(has_history).astype(np.int32), block, candidates)
+    left = np.concatenate([np.flatnonzero(~has_history), failed]).astype(np.int32)
+    if len(left):
+        ranked = _recommend(bundle.fallback, bundle, _take(users, left), width, candidates)
+        block.put(left, ranked, bundle.fallback.name, [FAILED if has_history[n] else NO_HISTORY for n in left.tolist()])
+    return block
+
+
+def _score_warm(
+    bundle: Bundle, users: Users, rows: IntArray, block: ScoredBlock, candidates: BoolArray | None
+) -> list[int]:
+    """Set the rows of users with a history; return those on which the model fails."""
+    if not len(rows):
+        return []
+    outcome = _attempt(lambda: _recommend(bundle.model, bundle, _take(users, rows), block.items.shape[1], candidates))
+    if not isinstance(outcome, Exception):
+        block.put(rows, outcome, bundle.model.name, [None] * len(rows))
+        return []
+    if len(rows) > 1:
+        return [n for row in rows for n in _score_warm(bundle, users, np.array([row], np.int32), block, candidates)]
+    log.error("the model of bundle %s failed; the fallback answers", bundle.digest[:12], exc_info=outcome)
+    return [int(rows[0])]
 
 
 def _attempt(work: Callable[[], T]) -> T | Exception:
@@ -159,14 +207,10 @@ def _attempt(work: Callable[[], T]) -> T | Exception:
         return error
 
 
-def _recommend(
-    model: Recommender, bundle: Bundle, users: Sequence[Users], k: int, candidates: BoolArray | None
-) -> list[ScoredList]:
-    batch, k_known = Users.concat(users), min(k, bundle.info.n_items)
-    ranked: Ranked = model.recommend(batch, k_known, bundle.info.exclude_seen, candidates)
-    lists = []
-    for items, scores in zip(ranked.items, ranked.scores, strict=True):
-        n = int(np.count_nonzero(items))
-        exhaustive = n < len(items) or k > len(items)
-        lists.append(ScoredList(items[:n].copy(), scores[:n].copy(), model.name, None, exhaustive))
-    return lists
+def _take(users: Users, rows: IntArray) -> Users:
+    """Return the users at these rows, without a copy where these are all."""
+    return users if len(rows) == len(users) else users.take(rows)
+
+
+def _recommend(model: Recommender, bundle: Bundle, users: Users, k: int, candidates: BoolArray | None) -> Ranked:
+    return model.recommend(users, k, bundle.info.exclude_seen, candidates)

@@ -24,6 +24,7 @@ from components.serving.storage.statements import (
     DELETE_META,
     LIST_USERS,
     SELECT_HISTORY,
+    SELECT_ITEMS,
     SELECT_LAST_USER,
     SELECT_META,
     SELECT_USERS,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CLOCK_SKEW_US = HOUR_US  # how far ahead of this machine's clock the time of an event may be
-ALL_TIMES = -(2**63), 2**63 - 1
+ALL_TIMES, FIRST_US = (-(2**63), 2**63 - 1), to_micros(FIRST_TIME)
 CLOSE_S = 10.0  # longest wait of `close` for events that are not committed yet
 ERASED = "erased/"  # then key_id, / and tombstone: names in `metadata`, whose value is the time (us)
 ERASED_0_2 = "forgotten/"  # then the unkeyed tombstone of version 0.2
@@ -113,8 +114,13 @@ class EventStore(ABC):
         now: us; without events before FIRST_TIME or more than CLOCK_SKEW_US after it, which a wrong clock wrote. None:
         all events.
         """
-        first, last = ALL_TIMES if now is None else (to_micros(FIRST_TIME), now + CLOCK_SKEW_US)
+        first, last = ALL_TIMES if now is None else (FIRST_US, now + CLOCK_SKEW_US)
         return [StoredEvent(*row) for row in reversed(self._query(SELECT_HISTORY, user_id, first, last, newest))]
+
+    def item_histories(self, user_ids: Sequence[str], newest: int, now: int) -> list[list[Row]]:
+        """Return for each user (at, item_id, event) of the events that `history` returns, oldest first."""
+        last = now + CLOCK_SKEW_US
+        return [self._query(SELECT_ITEMS, user_id, FIRST_US, last, newest)[::-1] for user_id in user_ids]
 
     @cached_property
     def _key(self) -> bytes:

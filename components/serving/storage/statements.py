@@ -1,9 +1,8 @@
 """SQL of the event stores: both run these statements, where `?` is a value. SCHEMA of each store defines the tables."""
 
-SELECT_HISTORY = """
-SELECT user_id, at, item_id, event, quantity, price FROM events WHERE user_id = ? AND at BETWEEN ? AND ?
-ORDER BY at DESC, key DESC LIMIT ?
-"""
+NEWEST = "FROM events WHERE user_id = ? AND at BETWEEN ? AND ? ORDER BY at DESC, key DESC LIMIT ?"
+SELECT_HISTORY = f"SELECT user_id, at, item_id, event, quantity, price {NEWEST}"
+SELECT_ITEMS = f"SELECT at, item_id, event {NEWEST}"  # what models read of a history
 UPSERT_META = "INSERT INTO metadata VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 DELETE_META = "DELETE FROM metadata WHERE name = ?"
 SELECT_META = "SELECT name, value FROM metadata WHERE substr(name, 1, ?) = ?"

@@ -4,9 +4,12 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.errors import ContractError
+from components.offline.lists import UserLists
 from components.offline.parts import (
     PLAN,
     RESUME_US,
@@ -17,8 +20,6 @@ from components.offline.parts import (
     read_tables,
     remove_abandoned,
 )
-from components.serving.inference.recommendations import Recommendation
-from components.serving.schemas import Item
 from components.times import SECOND_US
 
 WANTED = Plan(
@@ -31,10 +32,14 @@ WANTED = Plan(
     list_length=50,
     started=1,
 )
-LISTS = [
-    Recommendation([Item(item_id="a", title="A", score=2.0), Item(item_id="b", title="B", score=1.0)], "ease", None),
-    Recommendation([], "popularity", "no history"),
-]
+ITEM_IDS = pa.array(["", "a", "b"])
+LISTS = UserLists(
+    np.array([2, 0], np.int32), np.array([1, 2], np.int32), np.array([2, 1], np.float32), ["ease", "popularity"],
+    [None, "no history"],
+)  # fmt: skip
+NOTHING = UserLists(
+    np.zeros(1, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ["popularity"], ["no history"]
+)
 
 
 def later(**change: object) -> Plan:
@@ -56,7 +61,7 @@ def later(**change: object) -> Plan:
 )
 def test_which_plan_goes_on(plan: Plan, is_exact: bool, is_resumed: bool, tmp_path: Path) -> None:
     parts = Parts.open(tmp_path / "parts", WANTED, False)
-    parts.add(0, ["u-1", "u-2"], LISTS)
+    parts.add(0, ["u-1", "u-2"], LISTS, ITEM_IDS)
     again = Parts.open(tmp_path / "parts", plan, is_exact)
     assert len(again.finished()) == is_resumed
     assert again.plan == (WANTED if is_resumed else plan)
@@ -65,7 +70,7 @@ def test_which_plan_goes_on(plan: Plan, is_exact: bool, is_resumed: bool, tmp_pa
 
 def test_a_part_holds_rows_and_counts(tmp_path: Path) -> None:
     parts = Parts.open(tmp_path / "parts", WANTED, False)
-    parts.add(0, ["u-1", "u-2"], LISTS)
+    parts.add(0, ["u-1", "u-2"], LISTS, ITEM_IDS)
     (table,) = read_tables(parts.finished())
     assert table.to_pylist() == [
         {
@@ -76,7 +81,7 @@ def test_a_part_holds_rows_and_counts(tmp_path: Path) -> None:
     ]  # fmt: skip
     counts = PartCounts(n_users=2, n_with_history=1, n_empty=1, n_rows=2, reasons={"no history": 1}, last_user="u-2")
     assert read_counts(parts.finished()[0]) == counts == parts.counts()
-    parts.add(1, ["u-3"], LISTS[1:])
+    parts.add(1, ["u-3"], NOTHING, ITEM_IDS)
     assert parts.counts().model_dump() == counts.model_dump() | {
         "n_users": 3, "n_empty": 2, "reasons": {"no history": 2}, "last_user": "u-3",
     }  # fmt: skip
@@ -84,7 +89,7 @@ def test_a_part_holds_rows_and_counts(tmp_path: Path) -> None:
 
 def test_a_damaged_part_is_an_error(tmp_path: Path) -> None:
     parts = Parts.open(tmp_path / "parts", WANTED, False)
-    parts.add(0, ["u-1"], LISTS[:1])
+    parts.add(0, ["u-1"], NOTHING, ITEM_IDS)
     (part,) = parts.finished()
     part.write_bytes(part.read_bytes()[:-10])
     with pytest.raises(ContractError, match="remove it and start again"):
@@ -93,7 +98,7 @@ def test_a_damaged_part_is_an_error(tmp_path: Path) -> None:
 
 def test_only_abandoned_parts_are_removed(tmp_path: Path) -> None:
     for name in ("old", "new"):
-        Parts.open(tmp_path / name, WANTED, False).add(0, ["u-1"], LISTS[:1])
+        Parts.open(tmp_path / name, WANTED, False).add(0, ["u-1"], NOTHING, ITEM_IDS)
     long_ago = time.time() - RESUME_US / SECOND_US - 60
     os.utime(tmp_path / "old", (long_ago, long_ago))
     remove_abandoned(tmp_path)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts import EVENTS
+from components.contracts import EVENTS, Users
 from components.release.bundle import Bundle, open_bundle
-from components.serving.inference.histories import HistoryRow, build_user, rows_of_user, to_rows
+from components.serving.inference.histories import HistoryRow, build_user, build_users, rows_of_user, to_rows
 from components.serving.schemas import HistoryEvent
 from components.serving.storage.event_store import StoredEvent
 
@@ -50,3 +50,22 @@ def test_rows_of_a_user_build_the_same_user(opened: Bundle) -> None:
     again = build_user(opened, rows_of_user(opened, user))
     for field in ("item_idx", "event", "timestamp", "weight"):
         assert getattr(again.history, field).tolist() == getattr(user.history, field).tolist()
+
+
+def test_a_block_of_users_is_what_its_users_are_one_by_one(opened: Bundle) -> None:
+    start = opened.info.validation_end
+    stored = [
+        [(start - 2, "sku-3", "purchase"), (start - 1, "gone", "view"), (start + 5, "sku-1", "view")],
+        [],
+        [(start - 3, "sku-2", "cart")],  # has no weight in this bundle
+        [(start - 4, "sku-2", "view")],
+    ]
+    block = build_users(opened, stored)
+    alone = [build_user(opened, [HistoryRow(item, event, at) for at, item, event in rows]) for rows in stored]
+    wanted = Users.concat(alone)
+    for field in ("offsets", "item_idx", "timestamp", "event", "weight"):
+        found, expected = getattr(block.history, field), getattr(wanted.history, field)
+        assert found.tolist() == expected.tolist()
+        assert found.dtype == expected.dtype
+    assert block.history.lengths.tolist() == [2, 0, 0, 1]
+    assert (len(block), block.now) == (4, wanted.now)

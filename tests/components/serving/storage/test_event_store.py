@@ -133,6 +133,8 @@ def test_a_history_up_to_now_is_without_events_of_wrong_clocks(opened: Open) -> 
     assert [e.at for e in store.history("ann", 99, now)] == [first, now, late]
     assert [e.at for e in store.history("ann", 2, now)] == [now, late]
     assert len(store.history("ann", 99)) == 7
+    found = store.item_histories(["ann", "nobody", "ann"], 2, now)
+    assert found == [[(e.at, e.item_id, e.event) for e in store.history("ann", 2, now)], [], found[0]]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
