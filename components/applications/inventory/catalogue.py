@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from components.data.flat_files import read_flat_file, require_columns
 from components.errors import ContractError
+from components.ids import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,29 +41,26 @@ def align_products(products: pd.DataFrame, item_id: Sequence[str]) -> pd.DataFra
 def read_stock(path: Path, item_id: Sequence[str]) -> tuple[NDArray[np.float64], dict[str, int]]:
     """Return the stock of each product, NaN where the file does not name it, and counts of rows that were not used.
 
-    The file is CSV or Parquet with the columns item_id and stock, units at hand and on order. The last row of a
-    product counts. Raises ContractError where the file or a column is missing.
+    The file is CSV, JSON Lines or Parquet with the columns item_id and stock, units at hand and on order. Ids are
+    written as ingest writes them. The last row of a product counts. Raises ContractError where the file or a column is
+    missing.
     """
     import pandas as pd
-    import pyarrow.parquet as pq
 
     if not path.is_file():
         raise ContractError(
             f"{path}: not there, expected stock by product; set inventory.stock_file, or leave it empty"
         )
-    if path.suffix == ".parquet":
-        table = pq.read_table(path, page_checksum_verification=True).to_pandas()
-    else:
-        table = pd.read_csv(path, dtype=str)
-    if missing := {"item_id", "stock"} - set(table.columns):
-        raise ContractError(f"{path}: expected the columns item_id and stock, {sorted(missing)} is missing; add it")
-    units = pd.to_numeric(table["stock"], errors="coerce")
-    good = units.notna() & table["item_id"].notna() & np.isfinite(units)
-    by_item = pd.Series(units[good].to_numpy(float), index=table["item_id"][good].astype(str))
+    table = read_flat_file(path, "inventory.stock_file", as_text=True)
+    require_columns(table, ["item_id", "stock"], f"inventory.stock_file {path}")
+    ids_of_rows = pd.Series([clean(text or "") for text in table["item_id"].to_pylist()], dtype=object)
+    units = pd.to_numeric(pd.Series(table["stock"].to_pylist(), dtype=object), errors="coerce").astype(float)
+    good = np.isfinite(units) & (ids_of_rows != "")
+    by_item = pd.Series(units[good].to_numpy(), index=ids_of_rows[good])
     by_item = by_item[~by_item.index.duplicated(keep="last")]
     stock = by_item.reindex(list(item_id))
     counts = {
-        "stock_rows": len(table),
+        "stock_rows": table.num_rows,
         "stock_rows_invalid": int((~good).sum()),
         "stock_products_unknown": int((~by_item.index.isin(list(item_id))).sum()),
     }
