@@ -7,7 +7,8 @@ Users have 25 random events each, on popular products more often. --bundle: one 
 seconds, since other programs may run.
 
 The export is made by `carousel export`: of one user, whose CPU seconds are those of the start; of all, unbroken; killed
-with SIGKILL when half of the users are done; and again, which must end with the bytes of the unbroken one. Its lists must be those of the service for a sample of users.
+with SIGKILL when half of the users are done; and again, which must end with the bytes of the unbroken one. Its lists
+must be those of the service for a sample of users.
 implicit has its matrix in memory and returns arrays: user vectors stored, or solved from the history as an export must.
 Exits 1 where lists or bytes differ.
 """
