@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from components.applications.ads.published import NOT_PUBLISHED, PublishedAds
 from components.applications.publish import find_published
-from components.contracts import Record
 from components.errors import ContractError
 from components.io import atomic_file
-from components.times import DAY_US, HOUR_US, to_datetime, to_iso
+from components.serving.inference.campaign_status import AdsStatus, read_campaigns
+from components.times import to_datetime
 
 if TYPE_CHECKING:
     from components.serving.storage.ad_ledger import AdLedger
@@ -22,77 +21,14 @@ if TYPE_CHECKING:
 USERS_AT_ONCE = 10_000
 
 
-class HourSpend(Record):
-    """One hour of today (UTC)."""
-
-    hour: int
-    planned: float
-    spent: float
-    impressions: int
-    clicks: int
-    purchases: int
-
-
-class CampaignStatus(Record):
-    """A campaign today."""
-
-    campaign: str
-    ads: int
-    daily_budget: float
-    planned: float  # until now
-    spent: float
-    is_active: bool
-    hours: list[HourSpend]
-
-
-class AdsStatus(Record):
-    """What `carousel ads --json` prints."""
-
-    as_of: str
-    campaigns: list[CampaignStatus]
-    logged: int | None = None  # choices that were written to a file
-
-
 def read_status(workspace: Workspace, at: int) -> AdsStatus:
     """Return the campaigns at a time (us); raises ContractError where nothing is published."""
     folder = find_published(workspace.shop, "ads")
     if folder is None:
         raise ContractError(NOT_PUBLISHED)
     published = PublishedAds.load(folder)
-    day = at - at % DAY_US
     with _ledger(workspace) as ledger:
-        spent, periods = ledger.spent_on(at), ledger.periods(day, day + DAY_US)
-    totals: defaultdict[tuple[str, int], list[float]] = defaultdict(lambda: [0.0] * 4)
-    for period in periods:
-        cell = totals[period.campaign, period.at % DAY_US // HOUR_US]
-        for n, value in enumerate((period.spent, period.impressions, period.clicks, period.purchases)):
-            cell[n] += value
-    pacer, campaigns = published.market.pacer, []
-    for name, (budget, start) in sorted(published.market.campaigns.items()):
-        ads = [ad for ad in published.ads if ad.campaign == name]
-        hours = []
-        for hour in range(at % DAY_US // HOUR_US + 1):
-            begin, end = day + hour * HOUR_US, min(day + (hour + 1) * HOUR_US, day + DAY_US - 1)
-            planned = pacer.planned(budget, end, start) - pacer.planned(budget, begin, start)
-            money, *counts = totals[name, hour]
-            shown, clicks, purchases = map(int, counts)
-            hours.append(
-                HourSpend(
-                    hour=hour, planned=planned, spent=money, impressions=shown, clicks=clicks, purchases=purchases
-                )
-            )
-        campaigns.append(
-            CampaignStatus(
-                campaign=name,
-                ads=len(ads),
-                daily_budget=budget,
-                planned=pacer.planned(budget, at, start),
-                spent=spent.get(name, 0.0),
-                is_active=any(ad.is_active(at) for ad in ads),
-                hours=hours,
-            )
-        )
-    return AdsStatus(as_of=to_iso(at), campaigns=campaigns)
+        return read_campaigns(published, ledger, at)
 
 
 def write_log(workspace: Workspace, path: Path) -> int:

@@ -118,6 +118,17 @@ class Context(Body):
     session_id: str | None = None
 
 
+class Decile(Body):
+    """A tenth of the users of the judging campaign, best expected first."""
+
+    decile: int
+    n_users: int
+    responses: int
+    rate: float
+    lift: float
+    baseline_lift: float
+
+
 class EventIn(Body):
     """One event of a user. The same event sent twice counts once."""
 
@@ -186,6 +197,15 @@ class HistoryEvent(Body):
     event: Literal["view", "cart", "purchase", "return", "impression", "click"] | None = None
     """Null: counts as the strongest event that the model learned from."""
     timestamp: datetime | None = None
+
+
+class Interval(Body):
+    """A paired bootstrap interval of the mean per-user difference, challenger minus the other."""
+
+    gain: float
+    low: float
+    high: float
+    n_users: int
 
 
 class InventoryProduct(Reply):
@@ -402,9 +422,13 @@ class Answer(Reply):
 
 
 class ApplicationsAnswer(Reply):
-    """The applications that have published something."""
+    """The applications that have published something, and the state of all."""
 
     applications: list[ApplicationRecord]
+    states: dict[str, Literal["published", "enabled", "disabled"]]
+    """Of every application. enabled: in the service's parameters, and nothing is published yet."""
+    unshipped: dict[str, list[str]]
+    """Of applications whose last run shipped nothing: why."""
 
 
 class AudienceAnswer(Reply):
@@ -417,6 +441,10 @@ class AudienceAnswer(Reply):
     """further users, who are not addressed, so that the effect can be measured"""
     n_unknown: int
     """given users who have no event"""
+    expected_response: float | None
+    """mean over those to address: of the response model where it ships, else of the response rates that the judged
+    campaign had by recency and frequency; null where no campaign is judged
+    """
     sample: list[MemberAnswer]
 
 
@@ -504,6 +532,25 @@ class RecommendRequest(Body):
     """True: each product has contributions and explained_by."""
 
 
+class ResponseJudgement(Body):
+    """How the model did on a campaign that it had not seen."""
+
+    campaign: str
+    trained_on: list[str]
+    model: Literal["logistic", "lightgbm"]
+    n_users: int
+    responses: int
+    auc: float
+    baseline_auc: float
+    top_decile_lift: float
+    top_decile_lift_low: float
+    top_decile_lift_high: float
+    baseline_top_decile_lift: float
+    past_rate_top_decile_lift: float
+    gain: Interval
+    deciles: list[Decile]
+
+
 class RulesAnswer(Reply):
     """All rules, oldest first."""
 
@@ -525,13 +572,6 @@ class SearchRequest(Body):
     """False: the same list for all users."""
 
 
-class SegmentsAnswer(Reply):
-    """The segments of all users, of both kinds."""
-
-    as_of: str
-    segments: list[SegmentSummary]
-
-
 class SimilarRequest(Body):
     """A product, to find similar ones or those bought together with it."""
 
@@ -541,13 +581,28 @@ class SimilarRequest(Body):
     filters: Filters | None = None
 
 
+class SegmentsAnswer(Reply):
+    """The segments of all users, of both kinds."""
+
+    as_of: str
+    segments: list[SegmentSummary]
+    fields: dict[str, str]
+    """user columns that an expression may name, with their meaning"""
+    holdout_share: float
+    """of an audience, not addressed"""
+    expected_response: float | None
+    """mean over all users, as in POST /audiences"""
+    response: ResponseJudgement | None
+    """the response model on a campaign that it had not seen"""
+
+
 __all__ = [
     "Accepted", "AdOutcomeAnswer", "AdOutcomeRequest", "AdsAnswer", "AdsRequest", "Answer", "ApplicationRecord",
     "ApplicationsAnswer", "ArmAnswer", "AudienceAnswer", "AudienceBody", "CanaryAnswer", "CanaryRequest",
-    "ChosenAdItem", "Context", "EventIn", "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod",
-    "ForgetAnswer", "ForgetRequest", "HistoryEvent", "InventoryProduct", "Item", "ItemProbabilities", "ItemsRequest",
-    "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer", "Ready",
-    "RecommendRequest", "RemoveRuleRequest", "RuleAnswer", "RuleRequest", "RulesAnswer", "SearchRequest",
-    "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest", "StoredHistoryEvent",
-    "UserRequest", "VersionAnswer",
+    "ChosenAdItem", "Context", "Decile", "EventIn", "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod",
+    "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Interval", "InventoryProduct", "Item", "ItemProbabilities",
+    "ItemsRequest", "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer",
+    "Ready", "RecommendRequest", "RemoveRuleRequest", "ResponseJudgement", "RuleAnswer", "RuleRequest", "RulesAnswer",
+    "SearchRequest", "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest",
+    "StoredHistoryEvent", "UserRequest", "VersionAnswer",
 ]  # fmt: skip

@@ -73,7 +73,7 @@ class Routes(ABC):
         return answer
 
     def applications(self) -> models.ApplicationsAnswer:
-        """Return the records of the applications that have published something."""
+        """Return the records of the applications that have published something, and the state of all."""
         answer: models.ApplicationsAnswer = self._call("GET", "/applications", None, models.ApplicationsAnswer)
         return answer
 

@@ -15,6 +15,7 @@ from components.errors import ContractError, TamperedError
 from components.io import find_record, sha256_bytes, sha256_file, temporary_folder, write_record
 
 CURRENT = "current.json"
+LAST = "last.json"  # the record of the last run, also of one that shipped nothing
 KEPT_FOLDERS = 2  # the current one, and the one before it
 
 
@@ -34,16 +35,19 @@ def publish(root: Path, name: str, shop: Path) -> ApplicationRecord:
     record = find_application(source)
     if record is None:
         raise ContractError(f"{source}: no record.json; run the stage `{name}` with {name}.enabled=true")
+    parent = shop / FOLDER / name
+    parent.mkdir(parents=True, exist_ok=True)
     if record.ships == "nothing":
+        write_record(parent / LAST, record)
         return record
-    parent, digest = shop / FOLDER / name, folder_digest(source)
+    digest = folder_digest(source)
     target = parent / digest
     if not target.is_dir():
-        parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as temporary:
             shutil.copytree(source, temporary / "copy")
             (temporary / "copy").replace(target)
     write_record(parent / CURRENT, Published(digest=digest, as_of=record.as_of))
+    write_record(parent / LAST, record)
     target.touch()
     _remove_old(parent, digest)
     return record
@@ -62,6 +66,11 @@ def find_published(shop: Path, name: str) -> Path | None:
     if not folder.is_dir() or folder_digest(folder) != current.digest:
         raise TamperedError(f"{folder}: not the files that were published; run the application again")
     return folder
+
+
+def find_last(shop: Path, name: str) -> ApplicationRecord | None:
+    """Return the record of the application's last run; None where there was none since version 0.5."""
+    return find_record(shop / FOLDER / name / LAST, ApplicationRecord, "application")
 
 
 def folder_digest(folder: Path) -> str:

@@ -16,8 +16,8 @@ from components.release.bundle import Bundle
 from components.rule_language import RuleError
 from components.serving.inference.errors import MissingPartError
 from components.serving.inference.histories import build_user, to_rows
-from components.serving.inference.model_context import Find, ModelContext
-from components.serving.inference.recommendations import Recommendation, find_bought_together, find_similar
+from components.serving.inference.model_context import ModelContext
+from components.serving.inference.recommendations import Find, Recommendation, find_bought_together, find_similar
 from components.serving.inference.rules import check_cost
 from components.serving.inference.scorer import score_users
 from components.serving.schemas import (
@@ -79,7 +79,8 @@ class OfflineModel:
         self.check_length(request.k)
         user = self.read_user(request) if request.personal else None
         try:
-            found = self.context.search_products(request, user, self.out_of_stock(request.filters.in_stock))
+            out_of_stock = self.out_of_stock(request.filters.in_stock)
+            found = self.context.search_products(request, user, out_of_stock, self.rules)
         except RuleError as error:
             raise _wrong_rule(error) from None
         if found is None:
@@ -139,7 +140,7 @@ class OfflineModel:
     def _find(self, find: Find, request: SimilarRequest) -> Recommendation:
         self.check_length(request.k)
         try:
-            return self.context.find(find, request, self.out_of_stock(request.filters.in_stock))
+            return self.context.find(find, request, self.out_of_stock(request.filters.in_stock), self.rules)
         except RuleError as error:
             raise _wrong_rule(error) from None
 

@@ -105,7 +105,7 @@ def _training_rows(
     n_all = sum(len(rows) * min(horizon, last - t) for t, rows in eligible.items())
     share = min(1.0, settings.max_rows / max(n_all, 1))
     parts: list[tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]] = []
-    for t in starts:
+    for t in (start for start in starts if len(eligible[start])):  # early on, few products have sold at all
         snapshot = take_features(panel, t)
         value = np.sqrt(panel.value[:, max(0, t - VALUE_PERIODS) : t].mean(axis=1) + 0.01)
         for step in range(1, min(horizon, last - t) + 1):

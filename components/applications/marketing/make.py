@@ -55,6 +55,7 @@ def make_marketing(root: Path, params: Params, data_root: Path, published: Path 
         has_response_model=result.response_ships,
         has_uplift_model=result.uplift is not None and result.uplift.ships,
         segments=result.segments,
+        response=result.response,
     )
     quarantine = Campaigns.no_rows() if campaigns is None else campaigns.quarantine
     write_published(root / FOLDER / NAME, summary, result.users, result.segmented, quarantine)

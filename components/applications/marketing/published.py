@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.applications.marketing.response import ResponseJudgement
 from components.applications.marketing.segments import MEMBER_COLUMNS, SegmentedUsers, SegmentState, SegmentSummary
 from components.contracts import Record
 from components.errors import ContractError
@@ -35,6 +36,7 @@ class MarketingSummary(Record):
     has_response_model: bool  # False: response_rank is the order by recency and frequency
     has_uplift_model: bool
     segments: list[SegmentSummary]
+    response: ResponseJudgement | None = None  # None: not judged, or published before it was kept
 
 
 @dataclass(frozen=True)

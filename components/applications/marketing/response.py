@@ -17,6 +17,7 @@ from components.errors import ContractError
 from components.evaluation.comparison import paired_bootstrap
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 Values = NDArray[np.float64]
@@ -148,6 +149,24 @@ def judge_response(
         ),
         deciles=deciles_of(scores, baseline, responded),
     )
+
+
+def expect_response(users: pd.DataFrame, judged: ResponseJudgement | None) -> float | None:
+    """Return the mean probability of a response of some users of the published table; None where it is not known.
+
+    That of the model where it ships. Else the response rates of the baseline's tenths in the judged campaign, by the
+    users' `response_rank`: then the order by recency and frequency ships.
+    """
+    predicted = users["expected_response"].to_numpy(np.float64)
+    if not len(users):
+        return None
+    if np.isfinite(predicted).all():
+        return float(predicted.mean())
+    if judged is None:
+        return None
+    rates = np.array([d.baseline_lift for d in judged.deciles]) * judged.responses / judged.n_users
+    tenth = np.floor((1 - users["response_rank"].to_numpy(np.float64)) * len(rates)).astype(int)
+    return float(rates[np.clip(tenth, 0, len(rates) - 1)].mean())
 
 
 def recency_frequency(recency_days: Values, orders: Values) -> Values:

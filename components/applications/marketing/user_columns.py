@@ -90,3 +90,20 @@ COLUMNS = (
         for number, part in enumerate(DAY_PARTS)
     ),
 )
+DERIVED = {  # columns that build.py adds: name -> meaning
+    "category": "top-level category with most events",
+    "segment": "segment by value",
+    "behaviour": "segment by behaviour",
+    "slot": "days and part of the day of most visits",
+    "hour": "hour of most visits, in marketing.time_zone",
+    "recency_score": "1 to 5, 5 for the most recent purchase",
+    "frequency_score": "1 to 5, 5 for most orders",
+    "value_score": "1 to 5, 5 for most money",
+    "probability_active": "probability that the customer still buys, in [0, 1]",
+    "expected_orders": "orders expected within marketing.horizon_days",
+    "expected_value": "money expected within marketing.horizon_days",
+    "expected_response": "probability of a response to a campaign, in [0, 1]",
+    "response_rank": "share of the users whose expected response is lower",
+    "uplift": "what a campaign adds to the probability of a response",
+}
+MEANINGS = {column.name: column.meaning for column in COLUMNS} | DERIVED

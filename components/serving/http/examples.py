@@ -37,7 +37,21 @@ MEMBER = {
     "user_id": "u-1", "segment": "champions", "behaviour": "frequent visitors", "slot": "weekday evening", "hour": 20,
     "response_rank": 0.93,
 }  # fmt: skip
-AUDIENCE = {"as_of": TIME, "n_users": 180, "n_held_out": 20, "n_unknown": 0, "sample": [MEMBER]}
+AUDIENCE = {
+    "as_of": TIME, "n_users": 180, "n_held_out": 20, "n_unknown": 0, "expected_response": 0.09, "sample": [MEMBER],
+}  # fmt: skip
+DECILE = {"decile": 1, "n_users": 100, "responses": 12, "rate": 0.12, "lift": 2.4, "baseline_lift": 1.6}
+RESPONSE = {
+    "campaign": "spring", "trained_on": ["winter"], "model": "logistic", "n_users": 1000, "responses": 50, "auc": 0.71,
+    "baseline_auc": 0.63, "top_decile_lift": 2.4, "top_decile_lift_low": 1.8, "top_decile_lift_high": 3.1,
+    "baseline_top_decile_lift": 1.6, "past_rate_top_decile_lift": 1.9, "deciles": [DECILE],
+    "gain": {"gain": 0.004, "low": 0.001, "high": 0.007, "n_users": 1000},
+}  # fmt: skip
+HOUR = {"hour": 9, "planned": 4.2, "spent": 4.1, "impressions": 120, "clicks": 13, "purchases": 1}
+CAMPAIGN = {
+    "campaign": "spring", "ads": 3, "daily_budget": 60.0, "planned": 20.5, "spent": 20.1, "is_active": True,
+    "hours": [HOUR],
+}  # fmt: skip
 SEGMENT = {
     "name": "champions",
     "kind": "value",
@@ -63,13 +77,21 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "AdOutcomeRequest": [{"decision_id": f"{ID}-1", "event": "click"}],
     "AdsAnswer": [{"request_id": ID, "ads": [AD]}],
     "AdsRequest": [{"user_id": "u-1", "slot": 1}, {"history": HISTORY, "slot": 2, "k": 3}],
+    "AdsStatus": [{"as_of": TIME, "campaigns": [CAMPAIGN], "logged": None}],
     "Alive": [{"status": "alive"}],
     "Answer": [{"request_id": ID, "version": 3, "model": "hybrid", "reason": None, "items": [ITEM]}],
     "ApplicationRecord": [APPLICATION],
-    "ApplicationsAnswer": [{"applications": [APPLICATION]}],
+    "ApplicationsAnswer": [
+        {
+            "applications": [APPLICATION],
+            "states": {"ads": "disabled", "inventory": "published", "marketing": "enabled"},
+            "unshipped": {"marketing": ["8 users with an order, expected 20 or more"]},
+        }
+    ],
     "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
     "AudienceAnswer": [AUDIENCE],
     "AudienceBody": [{"expression": 'orders >= 3 and segment != "lapsed"', "sample": 5}],
+    "CampaignStatus": [CAMPAIGN],
     "CanaryAnswer": [{"share": 0.1}],
     "CanaryRequest": [{"share": 0.1}],
     "ChosenAdItem": [AD],
@@ -78,6 +100,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     ],
     "CompareRequest": [{"user_id": "u-1", "k": 10}],
     "Context": [{"item_id": "P00003", "session_id": "s-81"}],
+    "Decile": [DECILE],
     "DescribeRequest": [{"item_ids": ["P00001", "P00012"]}],
     "EventIn": [EVENT],
     "EventsRequest": [{"events": [{"user_id": "u-1", "item_id": "P00001", "event": "view"}]}, {"events": [EVENT]}],
@@ -87,6 +110,8 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "ForgetAnswer": [{"events": 12}],
     "ForgetRequest": [{"user_id": "u-1"}],
     "HistoryEvent": [HISTORY[0]],
+    "HourSpend": [HOUR],
+    "Interval": [RESPONSE["gain"]],
     "InventoryAnswer": [{"as_of": TIME, "total": 1, "items": [PRODUCT]}],
     "InventoryProduct": [PRODUCT],
     "Item": [EXPLAINED],
@@ -112,10 +137,20 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "RuleAnswer": [STORED_RULE],
     "RuleRequest": [RULE, {"kind": "boost", "where": 'brand == "X"', "factor": 2, "until": END, "by": "Ann"}],
     "RulesAnswer": [{"rules": [STORED_RULE], "max_rules": 200}],
+    "ResponseJudgement": [RESPONSE],
     "SampledUser": [SAMPLED],
     "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
     "SegmentSummary": [SEGMENT],
-    "SegmentsAnswer": [{"as_of": TIME, "segments": [SEGMENT]}],
+    "SegmentsAnswer": [
+        {
+            "as_of": TIME,
+            "segments": [SEGMENT],
+            "fields": {"orders": "visits with a purchase", "segment": "segment by value"},
+            "holdout_share": 0.1,
+            "expected_response": 0.05,
+            "response": RESPONSE,
+        }
+    ],
     "SimilarRequest": [{"item_id": "P00001", "k": 10}],
     "StockAnswer": [{"products": 2}],
     "StockRequest": [{"quantities": {"P00001": 0, "P00012": 40}}],

@@ -9,9 +9,11 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.applications.marketing.audience import AudienceRequest, TargetAudience, make_audience
-from components.applications.marketing.expression import MAX_LENGTH
+from components.applications.marketing.expression import MAX_LENGTH, user_fields
 from components.applications.marketing.published import PublishedMarketing, read_published
+from components.applications.marketing.response import ResponseJudgement, expect_response
 from components.applications.marketing.segments import SegmentSummary
+from components.applications.marketing.user_columns import MEANINGS
 from components.errors import ContractError
 from components.rule_language import RuleError
 from components.serving.field_types import Id
@@ -31,6 +33,10 @@ class SegmentsAnswer(BaseModel):
 
     as_of: str
     segments: list[SegmentSummary]
+    fields: dict[str, str] = Field(description="user columns that an expression may name, with their meaning")
+    holdout_share: float = Field(description="of an audience, not addressed")
+    expected_response: float | None = Field(description="mean over all users, as in POST /audiences")
+    response: ResponseJudgement | None = Field(description="the response model on a campaign that it had not seen")
 
 
 class AudienceBody(BaseModel):
@@ -74,6 +80,10 @@ class AudienceAnswer(BaseModel):
     n_users: int = Field(description="users to address")
     n_held_out: int = Field(description="further users, who are not addressed, so that the effect can be measured")
     n_unknown: int = Field(description="given users who have no event")
+    expected_response: float | None = Field(
+        description="mean over those to address: of the response model where it ships, else of the response rates that "
+        "the judged campaign had by recency and frequency; null where no campaign is judged"
+    )
     sample: list[MemberAnswer]
 
 
@@ -87,7 +97,7 @@ def add_audiences(app: FastAPI, service: RecommendationService) -> None:
     @app.get("/audiences", tags=["Applications"], responses=ERRORS_404)
     async def audiences() -> SegmentsAnswer:
         """Return the segments of all users, with sizes and descriptions."""
-        return await answer(lambda found: SegmentsAnswer(as_of=found.summary.as_of, segments=found.summary.segments))
+        return await answer(_describe)
 
     @app.post("/audiences", tags=["Applications"], responses=ERRORS_404)
     async def audience(body: AudienceBody) -> AudienceAnswer:
@@ -108,6 +118,18 @@ def _require(found: PublishedMarketing | None) -> PublishedMarketing:
     return found
 
 
+def _describe(found: PublishedMarketing) -> SegmentsAnswer:
+    fields, summary = user_fields(found.users), found.summary
+    return SegmentsAnswer(
+        as_of=summary.as_of,
+        segments=summary.segments,
+        fields={name: MEANINGS[name] for name in (*fields.texts, *fields.numbers) if name in MEANINGS},
+        holdout_share=summary.holdout_share,
+        expected_response=expect_response(found.users, summary.response),
+        response=summary.response,
+    )
+
+
 def _make(found: PublishedMarketing, request: AudienceRequest, sample: int, status: int = 422) -> AudienceAnswer:
     """Return the answer; raises ProblemError for an expression, segment or users that give no audience."""
     try:
@@ -122,5 +144,6 @@ def _make(found: PublishedMarketing, request: AudienceRequest, sample: int, stat
         n_users=len(made.members),
         n_held_out=len(made.held_out),
         n_unknown=made.n_unknown,
+        expected_response=expect_response(made.members, found.summary.response),
         sample=[MemberAnswer(**row) for row in made.members[fields].head(sample).to_dict("records")],
     )

@@ -11,17 +11,21 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from components.applications.ads.published import NOT_PUBLISHED, PublishedAds
 from components.serving.field_types import Id, OptionalId
 from components.serving.http.page_files import add_page_files
 from components.serving.http.problems import ERRORS, ERRORS_404, ProblemError, check_list_length
 from components.serving.http.recent_runs import RunReader
 from components.serving.http.traffic import RecentTraffic, TrafficSampler
+from components.serving.inference.campaign_status import AdsStatus, read_campaigns
 from components.serving.inference.comparison import ModelComparison, Product, compare_models, describe_products
 from components.serving.inference.service import RecommendationService
+from components.serving.models.published import PublishedApplication
 from components.serving.schemas import Body, Item, ListLength, RecommendRequest, SearchRequest
+from components.serving.storage.ad_ledger import AdLedger
 from components.serving.storage.event_store import UserActivity
 from components.serving.storage.user_sample import sample_users
-from components.times import to_datetime
+from components.times import now_micros, to_datetime
 
 MAX_USERS = 20  # ids that the page suggests
 SAMPLED_USERS = 6  # of each kind
@@ -85,6 +89,7 @@ def add_page(
     add_status(app, service, status)
     add_users(app, service)
     add_products(app, service)
+    add_campaigns(app, service)
     add_reports(app, service, runs)
 
     @app.get("/page/traffic", tags=["Page"], responses=ERRORS)
@@ -168,6 +173,23 @@ def add_products(app: FastAPI, service: RecommendationService) -> None:
         """Return the categories of the champion's products, those above them included, in the order of their names."""
         catalogue = service.champion().bundle.catalogue
         return await service.workers.run_in_worker(lambda: list_categories(catalogue.category))
+
+
+def add_campaigns(app: FastAPI, service: RecommendationService) -> None:
+    """Add the route of today's spend on ads."""
+    published = PublishedApplication(service.watcher.folder.parent, "ads", PublishedAds.load)
+    ledger = AdLedger(service.store)
+
+    def read() -> AdsStatus:
+        found = published()
+        if found is None:
+            raise ProblemError(404, NOT_PUBLISHED)
+        return read_campaigns(found, ledger, now_micros())
+
+    @app.get("/page/campaigns", tags=["Page"], responses=ERRORS_404)
+    async def campaigns() -> AdsStatus:
+        """Return the campaigns of ads with today's spend and plan, by hour (UTC)."""
+        return await service.workers.run_in_worker(read)
 
 
 def add_reports(app: FastAPI, service: RecommendationService, runs: RunReader | None) -> None:

@@ -4,12 +4,16 @@ A pin sets a product to a position, for every user, if the request's filters all
 where no other one is left. A boost divides the product's position in the list of the model by a factor: scores of
 models have no common scale, positions have. A product with several rules is pinned before it is buried, and buried
 before it is boosted; of several boosts the strongest counts.
+
+Lists that answer a question (search, similar products, products bought together) are rearranged: nothing is added to
+them that does not answer it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +44,34 @@ class Merchandise:
 
     def boosted_order(self, items: IntArray) -> IntArray:
         """Return the positions of the items in their new order; items: (n,) item_idx, best first."""
-        positions = np.arange(1, len(items) + 1, dtype=np.float64)
-        if self.factors is not None:
-            positions /= self.factors[items]
-        order: IntArray = np.argsort(positions, kind="stable").astype(np.int32)
+        order: IntArray = np.argsort(self._boosted(items), kind="stable").astype(np.int32)
         return order
+
+    def rearranged(self, items: IntArray, tiers: NDArray[np.integer[Any]], may_pin: BoolArray) -> IntArray:
+        """Return the positions of the items of a list in their new order.
+
+        items: (n,) item_idx, best first. tiers: (n,) how each matches the question: a boost or a bury moves a product
+        among those of its own tier only. may_pin: (n,) True where a pin may move the product.
+        """
+        keys = self._boosted(items)
+        if self.buried is not None:
+            keys = keys + len(items) * self.buried[items]
+        order = np.arange(len(items))
+        for tier in np.unique(tiers):
+            slots = np.flatnonzero(tiers == tier)
+            order[slots] = slots[np.argsort(keys[slots], kind="stable")]
+        position_of = {item: n for n, item in enumerate(items.tolist()) if may_pin[n]}
+        pins = [pin for pin in self.pins if pin.item_idx in position_of]
+        pinned = {position_of[pin.item_idx] for pin in pins}
+        result = [n for n in order.tolist() if n not in pinned]
+        for pin in pins:  # ascending, as in insert_pins
+            result.insert(pin.position - 1, position_of[pin.item_idx])
+        return np.array(result, np.int32)
+
+    def _boosted(self, items: IntArray) -> NDArray[np.float64]:
+        """Return (n,) the position of each item, from 1, divided by its factor."""
+        positions = np.arange(1, len(items) + 1, dtype=np.float64)
+        return positions if self.factors is None else positions / self.factors[items]
 
     def insert_pins(self, items: IntArray, k: int, mask: BoolArray | None) -> IntArray:
         """Return at most k items: each pin that the mask allows at its position, the others in their order."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
-from components.contracts import BoolArray, Users
+from components.contracts import Users
 from components.params import LanguageParams
 from components.release.bundle import Bundle
 from components.serving.inference.histories import HistoryRow, build_user
-from components.serving.inference.merchandising import Merchandiser
+from components.serving.inference.merchandising import Merchandise, Merchandiser
 from components.serving.inference.online_features import OnlineFeatures
 from components.serving.inference.recommendations import (
+    Find,
     Recommendation,
     explain_items,
+    find_ruled,
     item_idx_of,
     recommend,
     to_items,
@@ -22,10 +24,9 @@ from components.serving.inference.rules import CatalogueFilter
 from components.serving.inference.scorer import NO_HISTORY, ScoredList
 from components.serving.inference.search_service import SearchService
 from components.serving.models.watcher import ServedModel
-from components.serving.schemas import RecommendRequest, SearchRequest, SimilarRequest
+from components.serving.schemas import Filters, RecommendRequest, SearchRequest, SimilarRequest
 from components.serving.storage.merchandising import NO_RULES, RuleSet
 
-Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 OutOfStock = frozenset[str]  # item_ids; they count only where the filters ask for products in stock
 
 
@@ -64,8 +65,7 @@ class ModelContext:
     ) -> Recommendation:
         """Return the best products of the user's list that the request allows, after the merchandising rules."""
         mask = self.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
-        merchandise = self.compile_rules(rules).for_list(request.filters.category) if rules.rules else None
-        return recommend(self.bundle, user, scored, request, mask, merchandise)
+        return recommend(self.bundle, user, scored, request, mask, self._merchandise(rules, request.filters))
 
     def compile_rules(self, rules: RuleSet) -> Merchandiser:
         """Return the rules by item_idx of the bundle; those with a version are cached, the last ones."""
@@ -78,16 +78,23 @@ class ModelContext:
         return compiled
 
     def search_products(
-        self, request: SearchRequest, user: Users | None, out_of_stock: OutOfStock
+        self, request: SearchRequest, user: Users | None, out_of_stock: OutOfStock, rules: RuleSet = NO_RULES
     ) -> Recommendation | None:
         """Return products for a query, ranked for the user; None where the bundle holds no index."""
         mask = self.catalogue_filter.allowed(request.filters, [], out_of_stock)
-        return self.search.search(request.query, user, request.k, mask)
+        return self.search.search(request.query, user, request.k, mask, self._merchandise(rules, request.filters))
 
-    def find(self, find: Find, request: SimilarRequest, out_of_stock: OutOfStock) -> Recommendation:
-        """Return the products that `find` lists for one; raises UnknownItemError."""
+    def find(
+        self, find: Find, request: SimilarRequest, out_of_stock: OutOfStock, rules: RuleSet = NO_RULES
+    ) -> Recommendation:
+        """Return the products that `find` lists for one, after the merchandising rules; raises UnknownItemError."""
         mask = self.catalogue_filter.allowed(request.filters, request.excluded, out_of_stock)
-        return find(self.bundle, request, mask)
+        merchandise = self._merchandise(rules, request.filters)
+        return find_ruled(self.bundle, find, request, mask, merchandise)
+
+    def _merchandise(self, rules: RuleSet, filters: Filters) -> Merchandise | None:
+        """Return the rules of a list with these filters; None where none applies."""
+        return self.compile_rules(rules).for_list(filters.category) if rules.rules else None
 
     def explain(self, user: Users, item_ids: Sequence[str]) -> Recommendation:
         """Return scores, contributions and explanations of the given products that the bundle knows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,9 @@ class Recommendation(NamedTuple):
     items: list[Item]
     model: str
     reason: str | None
+
+
+Find = Callable[[Bundle, SimilarRequest, BoolArray | None], Recommendation]
 
 
 class RenderedList(NamedTuple):
@@ -151,6 +154,34 @@ def find_bought_together(bundle: Bundle, request: SimilarRequest, mask: BoolArra
     parts = bundle.model.parts
     model = next((parts[name] for name in CO_PURCHASE_MODELS if name in parts), bundle.model)
     return _recommend_after(bundle, model, index, request.k, mask)
+
+
+def find_ruled(
+    bundle: Bundle, find: Find, request: SimilarRequest, mask: BoolArray | None, rules: Merchandise | None
+) -> Recommendation:
+    """Return the products that `find` lists for one, after the rules of the list.
+
+    Boosts rearrange the best products of a longer list. A buried product is listed only where no other one is left. A
+    pin moves only what is listed without rules.
+    """
+    if rules is None:
+        return find(bundle, request, mask)
+    without = find(bundle, request, mask)
+    shown = {item.item_id for item in without.items}
+    pool = request.model_copy(update={"k": MMR_POOL * request.k})
+    open_mask = mask
+    if rules.buried is not None:
+        open_mask = ~rules.buried if mask is None else mask & ~rules.buried
+    found = find(bundle, pool, open_mask).items
+    known = {item.item_id for item in found}
+    found = [*found, *(item for item in without.items if item.item_id not in known)]
+    items = np.array([bundle.index[item.item_id] for item in found], np.int32)
+    may_pin = np.array([item.item_id in shown for item in found], np.bool_)
+    order = rules.rearranged(items, np.zeros(len(items), np.int8), may_pin)[: request.k]
+    before = np.array([bundle.index[item.item_id] for item in without.items], np.int32)
+    moved = rules.moved_by(before, items[order])
+    listed = [found[n].model_copy(update={"rule": rule}) for n, rule in zip(order.tolist(), moved, strict=True)]
+    return without._replace(items=listed)
 
 
 def explain_items(bundle: Bundle, user: Users, order: IntArray, items: list[Item]) -> list[Item]:

@@ -13,11 +13,13 @@ from components.params import LanguageParams
 from components.recommenders.blending import scaled
 from components.release.bundle import Bundle
 from components.search.index import Hits
-from components.search.ordering import keep_order
+from components.search.ordering import NO_WORD, keep_order
 from components.serving.inference.histories import build_user
+from components.serving.inference.merchandising import Merchandise
 from components.serving.inference.recommendations import Recommendation, to_items
 
 CACHED_VECTORS = 2000  # of queries: many are repeated
+RULES_POOL = 5  # merchandising rules rearrange the best RULES_POOL * k products
 PERSONAL_POOL = 500  # best products of a large catalogue that are ranked for the user
 
 
@@ -48,11 +50,27 @@ class SearchService:
         if self.bundle.search is not None:
             self.search("a", None, 1, None)
 
-    def search(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Recommendation | None:
+    def search(
+        self, query: str, user: Users | None, k: int, mask: BoolArray | None, rules: Merchandise | None = None
+    ) -> Recommendation | None:
         """Return the best k products for a query; None where the bundle holds no index.
 
-        user: for personal scores; None: not personalised.
+        user: for personal scores; None: not personalised. rules: of the list; they move no product above one that
+        matches the query better by words, except by a pin, and a pin moves only what matches by a word.
         """
+        pool = k if rules is None else RULES_POOL * k
+        hits = self._search(query, user, pool, mask)
+        if hits is None:
+            return None
+        order, moved = np.arange(len(hits.items)), None
+        if rules is not None:
+            order = rules.rearranged(hits.items, hits.kinds, hits.kinds > NO_WORD)[:k]
+            moved = rules.moved_by(hits.items, hits.items[order])
+        items = to_items(self.bundle, hits.items[order], hits.scores[order], moved)
+        return Recommendation(items, "search", hits.reason)
+
+    def _search(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Hits | None:
+        """Return the best k hits; None where the bundle holds no index."""
         index, vectors = self.bundle.search, self.bundle.catalogue.embedding
         if index is None:
             return None
@@ -68,7 +86,7 @@ class SearchService:
             hits = index.search(query, n, semantic, None, self.popularity, mask, ann_index)
             if user is not None and has_history:
                 hits = self._rerank_for(user, hits, k, index.params.personal_weight)
-        return Recommendation(to_items(self.bundle, hits.items, hits.scores), "search", hits.reason)
+        return hits
 
     def _rerank_for(self, user: Users, hits: Hits, k: int, weight: float) -> Hits:
         """Return the best k of the hits for a user."""

@@ -10,13 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from components.applications.record import enabled_applications
 from components.contracts import Users
 from components.params import Params
 from components.release.bundle import Bundle
 from components.serving.inference.errors import MissingPartError, NoModelError
 from components.serving.inference.histories import HistoryRow, build_user, to_rows
-from components.serving.inference.model_context import Find, ModelContext, ModelContexts
+from components.serving.inference.model_context import ModelContext, ModelContexts
 from components.serving.inference.recommendations import (
+    Find,
     Recommendation,
     RenderedList,
     fallback_reason,
@@ -66,6 +68,7 @@ class RecommendationService:
         serving = params.serving
         self.watcher, self.router, self.store, self.exposures = watcher, router, store, exposures
         self.params, self.null_ids, self.metrics = serving, params.data.null_ids, metrics
+        self.applications = enabled_applications(params)
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.shadow = Shadow(router.watcher, serving.challenger.shadow_share, self.scorer, metrics)
         self.reader = StoreReader(store, serving.store_connections, serving.max_queue)
@@ -219,7 +222,8 @@ class RecommendationService:
             except StoreError:
                 reason = STORE_UNAVAILABLE  # not personalised
         out_of_stock = await self.reader.out_of_stock(body.filters)
-        found = await self.workers.run_in_worker(partial(context.search_products, body, user, out_of_stock))
+        rules = self.merchandising.active
+        found = await self.workers.run_in_worker(partial(context.search_products, body, user, out_of_stock, rules))
         if found is None:
             raise MissingPartError("the champion was packaged before there was search; run `carousel retrain`")
         return variant, found._replace(reason=found.reason or reason)
@@ -235,7 +239,8 @@ class RecommendationService:
     async def _find(self, body: SimilarRequest, find: Find) -> tuple[Variant, RenderedList]:
         variant, context = self._assign_context(None)
         out_of_stock = await self.reader.out_of_stock(body.filters)
-        return variant, _render(await self.workers.run_in_worker(partial(context.find, find, body, out_of_stock)))
+        work = partial(context.find, find, body, out_of_stock, self.merchandising.active)
+        return variant, _render(await self.workers.run_in_worker(work))
 
     async def explain(self, body: ItemsRequest) -> tuple[Variant, RenderedList]:
         """Return scores, contributions and explanations of the given products that the model knows."""

@@ -45,7 +45,7 @@ run(async () => {
   startTheme($("theme"));
   await setLanguage(language);
   for (const view of [overview, customers, merchandising, releases]) addView(view);
-  await addApplications();
+  addApplications();
   readOldAddress(query);
   await changeLanguage(language);
   $("language").addEventListener("change", event => run(async () => {

@@ -1,9 +1,10 @@
 // A user's history, and the lists of champion and challenger; users are picked from samples, or found by their id.
 import { request } from "./api.js";
-import { $, debounce, field, make, notify, option, run, section } from "./dom.js";
+import { $, field, make, notify, run, section } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { legendOf, productEntry, scaleOf, titleOf } from "./products.js";
 import { go } from "./tabs.js";
+import { userInput } from "./user_input.js";
 
 const { t } = i18n;
 const KINDS = ["active", "new", "returning", "random"];
@@ -33,13 +34,7 @@ export async function drawPicks(node) {
 }
 
 function userForm() {
-  const input = make("input", { id: "user", list: "users", autocomplete: "off", required: true, maxlength: 256, value: user });
-  const suggestions = make("datalist", { id: "users" });
-  const suggest = debounce(() => run(async () => {
-    const found = await request(`page/users?prefix=${encodeURIComponent(input.value)}`);
-    suggestions.replaceChildren(...found.map(value => option(value)));
-  }));
-  input.addEventListener("input", suggest);
+  const { input, suggestions } = userInput({ id: "user", required: true, value: user });
   return make("form", { onsubmit: event => { event.preventDefault(); go("customers", { user: input.value.trim() }); } },
     field(t("user"), input, { class: "wide" }), suggestions, make("button", { class: "primary" }, t("show")));
 }

@@ -28,6 +28,9 @@ function append(node, children) {
     if (child !== null && child !== undefined && child !== false) node.append(child);
 }
 
+// replaces what the node holds; null and the like are left out, arrays are opened
+export const fill = (node, ...children) => { node.replaceChildren(); append(node, children); };
+
 export const section = (title, ...nodes) => {
   const heading = make("h2", {}, title);
   return make("section", { class: "card" }, heading, ...nodes);

@@ -4,6 +4,7 @@ import { $, debounce, field, make, notify, option, run, section, table } from ".
 import * as i18n from "./i18n.js";
 import { facts, productEntry } from "./products.js";
 import { recall, remember } from "./storage.js";
+import { userInput } from "./user_input.js";
 
 const { t } = i18n;
 const NAME_KEY = "carousel-merchandiser";
@@ -50,7 +51,7 @@ function ruleForm(categories, preview, list) {
   const category = make("input", { id: id("category"), list: "categories", autocomplete: "off", placeholder: t("allLists"), maxlength: 400 });
   const until = make("input", { id: id("until"), type: "datetime-local" });
   const by = make("input", { id: id("by"), autocomplete: "name", required: true, maxlength: 80, value: recall(NAME_KEY) ?? "" });
-  const user = make("input", { id: id("user"), autocomplete: "off", maxlength: 256, placeholder: t("visitor") });
+  const { input: user, suggestions } = userInput({ id: id("user"), placeholder: t("visitor") });
   const note = make("input", { id: id("note"), autocomplete: "off", maxlength: 200 });
   const data = make("datalist", { id: "products" }), chosen = make("p", { class: "note", id: "chosen" });
   const fields = {
@@ -98,7 +99,7 @@ function ruleForm(categories, preview, list) {
     await showPreview(preview, { rule: null, user_id: user.value.trim() || null, category: rule.category ?? null });
     notify(t("ruleAdded"));
   }); } }, field(t("kind"), kind), Object.values(fields), field(t("categoryField"), category, { class: "wide" }), field(t("until"), until), field(t("yourName"), by),
-  field(t("note"), note, { class: "wide" }), field(t("previewFor"), user), data, make("datalist", { id: "categories" }, categories.map(value => option(value))),
+  field(t("note"), note, { class: "wide" }), field(t("previewFor"), user), suggestions, data, make("datalist", { id: "categories" }, categories.map(value => option(value))),
   make("button", { type: "button", onclick: () => { if (form.reportValidity()) run(tryIt); } }, t("tryRule")), make("button", { class: "primary" }, t("addRule")));
   return make("div", {}, form, chosen);
 }

@@ -88,9 +88,9 @@ export function sparkline(values, label, role = "champion") {
 }
 
 // rows: [{name, value, text, limit, role, title}], value and limit from 0 on; horizontal bars with their numbers
-export function bars(rows, label, top = null) {
+export function bars(rows, label, top = null, className = "") {
   const most = top ?? Math.max(1e-12, ...rows.map(r => Math.max(Math.abs(r.value), r.limit ?? 0)));
-  return make("dl", { class: "bars", "aria-label": label }, rows.map(r => {
+  return make("dl", { class: `bars ${className}`, "aria-label": label }, rows.map(r => {
     const bar = make("span", { class: `fill ${r.role ?? "champion"}` });
     bar.style.width = `${(100 * Math.min(Math.abs(r.value) / most, 1)).toFixed(1)}%`;
     const track = make("span", { class: "track", title: r.title }, bar);

@@ -1,5 +1,6 @@
 // The release process: deployments with what was expected and what came true, the last verdict, canary and experiment.
 import { request } from "./api.js";
+import { cardDetails } from "./card.js";
 import { make, section, table } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { signed } from "./overview.js";
@@ -11,7 +12,7 @@ export const releases = {
   title: "releases",
   async draw(panel) {
     const status = await request("status");
-    panel.replaceChildren(verdict(status), outcomes(status), canary(status), deployments(status));
+    panel.replaceChildren(verdict(status), section(t("servingModel"), make("p", { class: "note" }, t("cardNote")), cardDetails()), outcomes(status), canary(status), deployments(status));
   },
 };
 

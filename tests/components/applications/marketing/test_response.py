@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.applications.marketing.examples import FEATURES, CampaignExamples
 from components.applications.marketing.response import (
     choose_kind,
     deciles_of,
+    expect_response,
     fit_response,
     judge_response,
     lift_interval,
@@ -98,3 +100,14 @@ def test_too_few_responses_are_refused() -> None:
         judge_response([campaign(0, 0), few], 1, 0.95, 100, seed=0)
     with pytest.raises(ContractError, match="earlier campaigns"):
         fit_response([few], "logistic", 0)
+
+
+def test_the_expected_response_of_users_is_the_models_or_that_of_the_baselines_tenths() -> None:
+    _, judged = judge_response([campaign(n, n) for n in range(5)], 4, 0.95, 50, seed=0)
+    users = pd.DataFrame({"expected_response": [0.1, 0.3], "response_rank": [0.95, 0.02]})
+    assert expect_response(users, None) == pytest.approx(0.2)  # the model ships
+    users["expected_response"] = np.nan
+    assert expect_response(users, None) is None
+    rates = [d.baseline_lift * judged.responses / judged.n_users for d in judged.deciles]
+    assert expect_response(users, judged) == pytest.approx((rates[0] + rates[9]) / 2)
+    assert expect_response(users.iloc[:0], judged) is None

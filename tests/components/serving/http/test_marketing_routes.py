@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
+from components.applications.marketing.user_columns import MEANINGS
 from components.serving.http.access import ReadAccess
 from components.serving.http.problems import ProblemError
 from components.serving.models import published
@@ -28,6 +29,9 @@ def shop(client: TestClient, watcher: ModelWatcher, tmp_path: Path) -> TestClien
 def test_segments_and_audiences(shop: TestClient) -> None:
     found = shop.get("/audiences").json()
     assert sum(s["n_users"] for s in found["segments"] if s["kind"] == "value") == 300
+    assert found["fields"]["orders"] == "visits with a purchase"
+    assert set(found["fields"]) == set(MEANINGS)  # each column that can be named, and no user_id
+    assert (found["expected_response"], found["response"], found["holdout_share"]) == (None, None, 0.2)
     largest = max(found["segments"], key=lambda s: s["n_users"])
     one = shop.get(f"/audiences/{quote(largest['name'])}", params={"sample": 3}).json()
     assert one["n_users"] + one["n_held_out"] == largest["n_users"]

@@ -68,6 +68,48 @@ def test_a_rule_of_a_category_is_for_its_lists_only(client: TestClient) -> None:
     assert ids(recommend(client, k=3, filters={"category": "even blue"}))[0] == "sku-20"
 
 
+def found(client: TestClient, path: str, **body: object) -> list[tuple[str, str | None]]:
+    """Return (item_id, rule) of the products that a route lists."""
+    reply = client.post(path, json=body)
+    assert reply.status_code == 200, reply.text
+    return [(item["item_id"], item["rule"]) for item in reply.json()["items"]]
+
+
+def test_a_search_obeys_the_rules_among_what_matches(client: TestClient) -> None:
+    before = found(client, "/search", query="red", k=4)
+    names = [name for name, _ in before]
+    every = [name for name, _ in found(client, "/search", query="red", k=8)]
+    assert {int(name.removeprefix("sku-")) % 2 for name in every} == {1}
+    buried = add(client, kind="bury", item_id=names[0])
+    assert found(client, "/search", query="red", k=4) == [(name, None) for name in every[1:5]]
+    by_id = found(client, "/search", query=names[0], k=4)
+    assert by_id[0][0] == names[0]  # a customer who asks for it by its number finds it
+    pinned = add(client, kind="pin", item_id=every[6], position=2)
+    add(client, kind="pin", item_id="sku-2", position=1)  # blue: no word of it matches
+    listed = [every[1], every[6], every[2], every[3]]
+    assert [name for name, _ in found(client, "/search", query="red", k=4)] == listed
+    assert found(client, "/search", query="red", k=4)[1][1] == pinned["rule_id"]
+    remove(client, buried["rule_id"])
+    remove(client, pinned["rule_id"])
+    assert found(client, "/search", query="red", k=4) == before
+
+
+@pytest.mark.parametrize("path", ["/similar", "/bundle"])
+def test_lists_of_a_product_obey_the_rules_and_gain_no_pinned_stranger(client: TestClient, path: str) -> None:
+    before = [name for name, _ in found(client, path, item_id="sku-1", k=4)]
+    longer = [name for name, _ in found(client, path, item_id="sku-1", k=7)]
+    assert longer[:4] == before
+    add(client, kind="bury", item_id=before[0])
+    stranger = add(client, kind="pin", item_id="sku-20", position=1)
+    assert [name for name, _ in found(client, path, item_id="sku-1", k=4)] == longer[1:5]
+    remove(client, stranger["rule_id"])
+    pinned = add(client, kind="pin", item_id=before[3], position=1)
+    assert found(client, path, item_id="sku-1", k=2) == [(longer[1], None), (longer[2], None)]  # not listed anyway
+    assert found(client, path, item_id="sku-1", k=4)[0] == (before[3], pinned["rule_id"])
+    add(client, kind="boost", item_id=longer[6], factor=100)
+    assert longer[6] in [name for name, _ in found(client, path, item_id="sku-1", k=4)][:2]
+
+
 def test_diversity_keeps_pins_and_leaves_buried_products_out(client: TestClient) -> None:
     post_events(client, "u", 1, 3)
     before = ids(recommend(client, user_id="u", k=4, diversity=0.3))

@@ -1,20 +1,18 @@
 """The page in a real browser: overview, customers, an event that changes a list, merchandising, languages, keyboard."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from components.params import Params
 from components.serving.models.watcher import ModelWatcher
+from tests.components.serving.browser import nameless_controls, open_page
 from tests.components.serving.support import TOKEN, running_app
 
 pytestmark = pytest.mark.slow
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WAIT_MS = 20_000
 LEVEL = {"mean": 0.2, "low": 0.15, "high": 0.25, "n_users": 40, "n_days": 2}
 DAY = 86_400_000_000
 DEPLOYMENT = {
@@ -75,26 +73,8 @@ def address(watcher: ModelWatcher, params: Params) -> Iterator[str]:
 @pytest.fixture
 def page(address: str) -> Iterator[Page]:
     """Return the page, opened in English; an error in its log fails the test, such as a script that CSP refuses."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda entry: errors.append(entry.text) if is_problem(entry) else None)
-        page.on("request", lambda sent: None if sent.url.startswith((address, "data:")) else errors.append(sent.url))
-        page.goto(address)
+    with open_page(address) as page:
         yield page
-        browser.close()
-        assert errors == []
-
-
-def is_problem(entry: ConsoleMessage) -> bool:
-    """Return whether an entry of the log is an error that the tests do not provoke."""
-    return entry.type == "error" and not re.search("401|503", entry.text)
 
 
 def show_user(page: Page, user: str) -> None:
@@ -197,11 +177,7 @@ def test_colours_follow_the_button_and_a_phone_needs_no_sideways_scrolling(page:
 
 def test_an_error_is_shown_and_every_control_has_a_name(page: Page) -> None:
     show_user(page, "ann")
-    nameless = page.evaluate(
-        "[...document.querySelectorAll('button,input,select')].filter(n => !(n.getAttribute('aria-label') || "
-        "n.textContent.trim() || (n.labels && [...n.labels].some(l => l.textContent.trim())))).map(n => n.outerHTML)"
-    )
-    assert nameless == []
+    assert nameless_controls(page) == []
     assert page.locator("[role=status][aria-live=polite]").count() == 1
     page.route("**/page/compare", lambda route: route.fulfill(status=503, json={"detail": "too many requests at once"}))
     page.get_by_label("Customer id").fill("bob")

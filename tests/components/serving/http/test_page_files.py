@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from components.applications.marketing.rfm import SEGMENTS
+from components.applications.marketing.timing import SLOTS
 from components.serving.http.page_files import FOLDER
 
 SCRIPTS = sorted(FOLDER.glob("**/*.js"))
@@ -59,3 +61,9 @@ def test_both_dictionaries_have_the_same_texts_and_those_that_the_scripts_use() 
     for path in SCRIPTS:
         used |= set(re.findall(r'\bt\("([^"]+)"', path.read_text(encoding="utf-8")))
     assert used <= english.keys()
+
+
+def test_segments_are_described_as_marketing_describes_them() -> None:
+    english = json.loads((FOLDER / "i18n/en.json").read_text(encoding="utf-8"))
+    assert {name: english.get(f"segmentText.{name}") for name in SEGMENTS} == SEGMENTS
+    assert all(f"timeSlot.{slot}" in english for slot in SLOTS)

@@ -112,3 +112,22 @@ def test_a_rule_of_a_category_applies_to_its_lists_only(
 def test_unknown_products_and_rules_of_another_version_do_nothing(catalogue_filter: CatalogueFilter) -> None:
     gone = rule("pin", 1, item_id="gone", position=1)
     assert compiled(catalogue_filter, gone, rule("bury", 2, where="colour == 3")) is None
+
+
+def rearranged(found: Merchandise | None, tiers: list[int], may_pin: list[bool]) -> list[int]:
+    assert found is not None
+    order = found.rearranged(ITEMS, np.array(tiers, np.int8), np.array(may_pin))
+    return ITEMS[order].tolist()
+
+
+def test_a_list_that_answers_a_question_is_rearranged_within_its_tiers(catalogue_filter: CatalogueFilter) -> None:
+    tiers = [2, 2, 2, 1, 1, 1, 0, 0]
+    boost = compiled(catalogue_filter, rule("boost", item_id="p6", factor=100.0))
+    assert rearranged(boost, tiers, [True] * N) == [1, 2, 3, 6, 4, 5, 7, 8]  # not above a better match
+    bury = compiled(catalogue_filter, rule("bury", where='brand == "X"'))  # 1, 3, 5, 7
+    assert rearranged(bury, tiers, [True] * N) == [2, 1, 3, 4, 6, 5, 8, 7]
+    pins = compiled(
+        catalogue_filter, rule("pin", 1, item_id="p8", position=1), rule("pin", 2, item_id="p5", position=2)
+    )
+    assert rearranged(pins, tiers, [True] * 7 + [False]) == [1, 5, 2, 3, 4, 6, 7, 8]  # p8 does not match
+    assert rearranged(pins, tiers, [True] * N) == [8, 5, 1, 2, 3, 4, 6, 7]
