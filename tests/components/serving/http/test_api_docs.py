@@ -12,7 +12,7 @@ from components.params import Params
 from components.serving.http import api_docs
 from components.serving.http.api_docs import FOLDER
 from components.serving.models.watcher import ModelWatcher
-from tests.components.serving.http.test_page import CHROMIUM
+from tests.components.serving.browser import CHROMIUM
 from tests.components.serving.support import running_app, serving_client
 
 WAIT_MS = 120_000  # the browser reads 1.5 MB of scripts, perhaps on a busy machine
