@@ -4,9 +4,12 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
+from components.applications.publish import publish
+from components.applications.record import ApplicationRecord, write_application
 from components.params import Params
 from components.serving.http.page_routes import list_categories
 from components.serving.models.watcher import ModelWatcher
+from tests.components.applications.ads.test_published import make as make_ads
 from tests.components.serving.support import TOKEN, ids, post_events, recommend, serving_client
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -63,3 +66,18 @@ def test_a_report_that_does_not_exist_is_not_found(client: TestClient) -> None:
 
 def test_the_status_counts_the_rules(client: TestClient) -> None:
     assert client.get("/status").json()["merchandising_rules"] == 0
+
+
+def test_campaigns_are_those_that_ads_published(watcher: ModelWatcher, params: Params, tmp_path: Path) -> None:
+    with serving_client(watcher, params) as client:
+        reply = client.get("/page/campaigns")
+    assert (reply.status_code, "carousel ads --run" in reply.json()["detail"]) == (404, True)
+    make_ads().save(tmp_path / "checkout/applications/ads")
+    record = ApplicationRecord(application="ads", as_of="2026", simulated=True, ships="model", reasons=[], metrics={})
+    write_application(tmp_path / "checkout", record)
+    publish(tmp_path / "checkout", "ads", watcher.folder.parent)
+    with serving_client(watcher, params) as client:
+        found = client.get("/page/campaigns").json()
+    assert [(c["campaign"], c["daily_budget"], c["spent"]) for c in found["campaigns"]] == [
+        ("c1", 100.0, 0.0), ("c2", 100.0, 0.0), ("c3", 100.0, 0.0),
+    ]  # fmt: skip
