@@ -40,15 +40,16 @@ MEMBER = {
 AUDIENCE = {
     "as_of": TIME, "n_users": 180, "n_held_out": 20, "n_unknown": 0, "expected_response": 0.09, "sample": [MEMBER],
 }  # fmt: skip
-DECILE = {"decile": 1, "n_users": 100, "responses": 12, "rate": 0.12, "lift": 2.4, "baseline_lift": 1.6}
-RESPONSE = {
+DECILE: dict[str, Any] = {"decile": 1, "n_users": 100, "responses": 12, "rate": 0.12, "lift": 2.4, "baseline_lift": 1.6}
+GAIN: dict[str, Any] = {"gain": 0.004, "low": 0.001, "high": 0.007, "n_users": 1000}
+RESPONSE: dict[str, Any] = {
     "campaign": "spring", "trained_on": ["winter"], "model": "logistic", "n_users": 1000, "responses": 50, "auc": 0.71,
     "baseline_auc": 0.63, "top_decile_lift": 2.4, "top_decile_lift_low": 1.8, "top_decile_lift_high": 3.1,
     "baseline_top_decile_lift": 1.6, "past_rate_top_decile_lift": 1.9, "deciles": [DECILE],
-    "gain": {"gain": 0.004, "low": 0.001, "high": 0.007, "n_users": 1000},
+    "gain": GAIN,
 }  # fmt: skip
 HOUR = {"hour": 9, "planned": 4.2, "spent": 4.1, "impressions": 120, "clicks": 13, "purchases": 1}
-CAMPAIGN = {
+CAMPAIGN: dict[str, Any] = {
     "campaign": "spring", "ads": 3, "daily_budget": 60.0, "planned": 20.5, "spent": 20.1, "is_active": True,
     "hours": [HOUR],
 }  # fmt: skip
@@ -111,7 +112,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "ForgetRequest": [{"user_id": "u-1"}],
     "HistoryEvent": [HISTORY[0]],
     "HourSpend": [HOUR],
-    "Interval": [RESPONSE["gain"]],
+    "Interval": [GAIN],
     "InventoryAnswer": [{"as_of": TIME, "total": 1, "items": [PRODUCT]}],
     "InventoryProduct": [PRODUCT],
     "Item": [EXPLAINED],

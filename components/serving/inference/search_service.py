@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from components.contracts import BoolArray, FloatArray, Users
+from components.contracts import BoolArray, FloatArray, IntArray, Users
 from components.language.encoder import Encoder
 from components.params import LanguageParams
 from components.recommenders.blending import scaled
@@ -62,7 +62,8 @@ class SearchService:
         hits = self._search(query, user, pool, mask)
         if hits is None:
             return None
-        order, moved = np.arange(len(hits.items)), None
+        order: IntArray = np.arange(len(hits.items), dtype=np.int32)
+        moved: list[str | None] | None = None
         if rules is not None:
             order = rules.rearranged(hits.items, hits.kinds, hits.kinds > NO_WORD)[:k]
             moved = rules.moved_by(hits.items, hits.items[order])
