@@ -2,7 +2,7 @@
 
     from components.offline.notebook import load
 
-    shop = load()                                   # the champion of this checkout; load(version=3) another version
+    shop = load()                                   # the champion of the checkout; load(version=3) another version
     shop.recommend("u-1", k=5)                      # a user with stored events
     shop.recommend(history=["P00001", "P00002"])    # or a history
     load(folder="bundle")                           # a bundle folder: no registry, no stored events
@@ -37,35 +37,37 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"  # of this version, where the
 def load(
     version: int | None = None,
     folder: str | Path | None = None,
-    root: str | Path = ".",
+    root: str | Path | None = None,
     overlays: Sequence[str | Path] = (),
     sets: Sequence[str] = (),
 ) -> ShopModel:
     """Return the champion, a version, or the model of a bundle folder.
 
-    root: the checkout, with params.yaml; overlays and sets change parameters, as --params and --set do. A bundle folder
-    needs no checkout. Raises CarouselError where there is no such model, or it may not serve.
+    root: the checkout, with params.yaml; None: the current folder, or the nearest one above it that is a checkout
+    (Jupyter starts a notebook in the notebook's folder). overlays and sets change parameters, as --params and --set do.
+    A bundle folder needs no checkout. Raises CarouselError where there is no such model, or it may not serve.
     """
     check_one(version, folder)
-    base = Path(root).resolve()
+    base = _find_checkout() if root is None else Path(root).resolve()
     settings, own = Settings().resolved(base), base / "params.yaml"
     files = [base / path for path in (*settings.overlays, *overlays)]
     params = parameters.load(own if own.is_file() else PARAMS, files, [*settings.override_lines, *sets])
     if folder is not None:
-        return ShopModel(open_folder(Path(folder), params))
+        return ShopModel(open_folder(Path(folder), params), base)
     if not own.is_file():
         raise ContractError(
             f"{base}: expected a checkout with params.yaml; name it with root=, or a bundle with folder="
         )
     store = open_store(settings, params, base)
-    return ShopModel(open_version(Registry(settings, params.release), params, version, store))
+    return ShopModel(open_version(Registry(settings, params.release), params, version, store), base)
 
 
 class ShopModel:
     """A model, and the stored events of its shop. Wrong arguments raise ContractError."""
 
-    def __init__(self, model: OfflineModel) -> None:
-        self.model = model
+    def __init__(self, model: OfflineModel, root: Path) -> None:
+        """root: the checkout, below which the data of the last run are."""
+        self.model, self.root = model, root
 
     def __repr__(self) -> str:
         """Return version, model and size."""
@@ -126,6 +128,12 @@ class ShopModel:
         """Close the event store."""
         if self.model.store is not None:
             self.model.store.close()
+
+
+def _find_checkout() -> Path:
+    """Return the nearest folder with params.yaml, from the current one upwards; the current one without any."""
+    current = Path.cwd()
+    return next((folder for folder in (current, *current.parents) if (folder / "params.yaml").is_file()), current)
 
 
 def _events(history: Sequence[Any]) -> list[Any]:

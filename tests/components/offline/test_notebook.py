@@ -23,8 +23,8 @@ from tests.support import ROOT
 
 
 @pytest.fixture
-def shop(model: OfflineModel) -> ShopModel:
-    return ShopModel(model)
+def shop(model: OfflineModel, tmp_path: Path) -> ShopModel:
+    return ShopModel(model, tmp_path)
 
 
 def test_a_folder_needs_no_checkout_and_no_registry(
@@ -97,7 +97,8 @@ def test_the_notebook_of_the_docs_runs_on_another_shop(
     shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
     (tmp_path / "data/snapshot/events").mkdir(parents=True)
     frame_of_checkerboard().to_parquet(tmp_path / "data/snapshot/events/part.parquet")
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")  # where Jupyter starts it
     stored = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     done = execute(stored)
     assert list(shapes(done)) == list(shapes(stored))
