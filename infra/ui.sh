@@ -41,6 +41,7 @@ for address in "$PREFECT_API_URL/health" "http://127.0.0.1:$mlflow_port/health";
   fi
 done
 
+echo "starting, which takes up to a minute; logs in $home/logs"
 infra/run.sh prefect >"$home/logs/prefect-server.log" 2>&1 &
 children+=($!)
 if [ "$mlflow_ui" = 1 ]; then
@@ -61,11 +62,11 @@ answers "$PREFECT_API_URL/health" || { tail -20 "$home/logs/prefect-server.log" 
 infra/run.sh deploy >"$home/logs/prefect-deploy.log" 2>&1 || { tail -30 "$home/logs/prefect-deploy.log" >&2; exit 1; }
 infra/run.sh worker >"$home/logs/prefect-worker.log" 2>&1 &
 children+=($!)
-echo "Prefect  http://127.0.0.1:$prefect_port   deployments: nightly, weekly, manual, monitor, tune, promote, rollback, gc"
+echo "Prefect   http://127.0.0.1:$prefect_port   runs; all deployments, each with a form: see Deployments"
 if [ "$mlflow_ui" = 1 ]; then
-  echo "MLflow   http://127.0.0.1:$mlflow_port   versions: see Models"
+  echo "MLflow    http://127.0.0.1:$mlflow_port   versions: see Models"
   echo "Evidently http://127.0.0.1:$evidently_port   drift over time by column, a project for each shop"
-  echo "Service  http://127.0.0.1:$service_port   the shop's page: lists, search, status; empty until a version is promoted"
+  echo "Service   http://127.0.0.1:$service_port   the shop's page: lists, search, status; empty until a version is promoted"
 fi
 echo "logs in $home/logs; Ctrl-C ends everything"
 wait -n
