@@ -6,6 +6,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export DVC_NO_ANALYTICS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
+unexport PYTHONDONTWRITEBYTECODE  # else each of some hundred processes compiles our modules anew
 
 .PHONY: install retrain test test-slow lint docs serve ui stack stack-stop compose clean
 

@@ -1,7 +1,8 @@
 """Fixtures that the tests of every package may use, and how tests are distributed among processes."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,18 @@ LONGEST = (  # begin first, so that no process is left alone with one of them at
     "tests/components/stages/test_crashes.py", *ALONE, "tests/docs/test_extending.py", *SHARED,
     "tests/infra/test_ci.py", "tests/components/stages/", "tests/components/data/",
 )  # fmt: skip
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Exempt what is made until the tests begin, the imported libraries above all, from garbage collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

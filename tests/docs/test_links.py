@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def spans(page: Path) -> Iterator[str]:
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     yield from SPAN.findall(text)
     yield from (line.strip() for line in text.splitlines() if line.startswith("    "))
+
+
+@cache
+def commands() -> Any:
+    """Return the tree of verbs, made once: it takes longer than the check of a page."""
+    return get_command(app)
 
 
 def slug(heading: str) -> str:
@@ -76,7 +83,7 @@ def test_verbs_and_options_exist(page: Path) -> None:
     wrong = []
     for span in spans(page):
         for words in (match.split() for match in COMMAND.findall(span.partition("#")[0])):
-            command: Any = get_command(app)
+            command = commands()
             while words and hasattr(command, "commands") and words[0] in command.commands:
                 command = command.commands[words.pop(0)]
             options = {o for p in command.params for o in p.opts} | {"--help"}
