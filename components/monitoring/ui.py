@@ -40,13 +40,13 @@ def make_projects(home: Path) -> list[str]:
 def panels() -> list[Any]:
     """Return the panels of a dashboard."""
     from evidently.sdk.models import PanelMetric
-    from evidently.sdk.panels import line_plot_panel
+    from evidently.sdk.panels import bar_plot_panel, line_plot_panel
 
     share = PanelMetric(legend="share", metric=SHARE, metric_labels={"value_type": "share"})
     every = [_distance(name) for name in COLUMNS]
     return [
         line_plot_panel("Distance by column", every, "each column has a limit of its own"),
-        line_plot_panel("Share of drifted columns", [share]),
+        bar_plot_panel("Share of drifted columns", [share]),  # a line of one value, or of equal ones, has 0 on its axis
         *(line_plot_panel(TITLES.get(name, name), [_distance(name)], size="half") for name in COLUMNS),
     ]
 

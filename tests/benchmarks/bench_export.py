@@ -33,9 +33,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
-from components.contracts import Interactions, Lineage
+from components.contracts import Interactions, Lineage, Users
 from components.io import sha256_file
+from components.offline.export import BATCH_USERS
 from components.offline.model import OfflineModel
 from components.offline.parts import PART_USERS
 from components.params import load
@@ -43,6 +45,7 @@ from components.recommenders.als import AlsRecommender
 from components.release.bundle import Bundle, open_bundle
 from components.release.registry import Registry
 from components.release.runs import RunFiles
+from components.serving.inference.scorer import score_block
 from components.serving.schemas import RecommendRequest
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.settings import Settings
@@ -113,10 +116,13 @@ def compare(folder: Path, bundle: Path | None, n_users: int, n_items: int, k: in
     wanted = lists_of(lists, {f"u{user:07d}" for user in sample})
     equal = ask_in_process(shop, opened, wanted, rate)
     equal &= ask_over_http(shop, folder, wanted, rate)
+    _, seconds = timed(lambda: score_in_blocks(opened, interactions, k))
+    scores = report("its scores and best k, histories in memory", n_users, seconds)
     als = opened.model if isinstance(opened.model, AlsRecommender) else fit_als(params, interactions, catalogue)
     for name, is_solved in (("implicit, stored user vectors", False), ("implicit, solved user vectors", True)):
         _, seconds = timed(implicit_lists(als, interactions, k, is_solved))
-        report(f"{name}, {als.params.factors} wide", n_users, seconds, rate)
+        rate_of_implicit = report(f"{name}, {als.params.factors} wide", n_users, seconds, rate)
+        print(f"  scores and best k of the export / this {scores / rate_of_implicit:.2f}", flush=True)
     sys.exit(0 if same and equal else 1)
 
 
@@ -233,6 +239,15 @@ def lists_of(file: Path, users: set[str]) -> dict[str, list[str]]:
     for row in rows:
         found.setdefault(row["user_id"], []).append(row["item_id"])
     return found
+
+
+def score_in_blocks(bundle: Bundle, interactions: Interactions, k: int) -> None:
+    """Make the best k of each user as an export does, from histories in memory."""
+    history = interactions.by_user().newest(bundle.info.max_history)
+    users = Users(np.zeros(len(history), np.int32), history, interactions.now)
+    with threadpool_limits(1):
+        for _, block in users.slice(1, len(history)).batches(BATCH_USERS):
+            score_block(bundle, block, k)
 
 
 def implicit_lists(als: AlsRecommender, interactions: Interactions, k: int, is_solved: bool) -> Callable[[], Any]:
