@@ -1,6 +1,8 @@
 # Two commands do everything: `make retrain` and `make test`. Both install what they need into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# of setuptools: folders of the checkout go before those of packages, which is what an editable installation is for
+PIP_INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --constraint constraints.txt
 PARALLEL ?= --numprocesses logical --maxprocesses 8
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
@@ -15,7 +17,7 @@ install: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP_INSTALL) --editable '.[dev]'
 	touch $@
 
 retrain: install  ## one whole loop: data, training, evaluation, verdict; the first champion is promoted explicitly
@@ -44,7 +46,7 @@ ui: install  ## Prefect on http://127.0.0.1:4200 with all deployments, MLflow on
 	infra/ui.sh
 
 stack: install  ## what infra/compose.yaml brings up, as plain processes on loopback: PostgreSQL, MLflow, Prefect, worker, service
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[servers]'
+	$(PIP_INSTALL) --editable '.[servers]'
 	infra/stack.sh start
 
 stack-stop:

@@ -42,7 +42,7 @@ from components.params import Params
 from components.times import to_iso
 from components.unfinished import Unfinished
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("evaluate")
 CHAMPION = "champion"
 NO_FOLDS: Mapping[str, OutOfFold] = {}
 
