@@ -31,7 +31,7 @@ from components.params.release import (
 )
 from components.params.renamed import RENAMED
 from components.params.root import Params, section_of
-from components.params.selection import BlendParams, SelectionParams
+from components.params.selection import BlendParams, SearchWeightsParams, SelectionParams
 from components.params.serving import (
     AnnParams,
     ChallengerParams,
@@ -87,6 +87,7 @@ __all__ = [
     "ReleaseParams",
     "SearchParams",
     "SearchRange",
+    "SearchWeightsParams",
     "Section",
     "SelectionParams",
     "SentimentParams",

@@ -17,6 +17,15 @@ class BlendParams(Section):
     cold_item_blend_weight: Share
 
 
+class SearchWeightsParams(Section):
+    """The weights of a query's signals (components/search/weights.py), learned from searches with clicks."""
+
+    words: Annotated[float, Field(ge=0)]
+    similarity: Annotated[float, Field(ge=0)]
+    popularity: Annotated[float, Field(ge=0)]
+    clicks: Annotated[float, Field(ge=0)]
+
+
 class SelectionParams(Section):
     """What a retrain selected. With it, a stage takes these values and compares nothing."""
 
@@ -27,3 +36,4 @@ class SelectionParams(Section):
     ranker_epochs: Count | None  # None: it has no ranker
     blend: BlendParams | None  # None: it is no hybrid
     selected_until: AwareDatetime  # end of the events that the selection has seen
+    search: SearchWeightsParams | None = None  # None: the weights of section search

@@ -20,6 +20,11 @@ class SearchParams(Section):
     similar_candidates: Size = Field(
         default=100, description="items without any word of the query that text similarity may add"
     )
+    min_queries: Count = Field(
+        default=100,
+        description="searches with a click in the validation window from which the weights of words, similarity, "
+        "popularity and clicks are learned; with fewer, the weights above count",
+    )
     prefix_weight: Share = Field(default=0.5, description="weight of words that begin with the query's last word")
     typo_weight: Share = Field(default=0.5, description="weight of a known word one edit away; two edits: squared")
 

@@ -19,8 +19,8 @@ from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.release.card import CardNumbers, bundle_card, compared, gains_over
 from components.release.recipe import Recipe, read_code_digest
-from components.search.index import SearchIndex
 from components.stages.run import stage
+from components.stages.search_index import build_search
 from components.stages.selected import read_selection
 from components.unfinished import read_unfinished_models
 
@@ -34,26 +34,30 @@ def package(root: Path, params: Params) -> str:
     )
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
     origin = read_split_origin(root / "data/split", root / "features")
-    SearchIndex.build(catalogue, params.search).save(index)
-    stamp(index, origin)
     info = bundle_info(root, evaluation.challenger, params).model_copy(update={"catalogue": origin.catalogue})
-    ann = root / "run/ann" if info.ann else None
+    ann, ann_index = root / "run/ann" if info.ann else None, None
     if ann and catalogue.embedding is not None:
         log.info("indexing %d products", info.n_items)
-        AnnIndex.build(catalogue.embedding, params.ann).save(ann)
+        ann_index = AnnIndex.build(catalogue.embedding, params.ann)
+        ann_index.save(ann)
         stamp(ann, origin)
+    encoder = _encoder_folder(root, params) if params.release.include_encoder else None
+    searched = build_search(root, params, catalogue, encoder, ann_index)
+    searched.save(index)
+    stamp(index, origin)
     sources = BundleSources(
         model=fitted(root, evaluation.challenger),
         fallback=fitted(root, "popularity"),
         split=root / "data/split",
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
-        encoder=_encoder_folder(root, params) if params.release.include_encoder else None,
+        encoder=encoder,
         ranker=_ranker_folder(root),
         search=index,
         ann=ann,
     )
-    made_by = Recipe.of(params, read_selection(root, params, evaluation), read_code_digest(root))
+    selection = read_selection(root, params, evaluation, searched.weights)
+    made_by = Recipe.of(params, selection, read_code_digest(root))
     card = _make_card(root, evaluation, info, made_by, catalogue, params.seed)
     digest = build_bundle(root / "bundle", sources, info, made_by, card)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])

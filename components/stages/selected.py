@@ -7,15 +7,17 @@ from pathlib import Path
 
 from components.contracts import Evaluation
 from components.data.tables import read_info
-from components.params import Params, SelectionParams
+from components.params import Params, SearchWeightsParams, SelectionParams
 from components.recommenders.hybrid import read_blend
 from components.times import to_datetime
 
 FALLBACK = "popularity"  # always fitted
 
 
-def read_selection(root: Path, params: Params, evaluation: Evaluation) -> SelectionParams:
-    """Return what the stages below root selected; with a recipe, what it fixed."""
+def read_selection(
+    root: Path, params: Params, evaluation: Evaluation, search: SearchWeightsParams | None
+) -> SelectionParams:
+    """Return what the stages below root selected; with a recipe, what it fixed. search: the weights of search."""
     if params.selection is not None:
         return params.selection
     chosen = evaluation.challenger
@@ -29,6 +31,7 @@ def read_selection(root: Path, params: Params, evaluation: Evaluation) -> Select
         ranker_epochs=read_epochs(root / "reports/rank") if (root / "models/ranker/ranker.json").is_file() else None,
         blend=blend,
         selected_until=to_datetime(read_info(root / "data/split").validation_end),
+        search=search,
     )
 
 

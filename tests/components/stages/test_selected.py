@@ -9,7 +9,7 @@ import pytest
 
 from components.contracts import Evaluation
 from components.data.tables import SplitInfo
-from components.params import BlendParams, Params, SelectionParams, load
+from components.params import BlendParams, Params, SearchWeightsParams, SelectionParams, load
 from components.recommenders.hybrid import BlendSettings, HybridRecommender, read_blend
 from components.recommenders.storage import write_model
 from components.stages.selected import read_selection
@@ -17,6 +17,7 @@ from components.times import DAY_US
 from tests.components.stages.support import selected
 from tests.support import ROOT
 
+SEARCH = SearchWeightsParams(words=1, similarity=5, popularity=0.4, clicks=1)
 WEIGHTS = np.array([[0.25, 0.75], [1, 0]], np.float32)  # rows: cold, warm
 
 
@@ -71,7 +72,7 @@ def test_a_blend_is_read_without_its_parts(run: Path) -> None:
 
 
 def test_a_hybrid_is_selected_with_its_weights_and_epochs(run: Path, shop: Params) -> None:
-    found = read_selection(run, shop, evaluation("hybrid"))
+    found = read_selection(run, shop, evaluation("hybrid"), None)
     assert found == SelectionParams(
         recommender="hybrid",
         best_simple="neighbours",
@@ -85,14 +86,15 @@ def test_a_hybrid_is_selected_with_its_weights_and_epochs(run: Path, shop: Param
 
 def test_only_a_model_that_ships_has_epochs_and_weights(run: Path, shop: Params) -> None:
     (run / "models/ranker/ranker.json").unlink()
-    ease, sequence = (read_selection(run, shop, evaluation(name)) for name in ("ease", "sequence"))
+    ease, sequence = (read_selection(run, shop, evaluation(name), SEARCH) for name in ("ease", "sequence"))
     assert (ease.sequence_epochs, ease.ranker_epochs, ease.blend) == (None, None, None)
     assert (sequence.sequence_epochs, sequence.blend) == (6, None)
+    assert sequence.search == SEARCH
     write_hybrid(run / "models/hybrid", ["ease", "content"])
-    assert read_selection(run, shop, evaluation("hybrid")).sequence_epochs is None
+    assert read_selection(run, shop, evaluation("hybrid"), None).sequence_epochs is None
 
 
 def test_with_a_recipe_nothing_is_read(tmp_path: Path, shop: Params) -> None:
     fixed = SelectionParams.model_validate(selected(sequence_epochs=3))
     applied = shop.model_copy(update={"selection": fixed})
-    assert read_selection(tmp_path, applied, evaluation("hybrid")) == fixed
+    assert read_selection(tmp_path, applied, evaluation("hybrid"), SEARCH) == fixed
