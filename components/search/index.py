@@ -23,7 +23,7 @@ from components.search.clicks import ClickCounts
 from components.search.lexical import LexicalIndex
 from components.search.matching import match_words
 from components.search.ordering import Kinds, keep_order, match_kinds
-from components.search.weights import Signals, log_popularity, weigh
+from components.search.weights import QuerySignals, log_popularity, weigh
 
 ARRAYS, INFO, FORMAT = "arrays.safetensors", "search.json", 2
 LATER_PARAMS = {"min_queries": SearchParams.model_fields["min_queries"].default}  # an index before 0.5 lacks it
@@ -112,7 +112,7 @@ class SearchIndex:
 
     def signals(
         self, query: str, vectors: tuple[FloatArray, FloatArray], popular: FloatArray, ann: AnnIndex | None = None
-    ) -> tuple[Signals, BoolArray]:
+    ) -> tuple[QuerySignals, BoolArray]:
         """Return what is known of each product for a query, and (n_items + 1,) which products it finds."""
         match = match_words(self.lexical, query, self.n_items, self.params)
         words = match.scores / max(float(match.scores.max()), 1e-9)
@@ -129,9 +129,11 @@ class SearchIndex:
             fused = fused * (1 + self.params.popularity_weight * boost / max(float(boost.max()), 1e-9))
         return fused.astype(np.float32)
 
-    def _signals(self, query: str, words: FloatArray, similarity: FloatArray, popular: FloatArray | None) -> Signals:
+    def _signals(
+        self, query: str, words: FloatArray, similarity: FloatArray, popular: FloatArray | None
+    ) -> QuerySignals:
         clicks = self.clicks.per_word(query, self.n_items) if self.clicks is not None else np.zeros_like(words)
-        return Signals(words, similarity, log_popularity(popular, self.n_items), np.log1p(clicks))
+        return QuerySignals(words, similarity, log_popularity(popular, self.n_items), np.log1p(clicks))
 
     def _compare(
         self,

@@ -14,7 +14,7 @@ POPULARITY_FLOOR = 1e-3  # share of the most popular product's, below which popu
 LOWEST = -60.0  # of the weighted sum below the best product's: so far down, the order does not matter
 
 
-class Signals(NamedTuple):
+class QuerySignals(NamedTuple):
     """What is known of each product for a query; arrays are (n_items + 1,)."""
 
     words: FloatArray  # match by words, 1 for the best
@@ -32,7 +32,7 @@ def log_popularity(popular: FloatArray | None, n_items: int) -> FloatArray:
     return logarithm
 
 
-def weigh(signals: Signals, weights: SearchWeightsParams) -> FloatArray:
+def weigh(signals: QuerySignals, weights: SearchWeightsParams) -> FloatArray:
     """Return (n_items + 1,) scores above 0; the best product's is 1."""
     total = sum(getattr(weights, name) * getattr(signals, name) for name in SIGNALS)
     scores: FloatArray = np.exp(np.maximum(total - total.max(), LOWEST), dtype=np.float32)

@@ -27,6 +27,7 @@ DUCKDB = {
     "components/profiles/storage.py": "data/snapshot, data/split and features, by the stage",
     "components/ranking/examples.py": "data/snapshot and data/split, by the stage",
     "components/ranking/user_text.py": "data/snapshot and data/split, by the stage",
+    "components/search/clicks.py": "data/snapshot, by the stage",
     "components/serving/storage/import_snapshot.py": "data/snapshot, read into the event store on request",
 }
 

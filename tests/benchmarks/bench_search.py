@@ -138,6 +138,42 @@ def print_latency(index: SearchIndex, queries: list[Query]) -> None:
     print(f"words alone, ms per query: median {np.median(times):.2f}, p99 {np.percentile(times, 99):.2f}")
 
 
+def judge_learned(
+    own: SearchIndex,
+    queries: list[Query],
+    vectors: FloatArray,
+    items: FloatArray,
+    scores: tuple[Scores, Scores],
+    popular: FloatArray,
+) -> dict[str, np.ndarray]:
+    """Return NDCG@10 of each query by learned weights; scores: without and with the user."""
+    print(f"learned weights: {own.weights}")
+    texts_only = own.with_weights(None, own.weights)
+    return {
+        "learned, words and similarity": evaluate(texts_only, queries, vectors, items, scores[0], None),
+        "learned, popularity and clicks": evaluate(own, queries, vectors, items, scores[0], popular),
+        "learned, with the user": evaluate(own, queries, vectors, items, scores[1], popular),
+    }
+
+
+def print_misspelled(
+    own: SearchIndex,
+    queries: list[Query],
+    encoder: Encoder,
+    items: FloatArray,
+    personal: Scores,
+    popular: FloatArray,
+    correct: np.ndarray,
+    seed: int,
+) -> None:
+    """Print NDCG@10 of the queries with one wrong letter."""
+    misspelled = [(misspell(query, seed), item, user) for query, item, user in queries]
+    changed = np.array([a[0] != b[0] for a, b in zip(misspelled, queries, strict=True)])
+    again = evaluate(own, misspelled, encoder.encode([row[0] for row in misspelled]), items, personal, popular)
+    spelled = f"spelled correctly {correct[changed].mean():.4f}"
+    print(f"one letter wrong in {changed.sum()} queries: {again[changed].mean():.4f}, {spelled}")
+
+
 def main() -> int:
     """Print the table; return 1 where a check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -178,19 +214,10 @@ def main() -> int:
     if own.weights is None:
         print("no weights are learned from the searches of this run")
         return 1
-    print(f"learned weights: {own.weights}")
-    texts_only = own.with_weights(None, own.weights)
-    table |= {
-        "learned, words and similarity": evaluate(texts_only, queries, vectors, items, anonymous, None),
-        "learned, popularity and clicks": evaluate(own, queries, vectors, items, anonymous, popular),
-        "learned, with the user": evaluate(own, queries, vectors, items, personal, popular),
-    }
+    table |= judge_learned(own, queries, vectors, items, (anonymous, personal), popular)
     print_table(table, np.array([is_chinese(query) for query, _, _ in queries]), params.seed)
-    misspelled = [(misspell(query, params.seed), item, user) for query, item, user in queries]
-    changed = np.array([a[0] != b[0] for a, b in zip(misspelled, queries, strict=True)])
-    again = evaluate(own, misspelled, encoder.encode([row[0] for row in misspelled]), items, personal, popular)
-    correct = table["learned, with the user"][changed].mean()
-    print(f"one letter wrong in {changed.sum()} queries: {again[changed].mean():.4f}, spelled correctly {correct:.4f}")
+    correct = table["learned, with the user"]
+    print_misspelled(own, queries, encoder, items, personal, popular, correct, params.seed)
     print_latency(index, queries[:300])
     means = {name: float(values.mean()) for name, values in table.items()}
     is_better = means["learned, with the user"] > means["with the user"]

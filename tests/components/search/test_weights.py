@@ -3,12 +3,12 @@
 import numpy as np
 
 from components.params import SearchWeightsParams
-from components.search.weights import POPULARITY_FLOOR, Signals, log_popularity, weigh
+from components.search.weights import POPULARITY_FLOOR, QuerySignals, log_popularity, weigh
 
 
-def signals(**values: list[float]) -> Signals:
+def signals(**values: list[float]) -> QuerySignals:
     zero = [0.0, 0.0, 0.0]
-    return Signals(*(np.array(values.get(name, zero), np.float32) for name in Signals._fields))
+    return QuerySignals(*(np.array(values.get(name, zero), np.float32) for name in QuerySignals._fields))
 
 
 def test_ratios_of_scores_are_exponentials_of_differences() -> None:
