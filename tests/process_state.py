@@ -56,7 +56,8 @@ def restore_state(before: dict[str, Any]) -> None:
     root.handlers[:] = [*before["log handlers"], *pytests_own]
     logging.disable(before["logging.disable"])
     (gc.enable if before["gc enabled"] else gc.disable)()
-    (gc.freeze if before["gc frozen"] else gc.unfreeze)()
+    if not before["gc frozen"]:
+        gc.unfreeze()
     for s in SIGNALS:
         signal.signal(s, before[f"handler of {s.name}"])
     environment = {n.removeprefix("environment "): v for n, v in before.items() if n.startswith("environment ")}

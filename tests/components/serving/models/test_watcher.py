@@ -217,7 +217,6 @@ def test_the_last_bundle_on_disk_is_warmed_up_too(watcher: ModelWatcher, registr
 def test_models_are_frozen_for_the_garbage_collector_and_freed_when_replaced(
     watcher: ModelWatcher, registry: FakeRegistry, remake: Remake
 ) -> None:
-    gc.unfreeze()  # what tests/conftest.py has frozen
     watcher.on_swap = freeze_gc
     assert watcher.current is not None
     first = watcher.current.bundle
@@ -229,3 +228,4 @@ def test_models_are_frozen_for_the_garbage_collector_and_freed_when_replaced(
         watcher.poll()
         assert gc.get_freeze_count() > 0
     assert reference() is None
+    gc.unfreeze()
