@@ -205,7 +205,7 @@ def _add_probes(app: FastAPI, service: RecommendationService) -> None:
         """Return 200 while the process runs."""
         return Alive(status="alive")
 
-    @app.get("/readyz", tags=["State"], responses={503: problems.ERRORS[503]})
+    @app.get("/readyz", tags=["State"], responses=problems.PROBLEM_MODEL)
     async def readyz() -> Ready:
         """Return the version that serves; 503 while there is none."""
         now = service.champion()

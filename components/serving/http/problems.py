@@ -22,8 +22,9 @@ from components.serving.storage.event_store import StoreError
 log = logging.getLogger("serving")
 MAX_ERRORS = 10  # listed in one answer
 Responses = dict[int | str, dict[str, Any]]
-ERRORS: Responses = {status: {"model": Problem} for status in (400, 401, 403, 408, 413, 415, 422, 500, 503)}
-ERRORS_404: Responses = {**ERRORS, 404: {"model": Problem}}  # of routes that look something up
+PROBLEM_MODEL: Responses = {503: {"model": Problem}}  # once: FastAPI makes a validator for each route and status
+ERRORS: Responses = {status: {} for status in (400, 401, 403, 408, 413, 415, 422, 500, 503)}  # model: openapi.py
+ERRORS_404: Responses = {**ERRORS, 404: {}}  # of routes that look something up
 
 
 class ProblemError(Exception):
