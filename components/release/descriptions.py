@@ -42,7 +42,8 @@ def describe_version(decision: Decision, evaluation: Evaluation, run_page: str) 
     start, end = (text[:10] for text in evaluation.window)
     against = f"version {decision.champion.version}" if decision.champion else "no champion"
     numbers = "" if ours is None else f" {decision.primary} {ours:.4f}."
-    gain = f" Gain {_interval(decision.gain)}." if decision.gain else ""
+    over = against if decision.champion else "the best simple model"
+    gain = f" Gain over {over} {_interval(decision.gain)}." if decision.gain else ""
     links = ", ".join(f"[{text}]({run_page}/artifacts/{file})" for text, file in REPORTS.items())
     mode = "" if decision.mode == "enabled" else f" (gate.mode {decision.mode})"
     return (

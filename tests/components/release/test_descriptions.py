@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.contracts import Interval
+from components.contracts import ChampionRef, Interval
 from components.release.descriptions import describe_version, status_of
 from components.release.promotion import read_decision
 from components.release.registry import Registry
@@ -42,4 +42,7 @@ def test_the_status_follows_the_verdict(decide: Decide, verdict: str, status: st
     assert status_of(changed) == status
     text = describe_version(changed, evaluation_of(None), "#/x")
     assert "(gate.mode dry_run)" in text
-    assert "+0.0100 (-0.0200 to +0.0400)" in text
+    assert "Gain over the best simple model +0.0100 (-0.0200 to +0.0400)" in text
+    champion = ChampionRef.model_construct(version=3)
+    text = describe_version(changed.model_copy(update={"champion": champion}), evaluation_of(None), "#/x")
+    assert "Gain over version 3 +0.0100" in text
