@@ -23,6 +23,7 @@ set -m # each child leads a process group, which ends with its own children
 children=()
 stop() {
   trap - EXIT INT TERM
+  exec 2>/dev/null # where bash reports each job that it ends
   for child in "${children[@]}"; do kill -TERM -- "-$child" 2>/dev/null || true; done
   for _ in $(seq 40); do
     if [ -z "$(jobs -r)" ]; then break; fi
