@@ -69,6 +69,7 @@ class CardNumbers:
     languages: Mapping[str, int]  # code -> products
     textless: int  # products without a text
     counts: Mapping[str, int]  # window -> events
+    search: str = ""  # how search weighs its signals, and how that was judged
 
 
 def bundle_card(found: CardNumbers) -> Card:
@@ -90,6 +91,7 @@ def bundle_card(found: CardNumbers) -> Card:
             ("Data", _data(found)),
             ("Evaluation", _evaluation(found)),
             ("Slices", _slices(evaluation, info.model)),
+            ("Search", found.search),
             ("Limits", "".join(f"- {limit}\n" for limit in limits_of(found))),
             ("How it was made", _origin(found)),
         ],

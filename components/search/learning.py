@@ -53,10 +53,17 @@ class Learned:
         return all(self.ndcg["learned"] - self.ndcg[name] > error for name, error in self.errors.items())
 
     def describe(self) -> str:
-        """Return one line for the log."""
-        other = ", ".join(f"{name} {self.ndcg[name]:.4f} (+- {error:.4f})" for name, error in self.errors.items())
-        verdict = "learned weights ship" if self.ships else "the weights of the parameters stay"
-        return f"search, {self.n_queries} queries: NDCG@10 learned {self.ndcg['learned']:.4f}, {other}: {verdict}"
+        """Return one sentence for the log and the card."""
+        names = {"parameters": "by the weights of the parameters", "words": "by words alone"}
+        others = ", ".join(
+            f"{self.ndcg[name]:.4f} {names[name]} (standard error of the difference {error:.4f})"
+            for name, error in self.errors.items()
+        )
+        verdict = "the learned weights count" if self.ships else "the weights of the parameters count"
+        return (
+            f"On {self.n_queries} searches with a click, each by weights of other queries, NDCG@10 is "
+            f"{self.ndcg['learned']:.4f} by learned weights, {others}: {verdict}."
+        )
 
 
 def learn_weights(

@@ -42,7 +42,7 @@ def package(root: Path, params: Params) -> str:
         ann_index.save(ann)
         stamp(ann, origin)
     encoder = _encoder_folder(root, params) if params.release.include_encoder else None
-    searched = build_search(root, params, catalogue, encoder, ann_index)
+    searched, about_search = build_search(root, params, catalogue, encoder, ann_index)
     searched.save(index)
     stamp(index, origin)
     sources = BundleSources(
@@ -58,7 +58,7 @@ def package(root: Path, params: Params) -> str:
     )
     selection = read_selection(root, params, evaluation, searched.weights)
     made_by = Recipe.of(params, selection, read_code_digest(root))
-    card = _make_card(root, evaluation, info, made_by, catalogue, params.seed)
+    card = _make_card(root, evaluation, info, made_by, catalogue, about_search, params.seed)
     digest = build_bundle(root / "bundle", sources, info, made_by, card)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
@@ -86,7 +86,13 @@ def bundle_info(root: Path, model: str, params: Params) -> BundleInfo:
 
 
 def _make_card(
-    root: Path, evaluation: Evaluation, info: BundleInfo, made_by: Recipe, catalogue: Catalogue, seed: int
+    root: Path,
+    evaluation: Evaluation,
+    info: BundleInfo,
+    made_by: Recipe,
+    catalogue: Catalogue,
+    about_search: str,
+    seed: int,
 ) -> str:
     """Return the model card: what was measured of the challenger, whichever version is champion."""
     values = read_values(root / "reports/evaluate/per_user.parquet", evaluation.primary, "all")
@@ -99,6 +105,7 @@ def _make_card(
         gains=gains_over(values, evaluation.challenger, compared(evaluation), seed),
         languages=Counter(catalogue.language[1:]),
         textless=sum(not text for text in catalogue.text[1:]),
+        search=about_search,
         counts={w: read_metadata(file).num_rows for w, file in windows.items() if file.is_file()},
     )
     return bundle_card(found).to_text()

@@ -13,7 +13,7 @@ from components.recommenders.ann_index import AnnIndex
 from components.recommenders.popularity import PopularityRecommender
 from components.search.clicks import Click, ClickCounts, read_clicks
 from components.search.index import SearchIndex
-from components.search.learning import Learned, SearchContext, learn_weights
+from components.search.learning import SearchContext, learn_weights
 
 log = logging.getLogger("package")
 MAX_QUERIES = 2000  # the newest of the validation window, from which weights are learned
@@ -21,8 +21,8 @@ MAX_QUERIES = 2000  # the newest of the validation window, from which weights ar
 
 def build_search(
     root: Path, params: Params, catalogue: Catalogue, encoder: Path | None, ann: AnnIndex | None
-) -> SearchIndex:
-    """Return the index; with the clicks before the test window where its weights are learned.
+) -> tuple[SearchIndex, str]:
+    """Return the index, with the clicks before the test window where its weights are learned; and a line about them.
 
     encoder: folder of the language model in the bundle; None: it has none, and nothing is learned.
     """
@@ -32,12 +32,17 @@ def build_search(
     known = set(index.lexical.vocabulary)
     if params.selection is not None:
         weights = params.selection.search
+        about = (
+            "Weights of the recipe." if weights else "The recipe has no learned weights; those of the parameters count."
+        )
     else:
         started = index.with_weights(ClickCounts.of(before, known), None)
-        weights = _learn(root, params, catalogue, started, window[-MAX_QUERIES:], encoder, ann)
+        weights, about = _learn(root, params, catalogue, started, window[-MAX_QUERIES:], encoder, ann)
+    log.info("search: %s", about)
     if weights is None:
-        return index
-    return index.with_weights(ClickCounts.of([*before, *window], known), weights)
+        return index, about
+    values = ", ".join(f"{name} {value:g}" for name, value in weights)
+    return index.with_weights(ClickCounts.of([*before, *window], known), weights), f"{about} Weights: {values}."
 
 
 def _read(root: Path, catalogue: Catalogue, start: int, end: int) -> list[Click]:
@@ -53,23 +58,19 @@ def _learn(
     window: Sequence[Click],
     encoder: Path | None,
     ann: AnnIndex | None,
-) -> SearchWeightsParams | None:
-    """Return the learned weights; None where those of the parameters stay, with the reason in the log."""
-    if len(window) < params.search.min_queries:
-        log.info("search: %d searches with a click, %d needed to learn weights", len(window), params.search.min_queries)
-        return None
+) -> tuple[SearchWeightsParams | None, str]:
+    """Return the learned weights, or None where those of the parameters count, and why."""
+    least, section = params.search.min_queries, "the weights of the parameters count"
+    if len(window) < least:
+        return None, f"{len(window)} searches with a click, {least} needed to learn weights: {section}."
     if encoder is None or catalogue.embedding is None:
-        log.info("search: weights are not learned, the bundle has no language model")
-        return None
+        return None, f"No language model in the bundle to learn weights with: {section}."
     from components.language.encoder import Encoder
 
     vectors = Encoder.load(encoder, params.language).encode([click.query for click in window])
     popular = PopularityRecommender.load(root / "models/simple/popularity").popularity
-    learned: Learned | None = learn_weights(
-        SearchContext(index, catalogue.embedding, popular, ann), window, vectors, params.search.min_queries, params.seed
-    )
+    context = SearchContext(index, catalogue.embedding, popular, ann)
+    learned = learn_weights(context, window, vectors, least, params.seed)
     if learned is None:
-        log.info("search: too few searches find the product that was clicked")
-        return None
-    log.info("%s", learned.describe())
-    return learned.weights if learned.ships else None
+        return None, f"Fewer than {least} searches find the product that was clicked: {section}."
+    return (learned.weights if learned.ships else None), learned.describe()

@@ -210,9 +210,9 @@ def main() -> int:
         "with popularity": evaluate(index, queries, vectors, items, anonymous, popular),
         "with the user": evaluate(index, queries, vectors, items, personal, popular),
     }
-    own = build_search(run, params, bundle.catalogue, run / "bundle/encoder", None)
+    own, about = build_search(run, params, bundle.catalogue, run / "bundle/encoder", None)
     if own.weights is None:
-        print("no weights are learned from the searches of this run")
+        print(about)
         return 1
     table |= judge_learned(own, queries, vectors, items, (anonymous, personal), popular)
     print_table(table, np.array([is_chinese(query) for query, _, _ in queries]), params.seed)

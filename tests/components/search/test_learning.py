@@ -65,7 +65,7 @@ def test_where_clicks_tell_products_apart_they_get_weight_and_the_weights_ship(c
     assert found.weights.clicks > 0.3
     assert found.ndcg["learned"] > found.ndcg["parameters"] + 0.3
     assert found.ships
-    assert f"{len(window)} queries" in found.describe()
+    assert f"On {len(window)} searches" in found.describe()
 
 
 def test_popularity_gets_weight_where_it_decides(context: SearchContext) -> None:

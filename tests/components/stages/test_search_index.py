@@ -66,8 +66,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_clicks_put_the_product_that_shoppers_choose_first(root: Path, catalogue: Catalogue, encoder: Path) -> None:
-    index = build_search(root, shop(), catalogue, encoder, None)
+    index, about = build_search(root, shop(), catalogue, encoder, None)
     assert index.weights is not None
+    assert "the learned weights count" in about
+    assert f"clicks {index.weights.clicks:g}" in about
     assert index.weights.clicks > 0
     assert index.search("red tea", 3).items[0] == 3
     assert index.clicks is not None
@@ -78,7 +80,7 @@ def test_clicks_put_the_product_that_shoppers_choose_first(root: Path, catalogue
 
 
 def test_a_saved_index_keeps_clicks_and_weights(root: Path, catalogue: Catalogue, encoder: Path) -> None:
-    index = build_search(root, shop(), catalogue, encoder, None)
+    index, _ = build_search(root, shop(), catalogue, encoder, None)
     index.save(root / "a")
     again = SearchIndex.load(root / "a", catalogue)
     again.save(root / "b")
@@ -90,16 +92,17 @@ def test_a_saved_index_keeps_clicks_and_weights(root: Path, catalogue: Catalogue
 
 def test_a_recipe_fixes_the_weights_and_new_clicks_count(root: Path, catalogue: Catalogue) -> None:
     fixed = SelectionParams.model_validate({**selected(sequence_epochs=3), "search": RECIPE.model_dump()})
-    index = build_search(root, shop().model_copy(update={"selection": fixed}), catalogue, None, None)
+    index, _ = build_search(root, shop().model_copy(update={"selection": fixed}), catalogue, None, None)
     assert index.weights == RECIPE
     assert index.clicks is not None
     plain = fixed.model_copy(update={"search": None})
-    assert build_search(root, shop().model_copy(update={"selection": plain}), catalogue, None, None).weights is None
+    assert build_search(root, shop().model_copy(update={"selection": plain}), catalogue, None, None)[0].weights is None
 
 
 @pytest.mark.parametrize("lines", [["search.min_queries=101"], []])
 def test_without_enough_searches_or_an_encoder_the_weights_of_the_parameters_stay(
     root: Path, catalogue: Catalogue, encoder: Path, lines: list[str]
 ) -> None:
-    index = build_search(root, shop(*lines), catalogue, encoder if lines else None, None)
+    index, about = build_search(root, shop(*lines), catalogue, encoder if lines else None, None)
     assert (index.weights, index.clicks) == (None, None)
+    assert "the weights of the parameters count" in about
