@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -28,6 +29,7 @@ from components.records import (
     Lineage,
     Purpose,
     Record,
+    Retention,
     SliceRow,
     Verdict,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "EVENTS",
     "EVENT_COLUMNS",
     "PRODUCTS",
+    "PRODUCT_KIND",
     "REVIEWS",
     "SEARCHES",
     "SOCIAL",
@@ -59,6 +62,7 @@ __all__ = [
     "Ranked",
     "Recommender",
     "Record",
+    "Retention",
     "SliceRow",
     "TimeArray",
     "Users",
@@ -72,7 +76,10 @@ BoolArray = NDArray[np.bool_]
 
 EVENTS = ("view", "cart", "purchase", "return", "impression", "click")  # index = code in `event`
 
-PRODUCTS = ("item_id", "title", "description", "brand", "category", "price", "language", "image", "timestamp")
+PRODUCTS = (
+    "item_id", "title", "description", "brand", "category", "price", "language", "image", "timestamp", "kind",
+)  # fmt: skip
+PRODUCT_KIND = "product"  # the kind of an item for which the shop names none
 EVENT_COLUMNS = (
     "user_id", "item_id", "timestamp", "event", "quantity", "price", "session_id", "position", "propensity",
 )  # fmt: skip
@@ -123,10 +130,23 @@ class Catalogue:
     language: list[str]  # "en", "zh", or "" where unknown
     price: FloatArray  # (n_items + 1,); NaN where unknown
     embedding: FloatArray | None = None  # (n_items + 1, dim), unit rows; row 0 and textless items are zero
+    kind: list[str] | None = None  # "product", "article", "video", ...; None: all are products
 
     def __len__(self) -> int:
         """Return the number of products, without the padding row."""
         return len(self.item_id) - 1
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return the kind of each item, "" at 0."""
+        return self.kind or ["", *[PRODUCT_KIND] * len(self)]
+
+    @cached_property
+    def kind_codes(self) -> tuple[list[str], IntArray]:
+        """Return the names of the kinds, sorted, "" first; and (n_items + 1,) the index of each item's kind in them."""
+        names = sorted({"", *self.kinds})
+        code = {name: n for n, name in enumerate(names)}
+        return names, np.array([code[name] for name in self.kinds], np.int32)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ experiments = typer.Typer(help="A/B tests on the live service, off-policy estima
 def experiment_start(
     name: str,
     share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of users in the experiment")] = 1.0,
-    metric: Annotated[str, typer.Option(help="conversion, clicks or value, per user")] = "conversion",
+    metric: Annotated[str, typer.Option(help="conversion, clicks, value or retention, per user")] = "conversion",
     sets: Sets = None,
     files: Files = None,
     json: Json = False,

@@ -282,6 +282,17 @@ class Problem(Reply):
     """Where in the request, and what is wrong there."""
 
 
+class Quota(Body):
+    """How many items of a kind a list holds, such as articles among products."""
+
+    kind: str
+    """As in the catalogue; "product" where the shop names none."""
+    at_least: int = 0
+    """Fewer only where there are no more of this kind."""
+    at_most: int | None = None
+    """Null: any number."""
+
+
 class Ready(Reply):
     """The version that serves."""
 
@@ -528,6 +539,8 @@ class RecommendRequest(Body):
     context: Context | None = None
     diversity: float = 0.0
     """Maximal marginal relevance: 0 orders by score alone, 1 by difference in text alone."""
+    quotas: list[Quota] | None = None
+    """Bounds by kind of item; the best list that keeps them."""
     explain: bool = False
     """True: each product has contributions and explained_by."""
 
@@ -601,8 +614,8 @@ __all__ = [
     "ApplicationsAnswer", "ArmAnswer", "AudienceAnswer", "AudienceBody", "CanaryAnswer", "CanaryRequest",
     "ChosenAdItem", "Context", "Decile", "EventIn", "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod",
     "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Interval", "InventoryProduct", "Item", "ItemProbabilities",
-    "ItemsRequest", "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "RankAnswer",
-    "Ready", "RecommendRequest", "RemoveRuleRequest", "ResponseJudgement", "RuleAnswer", "RuleRequest", "RulesAnswer",
-    "SearchRequest", "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest",
+    "ItemsRequest", "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "Quota",
+    "RankAnswer", "Ready", "RecommendRequest", "RemoveRuleRequest", "ResponseJudgement", "RuleAnswer", "RuleRequest",
+    "RulesAnswer", "SearchRequest", "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest",
     "StoredHistoryEvent", "UserRequest", "VersionAnswer",
 ]  # fmt: skip

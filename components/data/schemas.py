@@ -82,6 +82,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "language": Field("string", rules=(Rule("longer than 16 characters", lambda c: c.length() <= 16),)),
         "image": _TEXT,
         "timestamp": Field("timestamp", rules=_TIME_RULES),
+        "kind": Field("string", rules=(Rule("longer than 40 characters", lambda c: c.length() <= 40),)),
     },
     "events": {
         "user_id": _ID,

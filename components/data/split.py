@@ -160,11 +160,14 @@ def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitPa
     )
     codes = " ".join(f"WHEN {quote_text(e)} THEN {EVENTS.index(e)}" for e in split.weights)
     files = [str(p) for p in partitions(snapshot, "events")]
+    products = [str(p) for p in partitions(snapshot, "products")]
+    named = connection.execute("SELECT name FROM parquet_schema($1)", [products]).fetchall()
+    kind = "kind" if ("kind",) in named else "NULL::VARCHAR AS kind"  # a snapshot of an earlier version has none
     connection.execute(f"CREATE TABLE weights AS FROM (VALUES {values}) w(code, weight, target)")
     connection.execute(
         "CREATE TABLE items AS SELECT (row_number() OVER (ORDER BY item_id))::INT AS item_idx, item_id, title, "
-        "description, brand, category, language, price FROM read_parquet($1)",
-        [[str(p) for p in partitions(snapshot, "products")]],
+        f"description, brand, category, language, price, {kind} FROM read_parquet($1)",
+        [products],
     )
     connection.execute(
         "CREATE TABLE users AS SELECT (row_number() OVER (ORDER BY user_id))::INT AS user_idx, user_id FROM (SELECT "

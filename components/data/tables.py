@@ -1,7 +1,8 @@
 """Reads the files of the stage `split` into the types of contracts.py: Interactions, Catalogue, Users.
 
 Files in a split folder:
-    items.parquet        item_idx, item_id, title, description, brand, category, language, price; row order = item_idx
+    items.parquet        item_idx, item_id, title, description, brand, category, language, price, kind (absent before
+                         version 0.5); row order = item_idx
     users.parquet        user_idx, user_id; the only file with the shop's user ids
     train.parquet, validation.parquet, test.parquet
                          user_idx, item_idx, timestamp (us), event, weight, target; sorted by user, time,
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
-from components.contracts import WINDOWS, Catalogue, IntArray, Interactions, Record, Users
+from components.contracts import PRODUCT_KIND, WINDOWS, Catalogue, IntArray, Interactions, Record, Users
 from components.errors import ContractError
 from components.ragged import Ragged
 
@@ -75,6 +76,7 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
     names = ("title", "brand", "category", "description")
     parts = [join_without_repeats([text[n][i] for n in names]) for i in range(len(text["title"]))]
     price = table["price"].to_numpy(zero_copy_only=False).astype(np.float32)
+    kinds = table["kind"].to_pylist() if "kind" in table.column_names else []
     catalogue = Catalogue(
         item_id=text["item_id"],
         title=text["title"],
@@ -83,6 +85,7 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
         category=text["category"],
         language=text["language"],
         price=np.concatenate([np.full(1, np.nan, np.float32), price]),
+        kind=["", *(kind or PRODUCT_KIND for kind in kinds)] if any(kinds) else None,
     )
     if features is None:
         return catalogue

@@ -230,7 +230,7 @@ def further_bounds(needed: UsersNeeded) -> str:
 
 def slice_label(name: str) -> str:
     """Return a slice in words."""
-    return SLICES.get(name) or name.replace("language:", "Language ")
+    return SLICES.get(name) or name.replace("language:", "Language ").replace("kind:", "Kind ")
 
 
 def metric_label(metric: str) -> str:

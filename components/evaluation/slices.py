@@ -26,6 +26,7 @@ def slice_masks(
     user:cold   fewer than cold_user_events events in the user's history at the start of the window; user:warm the rest
     item:cold   targets without a training event ((n_items + 1,) `trained` is False); item:warm the rest
     language:xx targets whose product is in language xx; language:unknown where the shop gives none
+    kind:xx     targets of kind xx, where the shop has items of several kinds
     target:later_day  with by_day: targets on a later day (UTC) than the newest event of the history; target:same_day.
                 In files whose times are days, the order within a day is the file's and no behaviour: the former are
                 free of it
@@ -48,6 +49,9 @@ def slice_masks(
         later = targets.timestamp // DAY_US > np.repeat(newest, targets.lengths) // DAY_US
         masks |= {"target:later_day": later, "target:same_day": ~later}
     masks |= {f"language:{code}": language == code for code in sorted(set(language.tolist()))}
+    kinds, codes = catalogue.kind_codes
+    if catalogue.kind is not None:
+        masks |= {f"kind:{name}": codes[items] == n for n, name in enumerate(kinds) if name}
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 

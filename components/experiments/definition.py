@@ -18,7 +18,7 @@ from components.io import find_record, write_record
 RUNNING = "running.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
 Role = Literal["champion", "challenger"]
-Metric = Literal["conversion", "clicks", "value"]
+Metric = Literal["conversion", "clicks", "value", "retention"]
 
 
 class Arm(Record):
@@ -35,7 +35,7 @@ class Experiment(Record):
     name: str
     salt: str  # another salt selects other users
     arms: list[Arm]  # the first is the control
-    metric: Metric  # of a user within window_hours of the first exposure: bought or not, clicks and views, revenue
+    metric: Metric  # of a user within window_hours of the first exposure: see outcomes.METRIC_SQL
     window_hours: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(gt=0, lt=1)]  # probability of ever claiming a difference that does not exist
     min_users: Annotated[int, Field(ge=2)]  # of each arm, before any claim
@@ -54,6 +54,16 @@ class Experiment(Record):
         total = sum(arm.share for arm in self.arms)
         if not 0 < total <= 1 + 1e-9 or min(arm.share for arm in self.arms) <= 0:
             raise ValueError(f"shares sum to {total:g}; expected each above 0 and a sum of at most 1")
+        return self
+
+    @model_validator(mode="after")
+    def check_window(self) -> Self:
+        """Require a window in which users can come back, where that is the metric."""
+        if self.metric == "retention" and self.window_hours <= 24:
+            raise ValueError(
+                "retention counts returns a day or more after the first list, and the window has "
+                f"{self.window_hours:g} hours; raise experiments.window_hours, for example to 168"
+            )
         return self
 
     def assign(self, user_id: str | None) -> Arm | None:

@@ -19,6 +19,8 @@ COVARIATE_DAYS = 30  # before a user's first exposure: events there are the cova
 METRIC_SQL = {
     "conversion": "coalesce(max((e.event = 'purchase')::int), 0)",
     "clicks": "count(*) FILTER (e.event IN ('click', 'view'))",
+    # came back: an event a day or more after the first list
+    "retention": f"coalesce(max((e.at >= s.first + {DAY_US})::int), 0)",
     "value": "coalesce(sum(e.price * coalesce(e.quantity, 1)) FILTER (e.event = 'purchase'), 0)",
 }
 QUERY = """

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from components import ids
 from components.params import EventName
 from components.serving.field_types import EventTime, Id, OptionalId, Timestamp
+from components.serving.quota import Quota, check_quotas
 
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # the upper bound is serving.max_k
 DEFAULT_K = 10
@@ -114,13 +115,21 @@ class RecommendRequest(UserOrHistory):
     context: Context = Field(default_factory=lambda: NO_CONTEXT)
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Maximal marginal relevance: 0 orders by score alone, 1 by difference in text alone."""
+    quotas: list[Quota] = Field(default_factory=list, max_length=10)
+    """Bounds by kind of item; the best list that keeps them."""
     explain: bool = False
     """True: each product has contributions and explained_by."""
+
+    @model_validator(mode="after")
+    def quotas_fit(self) -> Self:
+        """Refuse two quotas of one kind, and more items than the list has."""
+        check_quotas(self.quotas, self.k)
+        return self
 
     @property
     def has_plain_list(self) -> bool:
         """Return whether the list depends on user and length alone."""
-        has_more = self.exclude or self.explain or self.diversity or self.context.item_id
+        has_more = self.exclude or self.explain or self.quotas or self.diversity or self.context.item_id
         return self.filters is NO_FILTERS and not has_more
 
     @property

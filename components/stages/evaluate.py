@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from components.contracts import Evaluation, Interval, Recommender, Users
-from components.data.tables import SplitInfo
+from components.data.tables import SplitInfo, read_interactions
 from components.evaluation import evaluator, report, report_data
 from components.evaluation.out_of_fold import OutOfFold, read_out_of_fold
 from components.evaluation.protocol import champion_saw_test
+from components.evaluation.retention import measure_retention
 from components.io import write_json, write_record
 from components.params import Params
 from components.stages.champion_ref import read_champion_ref
@@ -33,6 +34,9 @@ def evaluate(root: Path, params: Params) -> Evaluation:
     measured = evaluator.measure(windows, loaders(root, params), champion, params, out / "per_user.parquet", folds)
     unfinished = [*read_unfinished_models(root), *read_unfinished([root / "models/incumbent"])]
     evaluation = evaluator.summarise(windows, measured, champion, params, roles(params), unfinished)
+    if windows.info.protocol == "global_time":
+        test = read_interactions(root / "data/split", ("test",))
+        evaluation = evaluation.model_copy(update={"retention": measure_retention(test, windows.info.test_end)})
     gains = _report(out, windows, measured, evaluation, params)
     write_metrics(out, flat(evaluation, gains))
     write_summary(root / SUMMARY, evaluation)
@@ -90,6 +94,8 @@ def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]
             out |= {f"{window}/{model}/{name}": value for name, value in metrics.items()}
     out |= {f"overfit_gap/{model}": value for model, value in evaluation.overfit_gap.items()}
     out |= {f"in_fold/{model}/{evaluation.primary}": value for model, value in evaluation.in_fold.items()}
+    if evaluation.retention is not None:
+        out[f"retention/{evaluation.retention.days}_days"] = evaluation.retention.share
     for model, interval in gains.items():
         out |= {f"gain/{model}": interval.gain, f"gain_low/{model}": interval.low, f"gain_high/{model}": interval.high}
     return out

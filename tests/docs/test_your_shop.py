@@ -12,10 +12,17 @@ from components.data.snapshot import take_snapshot
 ROOT = Path(__file__).parents[2]
 
 
+def overlays_of_the_page() -> list[str]:
+    """Return the YAML blocks: the overlay of a shop, and one with items of another kind."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/your-shop.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    return blocks
+
+
 @pytest.fixture
 def overlay(tmp_path: Path) -> Path:
     """Return the overlay without its database, which a test does not have."""
-    (text,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/your-shop.md").read_text(), re.MULTILINE | re.DOTALL)
+    text = overlays_of_the_page()[0]
     tree = yaml.safe_load(text)
     (file, database) = tree["data"]["sources"]["events"]
     assert database["type"] == "postgres"
@@ -52,3 +59,10 @@ def test_the_overlay_of_the_page_reads_what_it_describes(overlay: Path, tmp_path
         ("ann", "A1", "2026-01-01T00:00:00"),
         ("bob", "A1", "2026-01-01T01:00:00.50"),
     ]
+
+
+def test_the_overlay_with_articles_is_valid(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(overlays_of_the_page()[1])
+    products = params.load(ROOT / "params.yaml", [file]).data.sources["products"]
+    assert [source.columns.get("kind") for source in products] == [None, "'article'"]

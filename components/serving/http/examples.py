@@ -18,6 +18,7 @@ AD = {
     "decision_id": f"{ID}-1", "ad_id": "ad-01", "item_id": "P00012", "text": "", "campaign": "spring", "slot": 1,
     "bid_type": "click", "price": 0.31, "probability": 0.12, "propensity": 0.95,
 }  # fmt: skip
+QUOTA = {"kind": "article", "at_least": 2, "at_most": 3}
 RULE = {"kind": "pin", "item_id": "P00012", "position": 2, "category": "Kitchen > Tea", "by": "Ann"}
 STORED_RULE = {
     **RULE, "rule_id": "pin-1f3a9c02", "where": None, "factor": None, "until": None, "created_at": TIME, "note": "",
@@ -127,12 +128,14 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "Product": [DESCRIBED],
     "ProductSearch": [{"items": [ITEM], "products": {"P00012": DESCRIBED}, "reason": None}],
     "ProfileAnswer": [{"request_id": ID, "user_id": "u-1", "history": [PAST], "profile": {"frequency": 1}}],
+    "Quota": [QUOTA],
     "RankAnswer": [{"request_id": ID, "version": 3, "items": [PROBABILITIES]}],
     "Ready": [{"status": "ready", "version": 3, "model": "hybrid", "digest": DIGEST}],
     "RecommendRequest": [
         {"user_id": "u-1", "k": 10},
         {"history": HISTORY, "k": 5, "diversity": 0.3},
         {"user_id": "u-1", "filters": {"rules": ['price < 50 and brand != "X"']}},
+        {"user_id": "u-1", "quotas": [QUOTA]},
     ],
     "RemoveRuleRequest": [{"rule_id": "pin-1f3a9c02", "by": "Ann"}],
     "RuleAnswer": [STORED_RULE],

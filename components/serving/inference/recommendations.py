@@ -14,11 +14,11 @@ from components.release.bundle import Bundle
 from components.serving.inference.errors import UnknownItemError
 from components.serving.inference.histories import HistoryRow, build_user
 from components.serving.inference.merchandising import Merchandise
+from components.serving.inference.pools import MMR_POOL, allowed_items, pool_size, scores_of, with_quotas
 from components.serving.inference.rules import mmr_rerank
 from components.serving.inference.scorer import NO_HISTORY, RenderedItems, ScoredList, score_users
 from components.serving.schemas import Item, RecommendRequest, SimilarRequest
 
-MMR_POOL = 5  # a diverse list of k is chosen from MMR_POOL * k products
 MIN_EVIDENCE = 1e-4  # lower scores are only the popularity prior, not co-purchases
 CO_PURCHASE_MODELS = ("neighbours", "ease", "als")  # in order of preference
 ITEMS = TypeAdapter(list[Item])
@@ -55,9 +55,12 @@ def recommend(
 
     rules: of the list; None: the model alone decides.
     """
-    n = request.k if not request.diversity else min(MMR_POOL * request.k, len(scored.items))
-    allowed = _allowed(bundle, user, scored, n, mask)
+    n = pool_size(scored, request)
+    allowed = allowed_items(bundle, user, scored, n, mask)
     order, scores = _diversify(bundle, allowed.items[:n], allowed.scores[:n], request)
+    if request.quotas:
+        order = with_quotas(bundle, user, allowed, request, mask, order)
+        scores = scores_of(bundle, user, allowed, order)
     moved: list[str | None] = [None] * len(order)
     if rules is not None:
         without_rules, (order, scores) = order, _apply_rules(bundle, user, scored, request, mask, rules)
@@ -68,14 +71,6 @@ def recommend(
     return Recommendation(items, allowed.model, fallback_reason(allowed, request))
 
 
-def _allowed(bundle: Bundle, user: Users, scored: ScoredList, n: int, mask: BoolArray | None) -> ScoredList:
-    """Return n or more products that the mask allows, fewer where there are no more."""
-    allowed = scored if mask is None else scored.filter(mask)
-    if len(allowed.items) < n and not allowed.exhaustive:
-        allowed = score_users(bundle, [user], n, mask)[0]
-    return allowed
-
-
 def _diversify(
     bundle: Bundle, order: IntArray, scores: FloatArray, request: RecommendRequest
 ) -> tuple[IntArray, FloatArray]:
@@ -83,7 +78,8 @@ def _diversify(
     vectors = bundle.catalogue.embedding
     if not request.diversity or len(order) < 2 or vectors is None:
         return order, scores
-    positions = mmr_rerank(order, scores, vectors, request.k, request.diversity)
+    k = len(order) if request.quotas else request.k  # quotas choose from all of them
+    positions = mmr_rerank(order, scores, vectors, k, request.diversity)
     return order[positions], scores[positions]
 
 
@@ -96,29 +92,21 @@ def _apply_rules(
     rules: Merchandise,
 ) -> tuple[IntArray, FloatArray]:
     """Return request.k products and their scores after the rules; the scores are those of the model."""
-    n = request.k if not request.diversity else min(MMR_POOL * request.k, len(scored.items))
+    n = pool_size(scored, request)
     open_mask = mask
     if rules.buried is not None:
         open_mask = ~rules.buried if mask is None else mask & ~rules.buried
-    first = _allowed(bundle, user, scored, n, open_mask)
+    first = allowed_items(bundle, user, scored, n, open_mask)
     items = first.items[rules.boosted_order(first.items)]
     by_rank = np.sort(first.scores)[::-1]  # MMR reads relevance: that of the position which a boost gave
     items, _ = _diversify(bundle, items[:n], by_rank[:n], request)
     if rules.buried is not None and len(items) < request.k:
-        everything = _allowed(bundle, user, scored, request.k, mask).items
+        everything = allowed_items(bundle, user, scored, request.k, mask).items
         items = np.concatenate([items, everything[rules.buried[everything]]])
+    if request.quotas:
+        items = with_quotas(bundle, user, first, request, open_mask, items)
     items = rules.insert_pins(items, request.k, mask)
-    return items, _scores_of(bundle, user, first, items)
-
-
-def _scores_of(bundle: Bundle, user: Users, scored: ScoredList, items: IntArray) -> FloatArray:
-    """Return the scores of the products by the model of a list, also of those that the list lacks."""
-    known = dict(zip(scored.items.tolist(), scored.scores.tolist(), strict=True))
-    others = np.array([item for item in items.tolist() if item not in known], np.int32)
-    if len(others):
-        model = bundle.model if scored.model == bundle.model.name else bundle.fallback
-        known |= dict(zip(others.tolist(), model.score(user, others)[0].tolist(), strict=True))
-    return np.array([known[item] for item in items.tolist()], np.float32)
+    return items, scores_of(bundle, user, first, items)
 
 
 def fallback_reason(scored: ScoredList, request: RecommendRequest) -> str | None:

@@ -1,6 +1,6 @@
 """Business rules over products, such as `price < 50 and brand != "X"`, in the language of components/rule_language.py.
 
-The fields are price, brand, category, language, title and item_id; a category matches itself and all below it.
+The fields are price, brand, category, language, title, kind and item_id; a category matches itself and all below it.
 """
 
 from functools import lru_cache
@@ -9,7 +9,7 @@ from components.rule_language import Expression, Fields, parse_expression
 from components.serving.schemas import MAX_RULE_LENGTH
 
 PRICE = "price"
-TEXTS = ("brand", "category", "language", "title", "item_id")
+TEXTS = ("brand", "category", "language", "title", "kind", "item_id")
 FIELDS = Fields((PRICE,), TEXTS, 'price < 50 and brand != "X"')
 CACHED_RULES = 1024  # parsed rules of all models
 

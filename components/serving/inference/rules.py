@@ -111,7 +111,10 @@ class CatalogueFilter:
 
     @cached_property
     def _columns(self) -> dict[str, _TextColumn]:
-        return {name: _TextColumn(name, getattr(self.catalogue, name)) for name in TEXTS}
+        texts = {name: getattr(self.catalogue, name) for name in TEXTS if name != "kind"} | {
+            "kind": self.catalogue.kinds
+        }
+        return {name: _TextColumn(name, values) for name, values in texts.items()}
 
     @cached_property
     def _known(self) -> dict[str, BoolArray]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from components.experiments.definition import Experiment
 from components.experiments.outcomes import read_outcomes
@@ -71,3 +72,18 @@ def test_each_user_counts_once_within_their_own_window(experiment: Experiment, t
     value = read_outcomes(files, followed, experiment.model_copy(update={"metric": "value"}), now)
     assert value.outcome.tolist() == [0, 0, 12]
     assert len(read_outcomes([], followed, experiment, now).arm) == 0
+
+
+def test_retention_is_an_event_a_day_or_more_after_the_first_list(experiment: Experiment, tmp_path: Path) -> None:
+    users = ["ann", "bob", "cid", "dan"]
+    file = write_exposures(tmp_path / "a.parquet", [(user, START_US, "new") for user in users])
+    followed = make_events(
+        ("ann", START_US + 24 * HOUR_US, "view"),
+        ("bob", START_US + 23 * HOUR_US, "purchase"),  # the same day
+        ("cid", START_US + 72 * HOUR_US, "view"),  # after the window
+    )
+    longer = {"metric": "retention", "window_hours": 72.0}
+    tested = Experiment.model_validate(experiment.model_dump() | longer)
+    assert read_outcomes([file], followed, tested, START + timedelta(days=4)).outcome.tolist() == [1, 0, 0, 0]
+    with pytest.raises(ValueError, match=r"window has 24 hours; raise experiments\.window_hours"):
+        Experiment.model_validate(experiment.model_dump() | longer | {"window_hours": 24.0})
