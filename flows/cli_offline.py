@@ -20,6 +20,10 @@ InStock = Annotated[bool, typer.Option("--in-stock", help="Without products whos
 Diversity = Annotated[
     float, typer.Option("--diversity", min=0, max=1, help="0 orders by score alone, 1 by difference in text alone")
 ]
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option("--quota", metavar="KIND:LEAST[:MOST]", help="Items of a kind, such as article:2:3; repeatable"),
+]
 Number = Annotated[int | None, typer.Option("--version", min=1, help="Version of the model; default: the champion")]
 Folder = Annotated[
     Path | None,
@@ -46,6 +50,7 @@ def recommend(
     rules: Rules = None,
     in_stock: InStock = False,
     diversity: Diversity = 0.0,
+    quotas: Quotas = None,
     version: Number = None,
     bundle: Folder = None,
     sets: Sets = None,
@@ -56,7 +61,7 @@ def recommend(
     startup.prepare()
     from flows import offline_lists, terminal
 
-    request = offline_lists.make_request(user, history, k, rules or [], in_stock, diversity)
+    request = offline_lists.make_request(user, history, k, rules or [], in_stock, diversity, quotas or [])
     done = offline_lists.recommend(request, version, bundle, sets or [], startup.texts(files))
     if json:
         terminal.show(done, True)

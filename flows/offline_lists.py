@@ -11,13 +11,20 @@ from components.io import describe_problems
 from components.offline.impressions import log_impressions
 from components.offline.model import make_filters
 from components.offline.sources import open_store
+from components.serving.quota import Quota
 from components.serving.schemas import HistoryEvent, RecommendRequest
 from flows.export import find_target, open_model
 from flows.workspace import open_workspace
 
 
 def make_request(
-    user: str | None, history: str | None, k: int, rules: Sequence[str], in_stock: bool, diversity: float
+    user: str | None,
+    history: str | None,
+    k: int,
+    rules: Sequence[str],
+    in_stock: bool,
+    diversity: float,
+    quotas: Sequence[str] = (),
 ) -> RecommendRequest:
     """Return the request, whose answer explains itself. Raises ContractError for no user and no history, or both."""
     if (user is None) == (history is None):
@@ -25,9 +32,20 @@ def make_request(
     filters = make_filters(rules, in_stock)
     try:
         events = [HistoryEvent(item_id=item_id) for item_id in (history or "").split(",") if item_id.strip()]
-        return RecommendRequest(user_id=user, history=events, k=k, filters=filters, diversity=diversity, explain=True)
+        wanted = [read_quota(text) for text in quotas]
+        return RecommendRequest(
+            user_id=user, history=events, k=k, filters=filters, diversity=diversity, quotas=wanted, explain=True
+        )
     except ValueError as error:
-        raise ContractError(f"user or history: {describe_problems(error)}") from None
+        raise ContractError(f"user, history or quotas: {describe_problems(error)}") from None
+
+
+def read_quota(text: str) -> Quota:
+    """Return the quota that KIND:LEAST or KIND:LEAST:MOST is; raises ContractError."""
+    kind, *bounds = text.split(":")
+    if not kind or not 1 <= len(bounds) <= 2 or not all(bound.isdecimal() for bound in bounds):
+        raise ContractError(f"--quota {text[:80]!r}: expected KIND:LEAST or KIND:LEAST:MOST, such as article:2:3")
+    return Quota(kind=kind, at_least=int(bounds[0]), at_most=int(bounds[1]) if len(bounds) == 2 else None)
 
 
 def recommend(

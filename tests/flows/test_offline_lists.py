@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import ContractError
 from flows.export import export
-from flows.offline_lists import log_shown, make_request, recommend, show
+from flows.offline_lists import log_shown, make_request, read_quota, recommend, show
 
 
 def test_the_champion_answers_for_a_history(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,8 +30,19 @@ def test_wrong_requests_are_errors() -> None:
         make_request(None, None, 10, [], False, 0.0)
     with pytest.raises(ContractError, match="expected a user or --history"):
         make_request("ann", "sku-1", 10, [], False, 0.0)
-    with pytest.raises(ContractError, match=r"user or history: user_id: .*not an id"):
+    with pytest.raises(ContractError, match=r"user, history or quotas: user_id: .*not an id"):
         make_request("NU\0LL", None, 10, [], False, 0.0)
+    with pytest.raises(ContractError, match=r"quotas: .*11 items or more, and the list has k = 10"):
+        make_request("ann", None, 10, [], False, 0.0, ["article:11"])
+    for text in ("article", ":1", "article:x", "article:1:2:3", "article:-1"):
+        with pytest.raises(ContractError, match="expected KIND:LEAST or KIND:LEAST:MOST"):
+            read_quota(text)
+
+
+def test_a_quota_is_read() -> None:
+    (quota,) = make_request("ann", None, 10, [], False, 0.0, ["article:2:3"]).quotas
+    assert (quota.kind, quota.at_least, quota.at_most) == ("article", 2, 3)
+    assert read_quota("video:1").at_most is None
 
 
 def test_shown_lists_are_in_the_exposure_log(promoted: Path) -> None:

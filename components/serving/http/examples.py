@@ -24,7 +24,10 @@ STORED_RULE = {
     **RULE, "rule_id": "pin-1f3a9c02", "where": None, "factor": None, "until": None, "created_at": TIME, "note": "",
     "title": "Red tea pot", "n_products": 1, "is_active": True,
 }  # fmt: skip
-DESCRIBED = {"title": "Green tea", "brand": "Leaf", "category": "Kitchen > Tea", "language": "en", "price": 12.5}
+DESCRIBED = {
+    "title": "Green tea", "brand": "Leaf", "category": "Kitchen > Tea", "language": "en", "kind": "product",
+    "price": 12.5,
+}  # fmt: skip
 SAMPLED = {"user_id": "u-1", "n_recent": 12, "first": TIME, "last": TIME}
 INTERVAL = {
     "start": TIME, "seconds": 30.0, "requests": 120, "errors": 0, "refused": 1, "fallbacks": 9, "p50_ms": 1.2,

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field
 
+from components.contracts import PRODUCT_KIND
 from components.release.bundle import Bundle
 from components.serving.inference.histories import build_user, to_rows
 from components.serving.inference.model_context import ModelContext
@@ -28,6 +29,7 @@ class Product(BaseModel):
     brand: str
     category: str
     language: str
+    kind: str
     price: float | None
 
 
@@ -106,6 +108,7 @@ def describe_products(bundle: Bundle, item_ids: Iterable[str]) -> dict[str, Prod
                 brand=catalogue.brand[n],
                 category=catalogue.category[n],
                 language=catalogue.language[n],
+                kind=catalogue.kinds[n] if catalogue.kind else PRODUCT_KIND,
                 price=None if np.isnan(price) else round(price, 2),
             )
     return found

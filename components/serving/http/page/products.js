@@ -8,7 +8,8 @@ const { t } = i18n;
 export function facts(product) {
   if (!product) return t("unknownProduct");
   const price = product.price === null ? null : i18n.number(product.price, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-  return [product.brand, product.category, price].filter(Boolean).join(" · ");
+  const kind = product.kind === "product" ? null : product.kind;  // an article among products
+  return [kind, product.brand, product.category, price].filter(Boolean).join(" · ");
 }
 
 export const titleOf = (products, itemId) => products[itemId]?.title || itemId;
