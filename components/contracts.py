@@ -29,8 +29,8 @@ from components.records import (
     Lineage,
     Purpose,
     Record,
-    Retention,
     SliceRow,
+    UserRetention,
     Verdict,
 )
 
@@ -62,9 +62,9 @@ __all__ = [
     "Ranked",
     "Recommender",
     "Record",
-    "Retention",
     "SliceRow",
     "TimeArray",
+    "UserRetention",
     "Users",
     "Verdict",
 ]

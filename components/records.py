@@ -49,7 +49,7 @@ class Choice(Record):
     candidates: list[Candidate]  # from the simplest on
 
 
-class Retention(Record):
+class UserRetention(Record):
     """The share of users who came back within some days, see components/evaluation/retention.py."""
 
     days: int
@@ -81,7 +81,7 @@ class Evaluation(Record):
     choice: Choice | None = None  # None where the challenger was not chosen among candidates
     in_fold: dict[str, float] = {}  # blend -> primary metric on the validation users that its weights were learned on
     purpose: Purpose = "retrain"
-    retention: Retention | None = None  # of the shop in the test window; None: not measured
+    retention: UserRetention | None = None  # of the shop in the test window; None: not measured
 
 
 class DriftVerdict(Record):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.contracts import Interactions, Retention
+from components.contracts import Interactions, UserRetention
 from components.times import DAY_US
 
 RETENTION_DAYS = 7
 
 
-def measure_retention(events: Interactions, end: int, days: int = RETENTION_DAYS) -> Retention | None:
+def measure_retention(events: Interactions, end: int, days: int = RETENTION_DAYS) -> UserRetention | None:
     """Return the share of users who come back on a later day (UTC) within `days` days of their first event of a window.
 
     events: of the window. end: of the window, us. Users whose first event is less than `days` days before the end are
@@ -28,4 +28,4 @@ def measure_retention(events: Interactions, end: int, days: int = RETENTION_DAYS
     n_users = int(np.count_nonzero(cohort))
     if not n_users:
         return None
-    return Retention(days=days, n_users=n_users, share=float(came_back[cohort].mean()))
+    return UserRetention(days=days, n_users=n_users, share=float(came_back[cohort].mean()))

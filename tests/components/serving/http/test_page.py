@@ -151,6 +151,9 @@ def test_a_merchandiser_tries_adds_and_removes_a_rule(page: Page, tmp_path: Path
 def test_releases_in_both_languages_by_keyboard(page: Page, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Overview").focus()
     page.keyboard.press("ArrowLeft")  # from the first to the last
+    expect(page.get_by_role("tab", name="Marketing")).to_be_focused()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("tab", name="Releases")).to_be_focused()
     expect(page.get_by_role("heading", name="Last verdict")).to_be_visible()
     expect(page.locator("#releases")).to_contain_text("better than <b>all</b>")  # text, not markup
