@@ -19,8 +19,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of BLAS and torch, before either is impor
 ALONE = ("tests/flows/test_real_server.py",)  # waits for schedules: meanwhile other processes run the other flows
 SHARED = ("tests/flows/", "tests/components/release/", "tests/components/serving/storage/")  # costly session fixtures
 LONGEST = (  # begin first, so that no process is left alone with one of them at the end
-    "tests/components/stages/test_crashes.py", *ALONE, "tests/docs/test_extending.py", *SHARED,
-    "tests/infra/test_ci.py", "tests/components/stages/", "tests/components/data/",
+    "tests/components/stages/test_crashes.py", *ALONE, "tests/docs/test_exports.py", "tests/docs/test_extending.py",
+    *SHARED, "tests/infra/test_ci.py", "tests/infra/test_stack.py", "tests/components/stages/",
+    "tests/components/data/", "tests/components/serving/test_live", "tests/components/serving/http/test_page",
 )  # fmt: skip
 
 

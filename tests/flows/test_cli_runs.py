@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.release.lock import exclusive_lock
-from tests.flows.command import carousel, one_object
-
-NOWHERE = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+from tests.flows.command import NOWHERE, carousel, one_object
 
 
 def test_retrain_from_the_command_line(promoted: Path) -> None:
