@@ -13,7 +13,7 @@ from components.params import Params
 from components.settings import Settings
 from components.stages.run import stage
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("inventory")
 
 
 def forecast_inventory(root: Path, params: Params, data_root: Path) -> None:
