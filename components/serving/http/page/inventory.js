@@ -39,7 +39,7 @@ function productTable(items, forecast) {
   const units = value => i18n.number(value, { maximumFractionDigits: 1 });
   const rows = items.map(p => [
     make("button", { type: "button", class: "small", onclick: () => run(() => showForecast(p.item_id, forecast)) }, p.title || p.item_id),
-    i18n.word("stock", p.action), units(p.stock), units(p.order_quantity), units(p.reorder_point), units(p.demand_per_day), units(p.days_of_cover),
+    i18n.word("stock", p.action), units(p.stock), units(p.order_quantity), units(p.reorder_point), i18n.number(p.demand_per_day, { maximumSignificantDigits: 2 }), units(p.days_of_cover),
     p.stockout_probability === null ? "–" : i18n.percent(p.stockout_probability, 0),
   ]);
   return rows.length ? table([t("productHead"), t("action_"), t("stock"), t("orderQuantity"), t("reorderPoint"), t("demandPerDay"), t("daysOfCover"), t("stockoutChance")], rows)
