@@ -12,7 +12,7 @@ EVENT = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
     ("path", "body", "where", "what"),
     [
         ("/recommend", {"histroy": []}, "body.(unknown field)",
-         "unknown field; expected user_id, history, k, exclude, filters, context, diversity, explain"),
+         "unknown field; expected user_id, history, k, exclude, filters, context, diversity, quotas, explain"),
         ("/recommend", {"history": [{"item_id": "a", "sku": "b"}]}, "body.history.0.(unknown field)",
          "unknown field; expected item_id, event, timestamp"),
         ("/recommend", {"context": {"page": "home"}}, "body.context.(unknown field)",
