@@ -13,7 +13,7 @@ Times in the file are days, and its order within a day is the order of the shop'
 has. So each model has three figures: as papers do it; the users whose target is on a later day than the event before;
 and with --shuffles N the mean over N orders of equal times by a seed, each split and fitted again (N times the time).
 
-Exits 1 when a model stays below its floor of NDCG@10 on the test: EASE .043, sequence .050, hybrid .064.
+Exits 1 when a model stays below its floor of NDCG@10 on the test: EASE .043, sequence .060, hybrid .066.
 """
 
 import argparse
@@ -43,7 +43,7 @@ OVERLAY = CHECKOUT / "examples/amazon_beauty/params.yaml"
 Data = tuple[Interactions, Catalogue, Users]  # train, items, validation
 METRICS = ("hit_rate_at_5", "ndcg_at_5", "hit_rate_at_10", "ndcg_at_10")
 LATER_DAY = ("ndcg_at_10", "hit_rate_at_10")
-FLOOR = {"ease": 0.043, "sequence": 0.050, "hybrid": 0.064}  # ndcg_at_10
+FLOOR = {"ease": 0.043, "sequence": 0.060, "hybrid": 0.066}  # ndcg_at_10
 DRAWN = ("als", "sequence", "hybrid")  # models that depend on the seed
 
 
