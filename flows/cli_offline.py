@@ -83,6 +83,7 @@ def export(
     rules: Rules = None,
     in_stock: InStock = False,
     diversity: Diversity = 0.0,
+    quotas: Quotas = None,
     version: Number = None,
     bundle: Folder = None,
     as_of: EventsUntil = None,
@@ -94,7 +95,8 @@ def export(
     home = startup.prepare()
     from flows import server, terminal
 
-    request = {"k": k, "rules": rules or [], "in_stock": in_stock, "diversity": diversity}
+    wanted = {"rules": rules or [], "quotas": quotas or []}
+    request = {"k": k, "in_stock": in_stock, "diversity": diversity, **wanted}
     model = {"version": version, "bundle": str(bundle) if bundle else None}
     lines = {"as_of": as_of, "overrides": sets or [], "overlays": startup.texts(files)}
     whom = str(users) if users else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,13 +15,14 @@ from pydantic import Field
 
 from components.data.databases import expand_environment
 from components.errors import BusyError, ContractError
+from components.io import describe_problems
 from components.offline.database import ListTable, is_address
 from components.offline.export import Job, export_lists
-from components.offline.model import OfflineModel, make_filters
+from components.offline.model import OfflineModel, make_filters, read_quota
 from components.offline.sources import check_one, open_folder, open_store, open_version
 from components.offline.users import AllUsers, UserFile
 from components.redact import holds_literal_secret
-from components.serving.schemas import DEFAULT_K, RecommendRequest
+from components.serving.schemas import DEFAULT_K, Filters, RecommendRequest
 from components.serving.storage.event_store import EventStore
 from components.times import now_micros, to_micros, with_zone
 from flows import markdown
@@ -45,6 +47,7 @@ def export(
     rules: list[str] | None = None,
     in_stock: bool = False,
     diversity: Diversity = 0.0,
+    quotas: list[str] | None = None,
     version: Version | None = None,
     bundle: str | None = None,
     as_of: datetime | None = None,
@@ -62,13 +65,14 @@ def export(
         rules: Expressions over product columns, all of which must hold, such as price < 50.
         in_stock: Without products whose stock is known to be 0.
         diversity: 0 orders by score alone, 1 by difference in text alone.
+        quotas: How many items of a kind a list holds, KIND:LEAST or KIND:LEAST:MOST, such as article:2:3.
         version: Version of the model; empty: the champion.
         bundle: Bundle folder, in place of a version.
         as_of: Events up to this time count; empty: up to now.
         overrides: Further values, such as release.name="my-shop".
         overlays: Overlay files: those of the shop.
     """
-    request = RecommendRequest(k=k, filters=make_filters(rules or [], in_stock), diversity=diversity)
+    request = _make_request(k, make_filters(rules or [], in_stock), diversity, quotas or [])
     workspace = open_workspace(overlays or [], overrides or [], None)
     target = find_target(workspace, to, table)
     try:
@@ -79,6 +83,15 @@ def export(
         rows = [{"field": name, "value": str(value)} for name, value in content.items()]
         create_markdown_artifact(markdown.table(rows), key="export", description=f"Lists in {content['to']}")
     return content
+
+
+def _make_request(k: int, filters: Filters, diversity: float, quotas: Sequence[str]) -> RecommendRequest:
+    """Return what each list is made by; raises ContractError for quotas that no list can keep."""
+    wanted = [read_quota(text) for text in quotas]
+    try:
+        return RecommendRequest(k=k, filters=filters, diversity=diversity, quotas=wanted)
+    except ValueError as error:
+        raise ContractError(f"quotas: {describe_problems(error)}") from None
 
 
 def _export(

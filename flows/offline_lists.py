@@ -9,9 +9,8 @@ from typing import Any
 from components.errors import ContractError
 from components.io import describe_problems
 from components.offline.impressions import log_impressions
-from components.offline.model import make_filters
+from components.offline.model import make_filters, read_quota
 from components.offline.sources import open_store
-from components.serving.quota import Quota
 from components.serving.schemas import HistoryEvent, RecommendRequest
 from flows.export import find_target, open_model
 from flows.workspace import open_workspace
@@ -38,14 +37,6 @@ def make_request(
         )
     except ValueError as error:
         raise ContractError(f"user, history or quotas: {describe_problems(error)}") from None
-
-
-def read_quota(text: str) -> Quota:
-    """Return the quota that KIND:LEAST or KIND:LEAST:MOST is; raises ContractError."""
-    kind, *bounds = text.split(":")
-    if not kind or not 1 <= len(bounds) <= 2 or not all(bound.isdecimal() for bound in bounds):
-        raise ContractError(f"--quota {text[:80]!r}: expected KIND:LEAST or KIND:LEAST:MOST, such as article:2:3")
-    return Quota(kind=kind, at_least=int(bounds[0]), at_most=int(bounds[1]) if len(bounds) == 2 else None)
 
 
 def recommend(

@@ -63,14 +63,14 @@ def make_lists(model: OfflineModel, user_ids: Sequence[str], request: RecommendR
     """Return the lists that `OfflineModel.recommend` gives these users, made as one block.
 
     request: its user is not read, and it has no history and no context. now: us; events up to this moment count.
-    Lists with diversity or merchandising rules are made one by one. Raises as `OfflineModel.recommend_batch`.
+    Lists with diversity, quotas or merchandising rules are made one by one. Raises as `OfflineModel.recommend_batch`.
     """
     model.check_length(request.k)
     bundle, longest = model.bundle, model.params.serving.max_k
     out_of_stock = model.out_of_stock(request.filters.in_stock)
     mask = model.allowed(request, out_of_stock)
     users = build_users(bundle, model.read_histories(user_ids, now))
-    if request.diversity or model.rules.rules:
+    if request.diversity or request.quotas or model.rules.rules:
         lists = score_block(bundle, users, longest).lists()
         found = [
             model.context.recommend(users.slice(n, n + 1), scored, request, out_of_stock, model.rules)

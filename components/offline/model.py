@@ -20,6 +20,7 @@ from components.serving.inference.model_context import ModelContext
 from components.serving.inference.recommendations import Find, Recommendation, find_bought_together, find_similar
 from components.serving.inference.rules import check_cost
 from components.serving.inference.scorer import score_users
+from components.serving.quota import Quota
 from components.serving.schemas import (
     Filters,
     ItemsRequest,
@@ -152,6 +153,14 @@ def make_filters(rules: Sequence[str], in_stock: bool) -> Filters:
         return Filters(rules=list(rules), in_stock=in_stock)
     except ValueError as error:  # RuleError and pydantic's error are ones
         raise _wrong_rule(error) from None
+
+
+def read_quota(text: str) -> Quota:
+    """Return the quota that KIND:LEAST or KIND:LEAST:MOST is; raises ContractError."""
+    kind, *bounds = text.split(":")
+    if not kind or not 1 <= len(bounds) <= 2 or not all(bound.isdecimal() for bound in bounds):
+        raise ContractError(f"--quota {text[:80]!r}: expected KIND:LEAST or KIND:LEAST:MOST, such as article:2:3")
+    return Quota(kind=kind, at_least=int(bounds[0]), at_most=int(bounds[1]) if len(bounds) == 2 else None)
 
 
 def _wrong_rule(error: ValueError) -> ContractError:

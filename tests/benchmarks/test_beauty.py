@@ -17,4 +17,4 @@ def test_ease_reaches_its_floor(real_data: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(BENCH.parents[2])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "| ease | any | 0.0" in done.stdout
+    assert "| ease | file | any | 0.0" in done.stdout

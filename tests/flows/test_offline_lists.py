@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import ContractError
+from components.offline.model import read_quota
 from flows.export import export
-from flows.offline_lists import log_shown, make_request, read_quota, recommend, show
+from flows.offline_lists import log_shown, make_request, recommend, show
 
 
 def test_the_champion_answers_for_a_history(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:

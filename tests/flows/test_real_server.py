@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     script = subprocess.Popen(["infra/ui.sh"], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert script.stdout
     try:
-        lines = [script.stdout.readline() for _ in range(2)]
-        assert "Ctrl-C" in lines[-1], lines
+        lines = list(takewhile(lambda line: "Ctrl-C" not in line, script.stdout))  # to its end, where a server fails
+        assert script.poll() is None, lines
         yield lambda path, content=None: asked(f"http://127.0.0.1:{port}/api{path}", content)
     finally:
         script.send_signal(signal.SIGTERM)

@@ -23,6 +23,7 @@ REQUESTS: list[dict[str, Any]] = [
     {"filters": {"rules": ["price < 0"]}},
     {"filters": {"in_stock": True}, "exclude": ["sku-1"], "k": 6},
     {"diversity": 0.7, "k": 5},
+    {"quotas": [{"kind": "product", "at_most": 3}], "k": 5},
     {"diversity": 0.7, "filters": {"rules": ["price < 9"]}, "k": 5},
 ]
 
