@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.applications.record import APPLICATIONS, enabled_applications
-from components.data.sources import fingerprint_sources, state_of
+from components.data.sources import fingerprint_lookups, fingerprint_sources, state_of
 from components.errors import ContractError
 from components.params import Params
 
@@ -31,10 +31,10 @@ def application_files(params: Params, data_root: Path) -> dict[str, dict[str, An
     if "inventory" in enabled and params.inventory.stock_file:
         stock = params.inventory.stock_file
         found["inventory"] = {str(stock): _state(data_root / stock)}
-    if "marketing" in enabled:
+    if "marketing" in enabled and params.marketing.campaigns:
         try:
-            campaigns = params.marketing.campaigns
-            found["marketing"] = fingerprint_sources("campaigns", campaigns, params.data.as_of, data_root)
+            campaigns = fingerprint_sources("campaigns", params.marketing.campaigns, params.data.as_of, data_root)
+            found["marketing"] = campaigns | fingerprint_lookups(params.data, data_root)
         except ContractError as error:
             found["marketing"] = {"campaigns": str(error)}
     return found

@@ -71,9 +71,16 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for table, sources in data.sources.items():
         seen |= fingerprint_sources(table, sources, data.as_of, root)
-    for name, lookup in data.lookups.items():
-        seen |= {f"{name}: {file.name}": state_of(file.path) for file in find_files(lookup.path, root).files}
-    return seen
+    return seen | fingerprint_lookups(data, root)
+
+
+def fingerprint_lookups(data: DataParams, root: Path) -> dict[str, Any]:
+    """Return sizes and modification times of the files of data.lookups."""
+    return {
+        f"{name}: {file.name}": state_of(file.path)
+        for name, lookup in data.lookups.items()
+        for file in find_files(lookup.path, root).files
+    }
 
 
 def fingerprint_sources(table: str, sources: list[SourceParams], as_of: datetime, root: Path) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from components import ids
 from components.data import databases
 from components.data.expressions import parse
 from components.data.files import find_files
+from components.data.lookups import create_lookups
 from components.data.parts import make_parts, read_shape
 from components.data.selects import Mapping, Part, Shape, columns_of, typed_part
 from components.data.sql import TO_TIMESTAMP, quote_list, quote_name, quote_text
 from components.errors import ContractError
-from components.params.data import SourceParams
+from components.params.data import LookupParams, SourceParams
 from components.times import to_naive_utc
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ class Campaigns:
         )
 
 
-def read_campaigns(sources: Sequence[SourceParams], root: Path, as_of: datetime) -> Campaigns:
-    """Return the campaigns of all sources before as_of.
+def read_campaigns(
+    sources: Sequence[SourceParams], root: Path, as_of: datetime, lookups: dict[str, LookupParams] | None = None
+) -> Campaigns:
+    """Return the campaigns of all sources before as_of. lookups: those of data.lookups, for expressions of columns.
 
     Raises ContractError for a source that cannot be read, or a wrong expression.
     """
@@ -64,6 +67,7 @@ def read_campaigns(sources: Sequence[SourceParams], root: Path, as_of: datetime)
 
     with duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = 'UTC'; {TO_TIMESTAMP}")
+        create_lookups(connection, lookups or {}, root)
         tables = []
         for number, source in enumerate(sources):
             try:

@@ -71,7 +71,7 @@ def _campaigns(
     """Return the campaigns, their true effects if they are simulated, and the section that fits them."""
     section, as_of = params.marketing, params.data.as_of
     if section.campaigns:
-        return read_campaigns(section.campaigns, data_root, as_of), None, section
+        return read_campaigns(section.campaigns, data_root, as_of, params.data.lookups), None, section
     if not params.data.simulated:
         return None, None, section
     times = [as_of - timedelta(days=SIMULATED_EVERY_DAYS * n) for n in range(SIMULATED_CAMPAIGNS, 0, -1)]
