@@ -35,3 +35,16 @@ def test_the_ads_of_the_simulated_shop_are_written_by_its_stage(tmp_path: Path, 
     own = [] if simulated else OWN
     found = application_files(load(*own, "ads.enabled=true", "ads.source=ads.csv"), tmp_path)["ads"]
     assert found == ({} if simulated else {"ads.csv": MISSING})
+
+
+def test_lookups_count_where_campaigns_may_use_them(tmp_path: Path) -> None:
+    for name in ("c.csv", "names.csv", "p.csv", "e.csv"):
+        (tmp_path / name).write_text("user_id,campaign,timestamp,responded\n")
+    lines = [
+        *OWN,
+        "data.lookups={day_of: {path: names.csv, key: campaign, value: timestamp}}",
+        "marketing.enabled=true",
+    ]
+    assert application_files(load(*lines), tmp_path)["marketing"] == {}
+    found = application_files(load(*lines, "marketing.campaigns=[{path: c.csv}]"), tmp_path)["marketing"]
+    assert set(found) == {"campaigns: c.csv", "day_of: names.csv"}

@@ -8,7 +8,7 @@ import pytest
 
 from components.applications.marketing.campaigns import read_campaigns
 from components.errors import ContractError
-from components.params import SourceParams
+from components.params import LookupParams, SourceParams
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ROWS = """user_id,campaign,timestamp,treated,responded
@@ -56,6 +56,27 @@ def test_columns_are_mapped_and_treated_may_be_absent(tmp_path: Path) -> None:
     found = read_campaigns([SourceParams(path="sent.csv", where="campaign <> 'b'")], tmp_path, NOW)
     assert found.rows["treated"].tolist() == [True]
     assert found.counts["filtered"] == 1
+
+
+def test_lookups_join_other_files(tmp_path: Path) -> None:
+    (tmp_path / "sent.csv").write_text("who,name\nu1,spring\nu2,spring\nu3,autumn\n")
+    (tmp_path / "names.csv").write_text("name,day\nspring,2026-03-01\nautumn,2026-09-01\n")
+    (tmp_path / "orders.csv").write_text("who,ordered\nu1,2026-03-09\nu1,2026-03-05\n")
+    lookups = {
+        "day_of": LookupParams(path="names.csv", key="name", value="day"),
+        "order_of": LookupParams(path="orders.csv", key="who", value="min(ordered) OVER (PARTITION BY who)"),
+    }
+    columns = {
+        "user_id": "who", "campaign": "name", "timestamp": "day_of(name)", "treated": "true",
+        "responded": "order_of(who) IS NOT NULL", "responded_at": "order_of(who)",
+    }  # fmt: skip
+    source = SourceParams(path="sent.csv", columns=columns)
+    found = read_campaigns([source], tmp_path, NOW, lookups)
+    assert found.counts["after_as_of"] == 1
+    assert found.rows["responded"].tolist() == [True, False]
+    assert [str(time)[:10] for time in found.rows["responded_at"]] == ["2026-03-05", "NaT"]
+    with pytest.raises(ContractError, match="day_of"):
+        read_campaigns([source], tmp_path, NOW)
 
 
 def test_a_response_before_the_campaign_or_without_response_is_invalid(tmp_path: Path) -> None:
