@@ -1,38 +1,11 @@
-"""Cards: format, and limits that follow from the numbers."""
+"""Cards: format, and paired gains."""
 
 import numpy as np
 import yaml
 
-from components.contracts import Evaluation, Interval, SliceRow
 from components.release.card import Card, gains_over, split_card
-from components.release.card_limits import find_limits
 
 PRIMARY = "ndcg_at_10"
-
-
-def evaluation(slices: list[SliceRow], n_users: int = 500, coverage: float = 0.5) -> Evaluation:
-    return Evaluation(
-        as_of="2026-03-01",
-        protocol="global_time",
-        window=("2026-02-15T00:00:00+00:00", "2026-03-01T00:00:00+00:00"),
-        simulated=False,
-        n_users=n_users,
-        n_items=100,
-        primary=PRIMARY,
-        challenger="ease",
-        baselines=["popularity"],
-        champion=None,
-        champion_saw_test=False,
-        validation={},
-        test={"ease": {PRIMARY: 0.2, "coverage_at_10": coverage}, "popularity": {PRIMARY: 0.1}},
-        slices=slices,
-        overfit_gap={"ease": 0.0},
-        best_simple="popularity",
-    )
-
-
-def row(name: str, model: str, value: float, n_users: int = 100) -> SliceRow:
-    return SliceRow(slice=name, model=model, n_users=n_users, metrics={PRIMARY: value})
 
 
 def test_a_card_has_a_header_and_sections() -> None:
@@ -44,38 +17,6 @@ def test_a_card_has_a_header_and_sections() -> None:
     assert (metadata["language"], metadata["license"], metadata["library_name"]) == (["en"], "apache-2.0", "carousel")
     assert metadata["model-index"][0]["results"][0]["metrics"] == [{"type": PRIMARY, "value": 0.25, "name": PRIMARY}]
     assert body == "# Name\n\nWhat it is.\n\n## Data\n\nmany\n"
-
-
-def test_limits_follow_from_the_numbers() -> None:
-    slices = [
-        row("user:cold", "ease", 0.05), row("user:cold", "popularity", 0.02), row("user:warm", "ease", 0.3),
-        row("item:cold", "ease", 0.15), row("item:cold", "popularity", 0.18), row("language:zh", "ease", 0.2, 3),
-    ]  # fmt: skip
-    found = find_limits(
-        evaluation(slices, 50, 0.01), "ease", "popularity", Interval(gain=0.1, low=-0.1, high=0.3, n_users=50), 30, 100
-    )
-    text = "\n".join(found)
-    assert "Few users: 50" in text
-    assert "Weak slice user:cold: ndcg_at_10 0.0500 against 0.2000" in text
-    assert "In slice item:cold, popularity is better: 0.1800 against 0.1500" in text
-    assert "Slice language:zh has 3 users" in text
-    assert "the interval -0.1000 to +0.3000 contains 0" in text
-    assert "hold 1.0% of the products" in text
-    assert "30 of 100 products have no text" in text
-
-
-def test_a_sound_model_has_only_what_is_not_known() -> None:
-    found = find_limits(
-        evaluation([row("item:cold", "ease", 0.2)]),
-        "ease",
-        "popularity",
-        Interval(gain=0.1, low=0.05, high=0.15, n_users=500),
-        0,
-        100,
-    )
-    assert len(found) == 2
-    assert "One test window of 14 day(s)" in found[0]
-    assert "not known before a test" in found[1]
 
 
 def test_gains_are_paired() -> None:
