@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.serving.http import attempts
 from tests.components.serving.support import TOKEN
 
 EXAMPLES = 15  # of each route
@@ -44,6 +45,13 @@ HEADER = st.dictionaries(
     max_size=4,
 )
 HEADERS = {"host": "127.0.0.1", "authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hundreds of wrong tokens wait a millisecond each; http/test_attempts.py tests the second that they wait."""
+    for name in ("CLIENT_INTERVAL_S", "OVERALL_INTERVAL_S"):
+        monkeypatch.setattr(attempts, name, 0.001)
 
 
 def send_examples(client: TestClient, operation: schemathesis.schemas.APIOperation) -> set[int]:
