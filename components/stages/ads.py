@@ -19,8 +19,7 @@ from components.applications.ads.tags import labels_of, read_interest_tags
 from components.applications.record import FOLDER, ApplicationRecord, write_application
 from components.data.tables import read_info
 from components.params import Params
-from components.settings import Settings
-from components.stages.run import stage
+from components.stages.run import find_data_root, stage
 from components.times import DAY_US, to_iso
 
 log = logging.getLogger("ads")
@@ -105,8 +104,7 @@ def main() -> None:
         if not params.ads.enabled:
             log.info("ads.enabled is false: nothing is made")
             return
-        data_root = Path() if params.data.simulated else Settings().data_root or Path()
-        record = make_ads(Path(), params, data_root)
+        record = make_ads(Path(), params, find_data_root(params))
         for reason in record.reasons:
             log.info("ships %s: %s", record.ships, reason)
 

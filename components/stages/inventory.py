@@ -10,8 +10,7 @@ from components.applications.inventory.published import write_plan
 from components.applications.inventory.report import write_report
 from components.applications.record import FOLDER, write_application
 from components.params import Params
-from components.settings import Settings
-from components.stages.run import stage
+from components.stages.run import find_data_root, stage
 
 log = logging.getLogger("inventory")
 
@@ -30,8 +29,7 @@ def main() -> None:
     """Forecast in the current folder; nothing where the application is disabled."""
     with stage("inventory", "applications/inventory", "reports/inventory") as params:
         if params.inventory.enabled:
-            data_root = Path() if params.data.simulated else Settings().data_root or Path()
-            forecast_inventory(Path(), params, data_root)
+            forecast_inventory(Path(), params, find_data_root(params))
         else:
             log.info("inventory.enabled is false: nothing is made")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from components.applications.marketing.make import NAME, make_marketing
 from components.applications.publish import find_published
 from components.settings import Settings
-from components.stages.run import stage
+from components.stages.run import find_data_root, stage
 
 log = logging.getLogger(NAME)
 
@@ -17,10 +17,8 @@ def main() -> None:
         if not params.marketing.enabled:
             log.info("marketing.enabled is false: nothing is made")
             return
-        settings = Settings()
-        data_root = Path() if params.data.simulated else settings.data_root or Path()
-        published = find_published(settings.resolved(Path.cwd()).shop(params.release.name), NAME)
-        record = make_marketing(Path(), params, data_root, published)
+        published = find_published(Settings().resolved(Path.cwd()).shop(params.release.name), NAME)
+        record = make_marketing(Path(), params, find_data_root(params), published)
         for reason in record.reasons:
             log.info("ships %s: %s", record.ships, reason)
 

@@ -14,9 +14,15 @@ from components import params, redact
 from components.errors import CarouselError
 from components.faults import crash_point
 from components.release.integrity import check_inputs
+from components.settings import Settings
 
 RESOLVED = Path("run/params.yaml")
 SUMMARY = Path("reports/summary")  # the few numbers that dvc.yaml declares as metrics and plots
+
+
+def find_data_root(loaded: params.Params) -> Path:
+    """Return where relative paths of the shop's files start; the simulated shop writes its own into the checkout."""
+    return Path() if loaded.data.simulated else Settings().data_root or Path()
 
 
 @contextmanager

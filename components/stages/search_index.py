@@ -27,14 +27,15 @@ def build_search(
     encoder: folder of the language model in the bundle; None: it has none, and nothing is learned.
     """
     index, info = SearchIndex.build(catalogue, params.search), read_info(root / "data/split")
-    before = _read(root, catalogue, 0, info.train_end)
-    window = _read(root, catalogue, info.train_end, info.validation_end)
-    known = set(index.lexical.vocabulary)
+    if params.selection is not None and params.selection.search is None:
+        about = "The recipe has no learned weights; those of the parameters count."
+        log.info("search: %s", about)
+        return index, about
+    known, positions = set(index.lexical.vocabulary), {i: n for n, i in enumerate(catalogue.item_id) if n}
+    before = read_clicks(root / "data/snapshot", positions, 0, info.train_end)
+    window = read_clicks(root / "data/snapshot", positions, info.train_end, info.validation_end)
     if params.selection is not None:
-        weights = params.selection.search
-        about = (
-            "Weights of the recipe." if weights else "The recipe has no learned weights; those of the parameters count."
-        )
+        weights, about = params.selection.search, "Weights of the recipe."
     else:
         started = index.with_weights(ClickCounts.of(before, known), None)
         weights, about = _learn(root, params, catalogue, started, window[-MAX_QUERIES:], encoder, ann)
@@ -43,11 +44,6 @@ def build_search(
         return index, about
     values = ", ".join(f"{name} {value:g}" for name, value in weights)
     return index.with_weights(ClickCounts.of([*before, *window], known), weights), f"{about} Weights: {values}."
-
-
-def _read(root: Path, catalogue: Catalogue, start: int, end: int) -> list[Click]:
-    positions = {item_id: n for n, item_id in enumerate(catalogue.item_id) if n}
-    return read_clicks(root / "data/snapshot", positions, start, end)
 
 
 def _learn(
