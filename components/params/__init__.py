@@ -20,6 +20,7 @@ from components.params.models import (
     TfidfParams,
 )
 from components.params.monitoring import DataChecksParams, MonitorParams
+from components.params.privacy import PERSONAL_DATA, PURPOSES, ConsentPurpose, PersonalData, PrivacyParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -44,6 +45,8 @@ from components.params.training import RankingParams, TrainerParams
 from components.params.tuning import SearchRange, TuneParams
 
 __all__ = [
+    "PERSONAL_DATA",
+    "PURPOSES",
     "RENAMED",
     "AdsParams",
     "AlsParams",
@@ -52,6 +55,7 @@ __all__ = [
     "BuyAgainParams",
     "ChallengerParams",
     "CompressParams",
+    "ConsentPurpose",
     "ContentParams",
     "Count",
     "DataChecksParams",
@@ -77,9 +81,11 @@ __all__ = [
     "MonitorParams",
     "NeighboursParams",
     "Params",
+    "PersonalData",
     "PopularityParams",
     "Positive",
     "PretrainParams",
+    "PrivacyParams",
     "ProfilesParams",
     "RankingParams",
     "RecommendParams",

@@ -10,6 +10,7 @@ from components.params.data import DataParams, ProfilesParams, ShopParams, Split
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
 from components.params.monitoring import DataChecksParams, MonitorParams
+from components.params.privacy import PrivacyParams
 from components.params.release import (
     DriftParams,
     EvaluationParams,
@@ -55,6 +56,7 @@ class Params(Section):
     ads: AdsParams
     inventory: InventoryParams
     marketing: MarketingParams
+    privacy: PrivacyParams = Field(default_factory=PrivacyParams)
     gc: GcParams
     flows: FlowsParams
     selection: SelectionParams | None = Field(
