@@ -7,7 +7,7 @@ Arrays of items or users therefore have n + 1 rows. Times are int64 microseconds
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -109,6 +109,13 @@ class Interactions:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.item_idx)
+
+    def filter(self, events: BoolArray) -> Interactions:
+        """Return only the events of the (n,) mask; the users, the items and `now` stay."""
+        columns = {
+            name: getattr(self, name)[events] for name in ("user_idx", "item_idx", "timestamp", "event", "weight")
+        }
+        return replace(self, **columns)
 
     def by_user(self) -> Ragged:
         """Return (n_users + 1) rows: the events of each known user; row 0, of anonymous visitors, is empty."""

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.params import AlsParams, Params, PopularityParams
-from components.recommenders.base import BaseRecommender
-from components.recommenders.histories import history_matrix, pick, training_matrix
+from components.recommenders.histories import history_matrix, pick
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 
-class AlsRecommender(BaseRecommender):
+class AlsRecommender(SummedRecommender):
     """Scores are user vector times item vector; only item vectors are stored."""
 
     name: ClassVar[str] = "als"
@@ -32,12 +32,17 @@ class AlsRecommender(BaseRecommender):
         """Return the model of models.als."""
         return cls(params.models.als, params.models.popularity, params.seed)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that breaks ties."""
+        return self.popularity.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Factorise the training window; the same seed gives the same vectors on any number of threads."""
-        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
         solver = self._solver()
         with threadpool_limits(1, "blas"):  # BLAS threads inside the threads of implicit are slow
-            solver.fit(training_matrix(interactions), show_progress=False)
+            solver.fit(sums.matrix(), show_progress=False)
         self._set_factors(np.asarray(solver.item_factors, dtype=np.float32))
         return self
 

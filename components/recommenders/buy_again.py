@@ -5,16 +5,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.params import BuyAgainParams, Params, PopularityParams
-from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, pick, signed
-from components.recommenders.popularity import decayed_popularity
 from components.recommenders.storage import Stored, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 from components.times import DAY_US
 
 
-class BuyAgainRecommender(BaseRecommender):
+class BuyAgainRecommender(SummedRecommender):
     """Scores are the user's own events on an item, decayed back from the user's newest, plus a share of its popularity.
 
     Source: the personal frequency of Hu et al. 2020 (SIGIR) and Li et al. 2023 (TOIS), with exponential decay.
@@ -31,10 +30,15 @@ class BuyAgainRecommender(BaseRecommender):
         """Return the model of models.buy_again."""
         return cls(params.models.buy_again, params.models.popularity)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that ranks what the user never took."""
+        return self.popularity.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Count the popularity, which ranks what the user never took."""
-        self.n_items = interactions.n_items
-        self.prior = self.params.popularity * decayed_popularity(interactions, self.popularity.half_life_days)
+        self.n_items = sums.n_items
+        self.prior = self.params.popularity * sums.popularity(self.half_life_days)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:

@@ -7,17 +7,17 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.blas import fresh_blas_threads
-from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Ranked, Users
+from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Ranked, Users
 from components.errors import ContractError
 from components.params import ContentParams, Params, PopularityParams
 from components.recommenders.ann_index import AnnIndex
-from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, history_matrix
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 
-class ContentRecommender(BaseRecommender):
+class ContentRecommender(SummedRecommender):
     """Scores are cosines of an item's embedding to the recency-weighted mean of the history's."""
 
     name: ClassVar[str] = "content"
@@ -33,20 +33,25 @@ class ContentRecommender(BaseRecommender):
         """Return the model of models.content."""
         return cls(params.models.content, params.models.popularity, params.ann.min_items)
 
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that breaks ties."""
+        return self.popularity.half_life_days
+
     @fresh_blas_threads()
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Keep the catalogue's embeddings, projected on their leading directions, in float16.
 
         Raises ContractError where there are none.
         """
         embedding = items.embedding
-        if embedding is None or embedding.shape[0] != interactions.n_items + 1 or not np.isfinite(embedding).all():
+        if embedding is None or embedding.shape[0] != sums.n_items + 1 or not np.isfinite(embedding).all():
             found = "none" if embedding is None else f"{embedding.shape}, finite: {bool(np.isfinite(embedding).all())}"
             raise ContractError(
-                f"content: expected finite embeddings of {interactions.n_items + 1} rows, got {found}; run `encode`"
+                f"content: expected finite embeddings of {sums.n_items + 1} rows, got {found}; run `encode`"
             )
-        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
-        if interactions.n_items < self.ann_min_items and 0 < self.params.dims < embedding.shape[1]:
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
+        if sums.n_items < self.ann_min_items and 0 < self.params.dims < embedding.shape[1]:
             embedding = embedding @ leading_directions(embedding, self.params.dims)
         self._set_embedding(embedding.astype(np.float16))
         return self

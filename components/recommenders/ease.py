@@ -11,19 +11,19 @@ from scipy.linalg import cholesky, lapack, solve_triangular
 from scipy.sparse import csr_matrix, vstack
 
 from components.blas import fresh_blas_threads
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.errors import ContractError
 from components.params import EaseParams, Params, PopularityParams
-from components.recommenders.base import BaseRecommender
-from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
+from components.recommenders.histories import Matrix, history_matrix, pick
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 BLOCK_ROWS = 1024  # of the dense n x n matrix, where a copy is needed
 FEW_USERS = 4  # times as many items as users, from which the matrix of the users is inverted
 
 
-class EaseRecommender(BaseRecommender):
+class EaseRecommender(SummedRecommender):
     """Scores are the recency-weighted history times the item-to-item weights."""
 
     name: ClassVar[str] = "ease"
@@ -37,14 +37,19 @@ class EaseRecommender(BaseRecommender):
         """Return the model of models.ease."""
         return cls(params.models.ease, params.models.popularity)
 
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that breaks ties."""
+        return self.popularity.half_life_days
+
     @fresh_blas_threads()
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Invert the regularised item-item matrix of the n most popular items: time n^3 at most, memory 4 to 5 n^2."""
-        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
-        seen = training_matrix(interactions)
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
+        seen = sums.matrix()
         seen.data = seen.data.clip(max=1)  # repeated purchases count once
         chosen = most_popular(seen, self.params.max_items)
-        n = interactions.n_items + 1
+        n = sums.n_items + 1
         self.weights = csr_matrix((n, n), dtype=np.float32)
         if len(chosen):  # none where all visitors are anonymous
             small = keep_largest(

@@ -5,15 +5,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.params import InterestsParams, Params
-from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items, history_matrix, pick
-from components.recommenders.popularity import decayed_popularity
 from components.recommenders.storage import Stored, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 
-class InterestsRecommender(BaseRecommender):
+class InterestsRecommender(SummedRecommender):
     """Scores are the user's share of a category times the item's share within it.
 
     A category is a complete path in one language; products without one form their own category.
@@ -30,10 +29,15 @@ class InterestsRecommender(BaseRecommender):
         """Return the model of models.interests."""
         return cls(params.models.interests)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that ranks the items of a category."""
+        return self.params.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Count sales by category; `smoothing` times the mean item's sales are added to every item."""
-        self.n_items = interactions.n_items
-        sold = decayed_popularity(interactions, self.params.half_life_days).astype(np.float64)
+        self.n_items = sums.n_items
+        sold = sums.popularity(self.half_life_days).astype(np.float64)
         sold[1:] += self.params.smoothing * sold[1:].mean()
         names = list(zip(items.category, items.language, strict=True))[1:]
         codes = {name: code for code, name in enumerate(sorted(set(names)))}

@@ -6,15 +6,15 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.params import NeighboursParams, Params, PopularityParams
-from components.recommenders.base import BaseRecommender
-from components.recommenders.histories import Matrix, history_matrix, pick, training_matrix
+from components.recommenders.histories import Matrix, history_matrix, pick
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 
-class NeighboursRecommender(BaseRecommender):
+class NeighboursRecommender(SummedRecommender):
     """Scores are the recency-weighted history times the similarity of items."""
 
     name: ClassVar[str] = "neighbours"
@@ -28,10 +28,15 @@ class NeighboursRecommender(BaseRecommender):
         """Return the model of models.neighbours."""
         return cls(params.models.neighbours, params.models.popularity)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that breaks ties."""
+        return self.popularity.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Find the nearest items of each item; the item itself is not among them."""
-        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
-        self.similarity = bm25_neighbours(training_matrix(interactions), self.params)
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
+        self.similarity = bm25_neighbours(sums.matrix(), self.params)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:

@@ -6,17 +6,15 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
-from components.errors import ContractError
 from components.params import Params, PopularityParams
-from components.recommenders.base import BaseRecommender
-from components.recommenders.histories import check_items, pick, signed
+from components.recommenders.histories import check_items, pick
 from components.recommenders.storage import Stored, write_model
-from components.times import DAY_US
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 PRIOR = 1e-6  # far below any model's scores: it only breaks ties
 
 
-class PopularityRecommender(BaseRecommender):
+class PopularityRecommender(SummedRecommender):
     """Weighted events per item; the weight halves every `half_life_days`."""
 
     name: ClassVar[str] = "popularity"
@@ -31,10 +29,14 @@ class PopularityRecommender(BaseRecommender):
         """Return the model of models.popularity."""
         return cls(params.models.popularity)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
-        """Count all events, those of anonymous visitors too."""
-        self.n_items = interactions.n_items
-        self.popularity = decayed_popularity(interactions, self.params.half_life_days)
+    @property
+    def half_life_days(self) -> float:
+        """Return models.popularity.half_life_days."""
+        return self.params.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
+        """Take the decayed sums of all events, those of anonymous visitors too."""
+        self.n_items, self.popularity = sums.n_items, sums.popularity(self.half_life_days)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
@@ -58,16 +60,11 @@ class PopularityRecommender(BaseRecommender):
 
 def decayed_popularity(interactions: Interactions, half_life_days: float) -> FloatArray:
     """Return (n_items + 1,) in [0, 1]: decayed weights per item, returns subtracted, divided by the largest."""
-    if not len(interactions):
-        raise ContractError("the training window has no events; widen it, or check the source of `events`")
-    check_items(interactions.item_idx, interactions.n_items, "the training window", lowest=1)
-    age_days = (interactions.now - interactions.timestamp) / DAY_US
-    weight = signed(interactions.event, interactions.weight) * np.exp2(-age_days / half_life_days)
-    counts = np.bincount(interactions.item_idx, weight, interactions.n_items + 1).clip(min=0)
-    popularity: FloatArray = (counts / max(counts.max(), np.finfo(np.float64).tiny)).astype(np.float32)
-    return popularity
+    return TrainingSums.of(interactions, [half_life_days]).popularity(half_life_days)
 
 
-def prior(interactions: Interactions, popularity: PopularityParams) -> FloatArray:
+def prior(events: Interactions | TrainingSums, popularity: PopularityParams) -> FloatArray:
     """Return (n_items + 1,) tiny scores in order of popularity: what a model adds to break ties."""
-    return PRIOR * decayed_popularity(interactions, popularity.half_life_days)
+    days = popularity.half_life_days
+    found = events.popularity(days) if isinstance(events, TrainingSums) else decayed_popularity(events, days)
+    return PRIOR * found

@@ -7,16 +7,16 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
+from components.contracts import Catalogue, FloatArray, IntArray, Users
 from components.language.words import words
 from components.params import Params, PopularityParams, TfidfParams
-from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, check_items, history_matrix
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
+from components.recommenders.sums import SummedRecommender, TrainingSums
 
 
-class TfidfRecommender(BaseRecommender):
+class TfidfRecommender(SummedRecommender):
     """Scores are cosines of an item's TF-IDF vector to the recency-weighted sum of the history's.
 
     Chinese texts are split into characters and pairs of characters, other texts into folded words without stop words.
@@ -33,9 +33,14 @@ class TfidfRecommender(BaseRecommender):
         """Return the model of models.tfidf."""
         return cls(params.models.tfidf, params.models.popularity)
 
-    def fit(self, interactions: Interactions, items: Catalogue, users: Users) -> Self:
+    @property
+    def half_life_days(self) -> float:
+        """Return the half-life of the popularity that breaks ties."""
+        return self.popularity.half_life_days
+
+    def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Weigh the words of the catalogue's texts."""
-        self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
         vectors, self.idf = tfidf_vectors(items.text, self.params.max_share)
         self._set_vectors(vectors)
         return self

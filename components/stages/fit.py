@@ -11,6 +11,7 @@ from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.recommenders.factory import SIMPLE, create, usable
+from components.recommenders.sums import SummedRecommender, sums_for
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("fit")
@@ -33,9 +34,14 @@ def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, 
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
     metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}
     names = needed(params)
-    for number, name in enumerate(names, start=1):
+    unfitted = [create(name, params) for name in names]
+    sums = sums_for(unfitted, interactions)
+    for number, (name, model) in enumerate(zip(names, unfitted, strict=True), start=1):
         started = time.perf_counter()
-        create(name, params).fit(interactions, catalogue, users).save(models / name)
+        if isinstance(model, SummedRecommender):
+            model.fit_from(sums, catalogue).save(models / name)
+        else:
+            model.fit(interactions, catalogue, users).save(models / name)
         metrics[f"fit/{name}/seconds"] = round(time.perf_counter() - started, 3)
         log.info("%s/%s %s: %.1f s", number, len(names), name, metrics[f"fit/{name}/seconds"])
     return metrics

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from components.contracts import FloatArray, Interactions
-from components.recommenders.histories import training_matrix
+from components.recommenders.sums import training_matrix
 from components.recommenders.top_k import top_k
 
 CELLS = 16_000_000  # similarities computed at once: bounds memory at some 200 MB

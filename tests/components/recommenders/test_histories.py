@@ -7,7 +7,8 @@ import pytest
 
 from components.contracts import Interactions, Users
 from components.errors import ContractError
-from components.recommenders.histories import history_matrix, pick, training_matrix
+from components.recommenders.histories import history_matrix, pick
+from components.recommenders.sums import training_matrix
 
 
 def test_each_later_event_lowers_the_weight(users_of: Callable[..., Users]) -> None:
