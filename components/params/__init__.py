@@ -18,6 +18,7 @@ from components.params.models import (
     RecommendParams,
     SequenceParams,
     TfidfParams,
+    TransitionsParams,
 )
 from components.params.monitoring import DataChecksParams, MonitorParams
 from components.params.privacy import PERSONAL_DATA, PURPOSES, ConsentPurpose, PersonalData, PrivacyParams
@@ -106,6 +107,7 @@ __all__ = [
     "SplitParams",
     "TfidfParams",
     "TrainerParams",
+    "TransitionsParams",
     "TuneParams",
     "check",
     "layers",

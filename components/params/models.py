@@ -40,6 +40,22 @@ class NeighboursParams(Section):
     recency: Share
 
 
+class TransitionsParams(Section):
+    """Directed transitions: what came in the moments after an item."""
+
+    recency: Share = Field(
+        default=0.5, description="weight of a moment of the history is multiplied by this for each later one"
+    )
+    max_steps: Count = Field(
+        default=4, description="moments after an item whose items count as next; time grows with it"
+    )
+    step_decay: Share = Field(default=0.6, description="a count is multiplied by this for each moment in between")
+    backward: Share = Field(default=0.5, description="share of a count that counts against its direction, too")
+    damping: Share = Field(
+        default=0.2, description="power of an item's count by which its scores are divided; 0: popular items lead"
+    )
+
+
 class AlsParams(Section):
     """Matrix factorisation by alternating least squares on implicit feedback."""
 
@@ -158,6 +174,7 @@ class ModelsParams(Section):
     ease: EaseParams
     content: ContentParams
     tfidf: TfidfParams = Field(default_factory=TfidfParams)
+    transitions: TransitionsParams = Field(default_factory=TransitionsParams)
     interests: InterestsParams
     sequence: SequenceParams
     hybrid: HybridParams

@@ -32,6 +32,7 @@ MODELS: dict[str, Entry] = {
     "tfidf": Entry("components.recommenders.tfidf:TfidfRecommender"),
     "content": Entry("components.recommenders.content:ContentRecommender"),
     "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
+    "transitions": Entry("components.recommenders.transitions:TransitionsRecommender"),
     "ease": Entry("components.recommenders.ease:EaseRecommender"),
     "als": Entry("components.recommenders.als:AlsRecommender"),
     "sequence": Entry("components.recommenders.sequence.recommender:SequenceRecommender", stage="finetune"),

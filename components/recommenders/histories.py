@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from components.contracts import EVENTS, FloatArray, IntArray, Users
 from components.errors import ContractError
+from components.ragged import Ragged, offsets_of
 
 RETURN = EVENTS.index("return")
 Matrix = Any  # scipy.sparse.csr_matrix, float32; scipy ships no types
@@ -30,6 +31,22 @@ def history_matrix(users: Users, n_items: int, recency: float) -> Matrix:
 def signed(event: NDArray[np.int8], weight: FloatArray) -> FloatArray:
     """Return the weights, negated for returns: a return cancels a purchase."""
     return np.where(event == RETURN, -weight, weight).astype(np.float32)
+
+
+def merge_repeats(rows: Ragged) -> Ragged:
+    """Return the rows with each run of the same item as one event, the one of largest weight (click, cart)."""
+    n = len(rows.item_idx)
+    if not n:
+        return rows
+    owner = rows.rows
+    new = np.ones(n, bool)
+    new[1:] = (rows.item_idx[1:] != rows.item_idx[:-1]) | (owner[1:] != owner[:-1])
+    run = np.cumsum(new) - 1
+    order = np.lexsort((np.arange(n), rows.weight, run))
+    last = np.append(np.flatnonzero(np.diff(run[order])), n - 1)
+    pick = order[last]
+    offsets = offsets_of(np.bincount(owner[new], minlength=len(rows)))
+    return Ragged(offsets, rows.item_idx[pick], rows.timestamp[pick], rows.event[pick], rows.weight[pick])
 
 
 def check_items(items: IntArray, n_items: int, where: str, lowest: int = 0) -> None:

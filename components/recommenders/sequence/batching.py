@@ -11,7 +11,8 @@ from torch import Tensor
 
 from components.contracts import FloatArray, Interactions, TimeArray
 from components.params import SequenceParams
-from components.ragged import Ragged, offsets_of
+from components.ragged import Ragged
+from components.recommenders.histories import merge_repeats
 from components.recommenders.sequence.model import GAPS, START, Packed
 from components.recommenders.sequence.profile import WIDTH, increments, profile
 
@@ -32,22 +33,6 @@ class Sequences:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     before: FloatArray  # (segments, WIDTH) profile sums over the summarised events
-
-
-def merge_repeats(rows: Ragged) -> Ragged:
-    """Return the rows with each run of the same item as one event, the one of largest weight (click, cart)."""
-    n = len(rows.item_idx)
-    if not n:
-        return rows
-    owner = rows.rows
-    new = np.ones(n, bool)
-    new[1:] = (rows.item_idx[1:] != rows.item_idx[:-1]) | (owner[1:] != owner[:-1])
-    run = np.cumsum(new) - 1
-    order = np.lexsort((np.arange(n), rows.weight, run))
-    last = np.append(np.flatnonzero(np.diff(run[order])), n - 1)
-    pick = order[last]
-    offsets = offsets_of(np.bincount(owner[new], minlength=len(rows)))
-    return Ragged(offsets, rows.item_idx[pick], rows.timestamp[pick], rows.event[pick], rows.weight[pick])
 
 
 def gap_codes(timestamp: TimeArray, offsets: TimeArray) -> NDArray[np.int8]:

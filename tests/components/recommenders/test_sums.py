@@ -14,6 +14,7 @@ from components.recommenders.factory import SIMPLE, create
 from components.recommenders.sums import SummedRecommender, TrainingSums, sums_for
 from components.times import DAY_US
 
+SUMMED = [name for name in SIMPLE if name != "transitions"]  # it reads the order of events
 HALF_LIVES = (14.0, 365.0)
 KINDS = ("view", "cart", "purchase", "return")
 WEIGHTS = {"view": 0.3, "cart": 0.7, "purchase": 1.0, "return": 1.0}
@@ -103,7 +104,7 @@ def test_users_with_events_are_not_dropped() -> None:
         TrainingSums.of(events).drop_users(np.array([3], np.int32))
 
 
-@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("name", SUMMED)
 def test_a_model_of_subtracted_sums_is_the_refit(
     name: str, world: tuple[Interactions, Catalogue, Users], params: Params
 ) -> None:
@@ -120,5 +121,5 @@ def test_a_model_of_subtracted_sums_is_the_refit(
     assert np.abs(before.score(users) - refit.score(users)).max() > 0, "the users changed nothing: the test cannot fail"
 
 
-def test_every_simple_model_is_one_of_sums(params: Params) -> None:
-    assert all(isinstance(create(name, params), SummedRecommender) for name in SIMPLE)
+def test_the_models_of_sums(params: Params) -> None:
+    assert [name for name in SIMPLE if isinstance(create(name, params), SummedRecommender)] == SUMMED

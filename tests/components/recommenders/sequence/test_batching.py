@@ -8,12 +8,10 @@ import pytest
 
 from components.contracts import Interactions, Users
 from components.params import Params, SequenceParams
-from components.ragged import Ragged
 from components.recommenders.sequence.batching import (
     SequenceLoader,
     Sequences,
     gap_codes,
-    merge_repeats,
     newest_segments,
     pack,
     training_sequences,
@@ -42,34 +40,6 @@ def sequences_of(lengths: list[int]) -> Sequences:
 
 def items_of(loader: SequenceLoader) -> list[int]:
     return [int(i) for _, targets, _, _ in loader for i in targets]
-
-
-def test_repeats_of_an_item_become_the_event_of_largest_weight() -> None:
-    """User 0: view 5, cart 5, view 5, buy 6, view 5; user 1: nothing; user 2: view 5, no repeat of user 0's."""
-    rows = Ragged(
-        np.array([0, 5, 5, 6]),
-        np.array([5, 5, 5, 6, 5, 5], np.int32),
-        np.arange(6),
-        np.array([0, 1, 0, 2, 0, 0], np.int8),
-        np.array([0.3, 0.7, 0.3, 1.0, 0.3, 0.3], np.float32),
-    )
-    merged = merge_repeats(rows)
-    assert merged.offsets.tolist() == [0, 3, 3, 4]
-    assert merged.item_idx.tolist() == [5, 6, 5, 5]
-    assert merged.event.tolist() == [1, 2, 0, 0]
-    assert merged.timestamp.tolist() == [1, 3, 4, 5]
-    assert merged.weight.tolist() == pytest.approx([0.7, 1.0, 0.3, 0.3])
-
-
-def test_the_newest_of_equal_repeats_is_kept(users_of: Callable[..., Users]) -> None:
-    history = users_of([[7, 7, 7]]).history
-    assert merge_repeats(history).timestamp.tolist() == [history.timestamp[2]]
-
-
-def test_merging_nothing_or_merging_twice_changes_nothing(users_of: Callable[..., Users]) -> None:
-    assert len(merge_repeats(users_of([[], []]).history)) == 2
-    once = merge_repeats(users_of([[1, 1, 2], [2, 2]]).history)
-    assert merge_repeats(once).item_idx.tolist() == once.item_idx.tolist() == [1, 2, 2]
 
 
 def test_gaps_grow_with_the_time_between_events_of_one_user() -> None:
