@@ -52,7 +52,7 @@ def run_applications(workspace: Workspace) -> tuple[list[StageRun], list[str]]:
 def describe_record(record: ApplicationRecord) -> str:
     """Return one line for the terminal and the run page."""
     shipped = {"model": "its model ships", "baseline": "the baseline ships", "nothing": "what is published stays"}
-    return f"{record.application}: {shipped[record.ships]}: {'; '.join(record.reasons)}"
+    return f"{record.application}: {shipped[record.ships]}: {'; '.join(map(str, record.reasons))}"
 
 
 @flow(name="application", flow_run_name="{name}")

@@ -42,19 +42,6 @@ class AdOutcomeRequest(Body):
     event: Literal["click", "purchase"]
 
 
-class ApplicationRecord(Body):
-    """The verdict of an application's own gate, and the numbers behind it. No user ids."""
-
-    application: str
-    as_of: str
-    simulated: bool
-    ships: Literal["model", "baseline", "nothing"]
-    reasons: list[str]
-    metrics: dict[str, float]
-    limits: list[str] = []
-    counts: dict[str, int] | None = None
-
-
 class ArmAnswer(Reply):
     """A user's arm of the running experiment, and the version that serves it."""
 
@@ -304,6 +291,14 @@ class Ready(Reply):
     """Of the bundle."""
 
 
+class Reason(Body):
+    """One reason, in English and by its key."""
+
+    key: str
+    text: str
+    values: dict[str, str] | None = None
+
+
 class RemoveRuleRequest(Body):
     """A rule to remove."""
 
@@ -355,16 +350,6 @@ class RuleRequest(Body):
     note: str | None = None
 
 
-class SegmentSummary(Body):
-    """A segment as people read it."""
-
-    name: str
-    kind: str
-    description: str
-    n_users: int
-    share: float
-
-
 class StockAnswer(Reply):
     """The number of products whose quantity was set."""
 
@@ -383,6 +368,13 @@ class StoredHistoryEvent(Reply):
     item_id: str
     event: Literal["view", "cart", "purchase", "return", "impression", "click"]
     timestamp: datetime
+
+
+class Trait(Body):
+    """What stands out in a cluster, so that a page can say it in its own language."""
+
+    name: str
+    level: Literal["high", "low", "category"]
 
 
 class UserRequest(Body):
@@ -432,14 +424,17 @@ class Answer(Reply):
     items: list[Item]
 
 
-class ApplicationsAnswer(Reply):
-    """The applications that have published something, and the state of all."""
+class ApplicationRecord(Body):
+    """The verdict of an application's own gate, and the numbers behind it. No user ids."""
 
-    applications: list[ApplicationRecord]
-    states: dict[str, Literal["published", "enabled", "disabled"]]
-    """Of every application. enabled: in the service's parameters, and nothing is published yet."""
-    unshipped: dict[str, list[str]]
-    """Of applications whose last run shipped nothing: why."""
+    application: str
+    as_of: str
+    simulated: bool
+    ships: Literal["model", "baseline", "nothing"]
+    reasons: list[Reason]
+    metrics: dict[str, float]
+    limits: list[str] = []
+    counts: dict[str, int] | None = None
 
 
 class AudienceAnswer(Reply):
@@ -585,6 +580,17 @@ class SearchRequest(Body):
     """False: the same list for all users."""
 
 
+class SegmentSummary(Body):
+    """A segment as people read it."""
+
+    name: str
+    kind: str
+    description: str
+    n_users: int
+    share: float
+    traits: list[Trait] | None = None
+
+
 class SimilarRequest(Body):
     """A product, to find similar ones or those bought together with it."""
 
@@ -592,6 +598,16 @@ class SimilarRequest(Body):
     k: int = 10
     exclude: list[str] | None = None
     filters: Filters | None = None
+
+
+class ApplicationsAnswer(Reply):
+    """The applications that have published something, and the state of all."""
+
+    applications: list[ApplicationRecord]
+    states: dict[str, Literal["published", "enabled", "disabled"]]
+    """Of every application. enabled: in the service's parameters, and nothing is published yet."""
+    unshipped: dict[str, list[Reason]]
+    """Of applications whose last run shipped nothing: why."""
 
 
 class SegmentsAnswer(Reply):
@@ -615,7 +631,7 @@ __all__ = [
     "ChosenAdItem", "Context", "Decile", "EventIn", "EventsRequest", "Filters", "ForecastAnswer", "ForecastPeriod",
     "ForgetAnswer", "ForgetRequest", "HistoryEvent", "Interval", "InventoryProduct", "Item", "ItemProbabilities",
     "ItemsRequest", "MemberAnswer", "PreviewAnswer", "PreviewRequest", "Problem", "ProfileAnswer", "Quota",
-    "RankAnswer", "Ready", "RecommendRequest", "RemoveRuleRequest", "ResponseJudgement", "RuleAnswer", "RuleRequest",
-    "RulesAnswer", "SearchRequest", "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer", "StockRequest",
-    "StoredHistoryEvent", "UserRequest", "VersionAnswer",
+    "RankAnswer", "Ready", "Reason", "RecommendRequest", "RemoveRuleRequest", "ResponseJudgement", "RuleAnswer",
+    "RuleRequest", "RulesAnswer", "SearchRequest", "SegmentSummary", "SegmentsAnswer", "SimilarRequest", "StockAnswer",
+    "StockRequest", "StoredHistoryEvent", "Trait", "UserRequest", "VersionAnswer",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ def application_card(record: ApplicationRecord) -> Card:
     """Return the card of an application."""
     metrics = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(record.metrics.items()))
     counts = "\n".join(f"| {name} | {n} |" for name, n in sorted(record.counts.items()))
-    reasons = "\n".join(f"- {reason}" for reason in record.reasons)
+    reasons = "\n".join(f"- {reason.text}" for reason in record.reasons)
     limits = [*record.limits, *(["The events are simulated."] if record.simulated else [])]
     return Card(
         name=f"Carousel {record.application}",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from components.applications.reasons import Reason
 from components.contracts import Record
 from components.io import find_record, write_json, write_record
 from components.params import Params
@@ -24,7 +25,7 @@ class ApplicationRecord(Record):
     as_of: str  # ISO date-time, UTC: the end of the data
     simulated: bool
     ships: Ships  # the model; the baseline, because the model is not better; nothing: what is published stays
-    reasons: list[str]  # why, with the numbers
+    reasons: list[Reason]  # why, with the numbers
     metrics: dict[str, float]
     limits: tuple[str, ...] = ()  # what the measurements do not show, for the card
     counts: dict[str, int] = Field(default_factory=dict)  # of what it read and wrote

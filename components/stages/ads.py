@@ -16,6 +16,7 @@ from components.applications.ads.published import EVENTS, TAGS_FILE, PublishedAd
 from components.applications.ads.record import make_record
 from components.applications.ads.report import write_report
 from components.applications.ads.tags import labels_of, read_interest_tags
+from components.applications.reasons import Reason, give_reason
 from components.applications.record import FOLDER, ApplicationRecord, write_application
 from components.data.tables import read_info
 from components.params import Params
@@ -35,7 +36,7 @@ def make_ads(root: Path, params: Params, data_root: Path) -> ApplicationRecord:
     as_of = to_iso(info.test_end)
     times = inputs.impression_times(root)
     reason = _reason_for_nothing(root, table, len(times))
-    if reason:
+    if reason is not None:
         record = make_record(None, as_of, params.data.simulated, table.counts, reason)
         write_application(root, record)
         return record
@@ -45,7 +46,7 @@ def make_ads(root: Path, params: Params, data_root: Path) -> ApplicationRecord:
     result.published.save(root / FOLDER / "ads")
     pq.write_table(tags, root / FOLDER / "ads" / TAGS_FILE, write_page_checksum=True)
     pq.write_table(table.bad_to_arrow(), root / FOLDER / "ads/quarantine.parquet", write_page_checksum=True)
-    record = make_record(result, as_of, params.data.simulated, table.counts, "")
+    record = make_record(result, as_of, params.data.simulated, table.counts, None)
     write_report(root / "reports/ads", result, record, table.counts)
     write_application(root, record)
     return record
@@ -87,15 +88,17 @@ def _read_log(params: Params, table: AdTable, data_root: Path) -> AdLog | None:
     return read_log(data_root / params.ads.log, {ad.ad_id: n for n, ad in enumerate(table.ads)})
 
 
-def _reason_for_nothing(root: Path, table: AdTable, n_impressions: int) -> str:
-    """Return why nothing can be published; "" if it can."""
+def _reason_for_nothing(root: Path, table: AdTable, n_impressions: int) -> Reason | None:
+    """Return why nothing can be published; None if it can."""
     if not table.ads:
-        return "no row of the table of ads is valid"
+        return give_reason("ads_no_row")
     if read_info(root / "data/split").protocol != "global_time":
-        return "a leave-one-out split has no impressions in time order"
+        return give_reason("ads_no_order")
     if n_impressions < inputs.MIN_IMPRESSIONS:
-        return f"the shop logs {n_impressions} impressions in {inputs.TRAFFIC_DAYS} days, expected 1000 or more"
-    return ""
+        return give_reason(
+            "ads_few_impressions", n=n_impressions, days=inputs.TRAFFIC_DAYS, expected=inputs.MIN_IMPRESSIONS
+        )
+    return None
 
 
 def main() -> None:

@@ -167,7 +167,7 @@ def main(stage: str) -> None:
         package(params, worth)
     elif stage == "inventory":
         found = {"application": "inventory", "as_of": params["data"]["as_of"], "simulated": True, "ships": "model"}
-        found |= {"reasons": ["a toy"], "metrics": {"wrmsse": 0.5}}
+        found |= {"reasons": [{"key": "other", "text": "a toy"}], "metrics": {"wrmsse": 0.5}}
         write("applications/inventory/record.json", found)
     write(f"run/timings/{stage}.json", {"work_s": round(time.perf_counter() - started, 3)})
     crash(f"{stage}:after")

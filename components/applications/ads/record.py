@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.applications.ads.build import AdsResult
+from components.applications.reasons import Reason
 from components.applications.record import ApplicationRecord
 
 LIMITS = (
@@ -15,18 +16,16 @@ LIMITS = (
 
 
 def make_record(
-    result: AdsResult | None, as_of: str, simulated: bool, counts: Mapping[str, int], reason: str
+    result: AdsResult | None, as_of: str, simulated: bool, counts: Mapping[str, int], reason: Reason | None
 ) -> ApplicationRecord:
     """Return the record; result None: nothing is published, for this reason."""
     if result is None:
+        assert reason is not None
         return ApplicationRecord(
             application="ads", as_of=as_of, simulated=simulated, ships="nothing", reasons=[reason], metrics={},
             counts=dict(counts),
         )  # fmt: skip
-    reasons = [
-        f"{event}: {'calibrated' if found.verdict.ships else 'base rates'}, {found.verdict.reason}"
-        for event, found in result.calibrated.items()
-    ]
+    reasons = [reason for found in result.calibrated.values() for reason in found.verdict.reasons]
     ships = "model" if any(found.verdict.ships for found in result.calibrated.values()) else "baseline"
     return ApplicationRecord(
         application="ads",

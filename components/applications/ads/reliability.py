@@ -9,6 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.applications.ads.calibration import SlotCalibration, log_losses
+from components.applications.reasons import (
+    CALIBRATED,
+    ERROR_ABOVE_OWN,
+    LOSS_ABOVE_BASE,
+    LOSS_ABOVE_OWN,
+    Reason,
+    give_reason,
+)
 from components.contracts import Record
 from components.experiments.off_policy import mean_interval
 
@@ -39,7 +47,7 @@ class CalibrationVerdict(Record):
 
     task: str
     ships: bool
-    reason: str
+    reasons: list[Reason]  # why it ships, or what speaks against it
     n: int
     positives: int
     log_loss: float
@@ -124,17 +132,17 @@ def judge(
     losses = {name: log_losses(p, labels) for name, p in (("ours", ours), ("own", own), ("base", base))}
     errors = {name: calibration_error(p, labels, user, seed) for name, p in
               (("ours", ours), ("own", own), ("base", base))}  # fmt: skip
-    reasons = [
-        f"the log-loss is above that of {label}"
-        for name, label in (("own", "the ranker's own probabilities"), ("base", "the base rates"))
+    against = [
+        key
+        for name, key in (("own", LOSS_ABOVE_OWN), ("base", LOSS_ABOVE_BASE))
         if mean_interval(losses["ours"] - losses[name], user, ALPHA).low > 0
     ]
     if errors["ours"].low > errors["own"].value:
-        reasons.append("the calibration error is above that of the ranker's own probabilities")
+        against.append(ERROR_ABOVE_OWN)
     return CalibrationVerdict(
         task=task,
-        ships=not reasons,
-        reason="; ".join(reasons) or "not worse than uncalibrated and base rates on later impressions",
+        ships=not against,
+        reasons=[give_reason(key, event=task) for key in against or (CALIBRATED,)],
         n=len(later),
         positives=int(np.sum(labels)),
         log_loss=float(losses["ours"].mean()),

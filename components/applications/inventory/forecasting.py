@@ -20,6 +20,7 @@ from components.applications.inventory.plan import InventoryPlan, make_plan
 from components.applications.inventory.policy import OrderRule, critical_ratio
 from components.applications.inventory.rolling import COMBINED, ForecastOrigin, forecast_origin
 from components.applications.inventory.stockouts import CLOSED_SHARE
+from components.applications.reasons import Reason, give_reason, reason_of
 from components.applications.record import ApplicationRecord, Ships
 from components.data.partitions import read_table
 from components.errors import ContractError
@@ -39,7 +40,7 @@ class Run:
     """The result of a run. Without a back-test, `reasons` says why nothing ships."""
 
     end: int  # microseconds; the end of the newest period
-    reasons: list[str]
+    reasons: list[Reason]
     counts: dict[str, int]
     ships: Ships
     plan: InventoryPlan | None = None
@@ -65,10 +66,10 @@ def run_inventory(snapshot: Path, as_of: datetime, params: InventoryParams, root
     try:
         newest = _panel(events, products, end, params)
     except ContractError as error:
-        return Run(end, [str(error)], {}, "nothing")
+        return Run(end, [reason_of(error)], {}, "nothing")
     n_test, n_calibration = fitting_origins(newest.n_periods, params)
     problem = find_problem(newest, n_test, params)
-    if problem:
+    if problem is not None:
         return Run(end, [problem], newest.counts, "nothing")
     width = params.period_days * DAY_US
     panels = {0: newest}
@@ -95,24 +96,21 @@ def fitting_origins(n_periods: int, params: InventoryParams) -> tuple[int, int]:
     return min(params.test_origins, max(0, room - n_calibration)), n_calibration
 
 
-def find_problem(panel: Panel, n_test: int, params: InventoryParams) -> str:
-    """Return why nothing can be forecast from the panel; "" where it can."""
+def find_problem(panel: Panel, n_test: int, params: InventoryParams) -> Reason | None:
+    """Return why nothing can be forecast from the panel; None where it can."""
     if n_test < 1:
         needed = MIN_HISTORY + 2 * params.horizon
-        return f"expected {needed} {params.period}s of sales or more for a back-test, found {panel.n_periods}"
+        return give_reason("inventory_short", expected=needed, period=params.period, n=panel.n_periods)
     total = panel.lines.sum(axis=0)
     if total[-1] < CLOSED_SHARE * np.median(total):
-        return (
-            f"the newest {params.period} has {total[-1]:.0f} purchases, the median one {np.median(total):.0f}: the "
-            "data may be incomplete; check the source of events, or set data.as_of to its end"
-        )
+        newest, median = f"{total[-1]:.0f}", f"{np.median(total):.0f}"
+        return give_reason("inventory_incomplete", period=params.period, n=newest, expected=median)
     early = panel.lines[:, : panel.n_periods // 2].sum(axis=1) >= params.min_sales
     if early.sum() < MIN_PRODUCTS:
-        return (
-            f"expected {MIN_PRODUCTS} products or more with {params.min_sales} purchases in the first half of the "
-            f"data, found {early.sum()}; lower inventory.min_sales"
+        return give_reason(
+            "inventory_few_products", expected=MIN_PRODUCTS, min_sales=params.min_sales, n=int(early.sum())
         )
-    return ""
+    return None
 
 
 def make_record(run: Run, simulated: bool) -> ApplicationRecord:

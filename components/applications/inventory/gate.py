@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.applications.inventory.backtest import DemandBacktest, ProductErrors
 from components.applications.inventory.baselines import BASELINES
 from components.applications.inventory.rolling import COMBINED
+from components.applications.reasons import Reason, give_reason
 
 SEGMENTS = {"sparse": (0.0, 0.5), "medium": (0.5, 3.0), "dense": (3.0, np.inf)}  # purchase events per period
 MIN_PRODUCTS = 30  # of a segment, for a comparison of its own
@@ -32,12 +33,16 @@ class SegmentVerdict:
     ships: str  # COMBINED, or the name of the baseline
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Reason:
         """Return one line with the numbers."""
-        ships = "the model ships" if self.ships == COMBINED else f"{self.baseline} ships"
-        return (
-            f"{self.segment} products ({self.n_products}): {ships}; quantile loss {self.difference:+.1%} against "
-            f"{self.baseline}, interval {self.low:+.1%} to {self.high:+.1%}"
+        return give_reason(
+            "inventory_model" if self.ships == COMBINED else "inventory_baseline",
+            segment=self.segment,
+            n=self.n_products,
+            baseline=self.baseline,
+            difference=f"{self.difference:+.1%}",
+            low=f"{self.low:+.1%}",
+            high=f"{self.high:+.1%}",
         )
 
 

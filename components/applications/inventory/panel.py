@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from components.applications.inventory.returns import cancel_returned
 from components.applications.inventory.stockouts import find_stockouts
+from components.applications.reasons import UnmetError
 from components.contracts import FloatArray, IntArray
-from components.errors import ContractError
 from components.times import DAY_US, to_iso
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def build_panel(events: pd.DataFrame, end: int, period_days: int, return_days: i
     sold = cancel_returned(events[events["event"].isin(("purchase", "return"))], return_days)
     n_periods = (end - int(at.min())) // width if len(sold.rows) else 0
     if n_periods < 1:
-        raise ContractError(
-            f"inventory: expected purchases over {period_days} days or more before {to_iso(end)}, found "
-            f"{len(sold.rows)}; check the source of events"
-        )
+        raise UnmetError("inventory_few_purchases", days=period_days, end=to_iso(end), n=len(sold.rows))
     start = end - n_periods * width
     of_item, names = sold.rows["item_id"].factorize(sort=True)
     item_id = names.to_numpy(dtype=object).astype(str)

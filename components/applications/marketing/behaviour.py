@@ -6,11 +6,13 @@ from the clusters of the last one, and its clusters are matched to them, so that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from components.applications.reasons import UnmetError
 from components.contracts import Record
 from components.errors import ContractError
 
@@ -34,6 +36,16 @@ HABITS = {  # column -> (what a high value is called, what a low one is called)
 Matrix = NDArray[np.float64]
 
 
+class Trait(Record):
+    """What stands out in a cluster, so that a page can say it in its own language."""
+
+    name: str  # of a habit (of HABITS), or of a category
+    level: Literal["high", "low", "category"]  # category: its share is high
+
+    def __str__(self) -> str:
+        return self.name if self.level == "category" else HABITS[self.name][0 if self.level == "high" else 1]
+
+
 class BehaviourSegments(Record):
     """Fitted clusters: what the next run starts from."""
 
@@ -43,6 +55,8 @@ class BehaviourSegments(Record):
     centres: list[list[float]]  # (n_clusters, n_columns), standardised
     names: list[str]  # of the clusters, distinct
     descriptions: list[str]
+    # what stands out in each cluster, most first: what names and descriptions say; [] before version 0.5
+    traits: list[list[Trait]] = Field(default_factory=list)
 
 
 def behaviour_matrix(users: pd.DataFrame, mix: pd.DataFrame, categories: list[str]) -> tuple[list[str], Matrix]:
@@ -77,19 +91,17 @@ def fit_behaviour(
     from sklearn.cluster import KMeans
 
     if len(values) < 10 * n_clusters:
-        raise ContractError(
-            f"segments: {len(values)} users for {n_clusters} clusters, expected {10 * n_clusters} or more; lower "
-            "marketing.clusters"
-        )
+        raise UnmetError("segments_few", n=len(values), clusters=n_clusters, expected=10 * n_clusters)
     if previous is None:
         spread = values.std(axis=0)
         scaling = {"mean": values.mean(axis=0).tolist(), "std": np.where(spread > 1e-9, spread, 1.0).tolist()}
         scaled = _scale(columns, values, scaling["mean"], scaling["std"])
         centres = KMeans(n_clusters, n_init=10, random_state=seed).fit(scaled).cluster_centers_
         centres = centres[np.lexsort(centres.T[::-1])]
-        names, descriptions = _names(columns, centres)
+        traits = [_traits(columns, centre) for centre in centres]
+        names, descriptions = _names(traits)
         return BehaviourSegments(
-            columns=columns, **scaling, centres=centres.tolist(), names=names, descriptions=descriptions
+            columns=columns, **scaling, centres=centres.tolist(), names=names, descriptions=descriptions, traits=traits
         )
     if previous.columns != columns:
         raise ContractError("segments: the previous run has other columns; start afresh without it")
@@ -147,23 +159,27 @@ def _scale(columns: list[str], values: Matrix, mean: list[float], std: list[floa
     return np.asarray(np.clip((values - np.array(mean)) / np.array(std), -4, 4) * weights)
 
 
-def _names(columns: list[str], centres: Matrix) -> tuple[list[str], list[str]]:
-    """Return a name of the two columns that stand out most, and a description of all, for each cluster."""
+def _traits(columns: list[str], centre: Matrix) -> list[Trait]:
+    """Return what stands out in a cluster, most first; a category only where its share is high."""
+    order = [i for i in np.argsort(-np.abs(centre), kind="stable") if abs(centre[i]) >= STANDS_OUT]
+    return [
+        Trait(name=columns[i].removeprefix(MIX), level="category")
+        if columns[i].startswith(MIX)
+        else Trait(name=columns[i], level="high" if centre[i] > 0 else "low")
+        for i in order
+        if not columns[i].startswith(MIX) or centre[i] > 0
+    ]
+
+
+def _names(traits: list[list[Trait]]) -> tuple[list[str], list[str]]:
+    """Return a name of the two traits that stand out most, and a description of all, for each cluster."""
     names: list[str] = []
     descriptions = []
-    for centre in centres:
-        order = [i for i in np.argsort(-np.abs(centre), kind="stable") if abs(centre[i]) >= STANDS_OUT]
-        order = [i for i in order if not columns[i].startswith(MIX) or centre[i] > 0]
-        said = [_word(columns[i], centre[i] > 0) for i in order]
+    for found in traits:
+        said = [str(trait) for trait in found]
         name = ", ".join(said[:2]) or "average visitors"
         names.append(name if name not in names else f"{name} ({sum(n.startswith(name) for n in names) + 1})")
         descriptions.append(
             f"Compared with all users: {'; '.join(said)}." if said else "Close to the mean of all users."
         )
     return names, descriptions
-
-
-def _word(column: str, is_high: bool) -> str:
-    if column.startswith(MIX):
-        return column.removeprefix(MIX)
-    return HABITS[column][0 if is_high else 1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from components.applications.reasons import UnmetError
 from components.contracts import Record
 from components.errors import ContractError
 
@@ -100,6 +101,4 @@ def _check(x: Values, t_x: Values, age: Values) -> None:
         )
     repeaters = int((x > 0).sum())
     if repeaters < MIN_REPEATERS:
-        raise ContractError(
-            f"BG/NBD: {repeaters} customers bought again, expected {MIN_REPEATERS} or more; wait for a longer history"
-        )
+        raise UnmetError("value_few_repeaters", n=repeaters, expected=MIN_REPEATERS)

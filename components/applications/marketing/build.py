@@ -35,6 +35,7 @@ from components.applications.marketing.segments import (
 )
 from components.applications.marketing.timing import best_times
 from components.applications.marketing.uplift_judgement import Effects, UpliftJudgement, judge_uplift
+from components.applications.reasons import Reason, give_reason, reason_of
 from components.errors import ContractError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class MarketingResult:
     campaigns: Campaigns | None
     response: ResponseJudgement | None = None
     uplift: UpliftJudgement | None = None
-    reasons: list[str] = field(default_factory=list)  # why something is not there, or does not ship
+    reasons: list[Reason] = field(default_factory=list)  # why something is not there, or does not ship
 
     @property
     def response_ships(self) -> bool:
@@ -103,7 +104,7 @@ def build_marketing(
     try:
         result.stability = measure_stability(tables, as_of, params.stability_weeks, params.clusters, seed)
     except ContractError as error:
-        result.reasons.append(f"stability is not measured: {error}")
+        result.reasons += [give_reason("stability_unknown"), reason_of(error)]
     examples: list[CampaignExamples] = []
     if campaigns is not None and len(campaigns.rows):
         examples = [c for c in campaign_examples(campaigns.rows, users_at, params.response_days) if c.known <= as_of]
@@ -141,22 +142,20 @@ def _add_response(
     users["expected_response"] = np.nan
     users["response_rank"] = _rank(order)
     if not examples:
-        result.reasons.append("no campaign with a known outcome: users are ordered by recency and frequency")
+        result.reasons.append(give_reason("response_no_campaign"))
         return
     judged = _judged_campaign(examples)
     try:
         _, result.response = judge_response(examples, judged, params.confidence, params.resamples, seed)
         if not result.response_ships:
             gain = result.response.gain
-            result.reasons.append(
-                f"the response model is not better than recency and frequency on {result.response.campaign} "
-                f"({gain.gain:+.4f} responses per user in the top tenth, {gain.low:+.4f} to {gain.high:+.4f}): that "
-                "order ships"
-            )
+            numbers = {name: f"{getattr(gain, name):+.4f}" for name in ("gain", "low", "high")}
+            campaign = result.response.campaign
+            result.reasons.append(give_reason("response_baseline", campaign=campaign, **numbers))
             return
         model = fit_response(examples, choose_kind(examples, seed), seed)
     except ContractError as error:
-        result.reasons.append(f"{error}: users are ordered by recency and frequency")
+        result.reasons += [reason_of(error), give_reason("response_order")]
         return
     users["expected_response"] = model.predict(_features(result, as_of, params))
     users["response_rank"] = _rank(users["expected_response"].to_numpy(np.float64))
@@ -177,10 +176,10 @@ def _add_uplift(
     try:
         model, result.uplift = judge_uplift(examples, effects, params.confidence, params.resamples, seed)
     except ContractError as error:
-        result.reasons.append(str(error))
+        result.reasons.append(reason_of(error))
         return
     if not result.uplift.ships:
-        result.reasons.append("the uplift models are not shown to be better than a random order: no effect is shown")
+        result.reasons.append(give_reason("uplift_not_shown"))
         return
     result.users["uplift"] = model.predict(_features(result, as_of, params))[0]
 

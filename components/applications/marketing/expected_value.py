@@ -8,6 +8,7 @@ import numpy as np
 
 from components.applications.marketing.bg_nbd import BgNbd, fit_bg_nbd
 from components.applications.marketing.gamma_gamma import GammaGamma, fit_gamma_gamma
+from components.applications.reasons import Reason, reason_of
 from components.contracts import Record
 from components.errors import ContractError
 
@@ -22,7 +23,7 @@ class ValueModels(Record):
 
     bg_nbd: BgNbd | None
     gamma_gamma: GammaGamma | None
-    reasons: list[str]
+    reasons: list[Reason]
 
 
 def fit_value_models(users: pd.DataFrame, values: pd.DataFrame) -> ValueModels:
@@ -31,15 +32,16 @@ def fit_value_models(users: pd.DataFrame, values: pd.DataFrame) -> ValueModels:
     users: of activity.user_table; values: of activity.order_values. The unit of time is the week.
     """
     customers = users[users["order_days"] > 0]
-    reasons, bg_nbd, gamma_gamma = [], None, None
+    reasons: list[Reason] = []
+    bg_nbd, gamma_gamma = None, None
     try:
         bg_nbd = fit_bg_nbd(*_history(customers))
     except ContractError as error:
-        reasons.append(str(error))
+        reasons.append(reason_of(error))
     try:
         gamma_gamma = fit_gamma_gamma(values["n_days"].to_numpy(np.float64), values["mean_value"].to_numpy(np.float64))
     except ContractError as error:
-        reasons.append(str(error))
+        reasons.append(reason_of(error))
     return ValueModels(bg_nbd=bg_nbd, gamma_gamma=gamma_gamma, reasons=reasons)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from components.applications.reasons import UnmetError
 from components.contracts import Record
 from components.errors import ContractError
 
@@ -49,10 +50,10 @@ def fit_gamma_gamma(x: Values, mean_value: Values) -> GammaGamma:
     """
     from scipy.optimize import minimize
 
-    if x.shape != mean_value.shape or len(x) < MIN_CUSTOMERS:
-        raise ContractError(
-            f"Gamma-Gamma: {len(x)} customers and {len(mean_value)} values; expected {MIN_CUSTOMERS} or more of both"
-        )
+    if x.shape != mean_value.shape:
+        raise ContractError(f"Gamma-Gamma: expected one mean value per customer, got {x.shape} and {mean_value.shape}")
+    if len(x) < MIN_CUSTOMERS:
+        raise UnmetError("value_few_customers", n=len(x), expected=MIN_CUSTOMERS)
     if not ((x >= 1) & (mean_value > 0) & np.isfinite(mean_value)).all():
         raise ContractError("Gamma-Gamma: expected customers with 1 order or more, of a finite mean value above 0")
     scale = float(np.median(mean_value))

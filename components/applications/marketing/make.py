@@ -15,6 +15,7 @@ from components.applications.marketing.campaigns import Campaigns, read_campaign
 from components.applications.marketing.published import MarketingSummary, read_previous, write_published
 from components.applications.marketing.report import write_report
 from components.applications.marketing.simulation import RESPONSE_DAYS, simulate_campaigns
+from components.applications.reasons import give_reason
 from components.applications.record import FOLDER, ApplicationRecord, write_application
 from components.data.shop_world import make_world
 
@@ -92,11 +93,9 @@ def make_record(result: MarketingResult, params: Params, carried_over: bool) -> 
     reasons = list(result.reasons)
     judged = result.response
     if result.response_ships and judged is not None:
-        reasons.insert(
-            0,
-            f"the response model is better than recency and frequency on {judged.campaign}: top tenth "
-            f"{judged.top_decile_lift:.2f} times the average against {judged.baseline_top_decile_lift:.2f}",
-        )
+        lifts = {"lift": judged.top_decile_lift, "baseline_lift": judged.baseline_top_decile_lift}
+        texts = {name: f"{value:.2f}" for name, value in lifts.items()}
+        reasons.insert(0, give_reason("response_model", campaign=judged.campaign, **texts))
     counts = {"users": len(result.users), "segments_carried_over": int(carried_over)}
     if result.campaigns is not None:
         counts |= {f"campaign_rows_{name}": number for name, number in result.campaigns.counts.items()}

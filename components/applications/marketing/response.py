@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.applications.marketing.examples import FEATURES, CampaignExamples
+from components.applications.reasons import UnmetError
 from components.contracts import Interval, Record
-from components.errors import ContractError
 from components.evaluation.comparison import paired_bootstrap
 
 if TYPE_CHECKING:
@@ -84,10 +84,8 @@ def fit_response(campaigns: Sequence[CampaignExamples], kind: Kind, seed: int) -
     features = np.vstack([c.features[c.treated] for c in campaigns]) if campaigns else np.empty((0, len(FEATURES)))
     responded = np.concatenate([c.responded[c.treated] for c in campaigns]) if campaigns else np.empty(0, bool)
     if responded.sum() < MIN_RESPONSES or responded.all():
-        raise ContractError(
-            f"response model: {int(responded.sum())} responses of {len(responded)} users in earlier campaigns, "
-            f"expected {MIN_RESPONSES} or more and users without one; wait for further campaigns"
-        )
+        n = int(responded.sum())
+        raise UnmetError("response_few", n=n, n_users=len(responded), expected=MIN_RESPONSES)
     return ResponseModel(kind, seed).fit(features, responded)
 
 
@@ -123,10 +121,10 @@ def judge_response(
     rows = later.treated
     responded = later.responded[rows].astype(np.float64)
     if responded.sum() < MIN_JUDGED or responded.all():
-        raise ContractError(
-            f"response model: campaign {later.campaign} has {int(responded.sum())} responses of {len(responded)}, "
-            f"expected {MIN_JUDGED} or more and users without one; wait for further campaigns"
-        )
+        raise UnmetError(
+            "response_few_judged", campaign=later.campaign, n=int(responded.sum()), n_users=len(responded),
+            expected=MIN_JUDGED,
+        )  # fmt: skip
     scores = model.predict(later.features[rows])
     baseline = recency_frequency(later.recency_days[rows], later.orders[rows])
     past_rate = later.features[rows][:, FEATURES.index("response_rate_before")]

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from components.applications.marketing.behaviour import (
     BehaviourSegments,
+    Trait,
     assign_clusters,
     behaviour_matrix,
     fit_behaviour,
@@ -45,6 +47,7 @@ class SegmentSummary(Record):
     description: str
     n_users: int
     share: float  # of all users
+    traits: list[Trait] = Field(default_factory=list)  # of a segment by behaviour, most prominent first
 
 
 class Stability(Record):
@@ -102,6 +105,7 @@ def summarise_segments(found: SegmentedUsers) -> list[SegmentSummary]:
     """Return the segments of both kinds, also empty ones."""
     behaviour = found.state.behaviour
     texts = {"value": SEGMENTS, "behaviour": dict(zip(behaviour.names, behaviour.descriptions, strict=True))}
+    traits = dict(zip(behaviour.names, behaviour.traits, strict=False))  # of clusters named since version 0.5
     column = {"value": "segment", "behaviour": "behaviour"}
     rows = []
     for kind, described in texts.items():
@@ -109,7 +113,10 @@ def summarise_segments(found: SegmentedUsers) -> list[SegmentSummary]:
         for name, description in described.items():
             n = int(counts.get(name, 0))
             share = n / max(len(found.members), 1)
-            rows.append(SegmentSummary(name=name, kind=kind, description=description, n_users=n, share=share))
+            own = traits.get(name, []) if kind == "behaviour" else []
+            rows.append(
+                SegmentSummary(name=name, kind=kind, description=description, n_users=n, share=share, traits=own)
+            )
     return rows
 
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from components.applications.reasons import UnmetError
 from components.contracts import Record
-from components.errors import ContractError
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -47,28 +47,25 @@ class UpliftScores:
     if_held_out: Values
 
 
-def check_groups(treated: Flags, responded: Flags) -> str:
-    """Return why the effect cannot be learned from these users; "" where it can."""
+def check_groups(treated: Flags, responded: Flags) -> None:
+    """Raise UnmetError where the effect cannot be learned from these users."""
     for name, group in (("addressed", treated), ("held-out", ~treated)):
         responses = int(responded[group].sum())
         if group.sum() < MIN_GROUP or responses < MIN_RESPONSES:
-            return (
-                f"{int(group.sum())} {name} users with {responses} responses; an effect needs {MIN_GROUP} with "
-                f"{MIN_RESPONSES} in each group"
-            )
-    return ""
+            raise UnmetError(
+                "uplift_few", n=int(group.sum()), group=name, responses=responses, expected=MIN_GROUP,
+                expected_responses=MIN_RESPONSES,
+            )  # fmt: skip
 
 
 def cross_fit(features: Values, treated: Flags, responded: Flags, learner: Learner, seed: int) -> UpliftScores:
     """Return the predictions for all users, in N_FOLDS folds drawn at random within the four groups of users.
 
-    Raises ContractError where check_groups has a reason.
+    Raises UnmetError as check_groups does.
     """
     from sklearn.model_selection import StratifiedKFold
 
-    reason = check_groups(treated, responded)
-    if reason:
-        raise ContractError(f"uplift: {reason}")
+    check_groups(treated, responded)
     found = np.empty((3, len(treated)))
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
     for train, test in folds.split(features, treated * 2 + responded):

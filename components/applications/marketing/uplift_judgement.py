@@ -20,8 +20,8 @@ from components.applications.marketing.uplift import (
     fit_uplift,
     qini_curve,
 )
+from components.applications.reasons import UnmetError
 from components.contracts import Record
-from components.errors import ContractError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,13 +60,11 @@ def judge_uplift(
     """
     randomised = [c for c in campaigns if MIN_SHARE <= c.treated.mean() <= 1 - MIN_SHARE]
     if not randomised:
-        raise ContractError("uplift: no campaign has a holdout group; keep one in the next campaign")
+        raise UnmetError("uplift_no_holdout")
     features = np.vstack([c.features for c in randomised])
     treated = np.concatenate([c.treated for c in randomised])
     responded = np.concatenate([c.responded for c in randomised])
-    reason = check_groups(treated, responded)
-    if reason:
-        raise ContractError(f"uplift: {reason}")
+    check_groups(treated, responded)
     found = {learner: cross_fit(features, treated, responded, learner, seed) for learner in LEARNERS}
     scores = {name: effect_scores(s, treated, responded) for name, s in found.items()}
     qini = {name: estimate_qini(found[name].effect, scores[name], confidence, resamples, seed) for name in LEARNERS}

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from components.applications.publish import find_last
+from components.applications.reasons import Reason
 from components.applications.record import APPLICATIONS, ApplicationRecord, find_application
 from components.serving.http.ads_routes import add_ads
 from components.serving.http.inventory_routes import add_inventory
@@ -28,7 +29,7 @@ class ApplicationsAnswer(BaseModel):
     applications: list[ApplicationRecord]
     states: dict[str, State]
     """Of every application. enabled: in the service's parameters, and nothing is published yet."""
-    unshipped: dict[str, list[str]]
+    unshipped: dict[str, list[Reason]]
     """Of applications whose last run shipped nothing: why."""
 
 

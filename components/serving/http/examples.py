@@ -33,8 +33,13 @@ INTERVAL = {
     "start": TIME, "seconds": 30.0, "requests": 120, "errors": 0, "refused": 1, "fallbacks": 9, "p50_ms": 1.2,
     "p99_ms": 8.0,
 }  # fmt: skip
+REASON = {
+    "key": "inventory_model", "text": "dense products (41): the model ships; quantile loss -3.1% against croston, "
+    "interval -4.0% to -2.2%", "values": {"segment": "dense", "n": "41", "difference": "-3.1%", "baseline": "croston",
+    "low": "-4.0%", "high": "-2.2%"},
+}  # fmt: skip
 APPLICATION = {
-    "application": "inventory", "as_of": TIME, "simulated": False, "ships": "model", "reasons": ["better by 12 %"],
+    "application": "inventory", "as_of": TIME, "simulated": False, "ships": "model", "reasons": [REASON],
     "metrics": {"inventory/wrmsse": 0.81}, "limits": [], "counts": {"products": 420},
 }  # fmt: skip
 MEMBER = {
@@ -64,6 +69,11 @@ SEGMENT = {
     "n_users": 120,
     "share": 0.12,
 }
+TRAITS = [{"name": "visits_per_week", "level": "high"}, {"name": "Tea", "level": "category"}]
+BEHAVIOUR_SEGMENT = SEGMENT | {
+    "name": "frequent visitors, Tea", "kind": "behaviour", "traits": TRAITS,
+    "description": "Compared with all users: frequent visitors; Tea.",
+}  # fmt: skip
 LIST = {"version": 3, "model": "hybrid", "reason": None, "items": [EXPLAINED]}
 PRODUCT = {
     "item_id": "P00012", "title": "Red tea pot", "category": "Kitchen > Tea", "action": "order", "method": "model",
@@ -90,7 +100,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
         {
             "applications": [APPLICATION],
             "states": {"ads": "disabled", "inventory": "published", "marketing": "enabled"},
-            "unshipped": {"marketing": ["8 users with an order, expected 20 or more"]},
+            "unshipped": {"marketing": [REASON]},
         }
     ],
     "ArmAnswer": [{"request_id": ID, "experiment": "spring", "arm": "challenger", "version": 4}],
@@ -103,7 +113,7 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "CardAnswer": [
         {"metadata": {"license": "apache-2.0", "tags": ["recommendation"]}, "markdown": "# Carousel hybrid"}
     ],
-    "CompareRequest": [{"user_id": "u-1", "k": 10}],
+    "CompareRequest": [{"user_id": "u-1", "k": 10}, {"user_id": "u-1", "quotas": [QUOTA]}],
     "Context": [{"item_id": "P00003", "session_id": "s-81"}],
     "Decile": [DECILE],
     "DescribeRequest": [{"item_ids": ["P00001", "P00012"]}],
@@ -145,9 +155,10 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     "RuleRequest": [RULE, {"kind": "boost", "where": 'brand == "X"', "factor": 2, "until": END, "by": "Ann"}],
     "RulesAnswer": [{"rules": [STORED_RULE], "max_rules": 200}],
     "ResponseJudgement": [RESPONSE],
+    "Reason": [REASON],
     "SampledUser": [SAMPLED],
     "SearchRequest": [{"query": "red tea pot", "user_id": "u-1", "k": 10}],
-    "SegmentSummary": [SEGMENT],
+    "SegmentSummary": [SEGMENT, BEHAVIOUR_SEGMENT],
     "SegmentsAnswer": [
         {
             "as_of": TIME,
@@ -167,11 +178,13 @@ SCHEMAS: dict[str, list[dict[str, Any]]] = {
     ],
     "TrafficInterval": [INTERVAL],
     "UserRequest": [{"user_id": "u-1"}],
+    "Trait": TRAITS,
     "UserSamples": [{"active": [SAMPLED], "new": [], "returning": [SAMPLED], "random": []}],
     "VersionAnswer": [{"version": 3}],
 }
 
 ROUTES: dict[str, Any] = {
+    "GET /page/kinds": {"product": 1200, "article": 80},
     "GET /page/categories": ["Kitchen", "Kitchen > Tea"],
     "GET /page/users": ["u-1", "u-12"],
     "POST /page/describe": {"P00001": DESCRIBED},

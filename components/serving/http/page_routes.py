@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
+import numpy as np
 from fastapi import FastAPI, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from components.applications.ads.published import NOT_PUBLISHED, PublishedAds
+from components.contracts import Catalogue
 from components.serving.field_types import Id, OptionalId
 from components.serving.http.page_files import add_page_files
 from components.serving.http.problems import ERRORS, ERRORS_404, ProblemError, check_list_length
@@ -21,6 +23,7 @@ from components.serving.inference.campaign_status import AdsStatus, read_campaig
 from components.serving.inference.comparison import ModelComparison, Product, compare_models, describe_products
 from components.serving.inference.service import RecommendationService
 from components.serving.models.published import PublishedApplication
+from components.serving.quota import Quota, check_quotas
 from components.serving.schemas import Body, Item, ListLength, RecommendRequest, SearchRequest
 from components.serving.storage.ad_ledger import AdLedger
 from components.serving.storage.event_store import UserActivity
@@ -39,10 +42,17 @@ REPORT_HEADERS = {
 
 
 class CompareRequest(Body):
-    """A user, and the length of the lists."""
+    """A user, the length of the lists, and how many items of a kind they hold."""
 
     user_id: Id
     k: ListLength = 10
+    quotas: list[Quota] = Field(default_factory=list, max_length=10)
+
+    @model_validator(mode="after")
+    def quotas_fit(self) -> Self:
+        """Refuse two quotas of one kind, and more items than the lists have."""
+        check_quotas(self.quotas, self.k)
+        return self
 
 
 class DescribeRequest(Body):
@@ -142,7 +152,7 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
         if current is not None and current.bundle.digest != champion.bundle.digest:
             models.append((current.version, service.contexts.get(current)))
         rules = service.merchandising.active
-        request = RecommendRequest(user_id=body.user_id, k=body.k, explain=True)
+        request = RecommendRequest(user_id=body.user_id, k=body.k, quotas=body.quotas, explain=True)
         work = partial(compare_models, service.store, models, request, service.params.max_k, rules)
         return await service.workers.run_in_worker(work)
 
@@ -167,6 +177,11 @@ def add_products(app: FastAPI, service: RecommendationService) -> None:
     async def describe(body: DescribeRequest) -> dict[str, Product]:
         """Return what the catalogue says of products; unknown ones are left out."""
         return describe_products(service.champion().bundle, body.item_ids)
+
+    @app.get("/page/kinds", tags=["Page"], responses=ERRORS)
+    async def kinds() -> dict[str, int]:
+        """Return how many items of each kind the champion's catalogue has, most first."""
+        return count_kinds(service.champion().bundle.catalogue)
 
     @app.get("/page/categories", tags=["Page"], responses=ERRORS)
     async def categories() -> list[str]:
@@ -201,6 +216,14 @@ def add_reports(app: FastAPI, service: RecommendationService, runs: RunReader | 
         if file is None:
             raise ProblemError(404, "there is no such report: expected evaluate, drift or history of a known version")
         return FileResponse(file, media_type="text/html", headers=REPORT_HEADERS)
+
+
+def count_kinds(catalogue: Catalogue) -> dict[str, int]:
+    """Return kind -> number of items, most first, ties by name."""
+    names, codes = catalogue.kind_codes
+    counts = np.bincount(codes[1:], minlength=len(names)).tolist()
+    found = [(name, n) for name, n in zip(names, counts, strict=True) if n]
+    return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
 
 def list_categories(values: list[str]) -> list[str]:

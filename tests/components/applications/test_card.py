@@ -15,7 +15,7 @@ def record(**changes: Any) -> ApplicationRecord:
         "as_of": "2026-03-01T00:00:00+00:00",
         "simulated": False,
         "ships": "model",
-        "reasons": ["its loss is 12 % lower"],
+        "reasons": [{"key": "other", "text": "its loss is 12 % lower"}],
         "metrics": {"loss": 0.25, "coverage": 0.9},
         "limits": ("no year of history",),
         "counts": {"products": 7},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.applications.reasons import give_reason
 from components.applications.record import (
     APPLICATIONS,
     ApplicationRecord,
@@ -16,7 +17,8 @@ from components.params import Params, load
 
 ROOT = Path(__file__).parents[3]
 RECORD = ApplicationRecord(
-    application="inventory", as_of="2026-03-01T00:00:00Z", simulated=True, ships="model", reasons=["better"],
+    application="inventory", as_of="2026-03-01T00:00:00Z", simulated=True, ships="model",
+    reasons=[give_reason("inventory_short", expected=16, period="week", n=9)],
     metrics={"b": 2.0, "a": 1.0},
 )  # fmt: skip
 

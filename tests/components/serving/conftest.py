@@ -1,5 +1,6 @@
 """Fixtures of the tests of serving: a bundle of the checkerboard, a registry that holds it, and a client of the app."""
 
+import io
 import json
 import shutil
 import tempfile
@@ -108,6 +109,18 @@ def watcher(registry: FakeRegistry, params: Params, tmp_path: Path) -> ModelWatc
     """Return the watcher after its first poll."""
     watcher = ModelWatcher(registry, tmp_path / "serving", params.serving.poll_s, ServiceMetrics())
     watcher.folder.mkdir(exist_ok=True)
+    watcher.poll()
+    return watcher
+
+
+@pytest.fixture
+def mixed_watcher(registry: FakeRegistry, remake: Remake, watcher: ModelWatcher, bundle: Path) -> ModelWatcher:
+    """Return the watcher of a catalogue of which each fourth item is an article."""
+    kinds = ["article" if n % 4 == 0 else "product" for n in range(1, N_ITEMS + 1)]
+    content = io.BytesIO()
+    table = pq.read_table(bundle / "items.parquet").append_column("kind", pa.array(kinds))
+    pq.write_table(table, content, write_page_checksum=True)
+    registry.put(remake("mixed", {"items.parquet": content.getvalue()}))
     watcher.poll()
     return watcher
 

@@ -140,7 +140,7 @@ def test_data_that_are_not_fit_ship_nothing(shop: tuple[Path, Params], tmp_path:
     forecast_inventory(tmp_path, changed, tmp_path)
     record = json.loads((tmp_path / "applications/inventory/record.json").read_bytes())
     assert record["ships"] == "nothing"
-    assert reason in record["reasons"][0]
+    assert reason in record["reasons"][0]["text"]
     assert "Nothing ships" in (tmp_path / "reports/inventory/report.html").read_text()
 
 

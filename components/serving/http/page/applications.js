@@ -3,6 +3,7 @@ import { request } from "./api.js";
 import { cardDetails } from "./card.js";
 import { fill, make, section } from "./dom.js";
 import * as i18n from "./i18n.js";
+import { applicationReason } from "./reasons.js";
 import { addView } from "./tabs.js";
 
 const { t } = i18n;
@@ -23,7 +24,7 @@ async function draw(panel, name) {
 }
 
 function notShipped(reasons) {
-  return reasons ? [make("section", { class: "card alert" }, make("h2", {}, t("notShipped")), make("ul", { class: "plain" }, reasons.map(text => make("li", {}, text))))] : [];
+  return reasons ? [make("section", { class: "card alert" }, make("h2", {}, t("notShipped")), make("ul", { class: "plain" }, reasons.map(reason => make("li", {}, applicationReason(reason)))))] : [];
 }
 
 function unpublished(name, state, reasons) {
@@ -34,5 +35,5 @@ function unpublished(name, state, reasons) {
 
 function recordCard(record) {
   return section(t("gateOf"), make("p", {}, t("ships", { what: i18n.word("ships", record.ships), date: i18n.date(record.as_of) }), record.simulated ? ` ${t("simulated")}` : ""),
-    make("ul", { class: "plain" }, record.reasons.map(text => make("li", {}, text))), cardDetails(record.application));
+    make("ul", { class: "plain" }, record.reasons.map(reason => make("li", {}, applicationReason(reason)))), cardDetails(record.application));
 }

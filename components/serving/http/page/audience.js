@@ -2,6 +2,7 @@
 import { request } from "./api.js";
 import { $, field, fill, make, notify, run, section, table } from "./dom.js";
 import * as i18n from "./i18n.js";
+import { nameOfMember } from "./segments.js";
 import { go } from "./tabs.js";
 
 const { t } = i18n;
@@ -45,7 +46,7 @@ function show(node, made, body, found) {
   const total = found.segments.filter(s => s.kind === "value").reduce((sum, s) => sum + s.n_users, 0);
   const compared = expected === null ? t("responseUnknown") : overall ? t("timesAverage", { times: i18n.fixed(expected / overall, 2), share: i18n.percent(overall, 1) }) : "";
   const rows = made.sample.map(m => [make("button", { type: "button", class: "small", onclick: () => go("customers", { user: m.user_id }) }, m.user_id),
-    i18n.word("segment", m.segment), m.behaviour, t("bestTime", { slot: i18n.word("timeSlot", m.slot), hour: String(m.hour).padStart(2, "0") }), i18n.percent(m.response_rank, 0)]);
+    nameOfMember(found.segments, "value", m.segment), nameOfMember(found.segments, "behaviour", m.behaviour), t("bestTime", { slot: i18n.word("timeSlot", m.slot), hour: String(m.hour).padStart(2, "0") }), i18n.percent(m.response_rank, 0)]);
   fill(node, make("div", { class: "cards" },
     stat(t("toAddress"), i18n.integer(made.n_users), t("ofUsers", { share: i18n.percent(total ? made.n_users / total : 0), n: i18n.integer(total) })),
     stat(t("heldOut"), i18n.integer(made.n_held_out), t("heldOutNote", { campaign: body.campaign })),

@@ -1,14 +1,15 @@
 // A user's history, and the lists of champion and challenger; users are picked from samples, or found by their id.
 import { request } from "./api.js";
-import { $, field, make, notify, run, section } from "./dom.js";
+import { $, field, fill, make, notify, run, section } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { legendOf, productEntry, scaleOf, titleOf } from "./products.js";
+import { quotaControl } from "./quotas.js";
 import { go } from "./tabs.js";
 import { userInput } from "./user_input.js";
 
 const { t } = i18n;
 const KINDS = ["active", "new", "returning", "random"];
-let user = "";
+let user = "", quotas = [];
 
 export const customers = {
   id: "customers",
@@ -41,11 +42,16 @@ function userForm() {
 
 async function showUser() {
   notify("");
-  const found = await request("page/compare", { user_id: user, k: 10 });
+  const [found, kinds] = await Promise.all([request("page/compare", { user_id: user, k: 10, quotas }), request("page/kinds")]);
   const lists = [found.champion, ...(found.challenger ? [found.challenger] : [])];
   const scale = scaleOf(lists);
   const results = make("div", { id: "results" });
-  $("user-lists").replaceChildren(searchCard(results), make("div", { class: "columns" },
+  const apply = wanted => run(async () => {
+    const before = quotas;
+    quotas = wanted;
+    try { await showUser(); } catch (error) { quotas = before; throw error; }  // what was asked cannot be kept: the lists stay
+  });
+  fill($("user-lists"), searchCard(results), quotaControl(kinds, quotas, apply), make("div", { class: "columns" },
     listCard("champion-list", t("champion"), found.champion, found.products, scale),
     found.challenger ? listCard("challenger-list", t("challenger"), found.challenger, found.products, scale)
       : make("section", { class: "card", id: "challenger-list" }, make("h2", {}, t("challenger")), make("p", { class: "note" }, t("noChallenger"))),

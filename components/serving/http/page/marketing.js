@@ -4,6 +4,7 @@ import { audienceBuilder } from "./audience.js";
 import { make, run, section } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { bars } from "./plots.js";
+import { segmentName, segmentText } from "./segments.js";
 
 const { t } = i18n;
 const COLUMN = { value: "segment", behaviour: "behaviour" };  // kind of segment -> column of an expression
@@ -21,11 +22,11 @@ function segments(found, kind, builder) {
     make("ul", { class: "plain segments" }, own.map(s => {
       const bar = make("span", { class: "fill" });
       bar.style.width = `${(100 * s.share / top).toFixed(1)}%`;
-      const name = i18n.word("segment", s.name), key = `segmentText.${s.name}`;
+      const name = segmentName(s);
       return make("li", {}, make("div", { class: "between" }, make("span", {}, make("strong", {}, name), " ", make("span", { class: "note" }, t("segmentSize", { n: i18n.integer(s.n_users), share: i18n.percent(s.share) }))),
         make("button", { type: "button", class: "small", disabled: !s.n_users, "aria-label": `${t("showMembers")}: ${name}`,
           onclick: () => run(() => builder.use(`${COLUMN[kind]} == ${JSON.stringify(s.name)}`)) }, t("showMembers"))),
-      make("span", { class: "track thin" }, bar), make("div", { class: "note" }, kind === "value" && i18n.has(key) ? t(key) : s.description));
+      make("span", { class: "track thin" }, bar), make("div", { class: "note" }, segmentText(s)));
     })));
 }
 

@@ -4,6 +4,7 @@ import { cardDetails } from "./card.js";
 import { make, section, table } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { signed } from "./overview.js";
+import { checkName, checkReason, verdictReason } from "./reasons.js";
 
 const { t } = i18n;
 
@@ -22,10 +23,10 @@ function verdict(status) {
   if (!status.verdict) return section(t("lastVerdict"), make("p", {}, t("none")));
   const flag = passed => make("span", { class: `nowrap ${passed ? "good" : "bad"}` }, passed ? t("passed") : t("failed"));
   const value = x => Number.isInteger(x) ? i18n.integer(x) : i18n.number(x);
-  const checks = status.checks.map(c => [i18n.word("check", c.name), flag(c.passed), value(c.value), value(c.limit), c.why]);
+  const checks = status.checks.map(c => [checkName(c), flag(c.passed), value(c.value), value(c.limit), checkReason(c)]);
   return section(t("lastVerdict"), make("p", {}, make("strong", {}, i18n.word("verdict", status.verdict.verdict)),
     status.verdict.decided_at ? [" · ", make("time", { datetime: status.verdict.decided_at }, i18n.dateTime(status.verdict.decided_at))] : null),
-  make("ul", { class: "plain" }, (status.verdict.reasons ?? []).map(text => make("li", {}, text))),
+  make("ul", { class: "plain" }, (status.verdict.reasons ?? []).map(text => make("li", {}, verdictReason(text, status.checks)))),
   checks.length ? make("details", {}, make("summary", {}, t("checksSummary", { passed: status.checks.filter(c => c.passed).length, n: checks.length })),
     table([t("check"), t("result"), t("value"), t("limit"), t("reason")], checks)) : null);
 }

@@ -55,7 +55,7 @@ def test_a_calibration_that_is_worse_than_none_does_not_ship() -> None:
     ours = SlotCalibration(slots={}, rest=PlattScaling(slope=1.0, shift=-1.0))
     verdict = judge("click", later, ours, fit_base_rates(later.slot, later.outcome), seed=1)
     assert not verdict.ships
-    assert "the ranker's own probabilities" in verdict.reason
+    assert [r.key for r in verdict.reasons] == ["ads_loss_above_own", "ads_error_above_own"]
 
 
 def test_predictions_without_information_do_not_beat_base_rates() -> None:
@@ -64,4 +64,4 @@ def test_predictions_without_information_do_not_beat_base_rates() -> None:
     noise = SlotImpressions(rng.uniform(0.01, 0.5, len(sample)), sample.slot, sample.outcome, sample.user)
     verdict = judge("click", noise, identity(), fit_base_rates(noise.slot, noise.outcome), seed=1)
     assert not verdict.ships
-    assert "base rates" in verdict.reason
+    assert "ads_loss_above_base" in [r.key for r in verdict.reasons]

@@ -7,6 +7,7 @@ from components.applications.marketing.build import build_marketing
 from components.applications.marketing.campaigns import Campaigns
 from components.applications.marketing.published import MarketingSummary, write_published
 from components.applications.publish import publish
+from components.applications.reasons import Reason
 from components.applications.record import ApplicationRecord, write_application
 from tests.components.applications.marketing.shop import NOW, small_shop
 
@@ -25,7 +26,12 @@ def publish_small_shop(root: Path, shop: Path) -> None:
     folder = root / "applications/marketing"
     write_published(folder, summary, result.users, result.segmented, Campaigns.no_rows())
     record = ApplicationRecord(
-        application="marketing", as_of=summary.as_of, simulated=False, ships="baseline", reasons=["a test"], metrics={}
+        application="marketing",
+        as_of=summary.as_of,
+        simulated=False,
+        ships="baseline",
+        metrics={},
+        reasons=[Reason(key="other", text="a test")],
     )
     write_application(root, record)
     publish(root, "marketing", shop)

@@ -48,7 +48,7 @@ def test_without_campaigns_the_order_is_recency_and_frequency(section: Marketing
     assert result.users["expected_response"].isna().all()
     best = result.users.nlargest(20, "response_rank")
     assert best["orders"].mean() > result.users["orders"].mean()
-    assert any("no campaign with a known outcome" in reason for reason in result.reasons)
+    assert any("no campaign with a known outcome" in reason.text for reason in result.reasons)
 
 
 def test_responses_at_random_leave_the_baseline(section: MarketingParams) -> None:
@@ -56,5 +56,5 @@ def test_responses_at_random_leave_the_baseline(section: MarketingParams) -> Non
     rows["responded"] = np.random.default_rng(3).random(len(rows)) < 0.2
     result = build_marketing(small_shop(), NOW, section, 0, campaigns(rows))
     assert not result.response_ships
-    assert any("that order ships" in reason for reason in result.reasons)
+    assert any("that order ships" in reason.text for reason in result.reasons)
     assert result.users["uplift"].isna().all() or result.uplift is not None

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.applications.publish import publish
+from components.applications.reasons import give_reason
 from components.applications.record import APPLICATIONS, write_application
 from components.params import Params
 from components.serving.http.application_routes import read_application
@@ -29,13 +30,14 @@ def test_published_applications_are_listed(client: TestClient, watcher: ModelWat
     (record,) = found["applications"]
     assert (record["application"], record["ships"]) == ("inventory", "model")
     assert (found["states"], found["unshipped"]) == (off | {"inventory": "published"}, {})
+    too_short = give_reason("inventory_short", expected=16, period="week", n=9)
     nothing = read_application(tmp_path / "checkout/applications/inventory").model_copy(
-        update={"ships": "nothing", "reasons": ["too short"]}
+        update={"ships": "nothing", "reasons": [too_short]}
     )
     write_application(tmp_path / "checkout", nothing)
     publish(tmp_path / "checkout", "inventory", watcher.folder.parent)
     found = client.get("/applications").json()
-    assert (found["states"]["inventory"], found["unshipped"]) == ("published", {"inventory": ["too short"]})
+    assert (found["states"]["inventory"], found["unshipped"]) == ("published", {"inventory": [too_short.model_dump()]})
 
 
 def test_an_enabled_application_that_has_published_nothing_is_told_apart(watcher: ModelWatcher, params: Params) -> None:

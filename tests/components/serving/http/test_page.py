@@ -187,3 +187,68 @@ def test_an_error_is_shown_and_every_control_has_a_name(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#message")).to_have_text("too many requests at once")
     page.unroute_all()
+
+
+def test_quotas_by_kind_change_the_lists_of_a_mixed_catalogue(
+    mixed_watcher: ModelWatcher, params: Params, tmp_path: Path
+) -> None:
+    with running_app(mixed_watcher, params, **STATUS) as address, open_page(address) as page:
+        show_user(page, "ann")
+        articles = page.locator("#champion-list .facts", has_text="article")
+        page.get_by_label("article: at least").fill("4")
+        page.get_by_label("article: at most").fill("4")
+        page.get_by_role("button", name="Apply").click()
+        expect(articles).to_have_count(4)
+        page.get_by_label("article: at least").fill("")
+        page.get_by_label("article: at most").fill("0")
+        page.get_by_role("button", name="Apply").click()
+        expect(articles).to_have_count(0)
+        page.get_by_label("article: at most").fill("1")
+        page.get_by_label("product: at most").fill("2")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("#champion-list li .title")).to_have_count(3)  # the bounds leave room for no more
+        page.get_by_label("product: at least").fill("11")
+        page.get_by_label("product: at most").fill("")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("#message.error")).to_contain_text("11 items or more")
+        expect(page.locator("#champion-list li .title")).to_have_count(3)  # refused: the lists stay
+        page.screenshot(path=tmp_path / "quotas.png", full_page=True)
+
+
+def test_a_catalogue_of_one_kind_has_no_quotas(page: Page) -> None:
+    show_user(page, "ann")
+    expect(page.locator("#quotas")).to_have_count(0)
+
+
+def test_the_verdict_and_its_checks_are_said_in_chinese(watcher: ModelWatcher, params: Params, tmp_path: Path) -> None:
+    gain = {
+        "name": "gain over popularity",
+        "passed": False,
+        "value": -0.01,
+        "limit": 0.0,
+        "why": "the interval contains",
+    }
+    status = STATUS | {
+        "verdict": {"verdict": "not_enough_evidence", "reasons": [
+            "gain over popularity: the interval contains", "not shown: gain over popularity: the interval contains",
+            "first champion, requested with --bootstrap", "about 1,234 further test users would decide (95%)",
+            "a text of a later version",
+        ]},
+        "checks": [*STATUS["checks"], gain, gain | {"name": "slice user:cold"}, gain | {"name": "a new check"}],
+    }  # fmt: skip
+    with running_app(watcher, params, **status) as address, open_page(address) as page:
+        page.get_by_label("Language").first.select_option("zh")
+        page.get_by_role("tab", name="发布").click()
+        card = page.locator("#releases .card").first
+        expect(card.locator("ul li")).to_have_text([
+            "相对热门的增益：增益区间的下限为 -0.01，须高于 0",
+            "未证明：相对热门的增益：增益区间的下限为 -0.01，须高于 0",
+            "首个线上模型，由 --bootstrap 要求", "再有约 1,234 位测试用户即可判定", "a text of a later version",
+        ])  # fmt: skip
+        card.locator("summary").click()
+        expect(card.locator("tbody td:first-child")).to_have_text(
+            ["测试用户数", "相对热门的增益", "用户分组 新用户", "a new check"]
+        )
+        expect(card.locator("tbody tr").first).to_contain_text("491 位测试用户，至少需要 100 位")
+        expect(card.locator("tbody tr").last).to_contain_text("the interval contains")
+        page.screenshot(path=tmp_path / "verdict.png", full_page=True)

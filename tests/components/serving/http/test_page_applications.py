@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from safetensors.numpy import save_file
 
 from components.applications.publish import publish
+from components.applications.reasons import give_reason
 from components.applications.record import APPLICATIONS, ApplicationRecord, write_application
 from components.data.tables import read_info
 from components.params import Params
@@ -77,7 +78,7 @@ def test_inventory(page: Page, shop: Path, tmp_path: Path) -> None:
     expect(panel.locator("#forecast svg rect.band")).to_have_count(4)  # weeks
     record = json.loads(next((shop / "applications/inventory").glob("*/record.json")).read_text())
     expect(panel.locator(".bars dt", has_text="seasonal naive")).to_be_visible()
-    expect(panel).to_contain_text(record["reasons"][0])
+    expect(panel).to_contain_text(record["reasons"][0]["text"])
     page.screenshot(path=tmp_path / "inventory.png", full_page=True)
 
 
@@ -158,11 +159,31 @@ def test_on_a_phone_in_chinese_and_dark_by_keyboard(page: Page, tmp_path: Path) 
     assert nameless_controls(page) == []
 
 
+def test_reasons_and_behaviour_are_said_in_chinese(page: Page, shop: Path, tmp_path: Path) -> None:
+    page.get_by_label("Language").first.select_option("zh")
+    page.get_by_role("tab", name="营销").click()
+    panel = page.locator("#marketing")
+    behaviour = panel.locator("section", has=page.get_by_role("heading", name="行为分群", exact=True))
+    expect(behaviour.locator("li strong")).to_have_count(3)
+    english = re.compile("visit|baskets|products|look around|week|evening|by day|Compared|Close")
+    assert not english.search(behaviour.inner_text()), behaviour.inner_text()
+    assert not re.search(r"response|recency|expected|model", panel.locator(".card", has_text="检验结果").inner_text())
+    behaviour.get_by_role("button").first.click()  # the column keeps its English value
+    expect(panel.get_by_label("表达式")).to_have_value(re.compile('behaviour == ".+"'))
+    assert not english.search(panel.locator("#audience tbody td:nth-child(3)").first.inner_text())
+    page.screenshot(path=tmp_path / "marketing-zh.png", full_page=True)
+    page.get_by_role("tab", name="库存").click()
+    expect(page.locator("#inventory .card", has_text="检验结果")).to_contain_text(re.compile("商品（[0-9]+ 件）：发布"))
+    page.get_by_role("tab", name="广告").click()
+    expect(page.locator("#ads .card", has_text="检验结果")).to_contain_text(re.compile("点击：使用(校准|基准)"))
+    page.screenshot(path=tmp_path / "ads-zh.png", full_page=True)
+
+
 def test_what_is_off_says_so_and_how_to_start_it(watcher: ModelWatcher, params: Params) -> None:
     enabled = {"inventory": params.inventory.model_copy(update={"enabled": True})}
     nothing = ApplicationRecord(
-        application="ads", as_of="2026-03-01T00:00:00+00:00", simulated=True, ships="nothing", reasons=["no valid row"],
-        metrics={},
+        application="ads", as_of="2026-03-01T00:00:00+00:00", simulated=True, ships="nothing", metrics={},
+        reasons=[give_reason("ads_no_row")],
     )  # fmt: skip
     write_application(watcher.folder.parent / "checkout", nothing)
     publish(watcher.folder.parent / "checkout", "ads", watcher.folder.parent)
@@ -171,7 +192,7 @@ def test_what_is_off_says_so_and_how_to_start_it(watcher: ModelWatcher, params: 
         open_page(address) as page,
     ):
         page.get_by_role("tab", name="Advertising").click()
-        expect(page.locator("#ads .alert")).to_contain_text("no valid row")
+        expect(page.locator("#ads .alert")).to_contain_text("no row of the table of ads is valid")
         page.get_by_role("tab", name="Marketing").click()
         expect(page.locator("#marketing")).to_contain_text("switched off")
         expect(page.locator("#marketing code")).to_have_text("carousel marketing")

@@ -10,7 +10,7 @@ from components.params import Params
 from components.serving.http.page_routes import list_categories
 from components.serving.models.watcher import ModelWatcher
 from tests.components.applications.ads.test_published import make as make_ads
-from tests.components.serving.support import TOKEN, ids, post_events, recommend, serving_client
+from tests.components.serving.support import N_ITEMS, TOKEN, ids, post_events, recommend, serving_client
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -26,6 +26,21 @@ def test_a_comparison_is_the_list_that_is_served_with_words_of_the_catalogue(cli
     assert [event["item_id"] for event in found["history"]] == ["sku-3", "sku-1"]
     assert set(found["products"]) >= {"sku-1", "sku-3", *ids(found["champion"])}
     assert found["products"]["sku-20"]["category"] == "even blue"
+
+
+def test_a_comparison_keeps_the_quotas_of_a_mixed_catalogue(mixed_watcher: ModelWatcher, params: Params) -> None:
+    with serving_client(mixed_watcher, params) as client:
+        assert client.get("/page/kinds").json() == {"product": 15, "article": 5}
+        body = {"user_id": "u", "k": 6, "quotas": [{"kind": "article", "at_least": 3, "at_most": 3}]}
+        found = client.post("/page/compare", json=body).json()
+        assert [found["products"][item]["kind"] for item in ids(found["champion"])].count("article") == 3
+        refused = client.post("/page/compare", json=body | {"k": 2})
+        assert refused.status_code == 422
+        assert "k = 2" in refused.json()["errors"][0]["what"]
+
+
+def test_a_catalogue_without_kinds_is_of_products(client: TestClient) -> None:
+    assert client.get("/page/kinds").json() == {"product": N_ITEMS}
 
 
 def test_users_are_sampled(client: TestClient) -> None:
