@@ -30,7 +30,7 @@ def ads(client: TestClient, watcher: ModelWatcher, tmp_path: Path, monkeypatch: 
     object.__setattr__(found, "rules", found.rules.model_copy(update={"exploration": 0.0, "reserve": 0.02}))
     found.save(tmp_path / "checkout/applications/ads")
     record = ApplicationRecord(
-        application="ads", as_of="2026-03-01", simulated=True, ships="model", reasons=["test"], metrics={}
+        application="ads", as_of="2026-03-01", simulated=True, ships="model", reasons=[], metrics={}
     )  # fmt: skip
     write_application(tmp_path / "checkout", record)
     publish(tmp_path / "checkout", "ads", watcher.folder.parent)

@@ -38,7 +38,7 @@ def _published(
         as_of="2026-03-01T00:00:00+00:00",
         simulated=True,
         ships="model",
-        reasons=["x"],
+        reasons=[],
         metrics={},
     )
     write_application(root, record)
