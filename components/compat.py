@@ -72,6 +72,10 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "sentiment": {},  # sentiment.json
     "snapshot": {"counts/*/kept": "valid", "counts/*/later": "after_as_of"},  # snapshot.json
     "trial": {},  # a trial of the search over parameters
+    "tombstones": {},  # forgotten.json of a shop
+    "deletions": {},  # unlearn.json of a shop
+    "rewritten_snapshots": {},  # rewritten.json below home
+    "written_files": {},  # written.json of a shop
     "unfinished": {},  # unfinished.json of a training
     "window": {},  # metadata of drift_reference.parquet
 }

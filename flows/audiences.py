@@ -13,6 +13,7 @@ from components.applications.publish import find_published
 from components.errors import ContractError
 from components.offline.sources import open_store
 from components.offline.users import UserFile
+from components.release.written_files import note_written
 from components.rule_language import RuleError
 from components.serving.schemas import RecommendRequest
 from components.times import now_micros
@@ -44,6 +45,7 @@ def write_members(workspace: Workspace, request: AudienceRequest, out: Path, pro
     others = out.with_name(f"{out.stem}.holdout{out.suffix}")
     write_audience(out, made.members)
     write_audience(others, made.held_out)
+    note_written(workspace.shop, out, others)
     return {
         "campaign": request.campaign,
         "as_of": found.summary.as_of,

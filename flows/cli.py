@@ -43,6 +43,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     audience: "'orders >= 3 and recency_days < 30' --out spring.csv",
     cli_storage.gc: "--dry-run",
     cli_storage.keep: "12",
+    cli_storage.forget: "u-17\n--file users.txt",
 }
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(experiments, name="experiment")

@@ -1,11 +1,13 @@
-"""`carousel gc` and `carousel keep`."""
+"""`carousel gc`, `carousel keep` and `carousel forget`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows import startup
 from flows.options import Files, Json, Sets
 from flows.startup import prepare, texts
 
@@ -36,3 +38,31 @@ def keep(version: int, release: Release = False, sets: Sets = None, files: Files
 
     keep_version(open_workspace(texts(files), sets or [], None).registry(), version, not release)
     terminal.show({"version": version, "kept": not release}, json)
+
+
+def forget(
+    users: Annotated[list[str] | None, typer.Argument(metavar="[USER]...", help="Ids of users")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", resolve_path=True, help="Text file with one user id a line")
+    ] = None,
+    sets: Sets = None,
+    files: Files = None,
+    json: Json = False,
+) -> None:
+    """Remove users from service, snapshots, caches and exports; exit code 1 where a search still finds them.
+
+    Without users: those whom the service was asked to delete (POST /admin/forget).
+    """
+    workspace = startup.open_workspace(files, sets)
+    from components.offline.forget import Shop
+    from components.offline.forget import forget as forget_users
+    from flows import terminal
+    from flows.audiences import read_ids
+
+    named = [*(users or []), *(read_ids(file, workspace.params.data.null_ids) if file else [])]
+    done = forget_users(Shop(workspace.root, workspace.settings, workspace.params), named)
+    if json:
+        terminal.show(done.model_dump(mode="json"), True)
+    else:
+        terminal.write(done.describe())
+    raise typer.Exit(0 if done.is_empty else 1)

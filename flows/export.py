@@ -22,6 +22,7 @@ from components.offline.model import OfflineModel, make_filters, read_quota
 from components.offline.sources import check_one, open_folder, open_store, open_version
 from components.offline.users import AllUsers, UserFile
 from components.redact import holds_literal_secret
+from components.release.written_files import note_written
 from components.serving.schemas import DEFAULT_K, Filters, RecommendRequest
 from components.serving.storage.event_store import EventStore
 from components.times import now_micros, to_micros, with_zone
@@ -122,6 +123,8 @@ def _export(
             is_exact=as_of is not None,
         )
         done = export_lists(open_model(workspace, store, version, bundle), job, report)
+        if isinstance(target, Path):
+            note_written(workspace.shop, target)
     finally:
         store.close()
     return done.model_dump(mode="json") | {"to": job.where}

@@ -15,6 +15,7 @@ from components.contracts import Record
 from components.errors import BusyError
 from components.release import leftovers
 from components.release.dvc_store import clean_stores
+from components.release.erase_versions import current_digest
 from components.release.records import Cleaned
 from components.release.registry_gc import clean_registry
 from components.release.retention import Retention, list_versions
@@ -81,7 +82,7 @@ def _clean_dvc(workspace: Workspace, retention: Retention, dry_run: bool) -> lis
         return [Cleaned(what="DVC cache", count=0, size=0, note="no version is registered; not cleaned")]
     removed = {row.run_id for row in list_versions(registry, registry.name) if row.number in retention.remove}
     staying = [row for row in list_versions(registry, None) if row.run_id not in removed]
-    snapshots = {row.tags["data_version"] for row in staying if "data_version" in row.tags}
+    snapshots = {current_digest(home, row.tags["data_version"]) for row in staying if "data_version" in row.tags}
     workspaces = leftovers.list_workspaces(home, workspace.params.gc.workspaces)
     return clean_stores(root, [*workspaces, home / "checkout"], snapshots, [root, home], dry_run)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
+from components.data.forgotten import FORGOTTEN
 from components.data.quality import BrokenRule, Counts
 from components.data.records import EMPTY
 from components.data.sources import SourceReport
@@ -49,6 +50,7 @@ def _counts(read: int, n: dict[int, int]) -> Counts:
         filtered=n.get(FILTERED, 0),
         superseded=n.get(SUPERSEDED, 0),
         empty=n.get(EMPTY, 0),
+        forgotten=n.get(FORGOTTEN, 0),
     )
 
 

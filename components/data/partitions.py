@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+ROW_GROUP = 1_000_000  # rows
+
+
 def partitions(snapshot: Path, table: str) -> list[Path]:
     """Return the Parquet files of a table, oldest month first."""
     return sorted((snapshot / table).rglob("*.parquet"))
@@ -54,3 +57,10 @@ def read_table(
             raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest`")
         return empty.empty_table().select(names)
     return pa.concat_tables(parts)
+
+
+def write_part(rows: pa.Table, file: Path) -> None:
+    """Write rows of a snapshot; the bytes depend on the rows alone."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(rows, file, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)

@@ -21,18 +21,19 @@ from pydantic import Field
 
 from components.contracts import TABLES, Record
 from components.data import counting, findings, staging
+from components.data.partitions import write_part
 from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import check_contract
 from components.data.sources import describe_reports
 from components.errors import ContractError
 from components.io import read_record, write_record
 from components.params import DataParams
+from components.tombstones import Forgotten
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger("ingest")
-ROW_GROUP = 1_000_000  # rows
 WRITERS = 2  # months in memory at once
 PANDERA_ROWS = 100_000  # of each table that pandera validates; validation.py has checked all rows by the same rules
 
@@ -46,15 +47,19 @@ class SnapshotInfo(Record):
     rows: dict[str, Counts] = Field(default={})  # of rows; earlier versions did not write them
 
 
-def take_snapshot(data: DataParams, root: Path, snapshot: Path, quarantine: Path) -> dict[str, TableQuality]:
+def take_snapshot(
+    data: DataParams, root: Path, snapshot: Path, quarantine: Path, forgotten: Forgotten | None = None
+) -> dict[str, TableQuality]:
     """Read all sources as of data.as_of and write the snapshot; return what was read of each table.
+
+    forgotten: users whose rows are counted and left out of both.
 
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
     the quarantine is written before the error is raised.
     """
     taken: dict[str, TableQuality] = {}
     with TemporaryDirectory(prefix="ingest-", dir=_spill(snapshot)) as spill:
-        staged = staging.connect(data, root, Path(spill))
+        staged = staging.connect(data, root, Path(spill), forgotten)
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
             staging.stage(staged, table, data, Path(spill))
@@ -140,9 +145,5 @@ def _write(staged: staging.Staging, table: str, folder: Path) -> None:
 
 
 def _write_part(rows: pa.Table, folder: Path) -> None:
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        rows, folder / "part-0.parquet", compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True
-    )
+    write_part(rows, folder / "part-0.parquet")

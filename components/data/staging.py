@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from components.contracts import TABLES
 from components.data import sources
 from components.data.conversion import register_functions
+from components.data.forgotten import mark_forgotten
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
 from components.data.records import number_records, records_without_rows
 from components.data.schemas import REFERENCES
@@ -32,6 +33,7 @@ from components.data.validation import (
 )
 from components.errors import ContractError
 from components.params import DataParams
+from components.tombstones import Forgotten
 
 if TYPE_CHECKING:
     import ibis
@@ -47,6 +49,7 @@ class Staging:
     files: dict[str, list[str]] = field(default_factory=dict)
     reports: dict[str, list[SourceReport]] = field(default_factory=dict)
     unnested: dict[str, dict[Part, int]] = field(default_factory=dict)  # parts that unnest lists -> number of records
+    forgotten: Forgotten | None = None  # users whose rows are left out
 
     @property
     def sql(self) -> Any:
@@ -54,7 +57,7 @@ class Staging:
         return self.ibis.con
 
 
-def connect(data: DataParams, root: Path, spill: Path) -> Staging:
+def connect(data: DataParams, root: Path, spill: Path, forgotten: Forgotten | None = None) -> Staging:
     """Return an empty database limited to data.memory_gib, which spills to the folder `spill`."""
     import ibis
 
@@ -64,7 +67,7 @@ def connect(data: DataParams, root: Path, spill: Path) -> Staging:
     backend = ibis.duckdb.connect(**settings)
     backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     register_functions(backend.con)
-    return Staging(backend, root)
+    return Staging(backend, root, forgotten=forgotten)
 
 
 def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> None:
@@ -99,6 +102,7 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
             copies |= sources.repair_files(opened, damaged, copies, repaired / table)
     staging.files[table] = [f.name for f in opened.files]
     staging.reports[table] = opened.reports
+    mark_forgotten(staging, table, staging.forgotten)
     _mark_unknown_items(staging, table)
     _mark_duplicates(staging, table)
     _mark_records(staging, table)

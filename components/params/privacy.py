@@ -28,3 +28,7 @@ class PrivacyParams(Section):
     default_consent: Annotated[list[ConsentPurpose], AfterValidator(_refuse_repeated)] = Field(
         default=[*PURPOSES], description="purposes for which an event that states no consent may be used"
     )
+    unlearn_days: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=7,
+        description="days after `carousel forget` until a model fitted without the user has to serve; later: an alarm",
+    )

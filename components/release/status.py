@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from components.params import ReleaseParams
 from components.records import Purpose
 from components.release import local_database
 from components.release.history import SCORED_FILE, Scored
+from components.release.unlearning import Waiting, find_waiting
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ class Status(Record):
     drift: dict[str, Any] | None  # last drift verdict: DRIFT_FIELDS
     history: dict[str, Any] | None  # last scoring of what served: HISTORY_FIELDS
     monitor: dict[str, Any] | None  # what the last check asked for: ADVICE_FIELDS
+    unlearning: dict[str, Any] | None = None  # forgotten users whom the champion learned from: n_users, due, is_overdue
     disagreement: str | None  # how alias and ledger disagree on what serves, and what to do
 
 
 def read_status(settings: Settings, release: ReleaseParams) -> Status:
     """Return the state of the loop; None for what does not exist yet. Raises ReleaseError without registry."""
     champion = since = data = disagreement = None
+    waiting: Waiting | None = None
     shop = settings.shop(release.name)
     if not local_database.is_missing(settings.tracking_uri) or (shop / "ledger.db").exists():
         from components.release.consistency import find_disagreement
@@ -57,6 +60,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
             champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
+            waiting = find_waiting(shop, datetime.fromisoformat(version.created_at), datetime.now(UTC))
             since = _iso(Ledger(shop).serving_since(version.number))
     decision, drift, advice = last_decision(shop), last_drift(shop), last_advice(shop)
     scored = last_scored(shop)
@@ -68,6 +72,7 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
         drift=drift.model_dump(include=DRIFT_FIELDS) if drift else None,
         history=scored.model_dump(include=HISTORY_FIELDS) if scored else None,
         monitor=advice.model_dump(mode="json", include=ADVICE_FIELDS) if advice else None,
+        unlearning=waiting.model_dump(mode="json") if waiting else None,
         disagreement=disagreement,
     )
 

@@ -8,8 +8,16 @@ from components.data import notices, shop
 from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.settings import Settings
 from components.stages.run import stage, write_metrics
+from components.tombstones import SOURCES_KEY, Forgotten
 
 log = logging.getLogger("ingest")
+
+
+def read_forgotten(root: Path) -> Forgotten | None:
+    """Return the users whom the shop has forgotten; run/sources.json says whether there are any."""
+    named = json.loads((root / "run/sources.json").read_bytes()).get(SOURCES_KEY)
+    settings = Settings().resolved(root.resolve())
+    return Forgotten.read(settings.shop(named["shop"]), settings.erasure_secret) if named else None
 
 
 def main() -> None:
@@ -21,7 +29,7 @@ def main() -> None:
         else:
             root = Settings().data_root or root
         snapshot, reports = Path("data/snapshot"), Path("reports/ingest")
-        quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"))
+        quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"), read_forgotten(Path()))
         metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
         write_metrics(reports, metrics | {f"snapshot_rows/{t}": float(q.rows.valid) for t, q in quality.items()})
         info = read_snapshot_info(snapshot)

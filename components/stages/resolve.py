@@ -23,6 +23,7 @@ from components.recommenders.factory import check_names
 from components.release.recipe import place_inputs
 from components.settings import Settings
 from components.stages import moment
+from components.tombstones import SOURCES_KEY, tombstones_digest
 from components.tuning import overlay
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ def resolve(
     _write(
         root / "run/params.yaml", yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     )
-    _write(
-        root / "run/sources.json",
-        json.dumps(fingerprint(checked.data, data_root or root), indent=1, sort_keys=True) + "\n",
-    )
+    sources = fingerprint(checked.data, data_root or root)
+    forgotten = tombstones_digest(Settings().resolved(root.resolve()).shop(checked.release.name))
+    if forgotten is not None:
+        sources[SOURCES_KEY] = {"shop": checked.release.name, "digest": forgotten}
+    _write(root / "run/sources.json", json.dumps(sources, indent=1, sort_keys=True) + "\n")
     start = root if checked.data.simulated else data_root or root
     for name, files in application_files(checked, start).items():
         _write(root / FILES / f"{name}.json", json.dumps(files, indent=1, sort_keys=True) + "\n")

@@ -33,8 +33,8 @@ from components.serving.storage.statements import (
     UPSERT_STOCK,
 )
 from components.serving.storage.transactions import Transaction
-from components.serving.storage.user_hash import add_key, key_id, tombstone
 from components.times import DAY_US, FIRST_TIME, HOUR_US, now_micros, to_iso, to_micros
+from components.tombstones import add_key, key_id, tombstone
 
 if TYPE_CHECKING:
     import pyarrow as pa

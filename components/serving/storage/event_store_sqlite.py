@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from components import tombstones
 from components.errors import ContractError
 from components.private import make_folder, private_opener, restrict
-from components.serving.storage import erasure_key
 from components.serving.storage.ad_tables import AD_TABLES, LAST_AD_TABLE
 from components.serving.storage.commit_queue import Batch, Row
 from components.serving.storage.event_store import EventStore, StoreError, T
@@ -63,7 +63,7 @@ class SqliteEventStore(EventStore):
                 f"{path}: expected the service's event store, got {error}; move the file away, or set CAROUSEL_HOME"
             ) from None
         self._versions = _shared_numbers(versions)
-        super().__init__(load_key or partial(erasure_key.load_key, path.parent.parent / erasure_key.KEY_FILE))
+        super().__init__(load_key or partial(tombstones.load_key, path.parent.parent / tombstones.KEY_FILE))
 
     def history_version(self, user_id: str) -> int:
         """See EventStore; the versions are memory that the processes of the machine share."""

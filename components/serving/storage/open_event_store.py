@@ -6,12 +6,12 @@ from pathlib import Path
 
 from components.errors import ContractError
 from components.params import Params
-from components.serving.storage.erasure_key import KEY_FILE, load_key
 from components.serving.storage.event_store import EventStore
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.serving.storage.import_snapshot import import_snapshot
 from components.settings import Settings
 from components.times import now_micros
+from components.tombstones import KEY_FILE, load_key
 
 log = logging.getLogger("serving")
 KEY_ID = "erasure_key_id"  # in `metadata`: of the process that was started last

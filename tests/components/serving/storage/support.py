@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from components.serving.storage.event_store import EventStore, StoredEvent, StoreError
-from components.serving.storage.user_hash import N_VERSION_SLOTS, unkeyed_tombstone
+from components.serving.storage.user_hash import N_VERSION_SLOTS
+from components.tombstones import unkeyed_tombstone
 
 T = TypeVar("T")
 Open = Callable[[], EventStore]

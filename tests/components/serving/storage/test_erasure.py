@@ -81,7 +81,7 @@ def test_bytes_that_version_0_2_left_are_removed(tmp_path: Path, how: str) -> No
 
 
 def test_a_copy_of_the_folder_does_not_tell_who_was_deleted(tmp_path: Path) -> None:
-    from components.serving.storage.user_hash import unkeyed_tombstone
+    from components.tombstones import unkeyed_tombstone
 
     store = open_event_store(None, tmp_path / "serving", "shop")
     store.delete_user(USER)
@@ -95,7 +95,7 @@ def test_a_copy_of_the_folder_does_not_tell_who_was_deleted(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["file", "database"])
 def test_tombstones_of_version_0_2_get_a_key(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    from components.serving.storage.user_hash import unkeyed_tombstone
+    from components.tombstones import unkeyed_tombstone
 
     url = request.getfixturevalue("postgres").create_database() if kind == "database" else None
     store = open_event_store(url, tmp_path / "serving", "shop")

@@ -1,14 +1,7 @@
 """Hashes of user ids, which other processes and later versions share: they do not change."""
 
-from components.serving.storage.user_hash import (
-    N_VERSION_SLOTS,
-    add_key,
-    key_id,
-    tombstone,
-    unkeyed_tombstone,
-    version_slot,
-    version_slots,
-)
+from components.serving.storage.user_hash import N_VERSION_SLOTS, version_slot, version_slots
+from components.tombstones import add_key, key_id, tombstone, unkeyed_tombstone
 
 
 def test_known_values_do_not_change() -> None:

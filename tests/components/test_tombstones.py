@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from components.errors import ContractError
-from components.serving.storage.erasure_key import load_key
+from components.tombstones import load_key
 
 
 def test_processes_that_start_together_have_one_private_key(tmp_path: Path) -> None:

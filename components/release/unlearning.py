@@ -1,0 +1,72 @@
+"""Which forgotten users the champion still remembers: until a model that was fitted without them serves.
+
+A version that was registered after a deletion learned from a snapshot without the user, because deletions and runs wait
+for each other. A rollback to an earlier version brings the wait back, with the same bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from components import io
+from components.contracts import Record
+
+FILE = "unlearn.json"  # in the folder of a shop
+
+
+class Deletion(Record):
+    """Users whom one call has forgotten."""
+
+    at: datetime
+    users: tuple[str, ...]  # tombstones
+    due: datetime  # until then, a model that did not learn from them has to serve
+
+
+class Deletions(Record):
+    """unlearn.json, oldest first."""
+
+    deletions: tuple[Deletion, ...] = ()
+
+
+class Waiting(Record):
+    """How many forgotten users the version that serves has learned from."""
+
+    n_users: int
+    due: datetime  # of the oldest deletion
+    is_overdue: bool
+
+    def describe(self) -> str:
+        """Return it as a sentence, for messages and MLflow's pages."""
+        late = ": OVERDUE" if self.is_overdue else ""
+        return f"{self.n_users} forgotten users wait to be unlearned by a refresh until {self.due:%Y-%m-%d %H:%M}{late}"
+
+
+def add_deletion(shop: Path, tombstones: Collection[str], at: datetime, unlearn_days: float) -> None:
+    """Record which users were forgotten, of all that the shop has forgotten: those that no earlier record names.
+
+    A user whom the shop knew only since the last run is among them, too: no list of who was in which model is kept.
+    """
+    found = _read(shop)
+    new = set(tombstones) - {user for deletion in found for user in deletion.users}
+    if new:
+        made = Deletion(at=at, users=tuple(sorted(new)), due=at + timedelta(days=unlearn_days))
+        io.write_record(shop / FILE, Deletions(deletions=(*found, made)))
+
+
+def find_waiting(shop: Path, fitted_at: datetime | None, now: datetime) -> Waiting | None:
+    """Return who waits to be unlearned by the version that serves; None where nobody does, or nothing serves.
+
+    fitted_at: when the version that serves was registered.
+    """
+    waiting = [d for d in _read(shop) if fitted_at is not None and d.at >= fitted_at]
+    if not waiting:
+        return None
+    due = min(deletion.due for deletion in waiting)
+    return Waiting(n_users=sum(len(deletion.users) for deletion in waiting), due=due, is_overdue=now > due)
+
+
+def _read(shop: Path) -> tuple[Deletion, ...]:
+    found = io.find_record(shop / FILE, Deletions, "deletions", "restore it from a backup")
+    return found.deletions if found else ()
