@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
@@ -13,7 +14,7 @@ from components.contracts import Check, DriftVerdict, Record
 from components.errors import BusyError
 from components.io import write_record
 from components.monitoring.advice import Action, Advice, Signals, advise
-from components.release import status
+from components.release import status, unlearning
 from components.release.signals import read_signals
 from flows import markdown, passes
 from flows.events import emit_shop_event
@@ -89,6 +90,9 @@ def take_advice(workspace: Workspace) -> tuple[Signals, Advice]:
     params, shop = workspace.params, workspace.shop
     serves = workspace.registry().serving() is not None
     signals = read_signals(workspace.root, shop, params, serves)
+    waiting = unlearning.find_champion_waiting(workspace.registry(), datetime.now(UTC))
+    if waiting is not None and waiting.is_overdue:
+        signals = replace(signals, overdue=[waiting.describe()])
     advice = advise(signals, status.last_advice(shop), params.monitor, params.refresh.min_users)
     status.store_last(shop, None, workspace.root / DRIFT)
     write_record(shop / status.ADVICE, advice)

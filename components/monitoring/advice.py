@@ -1,6 +1,7 @@
 """What a check of the shop asks for: a retrain, a refresh, nothing, or an alarm; with the reasons.
 
-    alarm    a guardrail on the data failed, or drift is not computable: no run may learn from such data
+    alarm    a guardrail on the data failed, or drift is not computable: no run may learn from such data; or the
+             champion learned from users who were forgotten longer ago than privacy.unlearn_days
     retrain  the columns drifted, or the champion falls below its record: another recipe may be better
     refresh  the champion learned from old data only. Before a retrain, too: it takes less time and helps at once, and
              the next check asks for the retrain if the drift is still there
@@ -50,6 +51,7 @@ class Signals:
     n_new_users: int  # users with a target event since then
     last_retrain: datetime | None = None  # as_of of the last decision about a recipe, whatever its verdict
     last_refresh: datetime | None = None  # as_of of the last decision about a refresh
+    overdue: Sequence[str] = ()  # what the champion should have unlearned by now
     record: Sequence[str] = ()  # why the champion falls below what it promised, by the ledger; (): it does not
 
 
@@ -73,6 +75,7 @@ def advise(signals: Signals, before: Advice | None, params: MonitorParams, min_u
 def _choose(signals: Signals, known: Advice, params: MonitorParams, min_users: int) -> tuple[Action, list[str]]:
     alarms = [check.why for check in signals.checks.failed]
     alarms += signals.drift.reasons if not signals.drift.computable else []
+    alarms += signals.overdue
     if alarms:
         return "alarm", alarms
     if signals.champion_end is None:

@@ -10,12 +10,14 @@ models      `carousel refresh` fits them without the users; until then the champ
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from components import ids
 from components.applications.publish import erase_published
+from components.data.files import find_files
 from components.data.forgotten import erase_from
 from components.errors import ContractError
 from components.params import Params
@@ -107,12 +109,9 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
 def mark_champion(shop: Shop, now: datetime) -> unlearning.Waiting | None:
     """Tag the version that serves with what it has to unlearn; return that, None where it has nothing."""
     registry = Registry(shop.settings, shop.params.release)
-    version = registry.alias("champion")
-    if version is None:
-        return None
-    waiting = unlearning.find_waiting(shop.folder, datetime.fromisoformat(version.created_at), now)
+    waiting = unlearning.find_champion_waiting(registry, now)
     if waiting is not None:
-        registry.tag(version.number, UNLEARN_TAG, waiting.describe())
+        registry.tag(registry.aliases()["champion"], UNLEARN_TAG, waiting.describe())
     return waiting
 
 
@@ -123,9 +122,9 @@ def search_places(shop: Shop, needles: Needles) -> list[Place]:
         pass
     stores = [cache, *([remote] if remote else [])]
     known = [folder, home / "prefect", home / "mlflow-artifacts", home / "workspaces", home / "checkout", *stores]
-    own = [home, root / ".git", root / ".venv", root / "data/raw", *stores]
+    own = [home, root / ".git", root / ".venv", *stores, *_own_data(shop)]
     return [
-        search("checkout, without data/raw", root, needles, own),
+        search("checkout, without the shop's own data", root, needles, own),
         search("workspaces of runs", home / "workspaces", needles, stores),
         search("workspace of the schedule", home / "checkout", needles, [home / "checkout/data/raw", *stores]),
         search("DVC cache", cache, needles),
@@ -135,6 +134,19 @@ def search_places(shop: Shop, needles: Needles) -> list[Place]:
         search("service and shop", folder, needles),
         search("other files below home, such as MLflow's database and caches", home, needles, known),
     ]
+
+
+def _own_data(shop: Shop) -> list[Path]:
+    """Return the shop's own files, which are not changed: the sources in the checkout."""
+    if shop.params.data.simulated:
+        return [shop.root / "data/raw"]
+    start = shop.settings.data_root or shop.root
+    sources = [*shop.params.marketing.campaigns, *(s for table in shop.params.data.sources.values() for s in table)]
+    own = [start / source.attach for source in sources if source.attach]  # a database file; a server is none
+    for pattern in (source.path for source in sources if source.path):
+        with suppress(ContractError):  # the shop has moved it
+            own += [file.path for file in find_files(pattern, start).files]
+    return own
 
 
 def _parse(user_id: str) -> str:
@@ -164,7 +176,7 @@ def _write_tombstones(shop: Shop, key: bytes, store: EventStore) -> Forgotten:
 
 def _erase_files(shop: Shop, forgotten: Forgotten) -> dict[str, int]:
     """Remove rows from audiences and exports, inside the shop's folder and where the shop had them written."""
-    inside = [path for path in walk(shop.folder / "exports", []) if path.suffix in EXPORTS]
+    inside = [path for path in walk(shop.folder / "exports") if path.suffix in EXPORTS]
     files: Iterable[Path] = dict.fromkeys([*inside, *written_files(shop.folder)])
     rows = {file.name: erase_from(file, forgotten) for file in files}
     return {name: n for name, n in rows.items() if n}
@@ -175,7 +187,7 @@ def _sweep_stores(shop: Shop, needles: Needles) -> int:
     n = 0
     with locked_stores(shop.root) as (cache, remote):
         for store in [cache, *([remote] if remote else [])]:
-            for file in walk(store / "files", []):
+            for file in walk(store / "files"):
                 if holds(file, needles):
                     file.unlink()
                     n += 1

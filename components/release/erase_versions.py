@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -220,6 +221,8 @@ def _remove(store: Path, gone: set[str]) -> int:
     objects = [file for digest in unneeded if (file := _object(store, digest)).exists()]
     for file in [*sorted(objects, key=lambda file: file.name.endswith(".dir")), *entries]:  # what leads to others last
         file.unlink()
+        with suppress(OSError):  # other files are in it; DVC does not expect an empty one
+            file.parent.rmdir()
     return len(objects)
 
 

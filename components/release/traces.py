@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import mmap
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import md5, sha1, sha256
 from pathlib import Path
@@ -53,27 +53,24 @@ class Needles:
 
 
 def search(name: str, folder: Path, needles: Needles, skipped: Iterable[Path] = ()) -> Place:
-    """Search all files below the folder, without the folders `skipped`, links not followed."""
+    """Search all files below the folder, without the files and folders `skipped`; links are not followed."""
     files, n_bytes, found = 0, 0, []
-    for file in walk(folder, [path.resolve() for path in skipped]):
+    for file in walk(folder, {path.resolve() for path in skipped}):
         try:
             files, n_bytes = files + 1, n_bytes + file.stat().st_size
             if holds(file, needles):
-                found.append(file.relative_to(folder).as_posix() if file != folder else file.name)
+                found.append(file.relative_to(folder).as_posix())
         except FileNotFoundError:  # a service has replaced it meanwhile
             continue
     return Place(name=name, n_files=files, n_bytes=n_bytes, found=tuple(found))
 
 
-def walk(folder: Path, skipped: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files below the folder, or the file itself; sorted, without links and the folders `skipped`."""
-    if folder.is_file():
-        yield folder
-        return
+def walk(folder: Path, skipped: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield the files below the folder, sorted, without links and what is `skipped` (resolved paths)."""
     if folder.resolve() in skipped or not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if path.is_symlink():
+        if path.is_symlink() or path.resolve() in skipped:
             continue
         if path.is_dir():
             yield from walk(path, skipped)

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components import io
 from components.contracts import Record
+
+if TYPE_CHECKING:
+    from components.release.registry import Registry
 
 FILE = "unlearn.json"  # in the folder of a shop
 
@@ -65,6 +69,14 @@ def find_waiting(shop: Path, fitted_at: datetime | None, now: datetime) -> Waiti
         return None
     due = min(deletion.due for deletion in waiting)
     return Waiting(n_users=sum(len(deletion.users) for deletion in waiting), due=due, is_overdue=now > due)
+
+
+def find_champion_waiting(registry: Registry, now: datetime) -> Waiting | None:
+    """Return who waits to be unlearned by the champion of the registry; None where nobody does, or nothing serves."""
+    version = registry.alias("champion")
+    if version is None:
+        return None
+    return find_waiting(registry.settings.shop(registry.name), datetime.fromisoformat(version.created_at), now)
 
 
 def _read(shop: Path) -> tuple[Deletion, ...]:

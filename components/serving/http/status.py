@@ -41,7 +41,7 @@ class StatusReader:
         except CarouselError as error:
             drift = last_drift(shop)
             found |= {"registry": str(error), "champion": None, "since": None, "data": None}
-            found["disagreement"] = None
+            found["disagreement"] = found["unlearning"] = None
             scored = last_scored(shop)
             found["history"] = scored.model_dump(mode="json") if scored else None
             found["verdict"] = decision.model_dump(mode="json") if decision else None
