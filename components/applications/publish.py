@@ -11,10 +11,8 @@ from pathlib import Path
 
 from components.applications.record import FOLDER, ApplicationRecord, find_application
 from components.contracts import Record
-from components.data.forgotten import erase_from
 from components.errors import ContractError, TamperedError
 from components.io import find_record, sha256_bytes, sha256_file, temporary_folder, write_record
-from components.tombstones import Forgotten
 
 CURRENT = "current.json"
 LAST = "last.json"  # the record of the last run, also of one that shipped nothing
@@ -73,30 +71,6 @@ def find_published(shop: Path, name: str) -> Path | None:
 def find_last(shop: Path, name: str) -> ApplicationRecord | None:
     """Return the record of the application's last run; None where there was none since version 0.5."""
     return find_record(shop / FOLDER / name / LAST, ApplicationRecord, "application")
-
-
-def erase_published(shop: Path, forgotten: Forgotten) -> dict[str, int]:
-    """Remove forgotten users from what all applications have published; return the rows removed by file.
-
-    What is in use is replaced as a whole; folders that are not in use and hold such users are removed.
-    """
-    removed: dict[str, int] = {}
-    for parent in sorted(path for path in (shop / FOLDER).glob("*") if path.is_dir()):
-        current = find_record(parent / CURRENT, Published, "published")
-        for folder in sorted(path for path in parent.iterdir() if path.is_dir()):
-            with temporary_folder(folder) as temporary:
-                copy = temporary / "copy"
-                shutil.copytree(folder, copy)
-                rows = {file.name: erase_from(file, forgotten) for file in sorted(copy.rglob("*.parquet"))}
-                if not any(rows.values()):
-                    continue
-                removed |= {f"{parent.name}/{name}": n for name, n in rows.items() if n}
-                if current is not None and folder.name == current.digest:
-                    digest = folder_digest(copy)
-                    copy.replace(parent / digest)
-                    write_record(parent / CURRENT, current.model_copy(update={"digest": digest}))
-            shutil.rmtree(folder)
-    return removed
 
 
 def folder_digest(folder: Path) -> str:

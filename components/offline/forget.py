@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components import ids
-from components.applications.publish import erase_published
+from components.applications.erase import erase_published
 from components.data.files import find_files
 from components.data.forgotten import erase_from
 from components.errors import ContractError

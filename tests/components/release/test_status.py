@@ -34,7 +34,7 @@ def test_before_any_run_the_status_is_empty_and_no_file_is_created(tmp_path: Pat
     home = tmp_path / "home"
     found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.model_dump() == dict.fromkeys(
-        ("champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement")
+        ("champion", "since", "data", "verdict", "drift", "history", "monitor", "unlearning", "disagreement")
     )
     assert not home.exists()
 
