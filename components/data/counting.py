@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from components.data.forgotten import FORGOTTEN
 from components.data.quality import BrokenRule, Counts
-from components.data.records import EMPTY
+from components.data.records import EMPTY, FORGOTTEN
 from components.data.sources import SourceReport
 from components.data.staging import Staging
 from components.data.validation import AFTER_AS_OF, DUPLICATE, FILTERED, INVALID, SUPERSEDED, VALID

@@ -1,4 +1,4 @@
-"""Rows of forgotten users: ingest leaves them out, and `carousel forget` removes them from files that exist."""
+"""Removal of forgotten users from files that Carousel wrote; ingest leaves them out of later ones (staging.py)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.contracts import TABLES
 from components.data.partitions import write_part
 from components.data.quality import Counts
-from components.data.records import EMPTY
-from components.data.validation import INVALID
 from components.io import atomic_file, write_text
 from components.tombstones import USER_COLUMNS, Forgotten
 
@@ -20,29 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from components.data.snapshot import SnapshotInfo
-    from components.data.staging import Staging
 
-FORGOTTEN = EMPTY + 1  # _state of a row of a forgotten user
 RAW = "raw"  # column of quarantine: the text of a row
-
-
-def mark_forgotten(staging: Staging, table: str, forgotten: Forgotten | None) -> None:
-    """Mark all rows of staged_<table> that name a forgotten user, valid or not; their text is dropped."""
-    columns = [name for name in USER_COLUMNS if name in TABLES[table]]
-    if forgotten is None or not columns:
-        return
-    distinct = " UNION ".join(f"SELECT {name} FROM staged_{table}" for name in columns)  # noqa: S608
-    gone = forgotten.select(row[0] for row in staging.sql.execute(distinct).fetchall())
-    damaged = staging.sql.execute(
-        f"SELECT rowid, _raw FROM staged_{table} WHERE _state = {INVALID} AND _raw IS NOT NULL"  # noqa: S608
-    ).fetchall()
-    rows = [number for number, raw in damaged if forgotten.names(raw)]
-    named = " OR ".join(f"{name} IN (SELECT unnest($1::VARCHAR[]))" for name in columns)
-    staging.sql.execute(
-        f"UPDATE staged_{table} SET _state = {FORGOTTEN}, _rule = NULL, _raw = NULL, _note = NULL "  # noqa: S608
-        f"WHERE {named} OR rowid IN (SELECT unnest($2::BIGINT[]))",
-        [sorted(gone), rows],
-    )
 
 
 def erase_from(file: Path, forgotten: Forgotten) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 EMPTY = SUPERSEDED + 1  # _state of a record whose lists are unnested to no row
+FORGOTTEN = EMPTY + 1  # _state of a row of a forgotten user
 
 
 def number_records(connection: DuckDBPyConnection, name: str, part: Part) -> str:

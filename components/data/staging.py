@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from components.contracts import TABLES
 from components.data import sources
 from components.data.conversion import register_functions
-from components.data.forgotten import mark_forgotten
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
-from components.data.records import number_records, records_without_rows
+from components.data.records import FORGOTTEN, number_records, records_without_rows
 from components.data.schemas import REFERENCES
 from components.data.selects import Part
 from components.data.sources import SourceReport
@@ -33,7 +32,7 @@ from components.data.validation import (
 )
 from components.errors import ContractError
 from components.params import DataParams
-from components.tombstones import Forgotten
+from components.tombstones import USER_COLUMNS, Forgotten
 
 if TYPE_CHECKING:
     import ibis
@@ -102,7 +101,7 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
             copies |= sources.repair_files(opened, damaged, copies, repaired / table)
     staging.files[table] = [f.name for f in opened.files]
     staging.reports[table] = opened.reports
-    mark_forgotten(staging, table, staging.forgotten)
+    _mark_forgotten(staging, table)
     _mark_unknown_items(staging, table)
     _mark_duplicates(staging, table)
     _mark_records(staging, table)
@@ -169,6 +168,26 @@ def _cannot_read(table: str, opened: sources.OpenedSources, error: Exception) ->
     return (
         f"data.sources.{table}: {named}cannot be read: {reason}. The file is damaged or not of the kind that its "
         "suffix says, or an expression in `columns` or `where` fails (use TRY_CAST instead of CAST)"
+    )
+
+
+def _mark_forgotten(staging: Staging, table: str) -> None:
+    """Mark all rows of staged_<table> that name a forgotten user, valid or not; their text is dropped."""
+    columns = [name for name in USER_COLUMNS if name in TABLES[table]]
+    forgotten = staging.forgotten
+    if forgotten is None or not columns:
+        return
+    distinct = " UNION ".join(f"SELECT {name} FROM staged_{table}" for name in columns)
+    gone = forgotten.select(row[0] for row in staging.sql.execute(distinct).fetchall())
+    damaged = staging.sql.execute(
+        f"SELECT rowid, _raw FROM staged_{table} WHERE _state = {INVALID} AND _raw IS NOT NULL"
+    ).fetchall()
+    rows = [number for number, raw in damaged if forgotten.names(raw)]
+    named = " OR ".join(f"{name} IN (SELECT unnest($1::VARCHAR[]))" for name in columns)
+    staging.sql.execute(
+        f"UPDATE staged_{table} SET _state = {FORGOTTEN}, _rule = NULL, _raw = NULL, _note = NULL "
+        f"WHERE {named} OR rowid IN (SELECT unnest($2::BIGINT[]))",
+        [sorted(gone), rows],
     )
 
 

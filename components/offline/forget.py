@@ -27,7 +27,7 @@ from components.release.erase_versions import Erased, erase_versions
 from components.release.leftovers import list_workspaces
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
-from components.release.traces import Needles, Place, holds, search, walk
+from components.release.traces import Needles, SearchResult, holds, search, walk
 from components.release.versioning import locked_stores, remote_url
 from components.release.written_files import written_files
 from components.serving.storage.erasure import ErasureLog
@@ -84,7 +84,7 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
             needles = Needles.of(users)
             erased.n_objects += _sweep_stores(shop, needles)
-            places = search_places(shop, needles)
+            searched = search_stores(shop, needles)
     finally:
         store.close()
     waiting = mark_champion(shop, now)
@@ -98,7 +98,7 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
         n_objects=erased.n_objects,
         n_outputs=erased.n_outputs,
         files=files,
-        places=tuple(places),
+        searched=tuple(searched),
         waiting=waiting,
         notes=tuple(_notes(shop, erased)),
     )
@@ -115,8 +115,8 @@ def mark_champion(shop: Shop, now: datetime) -> unlearning.Waiting | None:
     return waiting
 
 
-def search_places(shop: Shop, needles: Needles) -> list[Place]:
-    """Search every place where Carousel keeps data of the shop."""
+def search_stores(shop: Shop, needles: Needles) -> list[SearchResult]:
+    """Search everything that Carousel keeps of the shop."""
     root, home, folder = shop.root, shop.settings.home, shop.folder
     with locked_stores(root) as (cache, remote):
         pass

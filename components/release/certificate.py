@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components import io
 from components.contracts import Record
-from components.release.traces import MAX_SEARCHED, MIN_LENGTH, Place
+from components.release.traces import MAX_SEARCHED, MIN_LENGTH, SearchResult
 from components.release.unlearning import Waiting
 
 FOLDER = "certificates"  # in the folder of a shop
@@ -25,14 +25,14 @@ class Certificate(Record):
     n_objects: int  # removed from DVC's cache and remote
     n_outputs: int  # outputs of stages that were removed from workspaces: the next run makes them again
     files: dict[str, int]  # audiences, exports and published tables -> rows removed
-    places: tuple[Place, ...]
+    searched: tuple[SearchResult, ...]
     waiting: Waiting | None  # what the model that serves still has to unlearn
     notes: tuple[str, ...]  # what was not reached, and what to do
 
     @property
     def is_empty(self) -> bool:
-        """Return whether no place holds an id or a digest."""
-        return not any(place.found for place in self.places)
+        """Return whether no search found an id or a digest."""
+        return not any(result.found for result in self.searched)
 
     def describe(self) -> str:
         """Return the certificate as Markdown."""
@@ -49,7 +49,7 @@ class Certificate(Record):
             "",
             "| searched for the ids and their digests (SHA-256, SHA-1, MD5, CRC-32) | files | bytes | found in |",
             "|---|---|---|---|",
-            *(f"| {p.name} | {p.n_files} | {p.n_bytes} | {', '.join(p.found) or 'nothing'} |" for p in self.places),
+            *(f"| {r.name} | {r.n_files} | {r.n_bytes} | {', '.join(r.found) or 'nothing'} |" for r in self.searched),
             "",
             f"Text columns of Parquet files were decoded. Bytes were searched for {MAX_SEARCHED} ids at most, and for "
             f"nothing but their digests where an id is shorter than {MIN_LENGTH} characters.",

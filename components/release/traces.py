@@ -1,4 +1,4 @@
-"""A search for what is left of forgotten users: the proof of a deletion, counted by place, without any id.
+"""A search for what is left of forgotten users: the proof of a deletion, counted by folder, without any id.
 
 Searched are bytes, and what bytes do not show: text columns of Parquet files, and the content of .gz files; for the id
 and for its digests without a key (SHA-256, SHA-1, MD5, CRC-32), which anybody could compute from a list of ids.
@@ -22,13 +22,13 @@ WORD = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 
 
-class Place(Record):
-    """What was searched in one place."""
+class SearchResult(Record):
+    """What was searched in one store or folder."""
 
     name: str
     n_files: int
     n_bytes: int
-    found: tuple[str, ...]  # files that still hold an id or a digest, relative to the place
+    found: tuple[str, ...]  # files that still hold an id or a digest, relative to the folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Needles:
         return found or any(_holds_word(data, word) for word in self.words)
 
 
-def search(name: str, folder: Path, needles: Needles, skipped: Iterable[Path] = ()) -> Place:
+def search(name: str, folder: Path, needles: Needles, skipped: Iterable[Path] = ()) -> SearchResult:
     """Search all files below the folder, without the files and folders `skipped`; links are not followed."""
     files, n_bytes, found = 0, 0, []
     for file in walk(folder, {path.resolve() for path in skipped}):
@@ -62,7 +62,7 @@ def search(name: str, folder: Path, needles: Needles, skipped: Iterable[Path] = 
                 found.append(file.relative_to(folder).as_posix())
         except FileNotFoundError:  # a service has replaced it meanwhile
             continue
-    return Place(name=name, n_files=files, n_bytes=n_bytes, found=tuple(found))
+    return SearchResult(name=name, n_files=files, n_bytes=n_bytes, found=tuple(found))
 
 
 def walk(folder: Path, skipped: Collection[Path] = ()) -> Iterator[Path]:
@@ -102,7 +102,7 @@ def _columns_hold(file: Path, needles: Needles) -> bool:
     import pyarrow.parquet as pq
 
     try:
-        opened = pq.ParquetFile(file)
+        opened = pq.ParquetFile(file, page_checksum_verification=True)
         texts = [field.name for field in opened.schema_arrow if _is_text(field.type)]
         if not texts:
             return False

@@ -43,18 +43,18 @@ def erase(repo: Path, *workspaces: Path) -> dict[str, str]:
     return erase_versions(repo, repo / ".carousel", workspaces, FORGOTTEN).snapshots
 
 
-def places_with(repo: Path, needles: Needles) -> dict[str, int]:
+def hits_of(repo: Path, needles: Needles) -> dict[str, int]:
     folders = {"cache": ".dvc/cache", "remote": ".carousel/remote", "data": "data"}
     return {name: len(search(name, repo / folder, needles).found) for name, folder in folders.items()}
 
 
 def test_no_snapshot_and_nothing_made_from_one_holds_the_user(repo: Path, nights: tuple[Path, list[str]]) -> None:
-    assert all(places_with(repo, NEEDLES).values())
+    assert all(hits_of(repo, NEEDLES).values())
     without, first, second = nights[1]
     rewritten = erase(repo)
     assert set(rewritten) == {first, second}
-    assert places_with(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
-    assert all(places_with(repo, OTHERS).values())
+    assert hits_of(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
+    assert all(hits_of(repo, OTHERS).values())
     home = repo / ".carousel"
     assert current_digest(home, second) == dvc_digest(repo / "data/snapshot") == versioning.read_data_version(repo)
     assert current_digest(home, without) == without
@@ -88,7 +88,7 @@ def test_the_stages_after_the_snapshot_run_again_and_only_they(repo: Path) -> No
         versioning.reproduce_stage(repo, stage, 120)
     assert (repo / "data/split/rows.txt").read_text().count(USER) == 0
     assert (repo / "bundle/manifest.json").exists()
-    assert places_with(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
+    assert hits_of(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
 
 
 def test_a_second_call_finds_nothing_and_a_killed_one_is_completed(
@@ -98,9 +98,9 @@ def test_a_second_call_finds_nothing_and_a_killed_one_is_completed(
         patch.setattr("components.release.erase_versions._remove", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             erase(repo)
-    assert places_with(repo, NEEDLES)["cache"]
+    assert hits_of(repo, NEEDLES)["cache"]
     erase(repo)
-    assert places_with(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
+    assert hits_of(repo, NEEDLES) == {"cache": 0, "remote": 0, "data": 0}
     before = {path: path.stat().st_mtime_ns for path in (repo / ".dvc/cache/files").rglob("*")}
     assert erase(repo) == {}
     assert {path: path.stat().st_mtime_ns for path in (repo / ".dvc/cache/files").rglob("*")} == before

@@ -25,14 +25,14 @@ NEEDLES = Needles.of([USER])
 )  # fmt: skip
 def test_what_reveals_the_user_is_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.bin").write_bytes(b"\0\1" + text.encode() + b"\0")
-    assert search("place", tmp_path, NEEDLES).found == ("a.bin",)
+    assert search("here", tmp_path, NEEDLES).found == ("a.bin",)
 
 
 @pytest.mark.parametrize("text", [f"{USER}0", f"x{USER}", f"{USER}-b", "user", ""])
 def test_what_only_looks_alike_is_not(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.bin").write_bytes(text.encode())
-    place = search("place", tmp_path, NEEDLES)
-    assert (place.found, place.n_files, place.n_bytes) == ((), 1, len(text.encode()))
+    result = search("here", tmp_path, NEEDLES)
+    assert (result.found, result.n_files, result.n_bytes) == ((), 1, len(text.encode()))
 
 
 def test_compressed_columns_are_decoded(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_short_ids_are_found_in_columns_and_not_by_chance_in_bytes(tmp_path: Pat
     needles = Needles.of(["17"])
     (tmp_path / "a.json").write_text("[17]")
     pq.write_table(pa.table({"user_id": ["17", "18"]}), tmp_path / "b.parquet", compression="zstd")
-    assert search("place", tmp_path, needles).found == ("b.parquet",)
+    assert search("here", tmp_path, needles).found == ("b.parquet",)
 
 
 def test_gz_files_and_databases_are_read(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_gz_files_and_databases_are_read(tmp_path: Path) -> None:
         database.commit()
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and nothing else")
     (tmp_path / "damaged.gz").write_bytes(b"\x1f\x8b and nothing else")
-    assert search("place", tmp_path, NEEDLES).found == ("a.gz", "b.db")
+    assert search("here", tmp_path, NEEDLES).found == ("a.gz", "b.db")
 
 
 def test_skipped_folders_and_links_are_not_searched(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_skipped_folders_and_links_are_not_searched(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.txt").write_text(USER)
     (tmp_path / "in/link").symlink_to(tmp_path / "out/a.txt")
-    assert search("place", tmp_path, NEEDLES, [tmp_path / "out"]).found == ("in/a.txt",)
+    assert search("here", tmp_path, NEEDLES, [tmp_path / "out"]).found == ("in/a.txt",)
     assert search("nowhere", tmp_path / "missing", NEEDLES).n_files == 0
