@@ -3,6 +3,7 @@
 from components.params.applications import AdsParams, InventoryParams, MarketingParams
 from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
 from components.params.data import DataParams, LookupParams, ProfilesParams, ShopParams, SourceParams, SplitParams
+from components.params.federated import FederatedParams, LocalPart
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
 from components.params.loading import check, layers, load, merge, names_as_of, paths, with_defaults
 from components.params.models import (
@@ -67,6 +68,7 @@ __all__ = [
     "EventName",
     "ExperimentsParams",
     "ExposureParams",
+    "FederatedParams",
     "FlowsParams",
     "GateParams",
     "HistoryParams",
@@ -75,6 +77,7 @@ __all__ = [
     "InventoryParams",
     "LanguageParams",
     "LearningRate",
+    "LocalPart",
     "LookupParams",
     "MarketingParams",
     "ModelName",

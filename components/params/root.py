@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from components.params.applications import AdsParams, InventoryParams, MarketingParams
 from components.params.base import Section
 from components.params.data import DataParams, ProfilesParams, ShopParams, SplitParams
+from components.params.federated import FederatedParams
 from components.params.language import LanguageParams
 from components.params.models import ModelsParams, RecommendParams
 from components.params.monitoring import DataChecksParams, MonitorParams
@@ -57,6 +58,7 @@ class Params(Section):
     inventory: InventoryParams
     marketing: MarketingParams
     privacy: PrivacyParams = Field(default_factory=PrivacyParams)
+    federated: FederatedParams = Field(default_factory=FederatedParams)
     gc: GcParams
     flows: FlowsParams
     selection: SelectionParams | None = Field(

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from tests.support import ROOT
 
-IMPORT_NAMES = {"ibis": "ibis-framework", "sklearn": "scikit-learn", "yaml": "pyyaml", "psycopg_pool": "psycopg"}
+IMPORT_NAMES = {
+    "Crypto": "pycryptodome",
+    "ibis": "ibis-framework",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "psycopg_pool": "psycopg",
+}
 NOT_IMPORTED = {  # distribution -> why it is declared
     "boto3": "MLflow reads and writes artifacts in an object store with it",
     "dvc-s3": "DVC's remote in an object store",
