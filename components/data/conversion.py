@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Collection
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from components import ids
@@ -15,12 +18,16 @@ from components.data import timestamps
 from components.data.schemas import FIELDS, Field
 from components.data.sql import duckdb_function
 from components.errors import ContractError
+from components.params import PERSONAL_DATA, PersonalData
+from components.privacy.candidates import CANDIDATES
+from components.privacy.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LEVELS = " > "  # between the levels of a category
 MAX_EXACT_FLOAT32 = 2**24 - 1  # above it, neighbouring whole numbers are the same number
+_KINDS = "\x1f"  # behind a masked text, before the kinds; cleaned texts have no control characters
 _ENTITY = re.compile(ids.ENTITY)
 _NO_TEXT = "not UTF-8; for a UUID in bytes write CAST(hex(column) AS UUID) in `columns`"
 _MAX_NESTING = 3  # times that a text may have been escaped, as in "&amp;amp;amp;"
@@ -38,9 +45,16 @@ def unescape_html(text: str) -> str:
     return text
 
 
-def register_functions(connection: Any) -> None:
-    """Add to a DuckDB connection the functions that the expressions of this module call."""
+def register_functions(connection: Any, kinds: Collection[PersonalData] = PERSONAL_DATA) -> None:
+    """Add to a DuckDB connection the functions that ingest calls; kinds: of personal data that is masked."""
+
+    def mask_and_name(text: str) -> str:
+        found = mask(text, kinds)
+        return f"{found.text}{_KINDS}{','.join(found.kinds)}" if found.kinds else text
+
     connection.create_function("unescape_html", unescape_html, ["VARCHAR"], "VARCHAR")
+    connection.create_function("mask_and_name", mask_and_name, ["VARCHAR"], "VARCHAR")
+    connection.create_function("mask_personal_data", lambda text: mask(text, kinds).text, ["VARCHAR"], "VARCHAR")
 
 
 def check_types(types: Mapping[str, str], table: str, file: str) -> None:
@@ -79,7 +93,7 @@ def _advice(name: str, kind: Any, field: Field) -> str:
     return "" if kind.is_numeric() or kind.is_timestamp() or kind.is_date() or kind.is_uuid() else f"{name}::VARCHAR"
 
 
-def to_text(value: Any, field: Field, max_chars: int) -> Any:
+def to_text(value: Any, field: Field) -> Any:
     """Return a column as cleaned text, null where the source has no value; typed numbers and times stay typed."""
     kind = value.type()
     if field.dtype != "string" and not (kind.is_string() or kind.is_binary()):
@@ -95,8 +109,28 @@ def to_text(value: Any, field: Field, max_chars: int) -> Any:
     else:
         text = value.cast("string")
     if field.text:
-        return _clean_text(text, field).left(max_chars)
+        return _clean_text(text, field)
     return cleaned(text) if field.dtype == "string" else strip(text)
+
+
+def mask_with_kinds(text: Any) -> Any:
+    """Return written text in which personal data is masked, with what `split_kinds` reads behind it."""
+    import ibis
+
+    mask_and_name = duckdb_function("mask_and_name", ("string",), "string")
+    is_candidate = reduce(or_, (text.re_search(pattern) for pattern in CANDIDATES))
+    return ibis.ifelse(is_candidate, mask_and_name(text), text)
+
+
+def split_kinds(text: Any) -> tuple[Any, Any]:
+    """Return a column that `mask_with_kinds` gave as the text, and the kinds of its masks joined by commas, or null."""
+    import ibis
+
+    at = text.find(_KINDS)
+    return (
+        ibis.ifelse(at < 0, text, text.substr(0, at)),
+        ibis.ifelse(at < 0, ibis.null("string"), text.substr(at + 1)),
+    )
 
 
 def lost_value(value: Any, field: Field) -> list[tuple[Any, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from components.data.quality import BrokenRule, Counts
+from components.data.quality import BrokenRule, Counts, MaskedRows
 from components.data.records import EMPTY, FORGOTTEN
 from components.data.sources import SourceReport
 from components.data.staging import Staging
@@ -14,6 +14,7 @@ from components.data.validation import AFTER_AS_OF, DUPLICATE, FILTERED, INVALID
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_QUARANTINED = 2_000  # characters of a row's text that quarantine stores
 BATCH = 20_000  # quarantined rows in memory at once
 
 
@@ -53,6 +54,16 @@ def _counts(read: int, n: dict[int, int]) -> Counts:
     )
 
 
+def count_masked(staging: Staging, table: str) -> dict[str, MaskedRows]:
+    """Return, by kind of personal data, in how many rows it was masked, by the rows' outcome."""
+    kinds = f"SELECT _state, unnest(list_distinct(string_split(_masked, ','))) AS kind FROM staged_{table}"
+    sql = (
+        f"SELECT kind, count(*) FILTER (_state = {VALID}), count(*) FILTER (_state IN ({INVALID}, {DUPLICATE})) "
+        f"FROM ({kinds} WHERE _masked IS NOT NULL) GROUP BY 1 ORDER BY 1"
+    )
+    return {kind: MaskedRows(valid=n, quarantined=n_bad) for kind, n, n_bad in staging.sql.execute(sql).fetchall()}
+
+
 def report_sources(staging: Staging, table: str) -> list[SourceReport]:
     """Return what was found at each source of a table, with the number of records of each file."""
     counted = f"SELECT _file, count(*) FROM staged_{table} WHERE _leads GROUP BY 1"
@@ -68,8 +79,10 @@ def report_sources(staging: Staging, table: str) -> list[SourceReport]:
 
 def read_quarantined(staging: Staging, table: str) -> pa.RecordBatchReader:
     """Return the rows for the quarantine (quality.QUARANTINE) by file and row: invalid rows and duplicates."""
+    raw = "mask_personal_data(raw)" if staging.privacy.mask else "raw"
     return staging.sql.execute(
-        f"SELECT * FROM ({_invalid_rows_sql(staging, table)}) ORDER BY _file, row"
+        f"SELECT file, row, rule, left({raw}, {MAX_QUARANTINED}) AS raw FROM ({_invalid_rows_sql(staging, table)}) "
+        "ORDER BY _file, row"
     ).to_arrow_reader(BATCH)
 
 

@@ -84,6 +84,13 @@ class Counts(Record):
                     )
 
 
+class MaskedRows(Record):
+    """Number of rows in whose texts one kind of personal data was masked, by the rows' outcome."""
+
+    valid: int  # in the snapshot
+    quarantined: int  # invalid or duplicate
+
+
 class TableQuality(Record):
     """What was read of one table: an entry of reports/ingest/quality.json."""
 
@@ -91,6 +98,7 @@ class TableQuality(Record):
     rows: Counts
     rules: dict[str, int]  # broken rule -> rows
     sources: list[SourceReport]
+    masked: dict[str, MaskedRows] = Field(default={})  # kind of personal data -> rows
     findings: list[str] = Field(default=[])  # what no rule refuses, but somebody should look at
 
 

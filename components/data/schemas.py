@@ -37,6 +37,7 @@ class Field:
     required: bool = False
     rules: tuple[Rule, ...] = ()
     text: bool = False  # free text: control characters become blanks, and it is cut to data.max_text_chars
+    is_written: bool = False  # by people, in sentences: personal data is masked
     is_id: bool = False  # cleaned and refused by the rules of components/ids.py
     is_levels: bool = False  # a list of texts is read as levels joined by " > "
     null_words: bool = True  # a word such as NULL stands for no value
@@ -70,12 +71,13 @@ _SINGLE = Rule(
     partial(_is_free_of, r"""^(?:\[\s*["'\[{]|\{\s*["']).*[\]}]$"""),
 )
 _TEXT = Field("string", text=True, rules=(_SINGLE,))
+_WRITTEN = replace(_TEXT, is_written=True)
 
 FIELDS: dict[str, dict[str, Field]] = {
     "products": {
         "item_id": _ID,
-        "title": _TEXT,
-        "description": _TEXT,
+        "title": _WRITTEN,
+        "description": _WRITTEN,
         "brand": _TEXT,
         "category": replace(_TEXT, is_levels=True),
         "price": _AMOUNT,
@@ -100,12 +102,12 @@ FIELDS: dict[str, dict[str, Field]] = {
         "item_id": _ID,
         "timestamp": _TIME,
         "rating": Field("float64", rules=(_FINITE, Rule("outside [1, 5]", lambda c: c.between(1, 5)))),
-        "text": Field("string", text=True),
+        "text": Field("string", text=True, is_written=True),
     },
     "searches": {
         "user_id": _ID_OR_NULL,
         "timestamp": _TIME,
-        "query": Field("string", required=True, text=True, null_words=False),
+        "query": Field("string", required=True, text=True, is_written=True, null_words=False),
         "clicked_item_id": _ID_OR_NULL,
     },
     "social": {"user_id": _ID, "timestamp": _TIME, "action": _ID, "other_id": _ID_OR_NULL},

@@ -27,7 +27,7 @@ from components.data.schemas import check_contract
 from components.data.sources import describe_reports
 from components.errors import ContractError
 from components.io import read_record, write_record
-from components.params import DataParams
+from components.params import DataParams, PrivacyParams
 from components.tombstones import Forgotten
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ class SnapshotInfo(Record):
 
 
 def take_snapshot(
-    data: DataParams, root: Path, snapshot: Path, quarantine: Path, forgotten: Forgotten | None = None
+    data: DataParams,
+    root: Path,
+    snapshot: Path,
+    quarantine: Path,
+    forgotten: Forgotten | None = None,
+    privacy: PrivacyParams = staging.DEFAULTS,
 ) -> dict[str, TableQuality]:
     """Read all sources as of data.as_of and write the snapshot; return what was read of each table.
 
@@ -59,7 +64,7 @@ def take_snapshot(
     """
     taken: dict[str, TableQuality] = {}
     with TemporaryDirectory(prefix="ingest-", dir=_spill(snapshot)) as spill:
-        staged = staging.connect(data, root, Path(spill), forgotten)
+        staged = staging.connect(data, root, Path(spill), forgotten, privacy)
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
             staging.stage(staged, table, data, Path(spill))
@@ -69,6 +74,7 @@ def take_snapshot(
                 rows=counting.count_rows(staged, table),
                 rules=dict(sorted(_by_rule(broken).items())),
                 sources=counting.report_sources(staged, table),
+                masked=counting.count_masked(staged, table),
             )
             log.info("%s: %s%s", table, _describe(quality), describe_reports(quality.sources))
             write_quarantine(counting.read_quarantined(staged, table), quarantine / f"{table}.parquet")
@@ -95,7 +101,9 @@ def take_snapshot(
 
 def _describe(quality: TableQuality) -> str:
     counts = ", ".join(f"{n} {k}" for k, n in quality.counts.model_dump().items() if n) or "none"
-    return counts if quality.rows == quality.counts else f"{counts}; {quality.rows.valid} valid rows"
+    rows = "" if quality.rows == quality.counts else f"; {quality.rows.valid} valid rows"
+    masked = ", ".join(f"{kind} in {n.valid}" for kind, n in quality.masked.items() if n.valid)
+    return f"{counts}{rows}{f'; masked: {masked} valid rows' if masked else ''}"
 
 
 def read_snapshot_info(snapshot: Path) -> SnapshotInfo:

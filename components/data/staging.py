@@ -31,12 +31,14 @@ from components.data.validation import (
     validated_sql,
 )
 from components.errors import ContractError
-from components.params import DataParams
+from components.params import DataParams, PrivacyParams
 from components.tombstones import USER_COLUMNS, Forgotten
 
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
+
+DEFAULTS = PrivacyParams()
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Staging:
 
     ibis: Any
     root: Path
+    privacy: PrivacyParams
     files: dict[str, list[str]] = field(default_factory=dict)
     reports: dict[str, list[SourceReport]] = field(default_factory=dict)
     unnested: dict[str, dict[Part, int]] = field(default_factory=dict)  # parts that unnest lists -> number of records
@@ -56,7 +59,13 @@ class Staging:
         return self.ibis.con
 
 
-def connect(data: DataParams, root: Path, spill: Path, forgotten: Forgotten | None = None) -> Staging:
+def connect(
+    data: DataParams,
+    root: Path,
+    spill: Path,
+    forgotten: Forgotten | None = None,
+    privacy: PrivacyParams = DEFAULTS,
+) -> Staging:
     """Return an empty database limited to data.memory_gib, which spills to the folder `spill`."""
     import ibis
 
@@ -65,8 +74,8 @@ def connect(data: DataParams, root: Path, spill: Path, forgotten: Forgotten | No
         settings["threads"] = data.threads
     backend = ibis.duckdb.connect(**settings)
     backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    register_functions(backend.con)
-    return Staging(backend, root, forgotten=forgotten)
+    register_functions(backend.con, privacy.mask)
+    return Staging(backend, root, privacy, forgotten=forgotten)
 
 
 def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> None:
@@ -116,7 +125,9 @@ def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: D
         part.select(number_records(staging.sql, unnested[part], part) if part in unnested else part.rows)
         for part in opened.parts
     ]
-    typed = [validated_sql(staging.ibis, sql, table, data) for sql in selects] or [empty_sql(table)]
+    typed = [validated_sql(staging.ibis, sql, table, data, bool(staging.privacy.mask)) for sql in selects] or [
+        empty_sql(table)
+    ]
     ordered = {n for n, part in enumerate(opened.parts) if part.mapping.reorders}
     union = " UNION ALL ".join(f"({sql}{' ORDER BY _file, _row' * (n in ordered)})" for n, sql in enumerate(typed))
     staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS SELECT *, true AS _leads FROM ({union})")

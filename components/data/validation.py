@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from components import ids
-from components.data.conversion import lost_value, to_text, to_value
-from components.data.schemas import broken_rule, fields
+from components.data.conversion import lost_value, mask_with_kinds, split_kinds, to_text, to_value
+from components.data.schemas import Field, broken_rule, fields
 from components.params import DataParams
 from components.times import to_naive_utc
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VALID, INVALID, AFTER_AS_OF, FILTERED, DUPLICATE, SUPERSEDED = range(6)  # _state of a staged row
 SOURCE = "source_rows"  # name of a source's rows within the SQL
-MAX_RAW = 2_000  # characters of a row's text that quarantine stores
+MAX_RAW = 4_000  # characters of a row's text that are staged; counting.MAX_QUARANTINED of them are stored
 SQL_TYPES = {"string": "VARCHAR", "float64": "DOUBLE", "int64": "BIGINT", "timestamp": "TIMESTAMP"}
 
 
@@ -27,30 +27,33 @@ def empty_sql(table: str) -> str:
     columns = ", ".join(f"NULL::{SQL_TYPES[f.dtype]} AS {n}" for n, f in fields(table, False).items())
     return (
         f"SELECT {columns}, 0 AS _file, NULL::BIGINT AS _row, NULL::VARCHAR AS _rule, "
-        "0::TINYINT AS _state, NULL::VARCHAR AS _note, NULL::VARCHAR AS _raw LIMIT 0"
+        "0::TINYINT AS _state, NULL::VARCHAR AS _note, NULL::VARCHAR AS _masked, NULL::VARCHAR AS _raw LIMIT 0"
     )
 
 
-def validated_sql(backend: Any, sql: str, table: str, data: DataParams) -> str:
+def validated_sql(backend: Any, sql: str, table: str, data: DataParams, masks: bool = True) -> str:
     """Return SQL for the rows of a source (columns: see sources.py), typed, each with its broken rule and state.
 
     backend: Ibis's connection, where DuckDB tells the types of the columns that `sql` gives.
+    masks: whether personal data is masked in what people wrote.
     """
     typed_rows = _typed_sql(
-        backend.sql(sql).schema(), table, data.anonymous_events, tuple(data.null_ids), data.max_text_chars, data.as_of
-    )
+        backend.sql(sql).schema(), table, data.anonymous_events, tuple(data.null_ids), data.max_text_chars, data.as_of,
+        masks,
+    )  # fmt: skip
     columns = ", ".join(f"_is_{n} AS {n}" for n in fields(table, data.anonymous_events))
     return (
         f"WITH {SOURCE} AS NOT MATERIALIZED ({sql}) "  # noqa: S608
-        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, _note, CASE WHEN _rule IS NOT NULL THEN "
-        f"left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw FROM ({typed_rows})"
+        f"SELECT {columns}, _file, _row, _rule, _state::TINYINT AS _state, _note, _masked, "
+        f"CASE WHEN _rule IS NOT NULL THEN left(coalesce(_line, _raw::JSON::VARCHAR), {MAX_RAW}) END AS _raw "
+        f"FROM ({typed_rows})"
     )
 
 
 @lru_cache(maxsize=32)  # sources with the same columns share it: to compile takes longer than to read a small file
 def _typed_sql(
     columns: ibis.Schema, table: str, anonymous_events: bool, null_ids: tuple[str, ...], max_text_chars: int,
-    as_of: datetime,
+    as_of: datetime, masks: bool,
 ) -> str:  # fmt: skip
     """Return SQL for the rows of the table SOURCE, which has these columns."""
     import ibis
@@ -58,7 +61,8 @@ def _typed_sql(
     raw = ibis.table(columns, name=SOURCE)
     known = fields(table, anonymous_events)
     words = {n: ids.words_for_null(null_ids if f.is_id else ()) for n, f in known.items()}
-    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f, max_text_chars) for n, f in known.items()})
+    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f) for n, f in known.items()})
+    rows = _mask(rows, known, masks, max_text_chars)
     rows = rows.mutate(**{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in known.items()})
     texts, values = ({n: rows[f"{prefix}_{n}"] for n in known} for prefix in ("_text", "_is"))
     lost = {n: lost_value(rows[n], f) for n, f in known.items()}
@@ -68,8 +72,23 @@ def _typed_sql(
     state = ibis.cases((~rows._selected, FILTERED), (rows._rule.notnull(), INVALID), (later, AFTER_AS_OF), else_=VALID)
     names = [f"_is_{n}" for n in known]
     note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in known})
-    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", _state=state, _note=note)
+    typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", "_masked", _state=state, _note=note)
     return str(ibis.to_sql(typed_rows, dialect="duckdb"))
+
+
+def _mask(rows: Any, known: Mapping[str, Field], masks: bool, max_chars: int) -> Any:
+    """Return the rows with personal data masked in what people wrote, and _masked: its kinds joined by commas, or null.
+
+    Texts are cut to max_chars afterwards: half an address would not be found.
+    """
+    import ibis
+
+    names = [n for n, f in known.items() if f.is_written and masks]
+    rows = rows.mutate(**{f"_text_{n}": mask_with_kinds(rows[f"_text_{n}"]) for n in names})
+    parts = {n: split_kinds(rows[f"_text_{n}"]) for n in names}
+    kinds = ibis.literal(",").join([found for _, found in parts.values()]).nullif("") if parts else ibis.null("string")
+    texts = {n: parts[n][0] if n in parts else rows[f"_text_{n}"] for n, f in known.items() if f.text}
+    return rows.mutate(_masked=kinds, **{f"_text_{n}": text.left(max_chars) for n, text in texts.items()})
 
 
 def _null_word_note(texts: Mapping[str, Any], values: Mapping[str, Any]) -> Any:

@@ -29,8 +29,10 @@ def main() -> None:
         else:
             root = Settings().data_root or root
         snapshot, reports = Path("data/snapshot"), Path("reports/ingest")
-        quality = take_snapshot(params.data, root, snapshot, Path("data/quarantine"), read_forgotten(Path()))
+        folders = (root, snapshot, Path("data/quarantine"))
+        quality = take_snapshot(params.data, *folders, read_forgotten(Path()), params.privacy)
         metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
+        metrics |= {f"masked/{t}/{kind}": float(n.valid) for t, q in quality.items() for kind, n in q.masked.items()}
         write_metrics(reports, metrics | {f"snapshot_rows/{t}": float(q.rows.valid) for t, q in quality.items()})
         info = read_snapshot_info(snapshot)
         for notice in [*notices.later_rows(info), *notices.old_events(snapshot, info)]:

@@ -13,6 +13,7 @@ from typing import Any
 from components.applications.record import enabled_applications
 from components.contracts import Users
 from components.params import Params
+from components.privacy.masking import mask
 from components.release.bundle import Bundle
 from components.serving.inference.errors import MissingPartError, NoModelError
 from components.serving.inference.histories import HistoryRow, build_user, to_rows
@@ -68,6 +69,7 @@ class RecommendationService:
         serving = params.serving
         self.watcher, self.router, self.store, self.exposures = watcher, router, store, exposures
         self.params, self.null_ids, self.metrics = serving, params.data.null_ids, metrics
+        self.masked_kinds = params.privacy.mask
         self.applications = enabled_applications(params)
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.shadow = Shadow(router.watcher, serving.challenger.shadow_share, self.scorer, metrics)
@@ -212,8 +214,11 @@ class RecommendationService:
         return variant, _render(found)
 
     async def find_products(self, body: SearchRequest) -> tuple[Variant, Recommendation]:
-        """Return what `search` returns, not rendered."""
+        """Return what `search` returns, not rendered. Personal data in the query is removed first."""
         variant, context = self._assign_context(body.user_id)
+        if body.query.strip() not in context.bundle.index:  # a product's id may look like a phone number
+            query = mask(body.query, self.masked_kinds, with_names=False).text
+            body = body.model_copy(update={"query": query})
         user, reason = None, None
         if body.personal:
             try:

@@ -63,6 +63,7 @@ ENCODER = "the encoder reads model, max_tokens, batch_size and threads"
 OTHERS = "read where `create` makes the sequence model and the hybrid"
 RECIPE = "those of the champion's recipe are read"
 UNREAD = {
+    "ingest": {"privacy.unlearn_days": "ingest reads kinds of personal data and the default consent"},
     "incumbent": dict.fromkeys(("evaluation", "language", "profiles", "ranking", "release", "search", "split"), RECIPE),
     "pretrain": {"language.sentiment": ENCODER},
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},

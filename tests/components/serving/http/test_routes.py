@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from components.contracts import Users
 from components.params import Params
 from components.serving.inference.histories import HistoryRow, build_user
+from components.serving.inference.search_service import SearchService
 from components.serving.models.watcher import ModelWatcher
 from components.serving.storage.event_store import StoredEvent
 from tests.components.serving.support import (
@@ -107,6 +108,23 @@ def test_explanations_of_a_list_and_of_given_products(client: TestClient) -> Non
     assert ids(explained) == ["sku-2", *ids(answer)]
     scores = {item["item_id"]: item["score"] for item in answer["items"]}
     assert {i["item_id"]: i["score"] for i in explained["items"][1:]} == pytest.approx(scores, abs=1e-5)
+
+
+def test_personal_data_in_a_query_reaches_neither_index_nor_cache(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(query: str) -> dict:
+        return client.post("/search", json={"query": query, "k": 6}).json()
+
+    seen: list[str] = []
+    original = SearchService.search
+    monkeypatch.setattr(
+        SearchService, "search", lambda self, query, *rest: seen.append(query.strip()) or original(self, query, *rest)
+    )
+    assert ids(search("red john.smith@example.com")) == ids(search("red"))
+    search("手机13812345678")
+    search("sku-1")
+    assert seen == ["red", "red", "手机", "sku-1"]
 
 
 def test_search_results_are_ranked_for_the_user(client: TestClient) -> None:
