@@ -11,7 +11,12 @@ from pathlib import Path
 
 from components.settings import private_umask
 
-LARGE = ("embeddings", "remote", "workspaces")  # many files; the folder itself, and the home folder, keep others out
+LARGE = (
+    "dvc",
+    "embeddings",
+    "remote",
+    "workspaces",
+)  # many files; the folder itself, and the home folder, keep others out
 STACK = "stack"  # of infra/stack.sh, which sets its rights: PostgreSQL runs there as a user of its own
 
 

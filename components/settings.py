@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAROUSEL_", frozen=True, extra="ignore")
 
     home: Path = Path(".carousel")  # registry, DVC remote, caches, locks, workspaces; shops/NAME: ledger
+    bundle_cache: Path | None = None  # bundles of this machine's service; None: in the shop's folder below home
     data_root: Path | None = None  # base of relative source paths; empty: the checkout
     tracking_uri: str = Field(default="", repr=False)  # MLflow; empty: SQLite under home
     mlflow_url: str = "http://127.0.0.1:5000"  # address of MLflow's pages, for links on run pages
@@ -37,10 +38,11 @@ class Settings(BaseSettings):
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 
     def resolved(self, root: Path) -> "Settings":
-        """Return the settings with `home` absolute, relative ones being below `root` (the checkout)."""
+        """Return the settings with absolute folders, relative ones being below `root` (the checkout)."""
         home = (root / self.home).resolve()
         uri = self.tracking_uri or f"sqlite:///{home / 'mlflow.db'}"
-        return self.model_copy(update={"home": home, "tracking_uri": uri})
+        cache = (root / self.bundle_cache).resolve() if self.bundle_cache else None
+        return self.model_copy(update={"home": home, "tracking_uri": uri, "bundle_cache": cache})
 
     @field_validator("mlflow_url", "prefect_url")
     @classmethod
@@ -80,6 +82,10 @@ class Settings(BaseSettings):
     def shop(self, name: str) -> Path:
         """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""
         return self.home / "shops" / name
+
+    def bundles(self, name: str) -> Path:
+        """Return the folder of the bundles that the service of one registered model has fetched."""
+        return self.bundle_cache / name if self.bundle_cache else self.shop(name) / "serving"
 
 
 def private_umask() -> int:

@@ -23,6 +23,16 @@ def test_the_environment_overrides_the_defaults(tmp_path: Path, monkeypatch: pyt
     assert settings.tracking_uri == "http://127.0.0.1:5000"
 
 
+def test_bundles_may_be_on_a_disk_of_the_machine_while_home_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAROUSEL_HOME", "/shared")
+    monkeypatch.delenv("CAROUSEL_BUNDLE_CACHE", raising=False)
+    assert Settings().resolved(Path("/app")).bundles("shop") == Path("/shared/shops/shop/serving")
+    monkeypatch.setenv("CAROUSEL_BUNDLE_CACHE", "cache")
+    settings = Settings().resolved(Path("/app"))
+    assert settings.bundles("shop") == Path("/app/cache/shop")
+    assert settings.shop("shop") == Path("/shared/shops/shop")
+
+
 def test_the_event_store_is_also_read_from_the_variable_of_version_0_1(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

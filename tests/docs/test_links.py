@@ -152,6 +152,7 @@ def test_metrics_exist(page: Path) -> None:
 def test_environment_variables_exist(page: Path) -> None:
     own = {f"CAROUSEL_{name.upper()}" for name in Settings.model_fields}
     files = [*ROOT.glob("infra/**/*.sh"), ROOT / "tests/conftest.py", ROOT / ".gitlab-ci.yml"]
+    files.append(ROOT / "infra/kubernetes/config.yaml")
     own |= {name for file in files for name in re.findall(r"\bCAROUSEL_[A-Z_]+\b", file.read_text())}
     assert set(re.findall(r"\bCAROUSEL_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= own
 

@@ -111,14 +111,19 @@ def make_app(
 
 
 def make_service(
-    watcher: ModelWatcher, params: Params, store_url: str | None = None, erasure_secret: str | None = None
+    watcher: ModelWatcher,
+    params: Params,
+    store_url: str | None = None,
+    erasure_secret: str | None = None,
+    folder: Path | None = None,
 ) -> RecommendationService:
-    """Return the service. Event store and exposures are on disk beside the watcher's bundles.
+    """Return the service.
 
     store_url: a PostgreSQL database for the events, instead of the file. erasure_secret: see open_event_store.
+    folder: of event store and exposures; None: that of the watcher's bundles.
     """
-    folder, metrics = watcher.folder, watcher.metrics
-    challenger = ModelWatcher(watcher.source, folder / "challenger", watcher.poll_s, metrics, "challenger")
+    folder, metrics = folder or watcher.folder, watcher.metrics
+    challenger = ModelWatcher(watcher.source, watcher.folder / "challenger", watcher.poll_s, metrics, "challenger")
     connections = params.serving.store_connections
     store = open_event_store(store_url, folder, params.release.name, connections, erasure_secret)
     bounds, shown = params.serving.exposures, folder / "exposures"
@@ -141,8 +146,8 @@ def from_settings(settings: Settings, params: Params) -> FastAPI:
     threadpool_limits(1)  # requests run in parallel, one core each
     registry = Registry(settings, params.release)
     shop = settings.shop(registry.name)
-    watcher = ModelWatcher(registry, shop / "serving", params.serving.poll_s, ServiceMetrics())
-    service = make_service(watcher, params, settings.event_store_address, settings.erasure_secret)
+    watcher = ModelWatcher(registry, settings.bundles(registry.name), params.serving.poll_s, ServiceMetrics())
+    service = make_service(watcher, params, settings.event_store_address, settings.erasure_secret, shop / "serving")
     admin = Admin(service, _secret(settings.admin_token), shop / "audit.jsonl")
     watcher.on_swap = service.router.watcher.on_swap = freeze_gc
     service.router.canary.audit = partial(admin.audit.write, outcome="stopped")
@@ -163,8 +168,7 @@ def serve(settings: Settings, params: Params, snapshot: Path | None = None) -> N
     redact.install()
     protect(settings.home)
     serving = params.serving
-    shop = settings.shop(params.release.name) / "serving"
-    reset_share(shop / "challenger")
+    reset_share(settings.bundles(params.release.name) / "challenger")
     prepare_event_store(settings, params, snapshot).close()
     ReadAccess(_secret(settings.read_token), serving.host).warn(serving.page)
     loop = choose_loop()
