@@ -20,6 +20,7 @@ from components.applications.erase import erase_published
 from components.data.files import find_files
 from components.data.forgotten import erase_from
 from components.errors import ContractError
+from components.offline.unlearn import unlearn_champion
 from components.params import Params
 from components.release import unlearning
 from components.release.certificate import Certificate
@@ -80,6 +81,8 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
         with exclusive_lock(shop.settings.home / "retrain.lock", "a deletion", LOCK_S):
             forgotten = _write_tombstones(shop, key, store)
             unlearning.add_deletion(shop.folder, forgotten.users, now, shop.params.privacy.unlearn_days)
+            registry = Registry(shop.settings, shop.params.release)
+            version = unlearn_champion(shop.root, shop.settings, shop.params, registry, forgotten)
             erased = erase_versions(shop.root, shop.settings.home, shop.workspaces(), forgotten)
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
             needles = Needles.of(users)
@@ -99,6 +102,7 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
         n_outputs=erased.n_outputs,
         files=files,
         searched=tuple(searched),
+        version=version,
         waiting=waiting,
         notes=tuple(_notes(shop, erased)),
     )

@@ -26,6 +26,7 @@ class Certificate(Record):
     n_outputs: int  # outputs of stages that were removed from workspaces: the next run makes them again
     files: dict[str, int]  # audiences, exports and published tables -> rows removed
     searched: tuple[SearchResult, ...]
+    version: int | None  # that serves now, with the closed-form parts of the champion fitted without the users
     waiting: Waiting | None  # what the model that serves still has to unlearn
     notes: tuple[str, ...]  # what was not reached, and what to do
 
@@ -45,6 +46,7 @@ class Certificate(Record):
             f"- snapshots written again: {len(self.snapshots)}; objects of DVC removed: {self.n_objects}; outputs of "
             f"stages removed: {self.n_outputs}",
             f"- rows removed from audiences, exports and published tables: {sum(self.files.values())}",
+            f"- closed-form models without the users: {f'version {self.version} serves' if self.version else 'none'}",
             f"- models: {self.waiting.describe() if self.waiting else 'nothing waits to be unlearned'}",
             "",
             "| searched for the ids and their digests (SHA-256, SHA-1, MD5, CRC-32) | files | bytes | found in |",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components import io
-from components.contracts import Decision
+from components.contracts import ChampionRef, Decision
 from components.errors import ContractError, ReleaseError, StaleDecisionError, TamperedError
 from components.faults import crash_point
 from components.release.authenticity import check_decision
@@ -73,6 +73,23 @@ def rollback(registry: Registry, settings: Settings, to: int | None = None) -> D
         earlier = [(d.at, d.launch) for d in ledger.deployments() if d.state == "done"]
         launch = launch_of_rollback(earlier, datetime.now(UTC))
         return _deploy("rollback", registry.version(target), previous, None, launch, ledger, registry, settings)
+
+
+def replace_champion(number: int, base: ChampionRef, registry: Registry, settings: Settings) -> Deployment:
+    """Let a version serve that is the champion `base` without users who were forgotten; return the deployment.
+
+    No gate decides: recipe and products are those of the champion. Raises StaleDecisionError when another one serves.
+    """
+    with exclusive_lock(settings.home / "promotion.lock", "a deletion", LOCK_S):
+        ledger = Ledger(settings.shop(registry.name))
+        recover_interrupted(ledger, registry)
+        serving = registry.serving()
+        if serving != base:
+            raise StaleDecisionError(f"version {base.version} no longer serves; run `carousel forget` again")
+        earlier = [(d.at, d.launch) for d in ledger.deployments() if d.state == "done"]
+        launch = launch_of_rollback(earlier, datetime.now(UTC)).model_copy(update={"is_refresh": True})
+        target = registry.version(number)
+        return _deploy("promote", target, base.version, None, launch, ledger, registry, settings)
 
 
 def recover(registry: Registry, settings: Settings) -> None:

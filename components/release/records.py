@@ -32,6 +32,7 @@ class Version(Record):
     evaluation_digest: str  # sha256 of the evaluation.json that was registered last
     recipe_digest: str = ""  # of its recipe; empty: registered before version 0.4
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
+    fitted_at: str = ""  # ISO, UTC: when the version that this one is without forgotten users was registered
 
 
 class LoggedDataset(Record):
@@ -79,6 +80,7 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
         evaluation_digest=row.tags.get("evaluation_digest", ""),
         recipe_digest=row.tags.get("recipe_digest", ""),
         decision_digest=row.tags.get("decision_digest", ""),
+        fitted_at=row.tags.get("fitted_at", ""),
     )
 
 

@@ -14,6 +14,7 @@ from components import io
 from components.contracts import Evaluation, Record
 from components.errors import TamperedError
 from components.release import champion, recipe, versioning
+from components.release.erase_versions import current_digest
 from components.release.registry import Registry, Version
 from components.settings import Settings
 
@@ -49,6 +50,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
     shutil.rmtree(folder, ignore_errors=True)
     versioning.make_workspace(root, folder, wanted.lineage.git_revision)
     then = _prepare(wanted, registry, folder)
+    notes = [*_notes(wanted), *_follow_rewritten(wanted, folder, settings.home)]
     versioning.restore(folder, versioning.SNAPSHOT)
     timeout_s = float(yaml.safe_load((folder / "run/params.yaml").read_bytes())["flows"]["stage_timeout_s"])
     env = {"CAROUSEL_HOME": str(settings.home)}
@@ -66,7 +68,7 @@ def reproduce(version: int, registry: Registry, settings: Settings, root: Path) 
         now=now,
         different=different,
         tolerance=TOLERANCE,
-        notes=_notes(wanted),
+        notes=notes,
         workspace=folder.relative_to(settings.home).as_posix(),
     )
 
@@ -99,6 +101,22 @@ def _read(metrics: Path) -> dict[str, float]:
 
 def _same(then: float | None, now: float | None) -> bool:
     return then is not None and now is not None and abs(then - now) <= TOLERANCE
+
+
+def _follow_rewritten(wanted: Version, folder: Path, home: Path) -> list[str]:
+    """Let dvc.lock name the version's snapshot as it is now; return a note where users were removed from it."""
+    old = wanted.lineage.data_version
+    now = current_digest(home, old)
+    if now == old:
+        return []
+    lock = folder / versioning.LOCK
+    io.write_text(lock, lock.read_text(encoding="utf-8").replace(old, now))
+    note = (
+        f"version {wanted.number} was made from the snapshot {old[:12]}, which is {now[:12]} now, without users who were "
+        "forgotten since: its metrics differ"
+    )
+    log.warning(note)
+    return [note]
 
 
 def _notes(wanted: Version) -> list[str]:

@@ -60,7 +60,8 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
             champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
-            waiting = find_waiting(shop, datetime.fromisoformat(version.created_at), datetime.now(UTC))
+            fitted_at = datetime.fromisoformat(version.fitted_at or version.created_at)
+            waiting = find_waiting(shop, fitted_at, datetime.now(UTC))
             since = _iso(Ledger(shop).serving_since(version.number))
     decision, drift, advice = last_decision(shop), last_drift(shop), last_advice(shop)
     scored = last_scored(shop)

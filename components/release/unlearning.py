@@ -76,7 +76,8 @@ def find_champion_waiting(registry: Registry, now: datetime) -> Waiting | None:
     version = registry.alias("champion")
     if version is None:
         return None
-    return find_waiting(registry.settings.shop(registry.name), datetime.fromisoformat(version.created_at), now)
+    fitted_at = datetime.fromisoformat(version.fitted_at or version.created_at)
+    return find_waiting(registry.settings.shop(registry.name), fitted_at, now)
 
 
 def _read(shop: Path) -> tuple[Deletion, ...]:

@@ -21,6 +21,7 @@ def make(result: SearchResult) -> Certificate:
         n_outputs=3,
         files={"spring.csv": 2},
         searched=(result,),
+        version=4,
         waiting=None,
         notes=("data.sources: not changed",),
     )

@@ -1,0 +1,186 @@
+"""The champion's closed-form parts after deletions are those of a fit that never saw the users; the others stay."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from components.contracts import WINDOWS, Catalogue, Interactions, Lineage
+from components.data.tables import SplitInfo, read_catalogue, read_interactions
+from components.io import write_record
+from components.offline.unlearn import STORED, erase_split, find_users, unlearn_champion
+from components.origin import Origin, catalogue_digest, stamp
+from components.params import BlendParams, Params, SelectionParams, load
+from components.recommenders.cold_items import ColdItemSmoother
+from components.recommenders.factory import create
+from components.recommenders.hybrid import HybridRecommender
+from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle, open_bundle
+from components.release.ledger import Ledger
+from components.release.mlflow_connection import ENVIRONMENT
+from components.release.recipe import Recipe
+from components.release.registry import Registry
+from components.release.runs import RunFiles
+from components.settings import Settings
+from components.times import to_datetime
+from components.tombstones import Forgotten, tombstone
+from tests.components.release.support import write_items, write_run
+from tests.support import ROOT, checkerboard
+
+KEY = b"k" * 32
+PARTS = ["popularity", "ease", "interests", "transitions"]
+ENCODER = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load(ROOT / "params.yaml", overrides=["models.ease.l2=5"])
+
+
+def ids(*users: int) -> Forgotten:
+    return Forgotten(KEY, {tombstone(f"user-{n}", KEY): 1 for n in users})
+
+
+def write_split(split: Path, events: Interactions, catalogue: Catalogue) -> None:
+    write_items(split, catalogue)
+    columns = {name: getattr(events, name) for name in ("user_idx", "item_idx", "timestamp", "event", "weight")}
+    table = pa.table({**columns, "target": np.ones(len(events), bool)})
+    for window in WINDOWS:
+        pq.write_table(
+            table if window == "train" else table.slice(0, 3), split / f"{window}.parquet", write_page_checksum=True
+        )
+    known = np.arange(1, events.n_users + 1, dtype=np.int32)
+    users = pa.table({"user_idx": known, "user_id": [f"user-{n}" for n in known]})
+    pq.write_table(users, split / "users.parquet", write_page_checksum=True)
+    info = SplitInfo(
+        protocol="global_time", train_end=events.now, validation_end=events.now + 1, test_end=events.now + 2,
+        n_users=events.n_users, n_items=events.n_items, max_history=50, simulated=True,
+    )  # fmt: skip
+    write_record(split / "split.json", info)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Registry]:
+    """Return a checkout whose bundle, a blend of four closed-form models, is version 1 and serves."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    events, catalogue, users = checkerboard()
+    root = tmp_path / "checkout"
+    write_split(root / "data/split", events, catalogue)
+    made = write_run(root)
+    (root / "features").mkdir()
+    assert catalogue.embedding is not None
+    save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "features/items.safetensors")
+    pq.write_table(pa.table({"price": [1.0]}), root / "reference.parquet", write_page_checksum=True)
+    catalogue = read_catalogue(root / "data/split", root / "features")
+    blend = BlendParams(
+        parts=PARTS, weights={row: dict.fromkeys(PARTS, 0.25) for row in ("cold", "warm")}, cold_item_blend_weight=0.5
+    )
+    chosen = SelectionParams(
+        recommender="hybrid", best_simple="ease", language=ENCODER, sequence_epochs=None, ranker_epochs=None,
+        blend=blend, selected_until=to_datetime(events.now), search=None,
+    )  # fmt: skip
+    model = HybridRecommender.of_parts({n: create(n, params).fit(events, catalogue, users) for n in PARTS}, params)
+    model.fixed = blend
+    model.blend(users, events.n_items, ColdItemSmoother.of(events, catalogue, 5)).save(root / "models/hybrid")
+    model.parts["popularity"].save(root / "models/popularity")
+    origin = Origin(catalogue=catalogue_digest(catalogue.item_id), encoder=ENCODER)
+    for folder in ("models", "features"):
+        stamp(root / folder, origin)
+    info = BundleInfo(
+        model="hybrid", as_of="2026-03-01T00:00:00+00:00", train_end=events.now, validation_end=events.now + 1,
+        n_items=events.n_items, max_history=50, exclude_seen=True, weights={"purchase": 1.0}, simulated=True,
+        encoder=EncoderInfo(model="minilm", digest=ENCODER, dim=8, max_tokens=8), catalogue=origin.catalogue,
+    )  # fmt: skip
+    sources = BundleSources(
+        root / "models/hybrid",
+        root / "models/popularity",
+        root / "data/split",
+        root / "features",
+        root / "reference.parquet",
+    )
+    digest = build_bundle(root / "bundle", sources, info, Recipe.of(params, chosen, "code"), "# Card\n")
+    registry = Registry(Settings(home=tmp_path / "home").resolved(root), params.release)
+    registry.prepare()
+    lineage = Lineage(
+        git_revision="0" * 40, git_dirty=False, data_version="d.dir", params_digest="p", bundle_digest=digest,
+        as_of="2026-03-01T00:00:00+00:00", model="hybrid",
+    )  # fmt: skip
+    files = RunFiles({"m": 0.5}, made / "reports", made / "run/params.yaml", made / "dvc.lock", "ndcg_at_10")
+    number = registry.register(root / "bundle", lineage, files)
+    registry.move("champion", number)
+    ledger = Ledger(registry.settings.shop(registry.name))
+    ledger.close(ledger.begin("promote", number, None, digest, "d" * 64), "done", "")
+    return root, registry
+
+
+def unlearn(checkout: tuple[Path, Registry], params: Params, *users: int) -> int | None:
+    root, registry = checkout
+    return unlearn_champion(root, registry.settings, params, registry, ids(*users))
+
+
+def assert_never_saw(registry: Registry, number: int, params: Params, users: list[int], folder: Path) -> None:
+    """Compare each part of the version with a fit on events in which the users do not occur."""
+    bundle = open_bundle(registry.fetch(number, folder / f"v{number}"))
+    events, _, validation = checkerboard()
+    left = events.filter(~np.isin(events.user_idx, users))
+    moved = left.user_idx - np.searchsorted(np.array(users), left.user_idx)
+    left = replace(left, user_idx=moved.astype(np.int32), n_users=events.n_users - len(users))
+    for name in PARTS:
+        create(name, params).fit(left, bundle.catalogue, validation).save(folder / f"fit{number}" / name)
+        wanted = load_file(folder / f"fit{number}" / name / "arrays.safetensors")
+        found = load_file(bundle.folder / "model/parts" / name / "arrays.safetensors")
+        assert wanted.keys() == found.keys()
+        for key in wanted:
+            np.testing.assert_allclose(found[key], wanted[key], atol=1e-5)
+    assert (
+        f"{len(users) if number == 2 else 1} users of the training window" in (bundle.folder / "README.md").read_text()
+    )
+
+
+def test_two_deletions_in_a_row_leave_parts_that_never_saw_the_users(
+    checkout: tuple[Path, Registry], params: Params, tmp_path: Path
+) -> None:
+    root, registry = checkout
+    first = registry.version(1)
+    assert unlearn(checkout, params, 7, 12) == 2
+    assert registry.aliases()["champion"] == 2
+    assert registry.version(2).fitted_at == first.created_at
+    assert_never_saw(registry, 2, params, [7, 12], tmp_path)
+    shutil.rmtree(root / "data")  # `carousel forget` removes what was computed from the snapshot
+    shutil.rmtree(root / "bundle")
+    assert unlearn(checkout, params, 7, 12, 20) == 3
+    assert_never_saw(registry, 3, params, [7, 12, 20], tmp_path)
+    assert registry.version(3).fitted_at == first.created_at
+    serving = Ledger(registry.settings.shop(registry.name)).serving_stack()
+    assert [deployment.version for deployment in serving] == [1, 2, 3]
+    stored = registry.settings.shop(registry.name) / STORED
+    assert not len(find_users(stored / "split", ids(7, 12, 20)))
+    assert len(find_users(stored / "split", ids(8))) == 1
+
+
+def test_nothing_changes_where_the_champion_saw_none_of_them_or_its_window_is_not_known(
+    checkout: tuple[Path, Registry], params: Params
+) -> None:
+    root, registry = checkout
+    assert unlearn(checkout, params, 999) is None
+    shutil.rmtree(root / "data/split")
+    assert unlearn(checkout, params, 7) is None
+    assert registry.aliases()["champion"] == 1
+    assert list(registry.digests()) == [1]
+
+
+def test_a_split_without_users_is_numbered_as_if_they_had_never_come(tmp_path: Path) -> None:
+    events, catalogue, _ = checkerboard()
+    write_split(tmp_path / "split", events, catalogue)
+    erase_split(tmp_path / "split", tmp_path / "out", np.array([1, 40], np.int32))
+    users = pq.read_table(tmp_path / "out/users.parquet")
+    assert users["user_idx"].to_pylist() == list(range(1, 39))
+    assert users["user_id"].to_pylist() == [f"user-{n}" for n in range(2, 40)]
+    left = read_interactions(tmp_path / "out")
+    assert (left.n_users, len(left)) == (38, len(events) - 12)
+    np.testing.assert_array_equal(left.item_idx, events.item_idx[(events.user_idx > 1) & (events.user_idx < 40)])
