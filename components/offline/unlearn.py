@@ -145,14 +145,14 @@ def refit_closed_form(folder: Path, bundle: Bundle, params: Params, split: Path,
     sums = sums_for(models.values(), events).subtract(events.filter(is_own)).drop_users(users)
     fitted = {name for name, model in models.items() if _fit(model, sums, left, catalogue)}
     if hybrid is not None:
-        kept = [name for name in hybrid.parts if name not in fitted]
+        untouched = [name for name in hybrid.parts if name not in fitted]
         hybrid.parts = {name: models[name] if name in fitted else part for name, part in hybrid.parts.items()}
         if hybrid.smoother is not None and hybrid.smoother.blend_weight:
             smoother = ColdItemSmoother.of(left, catalogue, params.models.hybrid.cold_item_neighbour_pool)
             smoother.blend_weight, hybrid.smoother = hybrid.smoother.blend_weight, smoother
         shutil.rmtree(folder / "model")
         hybrid.save(folder / "model")
-        for name in kept:  # byte by byte what it was
+        for name in untouched:  # byte by byte what it was
             shutil.rmtree(folder / "model/parts" / name)
             shutil.copytree(bundle.folder / "model/parts" / name, folder / "model/parts" / name)
     elif bundle.info.model in fitted:

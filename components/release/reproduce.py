@@ -112,8 +112,8 @@ def _follow_rewritten(wanted: Version, folder: Path, home: Path) -> list[str]:
     lock = folder / versioning.LOCK
     io.write_text(lock, lock.read_text(encoding="utf-8").replace(old, now))
     note = (
-        f"version {wanted.number} was made from the snapshot {old[:12]}, which is {now[:12]} now, without users who were "
-        "forgotten since: its metrics differ"
+        f"version {wanted.number} was made from the snapshot {old[:12]}, which is {now[:12]} now, without users who "
+        "were forgotten since: its metrics differ"
     )
     log.warning(note)
     return [note]

@@ -63,47 +63,46 @@ def write_split(split: Path, events: Interactions, catalogue: Catalogue) -> None
     write_record(split / "split.json", info)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Registry]:
-    """Return a checkout whose bundle, a blend of four closed-form models, is version 1 and serves."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+def build(root: Path, params: Params) -> str:
+    """Write split, features, a blend of four closed-form models and its bundle; return the digest."""
     events, catalogue, users = checkerboard()
-    root = tmp_path / "checkout"
     write_split(root / "data/split", events, catalogue)
-    made = write_run(root)
     (root / "features").mkdir()
     assert catalogue.embedding is not None
     save_file({"embedding": catalogue.embedding.astype(np.float16)}, root / "features/items.safetensors")
     pq.write_table(pa.table({"price": [1.0]}), root / "reference.parquet", write_page_checksum=True)
     catalogue = read_catalogue(root / "data/split", root / "features")
-    blend = BlendParams(
-        parts=PARTS, weights={row: dict.fromkeys(PARTS, 0.25) for row in ("cold", "warm")}, cold_item_blend_weight=0.5
-    )
+    equal = dict.fromkeys(PARTS, 0.25)
+    blend = BlendParams(parts=PARTS, weights={"cold": equal, "warm": equal}, cold_item_blend_weight=0.5)
     chosen = SelectionParams(
         recommender="hybrid", best_simple="ease", language=ENCODER, sequence_epochs=None, ranker_epochs=None,
         blend=blend, selected_until=to_datetime(events.now), search=None,
     )  # fmt: skip
     model = HybridRecommender.of_parts({n: create(n, params).fit(events, catalogue, users) for n in PARTS}, params)
     model.fixed = blend
-    model.blend(users, events.n_items, ColdItemSmoother.of(events, catalogue, 5)).save(root / "models/hybrid")
-    model.parts["popularity"].save(root / "models/popularity")
+    models = root / "models"
+    model.blend(users, events.n_items, ColdItemSmoother.of(events, catalogue, 5)).save(models / "hybrid")
+    model.parts["popularity"].save(models / "popularity")
     origin = Origin(catalogue=catalogue_digest(catalogue.item_id), encoder=ENCODER)
-    for folder in ("models", "features"):
-        stamp(root / folder, origin)
+    for folder in (models, root / "features"):
+        stamp(folder, origin)
     info = BundleInfo(
         model="hybrid", as_of="2026-03-01T00:00:00+00:00", train_end=events.now, validation_end=events.now + 1,
         n_items=events.n_items, max_history=50, exclude_seen=True, weights={"purchase": 1.0}, simulated=True,
         encoder=EncoderInfo(model="minilm", digest=ENCODER, dim=8, max_tokens=8), catalogue=origin.catalogue,
     )  # fmt: skip
-    sources = BundleSources(
-        root / "models/hybrid",
-        root / "models/popularity",
-        root / "data/split",
-        root / "features",
-        root / "reference.parquet",
-    )
-    digest = build_bundle(root / "bundle", sources, info, Recipe.of(params, chosen, "code"), "# Card\n")
+    split, reference = root / "data/split", root / "reference.parquet"
+    sources = BundleSources(models / "hybrid", models / "popularity", split, root / "features", reference)
+    return build_bundle(root / "bundle", sources, info, Recipe.of(params, chosen, "code"), "# Card\n")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Registry]:
+    """Return a checkout whose bundle, a blend of four closed-form models, is version 1 and serves."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    root = tmp_path / "checkout"
+    digest, made = build(root, params), write_run(root)
     registry = Registry(Settings(home=tmp_path / "home").resolved(root), params.release)
     registry.prepare()
     lineage = Lineage(
