@@ -74,13 +74,11 @@ class InventoryParams(ApplicationParams):
         default=7, description="days within which a return cancels its purchase; later returns leave demand as it was"
     )
     test_origins: Count = Field(default=4, description="origins of the back-test, one horizon apart")
-    calibration_origins: Count = Field(
-        default=3, description="origins before those, for weights and quantiles of the first ones"
-    )
+    calibration_origins: Count = Field(default=3, description="origins before those, for quantiles of the first ones")
     new_product_days: Positive = Field(
         default=28, description="days since a product came, within which its text neighbours forecast it"
     )
-    trees: Count = Field(default=150, description="trees of the demand model")
+    trees: Count = Field(default=150, description="trees of each of the demand model's two parts")
     max_training_rows: Count = Field(default=120_000, description="rows that the demand model learns from")
 
     @property

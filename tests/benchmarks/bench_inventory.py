@@ -22,7 +22,7 @@ from components.applications.inventory.gate import judge_segments
 from components.applications.inventory.metrics import weighted_scaled_errors
 from components.applications.inventory.model import ModelSettings
 from components.applications.inventory.panel import Panel, build_panel
-from components.applications.inventory.rolling import COMBINED
+from components.applications.inventory.rolling import MODEL
 from components.times import DAY_US, to_iso
 
 if TYPE_CHECKING:
@@ -73,18 +73,17 @@ def report(backtest: DemandBacktest) -> None:
         levels = " ".join(f"{level} {value:.4f}" for level, value in s.scaled_error.items())
         costs = " ".join(f"{ratio:g}: {cost:,.0f}" for ratio, cost in s.costs.items())
         print(f"{name:22} {levels} | quantile loss {s.quantile_loss:.4f} | coverage {s.coverage:.3f} | cost {costs}")
-    ours = backtest.scores[COMBINED]
+    ours = backtest.scores[MODEL]
     for level, value in ours.scaled_error.items():
         print(f"scaled error, {level}: {value / backtest.scores[SMOOTHING].scaled_error[level] - 1:+.1%} against SES")
     naive = backtest.scores[SEASONAL_NAIVE].quantile_loss
     print(f"quantile loss: {ours.quantile_loss / naive - 1:+.1%} against seasonal naive")
     for ratio, cost in ours.costs.items():
-        others = {name: s.costs[ratio] for name, s in backtest.scores.items() if name != COMBINED}
+        others = {name: s.costs[ratio] for name, s in backtest.scores.items() if name != MODEL}
         best = min(others, key=lambda name: others[name])
         print(f"cost at ratio {ratio:g}: {cost / others[best] - 1:+.1%} against the best simple method, {best}")
     for verdict in judge_segments(backtest, seed=0):
         print(verdict.reason)
-    print("weights", [tuple(round(w, 2) for w in weights) for weights in backtest.weights])
 
 
 def report_automatic(backtest: DemandBacktest) -> None:
@@ -94,7 +93,7 @@ def report_automatic(backtest: DemandBacktest) -> None:
         assert origin.actual is not None
         forecast = select_smoothing(origin.history, (origin.history > 0).argmax(axis=1), HORIZON)
         found.append(weighted_scaled_errors(origin.history, forecast, origin.actual, origin.value, origin.groups))
-    for level, value in backtest.scores[COMBINED].scaled_error.items():
+    for level, value in backtest.scores[MODEL].scaled_error.items():
         error = float(np.mean([errors[level] for errors in found]))
         print(f"scaled error, {level}: AutoETS {error:.4f}; the model {value / error - 1:+.1%} against it")
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from components.applications.advice.costs import CostCounts, RunCosts, calibrate, estimate
+from components.applications.advice.costs import CostCounts, RunCosts, calibrate, estimate, read_timings
 from components.applications.advice.probe import Probe, probe
 from components.contracts import Record
 from components.data.snapshot import read_snapshot_info
@@ -56,7 +56,10 @@ class ShopAdvice(Record):
 
 
 def advise_shop(root: Path, snapshot: Path, params: Params) -> ShopAdvice:
-    """Return the advice for the shop of a snapshot. root: the checkout, whose run/timings count."""
+    """Return the advice for the shop of a snapshot.
+
+    root: the checkout, whose run/timings count where the snapshot is its own.
+    """
     with TemporaryDirectory(prefix="carousel-advise-") as name:
         split = Path(name)
         make_split(snapshot, split, params.split, params.data.as_of, params.data.memory_gib)
@@ -76,7 +79,8 @@ def advise_shop(root: Path, snapshot: Path, params: Params) -> ShopAdvice:
         epochs=params.trainer.max_epochs if sequence else 1,
         pretrain=texts and params.language.pretrain.method != "none",
     )
-    costs = estimate(counts, root, calibrate())
+    own = snapshot.resolve() == (root / "data/snapshot").resolve()  # else run/timings are of other data
+    costs = estimate(counts, read_timings(root) if own else {}, calibrate())
     reasons = [*_reasons(facts, found, exclude, sequence, texts)]
     return ShopAdvice(
         facts=facts,

@@ -15,7 +15,7 @@ import numpy as np
 from components.contracts import Record
 
 REFERENCE_S = 0.55  # CPU seconds of `calibrate`'s work on the reference machine
-OUTSIDE_S = 45.0  # starts of DVC and Prefect, MLflow and the gate
+OUTSIDE_S = 55.0  # starts of DVC and Prefect, MLflow and the gate
 SIZE, REPEATS = 700, 6  # of the matrices of the calibration
 TIMINGS = Path("run/timings")
 
@@ -63,10 +63,9 @@ def calibrate() -> tuple[float, float]:
     return REFERENCE_S / max(cpu, 1e-3), max(wall / max(cpu, 1e-3), 1.0)
 
 
-def estimate(counts: CostCounts, root: Path, calibration: tuple[float, float]) -> RunCosts:
-    """Return the costs of a run."""
+def estimate(counts: CostCounts, measured: dict[str, float], calibration: tuple[float, float]) -> RunCosts:
+    """Return the costs of a run. measured: stage -> seconds of a run on the same data."""
     speed, load = calibration
-    measured = read_timings(root)
     known = {name: seconds / speed for name, seconds in reference_seconds(counts).items()}
     seconds = {name: measured.get(name, own) for name, own in known.items()}
     return RunCosts(seconds=seconds, measured=sorted(set(measured) & set(known)), speed=speed, load=load)
@@ -76,19 +75,19 @@ def reference_seconds(counts: CostCounts) -> dict[str, float]:
     """Return CPU seconds of each stage on the reference machine."""
     dense = (min(counts.products, 15_000) / 10_000) ** 3  # of EASE's inverse
     return {
-        "ingest": 4 + 2e-5 * counts.rows,
-        "split": 1 + 4e-6 * counts.events,
-        "pretrain": (12 + (75 if counts.pretrain else 15)) if counts.texts else 3,
-        "encode": 3 + 0.005 * counts.texts,
-        "profile": 2 + 1e-5 * counts.events,
-        "fit": 3 + 25 * dense + 6e-5 * counts.events,
-        "finetune": 3 + 1.2e-4 * counts.events * counts.epochs,
-        "rank": 8 + 4e-5 * counts.events,
-        "blend": 3 + 1e-3 * counts.users,
-        "incumbent": 1.0,
-        "evaluate": 4 + 1e-3 * counts.users,
-        "drift": 5 + 5e-6 * counts.events,
-        "package": 4 + 3e-4 * counts.products,
+        "ingest": 1 + 1.25e-5 * counts.rows,
+        "split": 0.2 + 1e-6 * counts.events,
+        "pretrain": (10 if counts.pretrain else 5) + 0.002 * counts.texts if counts.texts else 1.5,
+        "encode": 0.3 + 1e-4 * counts.texts,
+        "profile": 0.6 + 1e-6 * counts.events,
+        "fit": 0.3 + 10 * dense + 4e-6 * counts.events,
+        "finetune": 0.5 + 1.05e-4 * counts.events * counts.epochs,
+        "rank": 0.6 + 5.7e-5 * counts.events,
+        "blend": 0.2 + 0.028 * counts.users,
+        "incumbent": 0.1,
+        "evaluate": 2 + 0.0066 * counts.users,
+        "drift": 0.9 + 2e-6 * counts.events,
+        "package": 0.3 + 1e-4 * counts.products,
         "outside the stages": OUTSIDE_S,
     }
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from components import params
 from components.applications.advice import overlay
 from components.applications.advice.columns import DATABASES, look
 from components.applications.advice.draft import Draft
@@ -20,6 +21,7 @@ from components.applications.advice.questions import Answers
 from components.applications.advice.trial import Facts, try_draft
 from components.data.files import find_files
 from components.errors import ContractError
+from components.monitoring.data_checks import check_data
 from components.params.yaml_files import parse
 from components.release.doctor import Finding, examine_overlay
 from components.settings import Settings
@@ -70,6 +72,8 @@ def make_overlay(wish: Wish, answers: Answers, checkout: Path, settings: Setting
         candidate = folder / "overlay.yaml"
         candidate.write_text(text, encoding="utf-8")
         findings = examine_overlay(checkout, settings, [candidate])
+        if facts.newest is not None and all(f.ok for f in findings):
+            text += _data_remarks(facts, checkout, candidate)
     return FirstOverlay(text, export.name if export else None, facts, draft, findings)
 
 
@@ -79,6 +83,16 @@ def name_of(paths: Sequence[Path]) -> str:
     stem = path.name.split(".")[0] if len(paths) == 1 else path.parent.name
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
     return name or "my-shop"
+
+
+def _data_remarks(facts: Facts, checkout: Path, overlay_file: Path) -> str:
+    """Return comments on what the gate would find odd in the newest days of the data: it keeps a model back for it."""
+    loaded = params.load(checkout / "params.yaml", [overlay_file])
+    checks = check_data(facts.snapshot, loaded.data.as_of, loaded.data_checks, loaded.data.memory_gib)
+    if not checks.failed:
+        return ""
+    lines = [f"#   - {check.name}: {check.why}" for check in checks.failed]
+    return "\n".join(["# The gate keeps a model back for this, until it is corrected or allowed:", *lines]) + "\n"
 
 
 def _infer(paths: Sequence[Path], answers: Answers, root: Path, folder: Path, now: datetime) -> tuple[Draft, Facts]:

@@ -79,6 +79,7 @@ PATTERNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"(\w+_)?categor(y|ies)(_?(name|path|tree|code|title|desc|\w*level\w*|\d+))?|(\w+_)?sub_?categor(y|ies)(_?\w+)?", 1.0),
         (r"(\w*级)?(商品|产品)?(类目|分类|品类|类别|种类)(名称?|\d)?", 1.0),
         (r"department|dept|aisle|genres?|(sub_?)?class|(product|garment|index)_?(type|group|line|family)(_?(name|desc))?", 0.8),
+        (r"(\w+_)?categor(y|ies)_?(id|no|number)", 0.6),
         (r"commodity(_desc)?|sub_commodity(_desc)?|部门|section|family|collection", 0.7),
         (r"tags?|types?|attributes|group|segment|i_category|标签", 0.4),
     ),

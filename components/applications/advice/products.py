@@ -47,7 +47,7 @@ def map_item_columns(
     used = {c.name for c in taken}
     for name in ("title", "description", "brand", "image", "language"):
         column = roles.best(name, 0.4)
-        if column is None or column.name in used:
+        if column is None or column.name in used or (name == "description" and _has_levels(column)):
             continue
         used.add(column.name)
         sql, note = _named(looked, draft, roles, column, others, root) if name == "brand" else (column.sql, "")
@@ -60,6 +60,12 @@ def map_item_columns(
         found.set("price", price.sql if price.number.is_plain else price.number.expression(price.sql))
     if "title" not in found.columns:
         found.about.append("no title was found: models of product texts learn little here")
+
+
+def _has_levels(column: SourceColumn) -> bool:
+    """Return whether the values are levels of a category, joined by > or |."""
+    levels = sum(re.search(r"\s>\s|\|", value) is not None for value in column.values)
+    return levels >= 0.5 * len(column.values) > 0
 
 
 def _category(

@@ -48,6 +48,7 @@ class Facts:
     targets: list[str] = field(default_factory=list)
     repeat_share: float = 0.0  # of the targets of the test window that their user had before
     chinese_share: float = 0.0  # of the titles
+    snapshot: Path = Path()  # of the trial
 
     def bad_share(self, table: str) -> float:
         """Return the share of a table's records that break a rule, apart from unknown products."""
@@ -89,7 +90,9 @@ def try_draft(draft: Draft, data: dict[str, Any], root: Path, folder: Path, now:
         for table in ("events", "products"):
             paths = [str(p) for p in partitions(folder / "data/snapshot", table)]
             connection.execute(f"CREATE VIEW {table} AS FROM {read_parquet(paths)}")
-        return _count(connection, qualities)
+        facts = _count(connection, qualities)
+    facts.snapshot = folder / "data/snapshot"
+    return facts
 
 
 def find_snapshot(checkout: Path, data: DataParams, root: Path, folder: Path) -> Path:

@@ -61,7 +61,6 @@ class DemandBacktest:
     origins: list[ForecastOrigin]  # oldest first; the first ones only calibrate
     n_calibration: int
     predictions: list[dict[str, Prediction]]  # of the test origins
-    weights: list[tuple[float, ...]]
     scores: dict[str, Scores]
     errors: dict[str, ProductErrors]
 
@@ -71,7 +70,7 @@ def run_backtest(
 ) -> DemandBacktest:
     """Forecast at n_calibration + n_test origins, one horizon apart; the last one's horizon ends with the data.
 
-    Weights and quantiles at a test origin come from the origins before it. Nothing is tuned on the test origins.
+    Quantiles at a test origin come from the origins before it. Nothing is tuned on the test origins.
     """
     newest = panel_at(0)
     backs = [horizon * number for number in range(n_calibration + n_test, 0, -1)]
@@ -80,18 +79,13 @@ def run_backtest(
         panel = panel_at(back)
         future = future_of(panel, newest, back, horizon)
         origins.append(forecast_origin(panel, back, horizon, min_lines, settings, future))
-    predictions, weights = [], []
-    for number in range(n_calibration, len(origins)):
-        predicted, chosen = predict_all(origins[number], origins[:number])
-        predictions.append(predicted)
-        weights.append(chosen)
+    predictions = [predict_all(origins[number], origins[:number]) for number in range(n_calibration, len(origins))]
     tests = origins[n_calibration:]
     methods = list(predictions[0])
     return DemandBacktest(
         origins=origins,
         n_calibration=n_calibration,
         predictions=predictions,
-        weights=weights,
         scores={m: score(tests, [p[m] for p in predictions]) for m in methods},
         errors={m: product_errors(tests, [p[m] for p in predictions]) for m in methods},
     )

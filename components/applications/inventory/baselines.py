@@ -1,4 +1,4 @@
-"""Simple forecasts of every product: what the model has to beat, and what it is combined with."""
+"""Simple forecasts of every product: what the model has to beat."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ WEEK_LAGS = (1, 2, 3, 4)
 DAY_LAGS = (1, 2, 3, 7, 14)
 WEEK_DECAY, DAY_DECAY = 0.9, 0.98  # weight of a period in the level, relative to the next
 PRIOR_PERIODS = 0.5  # weight of the neighbours' level in a product's own, in periods
+MIN_MEAN = 0.1  # units per period that are added to a recent mean
 PRICE_PERIODS = 13  # the usual price is a mean over so many periods
 
 
@@ -59,7 +60,14 @@ def take_features(panel: Panel, period: int) -> Snapshot:
     columns |= _price_features(panel, period)
     columns |= _behaviour_features(panel, period, windows)
     columns |= _group_features(panel, period, windows)
+    columns |= _shop_features(panel, period, windows)
     return Snapshot(np.column_stack(list(columns.values())).astype(np.float32), list(columns), level)
+
+
+def recent_mean(panel: Panel, period: int) -> NDArray[np.float64]:
+    """Return each product's mean units per period over the newest 13 weeks or 28 days, above 0."""
+    window = (WEEK_WINDOWS if panel.period_days == 7 else DAY_WINDOWS)[4]
+    return np.asarray(panel.quantity[:, max(0, period - window) : period].mean(axis=1), float) + MIN_MEAN
 
 
 def weekday(panel: Panel, period: int) -> int:
@@ -136,6 +144,14 @@ def _group_features(panel: Panel, period: int, windows: tuple[int, ...]) -> dict
         for window in windows[:3]:
             columns[f"{level}_{window}"] = (total[:, -window:].mean(axis=1) / usual)[codes]
     return columns
+
+
+def _shop_features(panel: Panel, period: int, windows: tuple[int, ...]) -> dict[str, NDArray[np.floating]]:
+    """Return how the newest lines of the whole shop compare with their mean: the same value for every product."""
+    total = panel.lines[:, max(0, period - windows[4]) : period].sum(axis=0)
+    usual = max(float(total.mean()), 1e-9)
+    n = len(panel.item_id)
+    return {f"shop_{window}": np.full(n, total[-window:].mean() / usual) for window in windows[:3]}
 
 
 def sum_groups(values: FloatArray, codes: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from components.applications.inventory.new_products import add_new_products
 from components.applications.inventory.panel import COLUMNS, Panel, build_panel
 from components.applications.inventory.plan import InventoryPlan, make_plan
 from components.applications.inventory.policy import OrderRule, critical_ratio
-from components.applications.inventory.rolling import COMBINED, ForecastOrigin, forecast_origin
+from components.applications.inventory.rolling import MODEL, ForecastOrigin, forecast_origin
 from components.applications.inventory.stockouts import CLOSED_SHARE
 from components.applications.reasons import Reason, give_reason, reason_of
 from components.applications.record import ApplicationRecord, Ships
@@ -85,7 +85,7 @@ def run_inventory(snapshot: Path, as_of: datetime, params: InventoryParams, root
     verdicts = judge_segments(backtest, seed)
     final = forecast_origin(newest, 0, horizon, params.min_sales, settings, None)
     plan, counts = _plan(newest, final, backtest, verdicts, products, params, root)
-    ships: Ships = "model" if any(v.ships == COMBINED for v in verdicts) else "baseline"
+    ships: Ships = "model" if any(v.ships == MODEL for v in verdicts) else "baseline"
     return Run(end, [v.reason for v in verdicts], newest.counts | counts, ships, plan, backtest, verdicts)
 
 

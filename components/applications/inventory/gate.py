@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components.applications.inventory.backtest import DemandBacktest, ProductErrors
 from components.applications.inventory.baselines import BASELINES
-from components.applications.inventory.rolling import COMBINED
+from components.applications.inventory.rolling import MODEL
 from components.applications.reasons import Reason, give_reason
 
 SEGMENTS = {"sparse": (0.0, 0.5), "medium": (0.5, 3.0), "dense": (3.0, np.inf)}  # purchase events per period
@@ -30,13 +30,13 @@ class SegmentVerdict:
     difference: float  # of the quantile loss, model less baseline, relative to the baseline's
     low: float
     high: float
-    ships: str  # COMBINED, or the name of the baseline
+    ships: str  # MODEL, or the name of the baseline
 
     @property
     def reason(self) -> Reason:
         """Return one line with the numbers."""
         return give_reason(
-            "inventory_model" if self.ships == COMBINED else "inventory_baseline",
+            "inventory_model" if self.ships == MODEL else "inventory_baseline",
             segment=self.segment,
             n=self.n_products,
             baseline=self.baseline,
@@ -52,7 +52,7 @@ def judge_segments(backtest: DemandBacktest, seed: int) -> list[SegmentVerdict]:
     The model ships unless it is worse: unless the interval of its difference from the best simple method is above 0.
     A segment with fewer than MIN_PRODUCTS products is judged by all products together.
     """
-    ours = backtest.errors[COMBINED]
+    ours = backtest.errors[MODEL]
     verdicts = []
     for segment, (low, high) in SEGMENTS.items():
         members = (ours.density >= low) & (ours.density < high)
@@ -85,7 +85,7 @@ def _judge(
     errors: dict[str, ProductErrors], rows: NDArray[np.bool_], segment: str, n_products: int, seed: int
 ) -> SegmentVerdict:
     best = min(BASELINES, key=lambda name: float(errors[name].loss[rows].sum()))
-    _, product = np.unique(errors[COMBINED].item[rows], return_inverse=True)
-    ours, theirs = (np.bincount(product, errors[name].loss[rows]).astype(float) for name in (COMBINED, best))
+    _, product = np.unique(errors[MODEL].item[rows], return_inverse=True)
+    ours, theirs = (np.bincount(product, errors[name].loss[rows]).astype(float) for name in (MODEL, best))
     difference, low, high = paired_interval(ours, theirs, seed)
-    return SegmentVerdict(segment, n_products, best, difference, low, high, best if low > 0 else COMBINED)
+    return SegmentVerdict(segment, n_products, best, difference, low, high, best if low > 0 else MODEL)

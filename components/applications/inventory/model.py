@@ -1,7 +1,8 @@
-"""One gradient boosted model of the demand of all products and horizons: LightGBM, direct multi-horizon.
+"""The model of the demand of all products and horizons: the mean of two LightGBM models, direct multi-horizon.
 
-Its target is the demand of a period in units of the product's level and of the shop's growth, so that products of all
-sizes share what they teach, and what moves the whole shop is not learned as a matter of one product.
+Their targets are in units of each product, so that products of all sizes share what they teach. One leaves the shop's
+growth to the trees; the other divides by it, so that what moves the whole shop is not learned as a matter of one
+product. Where sales change with the season, their errors differ: the mean is better than either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.applications.inventory.features import take_features, weekday
+from components.applications.inventory.features import Snapshot, recent_mean, take_features, weekday
 from components.applications.inventory.growth import forecast_growth, measured_growth
 from components.applications.inventory.panel import Panel
 from components.applications.inventory.stockouts import available
@@ -42,22 +43,37 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class TargetUnit:
+    """What targets are divided by, and the loss that suits them."""
+
+    divides_growth: bool  # and by the recent mean; False: by the smoothed level alone
+    objective: str
+
+    def scale(self, panel: Panel, period: int, snapshot: Snapshot) -> NDArray[np.float64]:
+        """Return (n_items,): the unit of each product, without the shop's growth."""
+        return recent_mean(panel, period) if self.divides_growth else snapshot.level
+
+
+UNITS = (TargetUnit(False, "tweedie"), TargetUnit(True, "poisson"))
+
+
+@dataclass(frozen=True)
 class DemandModel:
     """A fitted model."""
 
-    booster: lightgbm.Booster
+    boosters: tuple[lightgbm.Booster, ...]  # of UNITS
     horizon: int
 
     def predict(self, panel: Panel, period: int, rows: NDArray[np.integer]) -> FloatArray:
         """Return (len(rows), horizon): the expected units of the periods from `period` on."""
         snapshot = take_features(panel, period)
-        columns = [
-            self.booster.predict(_with_horizon(panel, snapshot.values[rows], period, step))
-            for step in range(1, self.horizon + 1)
-        ]
-        growth = forecast_growth(panel, period, self.horizon)
-        scale = snapshot.level[rows][:, None] * growth[None, :]
-        return np.asarray(np.maximum(np.column_stack(columns), 0) * scale, np.float32)
+        steps = [_with_horizon(panel, snapshot.values[rows], period, step) for step in range(1, self.horizon + 1)]
+        found = []
+        for unit, booster in zip(UNITS, self.boosters, strict=True):
+            growth = forecast_growth(panel, period, self.horizon) if unit.divides_growth else np.ones(self.horizon)
+            values = np.column_stack([booster.predict(features) for features in steps])
+            found.append(np.maximum(values, 0) * unit.scale(panel, period, snapshot)[rows][:, None] * growth[None, :])
+        return np.asarray(np.mean(found, axis=0), np.float32)
 
 
 def fit_model(panel: Panel, horizon: int, settings: ModelSettings) -> DemandModel:
@@ -68,14 +84,17 @@ def fit_model(panel: Panel, horizon: int, settings: ModelSettings) -> DemandMode
     import lightgbm as lgb
 
     features, targets, weights = _training_rows(panel, horizon, settings)
-    limit = np.quantile(targets, MAX_TARGET_QUANTILE)
-    data = lgb.Dataset(features, np.minimum(targets, limit), weight=weights)
-    return DemandModel(lgb.train(_lightgbm_params(settings), data, settings.n_trees), horizon)
+    boosters = []
+    for unit, values in zip(UNITS, targets, strict=True):
+        limit = np.quantile(values, MAX_TARGET_QUANTILE)
+        data = lgb.Dataset(features, np.minimum(values, limit), weight=weights)
+        boosters.append(lgb.train(_lightgbm_params(settings, unit.objective), data, settings.n_trees))
+    return DemandModel(tuple(boosters), horizon)
 
 
-def _lightgbm_params(settings: ModelSettings) -> dict[str, Any]:
+def _lightgbm_params(settings: ModelSettings, objective: str) -> dict[str, Any]:
     return {
-        "objective": "tweedie",
+        "objective": objective,
         "tweedie_variance_power": settings.tweedie_power,
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.n_leaves,
@@ -95,8 +114,8 @@ def _lightgbm_params(settings: ModelSettings) -> dict[str, Any]:
 
 def _training_rows(
     panel: Panel, horizon: int, settings: ModelSettings
-) -> tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]:
-    """Return features, targets and weights of a random sample of (product, period, horizon)."""
+) -> tuple[FloatArray, list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return features, the targets of each of UNITS, and weights, of a random sample of (product, period, horizon)."""
     rng = np.random.default_rng(settings.seed)
     last = panel.n_periods
     on_sale = available(panel.resumed, panel.first, last)
@@ -104,19 +123,23 @@ def _training_rows(
     eligible = {t: np.flatnonzero(panel.lines[:, :t].sum(axis=1) >= MIN_LINES) for t in starts}
     n_all = sum(len(rows) * min(horizon, last - t) for t, rows in eligible.items())
     share = min(1.0, settings.max_rows / max(n_all, 1))
-    parts: list[tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]] = []
+    features: list[FloatArray] = []
+    targets: list[list[NDArray[np.float64]]] = [[] for _ in UNITS]
+    weights: list[NDArray[np.float64]] = []
     for t in (start for start in starts if len(eligible[start])):  # early on, few products have sold at all
         snapshot = take_features(panel, t)
+        scales = [unit.scale(panel, t, snapshot) for unit in UNITS]
         value = np.sqrt(panel.value[:, max(0, t - VALUE_PERIODS) : t].mean(axis=1) + 0.01)
         for step in range(1, min(horizon, last - t) + 1):
             rows = eligible[t]
             rows = rows[(rng.random(len(rows)) < share) & on_sale[rows, t + step - 1]]
             growth = measured_growth(panel, t, step)
-            target = panel.quantity[rows, t + step - 1] / (snapshot.level[rows] * growth)
-            weight = value[rows] / value[eligible[t]].mean()
-            parts.append((_with_horizon(panel, snapshot.values[rows], t, step), target, weight))
-    features, targets, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return features, targets, weights
+            features.append(_with_horizon(panel, snapshot.values[rows], t, step))
+            for unit, scale, parts in zip(UNITS, scales, targets, strict=True):
+                divisor = scale[rows] * (growth if unit.divides_growth else 1.0)
+                parts.append(panel.quantity[rows, t + step - 1] / divisor)
+            weights.append(value[rows] / value[eligible[t]].mean())
+    return np.concatenate(features), [np.concatenate(parts) for parts in targets], np.concatenate(weights)
 
 
 def _first_start(panel: Panel) -> int:

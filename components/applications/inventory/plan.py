@@ -16,7 +16,7 @@ from components.applications.inventory.panel import Panel
 from components.applications.inventory.policy import OrderRule, plan_orders, suggest_actions
 from components.applications.inventory.quantiles import Errors
 from components.applications.inventory.rolling import (
-    COMBINED,
+    MODEL,
     ForecastOrigin,
     Prediction,
     fit_totals,
@@ -59,9 +59,9 @@ def make_plan(
 
     stock: (n_items of the origin,) units, NaN where unknown. n_protected: periods that stock has to last for.
     """
-    predictions, weights = predict_all(origin, backtest.origins)
+    predictions = predict_all(origin, backtest.origins)
     methods = choose_methods(origin, verdicts)
-    n, horizon = predictions[COMBINED].mean.shape
+    n, horizon = predictions[MODEL].mean.shape
     mean, low, high = (np.zeros((n, horizon), np.float32) for _ in range(3))
     quantiles = np.zeros((n, horizon, len(QUANTILES)), np.float32)
     protection = np.zeros((n, len(SHARES)))
@@ -70,7 +70,7 @@ def make_plan(
         found: Prediction = predictions[method]
         mean[rows], low[rows], high[rows] = found.mean[rows], found.low[rows], found.high[rows]
         quantiles[rows] = found.quantiles[rows]
-        known = method_errors(method, backtest.origins, weights)
+        known = method_errors(method, backtest.origins)
         protection[rows] = protected_demand(found.mean, origin, known, n_protected)[rows]
     products = describe_products(panel, origin, methods, mean, protection, stock, rule)
     return InventoryPlan(products, forecast_rows(panel, origin.item_id, mean, low, high, quantiles))
@@ -79,7 +79,7 @@ def make_plan(
 def choose_methods(origin: ForecastOrigin, verdicts: Sequence[SegmentVerdict]) -> list[str]:
     """Return the name of the method that ships for each product: that of its segment."""
     by_segment = {verdict.segment: verdict.ships for verdict in verdicts}
-    default = COMBINED if COMBINED in by_segment.values() or not verdicts else verdicts[0].ships
+    default = MODEL if MODEL in by_segment.values() or not verdicts else verdicts[0].ships
     names = list(SEGMENTS)
     return [by_segment.get(names[number], default) for number in segment_of(origin.series.density).tolist()]
 

@@ -11,7 +11,7 @@ import numpy as np
 from components.applications.inventory.backtest import COST_RATIOS, DemandBacktest, ProductErrors
 from components.applications.inventory.forecasting import Run
 from components.applications.inventory.gate import SegmentVerdict
-from components.applications.inventory.rolling import COMBINED
+from components.applications.inventory.rolling import MODEL
 from components.applications.record import ApplicationRecord
 from components.evaluation import plots
 from components.evaluation.pages import render_page
@@ -60,7 +60,7 @@ def draw(backtest: DemandBacktest, verdicts: Sequence[SegmentVerdict]) -> dict[s
             [
                 plots.PlotRow(
                     label=f"{v.segment}, against {v.baseline.replace('_', ' ')}",
-                    role="challenger" if v.ships == COMBINED else "baseline",
+                    role="challenger" if v.ships == MODEL else "baseline",
                     value=v.difference,
                     low=v.low,
                     high=v.high,
@@ -131,7 +131,7 @@ def _label(method: str) -> str:
 
 
 def _role(method: str) -> str:
-    return "challenger" if method == COMBINED else "baseline"
+    return "challenger" if method == MODEL else "baseline"
 
 
 def _number(value: float, digits: int) -> str:

@@ -1,35 +1,23 @@
-"""Forecasts at rolling origins from earlier data alone; weights and quantiles come from the origins before."""
+"""Forecasts at rolling origins from earlier data alone; quantiles come from the origins before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.applications.inventory.baselines import (
-    BASELINES,
-    CROSTON,
-    MOVING_AVERAGE,
-    SMOOTHING,
-    forecast_baselines,
-)
+from components.applications.inventory.baselines import BASELINES, forecast_baselines
 from components.applications.inventory.features import masked_mean, smoothed_level
-from components.applications.inventory.metrics import QUANTILES, weighted_scaled_errors
+from components.applications.inventory.metrics import QUANTILES
 from components.applications.inventory.model import ModelSettings, fit_model
 from components.applications.inventory.panel import Panel
 from components.applications.inventory.quantiles import Errors, ResidualQuantiles, Series, fit_quantiles
 from components.applications.inventory.stockouts import available
 from components.contracts import FloatArray
 
-MODEL, COMBINED = "lightgbm", "model"  # the booster alone, and what is compared with the baselines
-PARTS = (MODEL, MOVING_AVERAGE, SMOOTHING, CROSTON)
-PRIOR_WEIGHTS = (0.45, 0.1, 0.15, 0.3, 0.5)  # of PARTS, and of the sum; before any origin has been seen
-SUM_SHARES = (0.0, 0.5, 1.0)  # of the way to the sum of exponential smoothing
-TOTAL_LIMITS = (0.5, 2.0)  # of the factor that sets the sum of the products
-WEIGHT_STEP = 4  # weights tried are multiples of 1 / WEIGHT_STEP
+MODEL = "model"  # what is compared with the baselines
 VALUE_PERIODS, VALUE_DAYS = 4, 28  # products are weighted by their value over 4 weeks before the origin
 SERIES_PERIODS, SERIES_DAYS = 13, 91  # density and spread are measured over so many periods
 
@@ -95,73 +83,24 @@ def describe_series(panel: Panel) -> Series:
     return Series(level, masked_mean(panel.lines, on_sale, window), spread)
 
 
-def combine(origin: ForecastOrigin, weights: Sequence[float]) -> FloatArray:
-    """Return the weighted mean of the forecasts of PARTS, its sum over the products drawn to that of smoothing.
-
-    weights: one of each part, and last the share of the way (on a logarithmic scale) to the sum of the products by
-    exponential smoothing, which follows a growing shop sooner than the other parts.
-    """
-    parts = zip(PARTS, weights[:-1], strict=True)
-    mean = np.asarray(sum(weight * origin.forecasts[part] for part, weight in parts), float)
-    total = origin.forecasts[SMOOTHING].sum(axis=0) / np.maximum(mean.sum(axis=0), 1e-9)
-    return np.asarray(mean * np.clip(total, *TOTAL_LIMITS) ** weights[-1], np.float32)
-
-
-def choose_weights(origins: Sequence[ForecastOrigin]) -> tuple[float, ...]:
-    """Return the weights of `combine`: halfway between PRIOR_WEIGHTS and those with the smallest error at the origins.
-
-    The error is the weighted scaled error, mean over levels and origins. The share of the sum is chosen last.
-    Without origins: PRIOR_WEIGHTS.
-    """
-    if not origins:
-        return PRIOR_WEIGHTS
-    steps = range(WEIGHT_STEP + 1)
-    grid = [g for g in product(steps, repeat=len(PARTS)) if sum(g) == WEIGHT_STEP]
-    parts = _best([(*(step / WEIGHT_STEP for step in g), PRIOR_WEIGHTS[-1]) for g in grid], origins)
-    best = _best([(*parts[:-1], share) for share in SUM_SHARES], origins)
-    return tuple((a + b) / 2 for a, b in zip(best, PRIOR_WEIGHTS, strict=True))
-
-
-def _best(candidates: Sequence[tuple[float, ...]], origins: Sequence[ForecastOrigin]) -> tuple[float, ...]:
-    errors = [float(np.mean([mean_error(o, combine(o, weights)) for o in origins])) for weights in candidates]
-    return candidates[int(np.argmin(errors))]
-
-
-def mean_error(origin: ForecastOrigin, forecast: FloatArray) -> float:
-    """Return the weighted scaled error of a forecast, mean over the levels of the hierarchy."""
-    assert origin.actual is not None
-    return weighted_scaled_errors(origin.history, forecast, origin.actual, origin.value, origin.groups)["mean"]
-
-
-def predict_all(
-    origin: ForecastOrigin, earlier: Sequence[ForecastOrigin]
-) -> tuple[dict[str, Prediction], tuple[float, ...]]:
-    """Return each method's prediction at the origin, and the weights of the combination.
+def predict_all(origin: ForecastOrigin, earlier: Sequence[ForecastOrigin]) -> dict[str, Prediction]:
+    """Return each method's prediction at the origin.
 
     earlier: origins whose whole horizon is known at this one. Every method gets its quantiles in the same way,
     from its own errors at them.
     """
-    weights = choose_weights(earlier)
-    methods = (COMBINED, *BASELINES)
-    return {method: _predict(method, origin, earlier, weights) for method in methods}, weights
+    return {method: _predict(method, origin, earlier) for method in (MODEL, *BASELINES)}
 
 
-def method_forecast(method: str, origin: ForecastOrigin, weights: Sequence[float]) -> FloatArray:
-    """Return (n, horizon): the forecast of one of BASELINES, or of COMBINED with these weights."""
-    return combine(origin, weights) if method == COMBINED else origin.forecasts[method]
-
-
-def method_errors(method: str, earlier: Sequence[ForecastOrigin], weights: Sequence[float]) -> list[Errors]:
+def method_errors(method: str, earlier: Sequence[ForecastOrigin]) -> list[Errors]:
     """Return the method's forecasts and what came, at the origins where that is known."""
-    return [Errors(o.series, method_forecast(method, o, weights), o.actual) for o in earlier if o.actual is not None]
+    return [Errors(o.series, o.forecasts[method], o.actual) for o in earlier if o.actual is not None]
 
 
-def _predict(
-    method: str, origin: ForecastOrigin, earlier: Sequence[ForecastOrigin], weights: Sequence[float]
-) -> Prediction:
-    known = method_errors(method, earlier, weights)
+def _predict(method: str, origin: ForecastOrigin, earlier: Sequence[ForecastOrigin]) -> Prediction:
+    known = method_errors(method, earlier)
     fitted = fit_quantiles(known)
-    mean = method_forecast(method, origin, weights)
+    mean = origin.forecasts[method]
     low, high = fitted.interval(mean, origin.series)
     return Prediction(mean, fitted.predict(mean, origin.series, QUANTILES), low, high, fit_totals(known))
 

@@ -164,3 +164,61 @@ def reviews(folder: Path) -> Path:
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     f.__name__: f for f in (european, orders_and_lines, chinese, nested, database, one_log, reviews)
 }
+
+
+def month_files(folder: Path) -> Path:
+    """Invoice lines in a file for each month, without a table of products; some lines have no customer (as UCI's)."""
+    months: dict[str, list[str]] = {}
+    for order, user, item, at, quantity in purchases():
+        sign, number = ("C", -quantity) if order % 30 == 0 else ("", quantity)
+        customer = "" if order % 7 == 0 else f"{17000 + user}"
+        months.setdefault(f"{at:%Y-%m}", []).append(
+            f"{sign}{536000 + order},8{item:04d}A,RED CUP {item},{number},{at:%Y-%m-%d %H:%M:%S},{item + 0.55},"
+            f"{customer},UK"
+        )
+    header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    for month, rows in months.items():
+        write(folder / f"sales_{month}.csv", header, rows)
+    return folder
+
+
+def ratings_by_day(folder: Path) -> Path:
+    """Interactions with times in seconds, and products whose levels are joined by | (as Amazon's 5-core files)."""
+    rows = [f"{user},{item},{int(at.timestamp()) // 86400 * 86400}" for _, user, item, at, _ in purchases()]
+    write(folder / "interactions.csv", "user_id,item_id,timestamp", rows)
+    items = [f'{i},B00{i:04d},"Soap, {i} pieces",Acme|Beauty|Skin Care' for i in range(N_ITEMS)]
+    write(folder / "items.csv", "item_id,asin,title,attributes", items)
+    (folder / "provenance.txt").write_text("made for a test\n")
+    return folder
+
+
+def grocer(folder: Path) -> Path:
+    """Baskets of households, products without a title, and campaign files that nothing is read from."""
+    rows = [
+        f"{user},{300 + user % 3},{31000000 + order},{900000 + item},{quantity},{(item + 1) * quantity:.2f},0,"
+        f"{at:%Y-%m-%d %H:%M:%S}"
+        for order, user, item, at, quantity in purchases()
+    ]
+    header = "household_id,store_id,basket_id,product_id,quantity,sales_value,coupon_disc,transaction_timestamp"
+    write(folder / "transactions.csv", header, rows)
+    products = [f"{900000 + i},{i % 4},GROCERY,Private,SOUP,SOUP {i % 6},12 OZ" for i in range(N_ITEMS)]
+    header = "product_id,manufacturer_id,department,brand,product_category,product_type,package_size"
+    write(folder / "products.csv", header, products)
+    write(
+        folder / "campaign_descriptions.csv",
+        "campaign_id,campaign_type,start_date,end_date",
+        ["1,A,2025-02-01,2025-03-01"],
+    )
+    return folder
+
+
+def recbole(folder: Path) -> Path:
+    """RecBole's atomic files: ratings and movies separated by tabs."""
+    rows = [f"{user}\t{item}\t{1 + (user + item) % 5}\t{int(at.timestamp())}" for _, user, item, at, _ in purchases()]
+    write(folder / "small.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", rows)
+    items = [f"{i}\tMovie {i}\t199{i % 10}\tDrama" for i in range(N_ITEMS)]
+    write(folder / "small.item", "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq", items)
+    return folder
+
+
+RAW_SHOPS: dict[str, Callable[[Path], Path]] = {f.__name__: f for f in (month_files, ratings_by_day, grocer, recbole)}

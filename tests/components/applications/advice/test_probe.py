@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from components import params
-from components.applications.advice.costs import CostCounts, estimate, reference_seconds
 from components.applications.advice.probe import ProbedWindow, cut, expect
 from components.params import Params
 from components.times import DAY_US, HOUR_US
@@ -46,16 +45,3 @@ def test_fewer_users_give_a_wider_interval() -> None:
     widths = [high - low for _, low, high in (expect([window(0.1, 1 / n, 1.0, n)]) for n in (1000, 100, 10))]
     assert widths == sorted(widths)
     assert expect([]) == (0.0, 0.0, 0.0)
-
-
-def test_costs_grow_with_the_counts_and_with_the_load(tmp_path_factory: pytest.TempPathFactory) -> None:
-    root = tmp_path_factory.mktemp("checkout")
-    small = CostCounts(rows=1000, events=1000, products=100, texts=100, users=10, epochs=1, pretrain=True)
-    large = small.model_copy(update={"events": 100_000, "products": 10_000, "texts": 10_000})
-    assert sum(reference_seconds(large).values()) > sum(reference_seconds(small).values())
-    busy, slow = estimate(small, root, (1.0, 2.0)), estimate(small, root, (0.5, 1.0))
-    assert busy.minutes_now == pytest.approx(2 * busy.minutes) == pytest.approx(slow.minutes)
-    (root / "run/timings").mkdir(parents=True)
-    (root / "run/timings/fit.json").write_text('{"work_s": 600.0}')
-    measured = estimate(small, root, (1.0, 1.0))
-    assert (measured.seconds["fit"], measured.measured) == (600.0, ["fit"])

@@ -9,7 +9,7 @@ from components.applications.inventory.backtest import DemandBacktest, future_of
 from components.applications.inventory.gate import judge_segments, paired_interval, segment_of
 from components.applications.inventory.model import ModelSettings, fit_model
 from components.applications.inventory.panel import Panel
-from components.applications.inventory.rolling import COMBINED, PRIOR_WEIGHTS, choose_weights, combine
+from components.applications.inventory.rolling import MODEL
 from components.applications.inventory.stockouts import find_stockouts
 from components.times import DAY_US
 
@@ -45,7 +45,7 @@ def test_the_future_of_an_origin_is_what_came(backtest: DemandBacktest) -> None:
 
 
 def test_the_model_beats_the_last_week_and_its_interval_covers(backtest: DemandBacktest) -> None:
-    model, naive = backtest.scores[COMBINED], backtest.scores["seasonal_naive"]
+    model, naive = backtest.scores[MODEL], backtest.scores["seasonal_naive"]
     assert set(model.scaled_error) == {"total", "category_1", "product", "mean"}
     assert model.scaled_error["product"] < 0.85 * naive.scaled_error["product"]
     assert model.quantile_loss < 0.9 * naive.quantile_loss
@@ -56,7 +56,7 @@ def test_the_model_beats_the_last_week_and_its_interval_covers(backtest: DemandB
 def test_the_gate_ships_the_model_unless_it_is_worse(backtest: DemandBacktest) -> None:
     verdicts = judge_segments(backtest, seed=0)
     assert [v.segment for v in verdicts] == ["medium", "dense"]
-    assert all(v.ships == (v.baseline if v.low > 0 else COMBINED) for v in verdicts)
+    assert all(v.ships == (v.baseline if v.low > 0 else MODEL) for v in verdicts)
     assert all(v.low <= v.difference <= v.high for v in verdicts)
 
 
@@ -66,11 +66,6 @@ def test_a_clearly_worse_model_is_seen() -> None:
     assert segment_of(np.array([0.1, 0.5, 9])).tolist() == [0, 1, 2]
 
 
-def test_weights_without_origins_are_the_prior(backtest: DemandBacktest) -> None:
-    assert choose_weights([]) == PRIOR_WEIGHTS
-    assert sum(choose_weights(backtest.origins[:2])[:-1]) == pytest.approx(1)
-
-
 def test_nothing_after_an_origin_changes_its_forecast_and_fits_are_equal() -> None:
     panel = panel_at(8)
     rows = np.arange(N_ITEMS)
@@ -78,10 +73,3 @@ def test_nothing_after_an_origin_changes_its_forecast_and_fits_are_equal() -> No
     np.testing.assert_array_equal(first, second)
     assert first.shape == (N_ITEMS, HORIZON)
     assert (first >= 0).all()
-
-
-def test_the_sum_of_the_combination_can_be_that_of_exponential_smoothing(backtest: DemandBacktest) -> None:
-    origin = backtest.origins[0]
-    np.testing.assert_array_equal(combine(origin, (1.0, 0.0, 0.0, 0.0, 0.0)), origin.forecasts["lightgbm"])
-    total = combine(origin, (1.0, 0.0, 0.0, 0.0, 1.0)).sum(axis=0)
-    np.testing.assert_allclose(total, origin.forecasts["exponential_smoothing"].sum(axis=0), rtol=1e-4)
