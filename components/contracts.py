@@ -82,6 +82,7 @@ PRODUCTS = (
 PRODUCT_KIND = "product"  # the kind of an item for which the shop names none
 EVENT_COLUMNS = (
     "user_id", "item_id", "timestamp", "event", "quantity", "price", "session_id", "position", "propensity",
+    "consent",
 )  # fmt: skip
 REVIEWS = ("user_id", "item_id", "timestamp", "rating", "text")
 SEARCHES = ("user_id", "timestamp", "query", "clicked_item_id")

@@ -131,6 +131,8 @@ class EventIn(Body):
     """Of the product in the list that showed it, from 1."""
     request_id: str | None = None
     """Of the answer that showed the product; it links the event to the exposure."""
+    consent: list[Literal["recommend", "advertise", "measure"]] | None = None
+    """What the user lets the event be used for; without `recommend` it is not stored. Null: the shop's default."""
 
 
 class Filters(Body):

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from components.data.quality import BrokenRule, Counts, MaskedRows
-from components.data.records import EMPTY, FORGOTTEN
+from components.data.records import EMPTY, FORGOTTEN, NO_CONSENT
 from components.data.sources import SourceReport
 from components.data.staging import Staging
 from components.data.validation import AFTER_AS_OF, DUPLICATE, FILTERED, INVALID, SUPERSEDED, VALID
@@ -51,6 +51,7 @@ def _counts(read: int, n: dict[int, int]) -> Counts:
         superseded=n.get(SUPERSEDED, 0),
         empty=n.get(EMPTY, 0),
         forgotten=n.get(FORGOTTEN, 0),
+        no_consent=n.get(NO_CONSENT, 0),
     )
 
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from components.contracts import TABLES
 from components.errors import ContractError
+from components.params import ConsentPurpose
+from components.privacy.consent import COLUMN, allows
 from components.times import to_naive_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
 
 ROW_GROUP = 1_000_000  # rows
@@ -21,6 +24,15 @@ ROW_GROUP = 1_000_000  # rows
 def partitions(snapshot: Path, table: str) -> list[Path]:
     """Return the Parquet files of a table, oldest month first."""
     return sorted((snapshot / table).rglob("*.parquet"))
+
+
+def consented(connection: DuckDBPyConnection, files: Sequence[str], purpose: ConsentPurpose) -> str:
+    """Return an SQL condition for the events in `files` that may be used for a purpose.
+
+    It is true for a snapshot of an earlier version, whose events have no column `consent`.
+    """
+    named = connection.execute("SELECT name FROM parquet_schema($1)", [list(files)]).fetchall()
+    return allows(purpose) if (COLUMN,) in named else "true"
 
 
 def read_table(

@@ -40,7 +40,8 @@ class Counts(Record):
     """Number of records (or of rows) of one table by outcome; `read` is the sum of the others.
 
     A source's record is one row, unless its expressions unnest lists: then a record counts once, under the first of its
-    rows' outcomes in this order: valid, quarantined, after_as_of, filtered, duplicates, superseded, forgotten.
+    rows' outcomes in this order: valid, quarantined, after_as_of, filtered, duplicates, superseded, forgotten,
+    no_consent.
     """
 
     read: int
@@ -51,6 +52,7 @@ class Counts(Record):
     filtered: int  # excluded by the source's `where`
     superseded: int  # older versions of a product
     empty: int = 0  # records whose lists are unnested to no row
+    no_consent: int = 0  # events without consent to the purpose `recommend`: left out, and not in the quarantine
     forgotten: int = 0  # of users who were forgotten: left out, and not in the quarantine
 
     def check(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EMPTY = SUPERSEDED + 1  # _state of a record whose lists are unnested to no row
 FORGOTTEN = EMPTY + 1  # _state of a row of a forgotten user
+NO_CONSENT = FORGOTTEN + 1  # _state of an event that may not be used for recommendations
 
 
 def number_records(connection: DuckDBPyConnection, name: str, part: Part) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from components import ids
 from components.contracts import EVENTS, TABLES
 from components.data import timestamps
+from components.params import PURPOSES
+from components.privacy import consent
 
 if TYPE_CHECKING:
     import ibis
@@ -72,6 +74,10 @@ _SINGLE = Rule(
 )
 _TEXT = Field("string", text=True, rules=(_SINGLE,))
 _WRITTEN = replace(_TEXT, is_written=True)
+_CONSENT = Rule(
+    f"neither a flag nor purposes of {', '.join(PURPOSES)}",
+    lambda c: c.lower().re_search(consent.PATTERN) | (c == ""),
+)
 
 FIELDS: dict[str, dict[str, Field]] = {
     "products": {
@@ -96,6 +102,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "session_id": _ID_OR_NULL,
         "position": Field("int64", rules=(_NOT_NEGATIVE, _BOUNDED)),
         "propensity": Field("float64", rules=(_FINITE, Rule("outside (0, 1]", lambda c: (c > 0) & (c <= 1)))),
+        "consent": Field("string", rules=(_CONSENT,), null_words=False),
     },
     "reviews": {
         "user_id": _ID,

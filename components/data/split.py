@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts import EVENTS, WINDOWS
-from components.data.partitions import partitions
+from components.data.partitions import consented, partitions
 from components.data.snapshot import read_snapshot_info
 from components.data.sql import quote_text
 from components.data.tables import SplitInfo
@@ -78,7 +78,7 @@ def make_split(
         _write(connection, "SELECT * FROM users ORDER BY user_idx", out / "users.parquet")
         for number, window in enumerate(WINDOWS):
             rows = (
-                "SELECT user_idx, item_idx, timestamp, code AS event, weight, target "
+                "SELECT user_idx, item_idx, timestamp, code AS event, weight, target AND measured AS target "
                 f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
             )
             _check_not_empty(_write(connection, rows, out / f"{window}.parquet"), window, info, split, holdout)
@@ -153,6 +153,8 @@ def _check_no_future_rows(connection: DuckDBPyConnection, snapshot: Path, as_of:
 def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitParams) -> None:
     """Create the tables weights, items, users and known (the events that have a weight, by user_idx and item_idx).
 
+    An event without consent to the purpose `measure` is no target: `measured` is false.
+
     seq orders events of equal times: by the rows of the snapshot, or, with shuffle_ties, by a digest of their content.
     """
     values = ", ".join(
@@ -178,7 +180,7 @@ def create_tables(connection: DuckDBPyConnection, snapshot: Path, split: SplitPa
     connection.execute(
         f"CREATE TABLE known AS SELECT coalesce(u.user_idx, 0) AS user_idx, i.item_idx, "
         f"epoch_us(e.timestamp) AS timestamp, (CASE e.event {codes} END)::TINYINT AS code, "
-        f"{_tie_order(split)} AS seq "
+        f"{_tie_order(split)} AS seq, {consented(connection, files, 'measure')} AS measured "
         "FROM read_parquet($1, file_row_number = true) e JOIN items i USING (item_id) "
         "LEFT JOIN users u USING (user_id) WHERE code IS NOT NULL",
         [files],

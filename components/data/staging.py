@@ -16,7 +16,7 @@ from components.contracts import TABLES
 from components.data import sources
 from components.data.conversion import register_functions
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
-from components.data.records import FORGOTTEN, number_records, records_without_rows
+from components.data.records import FORGOTTEN, NO_CONSENT, number_records, records_without_rows
 from components.data.schemas import REFERENCES
 from components.data.selects import Part
 from components.data.sources import SourceReport
@@ -32,6 +32,7 @@ from components.data.validation import (
 )
 from components.errors import ContractError
 from components.params import DataParams, PrivacyParams
+from components.privacy import consent
 from components.tombstones import USER_COLUMNS, Forgotten
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
     staging.files[table] = [f.name for f in opened.files]
     staging.reports[table] = opened.reports
     _mark_forgotten(staging, table)
+    _apply_consent(staging, table)
     _mark_unknown_items(staging, table)
     _mark_duplicates(staging, table)
     _mark_records(staging, table)
@@ -199,6 +201,17 @@ def _mark_forgotten(staging: Staging, table: str) -> None:
         f"UPDATE staged_{table} SET _state = {FORGOTTEN}, _rule = NULL, _raw = NULL, _note = NULL "
         f"WHERE {named} OR rowid IN (SELECT unnest($2::BIGINT[]))",
         [sorted(gone), rows],
+    )
+
+
+def _apply_consent(staging: Staging, table: str) -> None:
+    """Write the consent of valid events as it is stored, and mark those without the purpose `recommend`."""
+    if table != "events":
+        return
+    stored = consent.stored_sql(consent.COLUMN, staging.privacy.default_consent)
+    staging.sql.execute(f"UPDATE staged_events SET consent = {stored} WHERE _state = {VALID}")
+    staging.sql.execute(
+        f"UPDATE staged_events SET _state = {NO_CONSENT} WHERE _state = {VALID} AND NOT {consent.allows('recommend')}"
     )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import EVENTS, BoolArray, FloatArray, IntArray, Interactions, TimeArray
-from components.data.partitions import partitions
-from components.data.tables import SplitInfo, read_info, read_interactions
+from components.data.partitions import consented, partitions
+from components.data.tables import read_info, read_interactions
 from components.errors import ContractError
-from components.params import RankingParams
+from components.params import ConsentPurpose, RankingParams
 from components.times import HOUR_US
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
@@ -47,7 +47,13 @@ class Examples:
 
 
 def read_examples(
-    snapshot: Path, split: Path, window: str, params: RankingParams, seed: int, memory_gib: float
+    snapshot: Path,
+    split: Path,
+    window: str,
+    params: RankingParams,
+    seed: int,
+    memory_gib: float,
+    purpose: ConsentPurpose = "recommend",
 ) -> Examples:
     """Return the examples of the window "validation" or "test", at most `max_examples`, drawn uniformly.
 
@@ -58,7 +64,7 @@ def read_examples(
     info = read_info(split)
     if info.protocol != "global_time":
         raise ContractError("ranker: expected split.protocol global_time; impressions have no window in leave_one_out")
-    found = _read_impressions(snapshot, split, info, window, params, memory_gib)
+    found = _read_impressions(snapshot, split, window, params.attribution_hours, memory_gib, purpose)
     if not len(found):
         taken, earlier = (read_interactions(split, (name,)) for name in (window, "train"))
         found = _sample_negatives(taken, earlier, params, seed)
@@ -89,23 +95,25 @@ def missing_data_reason(learned: Examples, test: Examples, params: RankingParams
 
 
 def _read_impressions(
-    snapshot: Path, split: Path, info: SplitInfo, window: str, params: RankingParams, memory_gib: float
+    snapshot: Path, split: Path, window: str, attribution_hours: float, memory_gib: float, purpose: ConsentPurpose
 ) -> Examples:
     """Return the impressions of the window; an action is attributed to the item's newest one in attribution_hours."""
     import duckdb
 
+    info = read_info(split)
+    files = [str(p) for p in partitions(snapshot, "events")]
     start = info.starts(window)
     end = {"validation": info.validation_end, "test": info.test_end}[window]
     with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute(
-            "CREATE TABLE e AS SELECT u.user_idx, i.item_idx, epoch_us(e.timestamp) AS t, e.event, "
+            "CREATE TABLE e AS SELECT u.user_idx, i.item_idx, epoch_us(e.timestamp) AS t, e.event, "  # noqa: S608
             "e.position - min(e.position) OVER () AS list_position FROM read_parquet($1) e "
             "JOIN read_parquet($2) u USING (user_id) JOIN read_parquet($3) i USING (item_id) "
-            "WHERE epoch_us(e.timestamp) >= $4 AND epoch_us(e.timestamp) < $5",
-            [[str(p) for p in partitions(snapshot, "events")], str(split / "users.parquet"),
-             str(split / "items.parquet"), start, end],
-        )  # fmt: skip
+            "WHERE epoch_us(e.timestamp) >= $4 AND epoch_us(e.timestamp) < $5 "
+            f"AND {consented(connection, files, purpose)}",
+            [files, str(split / "users.parquet"), str(split / "items.parquet"), start, end],
+        )
         rows = connection.execute(
             "WITH shown AS (SELECT user_idx, item_idx, t, coalesce(min(list_position), 0) AS list_position FROM e "
             "WHERE event = 'impression' GROUP BY user_idx, item_idx, t), "
@@ -117,7 +125,7 @@ def _read_impressions(
             "bool_or(event IN ('cart', 'purchase')) AS cart, bool_or(event = 'purchase') AS purchase "
             "FROM shown LEFT JOIN followed USING (user_idx, item_idx, t) "
             "GROUP BY user_idx, item_idx, t ORDER BY t, user_idx, item_idx",
-            [round(params.attribution_hours * HOUR_US)],
+            [round(attribution_hours * HOUR_US)],
         ).fetchnumpy()
     labels = np.stack([np.ma.filled(rows[task], False) for task in TASKS], axis=1).astype(np.float32)
     user, item = (np.asarray(rows[name], np.int32) for name in ("user_idx", "item_idx"))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from components import ids
-from components.params import EventName
+from components.params import ConsentPurpose, EventName
 from components.serving.field_types import EventTime, Id, OptionalId, Timestamp
 from components.serving.quota import Quota, check_quotas
 
@@ -50,6 +50,8 @@ class EventIn(Body):
     """Of the product in the list that showed it, from 1."""
     request_id: OptionalId = None
     """Of the answer that showed the product; it links the event to the exposure."""
+    consent: list[ConsentPurpose] | None = None
+    """What the user lets the event be used for; without `recommend` it is not stored. Null: the shop's default."""
 
 
 class EventsRequest(Body):

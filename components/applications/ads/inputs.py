@@ -16,7 +16,7 @@ from components.applications.ads.published import EVENTS
 from components.applications.ads.reliability import SlotImpressions
 from components.contracts import FloatArray, IntArray
 from components.data.flat_files import read_flat_file, require_columns
-from components.data.partitions import partitions
+from components.data.partitions import consented, partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.errors import ContractError
 from components.params import AdsParams, Params
@@ -61,8 +61,9 @@ def impression_times(root: Path) -> NDArray[np.int64]:
     files = [str(path) for path in partitions(root / "data/snapshot", "events")]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        used = consented(connection, files, "advertise")
         rows = connection.execute(
-            "SELECT epoch_us(timestamp) AS t FROM read_parquet($1) WHERE event = 'impression' "
+            f"SELECT epoch_us(timestamp) AS t FROM read_parquet($1) WHERE event = 'impression' AND {used} "  # noqa: S608
             "AND epoch_us(timestamp) >= $2 AND epoch_us(timestamp) < $3 ORDER BY t",
             [files, end - TRAFFIC_DAYS * DAY_US, end],
         ).fetchnumpy()
@@ -72,7 +73,7 @@ def impression_times(root: Path) -> NDArray[np.int64]:
 def read_list_examples(root: Path, params: Params) -> Examples:
     """Return the test window's impressions: the ranker has learned from those before."""
     folders = root / "data/snapshot", root / "data/split"
-    return read_examples(*folders, "test", params.ranking, params.seed, params.data.memory_gib)
+    return read_examples(*folders, "test", params.ranking, params.seed, params.data.memory_gib, "advertise")
 
 
 def list_impressions(examples: Examples, ranker: Ranker | None, event: str) -> SlotImpressions:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.applications.marketing.user_columns import BOUGHT, COLUMNS, MONEY
-from components.data.partitions import partitions
+from components.data.partitions import consented, partitions
 from components.data.selects import read_parquet
 from components.data.sql import quote_text
 from components.errors import ContractError
@@ -29,7 +29,7 @@ NO_CATEGORY = "none"  # of a user whose products have no category
 
 
 def open_snapshot(snapshot: Path, memory_gib: float, spill: Path) -> DuckDBPyConnection:
-    """Return a connection with the views `events` and `products` of a snapshot.
+    """Return a connection with the views `events` (those that may be used to advertise) and `products` of a snapshot.
 
     Raises ContractError where a table is missing.
     """
@@ -41,7 +41,8 @@ def open_snapshot(snapshot: Path, memory_gib: float, spill: Path) -> DuckDBPyCon
         paths = [str(path) for path in partitions(snapshot, table)]
         if not paths:
             raise ContractError(f"{snapshot / table}: no Parquet file; run the stage `ingest`")
-        connection.execute(f"CREATE VIEW {table} AS FROM {read_parquet(paths)}")
+        used = consented(connection, paths, "advertise") if table == "events" else "true"
+        connection.execute(f"CREATE VIEW {table} AS FROM {read_parquet(paths)} WHERE {used}")
     return connection
 
 

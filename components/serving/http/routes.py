@@ -1,11 +1,14 @@
 """The routes that a shop's pages call: they store events, and return lists, scores and data of users."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Query, Request
 from starlette.responses import Response
 
+from components.params import ConsentPurpose
+from components.privacy.consent import to_stored
 from components.serving.field_types import Id, IdempotencyKey, OptionalId
 from components.serving.http.answers import build_answer, log_and_respond
 from components.serving.http.problems import (
@@ -70,7 +73,12 @@ def add_events(app: FastAPI, service: RecommendationService) -> None:
         A request that is repeated with its Idempotency-Key stores nothing: `new` is 0.
         """
         now = now_micros()
-        stored = [to_stored_event(event, now, n) for n, event in enumerate(body.events)]
+        default = service.default_consent
+        stored = [
+            to_stored_event(event, now, n, default)
+            for n, event in enumerate(body.events)
+            if "recommend" in (default if event.consent is None else event.consent)
+        ]
         sent = body.model_dump_json(exclude_none=True).encode() if idempotency_key else b""
         try:
             new = await asyncio.wrap_future(service.store.put(stored, idempotency_key, sent))
@@ -80,7 +88,7 @@ def add_events(app: FastAPI, service: RecommendationService) -> None:
             raise event_not_stored(error) from None
         for event in body.events if new else ():
             service.metrics.events.labels(event.event).inc()
-        return Accepted(request_id=request.state.request_id, accepted=len(stored), new=new)
+        return Accepted(request_id=request.state.request_id, accepted=len(body.events), new=new)
 
 
 def add_lists(app: FastAPI, service: RecommendationService) -> None:
@@ -172,10 +180,10 @@ def add_users(app: FastAPI, service: RecommendationService) -> None:
         )
 
 
-def to_stored_event(event: EventIn, now: int, n: int) -> StoredEvent:
+def to_stored_event(event: EventIn, now: int, n: int, default: Collection[ConsentPurpose]) -> StoredEvent:
     """Return the event as it is stored; the n-th of a request without a timestamp happened n us after `now`.
 
-    Raises ProblemError for a timestamp in the future.
+    default: purposes of an event that states none. Raises ProblemError for a timestamp in the future.
     """
     at = now + n if event.timestamp is None else to_micros(event.timestamp)
     if at > now + CLOCK_SKEW_US:
@@ -185,4 +193,5 @@ def to_stored_event(event: EventIn, now: int, n: int) -> StoredEvent:
     return StoredEvent(
         event.user_id, at, event.item_id, event.event,
         event.quantity, event.price, event.session_id, event.position, event.request_id,
+        to_stored(default if event.consent is None else event.consent),
     )  # fmt: skip

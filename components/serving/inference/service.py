@@ -69,7 +69,7 @@ class RecommendationService:
         serving = params.serving
         self.watcher, self.router, self.store, self.exposures = watcher, router, store, exposures
         self.params, self.null_ids, self.metrics = serving, params.data.null_ids, metrics
-        self.masked_kinds = params.privacy.mask
+        self.masked_kinds, self.default_consent = params.privacy.mask, params.privacy.default_consent
         self.applications = enabled_applications(params)
         self.scorer = Scorer(serving.max_k, serving.max_batch_size, serving.max_queue, serving.list_cache_size)
         self.shadow = Shadow(router.watcher, serving.challenger.shadow_share, self.scorer, metrics)

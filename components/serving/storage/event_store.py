@@ -1,7 +1,6 @@
 """The contract of a store of users' events, and its records; event_store_sqlite and event_store_postgres implement it.
 
-An event is acknowledged once it is durable. The table `events` has the columns of StoredEvent, so that a source of
-`data.sources` can read a store as it is.
+An event is acknowledged once it is durable. The table `events` has the columns of StoredEvent: a source can read it.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from uuid import uuid4
 
 from components.errors import CarouselError, ContractError
+from components.privacy.consent import allows
 from components.serving.storage import ad_tables
 from components.serving.storage.commit_queue import MAX_COMMIT_ROWS, Batch, CommitQueue, Row
 from components.serving.storage.idempotency import KeyReusedError, make_claim
@@ -64,12 +64,13 @@ class StoredEvent(NamedTuple):
     session_id: str | None = None
     position: int | None = None  # in the list that showed the item, from 1
     request_id: str | None = None  # of the answer that showed the item
+    consent: str | None = None  # purposes that it may be used for, joined by commas; None: all
 
     def row(self) -> Row:
         """Return the row of the table; `key` separates events of the same user and microsecond."""
         identity = "\0".join((self.item_id, self.event, self.session_id or ""))
         key = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        details = (self.quantity, self.price, self.session_id, self.position, self.request_id)
+        details = (self.quantity, self.price, self.session_id, self.position, self.request_id, self.consent)
         return (self.user_id, self.at, key, self.item_id, self.event, *details)
 
 
@@ -241,12 +242,12 @@ class EventStore(ABC):
         return [UserActivity(*row) for row in self._query(sql, since, *user_ids)]
 
     def read_table(self, since: int = 0) -> pa.Table:
-        """Return all events from `since` (us) on: user_id, at (us), item_id, event, quantity, price."""
+        """Return events from `since` (us) on, to measure with: user_id, at (us), item_id, event, quantity, price."""
         import pyarrow as pa
 
         names = ("user_id", "at", "item_id", "event", "quantity", "price")
         types = (pa.string(), pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64())
-        rows = self._query(f"SELECT {', '.join(names)} FROM events WHERE at >= ?", since)  # noqa: S608
+        rows = self._query(f"SELECT {', '.join(names)} FROM events WHERE at >= ? AND {allows('measure')}", since)  # noqa: S608
         columns = zip(*rows, strict=True) if rows else ([] for _ in names)
         return pa.table({n: pa.array(list(c), t) for n, c, t in zip(names, columns, types, strict=True)})
 

@@ -21,7 +21,7 @@ Cursor = psycopg.Cursor[Row]
 INSERT_EVENTS = """
 INSERT INTO events SELECT * FROM unnest(
     %s::text[], %s::bigint[], %s::bytea[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::text[], %s::int[],
-    %s::text[])
+    %s::text[], %s::text[])
 ON CONFLICT DO NOTHING RETURNING user_id, at, key
 """
 # waits for another transaction that inserts the same key; where that is committed, the key is known

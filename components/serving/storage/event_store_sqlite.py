@@ -15,6 +15,7 @@ from typing import Any
 
 from components import tombstones
 from components.errors import ContractError
+from components.privacy.consent import COLUMN
 from components.private import make_folder, private_opener, restrict
 from components.serving.storage.ad_tables import AD_TABLES, LAST_AD_TABLE
 from components.serving.storage.commit_queue import Batch, Row
@@ -27,7 +28,7 @@ BUSY_S = 10.0  # longest wait for another process that writes
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS events (
     user_id TEXT NOT NULL, at INTEGER NOT NULL, key BLOB NOT NULL, item_id TEXT NOT NULL, event TEXT NOT NULL,
-    quantity REAL, price REAL, session_id TEXT, position INTEGER, request_id TEXT,
+    quantity REAL, price REAL, session_id TEXT, position INTEGER, request_id TEXT, consent TEXT,
     PRIMARY KEY (user_id, at, key)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS stock (
     item_id TEXT PRIMARY KEY, quantity REAL NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
@@ -36,7 +37,7 @@ SCHEMA = (
     key BLOB PRIMARY KEY, digest BLOB NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID""",
     *AD_TABLES,
 )
-INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 INSERT_KEY = "INSERT INTO idempotency_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -56,7 +57,8 @@ class SqliteEventStore(EventStore):
         versions = path.with_name(f"{path.name}-versions")
         try:
             self._make_private(versions)
-            if not versions.exists() or not {"idempotency_keys", LAST_AD_TABLE} <= self._tables():
+            is_complete = {"idempotency_keys", LAST_AD_TABLE} <= self._tables() and self._has_consent()
+            if not versions.exists() or not is_complete:
                 self._prepare(versions)
         except (sqlite3.Error, OSError) as error:
             raise ContractError(
@@ -149,11 +151,17 @@ class SqliteEventStore(EventStore):
                 database.execute("ALTER TABLE told RENAME TO metadata")
             for statement in SCHEMA:
                 database.execute(statement)
+            if not self._has_consent():
+                database.execute("ALTER TABLE events ADD COLUMN consent TEXT")
             old_versions = self.path.with_name(f"{self.path.name}-marks")
             if old_versions.exists() and not versions.exists():
                 old_versions.rename(versions)
             _shared_numbers(versions)
             self.path.with_name(f"{self.path.name}-turn").unlink(missing_ok=True)
+
+    def _has_consent(self) -> bool:
+        """Return whether the table `events` is one of version 0.5 or later."""
+        return any(column[1] == COLUMN for column in self._database().execute("PRAGMA table_info(events)"))
 
     def _tables(self) -> set[str]:
         return {name for (name,) in self._database().execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

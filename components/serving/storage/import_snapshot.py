@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.io import sha256_bytes
+from components.privacy.consent import COLUMN
 from components.serving.storage.event_store import EventStore, StoredEvent
 
 log = logging.getLogger("serving")
 BATCH_ROWS = 50_000
 QUERY = """
-SELECT user_id, epoch_us(timestamp), item_id, event, quantity, price, session_id, position
+SELECT user_id, epoch_us(timestamp), item_id, event, quantity, price, session_id, position, NULL, {consent}
 FROM read_parquet($1, hive_partitioning = false)
 WHERE user_id IS NOT NULL AND event <> 'impression'
 """
@@ -35,7 +36,9 @@ def import_snapshot(store: EventStore, snapshot: Path) -> int:
         return 0
     n_new, tombstones = 0, store.tombstones()
     with duckdb.connect() as database:
-        events = database.execute(QUERY, [[str(path) for path in files]])
+        names = [str(path) for path in files]
+        has_consent = (COLUMN,) in database.execute("SELECT name FROM parquet_schema($1)", [names]).fetchall()
+        events = database.execute(QUERY.format(consent=COLUMN if has_consent else "NULL"), [names])
         while rows := events.fetchmany(BATCH_ROWS):
             n_new += store.bulk_insert(_without_deleted(store, rows, tombstones))
     store.set_meta("snapshot", digest)

@@ -39,7 +39,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     user_id TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, key BYTEA NOT NULL, item_id TEXT NOT NULL,
     event TEXT NOT NULL, quantity DOUBLE PRECISION, price DOUBLE PRECISION, session_id TEXT, position INTEGER,
-    request_id TEXT, PRIMARY KEY (user_id, at, key));
+    request_id TEXT, consent TEXT, PRIMARY KEY (user_id, at, key));
+ALTER TABLE events ADD COLUMN IF NOT EXISTS consent TEXT;
 CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity DOUBLE PRECISION NOT NULL, at BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS history_versions (slot INTEGER PRIMARY KEY, version BIGINT NOT NULL);

@@ -12,7 +12,7 @@ from components.ids import NULL_WORDS
 
 GOOD: dict[str, Any] = {
     "user_id": "u", "item_id": "i", "timestamp": "2026-01-01", "event": "view", "quantity": 1.0, "price": 2.0,
-    "session_id": "s", "position": 1, "propensity": 0.5,
+    "session_id": "s", "position": 1, "propensity": 0.5, "consent": None,
 }  # fmt: skip
 BREAK = [
     ("user_id", "u\n", "user_id: control character"),

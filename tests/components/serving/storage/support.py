@@ -63,7 +63,7 @@ def make_sqlite_0_1(path: Path) -> None:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(SQLITE_0_1)
         for event in make_events(1, 2):
-            database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", event.row())
+            database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", event.row()[:10])
         database.execute("INSERT INTO stock VALUES ('a', 3, 10)")
         rows = [("snapshot", "digest"), (f"forgotten/{unkeyed_tombstone('bob')}", "")]
         database.executemany("INSERT INTO told VALUES (?, ?)", rows)
@@ -79,7 +79,7 @@ def make_postgres_0_1(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(POSTGRES_0_1)
         for event in make_events(1, 2):
-            connection.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", event.row())
+            connection.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", event.row()[:10])
         connection.execute("INSERT INTO stock VALUES ('a', 3, 10)")
         connection.execute(
             "INSERT INTO told VALUES ('snapshot', 'digest'), (%s, '')", (f"forgotten/{unkeyed_tombstone('bob')}",)

@@ -180,6 +180,14 @@ def test_metadata_and_the_table_since(opened: Open) -> None:
     assert sorted(store.read_table(since=4498)["at"].to_pylist()) == [4498, 4499, 4500]
 
 
+def test_events_that_may_not_measure_are_not_in_the_table(opened: Open) -> None:
+    store = opened()
+    stated = (None, "recommend", "recommend,measure")
+    store.put([make_events(n)[0]._replace(consent=consent) for n, consent in enumerate(stated)]).result()
+    assert sorted(store.read_table()["at"].to_pylist()) == [0, 2]
+    assert [event.at for event in store.history("ann", 5)] == [0, 1, 2]
+
+
 def test_a_store_of_version_0_1_is_upgraded_once_by_processes_that_open_it_together(
     url: str | None, opened: Open, tmp_path: Path
 ) -> None:
