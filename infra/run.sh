@@ -11,8 +11,9 @@
 #   CAROUSEL_EVIDENTLY_PORT, CAROUSEL_SERVICE_PORT, CAROUSEL_WORKER_PORT (port of the worker's health check; default: none),
 #   CAROUSEL_BUCKET (created in the object store before MLflow starts; default: none),
 #   CAROUSEL_REPOSITORY (worker and run work in a clone of it; default: this checkout),
-#   CAROUSEL_CHECKOUT (folder of that clone; default: checkout in CAROUSEL_HOME), CAROUSEL_DVC_CACHE, CAROUSEL_DVC_REMOTE (of
-#   that clone; default: as in .dvc/config), CAROUSEL_POOL (process or kubernetes: where runs are executed; default process),
+#   CAROUSEL_CHECKOUT (folder of that clone, the same for worker and run; default: checkout in CAROUSEL_HOME),
+#   CAROUSEL_DVC_CACHE, CAROUSEL_DVC_REMOTE (of that clone; default: as in .dvc/config),
+#   CAROUSEL_POOL (process or kubernetes: where runs are executed; default process), CAROUSEL_IMAGE, CAROUSEL_NAMESPACE (of its Jobs),
 #   and the variables of Prefect, MLflow and boto3 (PREFECT_*, MLFLOW_*, AWS_*); secrets are never arguments
 set -euo pipefail
 umask "${CAROUSEL_UMASK:-077}"
@@ -49,7 +50,10 @@ clone() { # resets the clone to the newest commit; ignored files such as the DVC
 pool="${CAROUSEL_POOL:-process}"
 deploy() {
   local template=()
-  if [ "$pool" = kubernetes ]; then template=(--base-job-template infra/kubernetes/pool.json); fi
+  if [ "$pool" = kubernetes ]; then
+    sed "s|CAROUSEL_IMAGE|${CAROUSEL_IMAGE:?}|; s|CAROUSEL_NAMESPACE|${CAROUSEL_NAMESPACE:?}|" infra/kubernetes/pool.json >"$home/pool.json"
+    template=(--base-job-template "$home/pool.json")
+  fi
   prefect work-pool create carousel --type "$pool" "${template[@]}" --overwrite
   prefect --no-prompt deploy --all
   prefect --no-prompt automation delete "crash silent runs" || true # else it would exist twice

@@ -16,7 +16,6 @@ DOCKERFILE = (ROOT / "infra/Dockerfile").read_text(encoding="utf-8")
 SCRIPT = (ROOT / "infra/run.sh").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "infra/compose.yaml").read_text(encoding="utf-8"))["services"]
 GUIDE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
-POOL = json.loads((FOLDER / "pool.json").read_text(encoding="utf-8"))
 PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
 CLASSES = {name: PREFECT["definitions"][name]["job_variables"] for name in ("small", "memory", "gpu")}
 
@@ -53,10 +52,8 @@ def make_job(variables: dict[str, Any]) -> dict[str, Any]:
     schema = POOL["variables"]["properties"]
     assert set(variables) <= set(schema)
     known = {name: variable["default"] for name, variable in schema.items() if "default" in variable} | variables
-    known |= {"name": "quick-fox", "command": ["prefect"], "$CAROUSEL_NAMESPACE": "carousel"}
-    job: dict[str, Any] = fill(
-        POOL["job_configuration"]["job_manifest"], known | {"$CAROUSEL_IMAGE": CONFIG["carousel"]["CAROUSEL_IMAGE"]}
-    )
+    known |= {"name": "quick-fox", "command": ["prefect"]}
+    job: dict[str, Any] = fill(POOL["job_configuration"]["job_manifest"], known)
     for name in ("parallelism", "completions"):  # Prefect wants them here, where they have no effect
         assert job["spec"]["template"]["spec"].pop(name) == 1
     return job
@@ -64,6 +61,9 @@ def make_job(variables: dict[str, Any]) -> dict[str, Any]:
 
 RESOURCES = render()
 CONFIG = {d["metadata"]["name"]: d["data"] for d in RESOURCES if d["kind"] == "ConfigMap"}
+POOL_TEXT = (FOLDER / "pool.json").read_text(encoding="utf-8")
+IMAGE, NAMESPACE = CONFIG["carousel"]["CAROUSEL_IMAGE"], "carousel"  # which infra/run.sh writes into pool.json
+POOL = json.loads(POOL_TEXT.replace("CAROUSEL_IMAGE", IMAGE).replace("CAROUSEL_NAMESPACE", NAMESPACE))
 JOB = make_job(CLASSES["memory"])
 PODS: dict[str, dict[str, Any]] = {
     d["metadata"]["name"]: d["spec"]["template"] for d in RESOURCES if d["kind"] == "Deployment"

@@ -1,11 +1,18 @@
 """Runs on Kubernetes: the deployments of prefect.yaml become Jobs, each of which works in a clone of its own."""
 
 import asyncio
+import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import time
 import tomllib
+import urllib.request
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import kubernetes_validate
@@ -18,9 +25,10 @@ from components.release.versioning import remote_url
 from tests.infra.manifests import (
     CLASSES,
     COMPONENT,
-    CONFIG,
     CONTAINERS,
     DOCKERFILE,
+    IMAGE,
+    NAMESPACE,
     POOL,
     PREFECT,
     ROOT,
@@ -36,6 +44,56 @@ def test_all_images_are_of_this_version() -> None:
     assert ".[servers,kubernetes]" in DOCKERFILE
 
 
+def test_worker_and_run_have_their_clone_in_one_place() -> None:
+    """A deployment names the folder in which the worker has made it, and a run changes into that folder."""
+    folders = {
+        entry["value"]
+        for name in ("worker", RUN)
+        for entry in CONTAINERS[name]["env"]
+        if entry["name"] == "CAROUSEL_CHECKOUT"
+    }
+    assert len(folders) == 1
+
+
+@pytest.mark.slow
+def test_a_server_takes_pool_and_deployments(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("CAROUSEL_", "PREFECT_"))}
+    env |= {"CAROUSEL_HOME": str(tmp_path), "CAROUSEL_BIN": str(Path(sys.executable).parent), "PREFECT_API_URL": url}
+    env |= {"CAROUSEL_POOL": "kubernetes", "CAROUSEL_NAMESPACE": NAMESPACE, "CAROUSEL_IMAGE": IMAGE}
+    env |= {"CAROUSEL_PREFECT_PORT": str(port)}
+    run = ROOT / "infra/run.sh"
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen([run, "prefect"], env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while subprocess.run([run, "answers", f"{url}/health"], env=env, check=False).returncode:
+            assert server.poll() is None, (tmp_path / "server.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        done = subprocess.run([run, "deploy"], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+        def read(path: str) -> dict[str, Any]:
+            with urllib.request.urlopen(f"{url}/{path}", timeout=60) as reply:
+                return dict(json.loads(reply.read()))
+
+        pool = read("work_pools/carousel")
+        assert (pool["type"], pool["base_job_template"]) == ("kubernetes", POOL)
+        for deployment in PREFECT["deployments"]:
+            flow = deployment["entrypoint"].split(":")[1]
+            found = read(f"deployments/name/{flow}/{deployment['name']}")
+            assert found["job_variables"] == deployment["work_pool"]["job_variables"]
+            (step,) = found["pull_steps"]
+            assert step == {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+
+
 def test_every_deployment_is_of_a_class_of_runs() -> None:
     for deployment in PREFECT["deployments"]:
         assert deployment["work_pool"]["name"] == "carousel"
@@ -44,12 +102,10 @@ def test_every_deployment_is_of_a_class_of_runs() -> None:
 
 
 @pytest.mark.parametrize("size", CLASSES)
-def test_the_worker_makes_this_job(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_makes_this_job(size: str) -> None:
     worker = pytest.importorskip(
         "prefect_kubernetes.worker", reason="the extra `kubernetes` is not installed", exc_type=ImportError
     )
-    monkeypatch.setenv("CAROUSEL_NAMESPACE", "carousel")
-    monkeypatch.setenv("CAROUSEL_IMAGE", CONFIG["carousel"]["CAROUSEL_IMAGE"])
     template, run = worker.KubernetesWorkerJobConfiguration.from_template_and_values, UUID(int=1)
     made = asyncio.run(template(POOL, CLASSES[size], client=object()))
     made.prepare_for_flow_run(FlowRun(id=run, name="quick-fox", flow_id=run))
