@@ -52,7 +52,8 @@ def start(kind: str, home: Path, port: int) -> AbstractContextManager[Popen[str]
         case "command line":
             command = [sys.executable, "-m", "flows.cli", "serve", "--set", f"serving.port={port}"]
             return running(home, command, **environment)
-        case "container":
+        case "container":  # with the bundles on a disk of the machine, as infra/kubernetes has it
+            environment["CAROUSEL_BUNDLE_CACHE"] = str(home.with_name("bundles"))
             return running(home, ["infra/run.sh", "service"], **environment)
     return service(home, port, f"serving.workers={kind}")
 
@@ -83,6 +84,10 @@ def test_a_hundred_clients_at_once_are_all_answered(shop: tuple[Path, int], kind
             wait_until(lambda: both_workers_assign(port, 1))
         for _ in range(5):
             assert Counter(asyncio.run(connect_at_once(port))) == {"200": N_CLIENTS}
+    serving, bundles = f"shops/*/serving/{'[0-9a-f]' * 64}", f"*/{'[0-9a-f]' * 64}"
+    found = (len(list(home.glob(serving))), len(list(home.with_name("bundles").glob(bundles))))
+    assert found == ((0, 1) if kind == "container" else (1, 0))
+    assert list(home.glob("shops/*/serving/exposures/*.parquet"))
 
 
 def test_workers_end_when_their_supervisor_is_killed(shop: tuple[Path, int]) -> None:
