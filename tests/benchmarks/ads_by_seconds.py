@@ -3,8 +3,9 @@
 import numpy as np
 
 from components.applications.ads.market import Market
-from components.applications.ads.pacing import HOURS
+from components.applications.ads.pacing import HOURS, OPEN_CLICK_US
 from components.applications.ads.simulation import Audience, SimulatedDays, Traffic
+from components.times import SECOND_US
 
 
 def simulate_by_seconds(market: Market, audience: Audience, traffic: Traffic, n_days: int, seed: int) -> SimulatedDays:
@@ -24,9 +25,12 @@ def simulate_by_seconds(market: Market, audience: Audience, traffic: Traffic, n_
     order = np.argsort(second, kind="stable")
     day, edges = day[order], np.searchsorted(second[order], np.arange(86_401))
     due = np.zeros((86_400 + 600, n_days, len(names)))  # charges by second
+    open_s = OPEN_CLICK_US // SECOND_US
+    expected = np.zeros((open_s, n_days, len(names)))  # charges of the newest impressions, by second
     spent, by_hour = np.zeros((n_days, len(names))), np.zeros((n_days, HOURS, len(names)))
     impressions = 0
     for now in range(86_400):
+        expected[now % open_s] = 0
         fits = spent + due[now] <= budgets
         spent += due[now] * fits
         by_hour[:, now // 3600] += due[now] * fits
@@ -36,7 +40,7 @@ def simulate_by_seconds(market: Market, audience: Audience, traffic: Traffic, n_
         hour, n = now // 3600, len(who)
         elapsed = forecast[:hour].sum() + forecast[hour] * (now % 3600) / 3600
         width = budgets * forecast[hour] * market.pacer.horizon_s / 3600
-        joins = rng.random((n, len(names))) < ((budgets * elapsed - spent) / width)[who]
+        joins = rng.random((n, len(names))) < ((budgets * elapsed - spent - expected.sum(axis=0)) / width)[who]
         user, slot = rng.integers(0, len(audience.targeted), n), rng.integers(0, audience.predicted.shape[2], n)
         p = audience.predicted[user, :, slot]
         value = np.where(joins[:, of_ad] & (bids * p >= market.reserve), bids * p, -1.0)
@@ -46,6 +50,7 @@ def simulate_by_seconds(market: Market, audience: Audience, traffic: Traffic, n_
         own = value[np.arange(len(rows)), pick]
         rivals = np.where((of_ad[None, :] != of_ad[pick][:, None]) & (value <= own[:, None]), value, -1).max(axis=1)
         price = np.minimum(bids[pick], np.maximum(rivals, market.reserve) / p[np.arange(len(rows)), pick])
+        np.add.at(expected[now % open_s], (who[rows], of_ad[pick]), price * p[np.arange(len(rows)), pick])
         clicks = rng.random(len(rows)) < audience.truth[user[rows], pick, slot[rows]]
         when = now + 1 + np.minimum(rng.exponential(20, len(rows)), 590).astype(int)
         np.add.at(due, (when[clicks], who[rows][clicks], of_ad[pick][clicks]), price[clicks])

@@ -3,6 +3,8 @@
 A campaign takes part in an auction with a probability that depends on how far its spend is behind the plan. Behind by
 `horizon_s` of plan or more it always takes part; level with the plan of that moment or ahead, never. So spend stays
 between the plan of now and of a moment ago wherever there is enough traffic, and the plan never exceeds the budget.
+Expected charges of impressions whose outcome is still open count as spent: else a campaign takes part until the first
+of its clicks is charged, and then all of them come.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from components.errors import ContractError
 from components.times import DAY_US, HOUR_US, SECOND_US
 
 HOURS = 24
+OPEN_CLICK_US = 30 * SECOND_US  # in which the expected price of a click counts as spent: most clicks come by then
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from components.applications.ads.auction import Award
 from components.applications.ads.campaigns import Ad
 from components.applications.ads.market import Market, MarketState
-from components.applications.ads.pacing import HOURS
+from components.applications.ads.pacing import HOURS, OPEN_CLICK_US
 from components.applications.ads.policy_value import ChoiceLog
 from components.times import DAY_US, HOUR_US, SECOND_US
 
@@ -66,6 +66,7 @@ class SimulatedDays:
     requests: int = 0
     impressions: int = 0
     unbilled: int = 0  # events that did not fit the budget
+    largest_price: float = 0.0  # that was charged
     log: ChoiceLog | None = None
 
     def hour_gap(self) -> NDArray[np.float64]:
@@ -84,13 +85,32 @@ class SimulatedDays:
 
 
 @dataclass
+class _OpenCharges:
+    """Expected charges of impressions whose outcome may still come, by campaign."""
+
+    window_us: int  # in which an impression's outcome is expected
+    expected: deque[tuple[int, str, float]] = field(default_factory=deque)  # in the order of time; charges are negative
+    open: dict[str, float] = field(default_factory=dict)
+
+    def add(self, at: int, campaign: str, amount: float) -> None:
+        """Count an expected charge as open, or a charge as closed."""
+        self.expected.append((at, campaign, amount))
+        self.open[campaign] = self.open.get(campaign, 0.0) + amount
+
+    def close(self, at: int) -> None:
+        """Leave out what is older than the window."""
+        while self.expected and self.expected[0][0] <= at - self.window_us:
+            _, campaign, amount = self.expected.popleft()
+            self.open[campaign] -= amount
+
+
+@dataclass
 class _Books:
     """Spend of today, open expectations, impressions within caps, and outcomes that are still to come."""
 
-    window_us: int  # in which the expected price of a purchase counts as open
+    purchases: _OpenCharges  # of which the expected price counts as spent, for an hour
+    clicks: _OpenCharges  # and for seconds
     spent: dict[str, float] = field(default_factory=dict)
-    expected: deque[tuple[int, str, float]] = field(default_factory=deque)  # of impressions; charges are negative
-    open: dict[str, float] = field(default_factory=dict)
     shown: dict[int, dict[str, deque[int]]] = field(default_factory=dict)  # user -> ad_id -> ends of cap windows
     coming: list[tuple[int, int, Ad, float]] = field(default_factory=list)  # heap of (us, number, ad, price)
     unbilled: int = 0
@@ -104,16 +124,10 @@ class _Books:
                 continue
             self.spent[ad.campaign] = self.spent.get(ad.campaign, 0.0) + price
             if ad.bid_type == "purchase":
-                self.expect(when, ad.campaign, -price)
+                self.purchases.add(when, ad.campaign, -price)
             yield when, ad.campaign, price
-        while self.expected and self.expected[0][0] <= at - self.window_us:
-            _, campaign, amount = self.expected.popleft()
-            self.open[campaign] -= amount
-
-    def expect(self, at: int, campaign: str, amount: float) -> None:
-        """Count an expected charge as open, or a charge as closed."""
-        self.expected.append((at, campaign, amount))
-        self.open[campaign] = self.open.get(campaign, 0.0) + amount
+        self.purchases.close(at)
+        self.clicks.close(at)
 
     def state(self, user: int, at: int) -> MarketState:
         """Return the state as the auction of a request sees it."""
@@ -122,15 +136,19 @@ class _Books:
             while ends and ends[0] <= at:
                 ends.popleft()
             shown[ad_id] = len(ends)
-        return MarketState(at, self.spent, {name: max(0.0, x) for name, x in self.open.items()}, shown)
+        pending = {
+            name: max(0.0, self.purchases.open.get(name, 0.0)) + max(0.0, self.clicks.open.get(name, 0.0))
+            for name in {*self.purchases.open, *self.clicks.open}
+        }
+        return MarketState(at, self.spent, pending, shown)
 
     def show(self, user: int, at: int, ad: Ad, award: Award) -> None:
         """Record an impression."""
         if ad.cap:
             ends = self.shown.setdefault(user, {}).setdefault(ad.ad_id, deque())
             ends.append(at + round(ad.cap_hours * HOUR_US))
-        if ad.bid_type == "purchase":
-            self.expect(at, ad.campaign, award.probability * award.price)
+        charges = self.purchases if ad.bid_type == "purchase" else self.clicks
+        charges.add(at, ad.campaign, award.probability * award.price)
 
 
 @dataclass
@@ -199,7 +217,8 @@ class _Run:
         self, market: Market, audience: Audience, first_day: int, n_days: int, rng: np.random.Generator
     ) -> None:
         self.market, self.audience, self.first_day = market, audience, first_day
-        self.draw, self.books, self.log, self.number = _draws(rng), _Books(HOUR_US), _Log(), count()
+        self.books = _Books(_OpenCharges(HOUR_US), _OpenCharges(OPEN_CLICK_US))
+        self.draw, self.log, self.number = _draws(rng), _Log(), count()
         self.campaigns = {name: n for n, name in enumerate(market.campaigns)}
         self.predicted = audience.by_slot()
         self.days = SimulatedDays(
@@ -219,6 +238,7 @@ class _Run:
         for when, campaign, price in self.books.settle(until):
             day, hour = when // DAY_US - self.first_day, when % DAY_US // HOUR_US
             self.days.spent[day, hour, self.campaigns[campaign]] += price
+            self.days.largest_price = max(self.days.largest_price, price)
 
     def answer(self, at: int, user: int, slot: int, keeps_log: bool) -> None:
         """Choose an ad for a request, show it, and draw what follows."""

@@ -106,7 +106,7 @@ class AdService:
                 ad_id: sum(when > at - window for when in state.shown_at.get(ad_id, ()))
                 for ad_id, window in caps.items()
             }
-            market_state = MarketState(at, state.spent, _of_purchases(published, state.pending), shown)
+            market_state = MarketState(at, state.spent, _open_charges(published, state), shown)
             awards = published.market.choose(targeted, probabilities, market_state, _draws(request_id))
             chosen[:] = [_to_chosen(published, award, slots, request_id) for award in awards]
             return [choice.decision for choice in chosen]
@@ -137,10 +137,14 @@ def _rank(
     return ranked
 
 
-def _of_purchases(published: PublishedAds, pending: dict[str, float]) -> dict[str, float]:
-    """Return the open expectations of campaigns that pay per purchase; clicks follow within seconds."""
-    campaigns = {ad.campaign for ad in published.ads if ad.bid_type == "purchase"}
-    return {name: money for name, money in pending.items() if name in campaigns}
+def _open_charges(published: PublishedAds, state: LedgerState) -> dict[str, float]:
+    """Return campaign -> expected charges that are still open: of purchases, and of clicks of the newest seconds."""
+    purchases = {ad.campaign for ad in published.ads if ad.bid_type == "purchase"}
+    found = dict(state.open_clicks)
+    for name, money in state.pending.items():
+        if name in purchases:
+            found[name] = found.get(name, 0.0) + money
+    return found
 
 
 def _draws(request_id: str) -> Callable[[], float]:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any, Literal
 
+from components.applications.ads.pacing import OPEN_CLICK_US
 from components.serving.storage.event_store import EventStore
 from components.serving.storage.transactions import Transaction
-from components.times import DAY_US, HOUR_US
+from components.times import DAY_US, HOUR_US, SECOND_US
 
 MICROS = 1_000_000  # of a unit of money
 PERIOD_US = HOUR_US // 12  # spend and counts are kept by five minutes
 OPEN_US = HOUR_US  # in which the expected price of a purchase counts as open
+BUCKET_US = 10 * SECOND_US  # expected prices of clicks are kept by ten seconds
 AdEvent = Literal["click", "purchase"]
 OUTCOME_COLUMN = {"click": "clicked_at", "purchase": "purchased_at"}
 UPSERT_USER = "INSERT INTO ad_users VALUES (?, ?) ON CONFLICT (user_hash) DO UPDATE SET at = excluded.at"
@@ -31,6 +33,12 @@ purchases = ad_periods.purchases + excluded.purchases
 """
 CHARGE = "UPDATE ad_days SET spent = spent + ? WHERE campaign = ? AND day = ? AND spent + ? <= ?"
 SELECT_PENDING = "SELECT campaign, SUM(expected - spent) FROM ad_periods WHERE period > ? GROUP BY campaign"
+ADD_OPEN_CLICK = (
+    "INSERT INTO ad_open_clicks VALUES (?, ?, ?) ON CONFLICT (campaign, bucket) DO UPDATE SET "
+    "expected = ad_open_clicks.expected + excluded.expected"
+)
+DROP_OPEN_CLICKS = "DELETE FROM ad_open_clicks WHERE campaign = ? AND bucket <= ?"
+SELECT_OPEN_CLICKS = "SELECT campaign, SUM(expected) FROM ad_open_clicks WHERE bucket > ? GROUP BY campaign"
 SELECT_DECISION = "SELECT at, campaign, bid_type, price FROM ad_decisions WHERE decision_id = ?"
 SELECT_LOG = """
 SELECT decision_id, at, user_hash, slot, ad_id, propensities, clicked_at, purchased_at FROM ad_decisions
@@ -43,7 +51,8 @@ class LedgerState:
     """What a choice depends on: money of today by campaign, and the times of the user's impressions by ad."""
 
     spent: dict[str, float]
-    pending: dict[str, float]
+    pending: dict[str, float]  # expected charges of the last hour's impressions that pay per purchase, less charges
+    open_clicks: dict[str, float]  # expected charges of the newest impressions that pay per click
     shown_at: dict[str, list[int]]
 
 
@@ -176,6 +185,7 @@ def to_micros_of_money(money: float) -> int:
 def _read_state(transaction: Transaction, user_hash: str | None, at: int, cap_us: int) -> LedgerState:
     spent = transaction.execute("SELECT campaign, spent FROM ad_days WHERE day = ?", (at // DAY_US,)).fetchall()
     pending = transaction.execute(SELECT_PENDING, ((at - OPEN_US) // PERIOD_US,)).fetchall()
+    clicks = transaction.execute(SELECT_OPEN_CLICKS, ((at - OPEN_CLICK_US) // BUCKET_US,)).fetchall()
     shown_at: dict[str, list[int]] = {}
     if user_hash is not None:
         select = "SELECT ad_id, at FROM ad_decisions WHERE user_hash = ? AND at > ?"
@@ -184,6 +194,7 @@ def _read_state(transaction: Transaction, user_hash: str | None, at: int, cap_us
     return LedgerState(
         {campaign: money / MICROS for campaign, money in spent},
         {campaign: max(0, int(money)) / MICROS for campaign, money in pending},
+        {campaign: int(money) / MICROS for campaign, money in clicks},
         shown_at,
     )
 
@@ -195,8 +206,13 @@ def _insert(transaction: Transaction, decision: AdDecision, user_hash: str | Non
         (decision.decision_id, at, user_hash, decision.ad_id, decision.campaign, decision.bid_type, decision.slot,
          to_micros_of_money(decision.price), propensities),
     )  # fmt: skip
-    expected = to_micros_of_money(decision.expected) if decision.bid_type == "purchase" else 0
-    _add(transaction, decision.campaign, at, expected=expected, impressions=1)
+    expected = to_micros_of_money(decision.expected)
+    if decision.bid_type == "purchase":
+        _add(transaction, decision.campaign, at, expected=expected, impressions=1)
+        return
+    _add(transaction, decision.campaign, at, impressions=1)
+    transaction.execute(DROP_OPEN_CLICKS, (decision.campaign, (at - OPEN_CLICK_US) // BUCKET_US))
+    transaction.execute(ADD_OPEN_CLICK, (decision.campaign, at // BUCKET_US, expected))
 
 
 def _add(

@@ -12,7 +12,9 @@ AD_TABLES = (
     """CREATE TABLE IF NOT EXISTS ad_periods (
     campaign TEXT NOT NULL, period BIGINT NOT NULL, spent BIGINT NOT NULL, expected BIGINT NOT NULL,
     impressions BIGINT NOT NULL, clicks BIGINT NOT NULL, purchases BIGINT NOT NULL, PRIMARY KEY (campaign, period))""",
+    """CREATE TABLE IF NOT EXISTS ad_open_clicks (
+    campaign TEXT NOT NULL, bucket BIGINT NOT NULL, expected BIGINT NOT NULL, PRIMARY KEY (campaign, bucket))""",
 )
-LAST_AD_TABLE = "ad_periods"  # a store that has it has all of them
+LAST_AD_TABLE = "ad_open_clicks"  # a store that has it has all of them
 DELETE_USER = ("DELETE FROM ad_decisions WHERE user_hash = ?", "DELETE FROM ad_users WHERE user_hash = ?")
 PRUNE = ("DELETE FROM ad_decisions WHERE at < ?", "DELETE FROM ad_users WHERE at < ?")

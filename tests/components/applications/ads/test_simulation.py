@@ -43,6 +43,18 @@ def test_spend_follows_the_plan_and_never_exceeds_the_budget(paced: SimulatedDay
     assert paced.planned.sum(axis=1) == pytest.approx(np.full((1, 2), 150.0))
 
 
+@pytest.mark.slow
+def test_in_quiet_traffic_each_hour_is_within_two_prices_of_its_plan() -> None:
+    """An hour in which one price is more than 2 % of the plan cannot be within 2 %: the price is the bound."""
+    days = run(market(180.0), 20_000, n_days=30)
+    gap = np.abs(days.spent - days.planned)
+    assert (days.largest_price > 0.02 * days.planned).all()
+    assert (gap <= np.maximum(0.02 * days.planned, 2 * days.largest_price)).all()
+    assert gap.mean() < 0.5 * days.largest_price
+    assert days.used().max() <= 1
+    assert days.used().min() > 0.98
+
+
 def test_a_budget_above_the_traffic_is_not_spent() -> None:
     days = run(market(10_000.0), 1000, n_days=1)
     assert days.impressions >= 0.99 * days.requests

@@ -59,7 +59,10 @@ def test_several_slots(ads: TestClient) -> None:
 
 
 def test_outcomes_are_charged_once_and_within_the_budget(ads: TestClient) -> None:
-    """Half of the day's traffic is over, so the campaign is behind its plan until it has spent 2 of 4."""
+    """Half of the day's traffic is over, so the campaign is behind its plan until it has spent 2 of 4.
+
+    The expected charges of the last seconds' impressions count as spent, too.
+    """
     charged = []
     for user in range(30):
         found = ads.post("/ads", json={"user_id": f"v{user}"}).json()["ads"]
@@ -68,7 +71,7 @@ def test_outcomes_are_charged_once_and_within_the_budget(ads: TestClient) -> Non
             first, again = (ads.post("/ads/outcomes", json=report).json() for _ in range(2))
             assert (first["new"], again["new"], again["charged"]) == (True, False, 0.0)
             charged.append(first["charged"])
-    assert sum(charged) == pytest.approx(2.0, abs=0.11)
+    assert 1.5 < sum(charged) < 2.0
     assert len(charged) < 30
 
 

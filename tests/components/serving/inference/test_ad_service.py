@@ -1,7 +1,8 @@
 """Tags come from the live profile; the numbers of a request are its own."""
 
 from components.applications.ads.campaigns import NO_END, NO_START, Ad
-from components.serving.inference.ad_service import _draws, _of_purchases, _targeted
+from components.serving.inference.ad_service import _draws, _open_charges, _targeted
+from components.serving.storage.ad_ledger import LedgerState
 from tests.components.applications.ads.test_published import make
 
 
@@ -23,5 +24,6 @@ def test_the_numbers_of_a_request_are_repeatable() -> None:
     assert first == [same() for _ in range(3)] != [other() for _ in range(3)]
 
 
-def test_only_purchases_are_pending() -> None:
-    assert _of_purchases(make(), {"c1": 1.0, "c3": 2.0}) == {"c3": 2.0}
+def test_open_charges_are_those_of_purchases_and_of_the_newest_clicks() -> None:
+    state = LedgerState(spent={}, pending={"c1": 1.0, "c3": 2.0}, open_clicks={"c1": 0.25, "c3": 0.5}, shown_at={})
+    assert _open_charges(make(), state) == {"c1": 0.25, "c3": 2.5}  # c1 pays per click

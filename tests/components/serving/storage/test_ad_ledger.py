@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from components.serving.storage.ad_ledger import AdDecision, AdLedger, LedgerState, to_micros_of_money
-from components.times import DAY_US, HOUR_US
+from components.times import DAY_US, HOUR_US, SECOND_US
 
 from .support import Open
 
@@ -41,6 +41,18 @@ def test_a_click_is_charged_once_and_survives_a_restart(opened: Open) -> None:
     assert not again.record("d9", "click", AT, BUDGET, DAY_US).is_known
     assert decide(again, at=AT + 10).spent == {"spring": pytest.approx(0.3)}
     assert decide(again, at=AT + DAY_US).spent == {}
+
+
+def test_expected_charges_of_the_newest_clicks_are_open(opened: Open) -> None:
+    ledger = AdLedger(opened())
+    decide(ledger, decision(1), decision(2), decision(3, 5.0, "sales"))
+    assert decide(AdLedger(opened()), at=AT + 20 * SECOND_US).open_clicks == {"spring": pytest.approx(0.06)}
+    decide(ledger, decision(4), at=AT + 25 * SECOND_US)
+    assert decide(ledger, at=AT + 29 * SECOND_US).open_clicks == {"spring": pytest.approx(0.09)}
+    assert decide(ledger, at=AT + 40 * SECOND_US).open_clicks == {"spring": pytest.approx(0.03)}
+    assert decide(ledger, at=AT + 60 * SECOND_US).open_clicks == {}
+    decide(ledger, decision(5), at=AT + 70 * SECOND_US)
+    assert ledger.store.query("SELECT COUNT(*) FROM ad_open_clicks") == [(1,)]  # old ones are deleted
 
 
 def test_only_what_the_ad_pays_for_is_charged_and_in_time(opened: Open) -> None:
