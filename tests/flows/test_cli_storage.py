@@ -1,4 +1,4 @@
-"""`carousel keep` and `carousel gc` on the command line."""
+"""`carousel keep`, `gc` and `forget` on the command line."""
 
 import json
 from pathlib import Path
@@ -31,3 +31,32 @@ def test_a_version_that_is_not_there_is_an_error(
     monkeypatch.setattr("flows.cli_storage.prepare", lambda: promoted / ".carousel")
     assert cli.run(["keep", "9"]) == 1
     assert "version 9 of carousel is not in the registry" in capsys.readouterr().err
+
+
+def test_forgotten_users_are_counted_by_the_certificate_and_by_the_status(
+    promoted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.startup.prepare", lambda: promoted / ".carousel")
+    users = tmp_path / "users.txt"
+    users.write_text("user-q7x9\nuser-b111\n")
+    assert cli.run(["forget", "user-c222", "--file", str(users), "--json"]) == 0
+    text = capsys.readouterr().out
+    done = json.loads(text)
+    assert (done["n_users"], len(done["tombstones"]), done["version"]) == (3, 3, None)
+    assert all(result["found"] == [] for result in done["searched"])
+    assert "user-" not in text
+    assert cli.run(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["unlearning"] == done["waiting"]
+    assert status["unlearning"]["n_users"] == 3
+    version = open_workspace([], [], None).registry().connection.client.get_model_version("carousel", "1")
+    assert version.tags["unlearn"].startswith("3 forgotten users wait")
+
+
+def test_what_is_no_id_is_refused(
+    promoted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.startup.prepare", lambda: promoted / ".carousel")
+    assert cli.run(["forget", "null"]) == 1
+    assert "expected the id of a user" in capsys.readouterr().err
+    assert not (promoted / ".carousel/shops/carousel/forgotten.json").exists()

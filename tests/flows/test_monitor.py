@@ -1,7 +1,7 @@
 """Monitoring: what is wanted, an event for the automation, an exit code, and no training."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from components.errors import BusyError
 from components.release.lock import exclusive_lock
+from components.release.unlearning import add_deletion
 from flows.tasks import unwrap
 
 LATER = datetime(2026, 3, 10, tzinfo=UTC)  # the toy shop's first champion was decided as of March 1
@@ -74,6 +75,21 @@ def test_broken_data_are_an_alarm_and_no_run_is_asked_for(
     assert (state.name, state.message) == ("Alarm", "18 events, expected 9")
     assert [e["event"] for e in sent] == [EVENTS["alarm"]]
     assert [check["name"] for check in unwrap(state)["failed"]] == ["data: volume"]
+
+
+def test_users_who_should_have_been_unlearned_by_now_are_an_alarm(
+    promoted: Path, server: None, sent: list[dict[str, Any]]
+) -> None:
+    from flows.monitor import monitor
+
+    add_deletion(promoted / ".carousel/shops/carousel", ["t1", "t2"], datetime.now(UTC) - timedelta(hours=1), 1e-6)
+    state = monitor(overrides=["monitor.max_model_age_days=100000"], return_state=True)
+    assert state.name == "Completed"  # the champion was registered later
+    add_deletion(promoted / ".carousel/shops/carousel", ["t3"], datetime.now(UTC), 1e-6)
+    state = monitor(overrides=["monitor.max_model_age_days=100000"], return_state=True)
+    assert state.name == "Alarm"
+    assert state.message.startswith("1 forgotten users wait to be unlearned by a refresh until")
+    assert "OVERDUE" in state.message
 
 
 @pytest.mark.parametrize(

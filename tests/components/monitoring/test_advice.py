@@ -49,6 +49,7 @@ def ask(signals: Signals, before: Advice | None = None) -> Advice:
         (replace(FRESH, champion_end=None), "nothing", "carousel retrain --bootstrap"),
         (replace(FRESH, drift=CALM.model_copy(update={"computable": False, "reasons": ["stale"]})), "alarm", "stale"),
         (replace(OLD, drift=DRIFTED, checks=DataChecks(checks=(BROKEN,), notes=())), "alarm", "900 events, expected"),
+        (replace(OLD, overdue=["2 users wait"]), "alarm", "2 users wait"),
     ],
 )  # fmt: skip
 def test_what_is_asked_for(signals: Signals, action: str, reason: str) -> None:
