@@ -60,6 +60,22 @@ def erase_rows(file: Path, forgotten: Forgotten) -> int:
     return n_gone
 
 
+def find_forgotten(snapshot: Path, forgotten: Forgotten) -> set[str]:
+    """Return the ids of forgotten users that the tables of a snapshot still hold."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found: set[str] = set()
+    for file in snapshot.rglob("*.parquet"):
+        opened = pq.ParquetFile(file, page_checksum_verification=True)
+        names = [name for name in USER_COLUMNS if name in opened.schema_arrow.names]
+        if names:
+            found |= forgotten.select(
+                one for c in opened.read(columns=names).columns for one in pc.unique(c).to_pylist()
+            )
+    return found
+
+
 def erase_snapshot_counts(info: SnapshotInfo, n_gone: Mapping[str, int]) -> SnapshotInfo:
     """Return snapshot.json after this many rows of each table were removed: as `ingest` counts forgotten users."""
 

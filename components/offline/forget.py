@@ -9,27 +9,30 @@ models      `carousel refresh` fits them without the users; until then the champ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from components import ids
 from components.applications.erase import erase_published
 from components.data.files import find_files
-from components.data.forgotten import erase_from
+from components.data.forgotten import erase_from, find_forgotten
 from components.errors import ContractError
 from components.offline.unlearn import unlearn_champion
 from components.params import Params
 from components.release import unlearning
 from components.release.certificate import Certificate
-from components.release.erase_versions import Erased, erase_versions
+from components.release.erase_versions import Erased, current_digest, erase_versions, find_objects, find_unnamed
 from components.release.leftovers import list_workspaces
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
+from components.release.retention import list_versions
 from components.release.traces import Needles, SearchResult, holds, search, walk
-from components.release.versioning import locked_stores, remote_url
+from components.release.versioning import SNAPSHOT, locked_stores, remote_url
 from components.release.written_files import written_files
 from components.serving.storage.erasure import ErasureLog
 from components.serving.storage.event_store import EventStore
@@ -59,10 +62,18 @@ class Shop:
         """Return the shop's folder below home."""
         return self.settings.shop(self.params.release.name)
 
-    def workspaces(self) -> list[Path]:
-        """Return the clones of deployed runs."""
+    def checkouts(self) -> list[Path]:
+        """Return the checkout and the clones of deployed runs, without those whose last run was of another shop."""
         home = self.settings.home
-        return [*list_workspaces(home, len(list((home / "workspaces").glob("run-*")))), home / "checkout"]
+        clones = list_workspaces(home, len(list((home / "workspaces").glob("run-*"))))
+        return [path for path in (self.root, *clones, home / "checkout") if self._is_own(path)]
+
+    def _is_own(self, checkout: Path) -> bool:
+        try:
+            run = yaml.safe_load((checkout / "run/params.yaml").read_bytes())
+            return bool(run["release"]["name"] == self.params.release.name)
+        except (OSError, KeyError, TypeError, yaml.YAMLError):  # nothing has run there, or not as a shop
+            return True
 
 
 def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -> Certificate:
@@ -83,11 +94,13 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
             unlearning.add_deletion(shop.folder, forgotten.users, now, shop.params.privacy.unlearn_days)
             registry = Registry(shop.settings, shop.params.release)
             version = unlearn_champion(shop.root, shop.settings, shop.params, registry, forgotten)
-            erased = erase_versions(shop.root, shop.settings.home, shop.workspaces(), forgotten)
+            others, checkouts = _other_snapshots(shop, registry), shop.checkouts()
+            found = set[str]().union(*(find_forgotten(path / SNAPSHOT, forgotten) for path in checkouts))
+            erased = erase_versions(shop.root, shop.settings.home, checkouts, forgotten, others)
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
-            needles = Needles.of(users)
+            needles = Needles.of({*users, *found})
             erased.n_objects += _sweep_stores(shop, needles)
-            searched = search_stores(shop, needles)
+            searched = search_stores(shop, needles, others)
     finally:
         store.close()
     waiting = mark_champion(shop, now)
@@ -119,8 +132,8 @@ def mark_champion(shop: Shop, now: datetime) -> unlearning.Waiting | None:
     return waiting
 
 
-def search_stores(shop: Shop, needles: Needles) -> list[SearchResult]:
-    """Search everything that Carousel keeps of the shop."""
+def search_stores(shop: Shop, needles: Needles, others: Set[str] = frozenset()) -> list[SearchResult]:
+    """Search everything that Carousel keeps of the shop. others: snapshots of other shops, which are left out."""
     root, home, folder = shop.root, shop.settings.home, shop.folder
     with locked_stores(root) as (cache, remote):
         pass
@@ -131,8 +144,8 @@ def search_stores(shop: Shop, needles: Needles) -> list[SearchResult]:
         search("checkout, without the shop's own data", root, needles, own),
         search("workspaces of runs", home / "workspaces", needles, stores),
         search("workspace of the schedule", home / "checkout", needles, [home / "checkout/data/raw", *stores]),
-        search("DVC cache", cache, needles),
-        *([search("DVC remote", remote, needles)] if remote else []),
+        search("DVC cache", cache, needles, find_objects(cache, others)),
+        *([search("DVC remote", remote, needles, find_objects(remote, others))] if remote else []),
         search("MLflow artifacts", home / "mlflow-artifacts", needles),
         search("Prefect", home / "prefect", needles),
         search("service and shop", folder, needles),
@@ -151,6 +164,15 @@ def _own_data(shop: Shop) -> list[Path]:
         with suppress(ContractError):  # the shop has moved it
             own += [file.path for file in find_files(pattern, start).files]
     return own
+
+
+def _other_snapshots(shop: Shop, registry: Registry) -> set[str]:
+    """Return the digests of snapshots that versions of other shops name, and none of this one."""
+    own, every = (
+        {row.tags["data_version"] for row in list_versions(registry, model) if "data_version" in row.tags}
+        for model in (registry.name, None)
+    )
+    return {current_digest(shop.settings.home, digest) for digest in every - own}
 
 
 def _parse(user_id: str) -> str:
@@ -191,7 +213,7 @@ def _sweep_stores(shop: Shop, needles: Needles) -> int:
     n = 0
     with locked_stores(shop.root) as (cache, remote):
         for store in [cache, *([remote] if remote else [])]:
-            for file in walk(store / "files"):
+            for file in find_unnamed(store):
                 if holds(file, needles):
                     file.unlink()
                     n += 1

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,21 +65,24 @@ def _read_rewritten(home: Path) -> dict[str, str]:
     return found.snapshots if found else {}
 
 
-def erase_versions(root: Path, home: Path, workspaces: Iterable[Path], forgotten: Forgotten) -> Erased:
-    """Remove forgotten users from the stores of the checkout, the checkout and the workspaces; return what changed.
+def erase_versions(
+    root: Path, home: Path, checkouts: Iterable[Path], forgotten: Forgotten, others: Set[str] = frozenset()
+) -> Erased:
+    """Remove forgotten users from the stores of the checkout `root` and from checkouts; return what changed.
 
-    workspaces: clones that use the stores. The caller holds the lock of runs. Killed, the next call goes on.
+    checkouts: those of the shop that use the stores. others: DVC digests of snapshots of other shops. The caller holds
+    the lock of runs. Killed, the next call goes on.
     """
     erased = Erased()
     with locked_stores(root) as (cache, remote):
         stores = [cache, *([remote] if remote else [])]
         with TemporaryDirectory(dir=home, prefix="forget-") as folder:
             for store in stores:
-                erased.snapshots |= _Store(store, Path(folder), forgotten).rewrite_snapshots()
+                erased.snapshots |= _Store(store, Path(folder), forgotten).rewrite_snapshots(others)
         known = _read_rewritten(home) | erased.snapshots
         if erased.snapshots:
             io.write_record(home / FILE, Rewritten(snapshots=known))
-        folders = [path for path in (root, *workspaces) if (path / ".dvc").is_dir()]
+        folders = [path for path in checkouts if (path / ".dvc").is_dir()]
         for checkout in folders:
             erased.rows += erase_snapshot(checkout / SNAPSHOT, forgotten)
         stale = find_stale(stores, folders, set(known))
@@ -112,10 +115,10 @@ class _Store:
         self.folder, self.work, self.forgotten = folder, work, forgotten
         self.known: dict[str, tuple[str, int]] = {}  # object -> the one without the users, and the rows removed
 
-    def rewrite_snapshots(self) -> dict[str, str]:
-        """Write each snapshot that holds a user again; return old digest -> new."""
+    def rewrite_snapshots(self, others: Set[str]) -> dict[str, str]:
+        """Write each snapshot that holds a user again, but `others`; return old digest -> new."""
         found = {}
-        for listing in sorted(_listings(self.folder)):
+        for listing in sorted(set(_listings(self.folder)) - others):
             entries = read_listing(self.folder, listing)
             if any(entry["relpath"] == INFO for entry in entries):
                 changed = self._rewrite(entries)
@@ -186,6 +189,28 @@ def find_stale(stores: Iterable[Path], workspaces: Iterable[Path], seeds: set[st
         if not more:
             return stale
         stale |= more
+
+
+def find_objects(store: Path, folders: Iterable[str]) -> set[Path]:
+    """Return the objects of these folders' files that no other folder of the store has."""
+    mine = set(folders)
+    needed = {e["md5"] for listing in _listings(store) if listing not in mine for e in read_listing(store, listing)}
+    return {
+        _object(store, e["md5"]) for listing in mine for e in read_listing(store, listing) if e["md5"] not in needed
+    }
+
+
+def find_unnamed(store: Path) -> set[Path]:
+    """Return the objects that no folder and no step of the store names, such as those of broken runs."""
+    named = {entry["md5"] for listing in _listings(store) for entry in read_listing(store, listing)}
+    for file in _runs(store):
+        for needs, makes in _steps(_read_yaml(file)):
+            named |= needs | makes
+    return {
+        file
+        for file in (store / "files/md5").glob("??/*")
+        if file.suffix != ".dir" and file.parent.name + file.name not in named
+    }
 
 
 def _clean_workspace(root: Path, snapshots: Mapping[str, str], stale: set[str]) -> int:

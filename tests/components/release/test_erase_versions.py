@@ -10,7 +10,7 @@ from components.data.partitions import read_table
 from components.data.snapshot import read_snapshot_info
 from components.release import versioning
 from components.release.digests import dvc_digest
-from components.release.erase_versions import current_digest, erase_versions
+from components.release.erase_versions import current_digest, erase_versions, find_objects, find_unnamed
 from components.release.traces import Needles, search
 from components.release.versioning import make_workspace, restore
 from components.tombstones import Forgotten, tombstone
@@ -40,7 +40,7 @@ def repo(nights: tuple[Path, list[str]], tmp_path: Path) -> Path:
 
 def erase(repo: Path, *workspaces: Path) -> dict[str, str]:
     (repo / ".carousel").mkdir(exist_ok=True)
-    return erase_versions(repo, repo / ".carousel", workspaces, FORGOTTEN).snapshots
+    return erase_versions(repo, repo / ".carousel", [repo, *workspaces], FORGOTTEN).snapshots
 
 
 def hits_of(repo: Path, needles: Needles) -> dict[str, int]:
@@ -118,6 +118,26 @@ def test_workspaces_of_deployed_runs_are_cleaned(repo: Path, tmp_path: Path) -> 
 
 def test_where_nobody_is_found_nothing_changes(repo: Path) -> None:
     (repo / ".carousel").mkdir(exist_ok=True)
-    done = erase_versions(repo, repo / ".carousel", [], Forgotten(KEY, {tombstone("user-else", KEY): 1}))
+    done = erase_versions(repo, repo / ".carousel", [repo], Forgotten(KEY, {tombstone("user-else", KEY): 1}))
     assert (done.snapshots, done.n_objects, done.n_outputs, done.rows.total()) == ({}, 0, 0, 0)
     assert (repo / "data/split").exists()
+
+
+def test_a_snapshot_of_another_shop_stays_though_it_has_a_user_of_that_id(
+    repo: Path, nights: tuple[Path, list[str]]
+) -> None:
+    _, first, second = nights[1]
+    (repo / ".carousel").mkdir(exist_ok=True)
+    done = erase_versions(repo, repo / ".carousel", [], FORGOTTEN, {second})
+    assert set(done.snapshots) == {first}
+    shutil.rmtree(repo / "data/snapshot")
+    restore(repo, "data/snapshot")
+    assert dvc_digest(repo / "data/snapshot") == second
+    assert find_objects(repo / ".dvc/cache", {second})
+
+
+def test_objects_that_nothing_names_are_found(repo: Path) -> None:
+    lost = repo / ".dvc/cache/files/md5/ab/cdef0123456789"
+    lost.parent.mkdir(exist_ok=True)
+    lost.write_text(USER)
+    assert find_unnamed(repo / ".dvc/cache") == {lost}
