@@ -44,8 +44,8 @@ EXPORTS = (".parquet", ".csv", ".jsonl")
 UNLEARN_TAG = "unlearn"  # of the version that serves
 LOCK_S = 5.0  # longest wait for a run
 MODELS_NOTE = (
-    "models: what they learned from the users is removed by the next `carousel refresh` or `carousel retrain`, which "
-    "learn from the snapshot without them; a rollback to an earlier version brings it back, with the same bound"
+    "models: what sequence model, ranker and language model learned from the users goes with the next `carousel "
+    "refresh` or `carousel retrain` that ships; a rollback to an earlier version brings it back, with the same bound"
 )
 
 
