@@ -32,6 +32,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
     cli_show.doctor: "--params examples/online_retail/params.yaml\n--like shopify products.csv orders.csv",
     cli_show.params: "--all",
     cli_show.status: "--json",
+    cli_show.privacy: "--json",
     cli_show.history: "",
     ads: "--log ad-log.parquet",
     backtest: "--from 2026-01-15 --to 2026-02-26 --every week --policies never,superiority,refresh,newest",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows import startup
 from flows.options import All, AsOf, Files, Json, Sets
+
+if TYPE_CHECKING:
+    from components.offline.stored_data import StoredData
 
 
 def doctor(
@@ -50,6 +53,33 @@ def params(sets: Sets = None, files: Files = None, json: Json = False, every: Al
     from flows.params import show
 
     show(workspace, every, json)
+
+
+def privacy(sets: Sets = None, files: Files = None, json: Json = False) -> None:
+    """Show what is stored of whom, why, for how long, and how old it is: every place, with its parameter."""
+    workspace = startup.open_workspace(files, sets)
+    from components.offline.stored_data import list_stored_data
+    from flows import terminal
+
+    rows = list_stored_data(workspace.root, workspace.settings, workspace.params)
+    if json:
+        terminal.show({"stored": [row.model_dump(mode="json") for row in rows]}, True)
+    else:
+        shown = [row for row in rows if row.oldest is not None]
+        terminal.show_columns([_privacy_columns(row) for row in shown], "nothing is stored yet")
+
+
+def _privacy_columns(row: StoredData) -> dict[str, str]:
+    limit = f"{row.until} ({row.parameter} {row.value})" if row.parameter else row.until
+    return {
+        "where": row.location,
+        "holds": row.holds,
+        "of": row.of,
+        "why": row.why,
+        "until": limit,
+        "oldest": f"{row.oldest:%Y-%m-%d}",
+        "MB": f"{row.size / 1e6:.1f}",
+    }
 
 
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:

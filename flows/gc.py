@@ -19,6 +19,7 @@ from components.release.erase_versions import current_digest
 from components.release.records import Cleaned
 from components.release.registry_gc import clean_registry
 from components.release.retention import Retention, list_versions
+from components.serving.http.audit import AuditLog
 from components.serving.storage.compaction import compact_exposures
 from flows import markdown
 from flows.passes import cancel_when_busy
@@ -66,6 +67,7 @@ def clean(workspace: Workspace, dry_run: bool) -> GcReport:
     n_files, size = compact_exposures(shown, policy.exposure_days, datetime.now(UTC), dry_run)
     found += [
         Cleaned(what="exposure files", count=n_files, size=size, note="merged by day" if n_files else ""),
+        _clean_audit(workspace, dry_run),
         leftovers.clean_embeddings(home, policy.embedding_caches, dry_run),
         leftovers.clean_boards(workspace.root, policy.keep_days, dry_run),
         leftovers.clean_logs(home, round(policy.log_mib * MIB), dry_run),
@@ -73,6 +75,13 @@ def clean(workspace: Workspace, dry_run: bool) -> GcReport:
     ]
     found += [leftovers.compact_database(home / name, dry_run) for name in ("mlflow.db", "prefect/prefect.db")]
     return GcReport(dry_run=dry_run, size=sum(row.size for row in found), cleaned=found, retained=retention.keep)
+
+
+def _clean_audit(workspace: Workspace, dry_run: bool) -> Cleaned:
+    """Remove lines of the audit log that are older than gc.audit_days."""
+    before = datetime.now(UTC) - timedelta(days=workspace.params.gc.audit_days)
+    size = AuditLog(workspace.shop / "audit.jsonl").remove_before(before, dry_run)
+    return Cleaned(what="audit log", count=int(size > 0), size=size)
 
 
 def _clean_dvc(workspace: Workspace, retention: Retention, dry_run: bool) -> list[Cleaned]:

@@ -133,6 +133,7 @@ class GcParams(Section):
     keep_versions: Count
     keep_days: Positive
     exposure_days: Positive = Field(default=400, description="days; older files of the exposure log are removed")
+    audit_days: Positive = Field(default=400, description="days; older lines of the audit log are removed")
     workspaces: Count = Field(default=1, description="newest workspaces of deployed runs that stay, for inspection")
     embedding_caches: Count = Field(
         default=3, description="caches of text vectors that stay, one per language model, those used last"

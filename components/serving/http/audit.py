@@ -5,10 +5,12 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 
-from components.private import make_folder, private_opener
+from components.io import write_bytes
+from components.private import make_folder, private_opener, restrict
 
 log = logging.getLogger("serving")
 MAX_BYTES = 5_000_000  # of a file; some 40,000 lines
@@ -42,6 +44,24 @@ class AuditLog:
         if time.monotonic() - self._summary_at >= SUMMARY_S:
             self._summary_at, n, self._n_slowed = time.monotonic(), self._n_slowed, 0
             self.write(what, "refused", request_id, n)
+
+    def remove_before(self, before: datetime, dry_run: bool) -> int:
+        """Remove lines that are older than a time, from all files; return how many bytes."""
+        size = 0
+        with self._locked() if self.file.exists() else nullcontext():
+            for file in self.file.parent.glob(f"{self.file.name}*"):
+                content = file.read_bytes()
+                lines = content.splitlines(keepends=True)
+                newer = b"".join(line for line in lines if json.loads(line)["time"] >= before.timestamp())
+                size += len(content) - len(newer)
+                if dry_run or newer == content:
+                    continue
+                if newer or file == self.file:
+                    write_bytes(file, newer)
+                    restrict(file)
+                else:
+                    file.unlink()
+        return size
 
     def _rotate(self) -> None:
         names = [self.file, *(self.file.with_name(f"{self.file.name}.{n + 1}") for n in range(self.n_older))]

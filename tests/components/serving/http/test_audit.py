@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,20 @@ def test_slowed_refusals_are_summed_up(tmp_path: Path, monkeypatch: pytest.Monke
     found = lines(tmp_path)
     assert [line.get("calls", 1) for line in found] == [1, 300]  # 120 s: at once, then after a minute
     assert {line["outcome"] for line in found} == {"refused"}
+
+
+def test_old_lines_are_removed_and_new_ones_stay(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(file)
+    old = [json.dumps({"time": time, "what": "/admin/reload"}) + "\n" for time in (10.0, 20.0)]
+    file.with_name("audit.jsonl.1").write_text(old[0])
+    file.write_text(old[1])
+    log.write("/admin/reload", "allowed")
+    before = datetime.fromtimestamp(30, UTC)
+    assert log.remove_before(before, dry_run=True) == sum(map(len, old))
+    assert file.with_name("audit.jsonl.1").exists()
+    assert log.remove_before(before, dry_run=False) == sum(map(len, old))
+    assert not file.with_name("audit.jsonl.1").exists()
+    assert [json.loads(line)["outcome"] for line in file.read_text().splitlines()] == ["allowed"]
+    assert log.remove_before(before, dry_run=False) == 0
+    assert AuditLog(tmp_path / "none.jsonl").remove_before(before, dry_run=False) == 0

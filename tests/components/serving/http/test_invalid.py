@@ -19,7 +19,7 @@ EVENT = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
          "unknown field; expected item_id, session_id"),
         ("/events", {"events": [EVENT, {**EVENT, "qty": 1}]}, "body.events.1.(unknown field)",
          "unknown field; expected user_id, item_id, event, timestamp, quantity, price, session_id, position, "
-         "request_id"),
+         "request_id, consent"),
         ("/events", {"events": [{"user_id": "ann", "item_id": "sku-1"}]}, "body.events.0.event",
          "expected this field, which is missing"),
         ("/events", {"events": []}, "body.events", "expected at least 1 item after validation, not 0"),
