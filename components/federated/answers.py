@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components.errors import ContractError
 from components.federated.keys import Members
 from components.federated.messages import Message
-from components.federated.sum_member import PublicKeys, SumMember
+from components.federated.sum_member import PublicKeys, SumMember, SumPolicy
 
 
 class MemberAnswers:
@@ -21,12 +21,12 @@ class MemberAnswers:
         name: str,
         identity: Ed25519PrivateKey,
         members: Members,
-        share: float,
+        policy: SumPolicy,
         compute: Callable[[Message], NDArray[np.float64]],
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """`compute` returns this member's values for the request of a sum; it may refuse by a ContractError."""
-        self.name, self.identity, self.members, self.share = name, identity, members, share
+        self.name, self.identity, self.members, self.policy = name, identity, members, policy
         self.compute, self.entropy = compute, entropy
         self.current: SumMember | None = None
         self.request = Message()
@@ -59,7 +59,7 @@ class MemberAnswers:
             raise ContractError(f"secure sum {session}: refused: a session is answered once")
         self.sessions.add(session)
         self.request = message
-        self.current = SumMember(self.name, self.identity, self.members, self.share, session, self.entropy)
+        self.current = SumMember(self.name, self.identity, self.members, self.policy, session, self.entropy)
         return Message({"keys": [part.hex() for part in self.current.advertise()]})
 
 

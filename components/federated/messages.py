@@ -70,6 +70,6 @@ class Channel(Protocol):
         """Send each member its request; return the answers that came within the deadline."""
         ...
 
-    def present(self) -> list[str]:
-        """Return the members that wait for a request, sorted."""
+    def present(self) -> dict[str, str]:
+        """Return the members that wait for a request, sorted, and the run that each has started; "" for none."""
         ...

@@ -16,7 +16,7 @@ from components.errors import ContractError
 from components.federated import keys
 from components.federated.fixed_point import Words, decode
 from components.federated.messages import Channel, Message
-from components.federated.sum_member import PublicKeys, count_needed, mask_sign
+from components.federated.sum_member import PublicKeys, SumPolicy, mask_sign
 
 log = logging.getLogger("federated")
 T = TypeVar("T")
@@ -29,8 +29,7 @@ class SumPlan:
     session: str
     request: Message  # what members need to compute their values
     size: int  # values
-    share: float  # of the members, that restores a seed
-    min_clients: int  # whose values a sum has at least
+    policy: SumPolicy
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def secure_sum(channel: Channel, plan: SumPlan, names: Sequence[str]) -> SumOutc
     """
     start = Message({"session": plan.session, **plan.request.fields}, plan.request.arrays)
     advertised = _read(channel.ask("keys", dict.fromkeys(names, start)), _public_keys)
-    needed = max(2, plan.min_clients, count_needed(len(advertised), plan.share))
+    needed = plan.policy.count_needed(len(advertised))
     _require(plan, "keys", len(advertised), needed)
     listing = Message({"keys": {name: [part.hex() for part in own] for name, own in advertised.items()}})
     shared = _read(channel.ask("shares", dict.fromkeys(advertised, listing)), _sealed_shares)
@@ -65,8 +64,7 @@ def secure_sum(channel: Channel, plan: SumPlan, names: Sequence[str]) -> SumOutc
     _require(plan, "signatures", len(signatures), needed)
     reveal = Message({"signatures": signatures})
     revealed = _read(channel.ask("unmask", dict.fromkeys(signatures, reveal)), _revealed_shares)
-    threshold = count_needed(len(advertised), plan.share)
-    _require(plan, "shares of masks", len(revealed), threshold)
+    _require(plan, "shares of masks", len(revealed), needed)
     total: Words = np.zeros(plan.size, np.uint64)
     for words in masked.values():
         total += words
@@ -74,8 +72,8 @@ def secure_sum(channel: Channel, plan: SumPlan, names: Sequence[str]) -> SumOutc
 
     def restore(owner: str, kind: int) -> bytes:
         shares = {number[name]: own[kind][owner] for name, own in revealed.items() if owner in own[kind]}
-        _require(plan, f"shares of {owner}", len(shares), threshold)
-        return keys.join_seed(shares, threshold)
+        _require(plan, f"shares of {owner}", len(shares), needed)
+        return keys.join_seed(shares, needed)
 
     for name in survivors:
         own = restore(name, 0)

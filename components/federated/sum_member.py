@@ -29,9 +29,15 @@ class PublicKeys(NamedTuple):
     signature: bytes
 
 
-def count_needed(n: int, share: float) -> int:
-    """Return how many of n members restore a seed: the share of them, and more than half in any case."""
-    return max(n // 2 + 1, math.ceil(share * n - 1e-9))
+class SumPolicy(NamedTuple):
+    """How many members a sum needs; all members and the coordinator have the same policy."""
+
+    share: float  # of the members, above 0.5
+    min_clients: int
+
+    def count_needed(self, n: int) -> int:
+        """Return how many of n members restore a seed, and at least stay in the sum: more than half in any case."""
+        return max(2, self.min_clients, n // 2 + 1, math.ceil(self.share * n - 1e-9))
 
 
 def keys_content(session: str, name: str, sealing: bytes, masking: bytes) -> bytes:
@@ -57,12 +63,12 @@ class SumMember:
         name: str,
         identity: Ed25519PrivateKey,
         members: keys.Members,
-        share: float,
+        policy: SumPolicy,
         session: str,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """Take the shop's list of members, and the least share of them that restores a seed (above 0.5)."""
-        self.name, self.identity, self.members, self.share = name, identity, members, share
+        """Take the list of members, as this member knows it."""
+        self.name, self.identity, self.members, self.policy = name, identity, members, policy
         self.session, self.entropy = session, entropy
         self.sealing, self.masking, self.own = (entropy(keys.SEED_BYTES) for _ in range(3))
         self.done = 0  # steps
@@ -88,9 +94,9 @@ class SumMember:
             if name not in self.members or not keys.is_signed(self.members[name], key.signature, content):
                 raise self._refusal(f"the keys of {name!r} are not signed by a member")
         self.listed = dict(sorted(listed.items()))
-        self.needed = count_needed(len(listed), self.share)
-        if len(listed) < 2:
-            raise self._refusal("a sum of one member is that member's input")
+        self.needed = self.policy.count_needed(len(listed))
+        if len(listed) < self.needed:
+            raise self._refusal(f"expected keys of {self.needed} or more members, got {len(listed)}")
         both = [keys.split_seed(seed, self.needed, len(listed)) for seed in (self.masking, self.own)]
         sealed = {}
         for name, of_masking, of_own in zip(self.listed, *both, strict=True):

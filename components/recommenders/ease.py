@@ -4,9 +4,10 @@ Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", equat
 """
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cholesky, lapack, solve_triangular
 from scipy.sparse import csr_matrix, vstack
 
@@ -45,16 +46,22 @@ class EaseRecommender(SummedRecommender):
     @fresh_blas_threads()
     def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
         """Invert the regularised item-item matrix of the n most popular items: time n^3 at most, memory 4 to 5 n^2."""
-        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
-        seen = sums.matrix()
-        seen.data = seen.data.clip(max=1)  # repeated purchases count once
+        seen = seen_once(sums)
         chosen = most_popular(seen, self.params.max_items)
+        # no item is chosen where all visitors are anonymous
+        return self._use(sums, chosen, ease_weights(seen[:, chosen], self.params.l2) if len(chosen) else None)
+
+    @fresh_blas_threads()
+    def fit_from_gram(self, sums: TrainingSums, chosen: IntArray, gram: FloatArray) -> Self:
+        """Learn from the (m, m) item-item matrix X'X of the chosen items; of the sums only popularity is read."""
+        return self._use(sums, chosen, weights_of_gram(gram, self.params.l2) if len(chosen) else None)
+
+    def _use(self, sums: TrainingSums, chosen: IntArray, weights: FloatArray | None) -> Self:
         n = sums.n_items + 1
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
         self.weights = csr_matrix((n, n), dtype=np.float32)
-        if len(chosen):  # none where all visitors are anonymous
-            small = keep_largest(
-                ease_weights(seen[:, chosen], self.params.l2), self.params.max_weights_per_item
-            ).tocoo()
+        if weights is not None:
+            small = keep_largest(weights, self.params.max_weights_per_item).tocoo()
             self.weights = csr_matrix((small.data, (chosen[small.row], chosen[small.col])), shape=(n, n))
         return self
 
@@ -79,9 +86,20 @@ class EaseRecommender(SummedRecommender):
         return model
 
 
+def seen_once(sums: TrainingSums) -> Matrix:
+    """Return (n_users + 1, n_items + 1) the weights of what users took, at most 1: repeated purchases count once."""
+    seen = sums.matrix()
+    seen.data = seen.data.clip(max=1)
+    return seen
+
+
 def most_popular(seen: Matrix, n: int) -> IntArray:
     """Return the n columns with the largest sums, in column order; columns without entries are left out."""
-    totals = np.asarray(seen.sum(axis=0)).ravel()
+    return choose_items(np.asarray(seen.sum(axis=0)).ravel(), n)
+
+
+def choose_items(totals: NDArray[Any], n: int) -> IntArray:
+    """Return the n items with the largest totals (n_items + 1,), ascending; those of no more than 0 are left out."""
     order = np.argsort(-totals, kind="stable")[:n]
     return np.sort(order[totals[order] > 0]).astype(np.int32)
 
@@ -115,12 +133,21 @@ def _weights_by_users(seen: Matrix, l2: float) -> FloatArray:
 
 
 def _weights_by_items(seen: Matrix, l2: float) -> FloatArray:
-    """Return the weights from the inverse of the n x n matrix of the items, in place, with blocks of 1024 rows."""
+    """Return the weights from the n x n matrix of the items, which is made in blocks of 1024 rows."""
     n = seen.shape[1]
     gram = np.empty((n, n), dtype=np.float32)
     by_item = seen.T.tocsr()
     for rows in _blocks(n):
         gram[rows] = (by_item[rows] @ seen).toarray()
+    return weights_of_gram(gram, l2)
+
+
+def weights_of_gram(gram: FloatArray, l2: float) -> FloatArray:
+    """Return the weights from the inverse of the (n, n) float32 matrix X'X + l2 I; the matrix is overwritten.
+
+    Raises ContractError when it cannot be inverted.
+    """
+    n = len(gram)
     gram[np.diag_indices(n)] += l2
     # LAPACK is column-major: the upper triangle of a row-major matrix is its lower triangle
     factor, not_positive = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)

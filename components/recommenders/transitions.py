@@ -17,6 +17,7 @@ from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import Matrix, check_items, merge_repeats, pick, signed
 from components.recommenders.popularity import prior
 from components.recommenders.storage import Stored, matrix_arrays, write_model
+from components.recommenders.sums import TrainingSums
 
 LEAST_WEIGHT = 1e-3  # of a moment of the history that is read
 
@@ -41,6 +42,12 @@ class TransitionsRecommender(BaseRecommender):
         """Count the transitions of known users; the validation users are not read."""
         self.n_items, self.prior = interactions.n_items, prior(interactions, self.popularity)
         self._use(count_transitions(interactions.by_user(), interactions.n_items, self.params))
+        return self
+
+    def fit_from_counts(self, sums: TrainingSums, counts: Matrix) -> Self:
+        """Learn from (n_items + 1, n_items + 1) counts of `count_transitions`; of the sums only popularity is read."""
+        self.n_items, self.prior = sums.n_items, prior(sums, self.popularity)
+        self._use(counts)
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:

@@ -113,6 +113,12 @@ class SequenceRecommender(BaseRecommender):
         self._use(net)
         return self
 
+    def use_net(self, net: Net, price: FloatArray, event_shares: FloatArray) -> Self:
+        """Take a net that was trained elsewhere; price (n_items + 1,), event_shares (len(EVENTS),) add up to 1."""
+        self.price, self.event_shares = price, event_shares
+        self._use(net)
+        return self
+
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
         """Return cosines in [-1, 1] with the mean over event heads; without history, of the start position's state."""
         check_items(users.history.item_idx, len(self.vectors) - 1, "a history", lowest=1)

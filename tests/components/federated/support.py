@@ -12,6 +12,9 @@ from components.errors import ContractError
 from components.federated.answers import MemberAnswers
 from components.federated.messages import Message
 from components.federated.secure_sum import SumPlan
+from components.federated.sum_member import SumPolicy
+
+POLICY = SumPolicy(0.6, 2)
 
 
 def entropy_of(seed: str) -> Callable[[int], bytes]:
@@ -27,19 +30,19 @@ def entropy_of(seed: str) -> Callable[[int], bytes]:
 
 
 def make_members(
-    values: Mapping[str, NDArray[np.float64]], share: float = 0.6, seed: str = "0"
+    values: Mapping[str, NDArray[np.float64]], policy: SumPolicy = POLICY, seed: str = "0"
 ) -> dict[str, MemberAnswers]:
     """Return members that hold these values, and know each other."""
     identities = {name: Ed25519PrivateKey.from_private_bytes(entropy_of(f"{seed} {name}")(32)) for name in values}
     public = {name: identity.public_key() for name, identity in identities.items()}
     return {
-        name: MemberAnswers(name, identities[name], public, share, lambda _, own=own: own, entropy_of(f"{seed}{name}"))
+        name: MemberAnswers(name, identities[name], public, policy, lambda _, own=own: own, entropy_of(f"{seed}{name}"))
         for name, own in values.items()
     }
 
 
-def plan(size: int, session: str = "run/1", share: float = 0.6, min_clients: int = 2) -> SumPlan:
-    return SumPlan(session, Message(), size, share, min_clients)
+def plan(size: int, policy: SumPolicy = POLICY) -> SumPlan:
+    return SumPlan("run/1", Message(), size, policy)
 
 
 class LocalChannel:
@@ -50,9 +53,10 @@ class LocalChannel:
         self.gone: set[str] = set()
         self.transcript: list[tuple[str, str, Message]] = []  # what the coordinator received
         self.refusals: list[str] = []
+        self.sent = self.received = 0
 
-    def present(self) -> list[str]:
-        return sorted(set(self.members) - self.gone)
+    def present(self) -> dict[str, str]:
+        return {name: getattr(self.members[name], "run", "") for name in sorted(set(self.members) - self.gone)}
 
     def ask(self, step: str, requests: Mapping[str, Message]) -> dict[str, Message]:
         self.gone |= set(self.drops.get(step, ()))
@@ -65,4 +69,6 @@ class LocalChannel:
                 continue
             answers[name] = Message.unpack(answer.pack())
             self.transcript.append((step, name, answers[name]))
+            self.sent += len(requests[name].pack())
+            self.received += len(answer.pack())
         return answers

@@ -10,7 +10,7 @@ from scipy import stats
 from components.errors import ContractError
 from components.federated.messages import Message
 from components.federated.secure_sum import secure_sum
-from components.federated.sum_member import STEPS
+from components.federated.sum_member import STEPS, SumPolicy
 from tests.components.federated.support import LocalChannel, make_members, plan
 
 NAMES = [f"shop-{n}" for n in range(10)]
@@ -45,15 +45,10 @@ def test_the_sum_is_that_of_the_members_that_sent_values(drops: dict[str, list[s
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_sum_with_too_few_members_fails_and_says_so(step: str) -> None:
-    channel = LocalChannel(make_members(values_of()), {step: NAMES[:5]})
-    with pytest.raises(ContractError, match=r"expected .* of [67] members or more, got 5"):
-        secure_sum(channel, plan(30, min_clients=7 if step == "keys" else 2), NAMES)
-
-
-def test_the_sum_needs_min_clients() -> None:
-    channel = LocalChannel(make_members(values_of()), {"masked": NAMES[:2]})
-    with pytest.raises(ContractError, match="masked values of 9 members or more, got 8"):
-        secure_sum(channel, plan(30, min_clients=9), NAMES)
+    policy = SumPolicy(0.6, 6)
+    channel = LocalChannel(make_members(values_of(), policy), {step: NAMES[:5]})
+    with pytest.raises(ContractError, match=r"expected .* of 6 members or more, got 5"):
+        secure_sum(channel, plan(30, policy), NAMES)
 
 
 def test_a_member_with_values_of_another_shape_is_left_out() -> None:

@@ -8,7 +8,7 @@ import pytest
 from components.errors import ContractError
 from components.federated.answers import MemberAnswers
 from components.federated.messages import Message
-from components.federated.sum_member import count_needed
+from components.federated.sum_member import SumPolicy
 from tests.components.federated.support import LocalChannel, make_members
 
 NAMES = [f"shop-{n}" for n in range(5)]
@@ -100,7 +100,7 @@ def test_keys_that_no_member_signed_are_refused(
 def test_a_sum_of_one_member_is_refused(members: dict[str, MemberAnswers]) -> None:
     _, requests = run_until("shares", members)
     own = {"shop-0": requests["shop-0"].fields["keys"]["shop-0"]}
-    refuse(members["shop-0"], "shares", Message({"keys": own}), "sum of one member")
+    refuse(members["shop-0"], "shares", Message({"keys": own}), "keys of 2 or more members, got 1")
 
 
 def test_changed_shares_are_refused_before_anything_is_computed(members: dict[str, MemberAnswers]) -> None:
@@ -133,4 +133,5 @@ def test_steps_out_of_order_are_refused(members: dict[str, MemberAnswers]) -> No
     ("n", "share", "needed"), [(10, 0.6, 6), (10, 0.51, 6), (5, 0.6, 3), (3, 0.6, 2), (100, 0.667, 67), (4, 1, 4)]
 )
 def test_more_than_half_of_the_members_are_needed(n: int, share: float, needed: int) -> None:
-    assert count_needed(n, share) == needed
+    assert SumPolicy(share, 2).count_needed(n) == needed
+    assert SumPolicy(share, 7).count_needed(n) == max(7, needed)
