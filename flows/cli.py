@@ -12,6 +12,7 @@ from flows.cli_ads import ads
 from flows.cli_applications import inventory
 from flows.cli_backtest import backtest
 from flows.cli_experiment import experiments
+from flows.cli_federated import federated
 from flows.cli_marketing import audience, marketing
 
 VERBS = {  # in the order of `carousel --help`, each with the arguments of an example, or of one a line
@@ -48,6 +49,7 @@ VERBS = {  # in the order of `carousel --help`, each with the arguments of an ex
 }
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(experiments, name="experiment")
+app.add_typer(federated, name="federated")
 for verb, arguments in VERBS.items():
     examples = [f"Example: carousel {verb.__name__} {line}".strip() for line in arguments.split("\n")]
     app.command(epilog="\n\n".join(examples))(verb)

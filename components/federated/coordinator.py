@@ -42,10 +42,10 @@ class CountingChannel(Channel, Protocol):
 
 
 class SumReport(Record):
-    """One sum: who was asked and who is in it, its bytes and seconds; the loss of a round is that before it."""
+    """One sum: members that were asked and that are in it, bytes and seconds. The loss is that before the round."""
 
     purpose: str
-    asked: int
+    requested: int
     summed: int
     sent_bytes: int
     received_bytes: int
@@ -141,7 +141,7 @@ class Coordinator:
             raise
         finally:
             report = SumReport(
-                purpose=purpose, asked=len(names), summed=summed, sent_bytes=self.channel.sent - before[0],
+                purpose=purpose, requested=len(names), summed=summed, sent_bytes=self.channel.sent - before[0],
                 received_bytes=self.channel.received - before[1],
                 seconds=round(time.perf_counter() - started, 3), problem=problem,
             )  # fmt: skip
@@ -158,14 +158,17 @@ class Coordinator:
 
     def _start_present(self) -> list[str]:
         """Return the members that wait for requests of this run, after those that came anew have started it."""
-        new = [name for name, run in self.channel.present().items() if run != self.run]
+        present = self.channel.present()
+        new = [name for name, run in present.items() if run != self.run]
+        ready = set(present) - set(new)
         if new:
             sections = {name: getattr(self.params, name).model_dump(mode="json") for name in SECTIONS}
             fields = {"run": self.run, "item_ids": self.catalogue.item_id, "now": self.now, "params": sections}
             fields |= {"seed": self.params.seed, "n_codes": self.inputs.n_codes}
             started = self.channel.ask("start", dict.fromkeys(new, Message(fields, self.inputs.arrays())))
             log.info("%d of %d members have started", len(started), len(new))
-        return [name for name, run in self.channel.present().items() if run == self.run]
+            ready |= set(started)
+        return sorted(ready)
 
     def _end(self, weights: Weights, totals: ItemTotals) -> None:
         message = Message(arrays={"weights": weights, "totals": totals.pack()})

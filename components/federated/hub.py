@@ -54,6 +54,7 @@ class Hub:
         self.answers: dict[str, Message | None] = {}  # of the step; None: refused
         self.seen: dict[str, tuple[float, str]] = {}  # member -> when it last asked for work, and its run
         self.number = 0
+        self.is_closing = False
         self.changed = threading.Condition()
         routes = [
             Route("/next", self._next, methods=["POST"]),
@@ -107,7 +108,7 @@ class Hub:
                     self.taken.add(task.number)
                     self.sent += len(task.body)
                     return Response(task.body, headers={STEP: task.step, NUMBER: str(task.number)})
-            if time.monotonic() >= until or await request.is_disconnected():
+            if self.is_closing or time.monotonic() >= until or await request.is_disconnected():
                 return Response(status_code=204)
             await anyio.sleep(CHECK_S)
 
@@ -158,6 +159,6 @@ def serving_hub(hub: Hub, host: str, port: int) -> Iterator[str]:
     try:
         yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        hub.is_closing = server.should_exit = True
         thread.join()
         listener.close()

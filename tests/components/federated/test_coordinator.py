@@ -62,7 +62,7 @@ def test_a_run_learns_all_models_and_reports_its_bytes(world: World, three: Para
     assert len(losses) == 3
     assert losses[2] < losses[0]
     assert [report.purpose for report in found.reports] == ["items", "pairs", *["round"] * 3]
-    assert all(report.summed == report.asked == 5 for report in found.reports)
+    assert all(report.summed == report.requested == 5 for report in found.reports)
     rounds = json.loads((tmp_path / "coordinator" / "report.json").read_text())["sums"][2:]
     assert all(row["received_bytes"] > 5 * 8 * 1000 and row["sent_bytes"] > 5 * 4 * 1000 for row in rounds)
     assert channel.refusals == []
@@ -82,7 +82,7 @@ def test_a_run_goes_on_without_members_that_are_killed(world: World, three: Para
 
     channel = Dying(make_shops(world, three))
     found = learn(world, three, channel)
-    assert [(report.asked, report.summed) for report in found.reports] == [(5, 5), (5, 5), (5, 4), (4, 4)]
+    assert [(report.requested, report.summed) for report in found.reports] == [(5, 5), (5, 5), (5, 4), (4, 4)]
     assert found.sequence is not None
 
 
@@ -122,7 +122,7 @@ def test_a_share_of_the_members_is_drawn_for_each_round(world: World, three: Par
     params = with_federated(three, client_share=0.6, rounds=4)
     channel = LocalChannel(make_shops(world, params))
     found = learn(world, params, channel)
-    assert [report.asked for report in found.reports] == [5, 5, 3, 3, 3, 3]
+    assert [report.requested for report in found.reports] == [5, 5, 3, 3, 3, 3]
     drawn = [name for step, name, _ in channel.transcript if step == "masked"][10:]
     assert len(set(drawn)) > 3
 
