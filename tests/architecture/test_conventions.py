@@ -20,7 +20,8 @@ MAX_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 300, 50, 8
 GENERATED = ("client/carousel_client/models.py", "client/carousel_client/routes.py")  # grow with the HTTP API
 FLAT_FORMS = {  # Prefect builds a form from a flow's arguments, typer options from a command's: they must stay flat
     "flows/retrain.py: retrain", "flows/export.py: export", "flows/cli_offline.py: recommend",
-    "flows/cli_offline.py: export", "flows/cli_marketing.py: audience",
+    "flows/cli_offline.py: export", "flows/cli_marketing.py: audience", "flows/cli_federated.py: coordinate",
+    "flows/cli_federated.py: join",
 }  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
