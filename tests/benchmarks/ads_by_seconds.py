@@ -40,7 +40,8 @@ def simulate_by_seconds(market: Market, audience: Audience, traffic: Traffic, n_
         hour, n = now // 3600, len(who)
         elapsed = forecast[:hour].sum() + forecast[hour] * (now % 3600) / 3600
         width = budgets * forecast[hour] * market.pacer.horizon_s / 3600
-        joins = rng.random((n, len(names))) < ((budgets * elapsed - spent - expected.sum(axis=0)) / width)[who]
+        open_charges = np.maximum(expected.sum(axis=0) - budgets * forecast[hour] * open_s / 3600, 0)
+        joins = rng.random((n, len(names))) < ((budgets * elapsed - spent - open_charges) / width)[who]
         user, slot = rng.integers(0, len(audience.targeted), n), rng.integers(0, audience.predicted.shape[2], n)
         p = audience.predicted[user, :, slot]
         value = np.where(joins[:, of_ad] & (bids * p >= market.reserve), bids * p, -1.0)

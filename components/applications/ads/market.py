@@ -74,4 +74,4 @@ class Market:
     def _participation(self, campaign: str, state: MarketState) -> float:
         budget, start = self.campaigns[campaign]
         spent, pending = state.spent.get(campaign, 0.0), state.pending.get(campaign, 0.0)
-        return self.pacer.participation(budget, spent + pending, state.at, start)
+        return self.pacer.participation(budget, spent, state.at, start, pending)

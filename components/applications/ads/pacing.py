@@ -3,8 +3,8 @@
 A campaign takes part in an auction with a probability that depends on how far its spend is behind the plan. Behind by
 `horizon_s` of plan or more it always takes part; level with the plan of that moment or ahead, never. So spend stays
 between the plan of now and of a moment ago wherever there is enough traffic, and the plan never exceeds the budget.
-Expected charges of impressions whose outcome is still open count as spent: else a campaign takes part until the first
-of its clicks is charged, and then all of them come.
+Expected charges of impressions whose outcome is still open count as spent, beyond what 30 s of plan will cover: else a
+campaign takes part until the first of its clicks is charged, and then all of them come.
 """
 
 from __future__ import annotations
@@ -65,10 +65,12 @@ class Pacer:
         begun = self.forecast.elapsed(start) if start > day else 0.0
         return budget * max(0.0, self.forecast.elapsed(at) - begun)
 
-    def participation(self, budget: float, spent: float, at: int, start: int = 0) -> float:
+    def participation(self, budget: float, spent: float, at: int, start: int = 0, pending: float = 0.0) -> float:
         """Return the probability that the campaign takes part in an auction at a time (us).
 
-        spent: today, with the expected charges of impressions whose outcome is still open.
+        spent: today. pending: expected charges of impressions whose outcome is still open; what the plan of the seconds
+        in which clicks come will cover is no reason to wait.
         """
-        width = budget * self.forecast.shares[at % DAY_US // HOUR_US] * self.horizon_s * SECOND_US / HOUR_US
-        return min(1.0, max(0.0, (self.planned(budget, at, start) - spent) / width))
+        per_us = budget * self.forecast.shares[at % DAY_US // HOUR_US] / HOUR_US  # of the plan
+        counted = spent + max(0.0, pending - per_us * OPEN_CLICK_US)
+        return min(1.0, max(0.0, (self.planned(budget, at, start) - counted) / (per_us * self.horizon_s * SECOND_US)))

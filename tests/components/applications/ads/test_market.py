@@ -46,7 +46,7 @@ def test_a_campaign_level_with_its_plan_waits() -> None:
 
 def test_open_expectations_count_as_spend() -> None:
     found = market(ad("a", "c", 0.5), ad("b", "d", 1.0))
-    assert chosen(found, [0, 1], MarketState(NOON, {"d": 30.0}, pending={"d": 20.0})) == ["a"]
+    assert chosen(found, [0, 1], MarketState(NOON, {"d": 30.0}, pending={"d": 20.1})) == ["a"]
 
 
 def test_a_capped_ad_waits() -> None:

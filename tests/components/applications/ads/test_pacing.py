@@ -38,6 +38,15 @@ def test_participation_is_proportional_to_what_is_missing() -> None:
     assert pacer.participation(2400, 0, DAY + 30 * SECOND_US) == pytest.approx(0.5)
 
 
+def test_open_charges_count_beyond_half_a_minute_of_plan() -> None:
+    pacer, at = Pacer(FLAT, 60.0), DAY + 12 * HOUR_US
+    width = 2400 / 24 / 60  # of 60 s of plan: 30 s are half of it
+    behind = 1200 - width
+    assert pacer.participation(2400, behind, at, pending=width / 2) == 1
+    assert pacer.participation(2400, behind, at, pending=width) == pytest.approx(0.5)
+    assert pacer.participation(2400, behind, at, pending=2 * width) == 0
+
+
 def test_newer_days_count_more() -> None:
     now = DAY
     old = np.full(1000, DAY - 20 * DAY_US + 3 * HOUR_US)
