@@ -64,13 +64,13 @@ class Hub:
 
     def ask(self, step: str, requests: Mapping[str, Message]) -> dict[str, Message]:
         """Send each member its request; return the answers that came within the deadline."""
-        bodies: dict[int, bytes] = {}  # equal requests are packed once
+        distinct = {id(message): message for message in requests.values()}  # one for many members is packed once
+        packed = {key: message.pack() for key, message in distinct.items()}
         with self.changed:
             self.answers = {}
             for name, message in requests.items():
                 self.number += 1
-                body = bodies.setdefault(id(message), message.pack() if id(message) not in bodies else b"")
-                self.tasks[name] = Task(self.number, step, body)
+                self.tasks[name] = Task(self.number, step, packed[id(message)])
             self.changed.wait_for(lambda: len(self.answers) == len(requests), self.deadline_s)
             late = sorted(set(requests) - set(self.answers))
             self.tasks.clear()

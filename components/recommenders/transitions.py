@@ -93,10 +93,11 @@ def count_transitions(histories: Ragged, n_items: int, params: TransitionsParams
     and against the direction the share `backward` of that. An item does not follow itself.
     """
     moments, owner = moments_of(histories, n_items)
-    counts = (moments.T @ moments).astype(np.float64)
+    moments = moments.astype(np.float64)  # so that sums of parts are those of all to the last bits
+    counts = moments.T @ moments
     for step in range(1, params.max_steps + 1):
         earlier = np.flatnonzero(owner[:-step] == owner[step:])
-        forward = (moments[earlier].T @ moments[earlier + step]).astype(np.float64)
+        forward = moments[earlier].T @ moments[earlier + step]
         counts += params.step_decay ** (step - 1) * (forward + params.backward * forward.T)
     counts = counts.tocoo()
     other = (counts.row != counts.col) & (counts.data > 0)

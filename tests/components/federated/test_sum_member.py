@@ -122,13 +122,6 @@ def test_wrong_survivors_are_refused(members: dict[str, MemberAnswers], survivor
     refuse(members["shop-0"], "confirm", Message({"survivors": NAMES}), "asked for twice")
 
 
-def test_steps_out_of_order_are_refused(members: dict[str, MemberAnswers]) -> None:
-    refuse(members["shop-0"], "unmask", Message({"signatures": {}}), "before step 'keys'")
-    run_until("shares", members)
-    refuse(members["shop-0"], "confirm", Message({"survivors": NAMES}), "out of order")
-    refuse(members["shop-1"], "steal", Message(), "unknown step")
-
-
 @pytest.mark.parametrize(
     ("n", "share", "needed"), [(10, 0.6, 6), (10, 0.51, 6), (5, 0.6, 3), (3, 0.6, 2), (100, 0.667, 67), (4, 1, 4)]
 )
