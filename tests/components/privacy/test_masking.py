@@ -1,5 +1,6 @@
 """Masking finds what was planted, leaves what only looks like it, and is the same in DuckDB and Python."""
 
+import time
 from collections.abc import Iterator
 
 import duckdb
@@ -96,3 +97,15 @@ def test_every_mask_counts() -> None:
 )
 def test_check_digits_and_words_decide(text: str, kinds: tuple[str, ...]) -> None:
     assert mask(text, PERSONAL_DATA).kinds == kinds
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["1 ", "a.", "北京市", "建国路", "花园小区", "call ", "12 Main Oak ", "3704 ", "一二三四", ", Abc", "3号", "@"],
+)
+def test_a_long_hostile_text_takes_no_long_time(part: str) -> None:
+    """Texts have at most 2 * data.max_text_chars characters here; a pattern that backtracks would take hours."""
+    text = part * (20_000 // len(part)) + " john@example.com"
+    started = time.process_time()
+    assert "email" in mask(text, PERSONAL_DATA).kinds
+    assert time.process_time() - started < 20  # seconds
