@@ -138,6 +138,7 @@ class Catalogue:
     language: list[str]  # "en", "zh", or "" where unknown
     price: FloatArray  # (n_items + 1,); NaN where unknown
     embedding: FloatArray | None = None  # (n_items + 1, dim), unit rows; row 0 and textless items are zero
+    vectors: dict[str, FloatArray] | None = None  # modality, such as "picture" -> (n_items + 1, its dims); zeros: none
     kind: list[str] | None = None  # "product", "article", "video", ...; None: all are products
 
     def __len__(self) -> int:

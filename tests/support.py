@@ -66,6 +66,7 @@ def checkerboard(n_users: int = 40, n_items: int = 20, seed: int = 0) -> tuple[I
         language=["", *["en"] * n_items],
         price=np.concatenate([[np.nan], np.linspace(1, 9, n_items)]).astype(np.float32),
         embedding=embedding,
+        vectors={"picture": embedding[:, :4]},
     )
     users = Users(
         user_idx=np.arange(0, n_users + 1, dtype=np.int32),

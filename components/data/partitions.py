@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 1_000_000  # rows
 
+PICTURES = "pictures.parquet"  # products' pictures, where the shop has them (data/pictures.py)
+VECTORS = "vectors"  # folder of the vectors that the shop has computed (data/given_vectors.py)
+
 
 def partitions(snapshot: Path, table: str) -> list[Path]:
     """Return the Parquet files of a table, oldest month first."""

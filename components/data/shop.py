@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.data import shop_ads, shop_texts, shop_world
+from components.data import shop_ads, shop_pictures, shop_texts, shop_world
 from components.data.shop_world import N_BATCHES, N_LEAVES, World
 from components.params import ShopParams
 from components.times import DAY_S
@@ -35,7 +35,8 @@ def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
     pages = _draw_pages(world, shop, rng, _draw_visits(world, shop, rng))
     events = _draw_events(world, shop, rng, pages)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_products(world, shop, folder / "products.jsonl.gz")
+    has_picture = shop_pictures.write_pictures(world, shop, seed, folder / "pictures")
+    _write_products(world, shop, folder / "products.jsonl.gz", has_picture)
     _write_events(_add_faults(events, shop.bad_share, rng), shop, folder / "events")
     _write_reviews(world, shop, rng, events, folder / "reviews.jsonl.gz")
     _write_searches(world, shop, rng, pages, folder / "searches.csv.gz")
@@ -198,7 +199,7 @@ def _write_events(text: Columns, shop: ShopParams, folder: Path) -> None:
         _write_csv({n: c[rows] for n, c in columns.items()}, folder / f"events_{name}.csv.gz")
 
 
-def _write_products(world: World, shop: ShopParams, path: Path) -> None:
+def _write_products(world: World, shop: ShopParams, path: Path, has_picture: NDArray[np.bool_]) -> None:
     start = _start(shop)
     ids = _format_ids("P", np.arange(shop.n_items))
     step = 0.25 * shop.days / (N_BATCHES + 1)
@@ -216,7 +217,7 @@ def _write_products(world: World, shop: ShopParams, path: Path) -> None:
             "price": round(float(world.price[i]), 2),
             "language": shop_texts.LANGUAGES[language],
             "timestamp": f"{time[i]}Z",
-        })  # fmt: skip
+        } | ({"image": shop_pictures.file_name(str(ids[i]))} if has_picture[i] else {}))  # fmt: skip
     _write_jsonl(rows, path)
 
 

@@ -18,6 +18,8 @@ N_BATCHES = 4  # new products are listed in this many batches over the last quar
 POSITION_BIAS = 0.6  # position p (from 0) is examined with probability (p + 1) ** -POSITION_BIAS
 FOCUS, TASTE, CROWD = 0.55, 0.25, 0.2  # shares of a page: the visit's kind, the user's taste, popular kinds
 COMPLEMENT = 0.4  # probability that a visit is about the complement of the last visit's kind
+N_PATTERNS = 6  # on pictures; shop_pictures draws them
+PATTERN_TASTE = 1.5  # standard deviation of the log-odds of a click
 OTHER_LANGUAGE = 0.05  # share of a page in the other language
 
 
@@ -45,12 +47,14 @@ class World:
     complement: IntArray  # (N_LEAVES,) the kind that users look for next
     crowd: FloatArray  # (N_LEAVES,) popularity of each kind
     shift_day: IntArray  # (1,)
+    pattern: IntArray  # (n_items,) what only the picture shows, index in shop_pictures.PATTERNS
+    taste_pattern: FloatArray  # (n_users, n_patterns) added to the log-odds of a click; 0 without shop.pictures
 
     def click_log_odds(self, users: IntArray, items: IntArray, after: NDArray[np.bool_]) -> FloatArray:
         """Return the log-odds of a click by users[i] on an examined items[i]; `after`: after the shift."""
         phase = np.where(after & (self.shifts[users] > 0), 1, 0)
         style = self.taste_style[phase, users, self.style[items]]
-        brand = self.taste_brand[users, self.brand[items]]
+        brand = self.taste_brand[users, self.brand[items]] + self.taste_pattern[users, self.pattern[items]]
         price = -0.5 * (self.taste_price[users] - self.price_level[items]) ** 2
         share_of_kind = np.take_along_axis(
             self.taste_leaf[phase, users], self.leaf[items][:, None].astype(np.int64), 1
@@ -91,6 +95,7 @@ def make_world(shop: ShopParams, seed: int) -> World:
         complement=np.roll(kinds, 1, axis=1).ravel().astype(np.int32),
         crowd=crowd.astype(np.float32),
         shift_day=np.array([shop.shift_day], np.int32),
+        **_draw_patterns(shop, np.random.default_rng([seed, 4])),
     )
 
 
@@ -149,6 +154,14 @@ def _draw_user_columns(shop: ShopParams, rng: np.random.Generator) -> dict[str, 
         "taste_style": style.astype(np.float32),
         "taste_brand": rng.normal(0, 0.7, (n, len(BRANDS))).astype(np.float32),
         "taste_price": rng.normal(0, 0.8, n).astype(np.float32),
+    }
+
+
+def _draw_patterns(shop: ShopParams, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    taste = rng.normal(0, PATTERN_TASTE, (shop.n_users, N_PATTERNS)).astype(np.float32)
+    return {
+        "pattern": rng.integers(N_PATTERNS, size=shop.n_items).astype(np.int32),
+        "taste_pattern": taste if shop.pictures else np.zeros_like(taste),
     }
 
 

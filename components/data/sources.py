@@ -5,6 +5,7 @@ A source's files are read by one SELECT for each shape of file (selects.py), its
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -71,7 +72,23 @@ def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for table, sources in data.sources.items():
         seen |= fingerprint_sources(table, sources, data.as_of, root)
-    return seen | fingerprint_lookups(data, root)
+    return seen | fingerprint_lookups(data, root) | fingerprint_modalities(data, root)
+
+
+def fingerprint_modalities(data: DataParams, root: Path) -> dict[str, Any]:
+    """Return the states of the files of data.vectors, and a digest of those of all files below data.pictures."""
+    seen: dict[str, Any] = {
+        f"vectors.{name}: {file.name}": state_of(file.path)
+        for name, source in data.vectors.items()
+        for file in find_files(source.path, root).files
+    }
+    if data.pictures is not None:
+        folder = root / data.pictures
+        states = sorted(
+            (str(path.relative_to(folder)), *state_of(path)) for path in folder.rglob("*") if path.is_file()
+        )
+        seen[f"pictures: {data.pictures}"] = hashlib.sha256(repr(states).encode()).hexdigest()
+    return seen
 
 
 def fingerprint_lookups(data: DataParams, root: Path) -> dict[str, Any]:

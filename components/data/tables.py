@@ -23,6 +23,8 @@ from components.contracts import PRODUCT_KIND, WINDOWS, Catalogue, IntArray, Int
 from components.errors import ContractError
 from components.ragged import Ragged
 
+MODALITIES = "vectors."  # prefix of the arrays of items.safetensors that hold modalities
+
 
 class SplitInfo(Record):
     """split.json. Times are microseconds (UTC); a window ends before its end."""
@@ -89,13 +91,18 @@ def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
     )
     if features is None:
         return catalogue
-    embedding = load_file(features / "items.safetensors")["embedding"].astype(np.float32)
+    arrays = load_file(features / "items.safetensors")
+    embedding = arrays["embedding"].astype(np.float32)
     if len(embedding) != len(catalogue.item_id):
         raise ContractError(
             f"{features}: expected {len(catalogue.item_id)} embeddings, one per row of {split}/items.parquet and one "
             f"of padding, got {len(embedding)}; run the stage `encode` again"
         )
-    return replace(catalogue, embedding=embedding)
+    vectors = {
+        name.removeprefix(MODALITIES): rows.astype(np.float32) for name, rows in sorted(arrays.items())
+        if name.startswith(MODALITIES)
+    }  # fmt: skip
+    return replace(catalogue, embedding=embedding, vectors=vectors or None)
 
 
 def read_users(split: Path, window: str) -> Users:

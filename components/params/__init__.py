@@ -2,7 +2,15 @@
 
 from components.params.applications import AdsParams, InventoryParams, MarketingParams
 from components.params.base import Count, EventName, LearningRate, ModelName, Positive, Section, Share, Size
-from components.params.data import DataParams, LookupParams, ProfilesParams, ShopParams, SourceParams, SplitParams
+from components.params.data import (
+    DataParams,
+    GivenVectorsParams,
+    LookupParams,
+    ProfilesParams,
+    ShopParams,
+    SourceParams,
+    SplitParams,
+)
 from components.params.federated import FederatedParams, LocalPart
 from components.params.language import CompressParams, LanguageParams, PretrainParams, SentimentParams
 from components.params.loading import check, layers, load, merge, names_as_of, paths, with_defaults
@@ -14,6 +22,7 @@ from components.params.models import (
     HybridParams,
     InterestsParams,
     ModelsParams,
+    MultimodalParams,
     NeighboursParams,
     PopularityParams,
     RecommendParams,
@@ -71,6 +80,7 @@ __all__ = [
     "FederatedParams",
     "FlowsParams",
     "GateParams",
+    "GivenVectorsParams",
     "HistoryParams",
     "HybridParams",
     "InterestsParams",
@@ -83,6 +93,7 @@ __all__ = [
     "ModelName",
     "ModelsParams",
     "MonitorParams",
+    "MultimodalParams",
     "NeighboursParams",
     "Params",
     "PersonalData",

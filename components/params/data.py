@@ -75,6 +75,14 @@ class LookupParams(Section):
     optional: list[str] = Field(default=[], description="columns that may be absent, and are null then")
 
 
+class GivenVectorsParams(Section):
+    """Vectors of products that the shop has computed: Parquet files with an id and a list of numbers in each row."""
+
+    path: str = Field(description="file, folder or glob, relative to the checkout")
+    id: str = Field(default="item_id", description="column with the product's id")
+    column: str = Field(default="vector", description="column with the list of numbers; all rows have equally many")
+
+
 class DataParams(Section):
     """Sources of the five tables, and how many invalid rows stop a run."""
 
@@ -101,6 +109,15 @@ class DataParams(Section):
     lookups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*_of$")], LookupParams] = Field(
         default={}, description="functions of the sources' expressions that find values in other files, named x_of"
     )
+    pictures: str | None = Field(
+        default=None, description="folder of the pictures that products name in `image`; null: pictures are not read"
+    )
+    max_bad_pictures: Share = Field(
+        default=0.2, description="share of the named pictures that may be missing or broken; more stops the run"
+    )
+    vectors: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], GivenVectorsParams] = Field(
+        default={}, description="vectors of products that models read beside the text's, by a name such as audio"
+    )
     sources: dict[Literal["products", "events", "reviews", "searches", "social"], list[SourceParams]]
 
     def of(self, table: str) -> list[SourceParams]:
@@ -110,6 +127,8 @@ class DataParams(Section):
     @model_validator(mode="after")
     def has_events(self) -> "DataParams":
         """Require products and events, and only columns that the contracts define."""
+        if "picture" in self.vectors:
+            raise ValueError("data.vectors.picture: the name is that of data.pictures; choose another")
         for table in ("products", "events"):
             if not self.sources.get(table):
                 raise ValueError(f"data.sources.{table} is empty; a shop needs products and events")
@@ -141,6 +160,11 @@ class ShopParams(Section):
     )
     impressions_per_session: Count = Field(default=12, description="products shown per visit, with position bias")
     bad_share: Share = Field(default=0.001, description="share of rows written invalid on purpose")
+    pictures: bool = Field(
+        default=False,
+        description="draw pictures of the products, with a pattern that no text names and that users care about",
+    )
+    missing_pictures: Share = Field(default=0.0, description="share of the products without a picture, where drawn")
 
     @property
     def end(self) -> datetime:

@@ -97,6 +97,16 @@ class TfidfParams(Section):
     max_share: Share = Field(default=0.5, description="share of the items; words of more are left out")
 
 
+class MultimodalParams(Section):
+    """Similarity of words and of pictures, or other vectors, to those of the user's items; where the shop has them."""
+
+    gate: Positive = Field(default=0.4, description="weight of a cosine of pictures, beside one of words")
+    recency: Share = Field(
+        default=0.97, description="weight of a user's event is multiplied by this for each later event; 1: no decay"
+    )
+    dims: Count = Field(default=128, description="leading directions of each kind of vector that models read")
+
+
 class InterestsParams(Section):
     """Items popular in the user's categories."""
 
@@ -175,6 +185,7 @@ class ModelsParams(Section):
     content: ContentParams
     tfidf: TfidfParams = Field(default_factory=TfidfParams)
     transitions: TransitionsParams = Field(default_factory=TransitionsParams)
+    multimodal: MultimodalParams = Field(default_factory=MultimodalParams)
     interests: InterestsParams
     sequence: SequenceParams
     hybrid: HybridParams

@@ -16,6 +16,19 @@ SHARPNESS = 20.0  # of the softmax over their cosines
 BATCH = 1024  # cold items compared at once: bounds memory
 
 
+def joint_vectors(embedding: FloatArray, vectors: dict[str, FloatArray] | None) -> FloatArray:
+    """Return (n, dims) rows of length 1, or 0: texts and modalities side by side; without modalities the embedding.
+
+    The product of two rows is the sum of the cosines of what both products have, over the root of how many each has.
+    """
+    if not vectors:
+        return embedding
+    joint = np.concatenate([embedding, *(vectors[name] for name in sorted(vectors))], axis=1)
+    length = np.linalg.norm(joint, axis=1, keepdims=True)
+    unit: FloatArray = np.divide(joint, length, out=np.zeros_like(joint), where=length > 0)
+    return unit
+
+
 class ColdItemSmoother:
     """Moves the scores of cold items by `blend_weight` towards the weighted mean score of their text neighbours."""
 
@@ -40,9 +53,10 @@ class ColdItemSmoother:
 
         Raises ContractError where the catalogue has no embeddings. An item without text has no neighbours.
         """
-        vectors, n = catalogue.embedding, interactions.n_items
-        if vectors is None or len(vectors) != n + 1:
+        n = interactions.n_items
+        if catalogue.embedding is None or len(catalogue.embedding) != n + 1:
             raise ContractError(f"cold items: expected embeddings of {n + 1} rows; run `encode`")
+        vectors = joint_vectors(catalogue.embedding, catalogue.vectors)
         events = np.bincount(interactions.item_idx, minlength=n + 1)
         warm = np.flatnonzero(events[1:] > 0) + 1
         warm = np.sort(warm[np.argsort(-events[warm], kind="stable")[:pool]])

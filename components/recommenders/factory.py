@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     path: str  # "module:Class"
     stage: str = "fit"
     repeats_only: bool = False  # ranks only what the history holds: of use where recommend.exclude_seen is false
+    needs_vectors: bool = False  # of use where the shop has pictures or other vectors of its products
 
 
 MODELS: dict[str, Entry] = {
@@ -31,6 +32,7 @@ MODELS: dict[str, Entry] = {
     "interests": Entry("components.recommenders.interests:InterestsRecommender"),
     "tfidf": Entry("components.recommenders.tfidf:TfidfRecommender"),
     "content": Entry("components.recommenders.content:ContentRecommender"),
+    "multimodal": Entry("components.recommenders.multimodal:MultimodalRecommender", needs_vectors=True),
     "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
     "transitions": Entry("components.recommenders.transitions:TransitionsRecommender"),
     "ease": Entry("components.recommenders.ease:EaseRecommender"),
@@ -43,8 +45,18 @@ SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
 
 
 def usable(names: Iterable[str], params: Params) -> list[str]:
-    """Return the names without those of models that rank seen items alone, where lists exclude seen items."""
-    return [name for name in names if not (MODELS[name].repeats_only and params.recommend.exclude_seen)]
+    """Return the names of the models that this shop can use.
+
+    Where lists exclude seen items, models that rank these alone are left out; without pictures and other vectors, those
+    that read them.
+    """
+    unusable = {
+        name
+        for name, entry in MODELS.items()
+        if (entry.repeats_only and params.recommend.exclude_seen)
+        or (entry.needs_vectors and params.data.pictures is None and not params.data.vectors)
+    }
+    return [name for name in names if name not in unusable]
 
 
 def baseline_names(params: Params) -> list[str]:

@@ -20,7 +20,9 @@ def main() -> None:
     with stage("encode", "features", "reports/encode") as params:
         encoder = Encoder.load(chosen_model(Path("models/language"), params.language.model), params.language)
         cache = Settings().resolved(Path.cwd()).home / "embeddings"
-        vectors = write_vectors(encoder, params.language.model, Path("data/split"), Path("features"), cache)
+        folders = Path("data/snapshot"), Path("data/split"), Path("features")
+        dims = params.models.multimodal.dims
+        vectors = write_vectors(encoder, params.language.model, *folders, cache, dims)
         empty = float((~vectors[1:].any(axis=1)).sum())
         snapshot, split, sentiment = Path("data/snapshot"), Path("data/split"), Path("features/sentiment")
         result = score_reviews(snapshot, split, encoder, params.language.sentiment, cache)

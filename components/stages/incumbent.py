@@ -104,7 +104,8 @@ def item_features(root: Path, encoder: Encoder, own: Params) -> Path:
         return features
     out.mkdir(parents=True, exist_ok=True)
     cache = Settings().resolved(root.absolute()).home / "embeddings"
-    write_vectors(encoder, own.language.model, root / "data/split", out, cache)
+    folders = root / "data/snapshot", root / "data/split", out
+    write_vectors(encoder, own.language.model, *folders, cache, own.models.multimodal.dims)
     return out
 
 

@@ -14,6 +14,7 @@ IMPORT_NAMES = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "psycopg_pool": "psycopg",
+    "PIL": "pillow",
 }
 NOT_IMPORTED = {  # distribution -> why it is declared
     "boto3": "MLflow reads and writes artifacts in an object store with it",
@@ -50,6 +51,7 @@ def imported() -> dict[str, Path]:
 def test_each_import_is_declared_and_each_dependency_is_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     dependencies = declared(project["dependencies"]) | declared(project["optional-dependencies"]["servers"])
+    dependencies |= declared(project["optional-dependencies"]["pictures"])
     imports = imported()
     undeclared = {name: path for name, path in imports.items() if name not in dependencies}
     assert not undeclared, f"add these to dependencies in pyproject.toml: {undeclared}"

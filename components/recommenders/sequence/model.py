@@ -4,7 +4,7 @@ Shapes: p segments of histories, t positions in all of them, d width, n items + 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Self, cast
 
 import torch
@@ -147,7 +147,10 @@ class Transformer(nn.Module):
 
 
 class Items(nn.Module):
-    """Item vectors: projected text, attributes, and an id vector whose weight grows with evidence."""
+    """Item vectors: projected text, attributes, modalities, and an id vector whose weight grows with evidence.
+
+    Each modality (pictures, given vectors) has a gate that is learned; an item without it gets nothing from it.
+    """
 
     def __init__(
         self,
@@ -157,10 +160,12 @@ class Items(nn.Module):
         evidence: Tensor,
         params: SequenceParams,
         graph: ItemGraph | None = None,
+        modalities: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Text is (n, text dim), frozen; codes (n, width) of attributes; evidence (n,) events of each in training.
 
-        graph: the item graph; a product's vector attends to those of its neighbours.
+        graph: the item graph; a product's vector attends to those of its neighbours. modalities: name -> (n, its dims),
+        frozen, unit rows or zeros.
         """
         super().__init__()
         self.text: Tensor
@@ -173,6 +178,11 @@ class Items(nn.Module):
         self.attribute = nn.Embedding(n_codes, params.dim, padding_idx=0)
         self.own = nn.Embedding(len(text), params.dim)
         self.graph = GraphAttention(graph, params.dim, params.heads) if graph else None
+        self.modalities, self.gates = nn.ModuleDict(), nn.ParameterDict()
+        for name, rows in sorted((modalities or {}).items()):
+            self.register_buffer(f"modality_{name}", rows, persistent=False)
+            self.modalities[name] = nn.Linear(rows.shape[1], params.dim, bias=False)
+            self.gates[name] = nn.Parameter(torch.zeros(1))
         with torch.no_grad():
             self.attribute.weight[1:].normal_(std=0.3 * params.dim**-0.5)
             self.own.weight.normal_(std=params.dim**-0.5)
@@ -191,6 +201,9 @@ class Items(nn.Module):
 
     def _combine(self, text: Tensor, codes: Tensor, fade: Tensor, items: Tensor) -> Tensor:
         combined: Tensor = self.project(text) + self.attribute(codes).sum(dim=1) + fade * self.own(items)
+        for name, project in self.modalities.items():
+            rows = getattr(self, f"modality_{name}")[items]
+            combined = combined + torch.sigmoid(self.gates[name]) * project(rows)
         return combined
 
     def _unit_rows(self, vectors: Tensor) -> Tensor:

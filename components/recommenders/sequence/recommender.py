@@ -88,7 +88,7 @@ class SequenceRecommender(BaseRecommender):
         if not len(sequences.starts):
             raise ContractError("sequence: no known user has an event in the training window; widen it")
         codes, n_codes = attribute_codes(items)
-        net = self._new_net(interactions, items.embedding, codes, n_codes)
+        net = self._new_net(interactions, items.embedding, codes, n_codes, items.vectors)
         checked = _validation_users(users, self.exclude_seen)
         self.event_shares = _event_shares(checked)
 
@@ -150,7 +150,12 @@ class SequenceRecommender(BaseRecommender):
         return model
 
     def _new_net(
-        self, interactions: Interactions, embedding: FloatArray, codes: NDArray[np.int64], n_codes: int
+        self,
+        interactions: Interactions,
+        embedding: FloatArray,
+        codes: NDArray[np.int64],
+        n_codes: int,
+        vectors: dict[str, FloatArray] | None,
     ) -> Net:
         """Return the untrained network, whose weights depend on the seed alone."""
         torch.manual_seed(self.seed)
@@ -158,7 +163,10 @@ class SequenceRecommender(BaseRecommender):
         neighbours = self.params.item_graph_neighbours
         graph = item_graph(interactions, embedding, neighbours) if neighbours else None
         text = torch.from_numpy(embedding.copy())
-        table = Items(text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph)
+        modalities = {name: torch.from_numpy(rows.copy()) for name, rows in (vectors or {}).items()}
+        table = Items(
+            text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph, modalities
+        )
         return Net(table, Transformer(self.params), self.params)
 
     def _use(self, net: Net, device: torch.device | str = "cpu") -> None:
@@ -197,7 +205,8 @@ class SequenceRecommender(BaseRecommender):
         arrays += [
             getattr(r, c) for r in (checked.history, checked.ground_truth) for c in ("offsets", "item_idx", "event")
         ]
-        for array in (*arrays, items.embedding, codes):
+        vectors = [items.vectors[name] for name in sorted(items.vectors)] if items.vectors else []
+        for array in (*arrays, items.embedding, codes, *vectors):
             digest.update(np.ascontiguousarray(array).tobytes())
         for file in sorted(Path(__file__).parent.glob("*.py")):  # the code is part of the key
             digest.update(file.read_bytes())

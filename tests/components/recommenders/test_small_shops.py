@@ -42,6 +42,7 @@ def tiny_shop(n_items: int, n_users: int, n_events: int) -> tuple[Interactions, 
         language=["", *["en"] * n_items],
         price=np.concatenate([[np.nan], np.ones(n_items)]).astype(np.float32),
         embedding=embedding,
+        vectors={"picture": embedding},
     )
     users = Users(np.arange(1, n_users + 1, dtype=np.int32), history, 10 * DAY_US, ragged(future, start=10 * DAY_US))
     return interactions, catalogue, users

@@ -32,7 +32,7 @@ class CountingEncoder:
 def test_vectors_are_those_of_the_products_and_say_where_they_come_from(tmp_path: Path, world: World) -> None:
     write_split(tmp_path, world)
     split, out, encoder = tmp_path / "data/split", tmp_path / "features", CountingEncoder()
-    vectors = write_vectors(encoder, "minilm", split, out, tmp_path / "cache")  # type: ignore[arg-type]
+    vectors = write_vectors(encoder, "minilm", tmp_path, split, out, tmp_path / "cache", 2)  # type: ignore[arg-type]
     texts = read_catalogue(split).text
     assert vectors.shape == (len(texts), 2)
     assert vectors[0].tolist() == [0, 0]  # padding
@@ -47,8 +47,9 @@ def test_vectors_are_those_of_the_products_and_say_where_they_come_from(tmp_path
 def test_texts_in_the_cache_are_not_encoded_again(tmp_path: Path, world: World) -> None:
     write_split(tmp_path, world)
     encoder = CountingEncoder()
-    first = write_vectors(encoder, "minilm", tmp_path / "data/split", tmp_path / "features", tmp_path / "cache")  # type: ignore[arg-type]
+    folders = tmp_path, tmp_path / "data/split", tmp_path / "features", tmp_path / "cache"
+    first = write_vectors(encoder, "minilm", *folders, 2)  # type: ignore[arg-type]
     n_encoded = encoder.n_encoded
-    again = write_vectors(encoder, "minilm", tmp_path / "data/split", tmp_path / "features", tmp_path / "cache")  # type: ignore[arg-type]
+    again = write_vectors(encoder, "minilm", *folders, 2)  # type: ignore[arg-type]
     assert encoder.n_encoded == n_encoded > 0
     np.testing.assert_array_equal(first, again)

@@ -1,0 +1,206 @@
+"""Products' pictures, as ingest takes them: decoded safely, reduced to a square, and counted.
+
+    data/snapshot/pictures.parquet     item_id, digest of the shop's file, png: a square of SIDE pixels, RGB
+    data/quarantine/pictures.parquet   quality.QUARANTINE; `row` is the number of the product in the snapshot
+
+A product names its picture in `image`: a file below the folder data.pictures, or its bytes as a data: URI. Nothing is
+fetched from a network. Two products may name one file, which is decoded once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import logging
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.contracts import Record
+from components.data.partitions import PICTURES
+from components.data.quality import QUARANTINE, write_quarantine
+from components.errors import ContractError, QualityError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+log = logging.getLogger("ingest")
+SIDE = 128  # pixels: what encoders read
+MAX_BYTES = 20 * 2**20  # of a file
+MAX_PIXELS = 50_000_000  # of a decoded picture
+MAX_ASPECT = 20  # longer side to shorter: strips and counters are no pictures
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+BATCH = 1_000  # products whose pictures are in memory at once
+ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+SCHEMA = pa.schema([("item_id", pa.string()), ("digest", pa.string()), ("png", pa.binary())])
+
+
+class BrokenPictureError(Exception):
+    """A picture that is not taken; the message is the rule that it broke."""
+
+
+class PictureCounts(Record):
+    """Number of products by what became of their picture; `read` is the sum of the others."""
+
+    read: int
+    valid: int
+    quarantined: int
+    absent: int  # the product names none
+
+    def check(self, max_bad_share: float, folder: str) -> None:
+        """Raise QualityError when a product was lost, or too many of the named pictures broke a rule."""
+        named = self.valid + self.quarantined
+        if named + self.absent != self.read:
+            raise QualityError(f"pictures: {self.read} products, {named + self.absent} accounted for; please report it")
+        if self.quarantined > max_bad_share * named:
+            raise QualityError(
+                f"pictures: {self.quarantined} of {named} broke a rule, more than data.max_bad_pictures "
+                f"{max_bad_share}; see data/quarantine/pictures.parquet, and check data.pictures {folder}"
+            )
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as it is kept."""
+
+    digest: str  # sha256 of the shop's file
+    png: bytes
+
+
+def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: Path) -> PictureCounts:
+    """Decode the pictures of the products (columns item_id and image) and write both files; return the counts.
+
+    folder: where relative paths start. Raises ContractError where it does not exist.
+    """
+    if not folder.is_dir():
+        raise ContractError(f"data.pictures: expected a folder of pictures, found none at {folder}")
+    found: Counter[str] = Counter()
+    broken: list[tuple[str, int, str, str]] = []
+    with pq.ParquetWriter(snapshot / PICTURES, SCHEMA, compression="none", write_page_checksum=True) as writer:
+        for batch in _batches(products, folder, found, broken):
+            writer.write_table(batch)
+    columns = zip(*broken, strict=True) if broken else ([] for _ in QUARANTINE)
+    table = pa.table(dict(zip(QUARANTINE, map(list, columns), strict=True)))
+    write_quarantine(table.to_reader(), quarantine / PICTURES)
+    counts = PictureCounts(
+        read=products.num_rows, valid=found["valid"], quarantined=len(broken), absent=found["absent"]
+    )
+    log.info("pictures: %s", ", ".join(f"{n} {name}" for name, n in counts.model_dump().items()))
+    return counts
+
+
+def _batches(
+    products: pa.Table, folder: Path, found: Counter[str], broken: list[tuple[str, int, str, str]]
+) -> Iterator[pa.Table]:
+    """Yield the kept pictures in the order of the products; count and list the others."""
+    root, known = folder.resolve(), dict[str, Thumbnail | str]()
+    rows: list[tuple[str, str, bytes]] = []
+    for number, (item_id, image) in enumerate(
+        zip(products["item_id"].to_pylist(), products["image"].to_pylist(), strict=True), start=1
+    ):
+        if not image:
+            found["absent"] += 1
+            continue
+        result = known.get(image) or _outcome(image, root)
+        known[image] = result
+        if isinstance(result, str):
+            shown = image if len(image) <= 200 else f"{image[:200]}..."
+            broken.append((str(folder), number, result, f"{item_id}: {shown}"))
+        else:
+            found["valid"] += 1
+            rows.append((item_id, result.digest, result.png))
+        if len(rows) >= BATCH:
+            yield _table(rows)
+            rows, known = [], {}
+    yield _table(rows)
+
+
+def _table(rows: list[tuple[str, str, bytes]]) -> pa.Table:
+    return pa.Table.from_arrays([pa.array([row[i] for row in rows], SCHEMA.types[i]) for i in range(3)], schema=SCHEMA)
+
+
+def _outcome(image: str, root: Path) -> Thumbnail | str:
+    try:
+        content = picture_bytes(image, root)
+        return Thumbnail(hashlib.sha256(content).hexdigest(), to_png(decode(content)))
+    except BrokenPictureError as error:
+        return str(error)
+
+
+def picture_bytes(image: str, root: Path) -> bytes:
+    """Return the bytes that `image` names; raises BrokenPictureError. root: resolved; a path must stay below it."""
+    if image.startswith("data:"):
+        head, _, body = image.partition(",")
+        if not head.endswith(";base64"):
+            raise BrokenPictureError("a data: URI without ;base64")
+        if len(body) > MAX_BYTES * 4 // 3 + 4:
+            raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
+        try:
+            return base64.b64decode(body, validate=True)
+        except binascii.Error:
+            raise BrokenPictureError("a data: URI that is not base64") from None
+    if ADDRESS.match(image):
+        raise BrokenPictureError("an address; pictures are read from files")
+    try:
+        path = (root / image).resolve()
+        if not path.is_relative_to(root):
+            raise BrokenPictureError("outside the folder of pictures")
+        if not path.is_file():
+            raise BrokenPictureError("no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
+        return path.read_bytes()
+    except (OSError, ValueError, RuntimeError):  # such as a name that is too long, a NUL in it, or a loop of links
+        raise BrokenPictureError("cannot be read") from None
+
+
+def decode(content: bytes) -> Image:
+    """Return the picture as RGB, upright, on white where it is transparent; raises BrokenPictureError.
+
+    Sizes are checked before pixels are decoded; of an animation the first frame is taken.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damaged metadata
+            opened = Image.open(io.BytesIO(content), formats=FORMATS)
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                raise BrokenPictureError(f"more than {MAX_PIXELS} pixels")
+            if max(width, height) > MAX_ASPECT * min(width, height):
+                raise BrokenPictureError(f"one side is more than {MAX_ASPECT} times the other")
+            opened.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decode no more than is needed
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+            with_alpha = upright.convert("RGBA")
+    except UnidentifiedImageError:
+        raise BrokenPictureError(f"not a picture of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:  # of Pillow's own limit, before ours
+        raise BrokenPictureError(f"more than {MAX_PIXELS} pixels") from None
+    except BrokenPictureError:
+        raise
+    except Exception as error:
+        raise BrokenPictureError(f"damaged ({type(error).__name__})") from None
+    flat = Image.new("RGBA", with_alpha.size, "white")
+    flat.alpha_composite(with_alpha)
+    return flat.convert("RGB")
+
+
+def to_png(picture: Image) -> bytes:
+    """Return the picture as a PNG of SIDE x SIDE pixels, with white margins."""
+    from PIL import Image, ImageOps
+
+    square = ImageOps.pad(picture, (SIDE, SIDE), Image.Resampling.BICUBIC, color="white")
+    out = io.BytesIO()
+    square.save(out, "PNG", compress_level=6)
+    return out.getvalue()
