@@ -18,7 +18,14 @@ from components.params.tuning import SearchRange
 from components.params.yaml_files import Tree, parse, read_tree
 from components.redact import redact
 
-_REPLACED_WHOLE = {"sources", "lookups", "weights", "space", "custom"}  # an overlay replaces them as one value
+_REPLACED_WHOLE = {
+    "sources",
+    "lookups",
+    "vectors",
+    "weights",
+    "space",
+    "custom",
+}  # an overlay replaces them as one value
 Layer = tuple[str, Tree]  # where values were set, and the values
 
 

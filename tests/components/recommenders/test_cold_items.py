@@ -10,7 +10,7 @@ import pytest
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions, Users
 from components.errors import ContractError
 from components.params import HybridParams, Params
-from components.recommenders.cold_items import ColdItemSmoother
+from components.recommenders.cold_items import ColdItemSmoother, joint_vectors
 from components.recommenders.factory import create, load_model
 from components.recommenders.hybrid import HybridRecommender
 from tests.components.recommenders.support import Oracle
@@ -130,3 +130,22 @@ def test_the_smoother_is_saved(tmp_path: Path, world: tuple[Interactions, Catalo
     scores = again.score(world[2])[1:]
     even = world[2].user_idx[1:] % 2 == 0
     assert scores[even, 20].min() > scores[~even, 20].max()
+
+
+def test_pictures_find_neighbours_where_texts_do_not(sold: Interactions) -> None:
+    looks = np.array([[0, 0], [1, 0], [0, 1], [0, 0], [0, 0], [0, 1]], np.float32)  # 5 has a picture like that of 2
+    catalogue = replace(catalogue_of(TEXTS), vectors={"picture": looks})
+    smoother = ColdItemSmoother.of(sold, catalogue, pool=1)
+    assert smoother.items.tolist() == [3, 4, 5]
+    both = ColdItemSmoother.of(sold, catalogue, pool=9)
+    scores = np.array([[0, 1.0, 0.2, 0, 0, 0]], np.float32)
+    assert both.smooth(scores.copy(), 1.0)[0, 5] == pytest.approx(0.2, abs=1e-3)
+
+
+def test_joint_vectors_have_length_1_and_count_what_both_items_have() -> None:
+    text = np.array([[0, 0], [1, 0], [0, 1], [1, 0]], np.float32)
+    joint = joint_vectors(text, {"picture": np.array([[0, 0], [0, 1], [0, 1], [0, 0]], np.float32)})
+    np.testing.assert_allclose(np.linalg.norm(joint, axis=1), [0, 1, 1, 1])
+    assert joint[1] @ joint[2] == pytest.approx(0.5)  # other texts, one picture
+    assert joint[1] @ joint[3] == pytest.approx(1 / np.sqrt(2))  # one text; 3 has no picture
+    assert joint_vectors(text, None) is text

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
@@ -60,3 +62,28 @@ def test_too_many_bad_rows_stop_the_run(checkout: Path, monkeypatch: pytest.Monk
     with pytest.raises(SystemExit, match=r"ingest: events: .* broke a rule, more than data\.max_bad_share"):
         ingest.main()
     assert (checkout / "data/quarantine/events.parquet").exists()
+
+
+def test_pictures_and_given_vectors_go_from_the_shop_to_the_catalogue(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sounds = pa.table({"sku": ["P00001", "P00002"], "sound": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]})
+    pq.write_table(sounds, checkout / "sounds.parquet")
+    pictures = ["shop.pictures=true", "shop.missing_pictures=0.5", "data.pictures=data/raw/pictures"]
+    audio = "data.vectors={audio: {path: sounds.parquet, id: sku, column: sound}}"
+    monkeypatch.setenv("CAROUSEL_OVERRIDES", "\n".join([TINY, *pictures, audio, "models.multimodal.dims=8"]))
+    for stage in (resolve, ingest, split, pretrain, encode):
+        stage.main()
+    metrics = json.loads((checkout / "reports/ingest/metrics.json").read_text())
+    assert metrics["pictures/read"] == 60
+    assert 0 < metrics["pictures/valid"] == 60 - metrics["pictures/absent"] < 60
+    assert metrics["vectors.audio/valid"] == 2
+    catalogue = tables.read_catalogue(Path("data/split"), Path("features"))
+    assert catalogue.vectors is not None
+    assert {name: rows.shape for name, rows in catalogue.vectors.items()} == {"audio": (61, 3), "picture": (61, 8)}
+    assert catalogue.vectors["picture"].any(axis=1).sum() == metrics["pictures/valid"]
+    assert catalogue.vectors["audio"].any(axis=1).sum() == 2
+    before = digests(checkout, "data/snapshot", "features")
+    for stage in (ingest, encode):
+        stage.main()
+    assert digests(checkout, "data/snapshot", "features") == before

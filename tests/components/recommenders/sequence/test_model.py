@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from components.contracts import EVENTS
 from components.params import Params, SequenceParams
@@ -259,3 +260,24 @@ def test_the_sampled_softmax_estimates_the_full_one(net: Net, knobs: SequencePar
         drawn.append(float(net.loss(*batch).detach()))
     assert torch.tensor(drawn).std() > 0.01
     assert sum(drawn) / len(drawn) == pytest.approx(full, rel=0.03)
+
+
+def test_a_modality_is_added_by_its_gate_and_what_is_missing_adds_nothing(net: Net, knobs: SequenceParams) -> None:
+    plain, n = net.items, len(net.items.text)
+    looks = functional.normalize(torch.randn(n, 5), dim=1)
+    looks[2] = 0
+    torch.manual_seed(0)
+    seeing = Items(plain.text, plain.codes, 3, torch.ones(n), knobs, modalities={"picture": looks})
+    torch.manual_seed(0)
+    blind = Items(plain.text, plain.codes, 3, torch.ones(n), knobs)
+    blind.load_state_dict({k: v for k, v in seeing.state_dict().items() if not k.startswith(("modalities", "gates"))})
+    with torch.no_grad():
+        assert (seeing()[2] == blind()[2]).all()
+        assert (seeing()[3] - blind()[3]).abs().max() > 0.01
+        seeing.gates["picture"].fill_(-100.0)
+        torch.testing.assert_close(seeing(), blind())
+        chosen = torch.tensor([0, 3, 4])
+        seeing.gates["picture"].fill_(1.0)
+        torch.testing.assert_close(seeing(chosen), seeing()[chosen])
+    seeing()[3:].sum().backward()
+    assert all(weight.grad is not None for weight in (seeing.gates["picture"], seeing.modalities["picture"].weight))
