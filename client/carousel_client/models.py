@@ -569,13 +569,18 @@ class RulesAnswer(Reply):
 
 
 class SearchRequest(Body):
-    """A query as typed, and the user who typed it."""
+    """A query as typed, a picture, or both, and the user who asks."""
 
     user_id: str | None = None
     """Whose stored events count, if the request has no history."""
     history: list[HistoryEvent] | None = None
     """Counts instead of stored events. Oldest first, unless all events have timestamps."""
-    query: str
+    query: str = ""
+    image: str | None = None
+    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64: lists products with similar pictures, of those that the
+    query
+    finds. Send a thumbnail: 128 pixels are read.
+    """
     k: int = 10
     filters: Filters | None = None
     personal: bool = True

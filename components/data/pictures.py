@@ -163,7 +163,7 @@ def picture_bytes(image: str, root: Path) -> bytes:
         raise BrokenPictureError("cannot be read") from None
 
 
-def decode(content: bytes) -> Image:
+def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """Return the picture as RGB, upright, on white where it is transparent; raises BrokenPictureError.
 
     Sizes are checked before pixels are decoded; of an animation the first frame is taken.
@@ -175,8 +175,8 @@ def decode(content: bytes) -> Image:
             warnings.simplefilter("ignore")  # about damaged metadata
             opened = Image.open(io.BytesIO(content), formats=FORMATS)
             width, height = opened.size
-            if width * height > MAX_PIXELS:
-                raise BrokenPictureError(f"more than {MAX_PIXELS} pixels")
+            if width * height > max_pixels:
+                raise BrokenPictureError(f"more than {max_pixels} pixels")
             if max(width, height) > MAX_ASPECT * min(width, height):
                 raise BrokenPictureError(f"one side is more than {MAX_ASPECT} times the other")
             opened.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decode no more than is needed
@@ -186,7 +186,7 @@ def decode(content: bytes) -> Image:
     except UnidentifiedImageError:
         raise BrokenPictureError(f"not a picture of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:  # of Pillow's own limit, before ours
-        raise BrokenPictureError(f"more than {MAX_PIXELS} pixels") from None
+        raise BrokenPictureError(f"more than {max_pixels} pixels") from None
     except BrokenPictureError:
         raise
     except Exception as error:

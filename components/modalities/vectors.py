@@ -47,6 +47,16 @@ class Projection:
         return unit
 
 
+def read_projection(features: Path, name: str) -> Projection | None:
+    """Return the projection of a modality in a folder with items.safetensors; None where it has none."""
+    from safetensors import safe_open
+
+    with safe_open(features / "items.safetensors", "np") as file:
+        if f"mean.{name}" not in file.keys():  # noqa: SIM118 not a mapping
+            return None
+        return Projection(file.get_tensor(f"mean.{name}"), file.get_tensor(f"directions.{name}"))
+
+
 @fresh_blas_threads()
 def modality_arrays(snapshot: Path, item_ids: list[str], dims: int, cache: Path) -> dict[str, np.ndarray]:
     """Return the arrays of features/items.safetensors that hold the modalities of the snapshot; empty without any.

@@ -155,9 +155,12 @@ class SimilarRequest(Body):
 
 
 class SearchRequest(UserOrHistory):
-    """A query as typed, and the user who typed it."""
+    """A query as typed, a picture, or both, and the user who asks."""
 
-    query: Annotated[str, Field(max_length=200)]
+    query: Annotated[str, Field(max_length=200)] = ""
+    image: Annotated[str, Field(min_length=1, max_length=60_000)] | None = None
+    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64: lists products with similar pictures, of those that the query
+    finds. Send a thumbnail: 128 pixels are read."""
     k: ListLength = DEFAULT_K
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     personal: bool = True

@@ -14,7 +14,13 @@ from starlette.responses import Response
 from components.redact import redact
 from components.rule_language import RuleError
 from components.serving.http.invalid import describe_error
-from components.serving.inference.errors import MissingPartError, NoModelError, OverloadError, UnknownItemError
+from components.serving.inference.errors import (
+    MissingPartError,
+    NoModelError,
+    OverloadError,
+    PictureError,
+    UnknownItemError,
+)
 from components.serving.metrics import ServiceMetrics
 from components.serving.schemas import Problem
 from components.serving.storage.event_store import StoreError
@@ -73,7 +79,7 @@ def install(app: FastAPI, metrics: ServiceMetrics) -> None:
     async def _own(request: Request, error: ProblemError) -> Response:
         return problem(error.status, error.detail, request.state.request_id, headers=error.headers)
 
-    for kind in (OverloadError, NoModelError, UnknownItemError, MissingPartError, RuleError, StoreError):
+    for kind in (OverloadError, NoModelError, UnknownItemError, MissingPartError, PictureError, RuleError, StoreError):
 
         @app.exception_handler(kind)
         async def _domain(request: Request, error: Exception) -> Response:
@@ -105,6 +111,8 @@ def to_problem(error: Exception) -> ProblemError:
             return ProblemError(503, str(error), {"Retry-After": "5"})
         case StoreError():  # its message contains hosts and paths
             return ProblemError(503, "the event store is unavailable; try again", {"Retry-After": "1"})
+        case PictureError():
+            return ProblemError(422, str(error))
         case RuleError():
             return ProblemError(422, f"filters.rules: {error}")
     return ProblemError(404, str(error))

@@ -17,6 +17,13 @@ class NoModelError(CarouselError):
         super().__init__("no champion serves yet; `carousel retrain --bootstrap` makes one")
 
 
+class PictureError(CarouselError):
+    """The picture of a search cannot be read."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"image: expected a picture in base64, got one that is {rule}")
+
+
 class UnknownItemError(CarouselError):
     """The model does not know the product of the request."""
 

@@ -82,7 +82,10 @@ class ModelContext:
     ) -> Recommendation | None:
         """Return products for a query, ranked for the user; None where the bundle holds no index."""
         mask = self.catalogue_filter.allowed(request.filters, [], out_of_stock)
-        return self.search.search(request.query, user, request.k, mask, self._merchandise(rules, request.filters))
+        rules_of_list = self._merchandise(rules, request.filters)
+        if request.image is not None:
+            return self.search.search_picture(request.image, request.query, request.k, mask, rules_of_list)
+        return self.search.search(request.query, user, request.k, mask, rules_of_list)
 
     def find(
         self, find: Find, request: SimilarRequest, out_of_stock: OutOfStock, rules: RuleSet = NO_RULES

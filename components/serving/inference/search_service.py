@@ -9,17 +9,22 @@ import numpy as np
 
 from components.contracts import BoolArray, FloatArray, IntArray, Users
 from components.language.encoder import Encoder
+from components.modalities.vectors import PICTURE
 from components.params import LanguageParams
 from components.recommenders.blending import scaled
+from components.recommenders.top_k import top_k
 from components.release.bundle import Bundle
 from components.search.index import Hits
 from components.search.ordering import NO_WORD, keep_order
+from components.serving.inference.errors import MissingPartError
 from components.serving.inference.histories import build_user
 from components.serving.inference.merchandising import Merchandise
+from components.serving.inference.picture_queries import PictureQueries
 from components.serving.inference.recommendations import Recommendation, to_items
 
 CACHED_VECTORS = 2000  # of queries: many are repeated
 RULES_POOL = 5  # merchandising rules rearrange the best RULES_POOL * k products
+PICTURE_POOL = 500  # best products for a query that are ranked by their pictures
 PERSONAL_POOL = 500  # best products of a large catalogue that are ranked for the user
 
 
@@ -69,6 +74,39 @@ class SearchService:
             moved = rules.moved_by(hits.items, hits.items[order])
         items = to_items(self.bundle, hits.items[order], hits.scores[order], moved)
         return Recommendation(items, "search", hits.reason)
+
+    def search_picture(
+        self, image: str, query: str, k: int, mask: BoolArray | None, rules: Merchandise | None = None
+    ) -> Recommendation:
+        """Return the k products whose pictures are most similar; with a query, of the best PICTURE_POOL that it finds.
+
+        image: a picture in base64. rules: of the list; their pins do not count. Raises MissingPartError where the
+        bundle has no pictures or the service no encoder, PictureError for a picture that cannot be read.
+        """
+        vectors = (self.bundle.catalogue.vectors or {}).get(PICTURE)
+        if vectors is None:
+            raise MissingPartError("the champion knows no pictures of products; set data.pictures and retrain")
+        similarity = vectors @ self.pictures.vector(image)
+        candidates = np.array(vectors.any(axis=1))
+        if mask is not None:
+            candidates &= mask
+        if query.strip():
+            hits = self._search(query, None, PICTURE_POOL, candidates)
+            found = np.zeros_like(candidates)
+            found[hits.items if hits is not None else []] = True
+            candidates &= found
+        best = top_k(np.where(candidates, similarity, -np.inf)[None], k if rules is None else RULES_POOL * k)
+        items = best.items[0][np.isfinite(best.scores[0])]
+        listed, moved = items[:k], None
+        if rules is not None:
+            listed = items[rules.rearranged(items, np.zeros(len(items), np.int8), np.zeros(len(items), bool))[:k]]
+            moved = rules.moved_by(items, listed)
+        return Recommendation(to_items(self.bundle, listed, similarity[listed], moved), "search", None)
+
+    @cached_property
+    def pictures(self) -> PictureQueries:
+        """Return what encodes the pictures of searches; loaded by the first of them."""
+        return PictureQueries.of(self.bundle.folder)
 
     def _search(self, query: str, user: Users | None, k: int, mask: BoolArray | None) -> Hits | None:
         """Return the best k hits; None where the bundle holds no index."""

@@ -1,5 +1,7 @@
 """The simulated shop's pictures: off by default, the same bytes each time, missing ones, and their effect on clicks."""
 
+import gzip
+import json
 from datetime import date
 from pathlib import Path
 

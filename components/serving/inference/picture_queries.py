@@ -1,0 +1,49 @@
+"""Pictures that are searched for: from base64 to a vector beside those of the products."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from pathlib import Path
+from typing import Self
+
+from components.contracts import FloatArray
+from components.data.pictures import BrokenPictureError, decode, to_png
+from components.errors import ContractError
+from components.modalities.encoder import PictureEncoder
+from components.modalities.vectors import PICTURE, Projection, read_projection
+from components.serving.inference.errors import MissingPartError, PictureError
+
+MAX_PIXELS = 4_000_000  # of a picture that a request holds: its decoding takes some 50 ms
+
+
+class PictureQueries:
+    """The encoder of the products' pictures, and the projection of their vectors."""
+
+    def __init__(self, encoder: PictureEncoder, projection: Projection) -> None:
+        self.encoder, self.projection = encoder, projection
+        self._lock = threading.Lock()  # one picture at a time: torch's threads are shared by the process
+
+    @classmethod
+    def of(cls, bundle: Path) -> Self:
+        """Return that of a bundle; raises MissingPartError where it, or the encoder's package, is missing."""
+        projection = read_projection(bundle, PICTURE)
+        if projection is None:
+            raise MissingPartError("the champion knows no pictures of products; set data.pictures and retrain")
+        try:
+            return cls(PictureEncoder.load(), projection)
+        except ContractError as error:
+            raise MissingPartError(str(error)) from None
+
+    def vector(self, image: str) -> FloatArray:
+        """Return (dims,) the unit vector of a picture in base64; raises PictureError."""
+        try:
+            png = to_png(decode(base64.b64decode(image, validate=True), MAX_PIXELS))
+        except binascii.Error:
+            raise PictureError("not base64") from None
+        except BrokenPictureError as error:
+            raise PictureError(str(error)) from None
+        with self._lock:
+            vector: FloatArray = self.projection.apply(self.encoder.encode([png]))[0]
+        return vector
