@@ -1,5 +1,6 @@
 """The generated part of the Python client: its models and routes, from the OpenAPI schema. `make docs` writes it."""
 
+import json
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -97,7 +98,9 @@ def _model(name: str, shape: dict[str, Any]) -> str:
         elif field.get("default") is None:
             lines.append(f"    {key}: {kind.removesuffix(' | None')} | None = None\n")
         else:
-            lines.append(f"    {key}: {kind} = {field['default']!r}\n")
+            default = field["default"]
+            literal = json.dumps(default) if isinstance(default, str) else repr(default)
+            lines.append(f"    {key}: {kind} = {literal}\n")
         if field.get("description"):
             lines.append(_docstring(field["description"], "    "))
     return "".join(lines)
