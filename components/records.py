@@ -57,6 +57,16 @@ class UserRetention(Record):
     share: float
 
 
+class PushedProduct(Record):
+    """A product more of whose users took nothing else than chance explains, and its share of the test lists."""
+
+    item_id: str
+    before: float  # in the champion's lists
+    after: float  # in the challenger's
+    n_users: int  # who took it in the training window
+    n_alone: int  # of them, those who took nothing else
+
+
 class Evaluation(Record):
     """reports/evaluate/evaluation.json: everything that the gate and the reader need, without user ids."""
 
@@ -82,6 +92,7 @@ class Evaluation(Record):
     in_fold: dict[str, float] = {}  # blend -> primary metric on the validation users that its weights were learned on
     purpose: Purpose = "retrain"
     retention: UserRetention | None = None  # of the shop in the test window; None: not measured
+    pushed: PushedProduct | None = None  # the suspect product that rose most; None: none, or no champion
 
 
 class DriftVerdict(Record):

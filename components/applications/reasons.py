@@ -28,7 +28,7 @@ TEMPLATES = {
     "against it, interval {low} to {high}",
     "inventory_few_purchases": "expected purchases over {days} days or more before {end}, found {n}; check the source "
     "of events",
-    "inventory_short": "expected {expected} periods ({period}) of sales or more for a back-test, found {n}",
+    "inventory_short": "expected {expected} {period}s of sales or more for a back-test, found {n}",
     "inventory_incomplete": "the newest {period} has {n} purchases, the median one {expected}: the data may be "
     "incomplete; check the source of events, or set data.as_of to its end",
     "inventory_few_products": "expected {expected} products or more with {min_sales} purchases in the first half of "

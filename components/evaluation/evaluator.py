@@ -15,6 +15,7 @@ from components.contracts import (
     Evaluation,
     FloatArray,
     IntArray,
+    PushedProduct,
     Ranked,
     Recommender,
     SliceRow,
@@ -22,6 +23,7 @@ from components.contracts import (
 )
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
 from components.evaluation.choice import best_of, choose
+from components.evaluation.exposure import ItemUsers, count_item_users, find_pushed
 from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
 from components.evaluation.metrics import per_user, popularity_share
 from components.evaluation.out_of_fold import OutOfFold
@@ -79,6 +81,7 @@ class Windows:
     test: Users
     masks: dict[str, BoolArray]  # "all" and the slices, over the test targets
     next_event: tuple[Users, IntArray] | None = None  # a row for each target event, and its line in `test`
+    item_users: ItemUsers | None = None  # of the training window
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,8 @@ def read_windows(split: Path, params: Params) -> Windows:
     limit = 0 if leave_one_out or params.selection is not None else params.evaluation.next_events
     growing = next_event_users(split, test, exclude_seen, limit) if limit else None
     popularity = popularity_share(train.item_idx, info.n_items)
-    return Windows(
-        info, catalogue, popularity, validation, test, masks, growing if growing and len(growing[1]) else None
-    )
+    growing = growing if growing and len(growing[1]) else None
+    return Windows(info, catalogue, popularity, validation, test, masks, growing, count_item_users(train))
 
 
 def measure(
@@ -184,7 +186,15 @@ def summarise(
         choice=choice,
         in_fold=measured.in_fold,
         purpose="retrain" if params.selection is None else "refresh",
+        pushed=_find_pushed(windows, measured, challenger, int(section.primary.rsplit("_", 1)[1])),
     )
+
+
+def _find_pushed(windows: Windows, measured: Measured, challenger: str, k: int) -> PushedProduct | None:
+    if windows.item_users is None or CHAMPION not in measured.lists:
+        return None
+    lists = measured.lists[challenger], measured.lists[CHAMPION]
+    return find_pushed(windows.item_users, *lists, windows.catalogue.item_id, k)
 
 
 def _rank(model: Recommender, users: Users, windows: Windows, params: Params) -> Ranked:

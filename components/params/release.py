@@ -70,6 +70,10 @@ class GateParams(Section):
     )
     min_coverage: Share
     max_latency_ms: Positive
+    max_pushed_exposure: Share = Field(
+        default=0.02,
+        description="share of the lists that a product may fill whose users took nothing else, or twice the champion's",
+    )
 
 
 class RefreshParams(Section):

@@ -19,6 +19,7 @@ LEVEL = "level of the champion"
 AGREEMENT = "agreement with the champion"
 CONCENTRATION = "concentration"
 SCORE_SCALE = "score scale"
+EXPOSURE = "exposure of a pushed product"
 USERS = "users"
 SLICE = "slice"  # prefix of the names of checks on slices
 COVERAGE = "coverage"
@@ -29,9 +30,9 @@ UNSEEN = "champion has not seen the test window"
 FINISHED = "training was finished"
 NOT_ROLLED_BACK = "never rolled back"
 ALWAYS = frozenset({USERS, COVERAGE, LATENCY, DRIFT, FINISHED, NOT_ROLLED_BACK})
-AGAINST_CHAMPION = frozenset({COVERAGE_RATIO, UNSEEN})
+AGAINST_CHAMPION = frozenset({COVERAGE_RATIO, UNSEEN, EXPOSURE})
 REFRESH = frozenset({POSSIBLE_LOSS, TOTAL_LOSS, AGREEMENT, CONCENTRATION, SCORE_SCALE})
-AT_MOST = (LATENCY, CONCENTRATION, SCORE_SCALE, DATA)  # beginnings of the names of checks with an upper limit
+AT_MOST = (LATENCY, CONCENTRATION, SCORE_SCALE, EXPOSURE, DATA)  # beginnings of the names of checks with an upper limit
 BEYOND_CHANCE = (SLICE, NOT_WORSE, MARGIN, TOTAL_LOSS, LEVEL)  # fail only for what chance does not explain
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.contracts import Evaluation, FloatArray, Interval
+from components.contracts import Evaluation, FloatArray, Interval, PushedProduct
 from components.errors import ContractError, ReleaseError
 from components.evaluation.comparison import (
     UsersNeeded,
@@ -50,6 +50,7 @@ class Evidence:
     small_slices: dict[str, int]  # slice -> its users, fewer than evaluation.min_slice_users: not judged
     users_needed: dict[str, UsersNeeded]  # compared model -> further test users, where its interval is inconclusive
     losses_by_sign: frozenset[str] = frozenset()  # compared models that serve more users better, by a sign test
+    pushed: PushedProduct | None = None  # the suspect product that rose most in the lists
 
     def over_best_baseline(self) -> Interval | None:
         """Return the gain over the best baseline on the test window; None without baselines."""
@@ -92,6 +93,7 @@ def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user:
         over_baselines={name: gains[name] for name in evaluation.baselines},
         upper_bounds=upper_bounds(own, baselines, gate.confidence, gate.resamples, params.seed),
         losses_by_sign=frozenset(n for n in compared if is_loss_by_sign_test(own, values[n], gate.confidence)),
+        pushed=evaluation.pushed,
         simpler=list(simpler),
         slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
         small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},

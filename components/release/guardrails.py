@@ -6,7 +6,7 @@ from components.contracts import Check, DriftVerdict
 from components.errors import ReleaseError
 from components.monitoring.data_checks import PREFIX as DATA
 from components.params import Params
-from components.release.checks import COVERAGE, COVERAGE_RATIO, DRIFT, LATENCY, SLICE, make_check
+from components.release.checks import COVERAGE, COVERAGE_RATIO, DRIFT, EXPOSURE, LATENCY, SLICE, make_check
 from components.release.evidence import CHAMPION, Evidence, SliceGain
 
 
@@ -24,6 +24,8 @@ def common_checks(
 ) -> Iterator[Check]:
     """Yield the guardrails that every model must hold: coverage, latency, drift, data."""
     yield from _coverage(evidence, params)
+    if evidence.over_champion is not None:
+        yield _exposure(evidence, params.gate.max_pushed_exposure)
     yield _latency(latency_ms, params.gate.max_latency_ms)
     why = "all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}"
     yield make_check(DRIFT, 1.0 if drift.computable else None, 1.0, why)
@@ -55,6 +57,20 @@ def _slice(part: SliceGain, max_loss: float, high: float) -> Check:
     if gain.high < 0 <= high:
         why += ", and one that chance explains among so many slices"
     return make_check(f"{SLICE} {part.name}", gain.gain, -max_loss * part.champion, why, high)
+
+
+def _exposure(evidence: Evidence, least: float) -> Check:
+    """Return whether no product is pushed into the lists by users who took nothing else."""
+    pushed = evidence.pushed
+    if pushed is None:
+        return make_check(EXPOSURE, 0.0, least, "no product has more users who took nothing else than chance explains")
+    limit = max(2 * pushed.before, least)
+    why = (
+        f"{pushed.n_alone} of the {pushed.n_users} users of product {pushed.item_id} took nothing else, more than "
+        f"chance explains; it is in {pushed.after:.1%} of the lists, in {pushed.before:.1%} of the champion's, and "
+        f"{limit:.1%} is accepted; if these users are fake, leave them out in data.sources (`where`)"
+    )
+    return make_check(EXPOSURE, pushed.after, limit, why)
 
 
 def _latency(latency_ms: float, limit: float) -> Check:

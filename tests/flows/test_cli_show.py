@@ -8,7 +8,7 @@ from flows import cli
 from tests.flows.command import one_object
 from tests.support import ROOT
 
-STATUS = ["champion", "since", "data", "verdict", "drift", "history", "monitor", "disagreement"]
+STATUS = ["champion", "since", "data", "verdict", "drift", "history", "monitor", "unlearning", "disagreement"]
 
 
 def test_status_before_the_first_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:

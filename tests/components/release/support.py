@@ -167,6 +167,7 @@ def passing(champion: bool) -> list[dict[str, Any]]:
     if champion:
         rows += [("gain over champion", 0.01, 0.0), ("coverage against the champion", 0.5, 0.25)]
         rows += [("champion has not seen the test window", 1.0, 1.0), ("slice user:cold", 0.01, -0.02)]
+        rows += [("exposure of a pushed product", 0.0, 0.02)]
     return [{"name": name, "passed": True, "value": v, "limit": limit, "why": "shown"} for name, v, limit in rows]
 
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from components.contracts import Check, DriftVerdict, Interval
+from components.contracts import Check, DriftVerdict, Interval, PushedProduct
 from components.errors import ReleaseError
 from components.params import Params
 from components.release.evidence import Evidence, SliceGain
@@ -64,3 +66,18 @@ def test_a_latency_that_fails_says_what_to_do(params: Params) -> None:
     assert why[4] == "99th percentile 4.0 ms for one user, gate.max_latency_ms is 50"
     for advice in ("60.0 ms", "raise gate.max_latency_ms", "`carousel decide`", "models.hybrid.parts"):
         assert advice in why[60]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passed"),
+    [(0.0, 0.01, True), (0.0, 0.05, False), (0.1, 0.19, True), (0.1, 0.21, False)],
+)
+def test_a_pushed_product_may_fill_few_lists_or_twice_as_many(
+    params: Params, before: float, after: float, passed: bool
+) -> None:
+    pushed = PushedProduct(item_id="P7", before=before, after=after, n_users=12, n_alone=10)
+    found = replace(evidence([part(0.1, 0.05, 0.15)]), pushed=pushed)
+    checks = {check.name: check for check in all_checks(found, DRIFT, 5.0, [DATA], params)}
+    check = checks["exposure of a pushed product"]
+    assert check.passed is passed
+    assert "10 of the 12 users of product P7 took nothing else" in check.why

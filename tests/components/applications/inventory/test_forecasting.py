@@ -46,7 +46,7 @@ def test_problems_say_what_is_missing() -> None:
     lines = np.full((6, 30), 3.0, np.float32)
     short = find_problem(panel(lines[:, :10]), 0, params())
     assert short is not None
-    assert short.text.startswith("expected 20 periods (week) of sales or more for a back-test, found 10")
+    assert short.text.startswith("expected 20 weeks of sales or more for a back-test, found 10")
     stopped = lines.copy()
     stopped[:, -1] = 0
     incomplete = find_problem(panel(stopped), 2, params())
