@@ -58,13 +58,13 @@ class UserRetention(Record):
 
 
 class PushedProduct(Record):
-    """A product more of whose users took nothing else than chance explains, and its share of the test lists."""
+    """A product more of whose buyers bought nothing else than chance explains, and its share of the test lists."""
 
     item_id: str
     before: float  # in the champion's lists
     after: float  # in the challenger's
-    n_users: int  # who took it in the training window
-    n_alone: int  # of them, those who took nothing else
+    n_users: int  # who bought it in the training window; who took it, in a shop without purchases
+    n_alone: int  # of them, those who bought nothing else
 
 
 class Evaluation(Record):

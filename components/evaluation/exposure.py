@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import FloatArray, IntArray, Interactions, PushedProduct
+from components.contracts import EVENTS, FloatArray, IntArray, Interactions, PushedProduct
 
+PURCHASE = EVENTS.index("purchase")
 LEVEL = 0.01  # probability of a suspect in a shop without fake users, over all products
 MIN_USERS = 3  # who took nothing else
 MIN_RATIO = 2.0  # their share, to the expected one: users of a single product prefer popular ones
@@ -23,7 +24,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ItemUsers:
-    """The known users of each item in the training window, and those of them who took no other item."""
+    """The users of each item in the training window, and those of them who took no other item."""
 
     n_users: Counts  # (n_items + 1,)
     n_alone: Counts  # (n_items + 1,)
@@ -32,7 +33,7 @@ class ItemUsers:
         """Return the items of which more users took nothing else than chance explains, ascending.
 
         The expected share is that among the users of all other items. The test is binomial, one-sided, and corrected
-        for the number of items; the share must be MIN_RATIO times the expected one as well.
+        for the number of items that can be suspect; the share must be MIN_RATIO times the expected one as well.
         """
         from scipy.stats import binom
 
@@ -40,13 +41,15 @@ class ItemUsers:
         expected = (others_alone + 1) / (others + 2)
         chance = binom.sf(self.n_alone - 1, self.n_users, expected)
         is_many = (self.n_alone >= MIN_USERS) & (self.n_alone >= MIN_RATIO * expected * self.n_users)
-        return np.flatnonzero(is_many & (chance * max(1, len(self.n_users) - 1) < LEVEL)).astype(np.int32)
+        n_tests = np.count_nonzero(self.n_users >= MIN_USERS)  # the other items cannot be suspect
+        return np.flatnonzero(is_many & (chance * n_tests < LEVEL)).astype(np.int32)
 
 
 def count_item_users(interactions: Interactions) -> ItemUsers:
-    """Count the known users of each item of the interactions."""
+    """Count the known users of each item: buyers, where there are purchases, since views cost a fake user nothing."""
     size = interactions.n_items + 1
-    known = interactions.user_idx > 0
+    bought = interactions.event == PURCHASE
+    known = (interactions.user_idx > 0) & (bought if bought.any() else True)
     cells = np.unique(interactions.user_idx[known].astype(np.int64) * size + interactions.item_idx[known])
     users, items = np.divmod(cells, size)
     _, row, n_items = np.unique(users, return_inverse=True, return_counts=True)

@@ -72,7 +72,7 @@ class GateParams(Section):
     max_latency_ms: Positive
     max_pushed_exposure: Share = Field(
         default=0.02,
-        description="share of the lists that a product may fill whose users took nothing else, or twice the champion's",
+        description="share of the lists that a product of suspect buyers may fill, or twice the champion's",
     )
 
 

@@ -57,6 +57,16 @@ def test_a_product_of_users_who_took_nothing_else_is_suspect(n_events: int) -> N
     assert count_item_users(events(honest() + fake, 408)).suspects().tolist() == [45]
 
 
+def test_views_of_other_products_hide_no_buyer() -> None:
+    buyers = events(honest() + [(user, 45) for user in range(401, 409)], 408)
+    viewed = [(user, item) for user in range(401, 409) for item in range(1, 20)]
+    views = replace(events(viewed, 408), event=np.full(len(viewed), EVENTS.index("view"), np.int8))
+    columns = ("user_idx", "item_idx", "timestamp", "event", "weight")
+    both = {name: np.concatenate([getattr(buyers, name), getattr(views, name)]) for name in columns}
+    assert count_item_users(replace(buyers, **both)).suspects().tolist() == [45]
+    assert count_item_users(views).n_users[1] == 8  # a shop without purchases
+
+
 def test_where_most_users_take_one_product_it_takes_more_of_them() -> None:
     few = count_item_users(events(honest(alone=0.9) + [(user, 45) for user in range(401, 405)], 404))
     assert len(few.suspects()) == 0

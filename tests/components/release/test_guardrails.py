@@ -80,4 +80,4 @@ def test_a_pushed_product_may_fill_few_lists_or_twice_as_many(
     checks = {check.name: check for check in all_checks(found, DRIFT, 5.0, [DATA], params)}
     check = checks["exposure of a pushed product"]
     assert check.passed is passed
-    assert "10 of the 12 users of product P7 took nothing else" in check.why
+    assert "10 of the 12 buyers of product P7 bought nothing else" in check.why
