@@ -56,14 +56,15 @@ class Found:
     not_read: list[NotRead]
 
 
-def find_files(pattern: str, root: Path) -> Found:
+def find_files(pattern: str, root: Path, where: str = "data.sources") -> Found:
     """Return the files of a path, folder or glob pattern; raises ContractError where there are none.
 
     A part of the path that exists means itself, whatever characters it has. Links are followed; one file is read once.
+    where: the parameter that names the path, for messages.
     """
     if ".." in Path(pattern).parts:
         raise ContractError(
-            f"data.sources: path {pattern}: expected a path below the checkout or an absolute path, got one with `..`"
+            f"{where}: path {pattern}: expected a path below the checkout or an absolute path, got one with `..`"
         )
     start = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else root
     paths, hidden = _expand(start, list(Path(pattern).relative_to(Path(pattern).anchor).parts))
@@ -82,7 +83,7 @@ def find_files(pattern: str, root: Path) -> Found:
     if not chosen:
         seen = f"found only {', '.join(map(str, left[:5]))}" if left else "found none"
         raise ContractError(
-            f"data.sources: path {pattern}: expected files ({EXPECTED}), {seen}; correct the path, or convert the file"
+            f"{where}: path {pattern}: expected files ({EXPECTED}), {seen}; correct the path, or convert the file"
         )
     return Found(sorted(chosen.values(), key=lambda f: f.path), left)
 

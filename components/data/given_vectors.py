@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from components.contracts import FloatArray, Record
 from components.data.files import find_files
+from components.data.lines import File
 from components.data.partitions import VECTORS
 from components.data.quality import QUARANTINE, write_quarantine
 from components.errors import ContractError, QualityError
@@ -23,6 +24,7 @@ from components.params import GivenVectorsParams
 
 log = logging.getLogger("ingest")
 MAX_WIDTH = 16_384
+LISTS = (pa.ListType, pa.LargeListType, pa.FixedSizeListType)
 
 
 class VectorCounts(Record):
@@ -63,8 +65,8 @@ def take_vectors(
     vectors: dict[str, FloatArray] = {}
     broken: list[tuple[str, int, str, str]] = []
     read = unknown = repeated = 0
-    for file in find_files(source.path, root).files:
-        table = _read(file.path, file.name, name, source)
+    for file in _files(name, source, root):
+        table = _read(file, name, source)
         read += table.num_rows
         ids = table[source.id].cast(pa.string()).to_pylist()
         rows = table[source.column].to_pylist()
@@ -95,20 +97,43 @@ def take_vectors(
     return counts
 
 
-def _read(path: Path, shown: str, name: str, source: GivenVectorsParams) -> pa.Table:
+def describe(name: str, source: GivenVectorsParams, root: Path) -> str:
+    """Return what is read of a source; raises ContractError for no files, or files without the columns."""
+    files = _files(name, source, root)
+    for file in files:
+        _check_columns(file, name, source)
+    return f"{len(files)} file(s)"
+
+
+def _files(name: str, source: GivenVectorsParams, root: Path) -> list[File]:
+    return find_files(source.path, root, f"data.vectors.{name}").files
+
+
+def _check_columns(file: File, name: str, source: GivenVectorsParams) -> None:
     try:
-        schema = pq.read_schema(path)
-        missing = [column for column in (source.id, source.column) if column not in schema.names]
-        if missing:
-            raise ContractError(f"data.vectors.{name}: {shown} has no column {missing}; it has {schema.names}")
-        kind = schema.field(source.column).type
-        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
-            raise ContractError(
-                f"data.vectors.{name}: {shown}: expected lists of numbers in {source.column}, got {kind}"
-            )
-        return pq.read_table(path, columns=[source.id, source.column], page_checksum_verification=True)
+        schema = pq.read_schema(file.path)
     except (OSError, pa.ArrowException) as error:
-        raise ContractError(f"data.vectors.{name}: {shown}: expected a Parquet file, got {error}") from None
+        raise ContractError(f"data.vectors.{name}: {file.name}: expected a Parquet file, got {error}") from None
+    missing = [column for column in (source.id, source.column) if column not in schema.names]
+    if missing:
+        raise ContractError(f"data.vectors.{name}: {file.name} has no column {missing}; it has {schema.names}")
+    kind = schema.field(source.column).type
+    if not isinstance(kind, LISTS) or not _is_number(kind.value_type):
+        raise ContractError(
+            f"data.vectors.{name}: {file.name}: expected lists of numbers in {source.column}, got {kind}"
+        )
+
+
+def _read(file: File, name: str, source: GivenVectorsParams) -> pa.Table:
+    _check_columns(file, name, source)
+    try:
+        return pq.read_table(file.path, columns=[source.id, source.column], page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise ContractError(f"data.vectors.{name}: {file.name}: cannot be read: {error}") from None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _checked(row: list[float] | None) -> FloatArray:

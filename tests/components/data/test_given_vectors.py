@@ -59,6 +59,9 @@ def test_files_without_the_columns_and_other_files_are_errors(tmp_path: Path) ->
     write(tmp_path / "sound.parquet", ["P1"], ["1,2"], pa.string())
     with pytest.raises(ContractError, match="expected lists of numbers in sound, got string"):
         take(tmp_path)
+    write(tmp_path / "sound.parquet", ["P1"], [["a"]], pa.list_(pa.string()))
+    with pytest.raises(ContractError, match="expected lists of numbers in sound, got list<"):
+        take(tmp_path)
     (tmp_path / "sound.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(ContractError, match="expected a Parquet file"):
         take(tmp_path)
@@ -67,4 +70,9 @@ def test_files_without_the_columns_and_other_files_are_errors(tmp_path: Path) ->
 def test_a_file_of_other_products_alone_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "sound.parquet", ["X1", "X2"], [[1.0], [2.0]])
     with pytest.raises(QualityError, match="2 are of unknown products, 0 are left"):
+        take(tmp_path)
+
+
+def test_a_path_without_files_names_its_parameter(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"data\.vectors\.audio: path sound\*\.parquet: expected files"):
         take(tmp_path)

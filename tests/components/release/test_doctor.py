@@ -126,3 +126,26 @@ def test_blanks_in_where_are_a_hint(checkout: Path) -> None:
     ok, text, _ = found["source events"]
     assert ok
     assert "is neither true nor false for 1 of 2 rows" in text
+
+
+def test_pictures_and_vectors_that_are_missing_are_named(checkout: Path) -> None:
+    ok, text, _ = look(checkout, "data.pictures=data/raw/pictures")["pictures"]
+    assert (ok, text) == (True, "of the simulated shop")
+    (checkout / "p.csv").write_text("item_id\na\n")
+    (checkout / "v.parquet").write_bytes(b"PAR1 no")
+    found = look(
+        checkout,
+        "data.simulated=false",
+        "data.sources={products: [{path: p.csv}], events: [{path: p.csv}]}",
+        "data.pictures=none",
+        "data.vectors={a: {path: v.parquet, id: sku, column: v}, b: {path: gone.parquet, id: sku, column: v}}",
+    )
+    for name, expected in [
+        ("pictures", "data.pictures: expected a folder of pictures"),
+        ("vectors a", "data.vectors.a: v.parquet: expected a Parquet file"),
+        ("vectors b", "data.vectors.b: path gone.parquet: expected files"),
+    ]:
+        ok, text, advice = found[name]
+        assert not ok
+        assert text.startswith(expected)
+        assert advice

@@ -83,6 +83,7 @@ def test_with_a_query_only_what_it_finds_is_listed(search_service: SearchService
     ("image", "rule"),
     [
         ("%%%", "not base64"),
+        ("图片", "not base64"),
         (base64.b64encode(b"<svg/>").decode(), "not a picture of"),
         (sent(Image.new("RGB", (3000, 2000))), "more than 4000000 pixels"),
     ],
