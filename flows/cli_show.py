@@ -66,20 +66,19 @@ def privacy(sets: Sets = None, files: Files = None, json: Json = False) -> None:
         terminal.show({"stored": [row.model_dump(mode="json") for row in rows]}, True)
     else:
         shown = [row for row in rows if row.oldest is not None]
-        terminal.show_columns([_privacy_columns(row) for row in shown], "nothing is stored yet")
+        terminal.write("\n".join(map(_describe_stored, shown)) or "nothing is stored yet")
 
 
-def _privacy_columns(row: StoredData) -> dict[str, str]:
+def _describe_stored(row: StoredData) -> str:
     limit = f"{row.until} ({row.parameter} {row.value})" if row.parameter else row.until
-    return {
-        "where": row.location,
-        "holds": row.holds,
-        "of": row.of,
-        "why": row.why,
-        "until": limit,
-        "oldest": f"{row.oldest:%Y-%m-%d}",
-        "MB": f"{row.size / 1e6:.1f}",
-    }
+    about = [
+        f"{row.location}: {row.size / 1e6:.1f} MB, oldest {row.oldest:%Y-%m-%d}",
+        f"  holds  {row.holds}",
+        f"  of     {row.of}",
+        f"  why    {row.why}",
+        f"  until  {limit}",
+    ]
+    return "\n".join(about)
 
 
 def status(sets: Sets = None, files: Files = None, json: Json = False) -> None:

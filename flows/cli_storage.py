@@ -54,13 +54,17 @@ def forget(
     Without users: those whom the service was asked to delete (POST /admin/forget).
     """
     workspace = startup.open_workspace(files, sets)
+    from components.errors import ContractError
     from components.offline.forget import Shop
     from components.offline.forget import forget as forget_users
     from flows import terminal
     from flows.audiences import read_ids
 
-    named = [*(users or []), *(read_ids(file, workspace.params.data.null_ids) if file else [])]
-    done = forget_users(Shop(workspace.root, workspace.settings, workspace.params), named)
+    listed = read_ids(file, workspace.params.data.null_ids) if file else []
+    if file and not listed:
+        raise ContractError(f"{file}: expected one user id a line, found none; correct the file, or leave --file out")
+    named = [*(users or []), *listed]
+    done = forget_users(Shop(workspace.root, workspace.settings, workspace.params), named, listed=file)
     if json:
         terminal.show(done.model_dump(mode="json"), True)
     else:

@@ -48,6 +48,8 @@ MODELS_NOTE = (
     "refresh` or `carousel retrain` that ships; a rollback to an earlier version brings it back, with the same bound"
 )
 
+LIST_NOTE = "the file that named the users still holds their ids and was not searched: delete it"
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -76,10 +78,13 @@ class Shop:
             return True
 
 
-def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -> Certificate:
+def forget(
+    shop: Shop, user_ids: Collection[str], now: datetime | None = None, listed: Path | None = None
+) -> Certificate:
     """Remove the users, and those whom the service was asked to delete before; return the certificate, also written.
 
-    Works while the service runs. Raises BusyError where a run works in the checkout: the users are then removed from
+    listed: the file that names the users, if any: it is left alone, and the certificate says so. Works while the
+    service runs. Raises BusyError where a run works in the checkout: the users are then removed from
     the service, and the next call does the rest. Raises ContractError for an id that is none.
     """
     now = datetime.now(UTC) if now is None else now
@@ -100,7 +105,7 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
             needles = Needles.of({*users, *found})
             erased.n_objects += _sweep_stores(shop, needles)
-            searched = search_stores(shop, needles, others)
+            searched = search_stores(shop, needles, others, listed)
     finally:
         store.close()
     waiting = mark_champion(shop, now)
@@ -117,7 +122,7 @@ def forget(shop: Shop, user_ids: Collection[str], now: datetime | None = None) -
         searched=tuple(searched),
         version=version,
         waiting=waiting,
-        notes=tuple(_notes(shop, erased)),
+        notes=(*_notes(shop, erased), *([LIST_NOTE] if listed else [])),
     )
     done.write(shop.folder)
     return done
@@ -132,14 +137,17 @@ def mark_champion(shop: Shop, now: datetime) -> unlearning.Waiting | None:
     return waiting
 
 
-def search_stores(shop: Shop, needles: Needles, others: Set[str] = frozenset()) -> list[SearchResult]:
-    """Search everything that Carousel keeps of the shop. others: snapshots of other shops, which are left out."""
+def search_stores(
+    shop: Shop, needles: Needles, others: Set[str] = frozenset(), listed: Path | None = None
+) -> list[SearchResult]:
+    """Search all that Carousel keeps of the shop, less `others`, snapshots of other shops, and the file `listed`."""
     root, home, folder = shop.root, shop.settings.home, shop.folder
     with locked_stores(root) as (cache, remote):
         pass
     stores = [cache, *([remote] if remote else [])]
     known = [folder, home / "prefect", home / "mlflow-artifacts", home / "workspaces", home / "checkout", *stores]
-    own = [home, root / ".git", root / ".venv", *stores, *_own_data(shop)]
+    lists = [listed] if listed else []
+    own = [home, root / ".git", root / ".venv", *stores, *_own_data(shop), *lists]
     return [
         search("checkout, without the shop's own data", root, needles, own),
         search("workspaces of runs", home / "workspaces", needles, stores),
@@ -149,7 +157,7 @@ def search_stores(shop: Shop, needles: Needles, others: Set[str] = frozenset()) 
         search("MLflow artifacts", home / "mlflow-artifacts", needles),
         search("Prefect", home / "prefect", needles),
         search("service and shop", folder, needles),
-        search("other files below home, such as MLflow's database and caches", home, needles, known),
+        search("other files below home, such as MLflow's database and caches", home, needles, [*known, *lists]),
     ]
 
 

@@ -12,6 +12,12 @@ from components.release.unlearning import Waiting
 
 FOLDER = "certificates"  # in the folder of a shop
 
+FOUND = (
+    "**Not complete**: the search found an id or its digest in the files above. Look at each: a file of yours that "
+    "still names the user is to be deleted, and `carousel forget` called again; an id that is also a word or a number "
+    "of other things, as in documents, source code or a tokenizer's vocabulary, is found there whoever the user is."
+)
+
 
 class Certificate(Record):
     """`carousel forget --json`."""
@@ -55,6 +61,7 @@ class Certificate(Record):
             "",
             f"Text columns of Parquet files were decoded. Bytes were searched for {MAX_SEARCHED} ids at most, and for "
             f"nothing but their digests where an id is shorter than {MIN_LENGTH} characters.",
+            *([] if self.is_empty else ["", FOUND]),
             *(f"- {note}" for note in self.notes),
         ]
         return "\n".join(lines) + "\n"

@@ -31,6 +31,18 @@ def test_status_of_a_champion(promoted: Path, capsys: pytest.CaptureFixture[str]
     assert "version: 1" in capsys.readouterr().out
 
 
+def test_privacy_names_each_place_in_full(promoted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["privacy", "--json"]) == 0
+    stored = [row for row in one_object(capsys.readouterr().out)["stored"] if row["oldest"]]
+    assert stored
+    assert cli.run(["privacy"]) == 0
+    shown = capsys.readouterr().out
+    for row in stored:
+        assert f"{row['location']}: " in shown
+        assert row["holds"] in shown
+        assert row["parameter"] in shown
+
+
 def test_doctor_gives_advice(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["doctor", "--json"]) == 0, capsys.readouterr()
     content = one_object(capsys.readouterr().out)

@@ -38,6 +38,9 @@ def test_forgotten_users_are_counted_by_the_certificate_and_by_the_status(
 ) -> None:
     monkeypatch.setattr("flows.startup.prepare", lambda: promoted / ".carousel")
     users = tmp_path / "users.txt"
+    users.write_text("\n")
+    assert cli.run(["forget", "--file", str(users)]) == 1
+    assert "users.txt: expected one user id a line, found none" in capsys.readouterr().err
     users.write_text("user-q7x9\nuser-b111\n")
     assert cli.run(["forget", "user-c222", "--file", str(users), "--json"]) == 0
     text = capsys.readouterr().out

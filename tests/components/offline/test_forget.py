@@ -121,6 +121,17 @@ def test_while_a_run_works_the_service_forgets_and_the_next_call_does_the_rest(
     assert files_with_traces(shop.root, shop.settings.home) == []
 
 
+def test_the_file_that_names_the_users_is_not_searched_and_is_noted(shop: Shop) -> None:
+    for listed in (shop.root / "users.txt", shop.settings.home / "users.txt"):
+        listed.parent.mkdir(exist_ok=True)
+        listed.write_text(f"{USER}\n")
+        assert not forget(shop, [USER], NOW).is_empty
+        done = forget(shop, [USER], NOW, listed=listed)
+        assert done.is_empty
+        assert done.notes[-1].endswith("delete it")
+        listed.unlink()
+
+
 def test_what_cannot_be_an_id_is_refused_before_anything_changes(shop: Shop) -> None:
     fill(shop)
     with pytest.raises(ContractError, match="expected the id of a user"):

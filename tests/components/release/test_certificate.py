@@ -29,9 +29,11 @@ def make(result: SearchResult) -> Certificate:
 
 def test_what_still_holds_an_id_is_named() -> None:
     assert make(SEARCHED).is_empty
+    assert "Not complete" not in make(SEARCHED).describe()
     found = make(SEARCHED.model_copy(update={"found": ("a/b.parquet",)}))
     assert not found.is_empty
     assert "| DVC cache | 3 | 120 | a/b.parquet |" in found.describe()
+    assert "**Not complete**" in found.describe()
 
 
 def test_both_files_are_written_and_the_record_is_read_again(tmp_path: Path) -> None:
