@@ -34,8 +34,16 @@ def read_members(path: Path) -> Members:
 def coordinate(
     params: Params, members_file: Path, split: Path, features: Path, address: tuple[str, int], out: Path
 ) -> dict[str, Any]:
-    """Run a federation with the members that come; return one line a sum, and where the models are."""
+    """Run a federation with the members that come; return one line a sum, and where the models are.
+
+    Raises ContractError where the file has fewer members than federated.min_clients: no sum of theirs would be allowed.
+    """
     members, settings = read_members(members_file), params.federated
+    if len(members) < settings.min_clients:
+        raise ContractError(
+            f"{members_file}: expected federated.min_clients {settings.min_clients} members or more, got "
+            f"{len(members)}; add their keys, or lower it: the fewer members, the more a sum tells of each"
+        )
     hub = Hub(members, settings.deadline_s, settings.max_message_mb * 2**20)
     catalogue, now = read_catalogue(split, features), read_info(split).fit_end
     make_folder(out)
