@@ -17,7 +17,7 @@ from components.contracts import FloatArray, Record
 from components.data.files import find_files
 from components.data.lines import File
 from components.data.partitions import VECTORS
-from components.data.quality import QUARANTINE, write_quarantine
+from components.data.quality import QuarantinedRow, write_quarantined
 from components.errors import ContractError, QualityError
 from components.ids import parse
 from components.params import GivenVectorsParams
@@ -63,7 +63,7 @@ def take_vectors(
     VectorCounts.check does; the quarantine is written before.
     """
     vectors: dict[str, FloatArray] = {}
-    broken: list[tuple[str, int, str, str]] = []
+    broken: list[QuarantinedRow] = []
     read = unknown = repeated = 0
     for file in _files(name, source, root):
         table = _read(file, name, source)
@@ -87,9 +87,7 @@ def take_vectors(
     broken += [(source.path, 0, "a later row has the same id", "")] * repeated
     for item_id in odd:
         del vectors[item_id]
-    columns = zip(*broken, strict=True) if broken else ([] for _ in QUARANTINE)
-    table = pa.table(dict(zip(QUARANTINE, map(list, columns), strict=True)))
-    write_quarantine(table.to_reader(), quarantine / f"vectors-{name}.parquet")
+    write_quarantined(broken, quarantine / f"vectors-{name}.parquet")
     counts = VectorCounts(read=read, valid=len(vectors), quarantined=len(broken), unknown=unknown)
     log.info("vectors %s: %s", name, ", ".join(f"{n} {outcome}" for outcome, n in counts.model_dump().items()))
     counts.check(name, max_bad_share)

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from components.contracts import Record
 from components.data.partitions import PICTURES
-from components.data.quality import QUARANTINE, write_quarantine
+from components.data.quality import QuarantinedRow, write_quarantined
 from components.errors import ContractError, QualityError
 
 if TYPE_CHECKING:
@@ -82,13 +82,11 @@ def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: 
     """
     require_folder(folder)
     found: Counter[str] = Counter()
-    broken: list[tuple[str, int, str, str]] = []
+    broken: list[QuarantinedRow] = []
     with pq.ParquetWriter(snapshot / PICTURES, SCHEMA, compression="none", write_page_checksum=True) as writer:
         for batch in _batches(products, folder, found, broken):
             writer.write_table(batch)
-    columns = zip(*broken, strict=True) if broken else ([] for _ in QUARANTINE)
-    table = pa.table(dict(zip(QUARANTINE, map(list, columns), strict=True)))
-    write_quarantine(table.to_reader(), quarantine / PICTURES)
+    write_quarantined(broken, quarantine / PICTURES)
     counts = PictureCounts(
         read=products.num_rows, valid=found["valid"], quarantined=len(broken), absent=found["absent"]
     )
@@ -102,9 +100,7 @@ def require_folder(folder: Path) -> None:
         raise ContractError(f"data.pictures: expected a folder of pictures, found none at {folder}")
 
 
-def _batches(
-    products: pa.Table, folder: Path, found: Counter[str], broken: list[tuple[str, int, str, str]]
-) -> Iterator[pa.Table]:
+def _batches(products: pa.Table, folder: Path, found: Counter[str], broken: list[QuarantinedRow]) -> Iterator[pa.Table]:
     """Yield the kept pictures in the order of the products; count and list the others."""
     root, known = folder.resolve(), dict[str, Thumbnail | str]()
     rows: list[tuple[str, str, bytes]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DUPLICATE_RULE = "duplicate"  # quarantined, but not counted as bad: a batch may be sent twice
 UNKNOWN_ITEM_RULE = "not in products"  # quarantined, with its own limit: shops delete products but not their sales
 QUARANTINE = ("file", "row", "rule", "raw")  # row: number of the record in its file, without header and blank lines
+QuarantinedRow = tuple[str, int, str, str]  # the values of QUARANTINE
 MAX_NAMED = 5  # most frequent rules that an error names
 
 
@@ -114,3 +116,11 @@ def write_quarantine(rows: pa.RecordBatchReader, path: Path) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in rows:
             writer.write_table(pa.Table.from_batches([batch]).select(list(QUARANTINE)).cast(schema))
+
+
+def write_quarantined(rows: Sequence[QuarantinedRow], path: Path) -> None:
+    """Write the quarantine file of a few rows that are in memory."""
+    import pyarrow as pa
+
+    columns = zip(*rows, strict=True) if rows else ([] for _ in QUARANTINE)
+    write_quarantine(pa.table(dict(zip(QUARANTINE, map(list, columns), strict=True))).to_reader(), path)

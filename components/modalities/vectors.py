@@ -65,8 +65,8 @@ def modality_arrays(snapshot: Path, item_ids: list[str], dims: int, cache: Path)
     "directions.NAME" of the projection, float32. Pictures that are in the cache are not encoded.
     """
     arrays: dict[str, np.ndarray] = {}
+    row_of = {item_id: row for row, item_id in enumerate(item_ids)}
     for name, (ids, rows) in _modalities(snapshot, cache).items():
-        row_of = {item_id: row for row, item_id in enumerate(item_ids)}
         known = [(row_of[item_id], at) for at, item_id in enumerate(ids) if item_id in row_of]
         if not known:
             log.warning("%s: no product of the split has one", name)
@@ -75,8 +75,8 @@ def modality_arrays(snapshot: Path, item_ids: list[str], dims: int, cache: Path)
         projection = Projection.of(rows[at_row], dims)
         vectors = np.zeros((len(item_ids), projection.directions.shape[1]), np.float32)
         vectors[at_item] = projection.apply(rows[at_row])
-        log.info("%s: %d of %d products, %d of %d directions", name, len(known), len(item_ids) - 1, *vectors.shape[1:],
-                 rows.shape[1])  # fmt: skip
+        shape = len(known), len(item_ids) - 1, vectors.shape[1], rows.shape[1]
+        log.info("%s: %d of %d products, %d of %d directions", name, *shape)
         arrays[f"vectors.{name}"] = vectors.astype(np.float16)
         arrays[f"mean.{name}"], arrays[f"directions.{name}"] = projection.mean, projection.directions
     return arrays

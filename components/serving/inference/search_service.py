@@ -16,7 +16,6 @@ from components.recommenders.top_k import top_k
 from components.release.bundle import Bundle
 from components.search.index import Hits
 from components.search.ordering import NO_WORD, keep_order
-from components.serving.inference.errors import MissingPartError
 from components.serving.inference.histories import build_user
 from components.serving.inference.merchandising import Merchandise
 from components.serving.inference.picture_queries import PictureQueries
@@ -83,10 +82,9 @@ class SearchService:
         image: a picture in base64. rules: of the list; their pins do not count. Raises MissingPartError where the
         bundle has no pictures or the service no encoder, PictureError for a picture that cannot be read.
         """
-        vectors = (self.bundle.catalogue.vectors or {}).get(PICTURE)
-        if vectors is None:
-            raise MissingPartError("the champion knows no pictures of products; set data.pictures and retrain")
-        similarity = vectors @ self.pictures.vector(image)
+        queries = self.pictures  # first: it says what is missing
+        vectors = (self.bundle.catalogue.vectors or {})[PICTURE]
+        similarity = vectors @ queries.vector(image)
         candidates = np.array(vectors.any(axis=1))
         if mask is not None:
             candidates &= mask
