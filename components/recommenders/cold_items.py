@@ -8,6 +8,7 @@ import numpy as np
 
 from components.contracts import Catalogue, FloatArray, IntArray, Interactions
 from components.errors import ContractError
+from components.recommenders.content import unit_rows
 from components.recommenders.histories import Matrix
 from components.recommenders.top_k import top_k
 
@@ -23,10 +24,7 @@ def joint_vectors(embedding: FloatArray, vectors: dict[str, FloatArray] | None) 
     """
     if not vectors:
         return embedding
-    joint = np.concatenate([embedding, *(vectors[name] for name in sorted(vectors))], axis=1)
-    length = np.linalg.norm(joint, axis=1, keepdims=True)
-    unit: FloatArray = np.divide(joint, length, out=np.zeros_like(joint), where=length > 0)
-    return unit
+    return unit_rows(np.concatenate([embedding, *(vectors[name] for name in sorted(vectors))], axis=1))
 
 
 class ColdItemSmoother:
