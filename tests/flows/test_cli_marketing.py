@@ -7,9 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from components.errors import ContractError
 from flows import cli
-from flows.audiences import read_ids
 from flows.workspace import open_workspace
 from tests.components.applications.marketing.published_shop import publish_small_shop
 
@@ -45,10 +43,3 @@ def test_audiences_as_files(
     ):
         assert cli.run(["audience", *arguments]) == 1
         assert message in capsys.readouterr().err
-
-
-def test_ids_are_read_one_a_line(tmp_path: Path) -> None:
-    (tmp_path / "ids.txt").write_text("\ufeffu1\n\n u2 \nu1\n", encoding="utf-8")
-    assert read_ids(tmp_path / "ids.txt", []) == ["u1", "u2"]
-    with pytest.raises(ContractError, match="expected a text file"):
-        read_ids(tmp_path / "none.txt", [])
