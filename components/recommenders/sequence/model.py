@@ -5,6 +5,7 @@ Shapes: p segments of histories, t positions in all of them, d width, n items + 
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import NamedTuple, Self, cast
 
 import torch
@@ -21,6 +22,9 @@ START = len(EVENTS)  # code of the position before the first event; an unknown u
 GAPS = 16  # codes of the time between an event and the previous one
 
 
+Groups = tuple[tuple[int, int], ...]
+
+
 class Packed(NamedTuple):
     """Segments end to end, each with a start position in front; those of equal length are adjacent."""
 
@@ -31,7 +35,7 @@ class Packed(NamedTuple):
     profile: Tensor  # (t, WIDTH) the user's profile at the position
     older: Tensor  # items of the summarised events, one segment after the other
     older_at: Tensor  # (p,) where the older items of each segment begin
-    groups: tuple[tuple[int, int], ...]  # (number of segments, their length), in the order of the positions
+    groups: Groups  # (number of segments, their length), in the order of the positions
 
     def on(self, device: torch.device) -> Self:
         """Return a copy on the device."""
@@ -50,18 +54,20 @@ class Block(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
+    def forward(self, x: Tensor, groups: Groups) -> Tensor:
         """Return (t, d) from (t, d); a position attends to itself and earlier ones of its segment."""
         drop = self.dropout if self.training else 0.0
-        at, segments, length = padded_positions(groups, x.device)
-        qkv = self.qkv(self.norm1(x))
-        padded = qkv.new_zeros(segments * length, qkv.shape[1]).index_copy(0, at, qkv)
-        q, k, v = padded.view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / heads)
-        # padding follows the events of a segment, so the causal mask hides it from them
-        out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
-        return self._add(x, out.transpose(1, 2).reshape(segments * length, -1).index_select(0, at))
+        qkv, mixed = self.qkv(self.norm1(x)), []
+        for part, bucket in buckets(groups):
+            at, segments, length = padded_positions(bucket, x.device)
+            padded = qkv.new_zeros(segments * length, qkv.shape[1]).index_copy(0, at, qkv[part])
+            q, k, v = padded.view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / heads)
+            # padding follows the events of a segment, so the causal mask hides it from them
+            out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
+            mixed.append(out.transpose(1, 2).reshape(segments * length, -1).index_select(0, at))
+        return self._add(x, torch.cat(mixed))
 
-    def newest(self, x: Tensor, groups: tuple[tuple[int, int], ...]) -> Tensor:
+    def newest(self, x: Tensor, groups: Groups) -> Tensor:
         """Return (p, d): what `forward` gives at the last position of each segment, without computing the others."""
         query, keys = self.qkv.weight.chunk(3)[0], self.qkv.weight[len(self.out.weight) :]
         bias = self.qkv.bias
@@ -111,33 +117,33 @@ class Transformer(nn.Module):
 
         vectors: (n, d) unit rows; row 0 is zero.
         """
-        x = self._embed(vectors, packed)
+        # not vectors[items]: its backward adds in the order of threads, that of an embedding is deterministic
+        own = functional.embedding(packed.items, vectors)  # (t, d)
+        x = self._embed(own, vectors, packed)
         for block in self.blocks:
             x = block(x, packed.groups)
-        return self.apply_event_head(self._add_item(self.norm(x), vectors, packed.items), kinds)
+        return self.apply_event_head(self._add_item(self.norm(x), own), kinds)
 
     def newest(self, vectors: Tensor, packed: Packed) -> Tensor:
         """Return (p, d): the input of `apply_event_head` at the last position of each segment."""
-        x = self._embed(vectors, packed)
+        own = functional.embedding(packed.items, vectors)
+        x = self._embed(own, vectors, packed)
         *lower, last = self.blocks
         for block in lower:
             x = block(x, packed.groups)
         normed = self.norm(cast(Block, last).newest(x, packed.groups))
-        return self._add_item(normed, vectors, packed.items[last_positions(packed.groups)])
+        return self._add_item(normed, own[last_positions(packed.groups)])
 
     def apply_event_head(self, x: Tensor, kinds: Tensor) -> Tensor:
         """Return the unit states (t, d) of x (t, d) under the heads of the kinds of event (t,)."""
         return functional.normalize(x if self.heads is None else x * (1 + self.heads(kinds)), dim=-1)
 
-    def _add_item(self, x: Tensor, vectors: Tensor, items: Tensor) -> Tensor:
-        """Return x (t, d) plus the vector of the item (t,) at each position, at the length of a normalised state."""
-        own = functional.embedding(items, vectors)
+    def _add_item(self, x: Tensor, own: Tensor) -> Tensor:
+        """Return x (t, d) plus the vector (t, d) of the item at each position, at the length of a normalised state."""
         return x + self.newest_item * math.sqrt(x.shape[1]) * own
 
-    def _embed(self, vectors: Tensor, packed: Packed) -> Tensor:
-        # not vectors[items]: its backward adds in the order of threads, that of an embedding is deterministic
-        x = functional.embedding(packed.items, vectors)
-        x = x + self.event(packed.events) + self.position(packed.positions) + self.gap(packed.gaps)  # (t, d)
+    def _embed(self, own: Tensor, vectors: Tensor, packed: Packed) -> Tensor:
+        x = own + self.event(packed.events) + self.position(packed.positions) + self.gap(packed.gaps)  # (t, d)
         if self.profile is not None:
             x = x + self.profile(packed.profile)
         # the summarised events enter at the start position, as the mean of their items
@@ -175,7 +181,7 @@ class Items(nn.Module):
         self.register_buffer("codes", codes, persistent=False)
         self.register_buffer("fade", (evidence / (evidence + params.id_evidence)).unsqueeze(1), persistent=False)
         self.project = nn.Linear(text.shape[1], params.dim)
-        self.attribute = nn.Embedding(n_codes, params.dim, padding_idx=0)
+        self.attribute = nn.EmbeddingBag(n_codes, params.dim, mode="sum", padding_idx=0)
         self.own = nn.Embedding(len(text), params.dim)
         self.graph = GraphAttention(graph, params.dim, params.heads) if graph else None
         self.modalities, self.gates = nn.ModuleDict(), nn.ParameterDict()
@@ -200,15 +206,17 @@ class Items(nn.Module):
         return vectors if chosen is None else functional.embedding(chosen, vectors)
 
     def _combine(self, text: Tensor, codes: Tensor, fade: Tensor, items: Tensor) -> Tensor:
-        combined: Tensor = self.project(text) + self.attribute(codes).sum(dim=1) + fade * self.own(items)
+        combined: Tensor = self.project(text) + self.attribute(codes) + fade * self.own(items)
         for name, project in self.modalities.items():
             rows = getattr(self, f"modality_{name}")[items]
             combined = combined + torch.sigmoid(self.gates[name]) * project(rows)
         return combined
 
     def _unit_rows(self, vectors: Tensor) -> Tensor:
-        vectors = functional.normalize(vectors, dim=-1)
-        return torch.cat([torch.zeros_like(vectors[:1]), vectors[1:]])
+        length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-12)
+        is_item = torch.ones_like(length)
+        is_item[0] = 0
+        return vectors * (is_item / length)
 
 
 class Net(nn.Module):
@@ -258,12 +266,12 @@ class Net(nn.Module):
         return chosen, bias[chosen]
 
 
-def last_positions(groups: tuple[tuple[int, int], ...]) -> Tensor:
+def last_positions(groups: Groups) -> Tensor:
     """Return (p,) the last position of each segment."""
     return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _groups(groups)])
 
 
-def padded_positions(groups: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, int, int]:
+def padded_positions(groups: Groups, device: torch.device) -> tuple[Tensor, int, int]:
     """Return (t,) where each position lies among the segments padded to one length; their number and that length."""
     length = max(size for _, size in groups)
     lengths = torch.tensor([size for count, size in groups for _ in range(count)])
@@ -273,7 +281,17 @@ def padded_positions(groups: tuple[tuple[int, int], ...], device: torch.device) 
     return at.to(device), len(lengths), length
 
 
-def _groups(groups: tuple[tuple[int, int], ...]) -> Iterator[tuple[slice, int, int]]:
+def buckets(groups: Groups) -> Iterator[tuple[slice, Groups]]:
+    """Yield runs of groups of similar lengths, with their positions: padding at most doubles a length above 8."""
+    at = 0
+    for _, run in groupby(groups, lambda group: max(8, 1 << (group[1] - 1).bit_length())):
+        bucket = tuple(run)
+        end = at + sum(count * length for count, length in bucket)
+        yield slice(at, end), bucket
+        at = end
+
+
+def _groups(groups: Groups) -> Iterator[tuple[slice, int, int]]:
     """Yield the positions of each group, its number of segments and their length."""
     at = 0
     for segments, length in groups:

@@ -23,6 +23,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from components.curves import write_curves
 from components.errors import ContractError
 from components.faults import crash_point
+from components.language.precision import has_native_bfloat16
 from components.params import TrainerParams
 from components.recommenders.sequence.batching import Batch, SequenceLoader
 from components.recommenders.sequence.checkpoint import (
@@ -50,7 +51,7 @@ class SequenceModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW; its rate is set at each step, so that it depends on the step alone."""
-        fused = self.trainer.precision == "32-true"  # with mixed precision Lightning cannot clip its gradients
+        fused = self.trainer.precision != "16-mixed"  # a fused step undoes the scaling of the loss after the clipping
         return torch.optim.AdamW(
             self.net.parameters(),
             lr=self.params.learning_rate,
@@ -69,6 +70,10 @@ class SequenceModule(lightning.LightningModule):
         if not torch.isfinite(loss):
             raise ContractError(f"training: loss is {loss.item()} at step {step}; lower trainer.learning_rate")
         return loss
+
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        """Clip here: Lightning refuses to with mixed precision and a fused optimizer, also where no loss is scaled."""
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.params.gradient_clip)
 
 
 class TrainingLoop(lightning.Callback):
@@ -236,14 +241,13 @@ def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop, log_e
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")
-    precision = ("bf16-mixed" if gpu else "32-true") if params.precision == "auto" else params.precision
+    auto = "bf16-mixed" if gpu or has_native_bfloat16() else "32-true"
     return lightning.Trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=params.devices,
         strategy=params.strategy,
-        precision=precision,
+        precision=auto if params.precision == "auto" else params.precision,
         max_epochs=params.max_epochs,
-        gradient_clip_val=params.gradient_clip,
         callbacks=[run],
         logger=TensorBoardLogger(board, name="", version="") if board else False,
         log_every_n_steps=log_every,

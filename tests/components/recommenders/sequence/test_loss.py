@@ -49,6 +49,23 @@ def test_large_logits_do_not_overflow() -> None:
     assert torch.isfinite(states.grad).all()
 
 
+@pytest.mark.parametrize("block", [21, 2**22])
+def test_under_autocast_the_products_are_of_bfloat16(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "BLOCK", block)
+    ours, theirs = batch(), batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        one = cross_entropy(*ours, 0.07)
+    two = by_torch(*theirs, 0.07)
+    assert one.dtype == torch.float32
+    assert 0 < abs(one.item() - two.item()) < 0.02
+    one.backward()
+    two.backward()
+    for mine, other in zip(ours[:2], theirs[:2], strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        assert 0 < (mine.grad - other.grad).norm() < 0.03 * other.grad.norm()
+
+
 def test_half_precision_is_computed_in_full() -> None:
     states, vectors, targets, weights, bias = batch(torch.bfloat16)
     value = cross_entropy(states, vectors, targets, weights, bias, 0.07)

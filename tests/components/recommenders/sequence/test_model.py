@@ -113,7 +113,7 @@ def test_states_and_vectors_are_unit_and_no_item_is_zero(net: Net) -> None:
 
 def test_the_weight_of_the_id_vector_grows_with_evidence(net: Net, knobs: SequenceParams) -> None:
     with torch.no_grad():
-        known = net.items.project(net.items.text) + net.items.attribute(net.items.codes).sum(dim=1)
+        known = net.items.project(net.items.text) + net.items.attribute(net.items.codes)
         text_only = torch.nn.functional.normalize(known, dim=1)
         turned = net.items()
         likeness = (turned * text_only).sum(dim=1)
