@@ -143,6 +143,10 @@ class SequenceParams(Section):
         default=0,
         description="items taken by the same users that an item's vector attends to; 0: none. Doubles the time",
     )
+    members: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1,
+        description="networks from different random weights whose scores are averaged; time and size grow with it",
+    )
     profile: bool = Field(default=True, description="input counts of events and mean price level before each event")
     event_heads: bool
 

@@ -13,7 +13,8 @@ from components.contracts import FloatArray, Interactions, TimeArray
 from components.params import SequenceParams
 from components.ragged import Ragged
 from components.recommenders.histories import merge_repeats
-from components.recommenders.sequence.model import GAPS, START, Packed
+from components.recommenders.sequence.model import GAPS, START
+from components.recommenders.sequence.packed import Packed
 from components.recommenders.sequence.profile import WIDTH, increments, profile
 
 Batch = tuple[Packed, Tensor, Tensor, Tensor]  # input; then item, kind and weight of the event after each position

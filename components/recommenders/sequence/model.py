@@ -4,9 +4,8 @@ Shapes: p segments of histories, t positions in all of them, d width, n items + 
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from itertools import groupby
-from typing import NamedTuple, Self, cast
+from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,31 +15,11 @@ from components.contracts import EVENTS
 from components.params import SequenceParams
 from components.recommenders.sequence.graph import GraphAttention, ItemGraph
 from components.recommenders.sequence.loss import cross_entropy
+from components.recommenders.sequence.packed import Groups, Packed, buckets, groups_of, last_positions, padded_positions
 from components.recommenders.sequence.profile import WIDTH
 
 START = len(EVENTS)  # code of the position before the first event; an unknown user has only this position
 GAPS = 16  # codes of the time between an event and the previous one
-
-
-Groups = tuple[tuple[int, int], ...]
-
-
-class Packed(NamedTuple):
-    """Segments end to end, each with a start position in front; those of equal length are adjacent."""
-
-    items: Tensor  # (t,) 0 at a start position
-    events: Tensor  # (t,) START at a start position
-    positions: Tensor  # (t,) 0 at a start position, then 1, 2, ...
-    gaps: Tensor  # (t,) code of the time since the previous event
-    profile: Tensor  # (t, WIDTH) the user's profile at the position
-    older: Tensor  # items of the summarised events, one segment after the other
-    older_at: Tensor  # (p,) where the older items of each segment begin
-    groups: Groups  # (number of segments, their length), in the order of the positions
-
-    def on(self, device: torch.device) -> Self:
-        """Return a copy on the device."""
-        parts = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
-        return self._replace(**parts)  # type: ignore[arg-type]
 
 
 class Block(nn.Module):
@@ -61,7 +40,9 @@ class Block(nn.Module):
         for part, bucket in buckets(groups):
             at, segments, length = padded_positions(bucket, x.device)
             padded = qkv.new_zeros(segments * length, qkv.shape[1]).index_copy(0, at, qkv[part])
-            q, k, v = padded.view(segments, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (p, heads, l, d / heads)
+            q, k, v = padded.view(segments, length, 3, self.heads, -1).permute(
+                2, 0, 3, 1, 4
+            )  # (p, heads, l, d / heads)
             # padding follows the events of a segment, so the causal mask hides it from them
             out = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
             mixed.append(out.transpose(1, 2).reshape(segments * length, -1).index_select(0, at))
@@ -75,7 +56,7 @@ class Block(nn.Module):
         q = functional.linear(normed[ends], query, bias[: len(query)])
         kv = functional.linear(normed, keys, bias[len(query) :])
         mixed, at = [], 0
-        for part, segments, length in _groups(groups):
+        for part, segments, length in groups_of(groups):
             last_q = q[at : at + segments].view(segments, 1, self.heads, -1).transpose(1, 2)
             k, v = kv[part].view(segments, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
             out = functional.scaled_dot_product_attention(last_q, k, v)
@@ -213,10 +194,10 @@ class Items(nn.Module):
         return combined
 
     def _unit_rows(self, vectors: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-12)
-        is_item = torch.ones_like(length)
+        scale = 1 / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)  # (n, 1)
+        is_item = torch.ones_like(scale)
         is_item[0] = 0
-        return vectors * (is_item / length)
+        return vectors * (is_item * scale)
 
 
 class Net(nn.Module):
@@ -264,36 +245,3 @@ class Net(nn.Module):
         bias[drawn] = math.log(len(pool) / max(1, len(drawn)))
         chosen = torch.cat([torch.unique(targets), drawn]).sort().values
         return chosen, bias[chosen]
-
-
-def last_positions(groups: Groups) -> Tensor:
-    """Return (p,) the last position of each segment."""
-    return torch.cat([torch.arange(part.start + length - 1, part.stop, length) for part, _, length in _groups(groups)])
-
-
-def padded_positions(groups: Groups, device: torch.device) -> tuple[Tensor, int, int]:
-    """Return (t,) where each position lies among the segments padded to one length; their number and that length."""
-    length = max(size for _, size in groups)
-    lengths = torch.tensor([size for count, size in groups for _ in range(count)])
-    begin = lengths.cumsum(0) - lengths
-    shift = torch.arange(len(lengths)) * length - begin
-    at = torch.arange(int(lengths.sum())) + shift.repeat_interleave(lengths)
-    return at.to(device), len(lengths), length
-
-
-def buckets(groups: Groups) -> Iterator[tuple[slice, Groups]]:
-    """Yield runs of groups of similar lengths, with their positions: padding at most doubles a length above 8."""
-    at = 0
-    for _, run in groupby(groups, lambda group: max(8, 1 << (group[1] - 1).bit_length())):
-        bucket = tuple(run)
-        end = at + sum(count * length for count, length in bucket)
-        yield slice(at, end), bucket
-        at = end
-
-
-def _groups(groups: Groups) -> Iterator[tuple[slice, int, int]]:
-    """Yield the positions of each group, its number of segments and their length."""
-    at = 0
-    for segments, length in groups:
-        yield slice(at, at + segments * length), segments, length
-        at += segments * length

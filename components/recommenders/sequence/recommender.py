@@ -21,6 +21,7 @@ from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
 from components.recommenders.sequence.attributes import attribute_codes, price_levels
 from components.recommenders.sequence.batching import SequenceLoader, newest_segments, pack, training_sequences
+from components.recommenders.sequence.ensemble import Ensemble
 from components.recommenders.sequence.graph import item_graph
 from components.recommenders.sequence.model import Items, Net, Transformer
 from components.recommenders.sequence.profile import centred
@@ -33,7 +34,7 @@ VALIDATION_USERS = 2_000  # at most, in the validation after each epoch; the sta
 
 
 class SequenceRecommender(BaseRecommender):
-    """Scores are cosines of the user's state and the item's vector."""
+    """Scores are cosines of the user's state and the item's vector, the mean of those of `members` networks."""
 
     name: ClassVar[str] = "sequence"
     scores_cold_items: ClassVar[bool] = True
@@ -92,7 +93,7 @@ class SequenceRecommender(BaseRecommender):
         checked = _validation_users(users, self.exclude_seen)
         self.event_shares = _event_shares(checked)
 
-        def validate(net: Net) -> float:
+        def validate(net: Ensemble) -> float:
             self._use(net, next(net.parameters()).device)  # the transformer stays on its device
             lists = rank(self, checked, 10, self.exclude_seen, interactions.n_items, self.batch_users)
             value = float(np.nanmean(per_user(lists, checked.ground_truth, [10])["ndcg_at_10"]))
@@ -116,7 +117,8 @@ class SequenceRecommender(BaseRecommender):
     def use_net(self, net: Net, price: FloatArray, event_shares: FloatArray) -> Self:
         """Take a net that was trained elsewhere; price (n_items + 1,), event_shares (len(EVENTS),) add up to 1."""
         self.price, self.event_shares = price, event_shares
-        self._use(net)
+        self.params = self.params.model_copy(update={"members": 1})
+        self._use(Ensemble([net]))
         return self
 
     def score(self, users: Users, items: IntArray | None = None) -> FloatArray:
@@ -129,8 +131,12 @@ class SequenceRecommender(BaseRecommender):
         return scores
 
     def save(self, folder: Path) -> None:
-        """Write the transformer and the item vectors; the layers that computed the vectors are not needed any more."""
-        arrays = {f"net.{k}": v.detach().cpu().numpy() for k, v in self.transformer.state_dict().items()}
+        """Write transformers and item vectors; the layers that computed the vectors are not needed any more."""
+        arrays = {
+            _array_name(member, k): v.detach().cpu().numpy()
+            for member, transformer in enumerate(self.transformers)
+            for k, v in transformer.state_dict().items()
+        }
         settings = {"params": self.params, "trainer": self.trainer}
         arrays |= {"vectors": self.vectors, "price": self.price, "event_shares": self.event_shares}
         write_model(folder, self.name, 3, len(self.vectors) - 1, settings, arrays)
@@ -141,12 +147,14 @@ class SequenceRecommender(BaseRecommender):
         stored = Stored(folder, cls.name, 3)
         stored.arrays.setdefault("net.newest_item", np.zeros(1, np.float32))  # models before it existed do without it
         model = cls(stored.section("params", SequenceParams), stored.section("trainer", TrainerParams), 0, True)
-        model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.dim))
+        model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.members * model.params.dim))
         model.price = stored.array("price", (stored.n_items + 1,))
         model.event_shares = stored.array("event_shares", (len(EVENTS),))
-        model.transformer = Transformer(model.params).eval()
-        shapes = {k: tuple(v.shape) for k, v in model.transformer.state_dict().items()}
-        model.transformer.load_state_dict({k: torch.from_numpy(stored.array(f"net.{k}", s)) for k, s in shapes.items()})
+        model.transformers = [Transformer(model.params).eval() for _ in range(model.params.members)]
+        for member, transformer in enumerate(model.transformers):
+            shapes = {k: tuple(v.shape) for k, v in transformer.state_dict().items()}
+            arrays = {k: stored.array(_array_name(member, k), shape) for k, shape in shapes.items()}
+            transformer.load_state_dict({k: torch.from_numpy(array) for k, array in arrays.items()})
         return model
 
     def _new_net(
@@ -156,45 +164,50 @@ class SequenceRecommender(BaseRecommender):
         codes: NDArray[np.int64],
         n_codes: int,
         vectors: dict[str, FloatArray] | None,
-    ) -> Net:
-        """Return the untrained network, whose weights depend on the seed alone."""
+    ) -> Ensemble:
+        """Return the untrained networks, whose weights depend on the seed alone; the first is that of one member."""
         torch.manual_seed(self.seed)
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
         neighbours = self.params.item_graph_neighbours
         graph = item_graph(interactions, embedding, neighbours) if neighbours else None
         text = torch.from_numpy(embedding.copy())
         modalities = {name: torch.from_numpy(rows.copy()) for name, rows in (vectors or {}).items()}
-        table = Items(
-            text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph, modalities
+        inputs = text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph, modalities
+        return Ensemble(
+            [Net(Items(*inputs), Transformer(self.params), self.params) for _ in range(self.params.members)]
         )
-        return Net(table, Transformer(self.params), self.params)
 
-    def _use(self, net: Net, device: torch.device | str = "cpu") -> None:
-        """Take item vectors and transformer of the net for scoring, the transformer on the device."""
+    def _use(self, net: Ensemble, device: torch.device | str = "cpu") -> None:
+        """Take item vectors and transformers of the nets for scoring, the transformers on the device."""
         with torch.inference_mode():
-            self.vectors: FloatArray = net.items().detach().float().cpu().numpy().copy()
-        self.transformer = Transformer(self.params).eval().to(device)
-        self.transformer.load_state_dict({k: v.detach().float() for k, v in net.transformer.state_dict().items()})
+            vectors = [member.items().detach().float().cpu().numpy() for member in net.nets]
+        self.vectors: FloatArray = np.concatenate(vectors, axis=1)  # (n_items + 1, members * dim)
+        self.transformers = [Transformer(self.params).eval().to(device) for _ in net.nets]
+        for transformer, member in zip(self.transformers, net.nets, strict=True):
+            transformer.load_state_dict({k: v.detach().float() for k, v in member.transformer.state_dict().items()})
 
     def _states(self, history: Ragged) -> FloatArray:
-        """Return (n_users, dim): the state after each history, averaged over the event heads by `event_shares`.
+        """Return (n_users, members * dim): the states after each history, over the number of members.
 
-        Histories of similar lengths are batched together.
+        Each is averaged over the event heads by `event_shares`. Histories of similar lengths are batched together.
         """
         segments = newest_segments(history, self.params, self.price)
         lengths = segments.ends - segments.starts
-        states = np.zeros((len(lengths), self.params.dim), np.float32)
+        members, dim = self.params.members, self.params.dim
+        states = np.zeros((len(lengths), members, dim), np.float32)
         order = np.argsort(lengths, kind="stable")
-        device = next(self.transformer.parameters()).device
-        vectors = torch.from_numpy(self.vectors).to(device)
+        device = next(self.transformers[0].parameters()).device
+        vectors = torch.from_numpy(self.vectors).to(device).chunk(members, dim=1)
         for at in range(0, len(order), SCORING_BATCH):
             rows = order[at : at + SCORING_BATCH]
-            with torch.inference_mode():
-                found = self.transformer.newest(vectors, pack(segments, rows, lengths[rows]).on(device))
-                for kind in np.flatnonzero(self.event_shares):  # without heads all kinds give the same states
-                    state = self.transformer.apply_event_head(found, torch.tensor(kind, device=device))
-                    states[rows] += self.event_shares[kind] * state.cpu().numpy()
-        return states
+            packed = pack(segments, rows, lengths[rows]).on(device)
+            for member, transformer in enumerate(self.transformers):
+                with torch.inference_mode():
+                    found = transformer.newest(vectors[member], packed)
+                    for kind in np.flatnonzero(self.event_shares):  # without heads all kinds give the same states
+                        state = transformer.apply_event_head(found, torch.tensor(kind, device=device))
+                        states[rows, member] += self.event_shares[kind] / members * state.cpu().numpy()
+        return states.reshape(len(lengths), members * dim)
 
     def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], checked: Users) -> str:
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
@@ -211,6 +224,10 @@ class SequenceRecommender(BaseRecommender):
         for file in sorted(Path(__file__).parent.glob("*.py")):  # the code is part of the key
             digest.update(file.read_bytes())
         return digest.hexdigest()
+
+
+def _array_name(member: int, parameter: str) -> str:
+    return f"net{member or ''}.{parameter}"
 
 
 def _event_shares(users: Users) -> FloatArray:

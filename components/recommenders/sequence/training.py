@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -34,18 +34,19 @@ from components.recommenders.sequence.checkpoint import (
     write_best,
     write_state,
 )
-from components.recommenders.sequence.model import Net
+from components.recommenders.sequence.ensemble import Ensemble
 from components.unfinished import Unfinished
 
 log = logging.getLogger("finetune")
-Validate = Callable[[Net], float]
+Validate = Callable[[Ensemble], float]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Until = Validate | int  # the metric whose best epoch is kept; or the number of epochs, without any validation
 
 
 class SequenceModule(lightning.LightningModule):
     """One step: the loss of a batch, with dropout drawn from (seed, step)."""
 
-    def __init__(self, net: Net, params: TrainerParams, seed: int, run: TrainingLoop) -> None:
+    def __init__(self, net: Ensemble, params: TrainerParams, seed: int, run: TrainingLoop) -> None:
         super().__init__()
         self.net, self.params, self.seed, self.run = net, params, seed, run
 
@@ -73,7 +74,8 @@ class SequenceModule(lightning.LightningModule):
 
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
         """Clip here: Lightning refuses to with mixed precision and a fused optimizer, also where no loss is scaled."""
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.params.gradient_clip)
+        for member in self.net.nets:
+            torch.nn.utils.clip_grad_norm_(member.parameters(), self.params.gradient_clip)
 
 
 class TrainingLoop(lightning.Callback):
@@ -114,8 +116,9 @@ class TrainingLoop(lightning.Callback):
         """Count; write a checkpoint every checkpoint_every_steps, on SIGTERM and at the limit of minutes."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
-        now.loss_sum += float(outputs["loss"].detach())
-        pl_module.log("train/loss", outputs["loss"], prog_bar=True)
+        loss = outputs["loss"].detach() / len(pl_module.net.members)
+        now.loss_sum += float(loss)
+        pl_module.log("train/loss", loss, prog_bar=True)
         late = time.monotonic() - self.started > self.params.max_minutes * 60
         self.late = trainer.strategy.reduce_boolean_decision(late, all=False)  # all processes stop together
         due = now.step % self.params.checkpoint_every_steps == 0 or trainer.received_sigterm
@@ -192,7 +195,7 @@ class TrainingLoop(lightning.Callback):
 
 
 def train(
-    net: Net,
+    net: Ensemble,
     loader: SequenceLoader,
     until: Until,
     params: TrainerParams,
@@ -241,7 +244,7 @@ def _trainer(params: TrainerParams, board: Path | None, run: TrainingLoop, log_e
     gpu = params.accelerator == "gpu" or (params.accelerator == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise ContractError("trainer.accelerator is gpu, and torch sees none; set it to auto or cpu")
-    auto = "bf16-mixed" if gpu or has_native_bfloat16() else "32-true"
+    auto: Precision = "bf16-mixed" if gpu or has_native_bfloat16() else "32-true"
     return lightning.Trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=params.devices,

@@ -7,15 +7,8 @@ from torch.nn import functional
 
 from components.contracts import EVENTS
 from components.params import Params, SequenceParams
-from components.recommenders.sequence.model import (
-    START,
-    Items,
-    Net,
-    Packed,
-    Transformer,
-    last_positions,
-    padded_positions,
-)
+from components.recommenders.sequence.model import START, Items, Net, Transformer
+from components.recommenders.sequence.packed import Packed, last_positions
 from components.recommenders.sequence.profile import WIDTH
 
 N = 12  # rows of the table: 11 items and no item
@@ -136,11 +129,6 @@ def test_attributes_are_part_of_a_vector_and_none_is_zero(net: Net) -> None:
 def test_vectors_of_chosen_items_are_those_of_the_whole_table(net: Net) -> None:
     chosen = torch.tensor([0, 2, 3, 7])
     torch.testing.assert_close(net.items(chosen), net.items()[chosen])
-
-
-def test_segments_of_any_length_are_padded_to_the_longest() -> None:
-    at, segments, length = padded_positions(((2, 1), (1, 3)), torch.device("cpu"))
-    assert (at.tolist(), segments, length) == ([0, 3, 6, 7, 8], 3, 3)
 
 
 def test_loss_is_the_weighted_cross_entropy_by_hand(net: Net, knobs: SequenceParams) -> None:

@@ -80,6 +80,26 @@ def test_load_gives_the_same_scores_and_needs_no_lightning(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["arrays.safetensors", "model.json"]
 
 
+def test_the_scores_of_members_are_averaged(world: World, params: Params, tmp_path: Path) -> None:
+    section = params.models.sequence.model_copy(update={"members": 2})
+    model = SequenceRecommender(section, params.trainer.model_copy(update={"max_epochs": 2}), 0, exclude_seen=True)
+    scores = model.fit(*world).score(world[2])
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert isinstance(loaded, SequenceRecommender)
+    np.testing.assert_array_equal(loaded.score(world[2]), scores)
+    some = np.array([3, 1], np.int32)
+    np.testing.assert_allclose(loaded.score(world[2], some), scores[:, some], atol=1e-6)
+    single, halves = create(params), np.split(loaded.vectors, 2, axis=1)
+    single.price, single.event_shares = loaded.price, loaded.event_shares
+    by_member = []
+    for transformer, vectors in zip(loaded.transformers, halves, strict=True):
+        single.transformers, single.vectors = [transformer], np.ascontiguousarray(vectors)
+        by_member.append(single.score(world[2]))
+    np.testing.assert_allclose(np.mean(by_member, axis=0), scores, atol=1e-6)
+    assert np.abs(by_member[0] - by_member[1]).max() > 0.01
+
+
 def test_same_seed_same_bytes_other_seed_other_bytes(world: World, params: Params, tmp_path: Path) -> None:
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         create(params, seed=seed).fit(*world).save(tmp_path / name)

@@ -10,48 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import Params, TrainerParams
-from components.recommenders.sequence.batching import SequenceLoader, training_sequences
 from components.recommenders.sequence.checkpoint import read_best, read_progress
-from components.recommenders.sequence.model import Items, Net, Transformer
-from components.recommenders.sequence.training import TrainingLoop, Until, train
-
-World = tuple[Interactions, Catalogue, Users]
+from components.recommenders.sequence.ensemble import Ensemble
+from components.recommenders.sequence.training import TrainingLoop, train
+from tests.components.recommenders.sequence.training_case import Case, Stop, World, stop_at
 
 
 @pytest.fixture
 def knobs(params: Params) -> TrainerParams:
     return params.trainer.model_copy(update={"max_epochs": 3, "patience": 3, "checkpoint_every_steps": 2})
-
-
-class Case:
-    """A tiny net with its loader; the metric rises by default."""
-
-    def __init__(self, world: World, params: Params, knobs: TrainerParams, folder: Path) -> None:
-        events, catalogue, _ = world
-        assert catalogue.embedding is not None
-        torch.manual_seed(0)
-        evidence = torch.bincount(torch.from_numpy(events.item_idx).long(), minlength=events.n_items + 1).float()
-        text, codes = torch.from_numpy(catalogue.embedding.copy()), torch.zeros(events.n_items + 1, 1, dtype=torch.long)
-        items = Items(text, codes, 1, evidence, params.models.sequence)
-        self.net = Net(items, Transformer(params.models.sequence), params.models.sequence)
-        price = np.zeros(events.n_items + 1, np.float32)
-        self.loader = SequenceLoader(training_sequences(events, params.models.sequence, price), knobs.batch_size, 0)
-        self.knobs, self.folder, self.seen = knobs, folder, 0
-
-    def rising(self, _: Net) -> float:
-        self.seen += 1
-        return self.seen / 100
-
-    def train(self, until: Until | None = None, key: str = "k", board: Path | None = None) -> dict[str, list]:
-        curves, mark = train(self.net, self.loader, until or self.rising, self.knobs, 5, self.folder, key, board)
-        assert mark is None
-        return curves
-
-    def weights(self) -> torch.Tensor:
-        return torch.cat([p.detach().flatten() for p in self.net.parameters()])
 
 
 @pytest.fixture
@@ -62,23 +31,6 @@ def case(world: World, params: Params, knobs: TrainerParams, tmp_path: Path) -> 
 @pytest.fixture
 def twin(world: World, params: Params, knobs: TrainerParams, tmp_path: Path) -> Case:
     return Case(world, params, knobs, tmp_path / "twin")
-
-
-class Stop(Exception):
-    """Interrupts a training in these tests."""
-
-
-def stop_at(case: Case, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt before that step's loss; tests/components/stages/test_finetune.py tests `kill -9`."""
-    before, calls = case.net.loss, []
-
-    def loss(*batch: torch.Tensor) -> torch.Tensor:
-        calls.append(1)
-        if len(calls) == step:
-            raise Stop
-        return before(*batch)
-
-    monkeypatch.setattr(case.net, "loss", loss)
 
 
 def test_loss_falls_and_curves_have_a_value_an_epoch(case: Case) -> None:
@@ -111,7 +63,7 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_uninterrupted_one(
 
 def test_a_finished_run_is_not_trained_again(case: Case) -> None:
     curves, weights = case.train(), case.weights()
-    torch.nn.init.zeros_(case.net.items.own.weight)
+    torch.nn.init.zeros_(case.net.nets[0].items.own.weight)
     assert case.train() == curves
     assert case.seen == 3
     assert torch.equal(case.weights(), weights)
@@ -131,7 +83,7 @@ def test_early_stopping_after_patience_epochs(case: Case) -> None:
     case.knobs = case.knobs.model_copy(update={"max_epochs": 20, "patience": 2})
     values, weights = [0.1, 0.3, 0.3, 0.2], []
 
-    def validate(_: Net) -> float:
+    def validate(_: Ensemble) -> float:
         weights.append(case.weights())
         return values[len(weights) - 1]
 
@@ -140,7 +92,7 @@ def test_early_stopping_after_patience_epochs(case: Case) -> None:
 
 
 def test_a_loss_of_nan_stops_the_run(case: Case) -> None:
-    torch.nn.init.constant_(case.net.items.project.bias, float("nan"))
+    torch.nn.init.constant_(case.net.nets[0].items.project.bias, float("nan"))
     with pytest.raises(ContractError, match=r"loss is nan at step 0; lower trainer\.learning_rate"):
         case.train()
     assert not (case.folder / "best.safetensors").exists()
@@ -248,14 +200,14 @@ def test_a_fixed_number_of_epochs_ends_in_the_weights_of_that_epoch(case: Case, 
     """The learning rate follows trainer.max_epochs, whatever the number of epochs; nothing is validated."""
     weights: list[torch.Tensor] = []
 
-    def validate(_: Net) -> float:
+    def validate(_: Ensemble) -> float:
         weights.append(case.weights())
         return 0.0
 
     losses = case.train(validate)["train/loss"]
     assert twin.train(until=epochs) == {"train/loss": losses[:epochs]}
     assert torch.equal(twin.weights(), weights[epochs - 1])
-    torch.nn.init.zeros_(twin.net.items.own.weight)
+    torch.nn.init.zeros_(twin.net.nets[0].items.own.weight)
     assert twin.train(until=epochs) == {"train/loss": losses[:epochs]}  # found complete
     assert torch.equal(twin.weights(), weights[epochs - 1])
 
