@@ -194,10 +194,10 @@ class Items(nn.Module):
         return combined
 
     def _unit_rows(self, vectors: Tensor) -> Tensor:
-        scale = 1 / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)  # (n, 1)
-        is_item = torch.ones_like(scale)
+        length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)  # (n, 1)
+        is_item = torch.ones_like(length)
         is_item[0] = 0
-        return vectors * (is_item * scale)
+        return vectors * (is_item / length.clamp_min(1e-12))
 
 
 class Net(nn.Module):
