@@ -140,6 +140,30 @@ class Check(Record):
     high: float | None = None  # of a slice: the upper bound of its gain
 
 
+class Completion(Record):
+    """What a refresh learned after its verdict: the holdout, by the models that are fitted in one step."""
+
+    judged_until: str  # ISO: the model that was judged learned from events before
+    learned_until: str  # ISO: the completed one did
+    models: list[str]  # that were fitted again; the others, and all weights of a blend, are those that were judged
+    checks: list[Check]  # the completed model beside the judged one, for the users of the holdout
+
+    @property
+    def ships(self) -> bool:
+        """Return whether the completed model ships; else what was judged does."""
+        return all(check.passed for check in self.checks)
+
+    def describe(self) -> str:
+        """Return what ships as a sentence."""
+        if self.ships:
+            return (
+                f"judged: what was learned before {self.judged_until[:16]}; then {', '.join(self.models)} learned the "
+                f"holdout too, up to {self.learned_until[:16]}, and this ships"
+            )
+        failed = "; ".join(f"{check.name}: {check.why}" for check in self.checks if not check.passed)
+        return f"what was judged ships, without the events since {self.judged_until[:16]}: {failed}"
+
+
 class Decision(Record):
     """reports/decision.json: the only thing that `promote` accepts."""
 
@@ -160,4 +184,5 @@ class Decision(Record):
     users_needed_interval: tuple[int, int | None] | None = None  # of users_needed; None above: no upper bound
     notes: list[str] = []  # what was not judged, and why: slices with too few users
     purpose: Purpose = "retrain"
+    completion: Completion | None = None  # of a refresh that also learned its holdout
     signature: str | None = None  # HMAC-SHA256 of the other fields, where CAROUSEL_SIGNING_KEY is set

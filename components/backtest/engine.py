@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -98,12 +98,20 @@ class Engine:
 
         return self.cache.files("splits", inputs, make)
 
-    def fit(self, view: View, split: Path, name: str, params: Params, everything: bool = False) -> FittedModel:
-        """Return the model, fitted on the split's windows to learn from, or on all events of the split."""
+    def fit(self, view: View, split: Path, name: str, params: Params, everything: Collection[str] = ()) -> FittedModel:
+        """Return the model, fitted on the split's windows to learn from.
+
+        everything: the models, this one or parts of it, that learn from all events of the split instead.
+        """
         info = read_info(split)
-        windows = WINDOWS if everything else info.fit_windows
-        fit_end = info.test_end if everything else info.fit_end
+        windows = WINDOWS if name in everything else info.fit_windows
+        fit_end = info.test_end if name in everything else info.fit_end
         inputs = view.inputs() | fit_inputs(params, name) | {"fit_end": fit_end, "name": name}
+        if name == "hybrid":
+            from components.recommenders.hybrid import blend_parts
+
+            mixed = name in everything and "sequence" in blend_parts(params) and "sequence" not in everything
+            inputs |= {"sequence_fit_end": info.fit_end} if mixed else {}
         if params.selection is None and name not in LEARNS_ALONE:  # the validation window takes part in the fit
             inputs["validation"] = [info.train_end, info.validation_end]
         key = self.cache.key("fits", inputs)

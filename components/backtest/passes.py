@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from components.backtest.cache import cpu_clock
 from components.backtest.engine import Engine, FittedModel, View, reads_texts
 from components.backtest.sensors import check_view, watch
-from components.contracts import ChampionRef, Check, Decision, Evaluation, Record
+from components.contracts import ChampionRef, Check, Completion, Decision, Evaluation, Record
 from components.data.split import holdout_of
 from components.data.tables import read_info
 from components.errors import CarouselError
@@ -27,6 +27,7 @@ from components.params import Params, SelectionParams
 from components.recommenders.factory import MODELS, SIMPLE, baseline_names, compared_names, usable
 from components.recommenders.hybrid import read_blend
 from components.release import gate
+from components.release.completion import completed_models, judge_completion
 from components.release.contest import Contenders, Measurements
 from components.release.promotion import SHIPS
 from components.release.recipe import Recipe
@@ -41,10 +42,16 @@ JUDGED_BY = {"evaluation", "gate", "refresh", "drift", "data_checks", "recommend
 class Deployed(Record):
     """A model that serves or is judged, with its recipe."""
 
-    model: FittedModel
+    model: FittedModel  # as it is judged
     recipe: Recipe
     version: int  # number of models that served before it, from 1
     history: RefreshHistory = RefreshHistory()  # what the gate of a refresh knows of it as champion
+    completed: FittedModel | None = None  # what serves where it has learned the holdout, too
+
+    @property
+    def serves(self) -> FittedModel:
+        """Return the model that answers."""
+        return self.completed or self.model
 
 
 class ReplayedPass(Record):
@@ -57,12 +64,20 @@ class ReplayedPass(Record):
     made: Deployed | None  # None: an error
     gain: tuple[float, float, float] | None = None  # over the champion: estimate, low, high
     checks: tuple[Check, ...] = ()  # of the verdict; empty where nothing is judged
+    completion: Completion | None = None  # of a refresh whose model has learned the holdout after its verdict
     cpu_s: float = 0.0  # of its fits and its evaluation, as if no other policy shared them
 
     @property
     def ships(self) -> bool:
         """Return whether its model serves from now on."""
         return self.verdict in (*SHIPS.values(), "ship")
+
+
+class JudgedCompletion(Record):
+    """Whether a completed model may ship, and what that took."""
+
+    completion: Completion
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ def refit(engine: Engine, champion: Deployed, view: View) -> ReplayedPass:
     """Fit the champion's recipe on everything before the view, without a holdout and without a judgement."""
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
     split = engine.split(view, engine.params)
-    model = engine.fit(view, split, champion.recipe.selection.recommender, params, everything=True)
+    model = engine.fit(view, split, champion.recipe.selection.recommender, params, everything=MODELS)
     made = Deployed(model=model, recipe=champion.recipe, version=champion.version + 1)
     as_of = view.as_of.isoformat()
     return ReplayedPass(as_of=as_of, purpose="refit", verdict="ship", reasons=[], made=made, cpu_s=model.cpu_s)
@@ -98,7 +113,7 @@ def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bo
     models = {name: engine.fit(view, split, name, params) for name in names}
     own = None
     if champion is not None and as_served:
-        own = champion.model
+        own = champion.serves
     elif champion is not None:
         recipe = champion.recipe.apply(params, to_datetime(champion.model.fit_end))
         own = engine.fit(view, split, champion.recipe.selection.recommender, recipe)
@@ -108,13 +123,42 @@ def retrain(engine: Engine, champion: Deployed | None, view: View, as_served: bo
 
 
 def refresh(engine: Engine, champion: Deployed, view: View) -> ReplayedPass:
-    """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as it serves."""
+    """Fit the champion's recipe on everything before a short holdout, and compare it with the champion as judged.
+
+    What ships then learns the holdout, too, as the stage `complete` does it.
+    """
     params = champion.recipe.apply(engine.params, to_datetime(champion.model.fit_end))
     split = engine.split(view, params, holdout_of(params))
     names = compared_names(params)
     models = {name: engine.fit(view, split, name, params) for name in names}
     contest = Contest(view, split, params, models, champion, champion.model)
-    return _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
+    done = _judge(engine, contest, "refresh", sum(m.cpu_s for m in models.values()))
+    return _complete(engine, contest, done) if done.ships and params.refresh.learn_holdout else done
+
+
+def _complete(engine: Engine, contest: Contest, done: ReplayedPass) -> ReplayedPass:
+    """Return the pass with the model that learned the holdout, too, where that may ship."""
+    made, params = done.made, contest.params
+    assert made is not None
+    names = completed_models(made.recipe.selection)
+    if not names:
+        return done
+    completed = engine.fit(contest.view, contest.split, made.model.name, params, everything=(*SIMPLE, "hybrid"))
+
+    def judge() -> JudgedCompletion:
+        with cpu_clock() as clock:
+            found = judge_completion(contest.split, engine.load(made.model), engine.load(completed), names, params)
+        return JudgedCompletion(completion=found, cpu_s=clock.seconds)
+
+    inputs = {
+        "judged": made.model.key,
+        "completed": completed.key,
+        "params": params.model_dump(mode="json", include=JUDGED_BY),
+    }
+    judged = engine.cache.record("passes", inputs, JudgedCompletion, judge)
+    cpu_s = round(done.cpu_s + completed.cpu_s + judged.cpu_s, 3)
+    shipped = made.model_copy(update={"completed": completed}) if judged.completion.ships else made
+    return done.model_copy(update={"made": shipped, "completion": judged.completion, "cpu_s": cpu_s})
 
 
 def attempt(view: View, purpose: str, make: Callable[[], ReplayedPass]) -> ReplayedPass:

@@ -52,7 +52,12 @@ POLICIES = {
         "its validation and test windows",
         retrained="as served",
     ),
-    "refresh": Policy("judged refresh as of each date, monthly retrain of recipes", "recipes", "judged"),
+    "refresh": Policy(
+        "judged refresh as of each date, which then learns its holdout unless refresh.learn_holdout is false; monthly "
+        "retrain of recipes",
+        "recipes",
+        "judged",
+    ),
     "refresh_only": Policy("judged refresh as of each date, no retrain", refreshed="judged"),
     "newest": Policy("the first recipe, fitted as of each date on everything before it, unjudged", refreshed="always"),
 }

@@ -146,7 +146,7 @@ def _serving(before: Deployed, passes: Sequence[ReplayedPass]) -> Deployed:
 
 
 def _period(engine: Engine, start: datetime, end: datetime, passes: list[ReplayedPass], serving: Deployed) -> Period:
-    score = engine.score(serving.model, start, end)
+    score = engine.score(serving.serves, start, end)
     return Period(
         start=start.isoformat(),
         end=end.isoformat(),

@@ -24,7 +24,7 @@ from components.contracts import (
 from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions
 from components.evaluation.choice import best_of, choose
 from components.evaluation.exposure import ItemUsers, count_item_users, find_pushed
-from components.evaluation.list_comparison import concentration_at_k, mean_overlap_at_k, score_spread
+from components.evaluation.list_comparison import list_shape, mean_overlap_at_k
 from components.evaluation.metrics import per_user, popularity_share
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import check_leakage, next_event_users, rank_with_scores, window_users
@@ -208,12 +208,6 @@ def _list_metrics(lists: IntArray, users: Users, windows: Windows, ks: Sequence[
     return list_metrics(lists, n_items, windows.popularity, ks) | satisfaction(lists, users.ground_truth, n_items, ks)
 
 
-def _shape(ranked: Ranked, n_items: int, ks: Sequence[int]) -> Metrics:
-    """Return what the lists look like, whatever the targets: concentration_at_k and score_spread_at_k for each k."""
-    shape = {f"concentration_at_{k}": concentration_at_k(ranked.items, n_items, k) for k in ks}
-    return shape | {f"score_spread_at_{k}": score_spread(ranked.scores[:, :k]) for k in ks}
-
-
 def _compare_with_champion(measured: Measured, ks: Sequence[int]) -> None:
     """Add overlap_at_k with the champion's lists to the test metrics of every model."""
     for name, lists in measured.lists.items():
@@ -255,7 +249,7 @@ def _test(
         writer.write_table(table)
         row = slice_row(table)
         if row.slice == "all":
-            joint = _list_metrics(lists, windows.test, windows, ks) | _shape(ranked, windows.info.n_items, ks)
+            joint = _list_metrics(lists, windows.test, windows, ks) | list_shape(ranked, windows.info.n_items, ks)
             check_finite(joint, f"{name} on test")
             measured.test[name] = row.metrics | joint
         else:

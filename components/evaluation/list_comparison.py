@@ -3,10 +3,12 @@
 A model that was fitted on damaged data can rank a damaged window well; its lists still differ from those that serve.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import FloatArray, IntArray
+from components.contracts import FloatArray, IntArray, Ranked
 from components.errors import ContractError
 
 TOP_SHARE = 0.01  # of the catalogue: the items whose share of the positions is the concentration
@@ -35,6 +37,12 @@ def mean_overlap_at_k(lists: IntArray, other: IntArray, k: int) -> float:
     share = overlap_at_k(lists, other, k)
     known = share[np.isfinite(share)]
     return float(known.mean(dtype=np.float64)) if len(known) else 0.0
+
+
+def list_shape(ranked: Ranked, n_items: int, ks: Sequence[int]) -> dict[str, float]:
+    """Return what the lists look like, whatever the targets: concentration_at_k and score_spread_at_k for each k."""
+    shape = {f"concentration_at_{k}": concentration_at_k(ranked.items, n_items, k) for k in ks}
+    return shape | {f"score_spread_at_{k}": score_spread(ranked.scores[:, :k]) for k in ks}
 
 
 def concentration_at_k(lists: IntArray, n_items: int, k: int) -> float:

@@ -82,6 +82,10 @@ class RefreshParams(Section):
     min_users: Count
     max_holdout_days: Count
     margin: Share
+    learn_holdout: bool = Field(
+        default=True,
+        description="after the verdict, models that are fitted in one step learn the holdout, too, before they ship",
+    )
     max_total_loss: Share = Field(
         default=0.03, description="as margin, for the sum of all refreshes since the last retrain"
     )

@@ -23,13 +23,18 @@ def common_checks(
     evidence: Evidence, drift: DriftVerdict, latency_ms: float, data_checks: Sequence[Check], params: Params
 ) -> Iterator[Check]:
     """Yield the guardrails that every model must hold: coverage, latency, drift, data."""
-    yield from _coverage(evidence, params)
-    if evidence.over_champion is not None:
-        yield _exposure(evidence, params.gate.max_pushed_exposure)
+    yield from list_checks(evidence, params)
     yield _latency(latency_ms, params.gate.max_latency_ms)
     why = "all columns are present" if drift.computable else f"not computable: {'; '.join(drift.reasons)}"
     yield make_check(DRIFT, 1.0 if drift.computable else None, 1.0, why)
     yield from data_checks or [make_check(DATA, None, None, "the data were not checked: run the stage `drift` again")]
+
+
+def list_checks(evidence: Evidence, params: Params, other: str = "the champion") -> Iterator[Check]:
+    """Yield coverage, and where the evidence has a CHAMPION, which messages call `other`, what is compared with it."""
+    yield from _coverage(evidence, params, other)
+    if CHAMPION in evidence.test:
+        yield _exposure(evidence, params.gate.max_pushed_exposure, other)
 
 
 def slice_checks(evidence: Evidence, params: Params, only_certain: bool = False) -> Iterator[Check]:
@@ -59,7 +64,7 @@ def _slice(part: SliceGain, max_loss: float, high: float) -> Check:
     return make_check(f"{SLICE} {part.name}", gain.gain, -max_loss * part.champion, why, high)
 
 
-def _exposure(evidence: Evidence, least: float) -> Check:
+def _exposure(evidence: Evidence, least: float, other: str) -> Check:
     """Return whether no product is pushed into the lists by buyers who bought nothing else."""
     pushed = evidence.pushed
     if pushed is None:
@@ -67,7 +72,7 @@ def _exposure(evidence: Evidence, least: float) -> Check:
     limit = max(2 * pushed.before, least)
     why = (
         f"{pushed.n_alone} of the {pushed.n_users} buyers of product {pushed.item_id} bought nothing else, more than "
-        f"chance explains; it is in {pushed.after:.1%} of the lists, in {pushed.before:.1%} of the champion's, and "
+        f"chance explains; it is in {pushed.after:.1%} of the lists, in {pushed.before:.1%} of {other}'s, and "
         f"{limit:.1%} is accepted; if these users are fake, leave them out in data.sources (`where`)"
     )
     return make_check(EXPOSURE, pushed.after, limit, why)
@@ -83,16 +88,16 @@ def _latency(latency_ms: float, limit: float) -> Check:
     return make_check(LATENCY, latency_ms, limit, why)
 
 
-def _coverage(evidence: Evidence, params: Params) -> Iterator[Check]:
+def _coverage(evidence: Evidence, params: Params, other: str) -> Iterator[Check]:
     name = f"coverage_at_{max(params.evaluation.ks)}"
     share = read_metric(evidence, evidence.challenger, name)
     limit = params.gate.min_coverage
     why = f"{name} is {share:.2%} of the catalogue, gate.min_coverage is {limit:.2%}"
     yield make_check(COVERAGE, share, limit, why)
-    if evidence.over_champion is not None:
+    if CHAMPION in evidence.test:
         champion = read_metric(evidence, CHAMPION, name)
         limit = params.gate.min_coverage_ratio * champion
-        why = f"{share:.2%} against the champion's {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
+        why = f"{share:.2%} against {other}'s {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
         yield make_check(COVERAGE_RATIO, share, limit, why)
 
 

@@ -42,7 +42,7 @@ def test_a_fit_is_made_once_and_never_learns_from_later_events(engine: Engine) -
     files = {file: file.stat().st_mtime_ns for file in engine.cache.folder.rglob("*") if file.is_file()}
     assert engine.fit(View(AT), split, "ease", engine.params) == model
     assert {file: file.stat().st_mtime_ns for file in engine.cache.folder.rglob("*") if file.is_file()} == files
-    everything = engine.fit(View(AT), split, "ease", engine.params, everything=True)
+    everything = engine.fit(View(AT), split, "ease", engine.params, everything=["ease"])
     assert everything.fit_end == to_micros(AT)
     last = slice(EVERGREEN + 4 * ITEMS_OF_A_SEASON + 1, None)  # items of the fortnight that the retrain holds out
     users = read_users(split, "test")
@@ -76,7 +76,7 @@ def test_policies_share_a_fit_of_equal_parameters(name: str, sets: str, shared: 
 
 def test_a_score_is_that_of_the_users_of_the_period_without_the_fault(engine: Engine) -> None:
     view = View(AT, "gap")
-    model = engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=True)
+    model = engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=["popularity"])
     score = engine.score(model, day(70), day(72))
     split = engine.period_split(day(70), day(72))
     users = read_users(split, "test")

@@ -14,7 +14,7 @@ AT = day(105)
 @pytest.fixture
 def champion(engine: Engine) -> FittedModel:
     view = View(day(98))
-    return engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=True)
+    return engine.fit(view, engine.split(view, engine.params), "popularity", engine.params, everything=["popularity"])
 
 
 def test_sound_data_pass(engine: Engine, champion: FittedModel) -> None:
