@@ -21,6 +21,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     },
     "canary": {},  # canary.json and stopped.json of the service
     "champion": {},  # champion.json, current.json
+    "completion": {},  # completion.json of the stage `complete`
     "data_checks": {},  # data_checks.json
     "decision": {},  # decision.json of the gate
     "deployment": {},  # a row of ledger.db

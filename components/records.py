@@ -153,6 +153,11 @@ class Completion(Record):
         """Return whether the completed model ships; else what was judged does."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def shipped_until(self) -> str:
+        """Return the end (ISO) of the events that what ships learned from."""
+        return self.learned_until if self.ships else self.judged_until
+
     def describe(self) -> str:
         """Return what ships as a sentence."""
         if self.ships:

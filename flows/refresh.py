@@ -1,4 +1,4 @@
-"""The refresh flow: the champion's recipe on the newest data: fit -> compare with the champion as it serves -> ship."""
+"""The refresh flow: the champion's recipe on the newest data: fit -> compare with the champion -> ship."""
 
 from __future__ import annotations
 

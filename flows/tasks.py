@@ -26,7 +26,7 @@ from components.io import parse_record, read_record, sha256_bytes
 from components.monitoring.data_checks import DATA_CHECKS, DataChecks
 from components.release import champion, doctor, latency, outcomes, promotion, recipe, status, verdict, versioning
 from components.release.authenticity import check_evaluation, record_decision
-from components.release.bundle import open_bundle
+from components.release.bundle import BundleInfo, open_bundle
 from components.release.contest import Contenders, Measurements
 from components.release.history import Scored
 from components.release.integrity import check_outputs
@@ -40,7 +40,7 @@ from flows.workspace import DECISION, DRIFT, EVALUATION, Workspace
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
-RUN_DRIFT = "run the stage `drift` again"
+RUN_DRIFT, RUN_PACKAGE = "run the stage `drift` again", "run the stage `package` again"
 RESOLVE = "resolve"  # always runs, never cached
 FINAL_ERRORS = (BusyError, StageError, StaleDecisionError, TamperedError)  # a retry would give the same error
 
@@ -178,6 +178,7 @@ def decide(workspace: Workspace, version: int, latency_ms: float, bootstrap: boo
         drift=read_record(root / DRIFT, DriftVerdict, "drift"),
         latency_ms=latency_ms,
         data_checks=read_record(root / DRIFT.parent / DATA_CHECKS, DataChecks, "data_checks", RUN_DRIFT).checks,
+        completion=read_record(root / "bundle/info.json", BundleInfo, "bundle_info", RUN_PACKAGE).completion,
     )
     contenders = Contenders(
         challenger=challenger,

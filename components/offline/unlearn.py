@@ -136,10 +136,31 @@ def refit_closed_form(folder: Path, bundle: Bundle, params: Params, split: Path,
 
     params: those of the bundle's recipe. users: user_idx in the split that the bundle was fitted on.
     """
-    events, catalogue = read_interactions(split), bundle.catalogue
+    is_completed = bundle.info.is_completed  # then model/ has learned the holdout, too
+    if is_completed:
+        _refit("judged", folder, bundle, params, read_interactions(split), users)
+    events = read_interactions(split, WINDOWS if is_completed else None)
+    fitted = _refit("model", folder, bundle, params, events, users)
+    origin = Origin(catalogue=bundle.info.catalogue, encoder=bundle.info.encoder.digest)
+    for name in ("model", "fallback", *(["judged"] if is_completed else [])):
+        stamp(folder / name, origin)
+    card = folder / README
+    if card.is_file():
+        text = NOTE.format(n=len(users), parts=", ".join(sorted(fitted)))
+        io.write_text(card, card.read_text(encoding="utf-8") + text)
+    (folder / MANIFEST).unlink()
+    return write_manifest(folder)
+
+
+def _refit(inner: str, folder: Path, bundle: Bundle, params: Params, events: Interactions, users: IntArray) -> set[str]:
+    """Replace the closed-form parts of folder/inner, and with "model" the fallback; return which were fitted.
+
+    events: those that it learned from. users: user_idx of those who are forgotten.
+    """
+    own, catalogue = folder / inner, bundle.catalogue
     is_own = np.isin(events.user_idx, users)
     left = _without(events, ~is_own, users)
-    hybrid = HybridRecommender.load(folder / "model") if bundle.info.model == HybridRecommender.name else None
+    hybrid = HybridRecommender.load(own) if bundle.info.model == HybridRecommender.name else None
     names = {"popularity", *(hybrid.parts if hybrid else [bundle.info.model])} & set(SIMPLE)
     models = {name: create(name, params) for name in sorted(names)}
     sums = sums_for(models.values(), events).subtract(events.filter(is_own)).drop_users(users)
@@ -150,25 +171,18 @@ def refit_closed_form(folder: Path, bundle: Bundle, params: Params, split: Path,
         if hybrid.smoother is not None and hybrid.smoother.blend_weight:
             smoother = ColdItemSmoother.of(left, catalogue, params.models.hybrid.cold_item_neighbour_pool)
             smoother.blend_weight, hybrid.smoother = hybrid.smoother.blend_weight, smoother
-        shutil.rmtree(folder / "model")
-        hybrid.save(folder / "model")
+        shutil.rmtree(own)
+        hybrid.save(own)
         for name in untouched:  # byte by byte what it was
-            shutil.rmtree(folder / "model/parts" / name)
-            shutil.copytree(bundle.folder / "model/parts" / name, folder / "model/parts" / name)
+            shutil.rmtree(own / "parts" / name)
+            shutil.copytree(bundle.folder / inner / "parts" / name, own / "parts" / name)
     elif bundle.info.model in fitted:
-        shutil.rmtree(folder / "model")
-        models[bundle.info.model].save(folder / "model")
-    shutil.rmtree(folder / "fallback")
-    models["popularity"].save(folder / "fallback")
-    origin = Origin(catalogue=bundle.info.catalogue, encoder=bundle.info.encoder.digest)
-    for name in ("model", "fallback"):
-        stamp(folder / name, origin)
-    card = folder / README
-    if card.is_file():
-        text = NOTE.format(n=len(users), parts=", ".join(sorted(fitted)))
-        io.write_text(card, card.read_text(encoding="utf-8") + text)
-    (folder / MANIFEST).unlink()
-    return write_manifest(folder)
+        shutil.rmtree(own)
+        models[bundle.info.model].save(own)
+    if inner == "model":
+        shutil.rmtree(folder / "fallback")
+        models["popularity"].save(folder / "fallback")
+    return fitted
 
 
 def _fit(model: object, sums: TrainingSums, left: Interactions, catalogue: Catalogue) -> bool:

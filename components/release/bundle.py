@@ -8,6 +8,7 @@ Layout:
     items.parquet            the catalogue, row = item_idx - 1
     items.safetensors        its embeddings
     model/, fallback/        recommenders, self-contained; the fallback is popularity
+    judged/                  the recommender as it was judged, where model/ has learned the holdout of its refresh, too
     ranker/                  P(click), P(cart) and P(purchase), where the shop has a ranker
     ann/                     ANN index of the embeddings, for large catalogues
     search/                  inverted index of the products' words
@@ -22,12 +23,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components import io
-from components.contracts import Catalogue, Recommender, Record
+from components.contracts import Catalogue, Completion, Recommender, Record
 from components.data.tables import read_catalogue
 from components.errors import ContractError, ParamsError
 from components.language.encoder import FILES
@@ -39,7 +41,7 @@ from components.release.catalogue_adapter import CatalogueAdapter
 from components.release.manifest import README, canonical_json, check_files, list_files, write_manifest
 from components.release.parts import check_parts
 from components.release.recipe import Recipe
-from components.times import to_datetime
+from components.times import to_datetime, to_micros
 
 if TYPE_CHECKING:
     from components.ranking.ranker import Ranker
@@ -60,7 +62,7 @@ class BundleInfo(Record):
 
     model: str  # recommender name
     as_of: str
-    train_end: int  # the model learned from events before this
+    train_end: int  # the model that was judged learned from events before this
     validation_end: int  # and was tuned and chosen on events before this
     n_items: int
     max_history: int  # newest events per user that the model may see
@@ -72,6 +74,17 @@ class BundleInfo(Record):
     ann: AnnParams | None = None  # parameters of the ANN index in ann/; None: the bundle has none
     unfinished: tuple[str, ...] = ()  # trainings that a limit in minutes stopped
     catalogue: str = ""  # digest of the item ids in their order, as in each part; "": before version 0.3
+    completion: Completion | None = None  # what was learned after the verdict; None: nothing
+
+    @property
+    def is_completed(self) -> bool:
+        """Return whether model/ has learned the holdout, too; judged/ holds the model without it."""
+        return self.completion is not None and self.completion.ships
+
+    @property
+    def learned_until(self) -> int:
+        """Return the end (us) of the events that the model which answers learned from."""
+        return to_micros(datetime.fromisoformat(self.completion.shipped_until)) if self.completion else self.train_end
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class BundleSources:
     ranker: Path | None = None
     search: Path | None = None
     ann: Path | None = None
+    judged: Path | None = None  # where the model has learned the holdout, too
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,11 @@ class Bundle:
         if self.ann:
             model.use_ann_index(self.ann)
         return model
+
+    @cached_property
+    def judged(self) -> Recommender:
+        """Return the recommender as it was judged: without the holdout, which what answers may have learned."""
+        return load_model(self.folder / "judged") if self.info.is_completed else self.model
 
     @cached_property
     def ann(self) -> AnnIndex | None:
@@ -225,12 +244,14 @@ def open_bundle(folder: Path, digest: str | None = None) -> Bundle:
     return Bundle(folder, actual, info)
 
 
-def adapt_to_catalogue(bundle: Bundle, item_ids: list[str]) -> Recommender:
+def adapt_to_catalogue(bundle: Bundle, item_ids: list[str], as_judged: bool = False) -> Recommender:
     """Return the bundle's model as "champion": it takes and returns the item_idx of `item_ids` (row 0 is padding).
+
+    as_judged: without what it learned after its verdict.
 
     Events on items that the bundle does not know are dropped from the history; such items score -inf.
     """
-    return CatalogueAdapter(bundle.model, bundle.index, item_ids)
+    return CatalogueAdapter(bundle.judged if as_judged else bundle.model, bundle.index, item_ids)
 
 
 def _copies(sources: BundleSources) -> dict[str, Path]:
@@ -241,7 +262,7 @@ def _copies(sources: BundleSources) -> dict[str, Path]:
         "drift_reference.parquet": sources.drift_reference,
     }
     folders = {"model": sources.model, "fallback": sources.fallback}
-    optional = {"ranker": sources.ranker, "search": sources.search, "ann": sources.ann}
+    optional = {"ranker": sources.ranker, "search": sources.search, "ann": sources.ann, "judged": sources.judged}
     folders |= {name: folder for name, folder in optional.items() if folder}
     if (sources.features / "sentiment/sentiment.json").is_file():
         folders["sentiment"] = sources.features / "sentiment"

@@ -165,9 +165,10 @@ def _use(info: BundleInfo) -> str:
 
 
 def _data(found: CardNumbers) -> str:
-    evaluation, info = found.evaluation, found.info
+    evaluation, info, completion = found.evaluation, found.info, found.info.completion
     rows = [("products", str(info.n_items)), ("products without a text", str(found.textless))]
     rows += [(f"events, {window} window", str(n)) for window, n in found.counts.items()]
+    rows += [("events learned", completion.describe())] if completion else []
     rows += [("languages of products", ", ".join(f"{c or 'unknown'} {n}" for c, n in sorted(found.languages.items())))]
     weights = ", ".join(f"{event} {weight:g}" for event, weight in sorted(info.weights.items()))
     rows += [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, Verdict
+from components.contracts import ChampionRef, Check, Completion, Decision, DriftVerdict, Evaluation, Verdict
 from components.errors import StaleDecisionError
 from components.params import Params
 from components.release.checks import SLICE
@@ -22,6 +22,7 @@ class Measurements:
     drift: DriftVerdict
     latency_ms: float  # p99 of one user's list
     data_checks: Sequence[Check]  # guardrails on the data; empty: they were not made, which fails
+    completion: Completion | None = None  # of a refresh: what its bundle learned after what was measured
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def make_decision(
     decided_at: datetime,
 ) -> Decision:
     """Return the record of a verdict of either gate; nothing is promoted where gate.mode is disabled."""
-    evaluation = measured.evaluation
+    evaluation, completion = measured.evaluation, measured.completion
     if params.gate.mode == "disabled":
         verdict, reasons = "keep", ["gate.mode is disabled: nothing is promoted", *reasons]
     return Decision(
@@ -72,7 +73,8 @@ def make_decision(
         checks=list(checks),
         gain=evidence.over_champion or evidence.over_best_baseline(),
         users_needed=None,
-        notes=describe_small_slices(evidence, params),
+        notes=[*describe_small_slices(evidence, params), *([completion.describe()] if completion else [])],
+        completion=completion,
         challenger_version=contenders.challenger.version,
         challenger_digest=contenders.challenger.digest,
         champion=contenders.champion,

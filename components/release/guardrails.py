@@ -98,7 +98,7 @@ def _coverage(evidence: Evidence, params: Params, other: str) -> Iterator[Check]
         champion = read_metric(evidence, CHAMPION, name)
         limit = params.gate.min_coverage_ratio * champion
         why = f"{share:.2%} against {other}'s {champion:.2%}, gate.min_coverage_ratio asks for {limit:.2%}"
-        yield make_check(COVERAGE_RATIO, share, limit, why)
+        yield make_check(f"{COVERAGE_RATIO}{other}", share, limit, why)
 
 
 def read_metric(evidence: Evidence, model: str, name: str) -> float:

@@ -39,6 +39,8 @@ class DeploymentHistory(Record):
     is_refresh: bool
     since: str  # ISO, UTC, on the shop's clock
     until: str | None  # None: it serves
+    judged_until: str | None  # ISO: of a refresh, what the gate judged learned from events before
+    learned_until: str | None  # ISO: what served did
     gain: Interval | None  # over the champion before it, as the gate measured it on its test window
     metric: str
     expected: Level | None  # by day, on the newest held-out days of the bundle's training
@@ -92,6 +94,8 @@ def _summarise(
         is_refresh=bool(launch and launch.is_refresh),
         since=to_iso(period.start),
         until=None if serves else to_iso(period.end),
+        judged_until=launch.judged_until if launch else None,
+        learned_until=launch.learned_until if launch else None,
         gain=launch.gain if launch else None,
         metric=metric,
         expected=level(days_of(expected_rows(period, rows)), confidence),

@@ -42,6 +42,7 @@ class HistoryView:
                 "version": str(row.version),
                 "by": "refresh" if row.is_refresh else row.action,
                 "served": f"{row.since[:10]} to {row.until[:10] if row.until else 'now'}",
+                "learned until": _learned(row),
                 "gain at the gate": _gain(row),
                 "expected a day": _level(row.expected),
                 "came true": _level(row.live),
@@ -62,6 +63,11 @@ class HistoryView:
         plot = self.plot()
         context = {"metric": metric, "alarms": alarms, "table": self.table(), "n": len(self.deployments)}
         io.write_text(file, render_page(TEMPLATES, {"history": plot} if plot else {}, context) + "\n")
+
+
+def _learned(row: DeploymentHistory) -> str:
+    """Return the end of the events that what served learned from, and of those that the judged model did."""
+    return f"{row.learned_until[:10]}, judged {row.judged_until[:10]}" if row.learned_until and row.judged_until else ""
 
 
 def _gain(row: DeploymentHistory) -> str:

@@ -17,14 +17,21 @@ class Launch(Record):
     since: str  # ISO, UTC, on the shop's clock: the version serves the events from then on
     gain: Interval | None = None  # over the champion that it replaced, on the decision's window; None: a rollback
     is_refresh: bool = False  # True: the recipe of the champion before it, fitted on newer data
+    judged_until: str | None = None  # ISO: of a refresh, what was judged learned from events before
+    learned_until: str | None = None  # ISO: what serves did; later than judged_until where it learned the holdout, too
 
 
 def launch_of_promotion(decision: Decision, now: datetime) -> Launch:
     """Return the launch of a decision that is applied now: its as_of, and the time that it waited for more than RUN."""
     waited = now - datetime.fromisoformat(decision.decided_at)
     since = datetime.fromisoformat(decision.as_of) + (waited if waited >= RUN else timedelta(0))
+    done = decision.completion
     return Launch(
-        since=_iso(since), gain=decision.gain if decision.champion else None, is_refresh=decision.purpose == "refresh"
+        since=_iso(since),
+        gain=decision.gain if decision.champion else None,
+        is_refresh=decision.purpose == "refresh",
+        judged_until=done.judged_until if done else None,
+        learned_until=done.shipped_until if done else None,
     )
 
 

@@ -122,10 +122,10 @@ def _score_deployment(
         if not parts:
             return 0
         events = read(parts[0][0], parts[-1][1])
-        models = bundled_models(bundle, events.item_ids)
         rows: list[DayOutcome] = []
         windows: tuple[tuple[Window, list[Part]], ...] = (("expected", expected), ("live", pending.live))
         for window, days in windows:
+            models = bundled_models(bundle, events.item_ids, as_judged=window == "expected")
             for start, end in days:
                 scores = score_day(models, events, start, end, params)
                 rows += _rows(deployment, window, (start, end), scores, params.evaluation.primary)
@@ -163,14 +163,16 @@ def _held_out(bundle: Bundle, as_of: int) -> list[Part]:
     return list(days_between(start, end)) if end <= as_of else []
 
 
-def bundled_models(bundle: Bundle, item_ids: Sequence[str]) -> dict[str, Recommender]:
+def bundled_models(bundle: Bundle, item_ids: Sequence[str], as_judged: bool = False) -> dict[str, Recommender]:
     """Return the bundle's model, first, and the simple ones that it holds, by the item_idx of item_ids.
 
     These are popularity, its fallback, and the best simple model of its recipe where that is a part of the hybrid.
+    as_judged: those that have not learned the holdout. A fallback that has is left out.
     """
-    simple = {name: bundle.model.parts[name] for name in (bundle.best_simple,) if name in bundle.model.parts}
-    simple |= {"popularity": bundle.fallback} if bundle.info.model != "popularity" else {}
-    models = {CHAMPION: bundle.model} | simple
+    model, completed = (bundle.judged, bundle.info.is_completed) if as_judged else (bundle.model, False)
+    simple = {name: model.parts[name] for name in (bundle.best_simple,) if name in model.parts}
+    simple |= {"popularity": bundle.fallback} if bundle.info.model != "popularity" and not completed else {}
+    models = {CHAMPION: model} | simple
     return {name: CatalogueAdapter(model, bundle.index, item_ids) for name, model in models.items()}
 
 

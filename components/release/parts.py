@@ -48,7 +48,8 @@ def tensors(folder: Path) -> Iterator[Path]:
 
 
 def _check_models(folder: Path, n_items: int) -> None:
-    for file in (*sorted((folder / "model").rglob("model.json")), *sorted((folder / "fallback").rglob("model.json"))):
+    models = (folder / name for name in ("model", "fallback", "judged"))
+    for file in (file for model in models for file in sorted(model.rglob("model.json"))):
         try:
             found = json.loads(file.read_bytes()).get("n_items")
         except (ValueError, AttributeError):

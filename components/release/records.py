@@ -32,6 +32,8 @@ class Version(Record):
     evaluation_digest: str  # sha256 of the evaluation.json that was registered last
     recipe_digest: str = ""  # of its recipe; empty: registered before version 0.4
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
+    judged_until: str = ""  # ISO: of a refresh that could learn its holdout, what was judged learned from events before
+    learned_until: str = ""  # ISO: what ships did
     fitted_at: str = ""  # ISO, UTC: when the version that this one is without forgotten users was registered
 
 
@@ -80,6 +82,8 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
         evaluation_digest=row.tags.get("evaluation_digest", ""),
         recipe_digest=row.tags.get("recipe_digest", ""),
         decision_digest=row.tags.get("decision_digest", ""),
+        judged_until=row.tags.get("judged_until", ""),
+        learned_until=row.tags.get("learned_until", ""),
         fitted_at=row.tags.get("fitted_at", ""),
     )
 

@@ -3,6 +3,7 @@
 MLflow stores and displays. It loads no model: bundles are downloaded as files and checked against their digest.
 """
 
+import json
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from components import io
-from components.contracts import ChampionRef, Decision, Evaluation, Lineage
+from components.contracts import ChampionRef, Completion, Decision, Evaluation, Lineage
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
@@ -242,7 +243,15 @@ class Registry:
                 raise
         tags = records.make_tags(lineage) | {"evaluation_digest": evaluation_digest}
         tags[descriptions.STATUS] = descriptions.PENDING
+        tags |= _completion_tags(bundle)
         if (bundle / RECIPE).is_file():
             tags["recipe_digest"] = io.sha256_file(bundle / RECIPE)
         text = descriptions.describe_pending(lineage)
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags, description=text).version)
+
+
+def _completion_tags(bundle: Path) -> dict[str, str]:
+    """Return up to when the model was judged, and up to when what ships has learned, of a refreshed bundle."""
+    found = json.loads((bundle / "info.json").read_bytes()).get("completion")
+    done = Completion.model_validate(found) if found else None
+    return {"judged_until": done.judged_until, "learned_until": done.shipped_until} if done else {}

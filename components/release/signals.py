@@ -46,7 +46,7 @@ def champion_end(root: Path) -> datetime:
     """Return the end of the events that the champion in this workspace learned from."""
     folder = root / "bundle" if checked_out_champion(root) is None else root / "champion/bundle"
     info = read_record(folder / "info.json", BundleInfo, "bundle_info", ADVICE)
-    return to_datetime(info.train_end)
+    return to_datetime(info.learned_until)
 
 
 def _count_new_users(root: Path, params: Params, end: datetime) -> int:

@@ -31,7 +31,7 @@ DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 class Status(Record):
     """`carousel status --json`."""
 
-    champion: dict[str, Any] | None  # version, model, digest, recipe
+    champion: dict[str, Any] | None  # version, model, digest, recipe; of a refresh judged_until, learned_until
     since: str | None  # ISO, UTC
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
@@ -62,6 +62,8 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
             fitted_at = datetime.fromisoformat(version.fitted_at or version.created_at)
             waiting = find_waiting(shop, fitted_at, datetime.now(UTC))
+            if version.learned_until:
+                champion |= {"judged_until": version.judged_until, "learned_until": version.learned_until}
             since = _iso(Ledger(shop).serving_since(version.number))
     decision, drift, advice = last_decision(shop), last_drift(shop), last_advice(shop)
     scored = last_scored(shop)

@@ -4,6 +4,7 @@ With a recipe they are the recipe's.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.contracts import Recommender
@@ -19,9 +20,12 @@ from components.stages.run import stage, write_metrics
 log = logging.getLogger("blend")
 
 
-def blend(params: Params, split: Path, features: Path, models: Path, reports: Path) -> dict[str, float]:
+def blend(
+    params: Params, split: Path, features: Path, models: Path, reports: Path, windows: Sequence[str] | None = None
+) -> dict[str, float]:
     """Blend the models of `fit` and `finetune`, save the hybrid, and write its lists out of fold into `reports`.
 
+    windows: whose events say which items are cold; None: those to learn from.
     Return each part's weight by slice, and metrics of what was learned.
     """
     names, origin = blend_parts(params), read_split_origin(split, features)
@@ -30,7 +34,7 @@ def blend(params: Params, split: Path, features: Path, models: Path, reports: Pa
             check_origin(file, origin, strict=False)
     parts: dict[str, Recommender] = {name: load_model(model_folder(models, name)) for name in names}
     model = HybridRecommender.of_parts(parts, params)
-    events, catalogue = read_interactions(split), read_catalogue(split, features)
+    events, catalogue = read_interactions(split, windows), read_catalogue(split, features)
     smoother = ColdItemSmoother.of(events, catalogue, params.models.hybrid.cold_item_neighbour_pool)
     model.blend(read_users(split, "validation"), events.n_items, smoother, max(params.evaluation.ks))
     model.save(models / "hybrid")

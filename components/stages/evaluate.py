@@ -68,7 +68,8 @@ def read_folds(root: Path, users: Users | None, params: Params) -> dict[str, Out
 def read_champion(root: Path, info: SplitInfo, item_ids: list[str]) -> evaluator.ServingChampion | None:
     """Return the champion: its recipe as the stage `incumbent` has fitted it, else its bundle; None if nothing serves.
 
-    The bundle is adapted to the items of this split. Raises TamperedError when it is not the one of champion.json.
+    The bundle is adapted to the items of this split, as it was judged: it may have learned these days since. Raises
+    TamperedError when it is not the one of champion.json.
     """
     ref = read_champion_ref(root / "champion")
     if ref is None:
@@ -83,7 +84,7 @@ def read_champion(root: Path, info: SplitInfo, item_ids: list[str]) -> evaluator
 
     bundle = open_bundle(root / "champion/bundle", ref.digest)
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
-    return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids), saw_test)
+    return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids, as_judged=True), saw_test)
 
 
 def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:

@@ -5,6 +5,7 @@ With a recipe: those that it needs, on all events before the holdout.
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.data.tables import read_catalogue, read_interactions, read_users
@@ -27,21 +28,25 @@ def needed(params: Params) -> list[str]:
     return [name for name in SIMPLE if name in named]
 
 
-def fit(params: Params, split: Path, features: Path, models: Path) -> dict[str, float]:
-    """Fit and save each of the `needed` models; return the seconds of each."""
-    interactions, catalogue = read_interactions(split), read_catalogue(split, features)
+def fit(
+    params: Params, split: Path, features: Path, out: Path, names: Sequence[str], windows: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Fit the models and save each below `out`; return the seconds of each.
+
+    windows: whose events they learn from; None: those of the split.
+    """
+    interactions, catalogue = read_interactions(split, windows), read_catalogue(split, features)
     users = read_users(split, "validation")
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
     metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}
-    names = needed(params)
     unfitted = [create(name, params) for name in names]
     sums = sums_for(unfitted, interactions)
     for number, (name, model) in enumerate(zip(names, unfitted, strict=True), start=1):
         started = time.perf_counter()
         if isinstance(model, SummedRecommender):
-            model.fit_from(sums, catalogue).save(models / name)
+            model.fit_from(sums, catalogue).save(out / name)
         else:
-            model.fit(interactions, catalogue, users).save(models / name)
+            model.fit(interactions, catalogue, users).save(out / name)
         metrics[f"fit/{name}/seconds"] = round(time.perf_counter() - started, 3)
         log.info("%s/%s %s: %.1f s", number, len(names), name, metrics[f"fit/{name}/seconds"])
     return metrics
@@ -51,7 +56,7 @@ def main() -> None:
     """Fit in the current folder."""
     with stage("fit", "models/simple", "reports/fit", check_leaks=True) as params:
         split, features, models = Path("data/split"), Path("features"), Path("models/simple")
-        metrics = fit(params, split, features, models)
+        metrics = fit(params, split, features, models, needed(params))
         stamp(models, read_split_origin(split, features))
         write_metrics(Path("reports/fit"), metrics)
 

@@ -19,9 +19,10 @@ from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
 from components.release.card import CardNumbers, bundle_card, compared, gains_over
 from components.release.recipe import Recipe, read_code_digest
+from components.stages.completion_ref import read_completion
 from components.stages.run import stage
 from components.stages.search_index import build_search
-from components.stages.selected import read_selection
+from components.stages.selected import FALLBACK, read_selection
 from components.unfinished import read_unfinished_models
 
 log = logging.getLogger("package")
@@ -34,7 +35,9 @@ def package(root: Path, params: Params) -> str:
     )
     index, catalogue = root / "run/search", read_catalogue(root / "data/split", root / "features")
     origin = read_split_origin(root / "data/split", root / "features")
-    info = bundle_info(root, evaluation.challenger, params).model_copy(update={"catalogue": origin.catalogue})
+    completion = read_completion(root / "reports/complete")
+    added = {"catalogue": origin.catalogue, "completion": completion}
+    info = bundle_info(root, evaluation.challenger, params).model_copy(update=added)
     ann, ann_index = root / "run/ann" if info.ann else None, None
     if ann and catalogue.embedding is not None:
         log.info("indexing %d products", info.n_items)
@@ -45,9 +48,11 @@ def package(root: Path, params: Params) -> str:
     searched, about_search = build_search(root, params, catalogue, encoder, ann_index)
     searched.save(index)
     stamp(index, origin)
+    models = root / ("models/completed" if info.is_completed else "models")
     sources = BundleSources(
-        model=fitted(root, evaluation.challenger),
-        fallback=fitted(root, "popularity"),
+        model=fitted(models, evaluation.challenger),
+        fallback=fitted(models, FALLBACK),
+        judged=fitted(root / "models", evaluation.challenger) if info.is_completed else None,
         split=root / "data/split",
         features=root / "features",
         drift_reference=root / "reports/drift/reference.parquet",
@@ -111,9 +116,9 @@ def _make_card(
     return bundle_card(found).to_text()
 
 
-def fitted(root: Path, name: str) -> Path:
+def fitted(models: Path, name: str) -> Path:
     """Return the folder of a model; raises ContractError when it is not there."""
-    folder = model_folder(root / "models", name)
+    folder = model_folder(models, name)
     if not (folder / "model.json").is_file():
         raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run fit, finetune and blend")
     return folder

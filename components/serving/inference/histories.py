@@ -48,7 +48,7 @@ def build_user(bundle: Bundle, rows: Sequence[HistoryRow]) -> Users:
     if known and known[0][0] is not None:
         known.sort(key=lambda row: row[0] or 0)
     known = known[-bundle.info.max_history :]
-    now = bundle.info.validation_end
+    now = max(bundle.info.validation_end, bundle.info.learned_until)
     times = [now if at is None else at for at, _, _ in known]
     history = Ragged(
         offsets=np.array([0, len(known)], dtype=np.int64),
@@ -75,7 +75,7 @@ def build_users(bundle: Bundle, histories: Sequence[Sequence[Row]]) -> Users:
         weight=by_code[event],
     )
     history = history.filter((history.item_idx > 0) & (event >= 0))
-    now = max(bundle.info.validation_end, int(history.timestamp.max(initial=0)))
+    now = max(bundle.info.validation_end, bundle.info.learned_until, int(history.timestamp.max(initial=0)))
     return Users(np.zeros(len(histories), np.int32), history, now + 1)
 
 

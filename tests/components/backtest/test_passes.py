@@ -1,5 +1,6 @@
 """Passes of the loop as of a date, judged by the real gates."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -49,9 +50,23 @@ def test_a_refresh_ships_what_was_judged_and_keeps_the_recipe(engine: Engine) ->
     assert done.made.recipe == champion.recipe
     assert done.gain is not None
     assert done.made.history.total == pytest.approx(done.gain[0] / (done.made.history.level - done.gain[0]), abs=1e-6)
+    assert done.completion is not None
+    assert done.completion.models == ["neighbours"]
+    assert done.made.completed is not None
+    assert done.made.serves.fit_end == to_micros(day(66))  # the holdout, too
+    newest = refit(engine, champion, View(day(66))).made
+    assert newest is not None
+    assert done.made.serves == newest.model
     again = refresh(engine, done.made, View(day(69)))
     assert again.made is not None
     assert again.made.version == 3
+
+
+def test_without_the_holdout_what_was_judged_serves(engine_of: Callable[..., Engine]) -> None:
+    engine = engine_of("refresh.learn_holdout=false")
+    done = refresh(engine, first(engine, 63), View(day(66)))
+    assert done.made is not None
+    assert (done.completion, done.made.serves) == (None, done.made.model)
 
 
 def test_a_gap_in_the_data_is_refused_with_its_reason(engine: Engine) -> None:

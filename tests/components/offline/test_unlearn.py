@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from components.contracts import WINDOWS, Catalogue, Interactions, Lineage
+from components.contracts import WINDOWS, Catalogue, Completion, Interactions, Lineage
 from components.data.tables import SplitInfo, read_catalogue, read_interactions
 from components.io import write_record
-from components.offline.unlearn import STORED, erase_split, find_users, unlearn_champion
+from components.offline.unlearn import STORED, erase_split, find_users, refit_closed_form, unlearn_champion
 from components.origin import Origin, catalogue_digest, stamp
 from components.params import BlendParams, Params, SelectionParams, load
 from components.recommenders.cold_items import ColdItemSmoother
@@ -26,7 +26,7 @@ from components.release.recipe import Recipe
 from components.release.registry import Registry
 from components.release.runs import RunFiles
 from components.settings import Settings
-from components.times import to_datetime
+from components.times import to_datetime, to_iso
 from components.tombstones import Forgotten, tombstone
 from tests.components.release.support import write_items, write_run
 from tests.support import ROOT, checkerboard
@@ -63,8 +63,11 @@ def write_split(split: Path, events: Interactions, catalogue: Catalogue) -> None
     write_record(split / "split.json", info)
 
 
-def build(root: Path, params: Params) -> str:
-    """Write split, features, a blend of four closed-form models and its bundle; return the digest."""
+def build(root: Path, params: Params, completed: bool = False) -> str:
+    """Write split, features, a blend of four closed-form models and its bundle; return the digest.
+
+    completed: the blend that answers has learned all windows; the one that was judged is beside it.
+    """
     events, catalogue, users = checkerboard()
     write_split(root / "data/split", events, catalogue)
     (root / "features").mkdir()
@@ -78,10 +81,11 @@ def build(root: Path, params: Params) -> str:
         recommender="hybrid", best_simple="ease", language=ENCODER, sequence_epochs=None, ranker_epochs=None,
         blend=blend, selected_until=to_datetime(events.now), search=None,
     )  # fmt: skip
-    model = HybridRecommender.of_parts({n: create(n, params).fit(events, catalogue, users) for n in PARTS}, params)
-    model.fixed = blend
-    models = root / "models"
-    model.blend(users, events.n_items, ColdItemSmoother.of(events, catalogue, 5)).save(models / "hybrid")
+    models, later = root / "models", read_interactions(root / "data/split", WINDOWS)
+    for folder, learned in (("judged", events), ("hybrid", later if completed else events)):
+        model = HybridRecommender.of_parts({n: create(n, params).fit(learned, catalogue, users) for n in PARTS}, params)
+        model.fixed = blend
+        model.blend(users, events.n_items, ColdItemSmoother.of(learned, catalogue, 5)).save(models / folder)
     model.parts["popularity"].save(models / "popularity")
     origin = Origin(catalogue=catalogue_digest(catalogue.item_id), encoder=ENCODER)
     for folder in (models, root / "features"):
@@ -93,6 +97,9 @@ def build(root: Path, params: Params) -> str:
     )  # fmt: skip
     split, reference = root / "data/split", root / "reference.parquet"
     sources = BundleSources(models / "hybrid", models / "popularity", split, root / "features", reference)
+    if completed:
+        done = Completion(judged_until=to_iso(events.now), learned_until=to_iso(later.now), models=PARTS, checks=[])
+        info, sources = info.model_copy(update={"completion": done}), replace(sources, judged=models / "judged")
     return build_bundle(root / "bundle", sources, info, Recipe.of(params, chosen, "code"), "# Card\n")
 
 
@@ -160,6 +167,28 @@ def test_two_deletions_in_a_row_leave_parts_that_never_saw_the_users(
     stored = registry.settings.shop(registry.name) / STORED
     assert not len(find_users(stored / "split", ids(7, 12, 20)))
     assert len(find_users(stored / "split", ids(8))) == 1
+
+
+def test_a_champion_that_learned_its_holdout_is_fitted_again_as_judged_and_as_it_serves(
+    tmp_path: Path, params: Params
+) -> None:
+    build(tmp_path, params, completed=True)
+    bundle, split, copy = open_bundle(tmp_path / "bundle"), tmp_path / "data/split", tmp_path / "copy"
+    shutil.copytree(bundle.folder, copy)
+    gone = [1, 7]  # user 1 has events in each window
+    digest = refit_closed_form(copy, bundle, bundle.recipe_params(params), split, np.array(gone, np.int32))
+    erase_split(split, tmp_path / "left", np.array(gone, np.int32))
+    _, _, validation = checkerboard()
+    for folder, windows in (("model", WINDOWS), ("judged", WINDOWS[:1])):
+        left = read_interactions(tmp_path / "left", windows)
+        for name in PARTS:
+            create(name, params).fit(left, bundle.catalogue, validation).save(tmp_path / folder / name)
+            wanted = load_file(tmp_path / folder / name / "arrays.safetensors")
+            found = load_file(copy / folder / "parts" / name / "arrays.safetensors")
+            assert wanted.keys() == found.keys()
+            for key in wanted:
+                np.testing.assert_allclose(found[key], wanted[key], atol=1e-5)
+    assert open_bundle(copy, digest).info == bundle.info
 
 
 def test_nothing_changes_where_the_champion_saw_none_of_them_or_its_window_is_not_known(

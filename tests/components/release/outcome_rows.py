@@ -26,7 +26,8 @@ def deployment(number: int, day: float | None, version: int | None = None, **cha
     launch = None
     if day is not None:
         gain = Interval(gain=0.02, low=0.01, high=0.03, n_users=500)
-        launch = Launch(since=on(day).isoformat(), gain=gain, is_refresh=changes.pop("is_refresh", False))
+        own = {name: changes.pop(name) for name in [*changes] if name in Launch.model_fields}
+        launch = Launch(since=on(day).isoformat(), gain=gain, **own)
     fields: dict[str, Any] = {
         "number": number, "at": "2026-05-01T00:00:00+00:00", "state": "done", "action": "promote",
         "version": version or number, "previous": None, "digest": f"digest {version or number}",

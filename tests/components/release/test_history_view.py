@@ -24,12 +24,15 @@ def view(periods: list[Served], rows: Sequence[DayOutcome]) -> HistoryView:
 
 
 def test_a_row_for_each_deployment_newest_first() -> None:
-    periods = [served(1, 4, 8), served(2, 8, 9, is_refresh=True)]
+    ends = {"judged_until": "2026-01-02T00:00:00+00:00", "learned_until": "2026-01-09T00:00:00+00:00"}
+    periods = [served(1, 4, 8), served(2, 8, 9, is_refresh=True, **ends)]
     newest, oldest = view(periods, ROWS).table()
+    assert newest["learned until"] == "2026-01-09, judged 2026-01-02"
     assert oldest == {
         "version": "1",
         "by": "promote",
         "served": "2026-01-05 to 2026-01-09",
+        "learned until": "",
         "gain at the gate": "+0.0200 (+0.0100 to +0.0300)",
         "expected a day": "0.3000 (0.2902 to 0.3098)",
         "came true": "0.2000 (0.1902 to 0.2098)",

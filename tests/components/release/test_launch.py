@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from components.contracts import ChampionRef, Decision, Interval
+from components.contracts import ChampionRef, Completion, Decision, Interval
+from components.release.checks import make_check
 from components.release.launch import Launch, launch_of_promotion, launch_of_rollback
 
 DECIDED = datetime(2026, 3, 1, 4, tzinfo=UTC)
@@ -34,6 +35,21 @@ def test_a_promotion_serves_from_its_as_of_and_a_later_call_from_later(waited: t
 
 def test_a_first_champion_has_no_gain_over_a_champion() -> None:
     assert launch_of_promotion(decision(None), DECIDED).gain is None
+
+
+def test_a_refresh_says_up_to_when_it_was_judged_and_has_learned() -> None:
+    done = Completion(
+        judged_until="2020-01-01T00:00:00+00:00", learned_until="2020-01-05T00:00:00+00:00", models=["ease"],
+        checks=[make_check("coverage", 0.5, 0.1, "")],
+    )  # fmt: skip
+    refreshed = decision(CHAMPION).model_copy(update={"purpose": "refresh", "completion": done})
+    found = launch_of_promotion(refreshed, DECIDED)
+    assert (found.is_refresh, found.judged_until, found.learned_until) == (
+        True, done.judged_until, done.learned_until,
+    )  # fmt: skip
+    failed = done.model_copy(update={"checks": [make_check("coverage", 0.0, 0.1, "")]})
+    refreshed = refreshed.model_copy(update={"completion": failed})
+    assert launch_of_promotion(refreshed, DECIDED).learned_until == done.judged_until
 
 
 def test_a_rollback_serves_from_the_last_launch_and_the_time_since() -> None:

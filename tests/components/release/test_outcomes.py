@@ -271,3 +271,16 @@ def test_the_best_simple_model_of_the_recipe_stands_beside_a_hybrid_that_contain
     assert names(hybrid, "popularity") == {"champion": "hybrid", "popularity": "popularity"}
     assert names(SimpleNamespace(name="ease", parts={})) == {"champion": "ease", "popularity": "popularity"}
     assert names(SimpleNamespace(name="popularity", parts={})) == {"champion": "popularity"}
+
+
+def test_what_was_expected_is_measured_on_the_model_that_had_not_learned_the_holdout() -> None:
+    judged, completed = (SimpleNamespace(name=name, parts={}) for name in ("judged", "completed"))
+    info = SimpleNamespace(model="ease", is_completed=True)
+    bundle: Any = SimpleNamespace(
+        info=info, model=completed, judged=judged, fallback=SimpleNamespace(name="popularity"), best_simple="als",
+        index={},
+    )  # fmt: skip
+    expected, live = (bundled_models(bundle, [""], as_judged) for as_judged in (True, False))
+    assert {name: adapter.model.name for name, adapter in expected.items()} == {"champion": "judged"}  # type: ignore[attr-defined]
+    assert live["champion"].model.name == "completed"  # type: ignore[attr-defined]
+    assert list(live) == ["champion", "popularity"]

@@ -4,6 +4,7 @@ undisturbed one.
 
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from components.release import versioning
 from components.release.bundle import open_bundle
 from components.release.warm import warm_process
 from components.stages.resolve import resolve
+from components.times import to_micros
 
 ROOT = Path(__file__).parents[3]
 TINY = {
@@ -118,4 +120,7 @@ def test_a_refresh_killed_at_every_stage_ends_with_the_same_digests(
                 versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm)
     assert digests(killed) == digests(whole)
     assert digests(killed)["bundle"] != digests(straight)["bundle"]
+    info = open_bundle(killed / "bundle").info
+    assert info.is_completed, info.completion
+    assert info.learned_until == to_micros(datetime.fromisoformat(LATER)) > info.train_end
     assert not any(versioning.is_changed(killed, stage) for stage in stages)

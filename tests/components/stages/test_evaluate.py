@@ -52,8 +52,9 @@ def set_champion(checkout: Path, monkeypatch: pytest.MonkeyPatch, **info: int) -
         opened.append((folder, digest))
         return SimpleNamespace(info=about, item_ids=ids)
 
-    def adapt_to_catalogue(opened: SimpleNamespace, item_ids: list[str]) -> Fake:
+    def adapt_to_catalogue(opened: SimpleNamespace, item_ids: list[str], as_judged: bool) -> Fake:
         assert item_ids == opened.item_ids
+        assert as_judged
         return Fake("champion", oracle(0.7))
 
     monkeypatch.setattr(bundle, "open_bundle", open_bundle)

@@ -62,7 +62,7 @@ def delayed(split: Path, _: str) -> None:
 
 
 def test_the_list_of_training_stages() -> None:
-    assert TRAINING == ["pretrain", "fit", "finetune", "rank", "blend", "incumbent"]
+    assert TRAINING == ["pretrain", "fit", "finetune", "rank", "blend", "incumbent", "complete"]
 
 
 @pytest.mark.parametrize("name", TRAINING)
