@@ -19,6 +19,7 @@ PURCHASE = EVENTS.index("purchase")
 LEVEL = 0.01  # probability of a suspect in a shop without fake users, over all products
 MIN_USERS = 3  # who took nothing else
 MIN_RATIO = 2.0  # their share, to the expected one: users of a single product prefer popular ones
+MIN_SHARE = 0.4  # of its users: with fewer, those who took other products too explain its place in the lists
 Counts = NDArray[np.int64]
 
 
@@ -33,14 +34,16 @@ class ItemUsers:
         """Return the items of which more users took nothing else than chance explains, ascending.
 
         The expected share is that among the users of all other items. The test is binomial, one-sided, and corrected
-        for the number of items that can be suspect; the share must be MIN_RATIO times the expected one as well.
+        for the number of items that can be suspect; the share must be MIN_RATIO times the expected one as well, and
+        MIN_SHARE: many of those who come for a product that becomes popular have taken nothing else yet.
         """
         from scipy.stats import binom
 
         others, others_alone = self.n_users.sum() - self.n_users, self.n_alone.sum() - self.n_alone
         expected = (others_alone + 1) / (others + 2)
         chance = binom.sf(self.n_alone - 1, self.n_users, expected)
-        is_many = (self.n_alone >= MIN_USERS) & (self.n_alone >= MIN_RATIO * expected * self.n_users)
+        least = np.maximum(MIN_RATIO * expected, MIN_SHARE) * self.n_users
+        is_many = (self.n_alone >= MIN_USERS) & (self.n_alone >= least)
         n_tests = np.count_nonzero(self.n_users >= MIN_USERS)  # the other items cannot be suspect
         return np.flatnonzero(is_many & (chance * n_tests < LEVEL)).astype(np.int32)
 

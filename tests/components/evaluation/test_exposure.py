@@ -72,6 +72,18 @@ def test_where_most_users_take_one_product_it_takes_more_of_them() -> None:
     assert len(few.suspects()) == 0
 
 
+def test_a_product_that_becomes_popular_among_others_is_not_suspect() -> None:
+    """Eight who took nothing else, beside more than twelve who did: their place in the lists is earned."""
+    rows = honest()
+    buyers = [user for user in range(1, 401) if (user, 45) in set(rows)]
+    trend = [(user, 45) for user in range(1, 401, 16) if user not in buyers]
+    fake = [(user, 45) for user in range(401, 409)]
+    counted = count_item_users(events(rows + trend + fake, 408))
+    assert counted.n_alone[45] >= 8
+    assert counted.n_users[45] > 20
+    assert len(counted.suspects()) == 0
+
+
 def test_shares_count_lists_not_positions() -> None:
     lists = np.array([[1, 2, 3], [1, 3, 2], [2, 0, 0], [2, 1, 0]], np.int32)
     assert list_shares(lists, 3, 2).tolist() == [0.25, 0.75, 0.75, 0.25]
