@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial, reduce
-from operator import and_
+from functools import cache, partial, reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 from components import ids
@@ -133,34 +133,48 @@ def fields(table: str, anonymous_events: bool) -> dict[str, Field]:
 def check_contract(rows: ibis.Table, table: str, anonymous_events: bool = False) -> None:
     """Raise pandera's error, which names the column, where a row breaks the contract of the table.
 
-    pandera compiles and runs a query for each check: all rules are one, and each column has its own to be named.
+    pandera compiles and runs a query for each check; it is called only where one query, compiled once, finds a row that
+    breaks a rule, or where the types differ.
     """
-    from pandera.errors import SchemaError
+    import ibis
 
-    try:
-        schema(table, anonymous_events, by_column=False).validate(rows)
-    except SchemaError:
-        schema(table, anonymous_events).validate(rows)
-        raise
+    if rows.schema() == _types(table, anonymous_events):
+        broken = f"WITH checked AS ({ibis.to_sql(rows)}) SELECT count(*) FROM ({_broken_rows(table, anonymous_events)})"
+        if not rows.get_backend().con.execute(broken).fetchone()[0]:
+            return
+    schema(table, anonymous_events).validate(rows)
 
 
-def schema(table: str, anonymous_events: bool = False, by_column: bool = True) -> DataFrameSchema:
-    """Return the pandera schema of a table of the snapshot; validate with `lazy=True` to see all errors.
-
-    by_column: each column has a check of its own; else one check has the rules of all columns.
-    """
-    import ibis.expr.datatypes as dt
+def schema(table: str, anonymous_events: bool = False) -> DataFrameSchema:
+    """Return the pandera schema of a table of the snapshot; validate with `lazy=True` to see all errors."""
     import pandera.ibis as pa
 
     columns = {}
-    known = fields(table, anonymous_events)
-    for name, field in known.items():
-        checks = [pa.Check(_all_hold({name: field}), name=", ".join(r.name for r in field.rules))]
-        dtype = dt.dtype("timestamp(6)" if field.dtype == "timestamp" else field.dtype)
-        own = checks if by_column and field.rules else []
-        columns[name] = pa.Column(dtype, checks=own, nullable=not field.required)
-    checks = [] if by_column else [pa.Check(_all_hold(known), name=f"rules of {table}")]
-    return pa.DataFrameSchema(columns, checks=checks, name=table, strict=True)
+    types = _types(table, anonymous_events)
+    for name, field in fields(table, anonymous_events).items():
+        checks = [pa.Check(partial(_check, name, field), name=", ".join(r.name for r in field.rules))]
+        columns[name] = pa.Column(types[name], checks=checks if field.rules else [], nullable=not field.required)
+    return pa.DataFrameSchema(columns, name=table, strict=True)
+
+
+@cache
+def _types(table: str, anonymous_events: bool) -> ibis.Schema:
+    import ibis
+
+    known = fields(table, anonymous_events).items()
+    return ibis.schema({n: "timestamp(6)" if f.dtype == "timestamp" else f.dtype for n, f in known})
+
+
+@cache
+def _broken_rows(table: str, anonymous_events: bool) -> str:
+    """Return SQL for the rows of the table `checked` that break a rule, at most one."""
+    import ibis
+
+    rows = ibis.table(_types(table, anonymous_events), name="checked")
+    known = fields(table, anonymous_events).items()
+    missing = [rows[name].isnull() for name, field in known if field.required]
+    broken = [~_holds(rows[name], field) for name, field in known if field.rules]
+    return str(ibis.to_sql(rows.filter(reduce(or_, [*missing, *broken])).limit(1), dialect="duckdb"))
 
 
 def broken_rule(
@@ -214,11 +228,13 @@ def _missing(name: str, field: Field, text: Any, value: Any, words: frozenset[st
     return branches
 
 
-def _all_hold(fields: Mapping[str, Field]) -> Callable[[Any], Any]:
-    """Return one check for all rules of the columns; a null value breaks none."""
-    return lambda data: reduce(
-        and_, (rule.holds(data.table[name]).fill_null(True) for name, field in fields.items() for rule in field.rules)
-    )
+def _check(name: str, field: Field, data: Any) -> Any:
+    return _holds(data.table[name], field)
+
+
+def _holds(column: Any, field: Field) -> Any:
+    """Return whether a value breaks no rule of its field; null breaks none."""
+    return reduce(and_, (rule.holds(column) for rule in field.rules)).fill_null(True)
 
 
 def _timestamp(text: str) -> Any:
