@@ -126,6 +126,12 @@ class Part:
         )
 
     @property
+    def absent(self) -> frozenset[str]:
+        """Return the columns of the table that the source does not have."""
+        known = {column.lower() for column in self.columns}
+        return frozenset(c for c in TABLES[self.mapping.table] if c not in known and c not in self.mapping.columns)
+
+    @property
     def raw(self) -> str:
         """Return SQL for the source's row as a struct."""
         fields = ", ".join(f"{quote_name(c)} := {quote_name(c)}" for c in self.columns)

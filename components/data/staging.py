@@ -127,9 +127,11 @@ def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: D
         part.select(number_records(staging.sql, unnested[part], part) if part in unnested else part.rows)
         for part in opened.parts
     ]
-    typed = [validated_sql(staging.ibis, sql, table, data, bool(staging.privacy.mask)) for sql in selects] or [
-        empty_sql(table)
-    ]
+    masks = bool(staging.privacy.mask)
+    typed = [
+        validated_sql(staging.ibis, sql, table, data, masks, part.absent)
+        for part, sql in zip(opened.parts, selects, strict=True)
+    ] or [empty_sql(table)]
     ordered = {n for n, part in enumerate(opened.parts) if part.mapping.reorders}
     union = " UNION ALL ".join(f"({sql}{' ORDER BY _file, _row' * (n in ordered)})" for n, sql in enumerate(typed))
     staging.sql.execute(f"CREATE OR REPLACE TABLE staged_{table} AS SELECT *, true AS _leads FROM ({union})")

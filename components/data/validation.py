@@ -31,15 +31,18 @@ def empty_sql(table: str) -> str:
     )
 
 
-def validated_sql(backend: Any, sql: str, table: str, data: DataParams, masks: bool = True) -> str:
+def validated_sql(
+    backend: Any, sql: str, table: str, data: DataParams, masks: bool = True, absent: frozenset[str] = frozenset()
+) -> str:
     """Return SQL for the rows of a source (columns: see sources.py), typed, each with its broken rule and state.
 
     backend: Ibis's connection, where DuckDB tells the types of the columns that `sql` gives.
     masks: whether personal data is masked in what people wrote.
+    absent: columns that the source does not have: null in all rows.
     """
     typed_rows = _typed_sql(
         backend.sql(sql).schema(), table, data.anonymous_events, tuple(data.null_ids), data.max_text_chars, data.as_of,
-        masks,
+        masks, absent,
     )  # fmt: skip
     columns = ", ".join(f"_is_{n} AS {n}" for n in fields(table, data.anonymous_events))
     return (
@@ -53,27 +56,33 @@ def validated_sql(backend: Any, sql: str, table: str, data: DataParams, masks: b
 @lru_cache(maxsize=32)  # sources with the same columns share it: to compile takes longer than to read a small file
 def _typed_sql(
     columns: ibis.Schema, table: str, anonymous_events: bool, null_ids: tuple[str, ...], max_text_chars: int,
-    as_of: datetime, masks: bool,
+    as_of: datetime, masks: bool, absent: frozenset[str],
 ) -> str:  # fmt: skip
     """Return SQL for the rows of the table SOURCE, which has these columns."""
     import ibis
 
     raw = ibis.table(columns, name=SOURCE)
     known = fields(table, anonymous_events)
+    present = {n: f for n, f in known.items() if n not in absent}
     words = {n: ids.words_for_null(null_ids if f.is_id else ()) for n, f in known.items()}
-    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f) for n, f in known.items()})
-    rows = _mask(rows, known, masks, max_text_chars)
-    rows = rows.mutate(**{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in known.items()})
-    texts, values = ({n: rows[f"{prefix}_{n}"] for n in known} for prefix in ("_text", "_is"))
-    lost = {n: lost_value(rows[n], f) for n, f in known.items()}
-    rule = rows._broken.coalesce(broken_rule(texts, values, known, lost, words))
+    rows = raw.mutate(**{f"_text_{n}": to_text(raw[n], f) for n, f in present.items()})
+    rows = _mask(rows, present, masks, max_text_chars)
+    rows = rows.mutate(**{f"_text_{n}": ibis.null("string") for n in absent})
+    rows = rows.mutate(
+        **{f"_is_{n}": to_value(rows[f"_text_{n}"], f, words[n]) for n, f in present.items()},
+        **{f"_is_{n}": ibis.null(known[n].dtype) for n in absent},
+    )
+    judged = {n: f for n, f in known.items() if n in present or f.required}
+    texts, values = ({n: rows[f"{prefix}_{n}"] for n in judged} for prefix in ("_text", "_is"))
+    lost = {n: lost_value(rows[n], f) for n, f in present.items()}
+    rule = rows._broken.coalesce(broken_rule(texts, values, judged, lost, words))
     rows = rows.mutate(_rule=ibis.ifelse(rows._selected, rule, ibis.null("string")))
     later = (rows._is_timestamp >= ibis.timestamp(to_naive_utc(as_of).isoformat())).fill_null(False)
     state = ibis.cases((~rows._selected, FILTERED), (rows._rule.notnull(), INVALID), (later, AFTER_AS_OF), else_=VALID)
     names = [f"_is_{n}" for n in known]
-    note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in known})
+    note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in judged})
     typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", "_masked", _state=state, _note=note)
-    return str(ibis.to_sql(typed_rows, dialect="duckdb"))
+    return str(ibis.to_sql(typed_rows, dialect="duckdb", pretty=False))
 
 
 def _mask(rows: Any, known: Mapping[str, Field], masks: bool, max_chars: int) -> Any:

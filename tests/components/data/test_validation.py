@@ -87,3 +87,24 @@ def test_an_empty_table_has_the_same_columns(table: str, settings: Callable[...,
     )
     full = backend.con.execute(validated_sql(backend, source, table, settings().data)).to_arrow_table()
     assert backend.con.execute(empty_sql(table)).to_arrow_table().schema == full.schema
+
+
+@pytest.mark.parametrize("absent", [frozenset({"price", "position", "consent"}), frozenset({"user_id", "timestamp"})])
+def test_absent_columns_are_judged_as_columns_without_values(
+    settings: Callable[..., Any], absent: frozenset[str]
+) -> None:
+    backend = ibis.duckdb.connect()
+    register_functions(backend.con)
+    texts = {n: f"'{text}'" for n, text in EVENT.items() if n not in absent}
+    values = [f"{texts.get(n, 'NULL')}::VARCHAR AS {n}" for n in EVENT_COLUMNS]
+    source = (
+        f"SELECT {', '.join(values)}, 0 AS _file, 1::BIGINT AS _row, true AS _selected, {{'a': 0}} AS _raw, "
+        "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken"
+    )
+    data = settings().data
+    without, with_nulls = (
+        backend.con.execute(validated_sql(backend, source, "events", data, absent=given)).to_arrow_table()
+        for given in (absent, frozenset[str]())
+    )
+    assert without.equals(with_nulls)
+    assert (without["_rule"].to_pylist() == ["user_id: missing"]) == ("user_id" in absent)
