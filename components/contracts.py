@@ -39,6 +39,7 @@ from components.records import (
 __all__ = [
     "EVENTS",
     "EVENT_COLUMNS",
+    "LEVEL",
     "PRODUCTS",
     "PRODUCT_KIND",
     "REVIEWS",
@@ -84,6 +85,7 @@ PRODUCTS = (
     "item_id", "title", "description", "brand", "category", "price", "language", "image", "timestamp", "kind",
 )  # fmt: skip
 PRODUCT_KIND = "product"  # the kind of an item for which the shop names none
+LEVEL = " > "  # between the levels of a category path
 EVENT_COLUMNS = (
     "user_id", "item_id", "timestamp", "event", "quantity", "price", "session_id", "position", "propensity",
     "consent",

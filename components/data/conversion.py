@@ -14,6 +14,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from components import ids
+from components.contracts import LEVEL
 from components.data import timestamps
 from components.data.schemas import FIELDS, Field
 from components.data.sql import duckdb_function
@@ -25,7 +26,6 @@ from components.privacy.masking import mask
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEVELS = " > "  # between the levels of a category
 MAX_EXACT_FLOAT32 = 2**24 - 1  # above it, neighbouring whole numbers are the same number
 _KINDS = "\x1f"  # behind a masked text, before the kinds; cleaned texts have no control characters
 _ENTITY = re.compile(ids.ENTITY)
@@ -77,7 +77,7 @@ def _advice(name: str, kind: Any, field: Field) -> str:
         return ""
     if kind.is_array():
         is_levels = field.is_levels and kind.value_type.is_string()
-        return "" if is_levels else f"array_to_string({name}, '{LEVELS if field.text else ', '}')"
+        return "" if is_levels else f"array_to_string({name}, '{LEVEL if field.text else ', '}')"
     if kind.is_struct():
         return f"{name}.{kind.names[0]}"
     if kind.is_map():
@@ -219,7 +219,7 @@ def _clean_text(text: Any, field: Field) -> Any:
 
 
 def _join_levels(levels: Any) -> Any:
-    return levels.map(lambda level: level.strip()).filter(lambda level: level != "").join(LEVELS)
+    return levels.map(lambda level: level.strip()).filter(lambda level: level != "").join(LEVEL)
 
 
 def _to_number(value: Any) -> Any:

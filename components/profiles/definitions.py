@@ -14,7 +14,6 @@ from components.params import ProfilesParams
 from components.times import DAY_US
 
 UNIT = 2.0**40  # amounts are summed as whole multiples of 1/UNIT: exact in any order, so equal rows give equal bytes
-LEVEL = " > "  # separates the levels of a category path
 VISITS = ("view", "click", "cart", "purchase")  # events that make a user a visitor of an item; an impression does not
 
 FactKind = Literal["events", "reviews", "searches", "social"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.contracts import LEVEL
 from components.profiles import definitions
-from components.profiles.definitions import LEVEL, UNIT
+from components.profiles.definitions import UNIT
 from components.times import to_micros
 
 if TYPE_CHECKING:

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from components.contracts import EVENTS, Catalogue
+from components.contracts import EVENTS, LEVEL, Catalogue
 from components.errors import ContractError
 from components.params import ProfilesParams
 from components.profiles import definitions
 from components.profiles.definitions import (
-    LEVEL,
     UNIT,
     Aggregate,
     TopNames,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.applications.ads.targeting import Labels, label
-from components.profiles.definitions import LEVEL
+from components.contracts import LEVEL
 
 Interests = Sequence[Mapping[str, Any]]  # name and share, as in the column `categories` of a profile
 

@@ -5,10 +5,9 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import Catalogue
+from components.contracts import LEVEL, Catalogue
 
 PRICE_LEVELS = 10
-LEVEL = " > "  # between the levels of a category path
 
 
 def attribute_codes(catalogue: Catalogue) -> tuple[NDArray[np.int64], int]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from components.applications.ads.published import NOT_PUBLISHED, PublishedAds
-from components.contracts import Catalogue
+from components.contracts import LEVEL, Catalogue
 from components.serving.field_types import Id, OptionalId
 from components.serving.http.page_files import add_page_files
 from components.serving.http.problems import ERRORS, ERRORS_404, ProblemError, check_list_length
@@ -230,8 +230,8 @@ def list_categories(values: list[str]) -> list[str]:
     """Return the distinct categories and all above them, at most MAX_CATEGORIES."""
     found: set[str] = set()
     for value in set(values) - {""}:
-        levels = value.split(" > ")
-        found |= {" > ".join(levels[: n + 1]) for n in range(len(levels))}
+        levels = value.split(LEVEL)
+        found |= {LEVEL.join(levels[: n + 1]) for n in range(len(levels))}
     return sorted(found)[:MAX_CATEGORIES]
 
 
