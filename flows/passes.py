@@ -100,8 +100,9 @@ def run_stages(
                 ready.join()
                 call_task(with_retries(tasks.sync_champion, workspace), workspace)
                 synced = True
+            check = not any(run.ran for run in runs)  # after a stage that ran, the next ones have changed
             with show_curves(workspace, name):
-                runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name))
+                runs.append(call_task(with_retries(tasks.run_stage, workspace), warm, name, check))
             tasks.log.info("[%d/%d] %s: %s", len(runs), len(names), name, describe(runs[-1]))
             progress.advance()
             if name == "drift":

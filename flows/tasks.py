@@ -93,11 +93,15 @@ def check_ready(workspace: Workspace) -> None:
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE)
-def run_stage(workspace: Workspace, name: str) -> Any:
-    """Bring one DVC stage up to date; return its StageRun, in a state named Cached where it did not run."""
+def run_stage(workspace: Workspace, name: str, check: bool = True) -> Any:
+    """Bring one DVC stage up to date; return its StageRun, in a state named Cached where it did not run.
+
+    check: it may be unchanged, which is found out first without a process.
+    """
     if name == RESOLVE:
         return resolve_params(workspace)
-    done = versioning.reproduce_stage(workspace.root, name, workspace.params.flows.stage_timeout_s, workspace.env)
+    timeout_s = workspace.params.flows.stage_timeout_s
+    done = versioning.reproduce_stage(workspace.root, name, timeout_s, workspace.env, check)
     if done.ran or not in_flow_run():
         return done
     return Completed(name="Cached", message="DVC has its outputs: nothing it depends on has changed", data=done)

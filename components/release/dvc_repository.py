@@ -1,4 +1,4 @@
-"""Opens DVC's repository; with versioning.py the only code that imports DVC."""
+"""Opens DVC's repository; with versioning.py and dvc_repro.py the only code that imports DVC."""
 
 import os
 from collections.abc import Iterator

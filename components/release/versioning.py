@@ -76,15 +76,19 @@ def unchanged_stages(root: Path, skipped: Collection[str] = ()) -> list[str] | N
         return None if any(stage.changed() for stage in stages) else [stage.name for stage in stages]
 
 
-def reproduce_stage(root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None) -> StageRun:
+def reproduce_stage(
+    root: Path, stage: str, timeout_s: float, env: Mapping[str, str] | None = None, check: bool = True
+) -> StageRun:
     """Bring one stage up to date: skip it, restore its outputs from the cache and check them, or run it.
 
+    check: first find out in this process whether anything has changed, so that an unchanged stage starts none; without,
+    DVC alone finds it out, in half of the time where the stage will run.
     A training that a limit in minutes stopped goes on. A stage that refused damaged inputs runs once more after they
     have been restored.
     Raises BusyError when another run holds DVC's lock, ReleaseError when the stage fails or runs out of time.
     """
     started = time.monotonic()
-    changed = is_changed(root, stage)
+    changed = not check or is_changed(root, stage)
     if not changed and not _is_unfinished(root, stage):
         return StageRun(name=stage, ran=False, seconds=round(time.monotonic() - started, 3), work_s=0.0)
     timing = root / "run/timings" / f"{stage}.json"
@@ -186,7 +190,7 @@ def _ordered(repo: Any) -> list[Any]:
 def _repro(root: Path, stage: str, timeout_s: float, env: Mapping[str, str], flags: Sequence[str]) -> None:
     path = [*search_path(env), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     every = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": os.pathsep.join(path), **env}
-    command = ["-m", "dvc", "repro", "--single-item", *flags, stage]
+    command = ["-m", "components.release.dvc_repro", "--single-item", *flags, stage]
     outcome = run_warm(command, root, every, timeout_s, log) or run_guarded(
         [sys.executable, *command], root, every, timeout_s, log
     )

@@ -1,6 +1,6 @@
 """Runs a command in a process that was forked from one with all libraries imported, instead of a fresh interpreter.
 
-`python -m dvc` and the stages that DVC starts (`python -m components.stages.X`) then spend no seconds on imports. DVC
+DVC (dvc_repro.py) and the stages that it starts (`python -m components.stages.X`) then spend no seconds on imports. DVC
 finds a small script named `python` in PATH (warm_client.py), which asks the same process (warm_server.py). Without that
 process everything runs as usual, with the same results.
 """

@@ -15,6 +15,7 @@ IMPORT_NAMES = {
     "yaml": "pyyaml",
     "psycopg_pool": "psycopg",
     "PIL": "pillow",
+    "ruamel": "ruamel.yaml",
 }
 NOT_IMPORTED = {  # distribution -> why it is declared
     "boto3": "MLflow reads and writes artifacts in an object store with it",
