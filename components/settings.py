@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     erasure_key: SecretStr | None = None  # key of the tombstones of deleted users; none: a file below home
+    noise_key: SecretStr | None = (
+        None  # secret of the noise that protects users (privacy.epsilon); none: a file below home
+    )
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 
@@ -78,6 +81,11 @@ class Settings(BaseSettings):
     def erasure_secret(self) -> str | None:
         """Return the key of the tombstones; None where it is in a file."""
         return self.erasure_key.get_secret_value() or None if self.erasure_key else None
+
+    @property
+    def noise_secret(self) -> str | None:
+        """Return the secret of private training; None where it is in a file."""
+        return self.noise_key.get_secret_value() or None if self.noise_key else None
 
     def shop(self, name: str) -> Path:
         """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""

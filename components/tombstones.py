@@ -26,13 +26,15 @@ USER_COLUMNS = ("user_id", "other_id")  # columns that hold ids of users, in eve
 MIN_LENGTH = 32  # characters
 
 
-def load_key(file: Path, secret: str | None = None) -> bytes:
+def load_key(file: Path, secret: str | None = None, variable: str = "CAROUSEL_ERASURE_KEY") -> bytes:
     """Return the key: the secret where there is one, else the content of the file, which is made where it is missing.
+
+    variable: the environment variable of the secret, for messages.
 
     Raises ContractError for a key that is too short to be secret, and for a file that cannot be read or made.
     """
     if secret is not None:
-        return _checked(secret, "CAROUSEL_ERASURE_KEY")
+        return _checked(secret, variable)
     try:
         make_folder(file.parent)
         temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
@@ -50,9 +52,7 @@ def load_key(file: Path, secret: str | None = None) -> bytes:
         restrict(file)
         return _checked(file.read_text(encoding="ascii"), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(
-            f"{file}: expected the key of deleted users, got {error}; restore it, or set CAROUSEL_ERASURE_KEY"
-        ) from None
+        raise ContractError(f"{file}: expected a secret key, got {error}; restore it, or set {variable}") from None
 
 
 def _checked(key: str, where: str) -> bytes:

@@ -34,10 +34,20 @@ class Corpus:
     pairs: dict[str, Pairs]  # "title-description", "query-click", "bought-together"; none is empty
 
 
-def read_corpus(snapshot: Path, split: Path, target_events: Sequence[str], held_out_share: float, seed: int) -> Corpus:
-    """Return the corpus of a split; whether a text is held out depends on the text and the seed alone."""
+def read_corpus(
+    snapshot: Path,
+    split: Path,
+    target_events: Sequence[str],
+    held_out_share: float,
+    seed: int,
+    of_products: bool = False,
+) -> Corpus:
+    """Return the corpus of a split; whether a text is held out depends on the text and the seed alone.
+
+    of_products: only what the catalogue says, nothing that users wrote, searched or bought.
+    """
     items, interactions = tables.read_catalogue(split), tables.read_interactions(split)
-    reviews, searches = _read_reviews_and_searches(snapshot, tables.read_info(split))
+    reviews, searches = ([], []) if of_products else _read_reviews_and_searches(snapshot, tables.read_info(split))
     index = {item_id: i for i, item_id in enumerate(items.item_id) if i}
     clicks = [(query, items.text[index[item]]) for query, item in searches if item in index]
     products = pq.read_table(split / "items.parquet", columns=["description"], page_checksum_verification=True)
@@ -45,7 +55,7 @@ def read_corpus(snapshot: Path, split: Path, target_events: Sequence[str], held_
     pairs = {
         "title-description": list(zip(items.title, descriptions, strict=True)),
         "query-click": clicks,
-        "bought-together": bought_together(interactions, items, target_events),
+        "bought-together": [] if of_products else bought_together(interactions, items, target_events),
     }
     return build_corpus([*items.text, *reviews, *(q for q, _ in searches)], pairs, held_out_share, seed)
 

@@ -64,6 +64,9 @@ def unlearn_champion(
         return None
     split = source / ("split" if source == stored else "data/split")
     bundle = open_bundle(source / "bundle", serving.digest)
+    if bundle.spending is not None:
+        log.info("the champion learned with noise: a refresh removes the users; a fit now would spend more")
+        return None
     users = find_users(split, forgotten)
     if not len(users) or read_info(split).fit_end != bundle.info.train_end:
         return None

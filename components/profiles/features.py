@@ -52,6 +52,9 @@ class Scaling(Record):
         return matrix.reshape(-1)
 
 
+NO_COLUMNS = Scaling(columns=[], nullable=[], log=[], mean=[], std=[])
+
+
 class ProfileInfo(Record):
     """profiles/profiles.json."""
 

@@ -17,6 +17,7 @@ from components.params import ConsentPurpose, RankingParams
 from components.times import HOUR_US
 
 TASKS: tuple[Literal["click", "cart", "purchase"], ...] = ("click", "cart", "purchase")  # a funnel
+SALES_POWER = 0.75  # of the sales in proportion to which negatives are drawn
 MIN_POSITIVES = 5  # examples of each task that a ranker needs
 POSITIVE_EVENTS = {  # events that make an example positive
     "click": ("click", "view", "cart", "purchase"),
@@ -54,8 +55,11 @@ def read_examples(
     seed: int,
     memory_gib: float,
     purpose: ConsentPurpose = "recommend",
+    private: bool = False,
 ) -> Examples:
     """Return the examples of the window "validation" or "test", at most `max_examples`, drawn uniformly.
+
+    private: what is drawn for a user does not depend on others: all examples, and negatives drawn evenly.
 
     With logged impressions an example is an impression. Without, it is an event of a user, followed by `negatives`
     products drawn in proportion to sales^0.75 among those that the user did not take.
@@ -67,8 +71,8 @@ def read_examples(
     found = _read_impressions(snapshot, split, window, params.attribution_hours, memory_gib, purpose)
     if not len(found):
         taken, earlier = (read_interactions(split, (name,)) for name in (window, "train"))
-        found = _sample_negatives(taken, earlier, params, seed)
-    if len(found) > params.max_examples:
+        found = _sample_negatives(taken, earlier, params, seed, 0.0 if private else SALES_POWER)
+    if len(found) > params.max_examples and not private:
         rng = np.random.default_rng([seed, len(found)])
         found = found.take(np.sort(rng.choice(len(found), params.max_examples, replace=False)))
     return found
@@ -132,11 +136,13 @@ def _read_impressions(
     return Examples(user, item, np.asarray(rows["list_position"], np.float32), np.asarray(rows["t"], np.int64), labels)
 
 
-def _sample_negatives(window: Interactions, before: Interactions, params: RankingParams, seed: int) -> Examples:
-    """Return the events of known users in the window as positives, with drawn negatives."""
+def _sample_negatives(
+    window: Interactions, before: Interactions, params: RankingParams, seed: int, power: float = SALES_POWER
+) -> Examples:
+    """Return the events of known users in the window as positives, with negatives drawn by sales^power."""
     known = np.flatnonzero(window.user_idx > 0)
     user, item, event = window.user_idx[known], window.item_idx[known], window.event[known]
-    sales = np.bincount(before.item_idx, minlength=before.n_items + 1).astype(np.float64) ** 0.75
+    sales = np.bincount(before.item_idx, minlength=before.n_items + 1).astype(np.float64) ** power
     sales[0] = 0
     if not len(known) or not sales.any():
         raise ContractError("ranker: no event of a known user to learn from; widen split.validation_days")

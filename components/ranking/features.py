@@ -82,7 +82,8 @@ class RankerInputs:
         values = (self.category.value, self.brand.value)
         category, brand = (AttributeAffinity.from_histories(value, history) for value in values)
         text = unit_rows(history @ self.item_text)
-        return replace(self, user_text=text, user=profiles, category=category, brand=brand)
+        own = profiles if self.user.shape[1] else profiles[:, :0]  # a ranker with privacy reads no profiles
+        return replace(self, user_text=text, user=own, category=category, brand=brand)
 
     def batch(self, user: IntArray, item: IntArray, position: FloatArray) -> PairBatch:
         """Return the features of n pairs; raises ContractError for an index that is not in the split."""

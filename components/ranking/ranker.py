@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from copy import copy
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -18,11 +19,16 @@ from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
 from components.io import write_bytes, write_json
 from components.params import RankingParams
+from components.privacy.accounting import Mechanism
+from components.privacy.noise import NoiseSource
 from components.ranking.calibration import fit_calibration
 from components.ranking.examples import TASKS, Examples, missing_data_reason, split_by_time
 from components.ranking.features import RankerInputs
 from components.ranking.model import PairBatch, ThreeBranches, make_net
 from components.reproducible import reproducible
+
+if TYPE_CHECKING:
+    from components.ranking.private_training import PrivateRanking
 
 BATCH = 8192  # pairs scored at once
 DENSE, AFFINITIES = ("item_text", "item"), ("category", "brand")  # fields of RankerInputs that are saved
@@ -35,10 +41,13 @@ class Ranker:
     def __init__(self, params: RankingParams) -> None:
         """Set `board` to a folder for TensorBoard, and `epochs` to train so many epochs without early stopping.
 
+        Set `private` to train with noise that protects users; `mechanisms` then tell how much.
         After `fit`, `best_epoch` is the epoch whose weights are kept.
         """
         self.params = params
         self.epochs: int | None = None
+        self.private: PrivateRanking | None = None
+        self.mechanisms: list[Mechanism] = []
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
 
@@ -53,7 +62,7 @@ class Ranker:
         losses = self.curves.get("validation/loss")
         if losses and self.params.configuration != "seed_faithful":
             return int(np.argmin(losses)) + 1
-        return len(self.curves["train/loss"])
+        return (self.epochs or self.params.max_epochs) if self.private is not None else len(self.curves["train/loss"])
 
     @reproducible(threads=1)  # a step of some hundred examples takes longer on two threads, and twice the CPU
     def fit(self, examples: Examples, inputs: RankerInputs, seed: int) -> Self:
@@ -64,6 +73,8 @@ class Ranker:
         """
         from components.ranking.training import train
 
+        if self.private is not None:
+            return self._fit_privately(self.private, examples, inputs, seed)
         learn, stop, calibrate = split_by_time(examples, self.params.holdout_share)
         reason = missing_data_reason(examples, examples, self.params)
         if reason:
@@ -78,6 +89,25 @@ class Ranker:
         self.curves = train(self.net, learn, self.epochs or stop, inputs, self.params, seed, self.board)
         steps = self._steps(calibrate.user, calibrate.item, calibrate.position)
         self.calibration = fit_calibration(steps, calibrate.labels)
+        return self
+
+    def _fit_privately(self, private: PrivateRanking, examples: Examples, inputs: RankerInputs, seed: int) -> Self:
+        """Train on all examples; see private_training.py for what is left out."""
+        from components.ranking.private_training import (
+            identity_calibration,
+            private_branches,
+            private_inputs,
+            train_privately,
+        )
+
+        self.params, self.inputs = private_branches(self.params), private_inputs(inputs)
+        torch.manual_seed(seed)
+        net = self.net = ThreeBranches(self.inputs.sizes, self.params)
+        epochs = self.epochs or self.params.max_epochs
+        about = f"{self.params!r} {private.params!r} {seed} {epochs}"
+        noise = NoiseSource(private.secret, _digest(examples, self.inputs, about))
+        self.curves, self.mechanisms = train_privately(net, examples, self.inputs, self.params, private, epochs, noise)
+        self.calibration = identity_calibration()
         return self
 
     def predict_proba(self, user: IntArray, item: IntArray, calibrated: bool = True) -> FloatArray:
@@ -146,3 +176,14 @@ class Ranker:
             steps = (steps * self.calibration[:, 0] + self.calibration[:, 1]).astype(np.float32)
         probabilities: FloatArray = np.cumprod(0.5 * (1 + np.tanh(steps / 2)), axis=1).astype(np.float32)
         return probabilities
+
+
+def _digest(examples: Examples, inputs: RankerInputs, about: str) -> bytes:
+    """Return a digest of all that private training depends on: the same noise on two trainings would cancel out."""
+    digest = sha256(about.encode())
+    arrays = [examples.user, examples.item, examples.position, examples.labels, inputs.user_text, inputs.item_text]
+    for one in (inputs.category, inputs.brand):
+        arrays += [one.value, one.weight.indptr, one.weight.indices, one.weight.data]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()

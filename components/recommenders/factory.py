@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     stage: str = "fit"
     repeats_only: bool = False  # ranks only what the history holds: of use where recommend.exclude_seen is false
     needs_vectors: bool = False  # of use where the shop has pictures or other vectors of its products
+    is_private: bool = True  # whether it can learn with noise (privacy.epsilon); False: it needs each user's events
 
 
 MODELS: dict[str, Entry] = {
@@ -33,12 +34,12 @@ MODELS: dict[str, Entry] = {
     "tfidf": Entry("components.recommenders.tfidf:TfidfRecommender"),
     "content": Entry("components.recommenders.content:ContentRecommender"),
     "multimodal": Entry("components.recommenders.multimodal:MultimodalRecommender", needs_vectors=True),
-    "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender"),
+    "neighbours": Entry("components.recommenders.neighbours:NeighboursRecommender", is_private=False),
     "transitions": Entry("components.recommenders.transitions:TransitionsRecommender"),
     "ease": Entry("components.recommenders.ease:EaseRecommender"),
-    "als": Entry("components.recommenders.als:AlsRecommender"),
+    "als": Entry("components.recommenders.als:AlsRecommender", is_private=False),
     "sequence": Entry("components.recommenders.sequence.recommender:SequenceRecommender", stage="finetune"),
-    "hybrid": Entry("components.recommenders.hybrid:HybridRecommender", stage="blend"),
+    "hybrid": Entry("components.recommenders.hybrid:HybridRecommender", stage="blend", is_private=False),
 }
 PARTS = tuple(name for name, entry in MODELS.items() if entry.stage != "blend")  # parts that a blend may have
 SIMPLE = tuple(name for name, entry in MODELS.items() if entry.stage == "fit")
@@ -48,13 +49,15 @@ def usable(names: Iterable[str], params: Params) -> list[str]:
     """Return the names of the models that this shop can use.
 
     Where lists exclude seen items, models that rank these alone are left out; without pictures and other vectors, those
-    that read them.
+    that read them; where privacy.epsilon is set, those that cannot learn with noise.
     """
     unusable = {
         name
         for name, entry in MODELS.items()
         if (entry.repeats_only and params.recommend.exclude_seen)
         or (entry.needs_vectors and params.data.pictures is None and not params.data.vectors)
+        or (params.privacy.epsilon is not None and not entry.is_private)
+        or (params.privacy.epsilon is not None and name == "sequence" and params.privacy.sequence_share == 0)
     }
     return [name for name in names if name not in unusable]
 
@@ -118,8 +121,9 @@ def check_names(params: Params) -> None:
     if not candidate_names(params):
         names = params.evaluation.candidates
         raise ParamsError(
-            f"evaluation.candidates {names} rank only what users have seen, and recommend.exclude_seen is true: name "
-            "another model, or set recommend.exclude_seen to false"
+            f"evaluation.candidates {names} cannot be used: name another model. A model may rank only what users have "
+            "seen (set recommend.exclude_seen to false), need vectors of products (data.pictures, data.vectors), or be "
+            f"unable to learn with noise (privacy.epsilon): {[n for n, e in MODELS.items() if not e.is_private]}"
         )
     for name in params.models.custom:
         create(name, params)

@@ -92,7 +92,11 @@ def count_transitions(histories: Ragged, n_items: int, params: TransitionsParams
     Items of one moment count 1 for each other. `max_steps` moments after it count, each step_decay of the one before,
     and against the direction the share `backward` of that. An item does not follow itself.
     """
-    moments, owner = moments_of(histories, n_items)
+    return count_pairs(*moments_of(histories, n_items), params)
+
+
+def count_pairs(moments: Matrix, owner: Indices, params: TransitionsParams) -> Matrix:
+    """Return the counts of `count_transitions` of moments (n_moments, columns), each of a row `owner`."""
     moments = moments.astype(np.float64)  # so that sums of parts are those of all to the last bits
     counts = moments.T @ moments
     for step in range(1, params.max_steps + 1):

@@ -15,6 +15,7 @@ Layout:
     sentiment/               sentiment head on the encoder's review vectors, where there is one
     encoder/                 the text encoder, where release.include_encoder
     drift_reference.parquet  sample of this model's training window
+    privacy.json             Spending: the budget of differential privacy; only where privacy.epsilon is set
 
 The same data, parameters and models give the same bytes, whichever version is champion.
 """
@@ -34,6 +35,8 @@ from components.data.tables import read_catalogue
 from components.errors import ContractError, ParamsError
 from components.language.encoder import FILES
 from components.params import AnnParams, Params, ProfilesParams
+from components.privacy import accounting
+from components.privacy.accounting import Spending
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import check_names, load_model
 from components.release import recipe
@@ -141,6 +144,11 @@ class Bundle:
         """
         return io.find_record(self.folder / recipe.FILE, Recipe, "recipe", recipe.LATER)
 
+    @cached_property
+    def spending(self) -> Spending | None:
+        """Return the budget that was spent on users' privacy; None where models learned without noise."""
+        return io.find_record(self.folder / accounting.FILE, Spending, "privacy", "fetch the bundle again")
+
     @property
     def best_simple(self) -> str:
         """Return the recipe's best simple model; popularity where the bundle has no recipe that can be read."""
@@ -205,7 +213,12 @@ class Bundle:
 
 
 def build_bundle(
-    out: Path, sources: BundleSources, info: BundleInfo, made_by: Recipe | None = None, card: str = ""
+    out: Path,
+    sources: BundleSources,
+    info: BundleInfo,
+    made_by: Recipe | None = None,
+    card: str = "",
+    spending: Spending | None = None,
 ) -> str:
     """Fill the empty folder `out`; return the digest. The manifest is written last: an incomplete bundle has none.
 
@@ -224,6 +237,8 @@ def build_bundle(
     io.write_text(out / "info.json", canonical_json(info.model_dump(mode="json")))
     if made_by is not None:
         io.write_text(out / recipe.FILE, made_by.to_text())
+    if spending is not None:
+        io.write_text(out / accounting.FILE, canonical_json(spending.model_dump(mode="json")))
     if card:
         io.write_text(out / README, card)
     return write_manifest(out)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.contracts import Evaluation, Interval, SliceRow
-from components.release.card_limits import find_limits
+from components.release.card_limits import describe_spending, find_limits
 from components.release.manifest import README
 
 if TYPE_CHECKING:
+    from components.privacy.accounting import Spending
     from components.release.bundle import BundleInfo
 
 LICENSE = "apache-2.0"  # of the code; what the shop's data allow is the shop's to say
@@ -69,6 +70,7 @@ class CardNumbers:
     languages: Mapping[str, int]  # code -> products
     textless: int  # products without a text
     counts: Mapping[str, int]  # window -> events
+    spending: Spending | None = None  # the budget of differential privacy; None: learned without noise
     search: str = ""  # how search weighs its signals, and how that was judged
 
 
@@ -92,6 +94,7 @@ def bundle_card(found: CardNumbers) -> Card:
             ("Evaluation", _evaluation(found)),
             ("Slices", _slices(evaluation, info.model)),
             ("Search", found.search),
+            ("Privacy", describe_spending(found.spending) if found.spending else ""),
             ("Limits", "".join(f"- {limit}\n" for limit in limits_of(found))),
             ("How it was made", _origin(found)),
         ],

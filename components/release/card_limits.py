@@ -1,4 +1,4 @@
-"""The limits on a card: what the measurements show against a model, and what they do not show."""
+"""The limits on a card: what the measurements show against a model, what they do not show, what privacy covers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from components.contracts import Evaluation, Interval, SliceRow
 from components.evaluation.slices import NEXT_EVENT
+from components.privacy.accounting import Spending
 
 FEW_USERS = 200  # below it, an interval is wide
 MIN_SLICE_USERS = 20  # below it, a slice is not judged
@@ -36,6 +37,23 @@ def find_limits(
         "Measured on events that users chose under other lists: the effect of showing these is not known before a test."
     )
     return found
+
+
+def describe_spending(spending: Spending) -> str:
+    """Return what the budget of differential privacy is, what it covers and what it does not."""
+    rows = "".join(
+        f"| {one.name} | {one.noise_multiplier:.3f} | {one.sample_rate:.4g} | {one.steps} |\n"
+        for one in spending.mechanisms
+    )
+    return (
+        f"Learned with noise: epsilon {spending.epsilon:.2f}, delta {spending.delta:g}; the unit is all events of one "
+        f"{spending.unit}; accountant: {spending.accountant}. It covers the weights in `model/`, `fallback/` and "
+        "`ranker/` of this version, and holds while the noise key of the shop is secret; versions add up.\n\n"
+        "| Gaussian noise on | noise / bound of one user | share of users per step | steps |\n"
+        f"| --- | --- | --- | --- |\n{rows}\n"
+        "It does not cover which model and encoder were chosen on the validation window, the figures on this card, "
+        "`drift_reference.parquet`, and a sentiment head, which learns from reviews."
+    )
 
 
 def _evidence(evaluation: Evaluation, model: str, reference: str, gain: Interval | None) -> Iterator[str]:

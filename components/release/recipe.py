@@ -34,6 +34,10 @@ CODE_FILE = Path("run/code.json")  # the digest of the code as of the start of a
 NOTE, LANGUAGE = Path("run/recipe/note.txt"), Path("run/recipe/language")  # the language model of a recipe
 BASELINES = ("popularity", "neighbours")  # stand beside a recommender that is itself the best simple model
 ASIDE = {"selected_until", "best_simple"}  # of a selection, what changes no model
+PRIVACY = (  # parameters of `privacy` that determine a model
+    "epsilon", "delta", "sums_share", "sequence_share", "ranker_share", "clip_norm", "users_per_step", "max_items",
+    "pair_items",
+)  # fmt: skip
 CODE = ("stages", "search", "ranking", "recommenders", "evaluation", "profiles", "language", "data")  # packages
 
 
@@ -67,6 +71,8 @@ class Recipe(Record):
         chosen["evaluation"] = {"cold_user_events": params.evaluation.cold_user_events}
         chosen["release"] = {"include_encoder": params.release.include_encoder}
         chosen["seed"] = params.seed
+        if params.privacy.epsilon is not None:
+            chosen["privacy"] = params.privacy.model_dump(mode="json", include={*PRIVACY})
         return cls(params=chosen, selection=selection, code=code)
 
     def apply(self, params: Params, not_before: datetime) -> Params:
@@ -75,6 +81,8 @@ class Recipe(Record):
         not_before: end of the events that the champion learned from. Raises ValueError where this version of Carousel
         does not accept the recipe's values.
         """
+        if params.privacy.epsilon is not None and "privacy" not in self.params:
+            raise ValueError("it was selected without noise, and privacy.epsilon is set: run `carousel retrain`")
         tree = params.model_dump(mode="json")
         for name, content in self.params.items():
             tree[name] = {**tree.get(name, {}), **content} if isinstance(content, dict) else content

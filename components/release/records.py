@@ -31,6 +31,7 @@ class Version(Record):
     created_at: str  # ISO, UTC
     evaluation_digest: str  # sha256 of the evaluation.json that was registered last
     recipe_digest: str = ""  # of its recipe; empty: registered before version 0.4
+    privacy: str = ""  # the budget of differential privacy; empty: learned without noise
     decision_digest: str = ""  # sha256 of the newest decision about it; empty: none yet
     judged_until: str = ""  # ISO: of a refresh that could learn its holdout, what was judged learned from events before
     learned_until: str = ""  # ISO: what ships did
@@ -81,6 +82,7 @@ def parse_version(row: Any, metrics: dict[str, float]) -> Version:
         created_at=created.isoformat(timespec="seconds"),
         evaluation_digest=row.tags.get("evaluation_digest", ""),
         recipe_digest=row.tags.get("recipe_digest", ""),
+        privacy=row.tags.get("privacy", ""),
         decision_digest=row.tags.get("decision_digest", ""),
         judged_until=row.tags.get("judged_until", ""),
         learned_until=row.tags.get("learned_until", ""),

@@ -16,6 +16,7 @@ from components.contracts import ChampionRef, Completion, Decision, Evaluation, 
 from components.errors import ReleaseError, TamperedError
 from components.faults import crash_point
 from components.params import ReleaseParams
+from components.privacy import accounting
 from components.release import descriptions, local_database, mlflow_model, records
 from components.release.lock import exclusive_lock
 from components.release.manifest import README, check_files, is_intact
@@ -246,6 +247,9 @@ class Registry:
         tags |= _completion_tags(bundle)
         if (bundle / RECIPE).is_file():
             tags["recipe_digest"] = io.sha256_file(bundle / RECIPE)
+        spending = io.find_record(bundle / accounting.FILE, accounting.Spending, "privacy")
+        if spending is not None:
+            tags["privacy"] = spending.describe()
         text = descriptions.describe_pending(lineage)
         return int(self._client.create_model_version(self.name, source, run_id, tags=tags, description=text).version)
 

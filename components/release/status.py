@@ -31,7 +31,8 @@ DRIFT_FIELDS = {"drifted", "computable", "reasons", "reference"}
 class Status(Record):
     """`carousel status --json`."""
 
-    champion: dict[str, Any] | None  # version, model, digest, recipe; of a refresh judged_until, learned_until
+    # version, model, digest, recipe; of a refresh judged_until, learned_until; privacy, where it learned with noise
+    champion: dict[str, Any] | None
     since: str | None  # ISO, UTC
     data: dict[str, Any] | None  # as_of, data_version and git revision of the champion
     verdict: dict[str, Any] | None  # of the last decision: DECISION_FIELDS
@@ -59,6 +60,8 @@ def read_status(settings: Settings, release: ReleaseParams) -> Status:
             origin = version.lineage
             champion = {"version": version.number, "model": origin.model, "digest": origin.bundle_digest}
             champion["recipe"] = _describe_recipe(registry, version) if version.recipe_digest else None
+            if version.privacy:
+                champion["privacy"] = version.privacy
             data = {"as_of": origin.as_of, "data_version": origin.data_version, "git_revision": origin.git_revision}
             fitted_at = datetime.fromisoformat(version.fitted_at or version.created_at)
             waiting = find_waiting(shop, fitted_at, datetime.now(UTC))

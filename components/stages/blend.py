@@ -1,6 +1,6 @@
 """Stage `blend`: the weights of the hybrid, learned on the validation window -> models/hybrid, reports/blend.
 
-With a recipe they are the recipe's.
+With a recipe they are the recipe's. With privacy.epsilon there is no hybrid.
 """
 
 import logging
@@ -13,7 +13,7 @@ from components.evaluation.out_of_fold import write_out_of_fold
 from components.origin import check_origin, read_split_origin, stamp
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
-from components.recommenders.factory import load_model, model_folder
+from components.recommenders.factory import load_model, model_folder, usable
 from components.recommenders.hybrid import SLICES, HybridRecommender, blend_parts
 from components.stages.run import stage, write_metrics
 
@@ -55,6 +55,8 @@ def main() -> None:
         reports, metrics = Path("reports/blend"), {}
         if params.selection is not None and params.selection.blend is None:
             Path("models/hybrid/note.txt").write_text("no hybrid: the recipe has none\n")
+        elif not usable(["hybrid"], params):
+            Path("models/hybrid/note.txt").write_text("no hybrid: its weights are learned without noise (privacy)\n")
         else:
             metrics = blend(params, Path("data/split"), Path("features"), Path("models"), reports)
         write_metrics(reports, metrics)

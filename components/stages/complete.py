@@ -29,6 +29,8 @@ def complete(root: Path, params: Params) -> str:
     chosen = params.selection
     if chosen is None:
         return "a retrain judges recipes; the refresh after it learns the newest events"
+    if params.privacy.epsilon is not None:
+        return "privacy.epsilon is set, and a second model of the same users would spend the budget again"
     if not params.refresh.learn_holdout:
         return "refresh.learn_holdout is false"
     names = completed_models(chosen)

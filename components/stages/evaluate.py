@@ -60,7 +60,9 @@ def roles(params: Params) -> evaluator.Roles:
 
 def read_folds(root: Path, users: Users | None, params: Params) -> dict[str, OutOfFold]:
     """Return the lists out of fold of the blend, where it is a candidate; users: of the validation window."""
-    if users is None or "hybrid" not in params.evaluation.candidates:
+    from components.recommenders.factory import candidate_names
+
+    if users is None or "hybrid" not in candidate_names(params):
         return {}
     return {"hybrid": read_out_of_fold(root / "reports/blend", len(users), max(params.evaluation.ks))}
 

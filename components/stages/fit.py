@@ -1,18 +1,22 @@
 """Stage `fit`: all models without a stage of their own, on the training window -> models/simple/<name>/.
 
-With a recipe: those that it needs, on all events before the holdout.
+With a recipe: those that it needs, on all events before the holdout. With privacy.epsilon: those that learn from sums
+with noise; the noise is recorded in models/simple/privacy.json.
 """
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from components.contracts import Catalogue, Interactions, Recommender, Users
 from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
+from components.privacy.accounting import Mechanism, write_mechanisms
 from components.recommenders.factory import SIMPLE, create, usable
 from components.recommenders.sums import SummedRecommender, sums_for
+from components.stages.noise_secret import noise_secret
 from components.stages.run import stage, write_metrics
 
 log = logging.getLogger("fit")
@@ -40,16 +44,36 @@ def fit(
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
     metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}
     unfitted = [create(name, params) for name in names]
-    sums = sums_for(unfitted, interactions)
+    fit_one, mechanism = fitter(params, unfitted, interactions, catalogue, users)
     for number, (name, model) in enumerate(zip(names, unfitted, strict=True), start=1):
         started = time.perf_counter()
-        if isinstance(model, SummedRecommender):
-            model.fit_from(sums, catalogue).save(out / name)
-        else:
-            model.fit(interactions, catalogue, users).save(out / name)
+        fit_one(model).save(out / name)
         metrics[f"fit/{name}/seconds"] = round(time.perf_counter() - started, 3)
         log.info("%s/%s %s: %.1f s", number, len(names), name, metrics[f"fit/{name}/seconds"])
+    write_mechanisms(out, [mechanism] if mechanism else [])
     return metrics
+
+
+def fitter(
+    params: Params, models: Sequence[Recommender], events: Interactions, catalogue: Catalogue, users: Users
+) -> tuple[Callable[[Recommender], Recommender], Mechanism | None]:
+    """Return a function that fits one of the models from sums that all share; and the noise in them, if any."""
+    if params.privacy.epsilon is None:
+        sums = sums_for(models, events)
+        return (
+            lambda model: (
+                model.fit_from(sums, catalogue)
+                if isinstance(model, SummedRecommender)
+                else model.fit(events, catalogue, users)
+            ),
+            None,
+        )
+    from components.recommenders.private_sums import PrivateSums, fit_privately
+
+    days = {model.half_life_days for model in models if isinstance(model, SummedRecommender)}
+    noised = PrivateSums.of(events, days, params.models.transitions, params.privacy, noise_secret(params))
+    log.info("the sums have noise: %s", noised.mechanism)
+    return lambda model: fit_privately(model, noised, catalogue), noised.mechanism
 
 
 def main() -> None:

@@ -45,6 +45,8 @@ def incumbent(root: Path, params: Params) -> str:
         return "nothing serves"
     if params.selection is not None:
         return "this run fits the champion's recipe itself, and compares it with the bundle that serves"
+    if params.privacy.epsilon is not None:
+        return "models learn with noise, and another fit would spend more; the champion takes part as its bundle"
     champion = open_bundle(root / "champion/bundle", ref.digest)
     try:
         own, selection = recipe_params(champion, params)

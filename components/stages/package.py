@@ -14,6 +14,7 @@ from components.evaluation.results import read_values
 from components.io import read_record
 from components.origin import read_split_origin, stamp
 from components.params import Params
+from components.privacy.accounting import Spending, read_mechanisms
 from components.recommenders.ann_index import AnnIndex
 from components.recommenders.factory import model_folder
 from components.release.bundle import BundleInfo, BundleSources, EncoderInfo, build_bundle
@@ -61,10 +62,11 @@ def package(root: Path, params: Params) -> str:
         search=index,
         ann=ann,
     )
+    spending = read_spending(root, params)
     selection = read_selection(root, params, evaluation, searched.weights)
     made_by = Recipe.of(params, selection, read_code_digest(root))
-    card = _make_card(root, evaluation, info, made_by, catalogue, about_search, params.seed)
-    digest = build_bundle(root / "bundle", sources, info, made_by, card)
+    card = _make_card(root, evaluation, info, made_by, catalogue, about_search, params.seed, spending)
+    digest = build_bundle(root / "bundle", sources, info, made_by, card, spending)
     log.info("%s in bundle %s", evaluation.challenger, digest[:12])
     return digest
 
@@ -98,6 +100,7 @@ def _make_card(
     catalogue: Catalogue,
     about_search: str,
     seed: int,
+    spending: Spending | None,
 ) -> str:
     """Return the model card: what was measured of the challenger, whichever version is champion."""
     values = read_values(root / "reports/evaluate/per_user.parquet", evaluation.primary, "all")
@@ -111,6 +114,7 @@ def _make_card(
         languages=Counter(catalogue.language[1:]),
         textless=sum(not text for text in catalogue.text[1:]),
         search=about_search,
+        spending=spending,
         counts={w: read_metadata(file).num_rows for w, file in windows.items() if file.is_file()},
     )
     return bundle_card(found).to_text()
@@ -122,6 +126,18 @@ def fitted(models: Path, name: str) -> Path:
     if not (folder / "model.json").is_file():
         raise ContractError(f"models of {name!r}: no model.json in {folder.name}; run fit, finetune and blend")
     return folder
+
+
+def read_spending(root: Path, params: Params) -> Spending | None:
+    """Return what all parts have spent, those that do not ship too: all were compared; None without noise."""
+    if params.privacy.epsilon is None:
+        return None
+    folders = (root / "models/simple", root / "models/sequence", root / "models/ranker")
+    found = Spending.of((m for folder in folders for m in read_mechanisms(folder)), params.privacy.delta)
+    if found.epsilon > params.privacy.epsilon:
+        raise ContractError(f"privacy: {found.describe()} spent, and privacy.epsilon is {params.privacy.epsilon:g}")
+    log.info("privacy: %s", found.describe())
+    return found
 
 
 def _ranker_folder(root: Path) -> Path | None:

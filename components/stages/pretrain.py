@@ -198,7 +198,8 @@ def choose(root: Path, params: Params) -> tuple[ModelChoice, dict[str, float]]:
     from components.language.corpus import read_corpus
 
     snapshot, split, held_out = root / "data/snapshot", root / "data/split", language.pretrain.held_out_share
-    corpus = read_corpus(snapshot, split, params.split.target_events, held_out, params.seed)
+    private = params.privacy.epsilon is not None
+    corpus = read_corpus(snapshot, split, params.split.target_events, held_out, params.seed, of_products=private)
     benchmark = RetrievalBenchmark.read(root, params)
     if language.pretrain.method != "none":
         choice, metrics = adapt(root, params, corpus, benchmark)

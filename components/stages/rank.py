@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 from components.contracts import FloatArray
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.errors import ContractError
+from components.io import write_record
 from components.origin import read_split_origin, stamp
 from components.params import Params
-from components.profiles.features import read_features
+from components.privacy.accounting import write_mechanisms
+from components.privacy.noise import NoiseSource
+from components.profiles.features import NO_COLUMNS, ProfileInfo, read_features, read_profile_info
 from components.ranking.examples import Examples, missing_data_reason, read_examples
 from components.ranking.user_text import user_texts
 from components.recommenders.popularity import decayed_popularity
 from components.settings import Settings
+from components.stages.noise_secret import noise_secret
 from components.stages.run import SUMMARY, stage, write_curve, write_epochs, write_metrics
 
 if TYPE_CHECKING:
@@ -46,8 +50,12 @@ def inputs(root: Path, params: Params) -> tuple[RankerInputs, Examples, Examples
     )
     if params.ranking.configuration == "seed_faithful":
         features = replace(features, user_text=read_user_texts(root, params))
+    private = params.privacy.epsilon is not None
+    seed = NoiseSource(noise_secret(params), b"examples").seed("negatives") if private else params.seed
     train, test = (
-        read_examples(root / "data/snapshot", split, window, params.ranking, params.seed, params.data.memory_gib)
+        read_examples(
+            root / "data/snapshot", split, window, params.ranking, seed, params.data.memory_gib, private=private
+        )
         for window in ("validation", "test")
     )
     return features, train, test
@@ -72,6 +80,9 @@ def rank(root: Path, params: Params) -> str:
     selection = params.selection
     if selection is not None and selection.ranker_epochs is None:
         return "the recipe has none"
+    private = params.privacy.epsilon is not None
+    if private and (params.privacy.ranker_share == 0 or params.ranking.configuration == "seed_faithful"):
+        return "privacy.ranker_share is 0, or ranking.configuration has none that learns with noise"
     reports, split = root / "reports/rank", root / "data/split"
     if read_info(split).protocol == "leave_one_out":
         return "a leave-one-out split has no impressions in time order"
@@ -83,15 +94,24 @@ def rank(root: Path, params: Params) -> str:
         )
     if reason:
         return reason
+    from components.ranking.private_training import PrivateRanking
     from components.ranking.ranker import Ranker
 
     ranker = Ranker(params.ranking)
     ranker.epochs = selection.ranker_epochs if selection is not None else None
     ranker.board = root / BOARD
+    if private:
+        ranker.private = PrivateRanking(params.privacy, noise_secret(params))
     ranker.fit(train, features, params.seed)
     ranker.save(root / "models/ranker")
     stamp(root / "models/ranker", read_split_origin(split, root / "features"))
-    copyfile(root / "profiles/profiles.json", root / "models/ranker/profiles.json")  # to scale live profiles
+    scaling = root / "models/ranker/profiles.json"  # to scale live profiles, of which a ranker with privacy reads none
+    if private:
+        cut = read_profile_info(root / "profiles").cut
+        write_record(scaling, ProfileInfo(cut=cut, users=NO_COLUMNS, items=NO_COLUMNS))
+    else:
+        copyfile(root / "profiles/profiles.json", scaling)
+    write_mechanisms(root / "models/ranker", ranker.mechanisms)
     for name, values in ranker.curves.items():
         write_curve(reports, name, values)
     write_epochs(root / SUMMARY / "ranker.csv", CURVES, ranker.curves)

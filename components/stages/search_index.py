@@ -27,6 +27,10 @@ def build_search(
     encoder: folder of the language model in the bundle; None: it has none, and nothing is learned.
     """
     index, info = SearchIndex.build(catalogue, params.search), read_info(root / "data/split")
+    if params.privacy.epsilon is not None:
+        about = "Clicks on results are not learned from, since models learn with noise; the parameters' weights count."
+        log.info("search: %s", about)
+        return index, about
     if params.selection is not None and params.selection.search is None:
         about = "The recipe has no learned weights; those of the parameters count."
         log.info("search: %s", about)

@@ -34,6 +34,7 @@ class Sequences:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     before: FloatArray  # (segments, WIDTH) profile sums over the summarised events
+    row: NDArray[np.int64]  # (segments,) the history that each is of
 
 
 def gap_codes(timestamp: TimeArray, offsets: TimeArray) -> NDArray[np.int8]:
@@ -78,7 +79,8 @@ def _sequences(
     gap, level = gap_codes(rows.timestamp, rows.offsets), price[rows.item_idx]
     total = np.concatenate([np.zeros((1, WIDTH)), np.cumsum(increments(rows.event, level), axis=0, dtype=np.float64)])
     before = (total[starts] - total[older]).astype(np.float32)
-    return Sequences(rows.item_idx, rows.event, gap, rows.weight, level, older, starts, ends, before)
+    row = np.searchsorted(rows.offsets, begins, "right") - 1  # wrong for an empty history, whose events are no matter
+    return Sequences(rows.item_idx, rows.event, gap, rows.weight, level, older, starts, ends, before, row)
 
 
 def pack(s: Sequences, segments: NDArray[np.int64], n_events: NDArray[np.int64]) -> Packed:

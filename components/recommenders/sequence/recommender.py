@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,11 +16,20 @@ from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank
 from components.params import Params, SequenceParams, TrainerParams
+from components.privacy.accounting import Mechanism
+from components.privacy.dp_sgd import PrivateSteps
+from components.privacy.noise import NoiseSource
 from components.ragged import Ragged
 from components.recommenders.base import BaseRecommender
 from components.recommenders.histories import check_items
 from components.recommenders.sequence.attributes import attribute_codes, price_levels
-from components.recommenders.sequence.batching import SequenceLoader, newest_segments, pack, training_sequences
+from components.recommenders.sequence.batching import (
+    SequenceLoader,
+    Sequences,
+    newest_segments,
+    pack,
+    training_sequences,
+)
 from components.recommenders.sequence.ensemble import Ensemble
 from components.recommenders.sequence.graph import item_graph
 from components.recommenders.sequence.model import Items, Net, Transformer
@@ -28,6 +37,9 @@ from components.recommenders.sequence.profile import centred
 from components.recommenders.storage import Stored, write_model
 from components.reproducible import reproducible
 from components.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from components.recommenders.sequence.private_training import PrivateTraining
 
 SCORING_BATCH = 256  # users through the transformer at once
 VALIDATION_USERS = 2_000  # at most, in the validation after each epoch; the stage `evaluate` takes all
@@ -46,9 +58,12 @@ class SequenceRecommender(BaseRecommender):
         After `fit`, `unfinished` tells whether trainer.max_minutes stopped it; without `work` that is an error.
         `after_epoch` is called with the validation NDCG after each epoch; an exception from it ends the training.
         Set `epochs` to train so many of trainer.max_epochs without validation; None: the best of them is kept.
+        Set `private` to train with noise that protects users, without validation; `mechanism` then tells how much.
         """
         self.params, self.trainer, self.seed, self.exclude_seen = params, trainer, seed, exclude_seen
         self.epochs: int | None = None
+        self.private: PrivateTraining | None = None
+        self.mechanism: Mechanism | None = None
         self.work: Path | None = None
         self.board: Path | None = None
         self.curves: dict[str, list[float]] = {}
@@ -89,9 +104,11 @@ class SequenceRecommender(BaseRecommender):
         if not len(sequences.starts):
             raise ContractError("sequence: no known user has an event in the training window; widen it")
         codes, n_codes = attribute_codes(items)
-        net = self._new_net(interactions, items.embedding, codes, n_codes, items.vectors)
+        if self.private is not None:
+            return self._fit_privately(self.private, sequences, interactions, items, codes, n_codes)
+        net = self._new_net(self.params, interactions, items, codes, n_codes)
         checked = _validation_users(users, self.exclude_seen)
-        self.event_shares = _event_shares(checked)
+        self.event_shares = _event_shares(checked.ground_truth.event)
 
         def validate(net: Ensemble) -> float:
             self._use(net, next(net.parameters()).device)  # the transformer stays on its device
@@ -106,7 +123,7 @@ class SequenceRecommender(BaseRecommender):
             raise ContractError("sequence: trainer.devices is not 1; set `work` to a folder that all processes share")
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.work or Path(scratch)
-            key = self._key(interactions, items, codes, checked)
+            key = self._key(interactions, items, codes, (checked.history, checked.ground_truth))
             run = train(net, loader, self.epochs or validate, self.trainer, self.seed, folder, key, self.board)
         self.curves, self.unfinished = run
         if self.unfinished is not None and self.work is None:
@@ -159,23 +176,52 @@ class SequenceRecommender(BaseRecommender):
 
     def _new_net(
         self,
+        params: SequenceParams,
         interactions: Interactions,
-        embedding: FloatArray,
+        items: Catalogue,
         codes: NDArray[np.int64],
         n_codes: int,
-        vectors: dict[str, FloatArray] | None,
     ) -> Ensemble:
         """Return the untrained networks, whose weights depend on the seed alone; the first is that of one member."""
+        assert items.embedding is not None
         torch.manual_seed(self.seed)
         evidence = np.bincount(interactions.item_idx, minlength=interactions.n_items + 1).astype(np.float32)
-        neighbours = self.params.item_graph_neighbours
-        graph = item_graph(interactions, embedding, neighbours) if neighbours else None
-        text = torch.from_numpy(embedding.copy())
-        modalities = {name: torch.from_numpy(rows.copy()) for name, rows in (vectors or {}).items()}
-        inputs = text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), self.params, graph, modalities
-        return Ensemble(
-            [Net(Items(*inputs), Transformer(self.params), self.params) for _ in range(self.params.members)]
-        )
+        neighbours = params.item_graph_neighbours
+        graph = item_graph(interactions, items.embedding, neighbours) if neighbours else None
+        text = torch.from_numpy(items.embedding.copy())
+        modalities = {name: torch.from_numpy(rows.copy()) for name, rows in (items.vectors or {}).items()}
+        inputs = text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), params, graph, modalities
+        return Ensemble([Net(Items(*inputs), Transformer(params), params) for _ in range(params.members)])
+
+    def _fit_privately(
+        self,
+        private: PrivateTraining,
+        sequences: Sequences,
+        interactions: Interactions,
+        items: Catalogue,
+        codes: NDArray[np.int64],
+        n_codes: int,
+    ) -> Self:
+        """Train with noise: nothing but the clipped gradients of users comes from events."""
+        from components.recommenders.sequence.private_training import private_architecture, train_privately
+
+        if self.trainer.devices != 1:
+            raise ContractError("sequence: private training runs on one device; set trainer.devices to 1")
+        self.params, epochs = private_architecture(self.params), self.epochs or self.trainer.max_epochs
+        n_users = len(np.unique(sequences.row))
+        plan = PrivateSteps.plan(private.params, private.params.sequence_share, n_users, epochs, self.trainer.max_steps)
+        none = interactions.filter(np.zeros(len(interactions), bool))  # no item has evidence of its own
+        net = self._new_net(self.params, none, items, codes, n_codes)
+        key = self._key(interactions, items, codes, (), repr(private.params))
+        noise = NoiseSource(private.secret, key.encode())
+        loader = SequenceLoader(sequences, self.trainer.batch_size, self.seed)
+        with tempfile.TemporaryDirectory() as scratch:
+            run = train_privately(net, loader, plan, self.trainer, noise, self.work or Path(scratch), key, self.board)
+        self.curves, self.unfinished = run
+        self.mechanism = plan.mechanism("sequence")
+        self.event_shares = _event_shares(np.array([EVENTS.index(kind) for kind in private.kinds]))
+        self._use(net.eval())
+        return self
 
     def _use(self, net: Ensemble, device: torch.device | str = "cpu") -> None:
         """Take item vectors and transformers of the nets for scoring, the transformers on the device."""
@@ -209,15 +255,20 @@ class SequenceRecommender(BaseRecommender):
                         states[rows, member] += self.event_shares[kind] / members * state.cpu().numpy()
         return states.reshape(len(lengths), members * dim)
 
-    def _key(self, interactions: Interactions, items: Catalogue, codes: NDArray[np.int64], checked: Users) -> str:
+    def _key(
+        self,
+        interactions: Interactions,
+        items: Catalogue,
+        codes: NDArray[np.int64],
+        checked: tuple[Ragged, ...],
+        private: str = "",
+    ) -> str:
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
         trainer = self.trainer.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # they change no step
         digest = hashlib.sha256(f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}".encode())
-        digest.update(f"{self.epochs}".encode())
+        digest.update(f"{self.epochs}{private}".encode())
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
-        arrays += [
-            getattr(r, c) for r in (checked.history, checked.ground_truth) for c in ("offsets", "item_idx", "event")
-        ]
+        arrays += [getattr(rows, c) for rows in checked for c in ("offsets", "item_idx", "event")]
         vectors = [items.vectors[name] for name in sorted(items.vectors)] if items.vectors else []
         for array in (*arrays, items.embedding, codes, *vectors):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -230,9 +281,9 @@ def _array_name(member: int, parameter: str) -> str:
     return f"net{member or ''}.{parameter}"
 
 
-def _event_shares(users: Users) -> FloatArray:
-    """Return (len(EVENTS),) the share of each kind of event among the users' targets."""
-    kinds = np.bincount(users.ground_truth.event, minlength=len(EVENTS))
+def _event_shares(events: NDArray[np.integer[Any]]) -> FloatArray:
+    """Return (len(EVENTS),) the share of each kind among the codes of events (n,)."""
+    kinds = np.bincount(events, minlength=len(EVENTS))
     share: FloatArray = (kinds / kinds.sum()).astype(np.float32)
     return share
 

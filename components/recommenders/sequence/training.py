@@ -7,7 +7,6 @@ run of a fixed number of epochs in those that a validated run had after as many.
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import time
 import warnings
@@ -35,6 +34,7 @@ from components.recommenders.sequence.checkpoint import (
     write_state,
 )
 from components.recommenders.sequence.ensemble import Ensemble
+from components.recommenders.sequence.schedule import lr_multiplier
 from components.unfinished import Unfinished
 
 log = logging.getLogger("finetune")
@@ -97,11 +97,8 @@ class TrainingLoop(lightning.Callback):
         self.steps = 0  # of the whole run, at most; set once the number of processes is known
 
     def lr_multiplier(self, step: int) -> float:
-        """Return the factor of the learning rate: linear warm-up over warmup_share of all steps, then a cosine."""
-        warmup = max(1, int(self.params.warmup_share * self.steps))
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))) * 0.95 + 0.05
+        """Return the factor of the learning rate."""
+        return lr_multiplier(step, self.steps, self.params.warmup_share)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Resume from the checkpoint, at the batch of the epoch where it was written."""

@@ -12,6 +12,7 @@ import yaml
 
 from components.params import Params
 from components.params.listing import fields
+from components.release.recipe import PRIVACY as NAMES
 
 ROOT = Path(__file__).parents[3]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -63,19 +64,28 @@ CHECKS = {"check_names", "apply"}  # functions that refuse wrong parameters, or 
 ENCODER = "the encoder reads model, max_tokens, batch_size and threads"
 OTHERS = "read where `create` makes the sequence model and the hybrid"
 RECIPE = "those of the champion's recipe are read"
+PRIVACY = tuple(f"privacy.{name}" for name in NAMES)
+NOT_NOISE = dict.fromkeys(
+    ("privacy.mask", "privacy.default_consent", "privacy.unlearn_days"), "private training reads the others"
+)
 UNREAD = {
-    "ingest": {"privacy.unlearn_days": "ingest reads kinds of personal data and the default consent"},
-    "incumbent": dict.fromkeys(("evaluation", "language", "profiles", "ranking", "release", "search", "split"), RECIPE),
+    "ingest": dict.fromkeys(("privacy.unlearn_days", *PRIVACY), "ingest reads kinds of personal data and the consent"),
+    "incumbent": dict.fromkeys(
+        ("evaluation", "language", "profiles", "ranking", "release", "search", "split", "privacy"), RECIPE
+    ),
     "pretrain": {"language.sentiment": ENCODER},
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
-    "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER},
+    "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER} | NOT_NOISE,
     "complete": {"trainer": OTHERS}
     | dict.fromkeys(
         ("evaluation.min_slice_users", "gate.max_latency_ms", "gate.max_slice_loss"), "the gate reads them"
     ),
     "fit": dict.fromkeys(
         ("evaluation.cold_user_events", "models.hybrid", "models.sequence", "recommend.batch_users", "trainer"), OTHERS
-    ),
+    )
+    | NOT_NOISE,
+    "finetune": NOT_NOISE,
+    "package": NOT_NOISE,
 }
 # Parameters read only by added recommenders (docs/extending.md).
 ADDED = {"fit": {"models.custom"}}

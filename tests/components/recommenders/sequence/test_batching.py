@@ -35,7 +35,8 @@ def sequences_of(lengths: list[int]) -> Sequences:
     n, starts = int(ends[-1]), ends - np.array(lengths)
     item, gap = np.arange(1, n + 1, dtype=np.int32), np.ones(n, np.int8)
     one, none = np.ones(n, np.float32), np.zeros((len(lengths), WIDTH), np.float32)
-    return Sequences(item, np.full(n, 2, np.int8), gap, one, np.zeros(n, np.float32), starts, starts, ends, none)
+    row = np.arange(len(starts))
+    return Sequences(item, np.full(n, 2, np.int8), gap, one, np.zeros(n, np.float32), starts, starts, ends, none, row)
 
 
 def items_of(loader: SequenceLoader) -> list[int]:

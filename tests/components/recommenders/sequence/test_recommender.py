@@ -11,6 +11,7 @@ import pytest
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError
 from components.params import Params
+from components.ragged import Ragged
 from components.recommenders.factory import load_model
 from components.recommenders.sequence.recommender import SequenceRecommender
 from tests.components.used_process import used_process
@@ -135,6 +136,10 @@ def test_a_fixed_number_of_epochs_gives_the_bytes_of_the_run_that_selected_it(
             model.fit(*world)
 
 
+def read(users: Users) -> tuple[Ragged, Ragged]:
+    return users.history, users.ground_truth
+
+
 def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> None:
     events, catalogue, users = world
     model = create(params)
@@ -143,20 +148,21 @@ def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> 
     other = users.targets.item_idx[::-1].copy()
     codes = np.zeros((len(catalogue.item_id), 1), np.int64)
     keys = [
-        model._key(events, catalogue, codes, users),
-        create(params, seed=1)._key(events, catalogue, codes, users),
-        create(params, epochs=3)._key(events, catalogue, codes, users),
-        model._key(replace(events, weight=events.weight * 2), catalogue, codes, users),
-        model._key(replace(events, event=events.event - 1), catalogue, codes, users),
-        model._key(events, replace(catalogue, embedding=-catalogue.embedding), codes, users),
-        model._key(events, catalogue, codes + 1, users),
-        model._key(events, catalogue, codes, replace(users, targets=replace(users.targets, item_idx=other))),
+        model._key(events, catalogue, codes, read(users)),
+        create(params, seed=1)._key(events, catalogue, codes, read(users)),
+        create(params, epochs=3)._key(events, catalogue, codes, read(users)),
+        model._key(replace(events, weight=events.weight * 2), catalogue, codes, read(users)),
+        model._key(replace(events, event=events.event - 1), catalogue, codes, read(users)),
+        model._key(events, replace(catalogue, embedding=-catalogue.embedding), codes, read(users)),
+        model._key(events, catalogue, codes + 1, read(users)),
+        model._key(events, catalogue, codes, read(replace(users, targets=replace(users.targets, item_idx=other)))),
     ]
     fixed = create(params)
     fixed.epochs = 2
-    keys.append(fixed._key(events, catalogue, codes, users))
+    keys.append(fixed._key(events, catalogue, codes, read(users)))
+    keys.append(model._key(events, catalogue, codes, read(users), "epsilon"))
     assert len(set(keys)) == len(keys)
-    assert model._key(events, catalogue, codes, users) == keys[0]
+    assert model._key(events, catalogue, codes, read(users)) == keys[0]
 
 
 def test_invalid_training_data_is_refused(world: World, params: Params) -> None:
