@@ -48,6 +48,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "marketing_segments": {},  # segments.json of marketing
     "marketing_summary": {},  # summary.json of marketing
     "published": {},  # current.json of an application
+    "privacy": {},  # privacy.json of a stage, and of a bundle
     "recipe": {},  # recipe.json of a bundle
     "recommender": {  # model.json of every recommender
         "params/keep": "max_weights_per_item",

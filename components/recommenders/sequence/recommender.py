@@ -193,6 +193,7 @@ class SequenceRecommender(BaseRecommender):
         inputs = text, torch.from_numpy(codes), n_codes, torch.from_numpy(evidence), params, graph, modalities
         return Ensemble([Net(Items(*inputs), Transformer(params), params) for _ in range(params.members)])
 
+    @reproducible(threads=1)  # the history of one user is too little work for several
     def _fit_privately(
         self,
         private: PrivateTraining,

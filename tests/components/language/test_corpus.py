@@ -64,6 +64,13 @@ def test_the_corpus_has_no_text_after_the_training_window(tmp_path: Path) -> Non
     assert words_of(corpus, "bought-together") == {(pot, "红茶壶")}  # the sock was only viewed
 
 
+def test_of_products_alone_nothing_that_users_wrote_searched_or_bought_is_used(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    corpus = read_corpus(tmp_path / "snapshot", tmp_path / "split", ["purchase"], 0.0, 1, of_products=True)
+    assert {corpus.texts[i] for i in corpus.language} == {"red tea pot. holds tea", "红茶壶", "sock"}
+    assert set(corpus.pairs) == {"title-description"}
+
+
 def test_leave_one_out_uses_no_reviews_and_searches(tmp_path: Path) -> None:
     write_world(tmp_path, "leave_one_out")
     corpus = read_corpus(tmp_path / "snapshot", tmp_path / "split", ["purchase"], 0.0, 1)

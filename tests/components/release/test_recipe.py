@@ -129,6 +129,22 @@ def test_a_recommender_is_not_its_own_baseline(recommender: str, beside: str) ->
     assert recipe.apply(shop(), END).evaluation.baselines == [beside]
 
 
+def test_the_budget_of_privacy_is_in_the_recipe_only_where_it_is_set() -> None:
+    plain, private = (Recipe.of(shop(*lines), selection(), "c") for lines in ([], ["privacy.epsilon=4"]))
+    assert "privacy" not in plain.params
+    assert private.params["privacy"]["epsilon"] == 4
+    assert "mask" not in private.params["privacy"]
+    refreshed = private.apply(shop("privacy.unlearn_days=3"), END)
+    assert (refreshed.privacy.epsilon, refreshed.privacy.unlearn_days) == (4, 3)
+
+
+def test_a_recipe_selected_without_noise_is_refused_where_models_must_learn_with_it() -> None:
+    with pytest.raises(
+        ValueError, match=r"selected without noise, and privacy\.epsilon is set: run `carousel retrain`"
+    ):
+        Recipe.of(shop(), selection(), "c").apply(shop("privacy.epsilon=4"), END)
+
+
 def test_a_refreshed_model_has_the_same_recipe() -> None:
     recipe = Recipe.of(shop("trainer.max_epochs=3"), selection(), "c")
     applied = recipe.apply(shop(), END)

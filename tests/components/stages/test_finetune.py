@@ -17,6 +17,7 @@ import yaml
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_users
 from components.params import load
+from components.privacy.accounting import read_mechanisms, spent_epsilon
 from components.recommenders.factory import load_model
 from components.release.warm import run_warm, warm_process
 from components.stages import finetune
@@ -190,6 +191,26 @@ def test_resuming_after_sigkill_gives_the_bytes_of_an_undisturbed_run(
     assert code == 0, said
     assert ("resumed in epoch" in said) == (point != "finetune:after"), said
     assert outs(folder) == straight
+
+
+def test_with_epsilon_resuming_after_sigkill_adds_the_same_noise(
+    world: World, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAROUSEL_NOISE_KEY", "k" * 32)
+    knobs = ("privacy.epsilon=4", "privacy.users_per_step=10")
+    undisturbed = workspace(tmp_path / "straight", world, *knobs)
+    code, said = run(undisturbed)
+    assert code == 0, said
+    killed = workspace(tmp_path / "killed", world, *knobs)
+    code, _ = run(killed, crash_at="finetune:step")
+    assert code == KILLED
+    code, said = run(killed)
+    assert code == 0, said
+    assert outs(killed) == outs(undisturbed)
+    (mechanism,) = read_mechanisms(killed / "models/sequence")
+    assert spent_epsilon([mechanism], 1e-5) < 4
+    epochs = load(killed / "run/params.yaml").trainer.max_epochs
+    assert json.loads((killed / "reports/finetune/metrics.json").read_bytes())["epochs/best"] == epochs
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from components.contracts import Catalogue, Interactions, Users
 from components.data.tables import read_info, read_interactions, read_users
 from components.params import load
+from components.privacy.accounting import read_mechanisms
 from components.recommenders.factory import MODELS, SIMPLE, load_model
 from components.stages import fit
 from tests.components.stages.support import digest, select, write_split
@@ -103,3 +104,50 @@ def test_embeddings_of_another_split_end_the_stage_with_a_message(workspace: Pat
     with pytest.raises(SystemExit, match="run the stage `encode` again"):
         fit.main()
     assert not (workspace / "reports/fit/metrics.json").exists()
+
+
+def set_epsilon(workspace: Path, epsilon: float | None) -> None:
+    resolved = yaml.safe_load((workspace / "run/params.yaml").read_text())
+    resolved["privacy"] |= {"epsilon": epsilon}
+    (workspace / "run/params.yaml").write_text(yaml.safe_dump(resolved))
+
+
+def test_with_epsilon_models_learn_from_sums_with_noise_and_others_are_not_fitted(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAROUSEL_NOISE_KEY", "k" * 32)
+    fit.main()
+    before = digest(workspace / "models/simple/popularity")
+    assert not (workspace / "models/simple/privacy.json").exists()
+    set_epsilon(workspace, 4.0)
+    fit.main()
+    fitted = {path.name for path in (workspace / "models/simple").iterdir() if path.is_dir()}
+    assert fitted == {"popularity", "interests", "tfidf", "content", "transitions", "ease"}
+    (mechanism,) = read_mechanisms(workspace / "models/simple")
+    assert (mechanism.name, mechanism.sample_rate, mechanism.steps) == ("sums", 1.0, 3)
+    assert digest(workspace / "models/simple/popularity") != before
+    first = digest(workspace / "models/simple")
+    fit.main()
+    assert digest(workspace / "models/simple") == first
+    monkeypatch.setenv("CAROUSEL_NOISE_KEY", "l" * 32)
+    fit.main()
+    assert digest(workspace / "models/simple") != first
+    set_epsilon(workspace, None)
+    fit.main()
+    assert digest(workspace / "models/simple/popularity") == before
+
+
+def test_the_secret_is_made_once_in_the_folder_of_the_shop_and_is_private(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CAROUSEL_NOISE_KEY", raising=False)
+    monkeypatch.setenv("CAROUSEL_HOME", str(workspace / "home"))
+    set_epsilon(workspace, 4.0)
+    fit.main()
+    (key,) = (workspace / "home/shops").glob("*/noise.key")
+    content = key.read_bytes()
+    assert key.stat().st_mode & 0o077 == 0
+    first = digest(workspace / "models/simple")
+    fit.main()
+    assert (key.read_bytes(), digest(workspace / "models/simple")) == (content, first)
+    assert not any(content.strip() in file.read_bytes() for file in (workspace / "models").rglob("*") if file.is_file())

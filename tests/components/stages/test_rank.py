@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from components.contracts import EVENTS
@@ -17,6 +18,9 @@ from components.data.partitions import partitions
 from components.data.tables import read_catalogue, read_info, read_interactions
 from components.language.choice import ModelChoice, write_choice
 from components.params import load
+from components.privacy.accounting import read_mechanisms
+from components.profiles.features import read_profile_info
+from components.ranking.features import EMPTY_USER
 from components.ranking.ranker import Ranker
 from components.ranking.user_text import user_texts
 from components.stages import encode, ingest, profile, rank, resolve, split
@@ -67,6 +71,29 @@ def test_from_impressions_to_probabilities(checkout: Path) -> None:
     before = digest(checkout / "models/ranker")
     rank.main()
     assert digest(checkout / "models/ranker") == before
+
+
+def test_with_epsilon_the_ranker_learns_with_noise_and_stores_no_statistic_of_users(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAROUSEL_NOISE_KEY", "k" * 32)
+    resolved = yaml.safe_load(RESOLVED.read_text())
+    resolved["privacy"]["epsilon"] = 4.0
+    RESOLVED.write_text(yaml.safe_dump(resolved))
+    rank.main()
+    assert [one.name for one in read_mechanisms(checkout / "models/ranker")] == ["ranker, mean rates", "ranker"]
+    info = read_profile_info(checkout / "models/ranker")
+    assert (info.users.columns, info.items.columns) == ([], [])
+    ranker = Ranker.load(checkout / "models/ranker")
+    assert ranker.inputs.item.shape[1] == 0
+    served = ranker.for_users(EMPTY_USER, info.users.vector({"frequency": 3})[None])
+    chances = served.predict_proba(np.zeros(2, np.int32), np.array([1, 2], np.int32))
+    assert ((chances > 0) & (chances < 1)).all()
+    assert json.loads((checkout / "reports/rank/metrics.json").read_text())["epochs/best"] == 2
+    resolved["privacy"]["ranker_share"] = 0.0
+    RESOLVED.write_text(yaml.safe_dump(resolved))
+    rank.main()
+    assert "ranker_share is 0" in (checkout / "models/ranker/note.txt").read_text()
 
 
 def test_labels_are_the_actions_on_shown_items(checkout: Path) -> None:
