@@ -31,7 +31,7 @@ from components.recommenders.transitions import TransitionsRecommender, count_pa
 from components.times import DAY_US
 
 N_SUMS = 3
-KEPT = 3.0  # standard deviations of the noise below which a transition count is taken for noise
+SIGNIFICANT = 3.0  # standard deviations of the noise below which a transition count is taken for noise
 SPECTRUM = 2.2  # the largest eigenvalue of a symmetric m x m matrix of noise is some 2 sqrt(m) standard deviations
 BLOCK = 4_096  # users whose transitions are counted at once; bounds memory
 
@@ -81,9 +81,9 @@ class PrivateSums:
         gram[np.diag_indices(len(gram))] += SPECTRUM * spread * math.sqrt(len(gram))
         counts = clipped_transitions(known, chosen, transitions, bound)
         counts += multiplier * bound * noise.normal("transitions", 0, counts.size).reshape(counts.shape)
-        kept = counts > max(KEPT * multiplier * bound, 1e-9)
-        np.fill_diagonal(kept, False)
-        rows, columns = np.nonzero(kept)
+        found = counts > max(SIGNIFICANT * multiplier * bound, 1e-9)
+        np.fill_diagonal(found, False)
+        rows, columns = np.nonzero(found)
         pairs = csr_matrix((counts[rows, columns], (chosen[rows], chosen[columns])), shape=(size, size))
         empty = np.zeros(0, np.int64), np.zeros(0)
         totals = TrainingSums(0, events.n_items, events.now, *empty, np.zeros(size, np.int64), by_days)
@@ -144,12 +144,12 @@ def _clip_by_owner(
 ) -> NDArray[np.float64]:
     """Return the sum over owners of their counts, each clipped.
 
-    The columns become pairs of owner and product, so that one count of all is that of each owner apart.
+    The columns become pairs of owner and product, so that one count of all is that of each owner alone.
     """
     cells = moments.tocoo()
     own, column = np.unique(owner[cells.row].astype(np.int64) * m + cells.col, return_inverse=True)
-    apart = csr_matrix((cells.data, (cells.row, column)), shape=(moments.shape[0], len(own)))
-    counts = count_pairs(apart, owner, params).tocoo()
+    by_owner = csr_matrix((cells.data, (cells.row, column)), shape=(moments.shape[0], len(own)))
+    counts = count_pairs(by_owner, owner, params).tocoo()
     rows, columns = own[counts.row], own[counts.col]
     user = rows // m
     length = np.sqrt(np.bincount(user, counts.data**2, minlength=int(user.max(initial=0)) + 1))

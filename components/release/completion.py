@@ -3,7 +3,8 @@
 The holdout judges a model that has not learned from it. Then the models that are fitted in one step are fitted again,
 by the same recipe, on all events up to as_of. What was trained in steps (the sequence model, the ranker), the weights
 of a blend and everything that a retrain selects stay as they were judged. The completed model is held against the
-judged one by the guardrails on lists; where one fails, what was judged ships.
+judged one by the guardrails on lists; where one fails, what was judged ships. With privacy.epsilon nothing is
+completed: a second model of the same users would spend the budget a second time.
 """
 
 from __future__ import annotations

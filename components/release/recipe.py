@@ -33,6 +33,7 @@ LATER = "use the version of Carousel that wrote it"  # advice for a recipe that 
 CODE_FILE = Path("run/code.json")  # the digest of the code as of the start of a run
 NOTE, LANGUAGE = Path("run/recipe/note.txt"), Path("run/recipe/language")  # the language model of a recipe
 BASELINES = ("popularity", "neighbours")  # stand beside a recommender that is itself the best simple model
+PRIVATE_BASELINES = ("popularity", "interests")  # where models learn with noise
 ASIDE = {"selected_until", "best_simple"}  # of a selection, what changes no model
 PRIVACY = (  # parameters of `privacy` that determine a model
     "epsilon", "delta", "sums_share", "sequence_share", "ranker_share", "clip_norm", "users_per_step", "max_items",
@@ -81,14 +82,17 @@ class Recipe(Record):
         not_before: end of the events that the champion learned from. Raises ValueError where this version of Carousel
         does not accept the recipe's values.
         """
-        if params.privacy.epsilon is not None and "privacy" not in self.params:
-            raise ValueError("it was selected without noise, and privacy.epsilon is set: run `carousel retrain`")
+        wanted, had = params.privacy.epsilon, self.params.get("privacy", {}).get("epsilon")
+        if wanted is not None and (had is None or had > wanted):
+            how = "without noise" if had is None else f"with privacy.epsilon {had:g}"
+            raise ValueError(f"it was selected {how}, and privacy.epsilon is {wanted:g}: run `carousel retrain`")
         tree = params.model_dump(mode="json")
         for name, content in self.params.items():
             tree[name] = {**tree.get(name, {}), **content} if isinstance(content, dict) else content
         chosen, simple = self.selection.recommender, self.selection.best_simple
         tree["evaluation"]["candidates"] = [chosen]
-        tree["evaluation"]["baselines"] = [next(name for name in (simple, *BASELINES) if name != chosen)]
+        others = BASELINES if had is None else PRIVATE_BASELINES
+        tree["evaluation"]["baselines"] = [next(name for name in (simple, *others) if name != chosen)]
         tree["selection"] = self.selection.model_dump(mode="json")
         tree["refresh"]["not_before"] = not_before.isoformat()
         return Params.model_validate(tree)

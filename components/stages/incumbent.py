@@ -45,11 +45,13 @@ def incumbent(root: Path, params: Params) -> str:
         return "nothing serves"
     if params.selection is not None:
         return "this run fits the champion's recipe itself, and compares it with the bundle that serves"
-    if params.privacy.epsilon is not None:
-        return "models learn with noise, and another fit would spend more; the champion takes part as its bundle"
     champion = open_bundle(root / "champion/bundle", ref.digest)
     try:
         own, selection = recipe_params(champion, params)
+        if own.privacy.epsilon is not None:
+            return (
+                "another fit with noise would spend more of the users' privacy; the champion takes part as its bundle"
+            )
         language = root / WORK / "language"
         take_recipe_model(language, champion.folder / "encoder", selection.language, own.language)
     except ContractError as error:

@@ -138,11 +138,16 @@ def test_the_budget_of_privacy_is_in_the_recipe_only_where_it_is_set() -> None:
     assert (refreshed.privacy.epsilon, refreshed.privacy.unlearn_days) == (4, 3)
 
 
-def test_a_recipe_selected_without_noise_is_refused_where_models_must_learn_with_it() -> None:
-    with pytest.raises(
-        ValueError, match=r"selected without noise, and privacy\.epsilon is set: run `carousel retrain`"
-    ):
-        Recipe.of(shop(), selection(), "c").apply(shop("privacy.epsilon=4"), END)
+@pytest.mark.parametrize(("epsilon", "how"), [("null", "without noise"), ("8", "with privacy.epsilon 8")])
+def test_a_recipe_selected_with_too_little_noise_is_refused(epsilon: str, how: str) -> None:
+    with pytest.raises(ValueError, match=f"selected {how}, and privacy.epsilon is 4: run `carousel retrain`"):
+        Recipe.of(shop(f"privacy.epsilon={epsilon}"), selection(), "c").apply(shop("privacy.epsilon=4"), END)
+
+
+def test_with_noise_the_baseline_is_a_model_that_can_learn_with_it() -> None:
+    lines = ["privacy.epsilon=4", "evaluation.candidates=[popularity]", "evaluation.baselines=[interests]"]
+    recipe = Recipe.of(shop(*lines), selection(recommender="popularity", best_simple="popularity"), "c")
+    assert recipe.apply(shop(), END).evaluation.baselines == ["interests"]
 
 
 def test_a_refreshed_model_has_the_same_recipe() -> None:

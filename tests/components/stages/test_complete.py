@@ -141,3 +141,14 @@ def test_a_completed_model_that_differs_too_much_does_not_ship(workspace: Path) 
     assert (completion.ships, completion.shipped_until) == (False, completion.judged_until)
     assert completion.describe().startswith("what was judged ships, without the events since")
     assert path.read_bytes() == before
+
+
+def test_with_epsilon_nothing_is_completed_and_no_budget_is_spent_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAROUSEL_NOISE_KEY", "k" * 32)
+    write_params("privacy.epsilon=4", recommender="ease", best_simple="ease")
+    run()
+    assert read_completion(Path("reports/complete")) is None
+    assert "spend the budget again" in (COMPLETED / "note.txt").read_text()
+    assert not (COMPLETED / "simple").exists()

@@ -77,9 +77,9 @@ UNREAD = {
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER} | NOT_NOISE,
     "complete": {"trainer": OTHERS}
-    | dict.fromkeys(
-        ("evaluation.min_slice_users", "gate.max_latency_ms", "gate.max_slice_loss"), "the gate reads them"
-    ),
+    | dict.fromkeys(("evaluation.min_slice_users", "gate.max_latency_ms", "gate.max_slice_loss"), "the gate reads them")
+    | dict.fromkeys((*PRIVACY[1:], "release.name"), "with privacy.epsilon nothing is completed")
+    | NOT_NOISE,
     "fit": dict.fromkeys(
         ("evaluation.cold_user_events", "models.hybrid", "models.sequence", "recommend.batch_users", "trainer"), OTHERS
     )

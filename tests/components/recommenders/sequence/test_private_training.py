@@ -30,7 +30,7 @@ def model_of(params: Params, epsilon: float, epochs: int = 3, **changes: object)
 
 
 def arrays(model: SequenceRecommender) -> np.ndarray:
-    weights = [p.detach().numpy().ravel() for p in model.transformer.parameters()]
+    weights = [p.detach().numpy().ravel() for p in model.transformers[0].parameters()]
     return np.concatenate([model.vectors.ravel(), *weights])
 
 
