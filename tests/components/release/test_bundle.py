@@ -8,6 +8,7 @@ import pytest
 
 from components.contracts import Catalogue, Interactions, Users
 from components.errors import ContractError, TamperedError
+from components.privacy.accounting import Mechanism, Spending
 from components.recommenders.factory import load_model
 from components.release.bundle import BundleInfo, BundleSources, build_bundle, open_bundle
 
@@ -33,6 +34,16 @@ def test_the_same_sources_give_the_same_bytes(sources: BundleSources, info: Bund
     second = build_bundle(tmp_path / "b", sources, info)
     other = build_bundle(tmp_path / "c", sources, info.model_copy(update={"as_of": "later"}))
     assert first == second != other
+
+
+def test_a_bundle_tells_what_was_spent_of_the_budget_of_privacy(
+    bundle: Path, sources: BundleSources, info: BundleInfo, tmp_path: Path
+) -> None:
+    assert open_bundle(bundle).spending is None
+    steps = Mechanism(name="sequence", noise_multiplier=1.5, sample_rate=0.05, steps=400)
+    spent = Spending(epsilon=3.5, delta=1e-5, unit="user", accountant="PRV (opacus)", mechanisms=(steps,))
+    build_bundle(tmp_path / "private", sources, info, spending=spent)
+    assert open_bundle(tmp_path / "private").spending == spent
 
 
 def test_a_pickle_in_a_model_folder_is_refused(sources: BundleSources, info: BundleInfo, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from components.language.encoder import encoder_digest
 from components.language.sentiment import SentimentHead
 from components.origin import read_split_origin, stamp
 from components.params import Params, load
-from components.privacy.accounting import Mechanism, spent_epsilon, write_mechanisms
 from components.profiles.features import Features
 from components.ranking.examples import Examples
 from components.ranking.features import EMPTY_USER, AttributeAffinity, RankerInputs, ranker_inputs
@@ -203,31 +202,6 @@ def test_the_encoder_is_included_on_request(evaluated: Callable[..., Path], tmp_
         "model.safetensors",
         "tokenizer.json",
     ]
-
-
-def test_the_budget_of_all_parts_is_in_bundle_and_card(evaluated: Callable[..., Path], params: Params) -> None:
-    root = evaluated("private")
-    sums = Mechanism(name="sums", noise_multiplier=4.0, sample_rate=1.0, steps=3)
-    steps = Mechanism(name="sequence", noise_multiplier=1.5, sample_rate=0.05, steps=400)
-    write_mechanisms(root / "models/simple", [sums])
-    (root / "models/sequence").mkdir(exist_ok=True)
-    write_mechanisms(root / "models/sequence", [steps])
-    plain = open_bundle(root / "bundle", package(root, params))
-    assert plain.spending is None
-    assert "## Privacy" not in (root / "bundle/README.md").read_text()
-    shutil.rmtree(root / "bundle")
-    private = params.model_copy(update={"privacy": params.privacy.model_copy(update={"epsilon": 8.0})})
-    bundle = open_bundle(root / "bundle", package(root, private))
-    assert bundle.spending is not None
-    assert bundle.spending.epsilon == pytest.approx(spent_epsilon([sums, steps], 1e-5), abs=1e-3)
-    assert [one.name for one in bundle.spending.mechanisms] == ["sums", "sequence"]
-    card = (root / "bundle/README.md").read_text()
-    assert "unit is all events of one user; accountant: PRV (opacus)" in card
-    assert "| sequence | 1.500 | 0.05 | 400 |" in card
-    shutil.rmtree(root / "bundle")
-    too_little = params.model_copy(update={"privacy": params.privacy.model_copy(update={"epsilon": 1.0})})
-    with pytest.raises(ContractError, match=r"spent, and privacy\.epsilon is 1"):
-        package(root, too_little)
 
 
 def test_a_challenger_that_was_not_fitted_is_named(evaluated: Callable[..., Path], params: Params) -> None:
