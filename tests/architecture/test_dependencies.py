@@ -51,8 +51,9 @@ def imported() -> dict[str, Path]:
 
 def test_each_import_is_declared_and_each_dependency_is_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    dependencies = declared(project["dependencies"]) | declared(project["optional-dependencies"]["servers"])
-    dependencies |= declared(project["optional-dependencies"]["pictures"])
+    dependencies = declared(project["dependencies"])
+    for extra in ("servers", "pictures", "privacy"):
+        dependencies |= declared(project["optional-dependencies"][extra])
     imports = imported()
     undeclared = {name: path for name, path in imports.items() if name not in dependencies}
     assert not undeclared, f"add these to dependencies in pyproject.toml: {undeclared}"
