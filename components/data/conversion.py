@@ -17,7 +17,7 @@ from components import ids
 from components.contracts import LEVEL
 from components.data import timestamps
 from components.data.schemas import FIELDS, Field
-from components.data.sql import duckdb_function
+from components.data.sql import duckdb_function, is_one_of
 from components.errors import ContractError
 from components.params import PERSONAL_DATA, PersonalData
 from components.privacy.candidates import CANDIDATES
@@ -180,7 +180,7 @@ def to_value(text: Any, field: Field, words: frozenset[str]) -> Any:
 
 def is_null_word(text: Any, words: frozenset[str]) -> Any:
     """Return whether a text stands for no value."""
-    return text.lower().isin(sorted(words))
+    return is_one_of(text.lower(), words)
 
 
 def cleaned(text: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components import ids
 from components.contracts import EVENTS, TABLES
 from components.data import timestamps
+from components.data.sql import is_one_of
 from components.params import PURPOSES
 from components.privacy import consent
 
@@ -50,7 +51,7 @@ def _is_free_of(pattern: str, column: Any) -> Any:
 
 
 def _one_of(values: tuple[str, ...]) -> Rule:
-    return Rule(f"not one of {', '.join(values)}", lambda c: c.isin(values))
+    return Rule(f"not one of {', '.join(values)}", lambda c: is_one_of(c, values))
 
 
 _ID_RULES = (
@@ -215,7 +216,7 @@ def _missing(name: str, field: Field, text: Any, value: Any, words: frozenset[st
     import ibis
 
     is_text = text.type().is_string()
-    is_word = text.lower().isin(sorted(words)) if is_text else ibis.literal(False)
+    is_word = is_one_of(text.lower(), words) if is_text else ibis.literal(False)
     branches: list[tuple[Any, Any]] = []
     if field.dtype != "string":
         reason = timestamps.problem(text) if field.dtype == "timestamp" and is_text else f"not a {field.dtype}"

@@ -1,7 +1,7 @@
 """Quoting of names and values in SQL text, and functions of DuckDB that Ibis does not know."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 # to_timestamp(text): Unix seconds as text, too, as they are in CSV; null where they are no number
@@ -29,6 +29,16 @@ def quote_list(texts: Iterable[str]) -> str:
 def quote_paths(paths: Iterable[str]) -> str:
     """Return the paths as a DuckDB list literal in which `*`, `?` and `[` mean themselves."""
     return quote_list(re.sub(r"[*?\[]", r"[\g<0>]", path) for path in paths)
+
+
+def is_one_of(text: Any, choices: Collection[str]) -> Any:
+    """Return whether an Ibis expression is one of the texts; null for null.
+
+    Not by `isin`: DuckDB makes a join of a long IN, and a join on several threads does not keep the order of the rows.
+    """
+    import ibis
+
+    return ibis.literal(sorted(choices), "array<string>").contains(text)
 
 
 def duckdb_function(name: str, inputs: tuple[str, ...], returns: str) -> Callable[..., Any]:

@@ -108,3 +108,18 @@ def test_absent_columns_are_judged_as_columns_without_values(
     )
     assert without.equals(with_nulls)
     assert (without["_rule"].to_pylist() == ["user_id: missing"]) == ("user_id" in absent)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_rule_is_a_join_which_would_lose_the_order_of_the_rows(table: str, settings: Callable[..., Any]) -> None:
+    backend = ibis.duckdb.connect()
+    register_functions(backend.con)
+    names = ", ".join(f"{name} VARCHAR" for name in TABLES[table])
+    backend.con.execute(f"CREATE TABLE e ({names}); INSERT INTO e ({TABLES[table][0]}) SELECT range FROM range(100000)")
+    sql = (
+        "SELECT *, 0 AS _file, NULL::BIGINT AS _row, true AS _selected, {'row': rowid} AS _raw, "
+        "NULL::VARCHAR AS _line, NULL::VARCHAR AS _broken FROM e"
+    )
+    plan = backend.con.execute(f"EXPLAIN {validated_sql(backend, sql, table, settings().data)}").fetchone()[1]
+    assert "JOIN" not in plan
+    assert "PROJECTION" in plan
