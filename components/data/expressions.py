@@ -27,6 +27,7 @@ class Expression:
     names: tuple[str, ...]  # columns that it refers to
     unnests: bool
     reorders: bool = False  # DuckDB gives the rows in another order
+    spans: bool = False  # a row's value depends on other rows
 
 
 def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
@@ -40,7 +41,7 @@ def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
         raise ContractError(f"{label}: expected an SQL expression, got `{text}` ({reason}){advice}")
     names = dict.fromkeys(_names_in(tree))
     selected = tree["statements"][0]["node"]["select_list"]
-    return Expression(label, sql, tuple(names), _unnests(selected), _reorders(selected))
+    return Expression(label, sql, tuple(names), _unnests(selected), _reorders(selected), _spans(selected))
 
 
 def _advice(connection: DuckDBPyConnection, label: str, text: str) -> str:
@@ -86,9 +87,22 @@ def _unnests(node: Any) -> bool:
 def _reorders(node: Any) -> bool:
     """Return whether DuckDB sorts or joins the rows for it: window functions, subqueries and lookups."""
     if isinstance(node, dict):
-        if node.get("class") in ("WINDOW", "SUBQUERY"):
+        if _is_spanning(node):
             return True
         if node.get("class") == "FUNCTION" and str(node.get("function_name")).endswith(LOOKUP):
             return True
         node = list(node.values())
     return any(_reorders(child) for child in node) if isinstance(node, list) else False
+
+
+def _spans(node: Any) -> bool:
+    """Return whether it has a window function or a subquery."""
+    if isinstance(node, dict):
+        if _is_spanning(node):
+            return True
+        node = list(node.values())
+    return any(_spans(child) for child in node) if isinstance(node, list) else False
+
+
+def _is_spanning(node: dict[str, Any]) -> bool:
+    return node.get("class") in ("WINDOW", "SUBQUERY")

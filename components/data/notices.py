@@ -63,7 +63,7 @@ def blank_conditions(data: DataParams, table: str, root: Path) -> list[str]:
     opened, found = sources.OpenedSources(), []
     with duckdb.connect() as connection:
         try:
-            sources.open_sources(connection, opened, table, data, root, {})
+            sources.open_sources(connection, table, data, root, opened, {})
         except (duckdb.Error, ContractError):
             return []
         for part in opened.parts:

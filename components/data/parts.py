@@ -18,9 +18,9 @@ from components.data.selects import (
     columns_of,
     csv_part,
     json_part,
-    read_parquet,
     typed_part,
 )
+from components.data.sql import read_parquet
 from components.errors import ContractError
 
 if TYPE_CHECKING:
@@ -34,7 +34,12 @@ class Group:
     shape: Shape
     files: list[File]
     part: Part
-    absent: list[str]  # used columns that these files do not have and others have: null
+    others: Columns  # used columns that these files do not have and others have: null
+
+    @property
+    def absent(self) -> list[str]:
+        """Return the names of `others`; of JSON Lines, whose keys are not known, none."""
+        return [] if self.shape.kind == "jsonl" else [name for name, _ in self.others]
 
 
 def read_shape(file: File, mapping: Mapping, delimiter: str | None, is_repaired: bool = False) -> Shape:
@@ -56,11 +61,13 @@ def make_parts(
     repaired: dict[Path, Path],
     base: int,
     optional: Sequence[str],
+    elsewhere: Sequence[tuple[str, str]] = (),
 ) -> list[Group]:
     """Return the parts of files with these shapes.
 
     A column that only other files have, or that is optional, is null; any other in an expression is an error.
-    base: _file of the first file. repaired: text file -> Parquet file that is read in its place.
+    base: _file of the first file. repaired: text file -> Parquet file that is read in its place. elsewhere: columns of
+    files of the same source that are not among these.
     """
     found = []
     for (shape, _), pairs in groupby(zip(shapes, files, strict=True), key=lambda p: (p[0], p[0].hides_index and p[1])):
@@ -68,6 +75,7 @@ def make_parts(
         paths = [str(repaired.get(f.path, f.path).absolute()) for f in group]
         found.append((shape, group, paths, _columns(connection, shape, paths)))
     everywhere = {name.lower(): (name, "VARCHAR") for name in optional}
+    everywhere |= {name.lower(): (name, kind) for name, kind in elsewhere}
     everywhere |= {name.lower(): (name, kind) for *_, columns in found for name, kind in columns}
     used = {name.lower() for e in mapping.expressions if e is not mapping.where for name in e.names}
     used |= {name for name in mapping.own_names if name not in mapping.columns}
@@ -81,9 +89,9 @@ def make_parts(
         elif shape.kind == "csv":
             part = csv_part(mapping, shape, group, paths, base, others)
         else:
-            part = typed_part(mapping, read_parquet(paths), columns, group, base, others)
-        keys_unknown = shape.kind == "jsonl"
-        groups.append(Group(shape, group, part, [] if keys_unknown else [name for name, _ in others]))
+            reader, is_numbered = read_parquet(paths, shape.rows), shape.rows is not None
+            part = typed_part(mapping, reader, columns, group, base, others, is_numbered=is_numbered)
+        groups.append(Group(shape, group, part, others))
         base += len(group)
     return groups
 

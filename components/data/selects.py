@@ -22,7 +22,7 @@ from components.data.expressions import Expression
 from components.data.files import partition_values
 from components.data.headers import DELIMITERS, INVISIBLE, Header
 from components.data.lines import MAX_LINE, File
-from components.data.sql import quote_list, quote_name, quote_paths, quote_text
+from components.data.sql import ROW_NUMBER, quote_list, quote_name, quote_paths, quote_text, read_parquet
 from components.errors import ContractError
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Mapping:
         return self.each is not None or any(e.unnests for e in self.expressions)
 
     @property
+    def spans(self) -> bool:
+        """Return whether a row's values depend on other rows."""
+        return any(e.spans for e in self.expressions)
+
+    @property
     def reorders(self) -> bool:
         """Return whether the rows come in another order than they were read."""
         return any(e.reorders for e in self.expressions)
@@ -83,6 +88,7 @@ class Shape:
     is_gzip: bool = False
     header: Header | None = None
     schema: tuple[tuple[str, str], ...] = ()  # of Parquet: columns and types
+    rows: tuple[int, int] | None = None  # of Parquet: the first row that is read, from 0, and the one after the last
 
     @property
     def hides_index(self) -> bool:
@@ -239,26 +245,24 @@ def json_part(mapping: Mapping, shape: Shape, files: list[File], paths: list[str
 
 
 def typed_part(
-    mapping: Mapping, reader: str, own: Columns, files: list[File], base: int, others: Columns, broken: str = ""
-) -> Part:
+    mapping: Mapping, reader: str, own: Columns, files: list[File], base: int, others: Columns, broken: str = "",
+    is_numbered: bool = False,
+) -> Part:  # fmt: skip
     """Return the part of Parquet files of one schema, or of a database.
 
-    own: its columns; broken: a further column, with the rule that a row breaks already.
+    own: its columns; broken: a further column, with the rule that a row breaks already. is_numbered: `reader` has
+    ROW_NUMBER, too.
     """
     names = [n for n, _ in own]
     extra = _partitions(mapping, names, files, _file(files, 0)) + [(n, f"NULL::{t}") for n, t in others]
     columns = [*names, *(n for n, _ in extra)]
     p = free_prefix(columns)
     rows = (
-        f"(SELECT *{_aliases(extra)}, {_file(files, base)} AS {p}file, NULL::BIGINT AS {p}row, "
+        f"(SELECT *{f' EXCLUDE ({ROW_NUMBER})' if is_numbered else ''}{_aliases(extra)}, {_file(files, base)} AS "
+        f"{p}file, {f'{ROW_NUMBER} + 1' if is_numbered else 'NULL'}::BIGINT AS {p}row, "
         f"{quote_name(broken) if broken else 'NULL'}::VARCHAR AS {p}broken, NULL::VARCHAR AS {p}line FROM {reader})"
     )
     return Part(mapping, base, len(files), rows, columns, p)
-
-
-def read_parquet(paths: Sequence[str]) -> str:
-    """Return read_parquet(...) for files of one schema; folders named `key=value` give no columns."""
-    return f"read_parquet({quote_paths(paths)}, hive_partitioning = false)"
 
 
 def columns_of(connection: DuckDBPyConnection, reader: str) -> Columns:

@@ -12,29 +12,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from components.contracts import TABLES, Record
-from components.data import counting, findings, staging
-from components.data.partitions import write_part
+from components.data import distribution, findings, staging
+from components.data.engines import Engine
 from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import check_contract
 from components.data.sources import describe_reports
+from components.data.staged_rows import RowsInMemory, StagedRows
 from components.errors import ContractError
 from components.io import read_record, write_record
 from components.params import DataParams, PrivacyParams
 from components.tombstones import Forgotten
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 log = logging.getLogger("ingest")
-WRITERS = 2  # months in memory at once
 PANDERA_ROWS = 100_000  # of each table that pandera validates; validation.py has checked all rows by the same rules
 
 
@@ -54,10 +49,12 @@ def take_snapshot(
     quarantine: Path,
     forgotten: Forgotten | None = None,
     privacy: PrivacyParams = staging.DEFAULTS,
+    engine: Engine | None = None,
 ) -> dict[str, TableQuality]:
     """Read all sources as of data.as_of and write the snapshot; return what was read of each table.
 
-    forgotten: users whose rows are counted and left out of both.
+    forgotten: users whose rows are counted and left out of both. engine: where the tables that grow with events are
+    read; None: in this process. The files are the same.
 
     Raises ContractError for a source that cannot be read, QualityError when too many rows are bad or rows are lost;
     the quarantine is written before the error is raised.
@@ -67,27 +64,26 @@ def take_snapshot(
         staged = staging.connect(data, root, Path(spill), forgotten, privacy)
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
-            staging.stage(staged, table, data, Path(spill))
-            broken = counting.count_broken_rules(staged, table)
+            rows = _stage(engine, staged, table, data, Path(spill))
+            outcomes = rows.outcomes
+            broken = outcomes.count_broken_rules()
             quality = TableQuality(
-                counts=counting.count_records(staged, table),
-                rows=counting.count_rows(staged, table),
+                counts=outcomes.count_records(),
+                rows=outcomes.count_rows(),
                 rules=dict(sorted(_by_rule(broken).items())),
-                sources=counting.report_sources(staged, table),
-                masked=counting.count_masked(staged, table),
+                sources=outcomes.report_sources(),
+                masked=outcomes.count_masked(),
             )
             log.info("%s: %s%s", table, _describe(quality), describe_reports(quality.sources))
-            write_quarantine(counting.read_quarantined(staged, table), quarantine / f"{table}.parquet")
+            write_quarantine(rows.quarantined(), quarantine / f"{table}.parquet")
             quality.counts.check(table, quality.rows, broken, data.max_bad_share, data.max_unknown_share)
             _check_not_empty(table, quality, data)
-            quality = quality.model_copy(update={"findings": findings.find(staged, table, data)})
+            quality = quality.model_copy(update={"findings": findings.find(staged, rows, table, data)})
             for finding in quality.findings:
                 log.warning("%s: %s", table, finding)
             if quality.rows.valid:
-                rows = staging.valid_rows(staged, table).limit(PANDERA_ROWS)
-                check_contract(rows, table, data.anonymous_events)
-            _write(staged, table, snapshot / table)
-            staging.drop(staged, table)
+                check_contract(rows.valid(PANDERA_ROWS), table, data.anonymous_events)
+            rows.write(snapshot / table)
             taken[table] = quality
     info = SnapshotInfo(
         as_of=data.as_of.isoformat(),
@@ -97,6 +93,13 @@ def take_snapshot(
     )
     write_record(snapshot / "snapshot.json", info)
     return taken
+
+
+def _stage(engine: Engine | None, staged: staging.Staging, table: str, data: DataParams, spill: Path) -> StagedRows:
+    if engine is None or table == "products" or not data.of(table):
+        staging.stage(staged, table, data, spill)
+        return RowsInMemory(staged, table)
+    return distribution.stage(engine, staged, table, data, spill)
 
 
 def _describe(quality: TableQuality) -> str:
@@ -136,22 +139,3 @@ def _spill(snapshot: Path) -> Path:
     folder = snapshot.parent.parent / "run"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _write(staged: staging.Staging, table: str, folder: Path) -> None:
-    months = staging.list_months(staged, table) if table != "products" else []
-    if not months:
-        _write_part(staging.read_sorted(staged, table, None), folder)
-        return
-
-    def write_month(month: str) -> None:
-        _write_part(staging.read_sorted(staged, table, month), folder / f"month={month}")
-
-    with ThreadPoolExecutor(WRITERS) as pool:  # one month is sorted while another is compressed
-        for part in [pool.submit(write_month, month) for month in months]:
-            part.result()
-
-
-def _write_part(rows: pa.Table, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_part(rows, folder / "part-0.parquet")

@@ -22,9 +22,9 @@ from components.data.files import HIDDEN, Found, NotRead, find_files, partition_
 from components.data.headers import DELIMITERS, Header
 from components.data.lines import File, find_long_endings
 from components.data.lookups import create_lookups
-from components.data.parts import make_parts, read_shape
+from components.data.parts import Group, make_parts, read_shape
 from components.data.schemas import fields
-from components.data.selects import Mapping, Part, Shape, columns_of, free_prefix, text_reader, typed_part
+from components.data.selects import Columns, Mapping, Part, Shape, columns_of, free_prefix, text_reader, typed_part
 from components.data.sql import TO_TIMESTAMP, quote_name
 from components.errors import ContractError, list_names
 from components.params import DataParams, SourceParams
@@ -52,13 +52,27 @@ class SourceReport(Record):
 
 @dataclass
 class OpenedSources:
-    """The sources of one table as SELECT statements."""
+    """The sources of one table, or some of their files, as SELECT statements."""
 
+    base: int = 0  # _file of the first file
     parts: list[Part] = field(default_factory=list)
-    files: list[File] = field(default_factory=list)  # _file is an index into this list, also for databases
+    origins: list[tuple[int, Columns]] = field(default_factory=list)  # of each part: its source, and Group.others
+    files: list[File] = field(default_factory=list)  # _file - base is an index into this list, also for databases
     shapes: list[Shape] = field(default_factory=list)  # of each file
     reports: list[SourceReport] = field(default_factory=list)
     lookup_files: list[File] = field(default_factory=list)
+
+    @property
+    def next_base(self) -> int:
+        """Return _file of the next file."""
+        return self.base + len(self.files)
+
+    def add(self, group: Group, source: int) -> None:
+        """Add files of the source with this number."""
+        self.parts.append(group.part)
+        self.origins.append((source, group.others))
+        self.files += group.files
+        self.shapes += [group.shape] * len(group.files)
 
 
 def fingerprint(data: DataParams, root: Path) -> dict[str, Any]:
@@ -126,10 +140,10 @@ def state_of(path: Path) -> list[int]:
 
 def open_sources(
     connection: DuckDBPyConnection,
-    opened: OpenedSources,
     table: str,
     data: DataParams,
     root: Path,
+    opened: OpenedSources,
     repaired: dict[Path, Path],
 ) -> None:
     """Fill `opened` with all sources of a table; `repaired`: text file -> Parquet file that is read in its place.
@@ -138,30 +152,43 @@ def open_sources(
     """
     connection.execute(TO_TIMESTAMP)
     opened.lookup_files = create_lookups(connection, data.lookups, root)
+    for number in range(len(data.of(table))):
+        open_source(connection, table, number, data, root, opened, repaired)
+
+
+def open_source(
+    connection: DuckDBPyConnection,
+    table: str,
+    number: int,
+    data: DataParams,
+    root: Path,
+    opened: OpenedSources,
+    repaired: dict[Path, Path],
+) -> None:
+    """Add the source with this number to `opened`, as `open_sources` does."""
+    source, label = data.of(table)[number], f"data.sources.{table}[{number}]"
+    mapping, first = parse_mapping(connection, table, number, source), len(opened.parts)
+    if source.path is None:
+        file = databases.quarantine_file(source, root)
+        read, broken = databases.attach(connection, f"source_{table}_{number}", source, root)
+        columns = [column for column in columns_of(connection, read) if column[0] != broken]
+        part = typed_part(mapping, read, columns, [file], opened.next_base, [], broken)
+        opened.add(Group(Shape("database"), [file], part, []), number)
+        opened.reports.append(SourceReport(source=file.name, files=[ReadFile(name=file.name)]))
+    else:
+        found = find_files(source.path, root)
+        shapes = [read_shape(f, mapping, source.delimiter, f.path in repaired) for f in found.files]
+        groups = make_parts(connection, mapping, found.files, shapes, repaired, opened.next_base, source.optional)
+        for group in groups:
+            opened.add(group, number)
+        absent = describe_absent((f.name, n) for g in groups for f in g.files for n in g.absent)
+        opened.reports.append(_report(source.path, found, shapes, mapping, absent))
+    parts = opened.parts[first:]
+    for part in parts:
+        part.check(connection, opened.files[part.base - opened.base].name)
     required = [name for name, field in fields(table, data.anonymous_events).items() if field.required]
-    for number, source in enumerate(data.of(table)):
-        mapping = parse_mapping(connection, table, number, source)
-        first = len(opened.parts)
-        if source.path is None:
-            file = databases.quarantine_file(source, root)
-            read, broken = databases.attach(connection, f"source_{table}_{number}", source, root)
-            columns = [column for column in columns_of(connection, read) if column[0] != broken]
-            part = typed_part(mapping, read, columns, [file], len(opened.files), [], broken)
-            _add(opened, Shape("database"), [file], part)
-            opened.reports.append(SourceReport(source=file.name, files=[ReadFile(name=file.name)]))
-        else:
-            found = find_files(source.path, root)
-            shapes = [read_shape(f, mapping, source.delimiter, f.path in repaired) for f in found.files]
-            groups = make_parts(connection, mapping, found.files, shapes, repaired, len(opened.files), source.optional)
-            for group in groups:
-                _add(opened, group.shape, group.files, group.part)
-            absent = describe_absent((f.name, n) for g in groups for f in g.files for n in g.absent)
-            opened.reports.append(_report(source.path, found, shapes, mapping, absent))
-        for part in opened.parts[first:]:
-            part.check(connection, opened.files[part.base].name)
-        files = opened.files[opened.parts[first].base :]
-        have = dict.fromkeys(name for part in opened.parts[first:] for name in part.columns)
-        check_required(mapping, f"data.sources.{table}[{number}]", required, list(have), files)
+    have = dict.fromkeys(name for part in parts for name in part.columns)
+    check_required(mapping, label, required, list(have), opened.files[parts[0].base - opened.base :])
 
 
 def find_unreadable(connection: DuckDBPyConnection, opened: OpenedSources, repaired: dict[Path, Path]) -> list[int]:
@@ -210,7 +237,7 @@ def describe(data: DataParams, table: str, root: Path) -> str:
     opened = OpenedSources()
     with duckdb.connect() as connection:
         try:
-            open_sources(connection, opened, table, data, root, {})
+            open_sources(connection, table, data, root, opened, {})
         except duckdb.Error as error:
             raise ContractError(f"data.sources.{table}: {str(error).splitlines()[0]}") from None
     return f"{len(data.of(table))} source(s), {len(opened.files)} file(s){describe_reports(opened.reports)}"
@@ -234,12 +261,6 @@ def parse_mapping(connection: DuckDBPyConnection, table: str, number: int, sourc
     where = parse(connection, f"{label}.where", source.where) if source.where else None
     each = parse(connection, f"{label}.each", source.each) if source.each else None
     return Mapping(table, columns, where, each)
-
-
-def _add(opened: OpenedSources, shape: Shape, files: list[File], part: Part) -> None:
-    opened.parts.append(part)
-    opened.files += files
-    opened.shapes += [shape] * len(files)
 
 
 def _name_separator(header: Header) -> str:

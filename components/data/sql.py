@@ -1,9 +1,10 @@
 """Quoting of names and values in SQL text, and functions of DuckDB that Ibis does not know."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+ROW_NUMBER = "file_row_number"  # DuckDB's name for it
 # to_timestamp(text): Unix seconds as text, too, as they are in CSV; null where they are no number
 TO_TIMESTAMP = (
     "CREATE OR REPLACE MACRO to_timestamp(seconds) AS "
@@ -29,6 +30,18 @@ def quote_list(texts: Iterable[str]) -> str:
 def quote_paths(paths: Iterable[str]) -> str:
     """Return the paths as a DuckDB list literal in which `*`, `?` and `[` mean themselves."""
     return quote_list(re.sub(r"[*?\[]", r"[\g<0>]", path) for path in paths)
+
+
+def read_parquet(paths: Sequence[str], rows: tuple[int, int] | None = None) -> str:
+    """Return read_parquet(...) for files of one schema; folders named `key=value` give no columns.
+
+    rows: of one file, with their numbers in the column ROW_NUMBER.
+    """
+    reader = f"read_parquet({quote_paths(paths)}, hive_partitioning = false"
+    if rows is None:
+        return f"{reader})"
+    chosen = f"{ROW_NUMBER} >= {rows[0]} AND {ROW_NUMBER} < {rows[1]}"
+    return f"(SELECT * FROM {reader}, {ROW_NUMBER} = true) WHERE {chosen})"
 
 
 def is_one_of(text: Any, choices: Collection[str]) -> Any:

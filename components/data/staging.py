@@ -8,7 +8,9 @@ rows, of which one _leads. Rules are Ibis expressions (validation.py), the rest 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEFAULTS = PrivacyParams()
+OpenSources = Callable[[sources.OpenedSources, dict[Path, Path]], None]
 
 
 @dataclass
@@ -84,6 +87,20 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
 
     Raises ContractError when a source cannot be read.
     """
+    connection = staging.sql
+    read_rows(
+        staging, table, data, repaired / table, partial(sources.open_sources, connection, table, data, staging.root)
+    )
+    mark_duplicates(staging, table)
+    for part in staging.unnested[table]:
+        mark_records(connection, table, range(part.base, part.base + part.n_files))
+
+
+def read_rows(staging: Staging, table: str, data: DataParams, repaired: Path, open_sources: OpenSources) -> None:
+    """Create staged_<table>, with the outcome of each row as far as it depends on this row and the products alone.
+
+    open_sources: returns the sources, where text files that it is given are read from their repaired copies.
+    """
     import duckdb
 
     copies: dict[Path, Path] = {}
@@ -91,10 +108,10 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
     while True:
         opened = sources.OpenedSources()
         try:
-            sources.open_sources(staging.sql, opened, table, data, staging.root, copies)
+            open_sources(opened, copies)
             if not complete:
                 complete, cut = True, sources.find_incomplete(opened)
-                copies |= sources.repair_files(opened, cut, copies, repaired / table)
+                copies |= sources.repair_files(opened, cut, copies, repaired)
                 if cut:
                     continue
             _create(staging, table, opened, data)
@@ -107,15 +124,13 @@ def stage(staging: Staging, table: str, data: DataParams, repaired: Path) -> Non
         except duckdb.Error as error:
             damaged = sources.find_unreadable(staging.sql, opened, copies)
             if not damaged:
-                raise ContractError(_cannot_read(table, opened, error)) from None
-            copies |= sources.repair_files(opened, damaged, copies, repaired / table)
+                raise ContractError(describe_failure(table, opened, error)) from None
+            copies |= sources.repair_files(opened, damaged, copies, repaired)
     staging.files[table] = [f.name for f in opened.files]
     staging.reports[table] = opened.reports
     _mark_forgotten(staging, table)
     _apply_consent(staging, table)
     _mark_unknown_items(staging, table)
-    _mark_duplicates(staging, table)
-    _mark_records(staging, table)
 
 
 def _create(staging: Staging, table: str, opened: sources.OpenedSources, data: DataParams) -> None:
@@ -171,7 +186,7 @@ def drop(staging: Staging, table: str) -> None:
     staging.sql.execute(f"DROP TABLE staged_{table}")
 
 
-def _cannot_read(table: str, opened: sources.OpenedSources, error: Exception) -> str:
+def describe_failure(table: str, opened: sources.OpenedSources, error: Exception) -> str:
     """Return the message, without values of rows: they may identify a user."""
     text, files = str(error), [*opened.files, *opened.lookup_files]
     named = next((f"{f.name}: " for f in files if str(f.path) in text), "")
@@ -228,7 +243,7 @@ def _mark_unknown_items(staging: Staging, table: str) -> None:
     """)
 
 
-def _mark_duplicates(staging: Staging, table: str) -> None:
+def mark_duplicates(staging: Staging, table: str) -> None:
     """Mark older versions of a product as superseded, and repeated rows of other tables as duplicates."""
     if table == "products":
         merge_versions(staging.sql)
@@ -250,14 +265,13 @@ def _mark_duplicates(staging: Staging, table: str) -> None:
     """)
 
 
-def _mark_records(staging: Staging, table: str) -> None:
+def mark_records(connection: Any, table: str, files: range) -> None:
     """Of the rows of a record, let the one with the first outcome stand for it (_leads), where lists were unnested."""
-    for part in staging.unnested[table]:
-        rows = f"staged_{table} WHERE _file BETWEEN {part.base} AND {part.base + part.n_files - 1}"
-        staging.sql.execute(f"""
-            UPDATE staged_{table} SET _leads = false WHERE rowid IN (SELECT rowid FROM {rows})
-            AND rowid NOT IN (SELECT first(rowid ORDER BY _state, rowid) FROM {rows} GROUP BY _file, _row)
-        """)
+    rows = f"staged_{table} WHERE _file BETWEEN {files.start} AND {files.stop - 1}"
+    connection.execute(f"""
+        UPDATE staged_{table} SET _leads = false WHERE rowid IN (SELECT rowid FROM {rows})
+        AND rowid NOT IN (SELECT first(rowid ORDER BY _state, rowid) FROM {rows} GROUP BY _file, _row)
+    """)
 
 
 def _as_json(table: str) -> str:

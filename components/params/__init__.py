@@ -9,6 +9,7 @@ from components.params.data import (
     ProfilesParams,
     ShopParams,
     SourceParams,
+    SparkParams,
     SplitParams,
 )
 from components.params.federated import FederatedParams, LocalPart
@@ -118,6 +119,7 @@ __all__ = [
     "ShopParams",
     "Size",
     "SourceParams",
+    "SparkParams",
     "SplitParams",
     "TfidfParams",
     "TrainerParams",

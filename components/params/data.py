@@ -83,6 +83,26 @@ class GivenVectorsParams(Section):
     column: str = Field(default="vector", description="column with the list of numbers; all rows have equally many")
 
 
+class SparkParams(Section):
+    """Where Spark runs `ingest` and `split`, with data.engine: spark."""
+
+    master: str = Field(
+        default="local[*]",
+        description="address of the cluster, such as spark://host:7077 or yarn; local[N]: N tasks at once, here",
+    )
+    memory_gib: Positive = Field(default=2, description="memory of DuckDB in each task; above it, it uses the disk")
+    executor_cores: Count = Field(default=2, description="tasks that an executor runs at once")
+    rows_per_task: Count = Field(
+        default=4_000_000, description="rows of a Parquet file that one task reads; a text file is always one task"
+    )
+    partitions: Count = Field(
+        default=64, description="tasks that sort the users' events in `split`, each for a range of user ids"
+    )
+    properties: dict[str, str] = Field(
+        default={}, description="further properties of Spark by name, such as {spark.cores.max: '16'}; no secrets"
+    )
+
+
 class DataParams(Section):
     """Sources of the five tables, and how many invalid rows stop a run."""
 
@@ -104,6 +124,11 @@ class DataParams(Section):
         default=0.2, description="share of the events from which ingest reports a single user or product"
     )
     max_text_chars: Count = Field(default=10_000, description="characters at which a text is truncated")
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb",
+        description="what reads and sorts events: DuckDB in one process, or in tasks of Spark; the files are the same",
+    )
+    spark: SparkParams = SparkParams()
     memory_gib: Positive
     threads: Size = Field(default=0, description="threads of DuckDB; 0: all cores")
     lookups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*_of$")], LookupParams] = Field(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components import params
 from components.contracts import Record
-from components.data import given_vectors, notices, sources
+from components.data import given_vectors, notices, sources, spark
 from components.data.pictures import require_folder
 from components.errors import CarouselError, ContractError, ReleaseError
 from components.modalities.encoder import require_packages
@@ -51,6 +51,8 @@ def examine(
     loaded, finding = _params(root, paths, [*settings.override_lines, *overrides])
     findings.append(finding)
     if loaded is not None:
+        if loaded.data.engine == "spark":
+            findings.append(_check("engine", spark.require, "or set data.engine to duckdb"))
         findings += [*_sources(root, settings, loaded, with_hints), _port(loaded)]
         findings.append(_check(REGISTRY, lambda: _registry(settings, loaded), "check CAROUSEL_TRACKING_URI"))
     findings.append(_check("git", lambda: _git(root), "versions are tagged with the revision of the checkout"))

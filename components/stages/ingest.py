@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from components.data import notices, shop
+from components.data.engines import open_engine
 from components.data.given_vectors import take_vectors
 from components.data.partitions import read_table
 from components.data.pictures import take_pictures
@@ -51,7 +52,8 @@ def main() -> None:
             root = Settings().data_root or root
         snapshot, reports = Path("data/snapshot"), Path("reports/ingest")
         folders = (root, snapshot, Path("data/quarantine"))
-        quality = take_snapshot(params.data, *folders, read_forgotten(Path()), params.privacy)
+        with open_engine(params.data) as engine:
+            quality = take_snapshot(params.data, *folders, read_forgotten(Path()), params.privacy, engine)
         metrics = {f"{t}/{k}": float(n) for t, q in quality.items() for k, n in q.counts.model_dump().items()}
         modalities = take_modalities(params.data, *folders)
         metrics |= {f"{name}/{k}": float(n) for name, counts in modalities.items() for k, n in counts.items()}

@@ -13,9 +13,8 @@ from components.applications.advice.draft import Draft
 from components.contracts import EVENTS
 from components.data.partitions import partitions
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE, TableQuality
-from components.data.selects import read_parquet
 from components.data.snapshot import read_snapshot_info, take_snapshot
-from components.data.sql import quote_text
+from components.data.sql import quote_text, read_parquet
 from components.errors import ContractError
 from components.params import DataParams
 

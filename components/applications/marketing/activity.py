@@ -13,8 +13,7 @@ import numpy as np
 
 from components.applications.marketing.user_columns import BOUGHT, COLUMNS, MONEY
 from components.data.partitions import consented, partitions
-from components.data.selects import read_parquet
-from components.data.sql import quote_text
+from components.data.sql import quote_text, read_parquet
 from components.errors import ContractError
 from components.times import to_naive_utc
 

@@ -15,7 +15,8 @@ def test_rows_are_numbered_in_each_file(tmp_path: Path, settings: Callable[..., 
     area = staged(tmp_path, settings, files)
     rows = counting.read_quarantined(area, "events").read_all().to_pylist()
     assert [(r["file"], r["row"]) for r in rows] == [("e/1.csv", 4), ("e/2.csv", 1), ("e/2.csv", 2), ("e/2.csv", 5)]
-    worst = counting.count_broken_rules(area, "events")[0]
+    outcomes = counting.read_outcomes(area, "events")
+    worst = outcomes.count_broken_rules()[0]
     assert (worst.rule, worst.file, worst.n_rows, worst.first_row) == ("timestamp: not a timestamp", "e/2.csv", 2, 1)
-    counts = counting.count_rows(area, "events")
+    counts = outcomes.count_rows()
     assert (counts.read, counts.valid, counts.quarantined) == (9, 5, 4)
