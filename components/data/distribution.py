@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -56,14 +57,15 @@ class RowsInFiles:
         return rows.limit(n)
 
     def write(self, folder: Path) -> None:
-        """Move the months into the table of a snapshot."""
+        """Move the months into the table of a snapshot, and remove the files of the tasks."""
         months = sorted((self.folder / "months").glob("month=*"))
         folder.mkdir(parents=True, exist_ok=True)
         for month in months:
-            month.rename(folder / month.name)
+            shutil.move(month, folder / month.name)  # the snapshot may be on another disk
         if not months:
             self.staging.sql.execute(f"CREATE TABLE staged_{self.table} AS {empty_sql(self.table)}")
             RowsInMemory(self.staging, self.table).write(folder)
+        shutil.rmtree(self.folder)
 
     def _files(self, pattern: str) -> str:
         """Return SQL that reads the Parquet files of a folder; "" where there are none."""

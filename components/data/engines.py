@@ -1,4 +1,4 @@
-"""What runs the tasks of `ingest` and `split` where one process is not enough."""
+"""What runs the tasks of `ingest` where one process is not enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apache Spark as the engine of `ingest` and `split`: it places tasks on workers, and repeats those that were lost.
+"""Apache Spark as the engine of `ingest`: it places tasks on workers, and repeats those that were lost.
 
 A task is one of our functions, called with a small record; it reads and writes Parquet files by DuckDB. No row goes
 through Spark's JVM: rows are read, cast and sorted by the same code as without Spark, and the files are the same.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from components.params import SparkParams
 
 MIN_JAVA = 17
 HEAP_MIB = 512  # of an executor's JVM, which only places tasks and carries their results
+JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # JVMs carry no rows here: what starts fast is best
 PYTHON_MIB = 300  # of a task's Python process, without DuckDB
 _INSTALL_JAVA = f"install Java {MIN_JAVA} or later, as by `apt-get install openjdk-17-jre-headless`, or set JAVA_HOME"
 _INSTALL_PYSPARK = "install it: `.venv/bin/pip install -c constraints.txt '.[spark]'`"
@@ -84,17 +87,34 @@ def start(spark: SparkParams) -> Iterator[SparkEngine]:
     from pyspark import SparkConf, SparkContext
 
     settings = settings_of(spark)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of tasks; the property counts for spark-submit only
+    with _restored_process():
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of tasks; the property counts for spark-submit only
+        try:
+            context = SparkContext(conf=SparkConf().setAll(list(settings.items())))
+        except (Py4JError, OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ContractError(
+                f"data.spark.master {spark.master}: cannot start: {reason}; see the log above"
+            ) from None
+        try:
+            context.setLogLevel("ERROR")
+            yield SparkEngine(context)
+        finally:
+            context.stop()
+
+
+@contextmanager
+def _restored_process() -> Iterator[None]:
+    """Restore sys.path, the environment and the handler of SIGINT, which a session of Spark changes."""
+    path, environment, handler = list(sys.path), dict(os.environ), signal.getsignal(signal.SIGINT)
     try:
-        context = SparkContext(conf=SparkConf().setAll(list(settings.items())))
-    except (Py4JError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ContractError(f"data.spark.master {spark.master}: cannot start: {reason}; see the log above") from None
-    try:
-        context.setLogLevel("ERROR")
-        yield SparkEngine(context)
+        yield
     finally:
-        context.stop()
+        sys.path[:] = path
+        os.environ.clear()
+        os.environ.update(environment)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 def settings_of(spark: SparkParams) -> dict[str, str]:
@@ -110,6 +130,8 @@ def settings_of(spark: SparkParams) -> dict[str, str]:
         "spark.executor.cores": str(spark.executor_cores),
         "spark.executor.memory": f"{HEAP_MIB}m",
         "spark.executor.memoryOverhead": f"{overhead}m",
+        "spark.driver.extraJavaOptions": JVM,
+        "spark.executor.extraJavaOptions": JVM,
         "spark.executorEnv.PYTHONPATH": str(Path(components.__file__).parents[1]),
         "spark.executorEnv.PYTHONHASHSEED": "0",
         "spark.ui.enabled": "false",

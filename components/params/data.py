@@ -84,7 +84,7 @@ class GivenVectorsParams(Section):
 
 
 class SparkParams(Section):
-    """Where Spark runs `ingest` and `split`, with data.engine: spark."""
+    """Where Spark runs `ingest`, with data.engine: spark."""
 
     master: str = Field(
         default="local[*]",
@@ -94,9 +94,6 @@ class SparkParams(Section):
     executor_cores: Count = Field(default=2, description="tasks that an executor runs at once")
     rows_per_task: Count = Field(
         default=4_000_000, description="rows of a Parquet file that one task reads; a text file is always one task"
-    )
-    partitions: Count = Field(
-        default=64, description="tasks that sort the users' events in `split`, each for a range of user ids"
     )
     properties: dict[str, str] = Field(
         default={}, description="further properties of Spark by name, such as {spark.cores.max: '16'}; no secrets"

@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.data.engines import Engine
 from components.data.partitions import read_table
 from components.data.quality import Counts, TableQuality
-from components.data.snapshot import read_snapshot_info
+from components.data.snapshot import read_snapshot_info, take_snapshot
+from components.params import DataParams
 
 PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
 HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
@@ -67,3 +69,19 @@ WANTED = [dict(zip(NAMES, (u, i, datetime.fromisoformat(t[:-1]), e, q, p), stric
 
 def events_from(**source: Any) -> dict[str, list[dict[str, Any]]]:
     return {"products": [{"path": "in/products.csv"}], "events": [source]}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def assert_equal_snapshots(folder: Path, data: DataParams, engine: Engine) -> dict[str, TableQuality]:
+    """Take the snapshot in this process and on an engine; return what was read."""
+    found = []
+    for name, chosen in (("memory", None), ("engine", engine)):
+        out = folder / name / "data"
+        out.mkdir(parents=True)
+        found.append(take_snapshot(data, folder, out / "snapshot", out / "quarantine", engine=chosen))
+    assert contents(folder / "engine/data") == contents(folder / "memory/data")
+    assert found[0] == found[1]
+    return found[0]

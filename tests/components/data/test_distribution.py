@@ -10,30 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.data import distribution, sources, staging
-from components.data.engines import Engine, InProcess
-from components.data.quality import TableQuality
+from components.data.engines import InProcess
 from components.data.snapshot import take_snapshot
 from components.errors import ContractError, QualityError
-from components.params import DataParams
-from tests.components.data.support import HEADER, PRODUCTS, write
+from tests.components.data.support import HEADER, PRODUCTS, assert_equal_snapshots, write
 
 Settings = Callable[..., Any]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def assert_equal_snapshots(folder: Path, data: DataParams, engine: Engine) -> dict[str, TableQuality]:
-    """Take the snapshot in this process and on an engine; return what was read."""
-    found = []
-    for name, chosen in (("memory", None), ("engine", engine)):
-        out = folder / name / "data"
-        out.mkdir(parents=True)
-        found.append(take_snapshot(data, folder, out / "snapshot", out / "quarantine", engine=chosen))
-    assert contents(folder / "engine/data") == contents(folder / "memory/data")
-    assert found[0] == found[1]
-    return found[0]
 
 
 def write_parquet(path: Path, rows: list[tuple[str, str, str, float]]) -> None:
