@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.data.outcomes import Outcome, Outcomes
+from components.data.outcomes import RowOutcome, RowOutcomes
 from components.data.staging import Staging
 from components.data.validation import DUPLICATE, INVALID
 
@@ -16,15 +16,15 @@ MAX_QUARANTINED = 2_000  # characters of a row's text that quarantine stores
 BATCH = 20_000  # quarantined rows in memory at once
 
 
-def read_outcomes(staging: Staging, table: str) -> Outcomes:
+def read_outcomes(staging: Staging, table: str) -> RowOutcomes:
     """Return the outcomes of staged_<table>."""
     unnested = staging.unnested.get(table, {})
     rows = staging.sql.execute(
         "SELECT _file, _state, _rule, _note, _masked, _leads, count(*), "
         f"min(row) FILTER (_state IN ({INVALID}, {DUPLICATE})) FROM ({numbered_rows(table)}) GROUP BY ALL"
     ).fetchall()
-    return Outcomes(
-        [Outcome(*row) for row in rows],
+    return RowOutcomes(
+        [RowOutcome(*row) for row in rows],
         staging.files.get(table, []),
         staging.reports.get(table, []),
         frozenset(file for part in unnested for file in range(part.base, part.base + part.n_files)),

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from components.contracts import TABLES
 from components.data import counting, sources, staging
-from components.data.engines import Engine
+from components.data.engines import TaskEngine
 from components.data.files import partition_values
 from components.data.lines import File
-from components.data.outcomes import Outcomes
+from components.data.outcomes import RowOutcomes
 from components.data.selects import Shape
 from components.data.sql import ROW_NUMBER, quote_paths, quote_text
 from components.data.staged_rows import Frequent, RowsInMemory
 from components.data.staging import Staging
-from components.data.units import Job, MonthUnit, SourceUnit, StagedUnit, judge_records, stage_unit, write_month
+from components.data.units import MonthUnit, SourceUnit, StagedUnit, TableJob, judge_records, stage_unit, write_month
 from components.data.validation import empty_sql
 from components.errors import ContractError
 from components.params import DataParams
@@ -37,7 +37,7 @@ class RowsInFiles:
     staging: Staging
     table: str
     folder: Path
-    outcomes: Outcomes
+    outcomes: RowOutcomes
 
     def quarantined(self) -> pa.RecordBatchReader:
         """Return the rows for the quarantine by file and row."""
@@ -73,7 +73,7 @@ class RowsInFiles:
         return f"read_parquet({quote_paths(map(str, files))}, hive_partitioning = false)" if files else ""
 
 
-def stage(engine: Engine, staged: Staging, table: str, data: DataParams, folder: Path) -> RowsInFiles:
+def stage(engine: TaskEngine, staged: Staging, table: str, data: DataParams, folder: Path) -> RowsInFiles:
     """Stage a table on an engine; `staged` has the products. folder: on a disk that all workers see.
 
     Databases are read by this process, which knows their passwords. Raises ContractError when a source cannot be read.
@@ -81,7 +81,7 @@ def stage(engine: Engine, staged: Staging, table: str, data: DataParams, folder:
     limits = {"memory_gib": data.spark.memory_gib, "threads": 1}
     known_items = _write_known_items(staged, folder)
     root, work = staged.root.absolute(), (folder / table).absolute()
-    job = Job(table, data.model_copy(update=limits), root, staged.privacy, staged.forgotten, known_items, work)
+    job = TableJob(table, data.model_copy(update=limits), root, staged.privacy, staged.forgotten, known_items, work)
     opened = _open(staged, table, data)
     units = list(plan(opened, data))
     found = _stage_all(engine, job, units)
@@ -97,7 +97,7 @@ def stage(engine: Engine, staged: Staging, table: str, data: DataParams, folder:
     rows += [row for unit in engine.map(partial(judge_records, job), records) for row in unit]
     names = staged.files[table] = [file.name for file in opened.files]
     n_unnested = sum(n for one in found for n in one.n_unnested.values())
-    outcomes = Outcomes(rows, names, opened.reports, unnested_files, n_unnested)
+    outcomes = RowOutcomes(rows, names, opened.reports, unnested_files, n_unnested)
     return RowsInFiles(staged, table, work, outcomes)
 
 
@@ -133,7 +133,7 @@ def _ranges(files: list[File], shape: Shape, n: int) -> list[tuple[int, int] | N
     return [(k * n_rows // parts, (k + 1) * n_rows // parts) for k in range(parts)] if parts > 1 else [None]
 
 
-def _stage_all(engine: Engine, job: Job, units: list[SourceUnit]) -> list[StagedUnit]:
+def _stage_all(engine: TaskEngine, job: TableJob, units: list[SourceUnit]) -> list[StagedUnit]:
     task = partial(stage_unit, job)
     on_engine = [unit for unit in units if unit.shape.kind != "database"]
     found = dict(zip((u.number for u in on_engine), engine.map(task, on_engine), strict=True))

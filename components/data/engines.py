@@ -12,7 +12,7 @@ Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 
-class Engine(Protocol):
+class TaskEngine(Protocol):
     """Calls a function for many units of work, side by side, on machines that see the same files."""
 
     def map(self, task: Callable[[Unit], Result], units: Sequence[Unit]) -> list[Result]:
@@ -31,7 +31,7 @@ class InProcess:
 
 
 @contextmanager
-def open_engine(data: DataParams) -> Iterator[Engine | None]:
+def open_engine(data: DataParams) -> Iterator[TaskEngine | None]:
     """Yield the engine that data.engine names; None: DuckDB in this process, without tasks."""
     if data.engine == "duckdb":
         yield None

@@ -16,7 +16,7 @@ from components.data.validation import AFTER_AS_OF, DUPLICATE, FILTERED, INVALID
 K = TypeVar("K", bound=Hashable)
 
 
-class Outcome(NamedTuple):
+class RowOutcome(NamedTuple):
     """How many rows of staged_<table> have the same values of these columns."""
 
     file: int
@@ -30,10 +30,10 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class RowOutcomes:
     """The outcomes of a table: as many as its files, rules and kinds of words allow, not as it has rows."""
 
-    rows: Sequence[Outcome]
+    rows: Sequence[RowOutcome]
     files: Sequence[str]
     reports: Sequence[SourceReport]
     unnested_files: frozenset[int] = frozenset()  # files of which a record may give several rows, or none
@@ -76,7 +76,7 @@ class Outcomes:
 
     def count_broken_rules(self) -> list[BrokenRule]:
         """Return the number of rows that broke each rule in each file, the most frequent first."""
-        same: dict[tuple[str, int], list[Outcome]] = defaultdict(list)
+        same: dict[tuple[str, int], list[RowOutcome]] = defaultdict(list)
         for row in self.rows:
             if row.rule is not None and row.state in (INVALID, DUPLICATE):
                 same[row.rule, row.file].append(row)
@@ -102,7 +102,7 @@ class Outcomes:
             for report in self.reports
         ]
 
-    def _sum_by(self, key: Callable[[Outcome], K | None]) -> Counter[K]:
+    def _sum_by(self, key: Callable[[RowOutcome], K | None]) -> Counter[K]:
         """Return the number of rows by a key; outcomes whose key is None are left out."""
         n: Counter[K] = Counter()
         for row in self.rows:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from components.contracts import TABLES, Record
 from components.data import distribution, findings, staging
-from components.data.engines import Engine
+from components.data.engines import TaskEngine
 from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import check_contract
 from components.data.sources import describe_reports
@@ -49,7 +49,7 @@ def take_snapshot(
     quarantine: Path,
     forgotten: Forgotten | None = None,
     privacy: PrivacyParams = staging.DEFAULTS,
-    engine: Engine | None = None,
+    engine: TaskEngine | None = None,
 ) -> dict[str, TableQuality]:
     """Read all sources as of data.as_of and write the snapshot; return what was read of each table.
 
@@ -95,7 +95,7 @@ def take_snapshot(
     return taken
 
 
-def _stage(engine: Engine | None, staged: staging.Staging, table: str, data: DataParams, spill: Path) -> StagedRows:
+def _stage(engine: TaskEngine | None, staged: staging.Staging, table: str, data: DataParams, spill: Path) -> StagedRows:
     if engine is None or table == "products" or not data.of(table):
         staging.stage(staged, table, data, spill)
         return RowsInMemory(staged, table)

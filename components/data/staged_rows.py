@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from components.data import counting, staging
-from components.data.outcomes import Outcomes
+from components.data.outcomes import RowOutcomes
 from components.data.partitions import write_part
 from components.data.staging import Staging
 from components.data.validation import VALID
@@ -26,7 +26,7 @@ class StagedRows(Protocol):
     """The rows of a table, typed and judged."""
 
     @property
-    def outcomes(self) -> Outcomes:
+    def outcomes(self) -> RowOutcomes:
         """Return how many rows have which outcome."""
 
     def quarantined(self) -> pa.RecordBatchReader:
@@ -50,7 +50,7 @@ class RowsInMemory:
     table: str
 
     @cached_property
-    def outcomes(self) -> Outcomes:
+    def outcomes(self) -> RowOutcomes:
         """Return how many rows have which outcome."""
         return counting.read_outcomes(self.staging, self.table)
 

@@ -1,6 +1,6 @@
 """Tasks of `ingest` on an engine: units of the sources are staged, then the valid rows of each month written.
 
-A task reads and writes files below Job.folder, which all workers see:
+A task reads and writes files below TableJob.folder, which all workers see:
     valid/000001.parquet    valid rows of a unit, by time, with the unit and their order in it
     bad/000001.parquet      rows for the quarantine: _file, row, rule, raw; months write 2026-01.parquet for duplicates
     states/000001.parquet   all rows of a unit whose records may have several, without their values
@@ -23,7 +23,7 @@ from components.contracts import TABLES
 from components.data import counting, staging
 from components.data.lines import File
 from components.data.lookups import create_lookups
-from components.data.outcomes import Outcome
+from components.data.outcomes import RowOutcome
 from components.data.partitions import write_part
 from components.data.parts import make_parts
 from components.data.selects import Columns, Shape
@@ -40,7 +40,7 @@ COUNTED = {"events": ("user_id", "item_id")}  # columns whose most frequent valu
 
 
 @dataclass(frozen=True)
-class Job:
+class TableJob:
     """What the tasks of one table have in common. Paths are absolute."""
 
     table: str
@@ -83,12 +83,12 @@ class MonthUnit:
 class StagedUnit:
     """What a task found in a unit."""
 
-    outcomes: list[Outcome]  # of rows that are not valid; of all rows where records may have several: none
+    outcomes: list[RowOutcome]  # of rows that are not valid; of all rows where records may have several: none
     months: list[str]  # of valid rows
     n_unnested: dict[range, int] = field(default_factory=dict)  # _file of files that unnest lists -> records
 
 
-def stage_unit(job: Job, unit: SourceUnit) -> StagedUnit:
+def stage_unit(job: TableJob, unit: SourceUnit) -> StagedUnit:
     """Stage a unit, and write its valid rows and its quarantine."""
     with _staging(job) as (staged, spill):
         staging.read_rows(staged, job.table, job.data, spill, partial(_open_unit, staged, job, unit))
@@ -110,7 +110,7 @@ def stage_unit(job: Job, unit: SourceUnit) -> StagedUnit:
         return StagedUnit(left, staging.list_months(staged, job.table), unnested)
 
 
-def write_month(job: Job, unit: MonthUnit) -> list[Outcome]:
+def write_month(job: TableJob, unit: MonthUnit) -> list[RowOutcome]:
     """Write a month of the snapshot; return the outcomes of its rows, valid ones and duplicates.
 
     Rows of files that unnest lists are not counted here, as a record may have rows in several months.
@@ -138,7 +138,7 @@ def write_month(job: Job, unit: MonthUnit) -> list[Outcome]:
         return [o for o in outcomes.rows if o.file not in unit.unnested_files]
 
 
-def judge_records(job: Job, unit: tuple[SourceUnit, list[range]]) -> list[Outcome]:
+def judge_records(job: TableJob, unit: tuple[SourceUnit, list[range]]) -> list[RowOutcome]:
     """Return the outcomes of all rows of a unit with files (by _file) that unnest lists, after duplicates are known."""
     (source, files), table = unit, job.table
     repeated = sorted((job.folder / "repeated").glob("*.parquet"))
@@ -157,7 +157,7 @@ def judge_records(job: Job, unit: tuple[SourceUnit, list[range]]) -> list[Outcom
 
 
 @contextmanager
-def _staging(job: Job) -> Iterator[tuple[Staging, Path]]:
+def _staging(job: TableJob) -> Iterator[tuple[Staging, Path]]:
     """Yield an empty database with the products' ids, and the folder where it spills to."""
     import duckdb
 
@@ -176,7 +176,9 @@ def _staging(job: Job) -> Iterator[tuple[Staging, Path]]:
             staged.ibis.disconnect()
 
 
-def _open_unit(staged: Staging, job: Job, unit: SourceUnit, opened: OpenedSources, repaired: dict[Path, Path]) -> None:
+def _open_unit(
+    staged: Staging, job: TableJob, unit: SourceUnit, opened: OpenedSources, repaired: dict[Path, Path]
+) -> None:
     """Open the files of a unit as `open_sources` does those of all sources."""
     opened.base = unit.base
     if unit.shape.kind == "database":

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from components.data import spark
-from components.data.engines import Engine, Result, Unit
+from components.data.engines import Result, TaskEngine, Unit
 from components.errors import ContractError
 from components.params import SparkParams
 
@@ -95,7 +95,7 @@ def _wait_for_workers(page: str, folder: Path) -> None:
 class Killing:
     """An engine on which the first task with a name kills its worker, when all is written and nothing is reported."""
 
-    engine: Engine
+    engine: TaskEngine
     name: str
     mark: Path  # is made by the task that kills
 

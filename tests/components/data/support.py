@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.data.engines import Engine
+from components.data.engines import TaskEngine
 from components.data.partitions import read_table
 from components.data.quality import Counts, TableQuality
 from components.data.snapshot import read_snapshot_info, take_snapshot
@@ -75,7 +75,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def assert_equal_snapshots(folder: Path, data: DataParams, engine: Engine) -> dict[str, TableQuality]:
+def assert_equal_snapshots(folder: Path, data: DataParams, engine: TaskEngine) -> dict[str, TableQuality]:
     """Take the snapshot in this process and on an engine; return what was read."""
     found = []
     for name, chosen in (("memory", None), ("engine", engine)):
