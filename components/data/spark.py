@@ -20,13 +20,14 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import components
-from components.data.engines import Result, Unit
 from components.errors import CarouselError, ContractError
 from components.params import SparkParams
 
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
 MIN_JAVA = 17
 HEAP_MIB = 512  # of an executor's JVM, which only places tasks and carries their results
 JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # JVMs carry no rows here: what starts fast is best
