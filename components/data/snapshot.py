@@ -20,6 +20,7 @@ from pydantic import Field
 from components.contracts import TABLES, Record
 from components.data import distribution, findings, staging
 from components.data.engines import TaskEngine
+from components.data.outcomes import RowOutcomes
 from components.data.quality import MAX_NAMED, BrokenRule, Counts, TableQuality, write_quarantine
 from components.data.schemas import check_contract
 from components.data.sources import describe_reports
@@ -65,15 +66,8 @@ def take_snapshot(
         for table in TABLES:
             log.info("%s: reading %d source(s)", table, len(data.of(table)))
             rows = _stage(engine, staged, table, data, Path(spill))
-            outcomes = rows.outcomes
-            broken = outcomes.count_broken_rules()
-            quality = TableQuality(
-                counts=outcomes.count_records(),
-                rows=outcomes.count_rows(),
-                rules=dict(sorted(_by_rule(broken).items())),
-                sources=outcomes.report_sources(),
-                masked=outcomes.count_masked(),
-            )
+            broken = rows.outcomes.count_broken_rules()
+            quality = _quality(rows.outcomes, broken)
             log.info("%s: %s%s", table, _describe(quality), describe_reports(quality.sources))
             write_quarantine(rows.quarantined(), quarantine / f"{table}.parquet")
             quality.counts.check(table, quality.rows, broken, data.max_bad_share, data.max_unknown_share)
@@ -100,6 +94,16 @@ def _stage(engine: TaskEngine | None, staged: staging.Staging, table: str, data:
         staging.stage(staged, table, data, spill)
         return RowsInMemory(staged, table)
     return distribution.stage(engine, staged, table, data, spill)
+
+
+def _quality(outcomes: RowOutcomes, broken: list[BrokenRule]) -> TableQuality:
+    return TableQuality(
+        counts=outcomes.count_records(),
+        rows=outcomes.count_rows(),
+        rules=dict(sorted(_by_rule(broken).items())),
+        sources=outcomes.report_sources(),
+        masked=outcomes.count_masked(),
+    )
 
 
 def _describe(quality: TableQuality) -> str:

@@ -11,6 +11,7 @@ from tests.support import ROOT
 IMPORT_NAMES = {
     "Crypto": "pycryptodome",
     "ibis": "ibis-framework",
+    "py4j": "pyspark",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "psycopg_pool": "psycopg",
@@ -52,7 +53,7 @@ def imported() -> dict[str, Path]:
 def test_each_import_is_declared_and_each_dependency_is_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     dependencies = declared(project["dependencies"])
-    for extra in ("servers", "pictures", "privacy"):
+    for extra in ("servers", "pictures", "privacy", "spark"):
         dependencies |= declared(project["optional-dependencies"][extra])
     imports = imported()
     undeclared = {name: path for name, path in imports.items() if name not in dependencies}
