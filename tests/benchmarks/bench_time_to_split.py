@@ -3,10 +3,11 @@
     python tests/benchmarks/bench_time_to_split.py --data DIR [--models ease hybrid] [--set a.b=c]
 
 Events up to the 90 % quantile of time are for training, the newest tenth of them (again by time) for tuning only; the
-models do not learn from it. Test users have an event after the cut. "last": each user's last event is the target;
-"successive": each event after the cut is one; the history is every row before the target, as in the paper, and all
-12,101 items are ranked. Means over targets. "successive, earlier days" leaves events of the target's own day out of the
-history: times in the file are days, and its order within a day is that of the shop's product ids.
+models do not learn from it, and the hybrid's weights are learned on its successive events. Test users have an event
+after the cut. "last": each user's last event is the target; "successive": each event after the cut is one; the history
+is every row before the target, as in the paper, and all 12,101 items are ranked. Means over targets. "successive,
+earlier days" leaves events of the target's own day out of the history: times in the file are days, and its order within
+a day is that of the shop's product ids.
 
 Published for SASRec+ on this file: NDCG@10 .0369 and HR@10 .0633 on the last event, .0405 and .0705 on successive ones.
 DIR holds interactions.csv.gz and items.csv.gz; examples/amazon_beauty/README.md says where they come from. Parameters
@@ -63,23 +64,25 @@ def users_at(rows: IntArray, events: Interactions, max_history: int) -> Users:
     return Users(events.user_idx[rows], everything.gather(start, rows - start), events.now, targets)
 
 
-def questions(split: Path) -> dict[str, Users]:
-    """Return the users and targets of each question."""
+def questions(split: Path) -> tuple[dict[str, Users], Users]:
+    """Return the users and targets of each question; and those of the successive question in the validation window."""
     info, events = read_info(split), read_interactions(split, WINDOWS)
     after = np.flatnonzero(events.timestamp >= info.starts("test"))
+    tuning = np.flatnonzero((events.timestamp >= info.starts("validation")) & (events.timestamp < info.starts("test")))
     last = after[np.r_[np.diff(events.user_idx[after]) != 0, True]]
     asked = {"last": users_at(last, events, info.max_history), "successive": users_at(after, events, info.max_history)}
     everyone = window_users(split, "test", exclude_seen=True)
     asked["successive, earlier days"], _ = next_event_users(split, everyone, True, len(events))
-    return asked
+    return asked, users_at(tuning, events, info.max_history)
 
 
-def fit(params: Params, split: Path, models: list[str], catalogue: Catalogue) -> dict[str, Recommender]:
-    """Return the models, fitted on the training window; the hybrid's weights are learned on the validation window."""
+def fit(params: Params, split: Path, models: list[str], catalogue: Catalogue, tuning: Users) -> dict[str, Recommender]:
+    """Return the models, fitted on the training window; the hybrid's weights are learned on `tuning`."""
     train, validation = read_interactions(split), read_users(split, "validation")
     parts: dict[str, Recommender] = {}
     for name in models:
-        parts[name] = fitted(name, params, (train, catalogue, validation), dict(parts))
+        users = tuning if name == "hybrid" else validation
+        parts[name] = fitted(name, params, (train, catalogue, users), dict(parts))
         logging.info("%s is fitted", name)
     return parts
 
@@ -102,10 +105,10 @@ def main() -> int:
     params = load(CHECKOUT / "params.yaml", [OVERLAY], args.overrides)
     with tempfile.TemporaryDirectory(prefix="time-to-split-") as folder:
         params, split = cut(args.data, params, Path(folder))
-        catalogue, asked = read_catalogue(split), questions(split)
+        catalogue, (asked, tuning) = read_catalogue(split), questions(split)
         if {"content", "sequence"} & set(args.models):
             catalogue = embed(catalogue, params, args.cache)
-        models = fit(params, split, args.models, catalogue)
+        models = fit(params, split, args.models, catalogue, tuning)
         n_items = read_info(split).n_items
     columns = [f"{name}: {metric} ({len(users)})" for name, users in asked.items() for metric in ("NDCG@10", "HR@10")]
     print(f"| model | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
