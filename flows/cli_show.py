@@ -103,7 +103,7 @@ def history(
     from flows import terminal
     from flows.history import read_history
 
-    found = read_history(workspace)
+    found = read_history(workspace, with_later=as_of is None)
     picture = found.plot() if plot is not None else ""
     if plot is not None and picture:
         write_text(plot, picture)

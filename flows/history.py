@@ -32,11 +32,11 @@ def note_alarms(score: Callable[[], Scored]) -> tuple[Scored | None, list[str]]:
     return scored, [f"the champion falls short: {alarm}" for alarm in scored.alarms]
 
 
-def read_history(workspace: Workspace) -> HistoryView:
-    """Return the deployments up to data.as_of, by the primary metric."""
+def read_history(workspace: Workspace, with_later: bool = False) -> HistoryView:
+    """Return the deployments up to data.as_of, by the primary metric; with_later: those after it, too."""
     params = workspace.params
     as_of = to_micros(params.data.as_of)
-    return HistoryView.read(workspace.shop, params.evaluation.primary, params.gate.confidence, as_of)
+    return HistoryView.read(workspace.shop, params.evaluation.primary, params.gate.confidence, as_of, with_later)
 
 
 def write_page(workspace: Workspace) -> HistoryView:

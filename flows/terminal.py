@@ -99,7 +99,10 @@ def table(rows: list[tuple[str, ...]]) -> None:
 
 
 def show_columns(rows: list[dict[str, str]], otherwise: str) -> None:
-    """Print rows under the names of their columns; without rows, the text `otherwise`."""
+    """Print rows under the names of their columns; without rows, the text `otherwise`.
+
+    Nothing is cut: on a narrow terminal cells go on below, and a file or a pipe has lines as long as needed.
+    """
     from rich.table import Table
 
     if not rows:
@@ -107,10 +110,14 @@ def show_columns(rows: list[dict[str, str]], otherwise: str) -> None:
         return
     grid = Table(box=None, pad_edge=False)
     for name in rows[0]:
-        grid.add_column(name)
+        grid.add_column(name, overflow="fold")
     for row in rows:
         grid.add_row(*row.values())
-    console().print(grid)
+    screen = console()
+    if not screen.is_terminal:
+        needed = screen.measure(grid, options=screen.options.update(max_width=100_000)).maximum
+        screen.width = max(screen.width, needed)
+    screen.print(grid)
 
 
 def write(line: str) -> None:

@@ -577,9 +577,8 @@ class SearchRequest(Body):
     """Counts instead of stored events. Oldest first, unless all events have timestamps."""
     query: str = ""
     image: str | None = None
-    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64: lists products with similar pictures, of those that the
-    query
-    finds. Send a thumbnail: 128 pixels are read.
+    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64, also URL-safe, or as a data URI: lists products with similar
+    pictures, of those that the query finds. Send a thumbnail: 128 pixels are read.
     """
     k: int = 10
     filters: Filters | None = None

@@ -64,7 +64,8 @@ def take_vectors(
     """
     vectors: dict[str, FloatArray] = {}
     broken: list[QuarantinedRow] = []
-    read = unknown = repeated = 0
+    places: dict[str, tuple[str, int]] = {}  # file and row of each vector
+    read = unknown = 0
     for file in _files(name, source, root):
         table = _read(file, name, source)
         read += table.num_rows
@@ -79,12 +80,12 @@ def take_vectors(
             if item_id not in item_ids:
                 unknown += 1
                 continue
-            repeated += item_id in vectors
-            vectors[item_id] = vector
+            if item_id in vectors:
+                broken.append((*places[item_id], "a later row has the same id", item_id))
+            vectors[item_id], places[item_id] = vector, (file.name, number)
     width = _usual_width(vectors)
     odd = [item_id for item_id, vector in vectors.items() if len(vector) != width]
-    broken += [(source.path, 0, f"not {width} numbers, as most rows have", item_id) for item_id in odd]
-    broken += [(source.path, 0, "a later row has the same id", "")] * repeated
+    broken += [(*places[item_id], f"not {width} numbers, as most rows have", item_id) for item_id in odd]
     for item_id in odd:
         del vectors[item_id]
     write_quarantined(broken, quarantine / f"vectors-{name}.parquet")

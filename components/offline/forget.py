@@ -26,7 +26,15 @@ from components.offline.unlearn import unlearn_champion
 from components.params import Params
 from components.release import unlearning
 from components.release.certificate import Certificate
-from components.release.erase_versions import Erased, current_digest, erase_versions, find_objects, find_unnamed
+from components.release.erase_versions import (
+    Erased,
+    current_digest,
+    erase_versions,
+    find_objects,
+    find_unnamed,
+    holds_snapshot,
+)
+from components.release.git import unchanged_files
 from components.release.leftovers import list_workspaces
 from components.release.lock import exclusive_lock
 from components.release.registry import Registry
@@ -67,8 +75,7 @@ class Shop:
     def checkouts(self) -> list[Path]:
         """Return the checkout and the clones of deployed runs, without those whose last run was of another shop."""
         home = self.settings.home
-        clones = list_workspaces(home, len(list((home / "workspaces").glob("run-*"))))
-        return [path for path in (self.root, *clones, home / "checkout") if self._is_own(path)]
+        return [path for path in (self.root, *_clones(home)) if self._is_own(path)]
 
     def _is_own(self, checkout: Path) -> bool:
         try:
@@ -76,6 +83,11 @@ class Shop:
             return bool(run["release"]["name"] == self.params.release.name)
         except (OSError, KeyError, TypeError, yaml.YAMLError):  # nothing has run there, or not as a shop
             return True
+
+
+def _clones(home: Path) -> list[Path]:
+    """Return the clones of deployed runs, and that of the schedule."""
+    return [*list_workspaces(home, len(list((home / "workspaces").glob("run-*")))), home / "checkout"]
 
 
 def forget(
@@ -103,6 +115,11 @@ def forget(
             found = set[str]().union(*(find_forgotten(path / SNAPSHOT, forgotten) for path in checkouts))
             erased = erase_versions(shop.root, shop.settings.home, checkouts, forgotten, others)
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
+            named = sorted({store.tombstone_of(user) for user in map(_parse, user_ids)})
+            if not (n_events or found or files or erased.rows or erased.snapshots) and _all_was_searched(
+                shop, registry
+            ):
+                unlearning.withdraw(shop.folder, named, now)
             needles = Needles.of({*users, *found})
             erased.n_objects += _sweep_stores(shop, needles)
             searched = search_stores(shop, needles, others, listed)
@@ -112,7 +129,7 @@ def forget(
     done = Certificate(
         at=now,
         n_users=len(set(map(_parse, user_ids))),
-        tombstones=tuple(sorted(store.tombstone_of(user) for user in set(map(_parse, user_ids)))),
+        tombstones=tuple(named),
         service_events=n_events,
         rows=dict(erased.rows),
         snapshots=erased.snapshots,
@@ -147,11 +164,12 @@ def search_stores(
     stores = [cache, *([remote] if remote else [])]
     known = [folder, home / "prefect", home / "mlflow-artifacts", home / "workspaces", home / "checkout", *stores]
     lists = [listed] if listed else []
-    own = [home, root / ".git", root / ".venv", *stores, *_own_data(shop), *lists]
+    own = [home, root / ".git", root / ".venv", *stores, *_own_data(shop), *lists, *unchanged_files(root)]
+    code = [file for clone in _clones(home) for file in unchanged_files(clone)]
     return [
         search("checkout, without the shop's own data", root, needles, own),
-        search("workspaces of runs", home / "workspaces", needles, stores),
-        search("workspace of the schedule", home / "checkout", needles, [home / "checkout/data/raw", *stores]),
+        search("workspaces of runs", home / "workspaces", needles, [*stores, *code]),
+        search("workspace of the schedule", home / "checkout", needles, [home / "checkout/data/raw", *stores, *code]),
         search("DVC cache", cache, needles, find_objects(cache, others)),
         *([search("DVC remote", remote, needles, find_objects(remote, others))] if remote else []),
         search("MLflow artifacts", home / "mlflow-artifacts", needles),
@@ -181,6 +199,12 @@ def _other_snapshots(shop: Shop, registry: Registry) -> set[str]:
         for model in (registry.name, None)
     )
     return {current_digest(shop.settings.home, digest) for digest in every - own}
+
+
+def _all_was_searched(shop: Shop, registry: Registry) -> bool:
+    """Return whether the snapshot that the version that serves learned from is where it can be searched."""
+    champion = registry.alias("champion")
+    return champion is None or holds_snapshot(shop.root, shop.settings.home, champion.lineage.data_version)
 
 
 def _parse(user_id: str) -> str:

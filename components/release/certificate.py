@@ -15,7 +15,7 @@ FOLDER = "certificates"  # in the folder of a shop
 FOUND = (
     "**Not complete**: the search found an id or its digest in the files above. Look at each: a file of yours that "
     "still names the user is to be deleted, and `carousel forget` called again; an id that is also a word or a number "
-    "of other things, as in documents, source code or a tokenizer's vocabulary, is found there whoever the user is."
+    "of other things, as in titles of products, is found there whoever the user is."
 )
 
 
@@ -45,7 +45,7 @@ class Certificate(Record):
         """Return the certificate as Markdown."""
         rows = ", ".join(f"{n} of {table}" for table, n in self.rows.items()) or "none"
         lines = [
-            f"# Deletion of {self.n_users} users, {self.at:%Y-%m-%d %H:%M} UTC",
+            f"# Deletion of {self.n_users} user{'' if self.n_users == 1 else 's'}, {self.at:%Y-%m-%d %H:%M} UTC",
             "",
             f"- events removed from the service: {self.service_events}",
             f"- rows removed from the snapshot: {rows}",
@@ -60,7 +60,8 @@ class Certificate(Record):
             *(f"| {r.name} | {r.n_files} | {r.n_bytes} | {', '.join(r.found) or 'nothing'} |" for r in self.searched),
             "",
             f"Text columns of Parquet files were decoded. Bytes were searched for {MAX_SEARCHED} ids at most, and for "
-            f"nothing but their digests where an id is shorter than {MIN_LENGTH} characters.",
+            f"nothing but their digests where an id is shorter than {MIN_LENGTH} characters. Not searched: files as "
+            "git has them, and vocabularies of language models, whose words and numbers name nobody.",
             *([] if self.is_empty else ["", FOUND]),
             *(f"- {note}" for note in self.notes),
         ]

@@ -93,6 +93,13 @@ def erase_versions(
     return erased
 
 
+def holds_snapshot(root: Path, home: Path, digest: str) -> bool:
+    """Return whether the stores of the checkout hold the snapshot with this DVC digest, as it is now."""
+    with locked_stores(root) as (cache, remote):
+        stores = [cache, *([remote] if remote else [])]
+        return any(current_digest(home, digest) in set(_listings(store)) for store in stores)
+
+
 def erase_snapshot(snapshot: Path, forgotten: Forgotten) -> Counter[str]:
     """Remove the users from a snapshot's folder; return the removed rows by table."""
     gone: Counter[str] = Counter()

@@ -56,6 +56,17 @@ def is_dirty(root: Path) -> bool:
     return bool(tracked or new)
 
 
+def unchanged_files(root: Path) -> list[Path]:
+    """Return the tracked files of a checkout that are as its revision has them; none where it is no checkout."""
+    try:
+        tracked, changed = (
+            set(git(root, *command, "-z").split("\0")) for command in (("ls-files",), ("diff", "--name-only", "HEAD"))
+        )
+    except ReleaseError:
+        return []
+    return [root / name for name in sorted(tracked - changed) if name]
+
+
 def clone(source: Path, folder: Path, revision: str | None) -> None:
     """Clone the source into folder, or update the clone there; check out the revision (HEAD by default)."""
     revision = git(source, "rev-parse", "--verify", f"{revision or 'HEAD'}^{{commit}}")

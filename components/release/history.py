@@ -91,10 +91,20 @@ def served_periods(deployments: Iterable[Deployment], as_of: int) -> list[Served
     A deployment serves until the next one starts. One recorded before version 0.4 starts at the machine's time.
     """
     done = [d for d in deployments if d.state == "done"]
-    starts = [to_micros(datetime.fromisoformat(d.launch.since if d.launch else d.at)) for d in done]
+    starts = list(map(_start, done))
     ends = [*starts[1:], as_of][: len(starts)]
     rows = zip(done, starts, ends, strict=True)
     return [Served(deployment, start, min(end, as_of)) for deployment, start, end in rows if start <= as_of]
+
+
+def newest_start(deployments: Iterable[Deployment], as_of: int) -> int:
+    """Return the start (us) of the newest deployment, or as_of where that is later."""
+    return max([as_of, *(_start(d) for d in deployments if d.state == "done")])
+
+
+def _start(deployment: Deployment) -> int:
+    launch = deployment.launch
+    return to_micros(datetime.fromisoformat(launch.since if launch else deployment.at))
 
 
 class History:

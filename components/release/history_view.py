@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components import io
 from components.evaluation.pages import render_page
-from components.release.history import DayOutcome, History, Served, served_periods
+from components.release.history import DayOutcome, History, Served, newest_start, served_periods
 from components.release.history_plot import plot_history
 from components.release.history_summary import DeploymentHistory, Level, SimpleModel, summarise
 from components.release.ledger import Ledger
@@ -26,12 +26,16 @@ class HistoryView:
     rows: list[DayOutcome]  # of the metric
 
     @classmethod
-    def read(cls, shop: Path, metric: str, confidence: float, as_of: int) -> HistoryView:
+    def read(cls, shop: Path, metric: str, confidence: float, as_of: int, with_later: bool = False) -> HistoryView:
         """Return the history of the shop's ledger. as_of: microseconds; confidence: of the intervals.
+
+        with_later: what began to serve after as_of, too, such as a rollback since the last run, or a version without
+        forgotten users.
 
         Raises ReleaseError for a damaged ledger.
         """
-        periods = served_periods(Ledger(shop).deployments(), as_of)
+        deployments = Ledger(shop).deployments()
+        periods = served_periods(deployments, newest_start(deployments, as_of) if with_later else as_of)
         rows = [row for row in History(shop).outcomes() if row.metric == metric]
         return cls(periods, summarise(periods, rows, metric, confidence), rows)
 

@@ -7,6 +7,7 @@ and for its digests without a key (SHA-256, SHA-1, MD5, CRC-32), which anybody c
 from __future__ import annotations
 
 import gzip
+import json
 import mmap
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -19,6 +20,8 @@ from components.contracts import Record
 MIN_LENGTH = 6  # characters of an id from which bytes do not match by chance
 MAX_SEARCHED = 50  # ids whose bytes are searched in one call; in decoded columns, all are
 WORD = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+MAX_VOCABULARY = 1 << 26  # bytes
+SPECIAL_TOKENS = {b"[UNK]", b"[CLS]", b"[SEP]"}  # lines of each vocab.txt
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 
 
@@ -53,12 +56,15 @@ class Needles:
 
 
 def search(name: str, folder: Path, needles: Needles, skipped: Iterable[Path] = ()) -> SearchResult:
-    """Search all files below the folder, without the files and folders `skipped`; links are not followed."""
+    """Search all files below the folder, without the files and folders `skipped`; links are not followed.
+
+    A vocabulary of a language model is not reported: an id that is a word or a number is in it whoever the user is.
+    """
     files, n_bytes, found = 0, 0, []
     for file in walk(folder, {path.resolve() for path in skipped}):
         try:
             files, n_bytes = files + 1, n_bytes + file.stat().st_size
-            if holds(file, needles):
+            if holds(file, needles) and not is_vocabulary(file):
                 found.append(file.relative_to(folder).as_posix())
         except FileNotFoundError:  # a service has replaced it meanwhile
             continue
@@ -94,6 +100,21 @@ def holds(file: Path, needles: Needles) -> bool:
         except (OSError, EOFError, zlib.error):
             return False
     return False
+
+
+def is_vocabulary(file: Path) -> bool:
+    """Return whether the content is that of a tokenizer.json or vocab.txt, under whatever name, as in DVC's cache."""
+    if file.stat().st_size > MAX_VOCABULARY:
+        return False
+    content = file.read_bytes()
+    if {*content.split()} >= SPECIAL_TOKENS:
+        return True
+    try:
+        tree = json.loads(content) if content[:1] == b"{" else None
+    except ValueError:
+        return False
+    model = tree.get("model") if isinstance(tree, dict) else None
+    return isinstance(model, dict) and bool(model.get("vocab"))
 
 
 def _columns_hold(file: Path, needles: Needles) -> bool:

@@ -32,6 +32,7 @@ class Deletions(Record):
     """unlearn.json, oldest first."""
 
     deletions: tuple[Deletion, ...] = ()
+    unknown: tuple[str, ...] = ()  # tombstones of users of whom nothing was found: no model learned from them
 
 
 class Waiting(Record):
@@ -44,7 +45,8 @@ class Waiting(Record):
     def describe(self) -> str:
         """Return it as a sentence, for messages and MLflow's pages."""
         late = ": OVERDUE" if self.is_overdue else ""
-        return f"{self.n_users} forgotten users wait to be unlearned by a refresh until {self.due:%Y-%m-%d %H:%M}{late}"
+        who = "1 forgotten user waits" if self.n_users == 1 else f"{self.n_users} forgotten users wait"
+        return f"{who} to be unlearned by a refresh until {self.due:%Y-%m-%d %H:%M}{late}"
 
 
 def add_deletion(shop: Path, tombstones: Collection[str], at: datetime, unlearn_days: float) -> None:
@@ -53,10 +55,22 @@ def add_deletion(shop: Path, tombstones: Collection[str], at: datetime, unlearn_
     A user whom the shop knew only since the last run is among them, too: no list of who was in which model is kept.
     """
     found = _read(shop)
-    new = set(tombstones) - {user for deletion in found for user in deletion.users}
+    new = set(tombstones) - {user for deletion in found.deletions for user in deletion.users} - {*found.unknown}
     if new:
         made = Deletion(at=at, users=tuple(sorted(new)), due=at + timedelta(days=unlearn_days))
-        io.write_record(shop / FILE, Deletions(deletions=(*found, made)))
+        io.write_record(shop / FILE, found.model_copy(update={"deletions": (*found.deletions, made)}))
+
+
+def withdraw(shop: Path, tombstones: Collection[str], at: datetime) -> None:
+    """Take the users out of the deletion that was recorded at this time: nothing of them was found anywhere."""
+    found, left = _read(shop), []
+    unknown = {user for d in found.deletions if d.at == at for user in d.users} & {*tombstones}
+    if not unknown:
+        return
+    for deletion in found.deletions:
+        users = tuple(user for user in deletion.users if user not in unknown)
+        left += [deletion.model_copy(update={"users": users})] if users else []
+    io.write_record(shop / FILE, Deletions(deletions=tuple(left), unknown=tuple(sorted({*found.unknown, *unknown}))))
 
 
 def find_waiting(shop: Path, fitted_at: datetime | None, now: datetime) -> Waiting | None:
@@ -64,7 +78,7 @@ def find_waiting(shop: Path, fitted_at: datetime | None, now: datetime) -> Waiti
 
     fitted_at: when the version that serves was registered.
     """
-    waiting = [d for d in _read(shop) if fitted_at is not None and d.at >= fitted_at]
+    waiting = [d for d in _read(shop).deletions if fitted_at is not None and d.at >= fitted_at]
     if not waiting:
         return None
     due = min(deletion.due for deletion in waiting)
@@ -80,6 +94,5 @@ def find_champion_waiting(registry: Registry, now: datetime) -> Waiting | None:
     return find_waiting(registry.settings.shop(registry.name), fitted_at, now)
 
 
-def _read(shop: Path) -> tuple[Deletion, ...]:
-    found = io.find_record(shop / FILE, Deletions, "deletions", "restore it from a backup")
-    return found.deletions if found else ()
+def _read(shop: Path) -> Deletions:
+    return io.find_record(shop / FILE, Deletions, "deletions", "restore it from a backup") or Deletions()

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic.json_schema import WithJsonSchema
 
 from components import ids
+from components.params.privacy import PURPOSES, ConsentPurpose
 from components.times import FIRST_TIME
 
 _ID_SCHEMA = {"type": "string", "minLength": 1, "maxLength": ids.MAX_LENGTH}
@@ -50,6 +51,16 @@ def check_event_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetim
 
 
 EventTime = Annotated[Timestamp, WrapValidator(check_event_time)]
+
+
+def check_consent(value: Any) -> Any:
+    """Return the purposes; raises ValueError for a flag, which says nothing of purposes, and other values."""
+    if value is None or isinstance(value, list):
+        return value
+    raise ValueError(f'expected a list of {", ".join(PURPOSES)}, such as ["recommend"], or [] for none, or null')
+
+
+Consent = Annotated[list[ConsentPurpose] | None, BeforeValidator(check_consent)]
 IDEMPOTENCY_KEY = re.compile(r"""("?)([!#-\[\]-~]{1,255})\1""")  # visible ASCII without " and \
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from components import ids
-from components.params import ConsentPurpose, EventName
-from components.serving.field_types import EventTime, Id, OptionalId, Timestamp
+from components.params import EventName
+from components.serving.field_types import Consent, EventTime, Id, OptionalId, Timestamp
 from components.serving.quota import Quota, check_quotas
 
 ListLength = Annotated[int, Field(strict=True, ge=1)]  # the upper bound is serving.max_k
@@ -50,7 +50,7 @@ class EventIn(Body):
     """Of the product in the list that showed it, from 1."""
     request_id: OptionalId = None
     """Of the answer that showed the product; it links the event to the exposure."""
-    consent: list[ConsentPurpose] | None = None
+    consent: Consent = None
     """What the user lets the event be used for; without `recommend` it is not stored. Null: the shop's default."""
 
 
@@ -159,8 +159,8 @@ class SearchRequest(UserOrHistory):
 
     query: Annotated[str, Field(max_length=200)] = ""
     image: Annotated[str, Field(min_length=1, max_length=60_000)] | None = None
-    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64: lists products with similar pictures, of those that the query
-    finds. Send a thumbnail: 128 pixels are read."""
+    """A picture (JPEG, PNG, WebP, GIF, BMP) in base64, also URL-safe, or as a data URI: lists products with similar
+    pictures, of those that the query finds. Send a thumbnail: 128 pixels are read."""
     k: ListLength = DEFAULT_K
     filters: Filters = Field(default_factory=lambda: NO_FILTERS)
     personal: bool = True

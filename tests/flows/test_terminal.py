@@ -68,3 +68,14 @@ def test_markup_in_values_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert "[bold]x[/bold]" in out
     assert "since" in out
+
+
+@pytest.mark.parametrize("columns", ["30", "80"])
+def test_no_cell_of_a_table_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    row = {f"column {n}": f"2026-05-0{n} to 2026-06-0{n}" for n in range(1, 7)}
+    terminal.show_columns([row], "nothing")
+    header, line = capsys.readouterr().out.splitlines()
+    assert all(name in header and value in line for name, value in row.items())

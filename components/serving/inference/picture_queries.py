@@ -14,6 +14,7 @@ from components.modalities.encoder import PictureEncoder
 from components.modalities.vectors import PICTURE, Projection, read_projection
 from components.serving.inference.errors import MissingPartError, PictureError
 
+URL_SAFE = str.maketrans("-_", "+/")
 MAX_PIXELS = 4_000_000  # of a picture that a request holds: its decoding takes some 50 ms
 
 
@@ -36,15 +37,23 @@ class PictureQueries:
             raise MissingPartError(str(error)) from None
 
     def vector(self, image: str) -> FloatArray:
-        """Return (dims,) the unit vector of a picture in base64; raises PictureError."""
+        """Return (dims,) the unit vector of a picture in base64 (see `content_of`); raises PictureError."""
         try:
-            content = base64.b64decode(image, validate=True)
-        except ValueError:  # also for text that is not ASCII
-            raise PictureError("not base64") from None
-        try:
-            png = to_png(decode(content, MAX_PIXELS))
+            png = to_png(decode(content_of(image), MAX_PIXELS))
         except BrokenPictureError as error:
             raise PictureError(str(error)) from None
         with self._lock:
             vector: FloatArray = self.projection.apply(self.encoder.encode([png]))[0]
         return vector
+
+
+def content_of(image: str) -> bytes:
+    """Return the bytes of base64, of its URL-safe form (padded or not), or of a data URI; raises PictureError."""
+    header, comma, rest = image.strip().partition(",")
+    if comma and not (header.lower().startswith("data:") and header.lower().endswith(";base64")):
+        raise PictureError("not base64, nor a data URI such as data:image/png;base64,...")
+    text = (rest if comma else header).strip().rstrip("=").translate(URL_SAFE)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:  # also for text that is not ASCII
+        raise PictureError("not base64") from None

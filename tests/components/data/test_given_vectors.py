@@ -31,6 +31,8 @@ def test_each_row_is_kept_quarantined_or_of_an_unknown_product(tmp_path: Path) -
     kept = pq.read_table(tmp_path / "snapshot/vectors/audio.parquet", page_checksum_verification=True).to_pydict()
     assert kept == {"item_id": ["P1", "P3"], "vector": [[1, 2], [5, 6]]}  # of two rows of a product, the last one
     rules = sorted(pq.read_table(tmp_path / "quarantine/vectors-audio.parquet")["rule"].to_pylist())
+    table = pq.read_table(tmp_path / "quarantine/vectors-audio.parquet").to_pylist()
+    assert {(row["file"], row["row"]) for row in table} == {("sound1.parquet", n) for n in (2, 3, 6, 7, 8, 9, 10)}
     assert rules == [
         "a later row has the same id", *["a number that is null, NaN or infinite"] * 2,
         "all numbers are 0", "not 1 to 16384 numbers", "not 2 numbers, as most rows have",

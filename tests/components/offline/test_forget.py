@@ -17,12 +17,14 @@ from components.params import load
 from components.release.lock import exclusive_lock
 from components.release.mlflow_connection import ENVIRONMENT
 from components.release.status import read_status
+from components.release.unlearning import find_waiting
 from components.release.written_files import note_written
 from components.serving.storage.event_store import StoredEvent
 from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.settings import Settings
 from components.times import now_micros
 from tests.components.release.parquet_repo import make_parquet_repo, run_night
+from tests.components.release.tiny_repo import call, commit
 from tests.components.serving.processes import ask, clients, free_port, service, wait_until, wait_until_version
 from tests.components.serving.test_live import home_with_champion
 from tests.support import ROOT
@@ -106,6 +108,30 @@ def test_a_call_without_users_completes_what_the_service_was_asked_to_delete(sho
     done = forget(shop, [], NOW)
     assert (done.n_users, done.rows) == (0, {"events": 100})
     assert files_with_traces(shop.root, shop.settings.home) == []
+
+
+def test_a_user_of_whom_nothing_was_found_starts_no_clock_and_another_does(shop: Shop) -> None:
+    fill(shop)
+    forget(shop, ["nobody-at-all"], NOW)
+    assert find_waiting(shop.folder, NOW, NOW) is None
+    forget(shop, [USER], NOW)
+    waiting = find_waiting(shop.folder, NOW, NOW)
+    assert waiting is not None
+    assert waiting.n_users == 1
+
+
+def test_code_and_vocabularies_with_the_same_word_are_not_reported_and_new_files_are(shop: Shop) -> None:
+    fill(shop)
+    call(shop.root, "git", "init", "--quiet")
+    call(shop.root, "git", "config", "user.email", "test@example.com")
+    call(shop.root, "git", "config", "user.name", "Test")
+    (shop.root / "code.py").write_text(f"NAME = '{USER}'\n")
+    commit(shop.root)
+    (shop.settings.home / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {USER: 1}}}))
+    assert forget(shop, [USER], NOW).is_empty
+    (shop.root / "notes.txt").write_text(USER)
+    done = forget(shop, [USER], NOW)
+    assert [name for result in done.searched for name in result.found] == ["notes.txt"]
 
 
 def test_while_a_run_works_the_service_forgets_and_the_next_call_does_the_rest(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import ReleaseError
-from components.release.git import git, is_dirty
+from components.release.git import git, is_dirty, unchanged_files
 from tests.components.release.tiny_repo import call, commit
 
 
@@ -66,3 +66,13 @@ def test_a_checkout_of_another_user_is_named_with_the_command_that_allows_it(
         ReleaseError, match=f"another user owns it; run `git config --global --add safe.directory {repo}`"
     ):
         git(repo, "rev-parse", "HEAD")
+
+
+def test_unchanged_are_tracked_files_as_the_revision_has_them(
+    repo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (repo / "params.yaml").write_text("changed")
+    (repo / "new.txt").write_text("new")
+    expected = [repo / name for name in ("code.py", "dvc.lock", "reports/summary/contest.json")]
+    assert unchanged_files(repo) == expected
+    assert unchanged_files(tmp_path_factory.mktemp("no-repo")) == []

@@ -59,6 +59,8 @@ def test_what_is_read_from_the_ledger_ends_at_as_of(tmp_path: Path) -> None:
     found = HistoryView.read(tmp_path, "ndcg_at_10", 0.95, to_micros(on(6)))
     assert [row["version"] for row in found.table()] == ["1"]
     assert len(HistoryView.read(tmp_path, "ndcg_at_10", 0.95, to_micros(on(9))).table()) == 2
+    later = HistoryView.read(tmp_path, "ndcg_at_10", 0.95, to_micros(on(6)), with_later=True)
+    assert [row["version"] for row in later.table()] == ["2", "1"]
     assert HistoryView.read(tmp_path, "recall_at_10", 0.95, to_micros(on(9))).rows == []
 
 

@@ -1,6 +1,7 @@
 """The search finds ids and digests in bytes, compressed columns and .gz files, and nothing that only looks alike."""
 
 import gzip
+import json
 import sqlite3
 import zlib
 from contextlib import closing
@@ -72,3 +73,13 @@ def test_skipped_folders_and_links_are_not_searched(tmp_path: Path) -> None:
     (tmp_path / "in/link").symlink_to(tmp_path / "out/a.txt")
     assert search("here", tmp_path, NEEDLES, [tmp_path / "out"]).found == ("in/a.txt",)
     assert search("nowhere", tmp_path / "missing", NEEDLES).n_files == 0
+
+
+def test_vocabularies_are_not_reported_whatever_their_name_and_other_json_is(tmp_path: Path) -> None:
+    words = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, USER: 3}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"vocab": words}}))
+    (tmp_path / "0a1b2c").write_text("\n".join(words))
+    assert search("here", tmp_path, NEEDLES).found == ()
+    (tmp_path / "model.json").write_text(json.dumps({"model": {"name": USER}}))
+    (tmp_path / "notes.txt").write_text(f"[UNK] {USER}")
+    assert search("here", tmp_path, NEEDLES).found == ("model.json", "notes.txt")

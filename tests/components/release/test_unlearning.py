@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from components.release.unlearning import add_deletion, find_waiting
+from components.release.unlearning import add_deletion, find_waiting, withdraw
 
 DAY = timedelta(days=1)
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -35,7 +35,7 @@ def test_past_the_bound_it_is_overdue_and_says_so(tmp_path: Path) -> None:
     waiting = find_waiting(tmp_path, START, START + DAY)
     assert waiting is not None
     assert waiting.is_overdue
-    assert "1 forgotten users" in waiting.describe()
+    assert "1 forgotten user waits" in waiting.describe()
     assert "OVERDUE" in waiting.describe()
 
 
@@ -45,3 +45,16 @@ def test_nothing_waits_where_nobody_was_forgotten_or_nothing_serves(tmp_path: Pa
     assert not list(tmp_path.iterdir())
     add_deletion(tmp_path, ["a"], START, 7)
     assert find_waiting(tmp_path, None, START + DAY) is None
+
+
+def test_a_user_of_whom_nothing_was_found_waits_for_nothing_now_and_later(tmp_path: Path) -> None:
+    add_deletion(tmp_path, ["a"], START, 7)
+    add_deletion(tmp_path, ["a", "b", "nobody"], START + DAY, 7)
+    withdraw(tmp_path, ["a", "nobody"], START + DAY)  # a was found by the call before
+    add_deletion(tmp_path, ["a", "b", "nobody"], START + 2 * DAY, 7)
+    waiting = find_waiting(tmp_path, START - DAY, START + 2 * DAY)
+    assert waiting is not None
+    assert (waiting.n_users, waiting.due) == (2, START + 7 * DAY)
+    later = find_waiting(tmp_path, START + timedelta(hours=1), START + 2 * DAY)
+    assert later is not None
+    assert later.n_users == 1

@@ -27,6 +27,8 @@ EVENT = {"user_id": "ann", "item_id": "sku-1", "event": "view"}
          "expected 'view', 'cart', 'purchase', 'return', 'impression' or 'click'"),
         ("/events", {"events": [{**EVENT, "price": -1}]}, "body.events.0.price", "expected greater than or equal to 0"),
         ("/events", {"events": {}}, "body.events", "expected a list"),
+        ("/events", {"events": [{**EVENT, "consent": True}]}, "body.events.0.consent",
+         'expected a list of recommend, advertise, measure, such as ["recommend"], or [] for none, or null'),
         ("/events", [EVENT], "body", "expected an object"),
         ("/recommend", {"user_id": 7}, "body.user_id", "expected a string"),
         ("/recommend", {"k": "10"}, "body.k", "expected a whole number"),

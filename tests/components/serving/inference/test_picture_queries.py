@@ -67,6 +67,14 @@ def test_products_that_look_alike_come_first(search_service: SearchService, kind
     assert np.mean([own == pattern for own, (pattern, _) in zip(first, queries, strict=True)]) > 0.5  # by chance 1/6
 
 
+def test_url_safe_base64_and_data_uris_are_the_same_picture(search_service: SearchService) -> None:
+    plain = sent(drawn(3, 2))
+    assert set("+/") & set(plain)
+    safe = plain.translate(str.maketrans("+/", "-_"))
+    for image in (safe, safe.rstrip("="), f"data:image/png;base64,{plain}", f" {plain}\n"):
+        assert found(search_service, image) == found(search_service, plain)
+
+
 def test_products_without_a_picture_and_those_of_the_filter_are_not_listed(search_service: SearchService) -> None:
     everything = found(search_service, sent(drawn(1, 40)), k=50)
     assert sorted(everything) == list(ITEMS)
@@ -84,6 +92,7 @@ def test_with_a_query_only_what_it_finds_is_listed(search_service: SearchService
     [
         ("%%%", "not base64"),
         ("图片", "not base64"),
+        ("data:image/png,abc", "not base64, nor a data URI"),
         (base64.b64encode(b"<svg/>").decode(), "not a picture of"),
         (sent(Image.new("RGB", (3000, 2000))), "more than 4000000 pixels"),
     ],
