@@ -88,7 +88,7 @@ def test_users_who_should_have_been_unlearned_by_now_are_an_alarm(
     add_deletion(promoted / ".carousel/shops/carousel", ["t3"], datetime.now(UTC), 1e-6)
     state = monitor(overrides=["monitor.max_model_age_days=100000"], return_state=True)
     assert state.name == "Alarm"
-    assert state.message.startswith("1 forgotten users wait to be unlearned by a refresh until")
+    assert state.message.startswith("1 forgotten user waits to be unlearned by a refresh until")
     assert "OVERDUE" in state.message
 
 
