@@ -116,10 +116,8 @@ def forget(
             erased = erase_versions(shop.root, shop.settings.home, checkouts, forgotten, others)
             files = erase_published(shop.folder, forgotten) | _erase_files(shop, forgotten)
             named = sorted({store.tombstone_of(user) for user in map(_parse, user_ids)})
-            if not (n_events or found or files or erased.rows or erased.snapshots) and _all_was_searched(
-                shop, registry
-            ):
-                unlearning.withdraw(shop.folder, named, now)
+            if not (n_events or found or files or erased.rows or erased.snapshots):
+                _withdraw(shop, registry, named, now)
             needles = Needles.of({*users, *found})
             erased.n_objects += _sweep_stores(shop, needles)
             searched = search_stores(shop, needles, others, listed)
@@ -201,10 +199,11 @@ def _other_snapshots(shop: Shop, registry: Registry) -> set[str]:
     return {current_digest(shop.settings.home, digest) for digest in every - own}
 
 
-def _all_was_searched(shop: Shop, registry: Registry) -> bool:
-    """Return whether the snapshot that the version that serves learned from is where it can be searched."""
+def _withdraw(shop: Shop, registry: Registry, tombstones: Collection[str], now: datetime) -> None:
+    """Let users wait for nothing, of whom nothing was found; not where the champion's snapshot was out of reach."""
     champion = registry.alias("champion")
-    return champion is None or holds_snapshot(shop.root, shop.settings.home, champion.lineage.data_version)
+    if champion is None or holds_snapshot(shop.root, shop.settings.home, champion.lineage.data_version):
+        unlearning.withdraw(shop.folder, tombstones, now)
 
 
 def _parse(user_id: str) -> str:
