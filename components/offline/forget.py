@@ -95,9 +95,9 @@ def forget(
 ) -> Certificate:
     """Remove the users, and those whom the service was asked to delete before; return the certificate, also written.
 
-    listed: the file that names the users, if any: it is left alone, and the certificate says so. Works while the
-    service runs. Raises BusyError where a run works in the checkout: the users are then removed from
-    the service, and the next call does the rest. Raises ContractError for an id that is none.
+    listed: the file that names the users, if any: it is left alone, and the certificate says so. Raises BusyError where
+    a run works in the checkout: the users are then removed from the service, and the next call does the rest. Raises
+    ContractError for an id that is none. Works while the service runs.
     """
     now = datetime.now(UTC) if now is None else now
     users = sorted({*user_ids, *map(_parse, user_ids)})
@@ -118,12 +118,10 @@ def forget(
             named = sorted({store.tombstone_of(user) for user in map(_parse, user_ids)})
             if not (n_events or found or files or erased.rows or erased.snapshots):
                 _withdraw(shop, registry, named, now)
-            needles = Needles.of({*users, *found})
-            erased.n_objects += _sweep_stores(shop, needles)
+            erased.n_objects += _sweep_stores(shop, needles := Needles.of({*users, *found}))
             searched = search_stores(shop, needles, others, listed)
     finally:
         store.close()
-    waiting = mark_champion(shop, now)
     done = Certificate(
         at=now,
         n_users=len(set(map(_parse, user_ids))),
@@ -136,7 +134,7 @@ def forget(
         files=files,
         searched=tuple(searched),
         version=version,
-        waiting=waiting,
+        waiting=mark_champion(shop, now),
         notes=(*_notes(shop, erased), *([LIST_NOTE] if listed else [])),
     )
     done.write(shop.folder)
