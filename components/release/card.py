@@ -108,7 +108,8 @@ def limits_of(found: CardNumbers) -> list[str]:
     """Return what the measurements show against the model, and what they do not show."""
     evaluation, model = found.evaluation, found.info.model
     reference = _reference(evaluation)
-    return find_limits(evaluation, model, reference, found.gains.get(reference), found.textless, found.info.n_items)
+    gain, private = found.gains.get(reference), found.spending is not None
+    return find_limits(evaluation, model, reference, gain, found.textless, found.info.n_items, private)
 
 
 def gains_over(values: Mapping[str, Any], challenger: str, others: Sequence[str], seed: int) -> dict[str, Interval]:

@@ -15,14 +15,25 @@ WEAK = 0.5  # share of the metric of all users below which a slice is weak
 GAP = 0.2  # share of the test metric by which validation may be above it
 LOW_COVERAGE = 0.05
 MANY_TEXTLESS = 0.2
+MEMBERSHIP_AUC = {  # of the attack in docs/privacy.md on a small simulated shop, without noise
+    "popularity": 0.67, "interests": 0.59, "tfidf": 0.61, "content": 0.64, "transitions": 0.95, "ease": 0.97,
+    "als": 0.96, "neighbours": 0.98,
+}  # fmt: skip
 
 
 def find_limits(
-    evaluation: Evaluation, model: str, reference: str, gain: Interval | None, textless: int, n_items: int
+    evaluation: Evaluation,
+    model: str,
+    reference: str,
+    gain: Interval | None,
+    textless: int,
+    n_items: int,
+    private: bool = False,
 ) -> list[str]:
     """Return a sentence for each limit.
 
-    reference: the best simple model; gain: over it. textless: products without a text, of n_items.
+    reference: the best simple model; gain: over it. textless: products without a text, of n_items. private: learned
+    with noise.
     """
     found = [*_evidence(evaluation, model, reference, gain), *_weak_slices(evaluation, model, reference)]
     found += _lists(evaluation, model)
@@ -31,6 +42,11 @@ def find_limits(
             f"{textless} of {n_items} products have no text: new ones among them are shown by popularity alone."
         )
     found += [f"The training was stopped by a limit in minutes: {name}." for name in evaluation.unfinished]
+    if model in MEMBERSHIP_AUC and not private:
+        found.append(
+            "Who knows a user's events and sees scores or weights may tell whether the model learned from the user: "
+            f"AUC {MEMBERSHIP_AUC[model]:.2f} on a small simulated shop. Share no weights, or set privacy.epsilon."
+        )
     if evaluation.simulated:
         found.append("The events are simulated: nothing here says how users of a real shop behave.")
     found.append(

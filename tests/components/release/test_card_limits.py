@@ -58,9 +58,10 @@ def test_a_sound_model_has_only_what_is_not_known() -> None:
         0,
         100,
     )
-    assert len(found) == 2
+    assert len(found) == 3
     assert "One test window of 14 day(s)" in found[0]
-    assert "not known before a test" in found[1]
+    assert "AUC 0.97 on a small simulated shop" in found[1]
+    assert "not known before a test" in found[2]
 
 
 def test_the_level_of_lists_before_each_event_is_another_and_no_weakness() -> None:
@@ -74,3 +75,15 @@ def test_the_level_of_lists_before_each_event_is_another_and_no_weakness() -> No
         evaluation(slices), "ease", "popularity", Interval(gain=0.1, low=0.05, high=0.2, n_users=500), 0, 9
     )
     assert "In slice next_event, popularity is better: 0.0700 against 0.0500." in found
+
+
+def test_that_membership_can_be_inferred_is_said_where_it_was_measured_and_no_noise_protects() -> None:
+    def says(model: str, private: bool = False) -> bool:
+        measured = evaluation([])
+        measured = measured.model_copy(update={"test": measured.test | {model: measured.test["ease"]}})
+        found = find_limits(measured, model, "popularity", None, 0, 100, private)
+        return any("whether the model learned from the user: AUC" in limit for limit in found)
+
+    assert says("ease")
+    assert not says("ease", private=True)
+    assert not says("buy_again")
