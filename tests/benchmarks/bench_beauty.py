@@ -121,7 +121,7 @@ def judge(params: Params, args: argparse.Namespace, order: str) -> Iterator[tupl
         split = split_data(args.data, params, Path(folder))
         train, catalogue = read_interactions(split), read_catalogue(split)
         validation, test = read_users(split, "validation"), read_users(split, "test")
-    if {"content", "sequence"} & set(args.models):
+    if {"content", "sequence", "hybrid"} & set(args.models):
         catalogue = embed(catalogue, params, args.cache)
     users, parts = validation if args.validation else test, dict[str, Recommender]()
     later = is_later_day(users)
