@@ -2,10 +2,9 @@
 
     python tests/benchmarks/bench_membership.py [--models 16] [--seed 42] [--epsilon 4] [--only NAME ...] [--set a.b=c]
 
-The attack is membership.py; models have default parameters, but for those of SMALL in bench_private.py (the sequence
-model), learn from a random half of the users each, and are attacked with all others as shadows. The blend has parts
-that are named, too. Columns: as they ship; with privacy.epsilon (the noise of each version that the attacker sees); and
-after a deletion: members whom `carousel forget` removes from the sums, held against users who were never in.
+The attack is membership.py; models have default parameters, learn from a random half of the users each, and are
+attacked with all others as shadows. The blend has parts that are named. Columns: as they ship; with privacy.epsilon;
+and after a deletion: members whom `carousel forget` removes from the sums, held against users who were never in.
 """
 
 import argparse
