@@ -137,7 +137,7 @@ class LocalTrainer:
         self.net.train()
         for epoch in range(number * epochs, (number + 1) * epochs):
             loader.epoch = epoch
-            for batch in loader:
+            for batch, _ in loader:
                 optimizer.zero_grad()
                 loss = self.net.loss(*batch)
                 loss.backward()  # type: ignore[no-untyped-call]

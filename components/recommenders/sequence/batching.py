@@ -18,6 +18,7 @@ from components.recommenders.sequence.packed import Packed
 from components.recommenders.sequence.profile import WIDTH, increments, profile
 
 Batch = tuple[Packed, Tensor, Tensor, Tensor]  # input; then item, kind and weight of the event after each position
+Part = tuple[Batch, float]  # of a batch, and what its mean loss counts: the mean over processes is that of the batch
 MINUTE_US = 60_000_000
 
 
@@ -119,14 +120,15 @@ def _profile(
 class SequenceLoader:
     """Batches of an epoch, in an order given by seed and epoch, without the first `skip` batches (a resumed run).
 
-    A batch has at most batch_size events, or one segment. With several processes each takes every n-th batch; the first
-    batches are repeated so that all processes have equally many.
+    A batch has at most batch_size events, or one segment. Several processes share the segments of each batch: batches,
+    and so steps, are the same for any number of processes, and no segment is repeated or left out.
     """
 
     def __init__(self, sequences: Sequences, batch_size: int, seed: int) -> None:
         self.sequences, self.batch_size, self.seed = sequences, batch_size, seed
         self.epoch = self.skip = self.rank = 0
         self.world = 1
+        self.weight = np.concatenate([[0.0], np.cumsum(sequences.weight, dtype=np.float64)])  # of all events before
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the segments of each batch, shuffled; in a batch the shorter ones come first."""
@@ -139,20 +141,30 @@ class SequenceLoader:
             end = max(begin + 1, int(np.searchsorted(total, total[begin] + self.batch_size, "right")) - 1)
             cuts.append(order[begin:end][np.argsort(length[begin:end], kind="stable")])
             begin = end
-        return cuts + (cuts * self.world)[: -len(cuts) % self.world]
+        return cuts
 
     def steps(self, epoch: int) -> int:
-        """Return the number of steps of a complete epoch: the same for every process."""
-        return len(self.batches(epoch)) // self.world
+        """Return the number of steps of a complete epoch."""
+        return len(self.batches(epoch))
 
     def __len__(self) -> int:
-        """Return the number of batches of this process in the epoch, without the skipped ones."""
+        """Return the number of batches in the epoch, without the skipped ones."""
         return self.steps(self.epoch) - self.skip
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of the epoch."""
-        for segments in self.batches(self.epoch)[self.rank :: self.world][self.skip :]:
-            yield self.collate(segments)
+    def __iter__(self) -> Iterator[Part]:
+        """Yield this process's parts of the batches of the epoch."""
+        for segments in self.batches(self.epoch)[self.skip :]:
+            yield self.part(segments)
+
+    def part(self, segments: NDArray[np.int64]) -> Part:
+        """Return this process's part of a batch; of fewer segments than processes, some get one that does not count."""
+        own = segments[self.rank :: self.world]
+        if not len(own):
+            return self.collate(segments[:1]), 0.0
+        return self.collate(own), self.world * self._weight(own) / self._weight(segments)
+
+    def _weight(self, segments: NDArray[np.int64]) -> float:
+        return float((self.weight[self.sequences.ends[segments]] - self.weight[self.sequences.starts[segments]]).sum())
 
     def collate(self, segments: NDArray[np.int64]) -> Batch:
         """Return the input before each event of the segments; the event's item, its kind and its weight."""

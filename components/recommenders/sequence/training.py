@@ -24,7 +24,7 @@ from components.errors import ContractError
 from components.faults import crash_point
 from components.language.precision import has_native_bfloat16
 from components.params import TrainerParams
-from components.recommenders.sequence.batching import Batch, SequenceLoader
+from components.recommenders.sequence.batching import Part, SequenceLoader
 from components.recommenders.sequence.checkpoint import (
     TrainingProgress,
     read_best,
@@ -61,13 +61,14 @@ class SequenceModule(lightning.LightningModule):
             foreach=not fused,
         )
 
-    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """Return the loss; raises ContractError when it is NaN or infinite."""
+    def training_step(self, part: Part, _: int) -> torch.Tensor:
+        """Return the loss, whose mean over processes is the batch's; raises ContractError when it is not finite."""
         step = self.run.progress.step
         torch.manual_seed((self.seed * 1_000_003 + step * 8191 + self.global_rank) % 2**63)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.params.learning_rate * self.run.lr_multiplier(step)
-        loss = self.net.loss(*batch)
+        batch, counts = part
+        loss = self.net.loss(*batch) * counts
         if not torch.isfinite(loss):
             raise ContractError(f"training: loss is {loss.item()} at step {step}; lower trainer.learning_rate")
         return loss
@@ -113,7 +114,7 @@ class TrainingLoop(lightning.Callback):
         """Count; write a checkpoint every checkpoint_every_steps, on SIGTERM and at the limit of minutes."""
         now = self.progress
         now.step, now.batch = now.step + 1, now.batch + 1
-        loss = outputs["loss"].detach() / len(pl_module.net.members)
+        loss = trainer.strategy.reduce(outputs["loss"].detach(), reduce_op="mean") / len(pl_module.net.members)
         now.loss_sum += float(loss)
         pl_module.log("train/loss", loss, prog_bar=True)
         late = time.monotonic() - self.started > self.params.max_minutes * 60

@@ -1,4 +1,4 @@
-"""Stage `finetune` on a small split: its outputs, after SIGKILL, after SIGTERM, and in two processes."""
+"""Stage `finetune` on a small split: its outputs, after SIGKILL and after SIGTERM."""
 
 import json
 import logging
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -252,18 +251,6 @@ def test_a_damaged_checkpoint_is_refused_by_name(world: World, tmp_path: Path, r
     assert code == 1
     assert f"finetune: {finetune.WORK}/{state.name}: damaged" in said
     assert "Traceback" not in said
-
-
-@pytest.mark.slow
-def test_two_processes_train_one_model(world: World, tmp_path: Path) -> None:
-    folder = workspace(tmp_path, world, "trainer.devices=2", "trainer.strategy=ddp")
-    process = start(folder)
-    _, said = process.communicate(timeout=200)
-    assert process.returncode == 0, said
-    assert len(outs(folder)) == 5
-    model = load_model(folder / "models/sequence")
-    assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
-    assert json.loads((folder / "reports/finetune/metrics.json").read_text())["epochs"] == 4
 
 
 def test_a_stopped_training_is_marked_and_the_next_run_ends_with_the_same_model(

@@ -40,7 +40,7 @@ def sequences_of(lengths: list[int]) -> Sequences:
 
 
 def items_of(loader: SequenceLoader) -> list[int]:
-    return [int(i) for _, targets, _, _ in loader for i in targets]
+    return [int(i) for (_, targets, *_), _ in loader for i in targets]
 
 
 def test_gaps_grow_with_the_time_between_events_of_one_user() -> None:
@@ -121,31 +121,32 @@ def test_batches_are_a_function_of_seed_and_epoch() -> None:
 def test_a_resumed_epoch_has_the_remaining_batches() -> None:
     whole, rest = (SequenceLoader(sequences_of([2] * 30), 4, 0) for _ in range(2))
     rest.skip = 3
-    assert [b[1].tolist() for b in rest] == [b[1].tolist() for b in whole][3:]
+    assert [b[1].tolist() for b, _ in rest] == [b[1].tolist() for b, _ in whole][3:]
     assert len(rest) == len(whole) - 3
 
 
 @pytest.mark.parametrize(("n", "world"), [(30, 2), (30, 3), (4, 3), (1, 4)])
 def test_processes_share_an_epoch_with_equally_many_steps(n: int, world: int) -> None:
     s = sequences_of([2] * n)
-    steps, seen = set(), []
+    alone, parts = list(SequenceLoader(s, 4, 0)), []
     for rank in range(world):
         loader = SequenceLoader(s, 4, 0)
         loader.rank, loader.world = rank, world
-        steps.add(len(list(loader)))
-        assert len(loader) == len(list(loader))
-        seen += items_of(loader)
-    assert len(steps) == 1
-    assert set(seen) == set(s.item.tolist())
-    if len(SequenceLoader(s, 4, 0)) % world == 0:
-        assert len(seen) == len(set(seen))
+        assert len(loader) == loader.steps(0) == len(alone)
+        parts.append(list(loader))
+    for (batch, counts), *of_processes in zip(alone, *parts, strict=True):
+        assert counts == 1
+        targets = [item for own, counts in of_processes if counts for item in own[1].tolist()]
+        assert sorted(targets) == sorted(batch[1].tolist())
+        loss = sum(counts * float(own[3] @ own[1].float() / own[3].sum()) for own, counts in of_processes) / world
+        assert loss == pytest.approx(float(batch[3] @ batch[1].float() / batch[3].sum()))
 
 
 def test_a_batch_is_bounded_by_events_or_one_segment() -> None:
     batches = list(SequenceLoader(sequences_of([500] * 8 + [9] * 20 + [1] * 64), 64, 0))
-    sizes = [len(targets) for _, targets, _, _ in batches]
+    sizes = [len(targets) for (_, targets, _, _), _ in batches]
     assert sizes.count(500) == 8  # a segment longer than a batch is a batch of its own
     assert all(n <= 64 for n in sizes if n != 500)
     assert max(n for n in sizes if n != 500) > 64 - 9
-    positions = [sum(segments * length for segments, length in packed.groups) for packed, _, _, _ in batches]
+    positions = [sum(segments * length for segments, length in packed.groups) for (packed, *_), _ in batches]
     assert positions == sizes  # no position is padding

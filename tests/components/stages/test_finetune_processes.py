@@ -1,0 +1,47 @@
+"""Stage `finetune` in two processes: the model of one."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.data.tables import read_users
+from components.recommenders.factory import load_model
+from components.stages import finetune
+from tests.components.stages.test_finetune import World, outs, start, workspace
+
+EXACT = ["trainer.precision=32-true", "models.sequence.dropout=0"]  # draws of dropout differ between processes
+TWO = ["trainer.devices=2", "trainer.strategy=ddp"]
+
+
+@pytest.fixture
+def alone(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
+    """Return the curves of one process."""
+    monkeypatch.chdir(workspace(tmp_path / "alone", world, *EXACT))
+    finetune.main()
+    return curves(tmp_path / "alone")
+
+
+def curves(folder: Path) -> list[list[float]]:
+    """Return epoch, training loss and validation metric of each epoch."""
+    lines = (folder / "reports/summary/sequence.csv").read_text().splitlines()[1:]
+    return [[float(value) for value in line.split(",")] for line in lines]
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, said = process.communicate(timeout=600)
+    return process.returncode, said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_train_the_model_of_one(alone: list[list[float]], world: World, tmp_path: Path) -> None:
+    folder = workspace(tmp_path / "two", world, *EXACT, *TWO)
+    code, said = finish(start(folder))
+    assert code == 0, said
+    assert len(outs(folder)) == 5
+    model = load_model(folder / "models/sequence")
+    assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
+    assert len(alone) == 4
+    np.testing.assert_allclose(curves(folder), alone, atol=1e-4)
