@@ -58,8 +58,8 @@ compose:  ## the whole of it in containers, on a machine with Docker
 
 clean:  ## what runs wrote below the checkout: neither other files in these folders, nor registry and caches in .carousel
 	rm -rf features profiles bundle champion applications data/snapshot data/quarantine data/split
-	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent)
-	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent evaluate drift ads inventory marketing summary history curve backtest decision.json)
+	rm -rf $(addprefix models/,language simple sequence ranker hybrid incumbent completed)
+	rm -rf $(addprefix reports/,ingest split pretrain encode profile fit finetune rank blend incumbent complete evaluate drift ads inventory marketing summary history curve backtest decision.json)
 	rm -rf $(addprefix run/,params.yaml sources.json applications code.json recipe moment.json decided.json timings tensorboard retrain pretrain finetune) \
 		$(addprefix run/,incumbent search ann)
 	rm -rf $(addprefix data/raw/,products.jsonl.gz events/events_*.csv.gz reviews.jsonl.gz searches.csv.gz ads.csv ad_log.parquet truth)

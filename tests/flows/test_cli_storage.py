@@ -49,11 +49,15 @@ def test_forgotten_users_are_counted_by_the_certificate_and_by_the_status(
     assert all(result["found"] == [] for result in done["searched"])
     assert "user-" not in text
     assert cli.run(["status", "--json"]) == 0
+    assert done["waiting"] is json.loads(capsys.readouterr().out)["unlearning"] is None  # of whom nothing was found
+    assert cli.run(["forget", "u1", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert cli.run(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["unlearning"] == done["waiting"]
-    assert status["unlearning"]["n_users"] == 3
+    assert status["unlearning"]["n_users"] == 1
     version = open_workspace([], [], None).registry().connection.client.get_model_version("carousel", "1")
-    assert version.tags["unlearn"].startswith("3 forgotten users wait")
+    assert version.tags["unlearn"].startswith("1 forgotten user waits")
 
 
 def test_what_is_no_id_is_refused(

@@ -163,6 +163,8 @@ class SequenceRecommender(BaseRecommender):
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 3)
         stored.arrays.setdefault("net.newest_item", np.zeros(1, np.float32))  # models before it existed do without it
+        if isinstance(params := stored.settings.get("params"), dict):
+            params.setdefault("members", 1)  # models saved before this parameter existed are one network
         model = cls(stored.section("params", SequenceParams), stored.section("trainer", TrainerParams), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.members * model.params.dim))
         model.price = stored.array("price", (stored.n_items + 1,))
