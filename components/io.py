@@ -10,12 +10,15 @@ from glob import escape
 from hashlib import file_digest, sha256
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from components import compat
 from components.errors import ContractError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_NAMED = 3  # problems of a record that an error names
@@ -133,6 +136,14 @@ def sha256_file(path: Path) -> str:
 def sha256_files(files: Iterable[Path]) -> str:
     """Return the sha256 of the digests of the files, in their order."""
     return sha256_bytes("".join(map(sha256_file, files)).encode())
+
+
+def sha256_arrays(about: str, arrays: Iterable["NDArray[Any]"]) -> str:
+    """Return the sha256 of a text and the bytes of the arrays, in hexadecimal digits; shapes and types do not count."""
+    digest = sha256(about.encode())
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _temporary_path(path: Path, remove_leftovers: bool = True) -> Path:

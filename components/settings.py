@@ -34,9 +34,7 @@ class Settings(BaseSettings):
     event_store_url: SecretStr | None = None  # PostgreSQL for users' events, for all replicas; none: a file under home
     state_url: SecretStr | None = None  # the name of event_store_url in version 0.1
     erasure_key: SecretStr | None = None  # key of the tombstones of deleted users; none: a file below home
-    noise_key: SecretStr | None = (
-        None  # secret of the noise that protects users (privacy.epsilon); none: a file below home
-    )
+    noise_key: SecretStr | None = None  # secret of the noise that protects users; none: a file below home
     params: str = ""  # overlay files on params.yaml, separated by ":"
     overrides: str = ""  # `a.b=c` lines on top, as `--set` gives them
 
@@ -65,7 +63,7 @@ class Settings(BaseSettings):
     def event_store_address(self) -> str | None:
         """Return the address of the event store's database, as libpq reads it; None where it is a file."""
         url = self.event_store_url or self.state_url
-        return url.get_secret_value() or None if url else None
+        return _reveal(url)
 
     @property
     def overlays(self) -> list[Path]:
@@ -80,12 +78,12 @@ class Settings(BaseSettings):
     @property
     def erasure_secret(self) -> str | None:
         """Return the key of the tombstones; None where it is in a file."""
-        return self.erasure_key.get_secret_value() or None if self.erasure_key else None
+        return _reveal(self.erasure_key)
 
     @property
     def noise_secret(self) -> str | None:
         """Return the secret of private training; None where it is in a file."""
-        return self.noise_key.get_secret_value() or None if self.noise_key else None
+        return _reveal(self.noise_key)
 
     def shop(self, name: str) -> Path:
         """Return the folder of one registered model (release.name): ledger, last verdicts, served bundle."""
@@ -94,6 +92,11 @@ class Settings(BaseSettings):
     def bundles(self, name: str) -> Path:
         """Return the folder of the bundles that the service of one registered model has fetched."""
         return self.bundle_cache / name if self.bundle_cache else self.shop(name) / "serving"
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    """Return the text; None where there is none, or an empty one."""
+    return secret.get_secret_value() or None if secret else None
 
 
 def private_umask() -> int:

@@ -17,7 +17,7 @@ from components.data.files import partition_values
 from components.data.lines import File
 from components.data.outcomes import RowOutcomes
 from components.data.selects import Shape
-from components.data.sql import ROW_NUMBER, quote_paths, quote_text
+from components.data.sql import ROW_NUMBER, quote_text, read_parquet
 from components.data.staged_rows import Frequent, RowsInMemory
 from components.data.staging import Staging
 from components.data.units import MonthUnit, SourceUnit, StagedUnit, TableJob, judge_records, stage_unit, write_month
@@ -69,8 +69,8 @@ class RowsInFiles:
 
     def _files(self, pattern: str) -> str:
         """Return SQL that reads the Parquet files of a folder; "" where there are none."""
-        files = sorted(self.folder.glob(f"{pattern}/*.parquet"))
-        return f"read_parquet({quote_paths(map(str, files))}, hive_partitioning = false)" if files else ""
+        files = sorted(map(str, self.folder.glob(f"{pattern}/*.parquet")))
+        return read_parquet(files) if files else ""
 
 
 def stage(engine: TaskEngine, staged: Staging, table: str, data: DataParams, folder: Path) -> RowsInFiles:

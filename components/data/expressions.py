@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,9 @@ def parse(connection: DuckDBPyConnection, label: str, text: str) -> Expression:
         raise ContractError(f"{label}: expected an SQL expression, got `{text}` ({reason}){advice}")
     names = dict.fromkeys(_names_in(tree))
     selected = tree["statements"][0]["node"]["select_list"]
-    return Expression(label, sql, tuple(names), _unnests(selected), _reorders(selected), _spans(selected))
+    spans = _contains(selected, _spans)
+    reorders = spans or _contains(selected, _looks_up)
+    return Expression(label, sql, tuple(names), _unnests(selected), reorders, spans)
 
 
 def _advice(connection: DuckDBPyConnection, label: str, text: str) -> str:
@@ -84,25 +86,19 @@ def _unnests(node: Any) -> bool:
     return any(_unnests(child) for child in node) if isinstance(node, list) else False
 
 
-def _reorders(node: Any) -> bool:
-    """Return whether DuckDB sorts or joins the rows for it: window functions, subqueries and lookups."""
+def _contains(node: Any, is_wanted: Callable[[dict[str, Any]], bool]) -> bool:
     if isinstance(node, dict):
-        if _is_spanning(node):
-            return True
-        if node.get("class") == "FUNCTION" and str(node.get("function_name")).endswith(LOOKUP):
+        if is_wanted(node):
             return True
         node = list(node.values())
-    return any(_reorders(child) for child in node) if isinstance(node, list) else False
+    return any(_contains(child, is_wanted) for child in node) if isinstance(node, list) else False
 
 
-def _spans(node: Any) -> bool:
-    """Return whether it has a window function or a subquery."""
-    if isinstance(node, dict):
-        if _is_spanning(node):
-            return True
-        node = list(node.values())
-    return any(_spans(child) for child in node) if isinstance(node, list) else False
-
-
-def _is_spanning(node: dict[str, Any]) -> bool:
+def _spans(node: dict[str, Any]) -> bool:
+    """Return whether it is a window function or a subquery."""
     return node.get("class") in ("WINDOW", "SUBQUERY")
+
+
+def _looks_up(node: dict[str, Any]) -> bool:
+    """Return whether it is a lookup, for which DuckDB joins the rows."""
+    return node.get("class") == "FUNCTION" and str(node.get("function_name")).endswith(LOOKUP)

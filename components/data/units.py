@@ -28,7 +28,7 @@ from components.data.partitions import write_part
 from components.data.parts import make_parts
 from components.data.selects import Columns, Shape
 from components.data.sources import OpenedSources, open_source, parse_mapping
-from components.data.sql import TO_TIMESTAMP, quote_paths, quote_text
+from components.data.sql import TO_TIMESTAMP, quote_text, read_parquet
 from components.data.staging import Staging
 from components.data.validation import DUPLICATE, VALID
 from components.errors import ContractError
@@ -118,10 +118,10 @@ def write_month(job: TableJob, unit: MonthUnit) -> list[RowOutcome]:
     table, name = job.table, f"{unit.month}.parquet"
     with _staging(job) as (staged, _):
         start = f"TIMESTAMP '{unit.month}-01'"
-        valid = quote_paths(str(job.folder / "valid" / name) for name in unit.valid)
+        valid = read_parquet([str(job.folder / "valid" / name) for name in unit.valid])
         staged.sql.execute(
             f"CREATE TABLE staged_{table} AS SELECT *, NULL::VARCHAR AS _rule, {VALID}::TINYINT AS _state, "
-            f"NULL::VARCHAR AS _raw, true AS _leads FROM read_parquet({valid}) "
+            f"NULL::VARCHAR AS _raw, true AS _leads FROM {valid} "
             f"WHERE timestamp >= {start} AND timestamp < {start} + INTERVAL 1 MONTH"
         )
         staging.mark_duplicates(staged, table)
@@ -141,14 +141,14 @@ def write_month(job: TableJob, unit: MonthUnit) -> list[RowOutcome]:
 def judge_records(job: TableJob, unit: tuple[SourceUnit, list[range]]) -> list[RowOutcome]:
     """Return the outcomes of all rows of a unit with files (by _file) that unnest lists, after duplicates are known."""
     (source, files), table = unit, job.table
-    repeated = sorted((job.folder / "repeated").glob("*.parquet"))
+    repeated = sorted(map(str, (job.folder / "repeated").glob("*.parquet")))
     with _staging(job) as (staged, _):
-        states = quote_paths([str(job.folder / "states" / source.name)])
-        staged.sql.execute(f"CREATE TABLE staged_{table} AS SELECT * FROM read_parquet({states})")
+        states = read_parquet([str(job.folder / "states" / source.name)])
+        staged.sql.execute(f"CREATE TABLE staged_{table} AS SELECT * FROM {states}")
         if repeated:
             staged.sql.execute(
                 f"UPDATE staged_{table} SET _state = {DUPLICATE}, _rule = r._rule FROM "
-                f"read_parquet({quote_paths(map(str, repeated))}) r WHERE r._unit = {source.number} "
+                f"{read_parquet(repeated)} r WHERE r._unit = {source.number} "
                 f"AND r._order = staged_{table}._order"
             )
         for records in files:
@@ -163,8 +163,8 @@ def _staging(job: TableJob) -> Iterator[tuple[Staging, Path]]:
 
     with TemporaryDirectory(prefix="ingest-") as spill:
         staged = staging.connect(job.data, job.root, Path(spill), job.forgotten, job.privacy)
-        products = quote_paths([str(job.known_items)])
-        staged.sql.execute(f"CREATE VIEW known_items AS SELECT item_id FROM read_parquet({products})")
+        products = read_parquet([str(job.known_items)])
+        staged.sql.execute(f"CREATE VIEW known_items AS SELECT item_id FROM {products}")
         try:
             yield staged, Path(spill)
         except duckdb.OutOfMemoryException:

@@ -80,7 +80,7 @@ def _typed_sql(
     later = (rows._is_timestamp >= ibis.timestamp(to_naive_utc(as_of).isoformat())).fill_null(False)
     state = ibis.cases((~rows._selected, FILTERED), (rows._rule.notnull(), INVALID), (later, AFTER_AS_OF), else_=VALID)
     names = [f"_is_{n}" for n in known]
-    note = _null_word_note(texts, {n: rows[f"_is_{n}"] for n in judged})
+    note = _null_word_note(texts, values)
     typed_rows = rows.select(*names, "_file", "_row", "_rule", "_raw", "_line", "_masked", _state=state, _note=note)
     return str(ibis.to_sql(typed_rows, dialect="duckdb", pretty=False))
 

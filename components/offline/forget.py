@@ -10,7 +10,7 @@ models      `carousel refresh` fits them without the users; until then the champ
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Set
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,14 +95,13 @@ def forget(
 ) -> Certificate:
     """Remove the users, and those whom the service was asked to delete before; return the certificate, also written.
 
-    listed: the file that names the users, if any: it is left alone, and the certificate says so. Raises BusyError where
-    a run works in the checkout: the users are then removed from the service, and the next call does the rest. Raises
-    ContractError for an id that is none. Works while the service runs.
+    listed: the file that names the users, if any: it is left alone, and the certificate says so. Works while the
+    service runs. Raises BusyError where a run works in the checkout: the users are then removed from
+    the service, and the next call does the rest. Raises ContractError for an id that is none.
     """
     now = datetime.now(UTC) if now is None else now
     users = sorted({*user_ids, *map(_parse, user_ids)})
-    store = _open_store(shop)
-    try:
+    with closing(_open_store(shop)) as store:
         n_events = sum(store.delete_user(user) for user in users)
         ErasureLog(store, shop.folder / "serving/exposures").apply()
         key = load_key(shop.folder / KEY_FILE, shop.settings.erasure_secret)
@@ -118,13 +117,13 @@ def forget(
             named = sorted({store.tombstone_of(user) for user in map(_parse, user_ids)})
             if not (n_events or found or files or erased.rows or erased.snapshots):
                 _withdraw(shop, registry, named, now)
-            erased.n_objects += _sweep_stores(shop, needles := Needles.of({*users, *found}))
+            needles = Needles.of({*users, *found})
+            erased.n_objects += _sweep_stores(shop, needles)
             searched = search_stores(shop, needles, others, listed)
-    finally:
-        store.close()
+    waiting = mark_champion(shop, now)
     done = Certificate(
         at=now,
-        n_users=len(set(map(_parse, user_ids))),
+        n_users=len(named),
         tombstones=tuple(named),
         service_events=n_events,
         rows=dict(erased.rows),
@@ -134,7 +133,7 @@ def forget(
         files=files,
         searched=tuple(searched),
         version=version,
-        waiting=mark_champion(shop, now),
+        waiting=waiting,
         notes=(*_notes(shop, erased), *([LIST_NOTE] if listed else [])),
     )
     done.write(shop.folder)

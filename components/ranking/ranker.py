@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from copy import copy
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +16,7 @@ from safetensors.numpy import load_file, save
 from components.compat import translate
 from components.contracts import FloatArray, IntArray, Users
 from components.errors import ContractError
-from components.io import write_bytes, write_json
+from components.io import sha256_arrays, write_bytes, write_json
 from components.params import RankingParams
 from components.privacy.accounting import Mechanism
 from components.privacy.noise import NoiseSource
@@ -180,10 +179,7 @@ class Ranker:
 
 def _digest(examples: Examples, inputs: RankerInputs, about: str) -> bytes:
     """Return a digest of all that private training depends on: the same noise on two trainings would cancel out."""
-    digest = sha256(about.encode())
     arrays = [examples.user, examples.item, examples.position, examples.labels, inputs.user_text, inputs.item_text]
     for one in (inputs.category, inputs.brand):
         arrays += [one.value, one.weight.indptr, one.weight.indices, one.weight.data]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
+    return bytes.fromhex(sha256_arrays(about, arrays))

@@ -99,9 +99,8 @@ class ContentRecommender(SummedRecommender):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 1)
-        if isinstance(params := stored.settings.get("params"), dict):
-            params.setdefault("dims", 0)  # models saved before this parameter existed use all dimensions
-        model = cls(stored.section("params", ContentParams), stored.section("popularity", PopularityParams), 0)
+        params = stored.section("params", ContentParams, dims=0)
+        model = cls(params, stored.section("popularity", PopularityParams), 0)
         model.n_items, model.prior = stored.n_items, stored.array("prior", (stored.n_items + 1,))
         model._set_embedding(stored.array("embedding", (stored.n_items + 1, None), np.float16))
         return model

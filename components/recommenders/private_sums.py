@@ -9,7 +9,6 @@ Anonymous events have no user, so no bound: they are left out.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 from components.contracts import Catalogue, IntArray, Interactions, Recommender
 from components.errors import ContractError
+from components.io import sha256_arrays
 from components.params import PrivacyParams, TransitionsParams
 from components.privacy.accounting import Budget, Mechanism
 from components.privacy.noise import NoiseSource
@@ -166,7 +166,5 @@ def _mirrored(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _digest(events: Interactions, about: str) -> bytes:
     """Return a digest of all that the sums depend on: the same noise on two different sums would cancel out."""
-    digest = hashlib.sha256(f"sums {about} {events.n_users} {events.n_items} {events.now}".encode())
-    for name in ("user_idx", "item_idx", "timestamp", "event", "weight"):
-        digest.update(np.ascontiguousarray(getattr(events, name)).tobytes())
-    return digest.digest()
+    columns = (getattr(events, name) for name in ("user_idx", "item_idx", "timestamp", "event", "weight"))
+    return bytes.fromhex(sha256_arrays(f"sums {about} {events.n_users} {events.n_items} {events.now}", columns))

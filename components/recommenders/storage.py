@@ -65,10 +65,14 @@ class Stored:
         except (OSError, SafetensorError) as error:
             raise ContractError(f"{path}: cannot be read ({error}); save the model again") from None
 
-    def section(self, key: str, kind: type[SectionT]) -> SectionT:
-        """Return the parameters that the model was fitted with."""
+    def section(self, key: str, kind: type[SectionT], **earlier: Any) -> SectionT:
+        """Return the parameters that the model was fitted with.
+
+        earlier: values of parameters that models of earlier versions lack, as these models worked.
+        """
+        content = self.settings.get(key)
         try:
-            return kind.from_saved(self.settings.get(key))
+            return kind.from_saved({**earlier, **content} if isinstance(content, dict) else content)
         except ValueError as error:  # pydantic's ValidationError is one
             raise ContractError(
                 f"{self.folder}/model.json: {key!r} is not {kind.__name__} ({describe_problems(error)})"

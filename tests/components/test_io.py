@@ -8,6 +8,7 @@ import threading
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components import compat, io
@@ -189,3 +190,11 @@ def test_a_wrong_record_is_one_line_without_links(content: bytes, problem: str) 
 def test_many_problems_are_counted() -> None:
     with pytest.raises(ContractError, match=r"; 2 more\)"):
         io.parse_record(b'{"a": 1, "b": 2}', ChampionRef, "champion", "champion.json")
+
+
+def test_a_digest_of_arrays_depends_on_the_text_and_on_each_value() -> None:
+    rows = np.arange(6.0).reshape(2, 3)
+    digest = io.sha256_arrays("a", [rows, np.arange(3)])
+    assert digest == io.sha256_arrays("a", [np.asfortranarray(rows), np.arange(3)])  # whatever the order in memory
+    others = [io.sha256_arrays("b", [rows, np.arange(3)]), io.sha256_arrays("a", [rows + 1, np.arange(3)])]
+    assert digest not in others

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -15,6 +14,7 @@ from components.contracts import EVENTS, Catalogue, FloatArray, IntArray, Intera
 from components.errors import ContractError
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import rank
+from components.io import sha256_arrays, sha256_files
 from components.params import Params, SequenceParams, TrainerParams
 from components.privacy.accounting import Mechanism
 from components.privacy.dp_sgd import PrivateSteps
@@ -163,9 +163,8 @@ class SequenceRecommender(BaseRecommender):
         """Read what `save` wrote."""
         stored = Stored(folder, cls.name, 3)
         stored.arrays.setdefault("net.newest_item", np.zeros(1, np.float32))  # models before it existed do without it
-        if isinstance(params := stored.settings.get("params"), dict):
-            params.setdefault("members", 1)  # models saved before this parameter existed are one network
-        model = cls(stored.section("params", SequenceParams), stored.section("trainer", TrainerParams), 0, True)
+        params = stored.section("params", SequenceParams, members=1)
+        model = cls(params, stored.section("trainer", TrainerParams), 0, True)
         model.vectors = stored.array("vectors", (stored.n_items + 1, model.params.members * model.params.dim))
         model.price = stored.array("price", (stored.n_items + 1,))
         model.event_shares = stored.array("event_shares", (len(EVENTS),))
@@ -267,17 +266,14 @@ class SequenceRecommender(BaseRecommender):
         private: str = "",
     ) -> str:
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
+        assert items.embedding is not None
         trainer = self.trainer.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # they change no step
-        digest = hashlib.sha256(f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}".encode())
-        digest.update(f"{self.epochs}{private}".encode())
+        code = sha256_files(sorted(Path(__file__).parent.glob("*.py")))
+        about = f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}{self.epochs}{private}{code}"
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]
         arrays += [getattr(rows, c) for rows in checked for c in ("offsets", "item_idx", "event")]
         vectors = [items.vectors[name] for name in sorted(items.vectors)] if items.vectors else []
-        for array in (*arrays, items.embedding, codes, *vectors):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        for file in sorted(Path(__file__).parent.glob("*.py")):  # the code is part of the key
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        return sha256_arrays(about, [*arrays, items.embedding, codes, *vectors])
 
 
 def _array_name(member: int, parameter: str) -> str:
