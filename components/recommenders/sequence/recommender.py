@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from components.recommenders.sequence.private_training import PrivateTraining
 
 SCORING_BATCH = 256  # users through the transformer at once
+CHANGE_NO_STEP = ("max_minutes", "checkpoint_every_steps", "devices", "strategy")  # a resumed run may change them
 VALIDATION_USERS = 2_000  # at most, in the validation after each epoch; the stage `evaluate` takes all
 
 
@@ -267,7 +268,7 @@ class SequenceRecommender(BaseRecommender):
     ) -> str:
         """Return a digest of all that training depends on: a checkpoint with another key is not resumed."""
         assert items.embedding is not None
-        trainer = self.trainer.model_dump_json(exclude={"max_minutes", "checkpoint_every_steps"})  # they change no step
+        trainer = self.trainer.model_dump_json(exclude=set(CHANGE_NO_STEP))
         code = sha256_files(sorted(Path(__file__).parent.glob("*.py")))
         about = f"{self.params!r}{trainer}{self.seed}{self.exclude_seen}{torch.__version__}{self.epochs}{private}{code}"
         arrays = [getattr(interactions, c) for c in ("user_idx", "item_idx", "timestamp", "event", "weight")]

@@ -40,15 +40,19 @@ SMALL = [
 
 def workspace(folder: Path, world: World, *overrides: str) -> Path:
     write_split(folder, world)
-    params = load(CHECKOUT / "params.yaml", overrides=[*SMALL, *overrides])
     (folder / "run").mkdir()
-    (folder / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    write_params(folder, *overrides)
     return folder
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def write_params(folder: Path, *overrides: str) -> None:
+    params = load(CHECKOUT / "params.yaml", overrides=[*SMALL, *overrides])
+    (folder / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+
+
+def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
     """Start the stage in an interpreter of its own."""
-    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "CRASH_AT": crash_at}
     command = [sys.executable, "-m", "components.stages.finetune"]
     return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
 
@@ -263,8 +267,7 @@ def test_a_stopped_training_is_marked_and_the_next_run_ends_with_the_same_model(
     assert (mark["limit"], mark["step"]) == ("trainer.max_minutes", 1)
     assert json.loads((folder / "reports/finetune/metrics.json").read_bytes())["unfinished"] == 1
     load_model(folder / "models/sequence")
-    params = load(CHECKOUT / "params.yaml", overrides=SMALL)  # with the usual limit
-    (folder / "run/params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    write_params(folder)  # with the usual limit
     finetune.main()
     assert outs(folder) == straight
     assert not (folder / "run/finetune").exists()

@@ -1,5 +1,6 @@
-"""Stage `finetune` in two processes: the model of one."""
+"""Stage `finetune` in two processes: the model of one, also where a run goes on with another number of processes."""
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from components.data.tables import read_users
 from components.recommenders.factory import load_model
 from components.stages import finetune
-from tests.components.stages.test_finetune import World, outs, start, workspace
+from tests.components.stages.test_finetune import World, outs, start, workspace, write_params
 
 EXACT = ["trainer.precision=32-true", "models.sequence.dropout=0"]  # draws of dropout differ between processes
 TWO = ["trainer.devices=2", "trainer.strategy=ddp"]
@@ -44,4 +45,21 @@ def test_two_processes_train_the_model_of_one(alone: list[list[float]], world: W
     model = load_model(folder / "models/sequence")
     assert np.isfinite(model.score(read_users(folder / "data/split", "validation"))).all()
     assert len(alone) == 4
+    np.testing.assert_allclose(curves(folder), alone, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_killed_run_resumes_with_another_number_of_processes(
+    alone: list[list[float]], world: World, tmp_path: Path, before: int
+) -> None:
+    """Killed at a checkpoint within an epoch; the curves are those of one process without a break."""
+    folder = workspace(tmp_path / "resumed", world, *EXACT, *(TWO if before == 2 else []))
+    code, said = finish(start(folder, crash_at="finetune:step"))
+    assert code == -signal.SIGKILL, said
+    write_params(folder, *EXACT, *([] if before == 2 else TWO))
+    code, said = finish(start(folder))
+    assert code == 0, said
+    assert "resumed in epoch 1 at step 2" in said
     np.testing.assert_allclose(curves(folder), alone, atol=1e-4)

@@ -162,7 +162,9 @@ def test_every_input_of_training_is_in_the_key(world: World, params: Params) -> 
     keys.append(fixed._key(events, catalogue, codes, read(users)))
     keys.append(model._key(events, catalogue, codes, read(users), "epsilon"))
     assert len(set(keys)) == len(keys)
-    assert model._key(events, catalogue, codes, read(users)) == keys[0]
+    two = create(params)
+    two.trainer = two.trainer.model_copy(update={"devices": 2, "strategy": "ddp", "max_minutes": 1.0})
+    assert two._key(events, catalogue, codes, read(users)) == keys[0]
 
 
 def test_invalid_training_data_is_refused(world: World, params: Params) -> None:
