@@ -17,7 +17,6 @@ import numpy as np
 
 from components.contracts import FloatArray
 from components.errors import ContractError
-from components.reproducible import reproducible
 
 DIM = 1280
 DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file of weights
@@ -57,13 +56,14 @@ class PictureEncoder:
         net.load_state_dict(torch.load(io.BytesIO(content), weights_only=True))
         return cls(net.eval(), digest)
 
-    @reproducible()
     def encode(self, pngs: Sequence[bytes]) -> FloatArray:
         """Return (n, DIM) vectors of PNG files of one size, as ingest writes them."""
         import torch
 
+        from components.reproducible import reproducible
+
         vectors = np.zeros((len(pngs), DIM), np.float32)
-        with torch.inference_mode():
+        with reproducible(), torch.inference_mode():
             for at in range(0, len(pngs), BATCH):
                 pixels = np.stack([read_pixels(png) for png in pngs[at : at + BATCH]]).astype(np.float32)
                 batch = torch.from_numpy((pixels - MEAN) / SCALE).permute(0, 3, 1, 2)

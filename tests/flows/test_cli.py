@@ -29,6 +29,11 @@ def test_help_names_every_verb_and_loads_nothing_heavy(tmp_path: Path) -> None:
     assert all(f" {verb} " in done.stdout for verb in VERBS)
 
 
+def test_flows_load_no_library_of_training_until_a_task_needs_it() -> None:
+    code = "import sys, flows.retrain, flows.refresh, flows.monitor; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
