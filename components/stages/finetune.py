@@ -6,7 +6,6 @@ recipe there is a note instead.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from components.data.tables import read_catalogue, read_interactions, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.privacy.accounting import write_mechanisms
+from components.recommenders.sequence.processes import is_first_process
 from components.stages.noise_secret import noise_secret
 from components.stages.run import SUMMARY, stage, write_curve, write_epochs, write_metrics
 from components.unfinished import mark_unfinished
@@ -62,11 +62,6 @@ def metrics_of(model: SequenceRecommender) -> dict[str, float]:
         best = max(model.curves["validation/ndcg_at_10"])
         metrics |= {"epochs/best": float(model.best_epoch), "validation/ndcg_at_10": best}
     return metrics
-
-
-def is_first_process() -> bool:
-    """Return whether this is the process that writes: the one that started Lightning's others."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def main() -> None:

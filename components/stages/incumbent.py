@@ -20,11 +20,12 @@ from components.language.encoder import Encoder
 from components.origin import read_split_origin, stamp
 from components.params import Params, SelectionParams
 from components.recommenders.factory import SIMPLE, create, model_folder
+from components.recommenders.sequence.processes import is_first_process
 from components.release.bundle import Bundle, open_bundle
 from components.settings import Settings
 from components.stages.blend import blend
 from components.stages.champion_ref import read_champion_ref
-from components.stages.finetune import finetune, is_first_process
+from components.stages.finetune import finetune
 from components.stages.incumbent_ref import FILE, IncumbentRef
 from components.stages.run import stage, write_metrics
 from components.stages.selected import read_epochs

@@ -34,6 +34,7 @@ from components.recommenders.sequence.checkpoint import (
     write_state,
 )
 from components.recommenders.sequence.ensemble import Ensemble
+from components.recommenders.sequence.processes import ends_with_other_processes
 from components.recommenders.sequence.schedule import lr_multiplier
 from components.unfinished import Unfinished
 
@@ -207,7 +208,8 @@ def train(
     until: a metric (higher is better) or a number of epochs; the learning rate follows trainer.max_epochs in both.
     A run that was killed or stopped goes on from its checkpoint in `folder`, to the same end as one without a break.
     With several devices this runs in as many processes; the first one writes, and all end with the same net.
-    Raises ContractError when training was interrupted (after SIGTERM Lightning alone would exit with 0).
+    Raises ContractError when training was interrupted (after SIGTERM Lightning alone would exit with 0); exits with 1
+    where another process of the training has failed.
     """
     earlier = read_progress(folder, key)
     if earlier is not None and earlier.done:
@@ -217,7 +219,8 @@ def train(
     left = run.loader.steps(earlier.epoch) - earlier.batch if earlier else run.loader.steps(0)  # in the first epoch
     trainer = _trainer(params, board, run, min(10, left))
     try:
-        with warnings.catch_warnings():  # raised by Lightning 2.6 on torch 2.13
+        with warnings.catch_warnings(), ends_with_other_processes(trainer.strategy.launcher):
+            # raised by Lightning 2.6 on torch 2.13
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
             trainer.fit(SequenceModule(net, params, seed, run), loader)
     except SIGTERMException:
