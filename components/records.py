@@ -58,13 +58,14 @@ class UserRetention(Record):
 
 
 class PushedProduct(Record):
-    """A product more of whose buyers bought nothing else than chance explains, and its share of the test lists."""
+    """A product more of whose buyers bought nothing else, or were new, than chance explains; its share of the lists."""
 
     item_id: str
     before: float  # in the champion's lists
     after: float  # in the challenger's
     n_users: int  # who bought it in the training window; who took it, in a shop without purchases
     n_alone: int  # of them, those who bought nothing else
+    n_new: int = 0  # of them, those who had bought their first product a few days before
 
 
 class Evaluation(Record):

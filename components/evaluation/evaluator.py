@@ -59,6 +59,7 @@ class ServingChampion:
     ref: ChampionRef
     model: Recommender
     saw_test: bool
+    open_bundle: Callable[[], Recommender] | None = None  # of the version that serves, where `model` is its recipe
 
 
 @dataclass(frozen=True)
@@ -186,15 +187,28 @@ def summarise(
         choice=choice,
         in_fold=measured.in_fold,
         purpose="retrain" if params.selection is None else "refresh",
-        pushed=_find_pushed(windows, measured, challenger, int(section.primary.rsplit("_", 1)[1])),
+        pushed=_find_pushed(windows, measured.lists, challenger, champion, params),
     )
 
 
-def _find_pushed(windows: Windows, measured: Measured, challenger: str, k: int) -> PushedProduct | None:
-    if windows.item_users is None or CHAMPION not in measured.lists:
+def _find_pushed(
+    windows: Windows,
+    lists: Mapping[str, IntArray],
+    challenger: str,
+    champion: ServingChampion | None,
+    params: Params,
+) -> PushedProduct | None:
+    """Return the product that the challenger would push into the lists, against what serves.
+
+    Not against the champion's recipe: fitted on this training window, it has learned from the same fake users.
+    """
+    users = windows.item_users
+    if users is None or champion is None or not len(users.suspects()):
         return None
-    lists = measured.lists[challenger], measured.lists[CHAMPION]
-    return find_pushed(windows.item_users, *lists, windows.catalogue.item_id, k)
+    serving = champion.open_bundle
+    before = lists[CHAMPION] if serving is None else _rank(serving(), windows.test, windows, params).items
+    k = int(params.evaluation.primary.rsplit("_", 1)[1])
+    return find_pushed(users, lists[challenger], before, windows.catalogue.item_id, k)
 
 
 def _rank(model: Recommender, users: Users, windows: Windows, params: Params) -> Ranked:

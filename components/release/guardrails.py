@@ -65,14 +65,17 @@ def _slice(part: SliceGain, max_loss: float, high: float) -> Check:
 
 
 def _exposure(evidence: Evidence, least: float, other: str) -> Check:
-    """Return whether no product is pushed into the lists by buyers who bought nothing else."""
+    """Return whether no product is pushed into the lists by buyers who were made for it."""
     pushed = evidence.pushed
     if pushed is None:
-        return make_check(EXPOSURE, 0.0, least, "no product has more buyers of it alone than chance explains")
+        return make_check(
+            EXPOSURE, 0.0, least, "no product has more new buyers, or buyers of it alone, than chance explains"
+        )
     limit = max(2 * pushed.before, least)
     why = (
-        f"{pushed.n_alone} of the {pushed.n_users} buyers of product {pushed.item_id} bought nothing else, more than "
-        f"chance explains; it is in {pushed.after:.1%} of the lists, in {pushed.before:.1%} of {other}'s, and "
+        f"of the {pushed.n_users} buyers of product {pushed.item_id} {pushed.n_alone} bought nothing else and "
+        f"{pushed.n_new} were new, more than chance explains; it is in {pushed.after:.1%} of the lists, in "
+        f"{pushed.before:.1%} of {other}'s, and "
         f"{limit:.1%} is accepted; if these users are fake, leave them out in data.sources (`where`)"
     )
     return make_check(EXPOSURE, pushed.after, limit, why)

@@ -76,17 +76,23 @@ def read_champion(root: Path, info: SplitInfo, item_ids: list[str]) -> evaluator
     ref = read_champion_ref(root / "champion")
     if ref is None:
         return None
+    from components.release.bundle import Bundle, adapt_to_catalogue, open_bundle
+
+    def open_serving() -> tuple[Bundle, Recommender]:
+        bundle = open_bundle(root / "champion/bundle", ref.digest)
+        return bundle, adapt_to_catalogue(bundle, item_ids, as_judged=True)
+
     fitted = read_incumbent_ref(root / "models/incumbent", ref)
     if fitted is not None:
         from components.recommenders.factory import load_model
 
         saw_test = fitted.selected_until > info.starts("test")
-        return evaluator.ServingChampion(ref, load_model(root / "models/incumbent"), saw_test)
-    from components.release.bundle import adapt_to_catalogue, open_bundle
-
-    bundle = open_bundle(root / "champion/bundle", ref.digest)
+        return evaluator.ServingChampion(
+            ref, load_model(root / "models/incumbent"), saw_test, lambda: open_serving()[1]
+        )
+    bundle, model = open_serving()
     saw_test = champion_saw_test(bundle.info.train_end, bundle.info.validation_end, info, bundle.item_ids == item_ids)
-    return evaluator.ServingChampion(ref, adapt_to_catalogue(bundle, item_ids, as_judged=True), saw_test)
+    return evaluator.ServingChampion(ref, model, saw_test)
 
 
 def flat(evaluation: Evaluation, gains: dict[str, Interval]) -> dict[str, float]:

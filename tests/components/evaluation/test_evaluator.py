@@ -15,7 +15,7 @@ from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import rank
 from components.evaluation.results import read_values
 from components.params import Params, SelectionParams
-from tests.components.evaluation.support import N_ITEMS, Fake, one_list, oracle
+from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
 ROLES = Roles(
@@ -160,6 +160,30 @@ def test_lists_are_compared_with_the_champions(split: Path, params: Params) -> N
     assert "concentration_at_2" not in evaluation.validation["ease"]
     _, _, alone = run(split, params)
     assert "overlap_at_5" not in alone.test["ease"]
+
+
+@pytest.mark.parametrize("fitted_anew", [False, True])
+def test_a_pushed_product_is_held_against_what_serves(split: Path, params: Params, fitted_anew: bool) -> None:
+    """Nine users buy product 39 alone. The champion's recipe, fitted on their purchases, lists it as the challenger."""
+
+    def push(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        fakes = {name: values[-9:].copy() for name, values in columns.items()}
+        fakes["user_idx"][:], fakes["item_idx"][:] = range(61, 70), 39
+        return {name: np.concatenate([values, fakes[name]]) for name, values in columns.items()}
+
+    edit(split, "train", push)
+    info = (split / "split.json").read_text()
+    (split / "split.json").write_text(info.replace('"n_users":60', '"n_users":69'))
+    pushed, serving = Fake("champion", lambda users: one_list(users)[:, ::-1]), Fake("champion", one_list)
+    if fitted_anew:
+        champion = ServingChampion(REF, pushed, saw_test=False, open_bundle=lambda: serving)
+    else:
+        champion = ServingChampion(REF, serving, saw_test=False)
+    _, _, evaluation = run(split, params, champion, ease=pushed, als=pushed)
+    assert evaluation.pushed is not None
+    assert evaluation.pushed.item_id == "sku-39"
+    assert (evaluation.pushed.before, evaluation.pushed.n_alone) == (0.0, 9)
+    assert evaluation.pushed.after > 0.5
 
 
 def test_files_hold_no_user_id_and_are_reproducible(split: Path, params: Params) -> None:

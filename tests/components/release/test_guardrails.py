@@ -75,9 +75,9 @@ def test_a_latency_that_fails_says_what_to_do(params: Params) -> None:
 def test_a_pushed_product_may_fill_few_lists_or_twice_as_many(
     params: Params, before: float, after: float, passed: bool
 ) -> None:
-    pushed = PushedProduct(item_id="P7", before=before, after=after, n_users=12, n_alone=10)
+    pushed = PushedProduct(item_id="P7", before=before, after=after, n_users=12, n_alone=10, n_new=11)
     found = replace(evidence([part(0.1, 0.05, 0.15)]), pushed=pushed)
     checks = {check.name: check for check in all_checks(found, DRIFT, 5.0, [DATA], params)}
     check = checks["exposure of a pushed product"]
     assert check.passed is passed
-    assert "10 of the 12 buyers of product P7 bought nothing else" in check.why
+    assert "of the 12 buyers of product P7 10 bought nothing else and 11 were new" in check.why
