@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from components.privacy.context import Span, find_free_numbers, find_urls, is_product_code, only_digits
 
-MIN_DIGITS, MAX_DIGITS = 7, 15  # of a phone number, ITU-T E.164; with an extension more
+MAX_DIGITS = 15  # of a phone number, ITU-T E.164; with an extension more
 _EXTENSION = r"(?:\s*[,;]?\s*(?:ext(?:ension|n)?\.?|x|#|转|分机)\s*:?\s*\d{1,6}(?!\d))?"
 _START = r"(?<![A-Za-z0-9_.+-])(?<!\d )"
 _BEFORE = r"(?<![A-Za-z0-9_.-])"
