@@ -97,6 +97,8 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     names = {check.name for check in decision.checks}
     compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
     if evaluation.purpose == "refresh":
+        if any(check.name == TOTAL_LOSS and check.value is not None and check.value >= 0 for check in decision.checks):
+            compared = ["champion"]  # simple models judge a refresh only where refreshes have lost
         required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
     else:
         beaten = [name for name in compared if evaluation.simpler is None or name in (*evaluation.simpler, "champion")]

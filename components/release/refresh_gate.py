@@ -11,7 +11,9 @@ data make it better on average. So it ships unless one of these holds:
    the interval does not exclude; or fewer than gate.min_users, for which no interval is trusted;
 4. the running sum of relative gains since the last retrain is below -refresh.max_total_loss, beyond chance: losses
    too small for 1 and 2 add up;
-5. 1 or 2 hold against the best simple model, fitted on the same data, which does not age with the champion;
+5. the running sum is below 0, and 1 or 2 hold against the best simple model, fitted on the same data, which does not
+   age with the champion. Where the refreshes since the last retrain have gained, a better simple model is a matter for
+   `carousel retrain`, and a note: to keep an older model of the same recipe would not help;
 6. a guardrail fails: on the data, the champion's own level, the lists, slices, latency, or the history of either model.
 """
 
@@ -49,7 +51,8 @@ def decide_refresh(
     _check_purpose(evaluation)
     check_fresh(evaluation, contenders.challenger, contenders.champion)
     evidence = read_evidence(evaluation, measured.per_user, measured.latency_ms, params)
-    comparisons = [*_comparison_checks(evidence, history, params)]
+    total = _total_gain(evidence, history)
+    comparisons = [*_comparison_checks(evidence, history, total, params)]
     others = [
         *_level_checks(evaluation, measured, history, params),
         *list_guardrails.all_checks(evidence, params),
@@ -60,7 +63,10 @@ def decide_refresh(
     failed = [check for check in (*comparisons, *others) if not check.passed]
     reasons = [f"{check.name}: {check.why}" for check in failed or comparisons]
     verdict: Verdict = "keep" if failed else "refresh"
-    return make_decision(measured, contenders, evidence, params, verdict, reasons, [*comparisons, *others], decided_at)
+    checks = [*comparisons, *others]
+    decision = make_decision(measured, contenders, evidence, params, verdict, reasons, checks, decided_at)
+    notes = _better_simple_models(evidence, params) if total is not None and total >= 0 else []
+    return decision.model_copy(update={"notes": [*decision.notes, *notes]})
 
 
 def _check_purpose(evaluation: Evaluation) -> None:
@@ -70,20 +76,44 @@ def _check_purpose(evaluation: Evaluation) -> None:
         raise ReleaseError("nothing serves yet: a refresh needs a champion; run `carousel retrain --bootstrap`")
 
 
-def _comparison_checks(evidence: Evidence, history: RefreshHistory, params: Params) -> Iterator[Check]:
-    """Yield the rules 1 to 5 of the module."""
-    gain = evidence.over_champion
-    if gain is None:
+def _gain_over_champion(evidence: Evidence) -> Interval:
+    if evidence.over_champion is None:
         raise ReleaseError("the evaluation has no comparison with the champion; evaluate again")
+    return evidence.over_champion
+
+
+def _total_gain(evidence: Evidence, history: RefreshHistory) -> float | None:
+    """Return the sum of relative gains since the last retrain, with this one; None: the champion's metric is 0."""
+    champion = evidence.test[CHAMPION][evidence.primary]
+    return history.total + _gain_over_champion(evidence).gain / champion if champion > 0 else None
+
+
+def _comparison_checks(
+    evidence: Evidence, history: RefreshHistory, total: float | None, params: Params
+) -> Iterator[Check]:
+    """Yield the rules 1 to 5 of the module."""
+    gain = _gain_over_champion(evidence)
     why = f"{evidence.n_users} users in the holdout, gate.min_users is {params.gate.min_users}"
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
     bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
-    for name, interval in {CHAMPION: gain, **evidence.over_baselines}.items():
+    simple = {} if total is not None and total >= 0 else evidence.over_baselines
+    for name, interval in {CHAMPION: gain, **simple}.items():
         high = bounds[name] if name in evidence.losses_by_sign else max(bounds[name], 0.0)
         yield from _not_below(name, interval, (bounds[name], high), evidence.test[name][evidence.primary], params)
     champion = evidence.test[CHAMPION][evidence.primary]
     yield _possible_loss(gain, champion, params)
-    yield _total_loss(gain, champion, history, params)
+    yield _total_loss(gain, champion, history, total, params)
+
+
+def _better_simple_models(evidence: Evidence, params: Params) -> list[str]:
+    """Return a sentence for each simple model that ranks these users better, by more than the margin."""
+    return [
+        f"{name} is better on this holdout: {-gain.gain:+.4f} over {gain.n_users} users, "
+        f"{params.gate.confidence:.0%} interval {-gain.high:+.4f} to {-gain.low:+.4f}; `carousel retrain` with it in "
+        "evaluation.candidates or models.hybrid.parts compares the recipes"
+        for name, gain in evidence.over_baselines.items()
+        if gain.gain < -params.refresh.margin * evidence.test[name][evidence.primary]
+    ]
 
 
 def _not_below(
@@ -124,11 +154,10 @@ def _possible_loss(gain: Interval, champion: float, params: Params) -> Check:
     return make_check(POSSIBLE_LOSS, gain.low, loss, why, high)
 
 
-def _total_loss(gain: Interval, champion: float, history: RefreshHistory, params: Params) -> Check:
+def _total_loss(gain: Interval, champion: float, history: RefreshHistory, total: float | None, params: Params) -> Check:
     limit, confidence = params.refresh.max_total_loss, params.gate.confidence
-    if champion <= 0:
+    if total is None:
         return make_check(TOTAL_LOSS, None, -limit, "the champion's metric is 0: there is no relative gain to add up")
-    total = history.total + gain.gain / champion
     error = float(np.hypot(history.error, standard_error(gain, confidence) / champion))
     high = chance_bound(total, error, confidence)
     why = (

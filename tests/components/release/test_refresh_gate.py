@@ -50,6 +50,7 @@ def losses_add_up(case: RefreshCase) -> None:
 
 def below_the_simple_model(case: RefreshCase) -> None:
     case.values["neighbours"] = case.values["champion"] + 0.05
+    case.history = RefreshHistory(total=-0.01)
 
 
 def level_fell(case: RefreshCase) -> None:
@@ -160,6 +161,17 @@ def test_each_rule_keeps_the_champion_alone(
     assert [reason.partition(": ")[0] for reason in decision.reasons if not reason.startswith("data: ")] == [
         name for name in checks if not name.startswith("data: ")
     ]
+    assert contradictions(decision, case.evaluation()) == []
+
+
+def test_a_better_simple_model_is_a_note_where_the_refreshes_have_gained(case: RefreshCase) -> None:
+    """To keep the champion, an older model of the same recipe, would serve nobody better."""
+    below_the_simple_model(case)
+    case.history = RefreshHistory(total=0.01)
+    decision = case.decide_refresh()
+    assert (decision.verdict, failed(decision)) == ("refresh", [])
+    (note,) = [note for note in decision.notes if note.startswith("neighbours is better on this holdout: +0.05")]
+    assert "carousel retrain" in note
     assert contradictions(decision, case.evaluation()) == []
 
 
