@@ -95,6 +95,7 @@ def _running(folder: Path) -> Experiment:
 
 def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Outcomes:
     from components.serving.storage.compaction import exposures_lock
+    from components.serving.storage.exposure_table import collect_exposures
     from components.serving.storage.open_event_store import open_event_store
 
     serving = workspace.shop / "serving"
@@ -103,6 +104,7 @@ def _outcomes(workspace: Workspace, experiment: Experiment, now: datetime) -> Ou
     since = experiment.started - timedelta(days=COVARIATE_DAYS)
     try:
         events, exposures = state.read_table(to_micros(since)), serving / "exposures"
+        collect_exposures(state, exposures)
         with exposures_lock(exposures):
             return read_outcomes(sorted(exposures.glob("*.parquet")), events, experiment, now)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components import params, redact
+from components.errors import CarouselError
 from components.private import protect
 from components.recommenders.factory import check_names
 from components.release import versioning
@@ -23,6 +25,7 @@ from components.stages import moment
 from components.times import with_zone
 from components.tuning import overlay
 
+log = logging.getLogger(__name__)
 DECISION = Path("reports/decision.json")
 EVALUATION = Path("reports/evaluate/evaluation.json")
 REPORT = Path("reports/evaluate/report.html")
@@ -130,7 +133,26 @@ def locked_workspace(
             _prune(folder)
         elif resume and workspace.from_clock:
             moment.store(workspace.root, workspace.params.data, Path(workspace.env["CAROUSEL_DATA_ROOT"]))
+        _collect_exposures(workspace)
         yield workspace
+
+
+def _collect_exposures(workspace: Workspace) -> None:
+    """Move what replicas on other machines have shown from the database to the folder that sources and `gc` read."""
+    settings, shop = workspace.settings, workspace.params.release.name
+    if settings.event_store_address is None:
+        return
+    from components.serving.storage.exposure_table import collect_exposures
+    from components.serving.storage.open_event_store import open_event_store
+
+    serving = workspace.shop / "serving"
+    store = open_event_store(settings.event_store_address, serving, shop, secret=settings.erasure_secret)
+    try:
+        collect_exposures(store, serving / "exposures")
+    except (CarouselError, OSError) as error:
+        log.warning("exposures stay in the database until the next run: %s", error)
+    finally:
+        store.close()
 
 
 def quiet_environment(home: Path) -> None:

@@ -151,7 +151,7 @@ def _of_service(shop: Path, settings: Settings) -> Iterable[Location]:
         store, oldest = shop / "serving/events in PostgreSQL", _oldest_file
     yield Location(
         store,
-        "events, choices of advertisements, keys of requests",
+        "events, choices of advertisements, keys of requests, lists not yet among the exposures",
         "users of the service",
         "histories for lists, outcomes of experiments",
         days,

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from components.errors import BusyError, ParamsError
+from components.serving.storage.exposure_table import add_exposures
+from components.serving.storage.exposures import Exposure
+from components.serving.storage.open_event_store import open_event_store
 from components.stages import moment
 from flows import workspace
 from flows.workspace import locked_workspace, open_workspace
+from tests.components.serving.postgres import Postgres
 from tests.flows.toy import call
 
 REAL = ["data.simulated=false", "data.sources={products: [{path: p.csv}], events: [{path: p.csv}]}"]
@@ -113,6 +117,27 @@ def test_a_deployed_run_gets_a_workspace_and_old_ones_are_removed(checkout: Path
         left = {p.name for p in (checkout / ".carousel/workspaces").iterdir()}
     assert left == {"reproduce-1", "run-last", "run-id4", "run-id3"}
     assert call(checkout, "git", "status", "--porcelain").split() == ["??", "uncommitted.txt"]
+
+
+def test_what_replicas_have_shown_is_collected_before_a_run(
+    checkout: Path,
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = postgres.create_database()
+    monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", url)
+    shown = checkout / ".carousel/shops/carousel/serving/exposures"
+    with locked_workspace([], [], None, "a retrain"):
+        assert not list(shown.glob("*.parquet"))
+    store = open_event_store(url, shown.parent, "carousel")
+    add_exposures(store, [Exposure("ann", ["i1"], 10**15, None, "r", "/recommend", 3, None, None)])
+    store.close()
+    with locked_workspace([], [], None, "a retrain"):
+        assert len(list(shown.glob("*.parquet"))) == 1
+    monkeypatch.setenv("CAROUSEL_EVENT_STORE_URL", "postgresql://postgres@127.0.0.1:1/gone")
+    with locked_workspace([], [], None, "a retrain"):  # a database that is away stops no run
+        assert "exposures stay in the database" in caplog.text
 
 
 def test_prefect_uses_home_and_logs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ from components.serving.models.router import TrafficRouter
 from components.serving.models.watcher import ModelWatcher, freeze_gc
 from components.serving.schemas import Alive, Ready
 from components.serving.storage.erasure import ErasureLog
+from components.serving.storage.exposure_table import add_exposures
 from components.serving.storage.exposures import ExposureLog
 from components.serving.storage.open_event_store import open_event_store, prepare_event_store
 from components.settings import Settings
@@ -128,7 +129,10 @@ def make_service(
     store = open_event_store(store_url, folder, params.release.name, connections, erasure_secret)
     bounds, shown = params.serving.exposures, folder / "exposures"
     erasures = ErasureLog(store, shown)
-    exposures = ExposureLog(shown, bounds.rows_per_file, bounds.flush_s, bounds.max_queue_rows, metrics, erasures)
+    shared = None if store.is_local else partial(add_exposures, store)
+    exposures = ExposureLog(
+        shown, bounds.rows_per_file, bounds.flush_s, bounds.max_queue_rows, metrics, erasures, shared
+    )
     router = TrafficRouter(challenger, params.serving.challenger, metrics)
     return RecommendationService(watcher, router, store, exposures, params, metrics)
 

@@ -23,6 +23,7 @@ from components.serving.storage.event_store import EventStore
 log = logging.getLogger("serving")
 POLL_S = 2.0
 APPLIED = ".erased.json"  # tombstone -> time (us) of the deletions that the folder's files were rewritten for
+DELETE_LISTS = "DELETE FROM exposure_lists WHERE user_hash = ? AND at <= ?"  # of replicas, in their common database
 NEVER = -(2**63)
 ErasedAt = Callable[[str | None], int]  # time (us) up to which all of a user is removed; NEVER for other users
 
@@ -52,9 +53,12 @@ class ErasureLog:
             self._thread.join()
 
     def apply(self) -> None:
-        """Remove deleted users from the memory of this process and from the files. Raises CarouselError, OSError."""
+        """Remove deleted users from memory, files and the table of exposures. Raises CarouselError, OSError."""
         self.refresh()
-        if self._known.items() - _read_applied(self.folder).items():
+        new = self._known.items() - _read_applied(self.folder).items()
+        if new:
+            if not self.store.is_local:
+                self.store.transact(lambda transaction: transaction.executemany(DELETE_LISTS, sorted(new)))
             with exposures_lock(self.folder), self.writing(exclusive=True):
                 known = dict(self._known)
                 for file in sorted(self.folder.glob("*.parquet")):

@@ -15,6 +15,7 @@ from components.serving.storage.idempotency import Claim, KeyReusedError, judge_
 from components.serving.storage.postgres_connections import Connection, PostgresConnections
 from components.serving.storage.transactions import Transaction
 from components.serving.storage.user_hash import version_slot, version_slots
+from components.times import DAY_US
 
 Cursor = psycopg.Cursor[Row]
 # one array per column: one statement, whatever the number of rows
@@ -58,6 +59,13 @@ class PostgresEventStore(EventStore):
     def delete_user(self, user_id: str) -> int:
         """See EventStore."""
         return 0 if "\0" in user_id else super().delete_user(user_id)
+
+    def prune(self, days: int, now: int, max_share: float) -> int:
+        """See EventStore; also exposures that old, which no machine has collected."""
+        removed = super().prune(days, now, max_share)
+        old = "DELETE FROM exposure_lists WHERE at < ?"
+        self._transact(lambda transaction: transaction.execute(old, (now - days * DAY_US,)))
+        return removed
 
     def close(self) -> None:
         """See EventStore."""

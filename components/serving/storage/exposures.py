@@ -1,6 +1,7 @@
 """The log of exposures: Parquet files of impressions in the columns of `events`, from which the next model can learn.
 
-Lists are queued in memory until there are rows_per_file rows, or flush_s seconds have passed; then one file is written.
+Lists are queued in memory until there are rows_per_file rows, or flush_s seconds have passed; then one file is written,
+or rows of the database that replicas share.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,12 +53,14 @@ class ExposureLog:
         max_queue_rows: int,
         metrics: ServiceMetrics,
         erasures: ErasureLog | None = None,
+        write_shared: Callable[[Sequence[Exposure]], None] | None = None,
     ) -> None:
         """folder: of the Parquet files; max_queue_rows: beyond it new lists are dropped, and counted in the metrics.
 
-        erasures: users whose lists are not written, because they were deleted.
+        erasures: users whose lists are not written, because they were deleted. write_shared: writes lists where
+        replicas on other machines write theirs; None: into the folder.
         """
-        self.folder = folder
+        self.folder, self.write_shared = folder, write_shared
         self.erasures = erasures
         if erasures is not None:
             erasures.on_erase.append(self.drop_erased)
@@ -126,12 +129,12 @@ class ExposureLog:
             self.metrics.exposures_dropped.inc(self._n_rows)
 
     def _flush(self, is_last: bool = False) -> bool:
-        """Write one file and return True; False where writing failed, with the rows back in the queue.
+        """Write one batch and return True; False where writing failed, with the rows back in the queue.
 
-        is_last: write even where the store does not say who was deleted; the next start looks again.
+        is_last: write into the folder, even where the store does not say who was deleted; the next start looks again.
         """
         if self.erasures is None:
-            return self._write()
+            return self._write(is_last)
         with self.erasures.writing():
             try:
                 self.erasures.refresh()
@@ -140,9 +143,9 @@ class ExposureLog:
                 if not is_last:
                     return False
                 self.erasures.look_again()
-            return self._write()
+            return self._write(is_last)
 
-    def _write(self) -> bool:
+    def _write(self, is_last: bool) -> bool:
         batch, n = list[Exposure](), 0
         with self._lock:
             while self._queue and n < self.rows_per_file:
@@ -151,8 +154,11 @@ class ExposureLog:
         if not n:
             return True
         try:
-            write_exposures(self.folder / f"{batch[0].timestamp}-{uuid.uuid4().hex[:12]}.parquet", batch)
-        except OSError as error:
+            if self.write_shared is None or is_last:  # a file of this machine is better than nothing
+                write_exposures(self.folder / f"{batch[0].timestamp}-{uuid.uuid4().hex[:12]}.parquet", batch)
+            else:
+                self.write_shared(batch)
+        except (OSError, StoreError) as error:
             log.warning("exposures: %s; %d rows stay in the queue", error, n)
             with self._lock:
                 self._queue.extendleft(reversed(batch))

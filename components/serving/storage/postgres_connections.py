@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS stock (item_id TEXT PRIMARY KEY, quantity DOUBLE PREC
 CREATE TABLE IF NOT EXISTS metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS history_versions (slot INTEGER PRIMARY KEY, version BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS idempotency_keys (key BYTEA PRIMARY KEY, digest BYTEA NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS exposure_lists (
+    list_id TEXT PRIMARY KEY, at BIGINT NOT NULL, user_hash TEXT, content TEXT NOT NULL, file TEXT);
+CREATE INDEX IF NOT EXISTS exposure_lists_of_user ON exposure_lists (user_hash);
 """
 
 
@@ -130,7 +133,7 @@ class PostgresConnections:
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
-            if not all(_has_table(connection, name) for name in ("idempotency_keys", LAST_AD_TABLE)):
+            if not all(_has_table(connection, name) for name in ("idempotency_keys", "exposure_lists", LAST_AD_TABLE)):
                 if _has_table(connection, "told"):
                     connection.execute(RENAMES_FROM_0_1)
                 connection.execute(SCHEMA)
