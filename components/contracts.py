@@ -30,6 +30,7 @@ from components.records import (
     Lineage,
     Purpose,
     PushedProduct,
+    Question,
     Record,
     SliceRow,
     UserRetention,
@@ -64,6 +65,7 @@ __all__ = [
     "Lineage",
     "Purpose",
     "PushedProduct",
+    "Question",
     "Ranked",
     "Recommender",
     "Record",
@@ -168,7 +170,8 @@ class Catalogue:
 class Users:
     """Users at one moment: what each did before `now`, and (in evaluation) what each did next.
 
-    An unknown user is a row with an empty history: ordinary input, no special call.
+    An unknown user is a row with an empty history: ordinary input, no special call. Where lists are made anew before
+    each event, a user has several rows, one after the other.
     """
 
     user_idx: IntArray  # (n_users,); 0 where the user is unknown
@@ -177,8 +180,14 @@ class Users:
     targets: Ragged | None = None  # (n_users) rows, ground truth at or after `now`
 
     def __len__(self) -> int:
-        """Return the number of users."""
+        """Return the number of users, or of rows where a user has several."""
         return len(self.user_idx)
+
+    @property
+    def user_row(self) -> IntArray:
+        """Return (n_rows,) the number of each row's user, from 0 in order; each unknown user is one of its own."""
+        starts = (np.diff(self.user_idx) != 0) | (self.user_idx[1:] == 0)
+        return np.concatenate([np.zeros(min(1, len(self))), np.cumsum(starts)]).astype(np.int32)
 
     @classmethod
     def concat(cls, parts: Sequence[Users]) -> Users:
@@ -209,7 +218,9 @@ class Users:
 
     def sample_rows(self, limit: int) -> IntArray:
         """Return the rows of at most `limit` users, evenly spread."""
-        return np.arange(0, len(self), max(1, -(-len(self) // limit)), dtype=np.int32)
+        user_row = self.user_row
+        n_users = int(user_row.max(initial=-1)) + 1
+        return np.flatnonzero(user_row % max(1, -(-n_users // limit)) == 0).astype(np.int32)
 
     def subsample(self, limit: int) -> Users:
         """Return at most `limit` users, evenly spread, with their targets."""

@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Verdict = Literal["promote", "refresh", "keep", "not_enough_evidence"]  # refresh: what the gate of a refresh ships
+Question = Literal["global_time", "next_event"]  # histories frozen at the cut; lists made anew before each target event
+PRIMARY_SLICE: dict[Question, str] = {"global_time": "all", "next_event": "next_event"}  # where its values per user are
 Purpose = Literal["retrain", "refresh"]  # is another recipe better; is the same recipe on newer data fit to serve
 
 
@@ -94,6 +96,12 @@ class Evaluation(Record):
     purpose: Purpose = "retrain"
     retention: UserRetention | None = None  # of the shop in the test window; None: not measured
     pushed: PushedProduct | None = None  # the suspect product that rose most; None: none, or no champion
+    question: Question = "global_time"  # of n_users and all values per user; those of the other question are a slice
+
+    @property
+    def primary_slice(self) -> str:
+        """Return the slice of per_user.parquet that holds the values that decide."""
+        return PRIMARY_SLICE[self.question]
 
 
 class DriftVerdict(Record):
@@ -191,4 +199,5 @@ class Decision(Record):
     notes: list[str] = []  # what was not judged, and why: slices with too few users
     purpose: Purpose = "retrain"
     completion: Completion | None = None  # of a refresh that also learned its holdout
+    question: Question = "global_time"  # about time, that decided: see Evaluation
     signature: str | None = None  # HMAC-SHA256 of the other fields, where CAROUSEL_SIGNING_KEY is set

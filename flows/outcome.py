@@ -199,6 +199,7 @@ def show(outcome: Outcome, root: Path) -> None:
         rows = metrics_table(evaluation)
         label = "simulated shop, " if evaluation.simulated else ""
         first, last = (time[:10] for time in evaluation.window)
+        label += "" if evaluation.question == "global_time" else f"decided by {evaluation.question}, "
         title = f"{window_label(evaluation)} {first} to {last}, {label}{evaluation.n_users} users"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for name in rows[0]:

@@ -21,9 +21,9 @@ from components.backtest.cuts import cut_snapshot
 from components.contracts import WINDOWS, Catalogue, Recommender, Record
 from components.data.split import Holdout, make_split
 from components.data.tables import read_catalogue, read_info, read_interactions, read_users
-from components.evaluation.metrics import per_user
+from components.evaluation.metrics import user_means
 from components.evaluation.out_of_fold import write_out_of_fold
-from components.evaluation.protocol import rank, window_users
+from components.evaluation.protocol import blend_users, question_users, rank
 from components.io import write_record
 from components.language.cache import encode_cached
 from components.language.encoder import Encoder, resolve_model
@@ -114,6 +114,7 @@ class Engine:
             inputs |= {"sequence_fit_end": info.fit_end} if mixed else {}
         if params.selection is None and name not in LEARNS_ALONE:  # the validation window takes part in the fit
             inputs["validation"] = [info.train_end, info.validation_end]
+            inputs |= question_inputs(params) if name == "hybrid" else {}
         key = self.cache.key("fits", inputs)
 
         def make(out: Path) -> None:
@@ -156,21 +157,22 @@ class Engine:
         return CatalogueAdapter(self.load(fitted), {item: i for i, item in enumerate(own)}, item_ids)
 
     def score(self, fitted: FittedModel, start: datetime, end: datetime) -> PeriodScore:
-        """Return the model's quality for the users of the period, whose histories end at its start."""
+        """Return the model's quality for the users of the period, by the question of gate.primary."""
         section, metric = self.params.recommend, self.params.evaluation.primary
         k = int(metric.rsplit("_", 1)[1])
 
         def make() -> PeriodScore:
             split = self.period_split(start, end)
-            users, catalogue = window_users(split, "test", section.exclude_seen), read_catalogue(split)
+            users, catalogue = question_users(split, "test", self.params), read_catalogue(split)
             with cpu_clock() as clock:
                 model = self.adapt(fitted, catalogue.item_id)
                 lists = rank(model, users, k, section.exclude_seen, len(catalogue), section.batch_users)
-            values = per_user(lists, users.ground_truth, [k])[metric]
-            return PeriodScore(value=float(values.mean(dtype=np.float64)), n_users=len(users), cpu_s=clock.seconds)
+            values = user_means(lists, users, [k])[metric]
+            return PeriodScore(value=float(values.mean(dtype=np.float64)), n_users=len(values), cpu_s=clock.seconds)
 
         inputs = {"model": fitted.key, "start": start.isoformat(), "end": end.isoformat(), "metric": metric}
-        return self.cache.record("scores", inputs | section.model_dump(mode="json"), PeriodScore, make)
+        inputs |= section.model_dump(mode="json") | question_inputs(self.params)
+        return self.cache.record("scores", inputs, PeriodScore, make)
 
     def period_split(self, start: datetime, end: datetime) -> Path:
         """Return the split whose test window is the period, without any fault: what truly happened."""
@@ -189,15 +191,14 @@ class Engine:
     def _fitted(
         self, split: Path, windows: tuple[str, ...], name: str, params: Params, parts: Mapping[str, FittedModel]
     ) -> Any:
-        events, users = read_interactions(split, windows), read_users(split, "validation")
-        catalogue = self.catalogue(split, name, params)
+        events, catalogue = read_interactions(split, windows), self.catalogue(split, name, params)
         if name != "hybrid":
-            return create(name, params).fit(events, catalogue, users)
+            return create(name, params).fit(events, catalogue, read_users(split, "validation"))
         from components.recommenders.hybrid import HybridRecommender
 
         model = HybridRecommender.of_parts({part: self.load(fitted) for part, fitted in parts.items()}, params)
         smoother = ColdItemSmoother.of(events, catalogue, params.models.hybrid.cold_item_neighbour_pool)
-        return model.blend(users, events.n_items, smoother, max(params.evaluation.ks))
+        return model.blend(blend_users(split, params), events.n_items, smoother, max(params.evaluation.ks))
 
 
 @lru_cache(maxsize=1)
@@ -216,6 +217,12 @@ def fit_inputs(params: Params, name: str) -> dict[str, Any]:
     if params.selection is not None:
         content["selection"] = params.selection.model_dump(mode="json", exclude=ASIDE)
     return content | {"cold_user_events": params.evaluation.cold_user_events}
+
+
+def question_inputs(params: Params) -> dict[str, Any]:
+    """Return what of the question about time is in keys of the cache; {} for histories frozen at the cut."""
+    question = params.gate.primary
+    return {} if question == "global_time" else {"question": question, "next_events": params.evaluation.next_events}
 
 
 def reads_texts(name: str) -> bool:

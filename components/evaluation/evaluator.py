@@ -16,6 +16,7 @@ from components.contracts import (
     FloatArray,
     IntArray,
     PushedProduct,
+    Question,
     Ranked,
     Recommender,
     SliceRow,
@@ -25,9 +26,15 @@ from components.data.tables import SplitInfo, read_catalogue, read_info, read_in
 from components.evaluation.choice import best_of, choose
 from components.evaluation.exposure import ItemUsers, count_item_users, find_pushed
 from components.evaluation.list_comparison import list_shape, mean_overlap_at_k
-from components.evaluation.metrics import per_user, popularity_share
+from components.evaluation.metrics import popularity_share, user_means
 from components.evaluation.out_of_fold import OutOfFold
-from components.evaluation.protocol import check_leakage, next_event_users, rank_with_scores, window_users
+from components.evaluation.protocol import (
+    check_leakage,
+    next_event_users,
+    question_users,
+    rank_with_scores,
+    window_users,
+)
 from components.evaluation.results import (
     Metrics,
     check_finite,
@@ -39,8 +46,9 @@ from components.evaluation.results import (
     user_schema,
 )
 from components.evaluation.satisfaction import satisfaction
-from components.evaluation.slices import slice_masks, trained_items
+from components.evaluation.slices import NEXT_EVENT, slice_masks, trained_items
 from components.params import Params
+from components.records import PRIMARY_SLICE
 from components.times import to_iso
 from components.unfinished import Unfinished
 
@@ -78,11 +86,16 @@ class Windows:
     info: SplitInfo
     catalogue: Catalogue
     popularity: FloatArray  # (n_items + 1,) share of training events
-    validation: Users | None  # None: a pass with a recipe selects nothing
+    validation: Users | None  # rows of the question that decides; None: a pass with a recipe selects nothing
     test: Users
     masks: dict[str, BoolArray]  # "all" and the slices, over the test targets
-    next_event: tuple[Users, IntArray] | None = None  # a row for each target event, and its line in `test`
+    next_event: Users | None = None  # a row for each target event of users of `test`
     item_users: ItemUsers | None = None  # of the training window
+
+    def n_judged(self, question: Question) -> int:
+        """Return the number of test users by whom the question is answered."""
+        rows = self.test if question == "global_time" or self.next_event is None else self.next_event
+        return len(np.unique(rows.user_idx))
 
 
 @dataclass(frozen=True)
@@ -102,15 +115,18 @@ def read_windows(split: Path, params: Params) -> Windows:
     check_leakage(split)
     info, catalogue, train = read_info(split), read_catalogue(split), read_interactions(split)
     exclude_seen = params.recommend.exclude_seen
-    validation = window_users(split, "validation", exclude_seen) if params.selection is None else None
+    validation = question_users(split, "validation", params) if params.selection is None else None
     test = window_users(split, "test", exclude_seen)
     trained = trained_items(train.item_idx, info.n_items)
     leave_one_out = info.protocol == "leave_one_out"  # one target each: histories cannot grow
     masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events, by_day=leave_one_out)
     limit = 0 if leave_one_out or params.selection is not None else params.evaluation.next_events
-    growing = next_event_users(split, test, exclude_seen, limit) if limit else None
+    if params.gate.primary == NEXT_EVENT:
+        growing: Users | None = question_users(split, "test", params)
+    else:
+        growing = next_event_users(split, "test", test, exclude_seen, limit) if limit else None
     popularity = popularity_share(train.item_idx, info.n_items)
-    growing = growing if growing and len(growing[1]) else None
+    growing = growing if growing is not None and len(growing) else None
     return Windows(info, catalogue, popularity, validation, test, masks, growing, count_item_users(train))
 
 
@@ -170,9 +186,10 @@ def summarise(
         protocol=info.protocol,
         window=(to_iso(info.starts("test")), to_iso(info.test_end)),
         simulated=info.simulated,
-        n_users=len(windows.test),
+        n_users=windows.n_judged(params.gate.primary),
         n_items=info.n_items,
         primary=section.primary,
+        question=params.gate.primary,
         challenger=challenger,
         baselines=baselines,
         champion=champion.ref if champion else None,
@@ -238,14 +255,17 @@ def _validate(
     measured: Measured,
     out_of_fold: OutOfFold | None,
 ) -> None:
-    """Add the model's validation metrics to `measured`, of lists out of fold where there are such."""
+    """Add the model's validation metrics to `measured`, of lists out of fold where there are such.
+
+    users: the rows of the question that decides; values per user are means over a user's rows.
+    """
     ks, primary = params.evaluation.ks, params.evaluation.primary
     lists = _rank(model, users, windows, params).items
     if out_of_fold is not None:
-        own = per_user(lists, users.ground_truth, ks)[primary]
+        own = user_means(lists, users, ks)[primary]
         measured.in_fold[name] = float(own.mean(dtype=np.float64))
         lists[out_of_fold.user_row] = out_of_fold.lists
-    values = per_user(lists, users.ground_truth, ks)
+    values = user_means(lists, users, ks)
     found = means(values) | _list_metrics(lists, users, windows, ks)
     check_finite(found, f"{name} on validation")
     measured.validation[name], measured.values[name] = found, values[primary]
@@ -255,22 +275,25 @@ def _validate(
 def _test(
     name: str, model: Recommender, windows: Windows, params: Params, measured: Measured, writer: pq.ParquetWriter
 ) -> None:
-    """Add the model's test lists, means and slices to `measured`, and its rows to the file."""
+    """Add the model's test lists, means and slices to `measured`, and its rows to the file.
+
+    The means are those of the question that decides; the other question is a slice. Metrics of all lists together,
+    and the other slices, are of lists made where the window begins.
+    """
     ks = params.evaluation.ks
     ranked = _rank(model, windows.test, windows, params)
     lists = measured.lists[name] = ranked.items
-    for table in user_rows(name, lists, windows.test.ground_truth, windows.masks, ks):
+    joint = _list_metrics(lists, windows.test, windows, ks) | list_shape(ranked, windows.info.n_items, ks)
+    check_finite(joint, f"{name} on test")
+    tables = [*user_rows(name, lists, windows.test.ground_truth, windows.masks, ks)]
+    if windows.next_event is not None:
+        growing = _rank(model, windows.next_event, windows, params).items
+        tables.append(event_rows(name, growing, windows.next_event, windows.test, ks))
+    for table in tables:
         writer.write_table(table)
         row = slice_row(table)
-        if row.slice == "all":
-            joint = _list_metrics(lists, windows.test, windows, ks) | list_shape(ranked, windows.info.n_items, ks)
-            check_finite(joint, f"{name} on test")
+        if row.slice == PRIMARY_SLICE[params.gate.primary]:
             measured.test[name] = row.metrics | joint
         else:
             measured.slices.append(row)
-    if windows.next_event is not None:
-        users, user_row = windows.next_event
-        table = event_rows(name, _rank(model, users, windows, params).items, users.ground_truth, user_row, ks)
-        writer.write_table(table)
-        measured.slices.append(slice_row(table))
     log.info("%s: %s %.4f on test", name, params.evaluation.primary, measured.test[name][params.evaluation.primary])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import BoolArray, FloatArray, IntArray
+from components.contracts import BoolArray, FloatArray, IntArray, Users
 from components.errors import ContractError
 from components.ragged import Ragged
 
@@ -82,6 +82,20 @@ def per_user(ranked: IntArray, targets: Ragged, ks: Sequence[int]) -> dict[str, 
     """Return every metric at every k: "ndcg_at_10" -> (n_users,), NaN for a user without targets."""
     relevant, n_targets = relevance(ranked, targets), count_targets(targets)
     return {f"{name}_at_{k}": metric(relevant, n_targets, k) for name, metric in METRICS.items() for k in ks}
+
+
+def user_means(ranked: IntArray, users: Users, ks: Sequence[int]) -> dict[str, FloatArray]:
+    """Return `per_user` with one value a user, (n_users,): of one with several rows, the mean over their lists.
+
+    ranked: (n_rows, k) lists for the rows of `users`; at least one row.
+    """
+    first = np.flatnonzero(np.diff(users.user_row, prepend=-1))
+    counts = np.diff(first, append=len(users))
+    values = per_user(ranked, users.ground_truth, ks)
+    return {
+        name: (np.add.reduceat(value.astype(np.float64), first) / counts).astype(np.float32)
+        for name, value in values.items()
+    }
 
 
 def coverage_at_k(ranked: IntArray, n_items: int, k: int) -> float:

@@ -15,9 +15,9 @@ FILE = "out_of_fold.parquet"
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The lists of some users with targets, best items first."""
+    """The lists of some users with targets, best items first; a row each, or a row for each target event."""
 
-    user_row: IntArray  # (n,) of each user among the users with targets, ascending
+    user_row: IntArray  # (n,) of each list among the rows of the validation window, ascending
     lists: IntArray  # (n, k)
 
 

@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.contracts import (
     WINDOWS,
@@ -19,6 +20,7 @@ from components.contracts import (
 from components.data.tables import SplitInfo, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.evaluation.metrics import relevance
+from components.params import Params
 from components.ragged import Ragged
 from components.times import to_iso
 
@@ -73,22 +75,49 @@ def window_users(split: Path, window: str, exclude_seen: bool) -> Users:
     return remaining
 
 
-def next_event_users(split: Path, users: Users, exclude_seen: bool, max_events: int) -> tuple[Users, IntArray]:
-    """Return a row for each target event of the test window, with all earlier events as history, as a service has it.
+def question_users(split: Path, window: str, params: Params) -> Users:
+    """Return the rows of a window by which models are compared: a user each, or with gate.primary next_event several.
 
-    users: those of `window_users(split, "test", ...)`. Of more than max_events rows, whole users are left out, evenly
-    spread. Second: (n_rows,) each row's line in `users`. With exclude_seen, targets that are in the history by then
-    are dropped, so a product that a user takes twice in the window is a target once.
+    Raises ContractError as `window_users`, and where evaluation.next_events leaves no user.
     """
-    info, events = read_info(split), read_interactions(split, WINDOWS)
+    exclude_seen = params.recommend.exclude_seen
+    users = window_users(split, window, exclude_seen)
+    if params.gate.primary == "global_time":
+        return users
+    limit = params.evaluation.next_events
+    rows = next_event_users(split, window, users, exclude_seen, limit)
+    if not len(rows):
+        raise ContractError(
+            f"{window} window: evaluation.next_events {limit} is less than one event for each of {len(users)} users, "
+            "and leaves none of them; raise it, or set gate.primary to global_time"
+        )
+    return rows
+
+
+def blend_users(split: Path, params: Params) -> Users:
+    """Return the rows of the validation window on which a blend learns; with a recipe nobody reads them."""
+    if params.selection is not None:
+        return read_users(split, "validation")
+    return question_users(split, "validation", params)
+
+
+def next_event_users(split: Path, window: str, users: Users, exclude_seen: bool, max_events: int) -> Users:
+    """Return a row for each target event of the window, with all earlier events as history, as a service has it.
+
+    users: those of `window_users`. Of more than max_events rows, whole users are left out, evenly spread. With
+    exclude_seen, a product is a target once: before the user's first event with it in the window, such as a view, since
+    afterwards no list holds it; and never where it is in the history by then.
+    """
+    info, events = read_info(split), read_interactions(split, WINDOWS[: WINDOWS.index(window) + 1])
     line = np.full(events.n_users + 1, -1, dtype=np.int32)
     line[users.user_idx] = np.arange(len(users), dtype=np.int32)
     is_target = np.isin(events.event, np.unique(users.ground_truth.event)) & (line[events.user_idx] >= 0)
-    target = np.flatnonzero(is_target & (events.timestamp >= info.starts("test")))
+    target = np.flatnonzero(is_target & (events.timestamp >= info.starts(window)))
     target = target[_evenly(len(users), max_events / max(1, len(target)))[line[events.user_idx[target]]]]
     changes = (np.diff(events.user_idx) != 0) | (np.diff(events.timestamp) != 0)
     moments = np.concatenate([[0], np.flatnonzero(changes) + 1])  # first event of each user and time
-    end = moments[np.searchsorted(moments, target, "right") - 1]  # events at the target's own time are not before it
+    target, first = _first_events(events, target, info.starts(window)) if exclude_seen else (target, target)
+    end = moments[np.searchsorted(moments, first, "right") - 1]  # events at the same time are not before it
     start = np.searchsorted(events.user_idx, events.user_idx[target], "left")
     start = np.maximum(start, end - info.max_history)
     everything = Ragged(
@@ -96,9 +125,18 @@ def next_event_users(split: Path, users: Users, exclude_seen: bool, max_events: 
         *(getattr(events, name) for name in ("item_idx", "timestamp", "event", "weight")),
     )
     history, targets = everything.gather(start, end - start), everything.gather(target, np.ones_like(target))
-    rows = Users(events.user_idx[target].astype(np.int32), history, info.test_end, targets)
-    rows = rows.without_seen() if exclude_seen else rows
-    return rows, line[rows.user_idx]
+    rows = Users(events.user_idx[target].astype(np.int32), history, events.now, targets)
+    return rows.without_seen() if exclude_seen else rows
+
+
+def _first_events(
+    events: Interactions, target: NDArray[np.intp], start: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of the first target of each user and item, and of their first event from start (us) on."""
+    pairs, rows = _pairs(events), np.flatnonzero(events.timestamp >= start)
+    target = target[np.sort(np.unique(pairs[target], return_index=True)[1])]
+    known, first = np.unique(pairs[rows], return_index=True)
+    return target, rows[first[np.searchsorted(known, pairs[target])]]
 
 
 def _evenly(n: int, share: float) -> BoolArray:

@@ -49,7 +49,7 @@ def write_report(
     bootstrap: report_data.Bootstrap,
 ) -> dict[str, Interval]:
     """Write out/report.html and out/plots/*.svg from out/per_user.parquet; return the gain over each other model."""
-    values = read_values(out / "per_user.parquet", evaluation.primary, "all")
+    values = read_values(out / "per_user.parquet", evaluation.primary, evaluation.primary_slice)
     against = report_data.reference(evaluation)
     rows = report_data.differences(evaluation, values, bootstrap, protocol.min_gain)
     slices = report_data.slice_views(evaluation, out / "per_user.parquet", bootstrap, protocol.min_slice_users)

@@ -18,6 +18,7 @@ MAX_TITLE = 90  # characters shown of a product's title
 FAMILIES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "hit_rate": "Hit rate", "coverage": "Coverage",
             "novelty": "Novelty", "satisfaction": "Satisfaction"}  # fmt: skip
 SLICES = {
+    "all": "Histories frozen where the window begins",
     "user:cold": "Cold users",
     "user:warm": "Warm users",
     "item:cold": "Items never trained on",

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.contracts import BoolArray, FloatArray, IntArray, SliceRow
+from components.contracts import BoolArray, FloatArray, IntArray, SliceRow, Users
 from components.errors import ContractError
-from components.evaluation.metrics import METRICS, count_targets, coverage_at_k, novelty_at_k, per_user
+from components.evaluation.metrics import METRICS, count_targets, coverage_at_k, novelty_at_k, per_user, user_means
 from components.evaluation.slices import NEXT_EVENT
 from components.ragged import Ragged
 
@@ -36,18 +36,14 @@ def user_rows(
         yield pa.table(columns | values, schema=user_schema(ks))
 
 
-def event_rows(model: str, lists: IntArray, targets: Ragged, user_row: IntArray, ks: Sequence[int]) -> pa.Table:
+def event_rows(model: str, lists: IntArray, events: Users, users: Users, ks: Sequence[int]) -> pa.Table:
     """Return the table of `user_schema` of the slice NEXT_EVENT: each user's mean over lists for one event each.
 
-    lists: (n_events, k), and targets with one target each; user_row: (n_events,) the events' users, in ascending order.
+    lists: (n_events, k) for the rows of `events`, those of `next_event_users`; users: all of the window.
     """
-    values = per_user(lists, targets, ks)
-    users, first, count = np.unique(user_row, return_index=True, return_counts=True)
-    means = {
-        name: (np.add.reduceat(v.astype(np.float64), first) / count).astype(np.float32) for name, v in values.items()
-    }
-    columns = {"user_row": users, "model": pa.repeat(model, len(users)), "slice": pa.repeat(NEXT_EVENT, len(users))}
-    return pa.table(columns | means, schema=user_schema(ks))
+    rows = np.flatnonzero(np.isin(users.user_idx, events.user_idx)).astype(np.int32)
+    columns = {"user_row": rows, "model": pa.repeat(model, len(rows)), "slice": pa.repeat(NEXT_EVENT, len(rows))}
+    return pa.table(columns | user_means(lists, events, ks), schema=user_schema(ks))
 
 
 def list_metrics(lists: IntArray, n_items: int, popularity: FloatArray, ks: Sequence[int]) -> Metrics:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from components.params.base import Count, ModelName, Positive, Section, Share, Size
+from components.records import Question
 
 
 class EvaluationParams(Section):
@@ -20,7 +21,7 @@ class EvaluationParams(Section):
     cold_user_events: Count
     next_events: Size = Field(
         default=2000,
-        description="target events of the test window, at most, for which lists are made anew from the history by then",
+        description="target events of a window, at most, for which lists are made anew from the history by then",
     )
 
     @model_validator(mode="after")
@@ -57,6 +58,11 @@ class GateParams(Section):
     """Rules of promotion."""
 
     mode: Literal["enabled", "dry_run", "disabled"]
+    primary: Question = Field(
+        default="global_time",
+        description="question about time that decides: histories frozen where the window begins, or next_event: lists "
+        "made anew before each target event",
+    )
     min_gain: Annotated[float, Field(ge=0)]
     promotion_confidence: Annotated[float, Field(gt=0.5, lt=1)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(

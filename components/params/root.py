@@ -80,6 +80,18 @@ class Params(Section):
                     raise ValueError(f"tune.space: {name} cannot be {end:g}: {error.errors()[0]['msg']}") from None
         return self
 
+    @model_validator(mode="after")
+    def question_can_be_asked(self) -> "Params":
+        """Require of gate.primary next_event what it needs: histories that grow in the window, and events."""
+        if self.gate.primary == "next_event" and self.split.protocol == "leave_one_out":
+            raise ValueError(
+                "gate.primary next_event needs split.protocol global_time: with leave_one_out each user has one target "
+                "in a window, before which no history grows"
+            )
+        if self.gate.primary == "next_event" and not self.evaluation.next_events:
+            raise ValueError("gate.primary next_event needs evaluation.next_events of 1 or more; it is 0")
+        return self
+
 
 def section_of(params: Params, name: str) -> tuple[BaseModel, str]:
     """Return the section that holds "models.ease.l2", and the last part of the name; params where no section does."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.contracts import BoolArray, FloatArray, IntArray, Recommender, Users
 from components.evaluation.metrics import count_targets, relevance
@@ -21,13 +22,17 @@ TOP = 100  # the unit of a part: the mean of its TOP best items (at most a tenth
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates of all parts for the users who took one of them; the other users count with an NDCG of 0."""
+    """The candidates of all parts for the users who took one of them; the other users count with an NDCG of 0.
+
+    A user may have several rows, each with a history of its own; each user counts once.
+    """
 
     row: IntArray  # (n,) of each of these users among all users, ascending
     features: FloatArray  # (n_parts, n, n_candidates): `scaled` scores
     valid: BoolArray  # (n, n_candidates); False pads the shorter rows
     relevant: BoolArray  # (n, n_candidates): the user took it
     n_targets: IntArray  # (n_users,) of all users
+    weight: NDArray[np.float64]  # (n_users,) of all users, in a mean; 1 / the rows of the user
 
     @cached_property
     def hits(self) -> tuple[IntArray, IntArray]:
@@ -39,9 +44,8 @@ class Pool:
         """Return the pool of some of all users, (n_users,)."""
         remaining = users[self.row]
         row = (np.cumsum(users, dtype=np.int32) - 1)[self.row[remaining]]
-        return Pool(
-            row, self.features[:, remaining], self.valid[remaining], self.relevant[remaining], self.n_targets[users]
-        )
+        found = self.features[:, remaining], self.valid[remaining], self.relevant[remaining]
+        return Pool(row, *found, self.n_targets[users], self.weight[users])
 
 
 def scaled(scores: FloatArray) -> FloatArray:
@@ -79,6 +83,7 @@ def collect_pool(parts: Sequence[Recommender], users: Users, n: int, exclude_see
         np.concatenate([_pad(found, width) for found in valid]),
         np.concatenate([_pad(found, width) for found in relevant]),
         count_targets(targets),
+        1 / np.bincount(users.user_row)[users.user_row],
     )
 
 
@@ -105,7 +110,7 @@ def _ndcg_of(pool: Pool, scores: FloatArray) -> float:
     counts = pool.relevant[user, candidate] & pool.valid[user, candidate] & (rank < K)
     gain = np.bincount(user[counts], weights=DISCOUNT[rank[counts]], minlength=len(pool.row))
     ideal = np.cumsum(DISCOUNT)[np.minimum(pool.n_targets[pool.row], K) - 1]
-    return float((gain / ideal).sum() / len(pool.n_targets))
+    return float((gain / ideal * pool.weight[pool.row]).sum() / pool.weight.sum())
 
 
 def learn_weights(pool: Pool, min_gain: float, start: FloatArray | None = None) -> FloatArray:

@@ -13,7 +13,7 @@ def assign_folds(n_users: int) -> IntArray:
 
 
 def learning_users(folds: IntArray) -> list[BoolArray]:
-    """Return for each fold the (n_users,) mask of the users outside it; of a single fold, its own users."""
+    """Return for each fold the (n_users,) mask of the users, or rows, outside it; of a single fold, its own users."""
     n_folds = int(folds.max()) + 1
     return [folds != fold if n_folds > 1 else folds == fold for fold in range(n_folds)]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.contracts import BoolArray, Catalogue, FloatArray, IntArray, Interactions, Recommender, Users
 from components.errors import ContractError
-from components.evaluation.metrics import per_user
+from components.evaluation.metrics import user_means
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.slices import cold_users
 from components.params import BlendParams, HybridParams, Params, Section
@@ -90,6 +90,7 @@ class HybridRecommender(BaseRecommender):
 
         Each fold of the users is ranked by weights that the other folds give: `out_of_fold` holds these lists of
         length k, and their NDCG is what the blend is worth. The weights of the model are the mean over folds.
+        A user with several rows, one for each target event, has them in one fold and counts once.
         With `fixed` nothing is learned, and the users are not read.
         Raises ContractError where no user has a target left.
         """
@@ -101,7 +102,8 @@ class HybridRecommender(BaseRecommender):
             raise ContractError("hybrid: no user of the validation window has a target left; widen it")
         rows = sample.sample_rows(self.params.max_users)
         sample = sample.take(rows)
-        cold, folds = cold_users(sample, self.cold_user_events), assign_folds(len(sample))
+        user_row = sample.user_row
+        cold, folds = cold_users(sample, self.cold_user_events), assign_folds(int(user_row[-1]) + 1)[user_row]
         parts = list(self.parts.values())
         pool = collect_pool(parts, sample, self.params.candidates, self.exclude_seen, self.batch_users)
         by_fold = np.stack([self._learn(pool.of(others), cold[others]) for others in learning_users(folds)])
@@ -186,9 +188,10 @@ class HybridRecommender(BaseRecommender):
         found = [
             (name, pool.of(users), row) for name, users, row in zip(SLICES, (cold, ~cold), self.weights, strict=True)
         ]
-        means = {name: (ndcg(part, row), len(part.n_targets)) for name, part, row in found if len(part.n_targets)}
+        means = {name: (ndcg(part, row), part.weight.sum()) for name, part, row in found if len(part.n_targets)}
         self.metrics = {f"in_fold/{name}/ndcg_at_{K}": mean for name, (mean, _) in means.items()}
-        self.metrics[f"in_fold/ndcg_at_{K}"] = sum(mean * n for mean, n in means.values()) / len(cold)
+        total = sum(mean * weight for mean, weight in means.values())
+        self.metrics[f"in_fold/ndcg_at_{K}"] = float(total / pool.weight.sum())
 
     def _rank_by_blend_weight(
         self, users: Users, weights: FloatArray, smoother: ColdItemSmoother | None, k: int
@@ -215,18 +218,18 @@ class HybridRecommender(BaseRecommender):
         Of these lists (n_blend_weights, n_users, k), return those that each fold gets, (n_users, k). Chosen is the
         largest weight that costs no more than `cold_item_max_ndcg_loss` of NDCG.
         """
-        values = np.stack([per_user(found, users.ground_truth, [K])[f"ndcg_at_{K}"] for found in lists])
-        chosen = []
-        for others in learning_users(folds):
+        values = np.stack([user_means(found, users, [K])[f"ndcg_at_{K}"] for found in lists])  # (n, n_users)
+        user_folds, chosen = folds[np.diff(users.user_row, prepend=-1) > 0], []
+        for others in learning_users(user_folds):
             means = values[:, others].mean(axis=1, dtype=np.float64)
             chosen.append(np.flatnonzero(means >= means[0] * (1 - self.params.cold_item_max_ndcg_loss)).max())
         if smoother is not None:
             smoother.blend_weight = float(np.mean([BLEND_WEIGHTS[i] for i in chosen]))
             self.smoother = smoother if smoother.blend_weight else None
             self.metrics["cold_item_blend_weight"] = smoother.blend_weight
-        own = np.array(chosen)[folds], np.arange(len(users))
-        self.metrics[f"out_of_fold/ndcg_at_{K}"] = float(values[own].mean(dtype=np.float64))
-        found: IntArray = lists[own]
+        own = values[np.array(chosen)[user_folds], np.arange(values.shape[1])]
+        self.metrics[f"out_of_fold/ndcg_at_{K}"] = float(own.mean(dtype=np.float64))
+        found: IntArray = lists[np.array(chosen)[folds], np.arange(len(users))]
         return found
 
     def _user_weights(self, users: Users) -> FloatArray:
@@ -235,7 +238,7 @@ class HybridRecommender(BaseRecommender):
 
     def _slice_weights(self, pool: Pool, overall: FloatArray) -> FloatArray:
         """Return weights learned on the slice where it has enough users and gains by them, else the overall weights."""
-        if len(pool.n_targets) < self.params.min_slice_users:
+        if pool.weight.sum() < self.params.min_slice_users:
             return overall
         weights = learn_weights(pool, self.params.min_gain, start=overall)
         return weights if ndcg(pool, weights) > ndcg(pool, overall) * (1 + self.params.min_gain) else overall

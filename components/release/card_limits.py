@@ -88,9 +88,9 @@ def _evidence(evaluation: Evaluation, model: str, reference: str, gain: Interval
 
 def _weak_slices(evaluation: Evaluation, model: str, reference: str) -> Iterator[str]:
     primary = evaluation.primary
-    overall = evaluation.test[model][primary]
     own = {row.slice: row for row in evaluation.slices if row.model == model}
     other = {row.slice: row for row in evaluation.slices if row.model == reference}
+    overall = own["all"].metrics[primary] if "all" in own else evaluation.test[model][primary]
     for name, row in own.items():
         value = row.metrics[primary]
         if row.n_users < MIN_SLICE_USERS:

@@ -79,6 +79,7 @@ def make_decision(
         challenger_digest=contenders.challenger.digest,
         champion=contenders.champion,
         primary=evaluation.primary,
+        question=evaluation.question,
         as_of=evaluation.as_of,
         evaluation_digest=measured.evaluation_digest,
         decided_at=decided_at.astimezone(UTC).isoformat(timespec="seconds"),

@@ -51,6 +51,12 @@ class Evidence:
     users_needed: dict[str, UsersNeeded]  # compared model -> further test users, where its interval is inconclusive
     losses_by_sign: frozenset[str] = frozenset()  # compared models that serve more users better, by a sign test
     pushed: PushedProduct | None = None  # the suspect product that rose most in the lists
+    slice: str = "all"  # of the values that decide: "all" test users, or "next_event"
+
+    @property
+    def whose(self) -> str:
+        """Return "" for all test users, else " of slice next_event": for messages."""
+        return "" if self.slice == "all" else f" of slice {self.slice}"
 
     def over_best_baseline(self) -> Interval | None:
         """Return the gain over the best baseline on the test window; None without baselines."""
@@ -63,6 +69,11 @@ def read_evidence(evaluation: Evaluation, per_user: Path, latency_ms: float, par
     """Return the evidence; raises ReleaseError for a number that is missing, not finite, or contradicts another."""
     compared = [evaluation.challenger, *evaluation.baselines, *([CHAMPION] if evaluation.champion else [])]
     _check_complete(evaluation, compared)
+    if evaluation.question != params.gate.primary:
+        raise ReleaseError(
+            f"the evaluation was made by question {evaluation.question}, gate.primary is {params.gate.primary}: run "
+            f"`carousel {evaluation.purpose}`, which evaluates anew"
+        )
     if not (math.isfinite(latency_ms) and latency_ms > 0):
         raise ReleaseError(f"latency is {latency_ms} ms; expected a time above 0: measure it again")
     try:
@@ -94,6 +105,7 @@ def _compare(evaluation: Evaluation, values: Mapping[str, FloatArray], per_user:
         upper_bounds=upper_bounds(own, baselines, gate.confidence, gate.resamples, params.seed),
         losses_by_sign=frozenset(n for n in compared if is_loss_by_sign_test(own, values[n], gate.confidence)),
         pushed=evaluation.pushed,
+        slice=evaluation.primary_slice,
         simpler=list(simpler),
         slices=_compare_slices({name: pair for name, pair in slices.items() if len(pair[0]) >= least}, params),
         small_slices={name: len(own) for name, (own, _) in slices.items() if len(own) < least},
@@ -147,7 +159,7 @@ def _check_complete(evaluation: Evaluation, compared: list[str]) -> None:
 
 def _values(evaluation: Evaluation, per_user: Path, compared: list[str]) -> dict[str, FloatArray]:
     """Return model -> (n_users,) values of the primary metric, whose means are those in the evaluation."""
-    values = read_values(per_user, evaluation.primary, "all")
+    values = read_values(per_user, evaluation.primary, evaluation.primary_slice)
     for model in compared:
         if model not in values or len(values[model]) != evaluation.n_users:
             n_found = len(values.get(model, ()))

@@ -112,7 +112,7 @@ def _is_comparison(check: Check) -> bool:
 def _judge_gains(ruling: _Ruling, evidence: Evidence, params: Params) -> None:
     """Add the comparisons with the champion and the baselines."""
     enough = evidence.n_users >= params.gate.min_users
-    why = f"{evidence.n_users} test users, gate.min_users is {params.gate.min_users}"
+    why = f"{evidence.n_users} test users{evidence.whose}, gate.min_users is {params.gate.min_users}"
     ruling.add(make_check(USERS, evidence.n_users, params.gate.min_users, why), "unsure")
     over = evidence.over_champion
     if over:

@@ -93,7 +93,7 @@ def _comparison_checks(
 ) -> Iterator[Check]:
     """Yield the rules 1 to 5 of the module."""
     gain = _gain_over_champion(evidence)
-    why = f"{evidence.n_users} users in the holdout, gate.min_users is {params.gate.min_users}"
+    why = f"{evidence.n_users} users{evidence.whose} in the holdout, gate.min_users is {params.gate.min_users}"
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
     bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
     simple = {} if total is not None and total >= 0 else evidence.over_baselines
@@ -177,8 +177,11 @@ def _level_checks(
     Where the newest events are wrong, such as items with the ids of others, a model that learned from them ranks them
     better than the champion: then only the champion's fall tells. An old champion falls by its age, too, so its level
     is not compared for ever: else a shop of short-lived products would keep it until nothing could replace it.
+    Nor are levels by two questions about time compared.
     """
-    if not history.level or _days_between(history.level_at, evaluation.as_of) > params.refresh.max_level_age_days:
+    if not history.level or history.question != evaluation.question:
+        return
+    if _days_between(history.level_at, evaluation.as_of) > params.refresh.max_level_age_days:
         return
     values = _champion_values(evaluation, measured)
     level, limit = float(values.mean(dtype=np.float64)), params.refresh.max_level_drop
@@ -204,6 +207,6 @@ def _days_between(start: str, end: str) -> float:
 def _champion_values(evaluation: Evaluation, measured: Measurements) -> FloatArray:
     """Return (n_users,) the champion's values of the primary metric; `read_evidence` has checked the file."""
     try:
-        return read_values(measured.per_user, evaluation.primary, "all")[CHAMPION]
+        return read_values(measured.per_user, evaluation.primary, evaluation.primary_slice)[CHAMPION]
     except ContractError as error:
         raise ReleaseError(f"no verdict: {error}") from error

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from tempfile import TemporaryDirectory
 
 from components import io
-from components.contracts import Decision, Evaluation, Interval
+from components.contracts import Decision, Evaluation, Interval, Question
 from components.errors import ContractError, ReleaseError, TamperedError
 from components.release.checks import TOTAL_LOSS
 from components.release.registry import Registry, Version
@@ -26,6 +26,7 @@ class RefreshHistory:
     error: float = 0.0  # standard error of that sum
     level: float | None = None  # the champion's primary metric on the holdout of its own refresh
     level_at: str = ""  # ISO date-time, end of that holdout
+    question: Question = "global_time"  # by which the level was measured
 
 
 def read_history(version: Version, registry: Registry, confidence: float) -> RefreshHistory:
@@ -67,7 +68,7 @@ def history_after(decision: Decision, evaluation: Evaluation, confidence: float)
         )
     error = (check.high - check.value) / NormalDist().inv_cdf(confidence)
     level = evaluation.test[evaluation.challenger][evaluation.primary]
-    return RefreshHistory(check.value, error, level, evaluation.as_of)
+    return RefreshHistory(check.value, error, level, evaluation.as_of, evaluation.question)
 
 
 def standard_error(interval: Interval, confidence: float) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from components.release.records import Version
     from components.release.registry import Registry
 
-DECISION_FIELDS = {"verdict", "reasons", "as_of", "decided_at", "mode"}
+DECISION_FIELDS = {"verdict", "question", "reasons", "as_of", "decided_at", "mode"}
 HISTORY_FIELDS = {"as_of", "alarms"}
 ADVICE = "monitor.json"
 ADVICE_FIELDS = {"action", "reasons", "as_of"}

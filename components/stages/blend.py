@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.contracts import Recommender
-from components.data.tables import read_catalogue, read_interactions, read_users
+from components.data.tables import read_catalogue, read_interactions
 from components.evaluation.out_of_fold import write_out_of_fold
+from components.evaluation.protocol import blend_users
 from components.origin import check_origin, read_split_origin, stamp
 from components.params import Params
 from components.recommenders.cold_items import ColdItemSmoother
@@ -36,7 +37,7 @@ def blend(
     model = HybridRecommender.of_parts(parts, params)
     events, catalogue = read_interactions(split, windows), read_catalogue(split, features)
     smoother = ColdItemSmoother.of(events, catalogue, params.models.hybrid.cold_item_neighbour_pool)
-    model.blend(read_users(split, "validation"), events.n_items, smoother, max(params.evaluation.ks))
+    model.blend(blend_users(split, params), events.n_items, smoother, max(params.evaluation.ks))
     model.save(models / "hybrid")
     stamp(models / "hybrid", origin)
     if model.out_of_fold is not None:

@@ -103,7 +103,7 @@ def _make_card(
     spending: Spending | None,
 ) -> str:
     """Return the model card: what was measured of the challenger, whichever version is champion."""
-    values = read_values(root / "reports/evaluate/per_user.parquet", evaluation.primary, "all")
+    values = read_values(root / "reports/evaluate/per_user.parquet", evaluation.primary, evaluation.primary_slice)
     windows = {w: root / "data/split" / f"{w}.parquet" for w in WINDOWS}
     found = CardNumbers(
         evaluation=evaluation,

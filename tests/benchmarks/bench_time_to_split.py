@@ -59,7 +59,10 @@ def cut(data: Path, params: Params, folder: Path) -> tuple[Params, Path]:
 
 
 def users_at(rows: IntArray, events: Interactions, max_history: int) -> Users:
-    """Return one user for each target row, with the rows before it as history."""
+    """Return one user for each target row, with the rows before it as history, those of the same day too.
+
+    So the paper has it; `next_event_users` leaves out events at the target's own time.
+    """
     first = np.searchsorted(events.user_idx, events.user_idx[rows], "left")
     start = np.maximum(first, rows - max_history)
     columns = (getattr(events, name) for name in ("item_idx", "timestamp", "event", "weight"))
@@ -76,7 +79,7 @@ def questions(split: Path) -> tuple[dict[str, Users], Users]:
     last = after[np.r_[np.diff(events.user_idx[after]) != 0, True]]
     asked = {"last": users_at(last, events, info.max_history), "successive": users_at(after, events, info.max_history)}
     everyone = window_users(split, "test", exclude_seen=True)
-    asked["successive, earlier days"], _ = next_event_users(split, everyone, True, len(events))
+    asked["successive, earlier days"] = next_event_users(split, "test", everyone, True, len(events))
     return asked, users_at(tuning, events, info.max_history)
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from components.contracts import TABLES, ChampionRef, Interactions, Users
 from components.errors import ContractError
+from tests.support import ragged
 
 
 def test_a_record_survives_json_and_refuses_extra_fields() -> None:
@@ -60,3 +61,13 @@ def test_a_subsample_is_evenly_spread(world: tuple[Interactions, object, Users])
     step = -(-len(users) // 5)
     assert users.subsample(5).user_idx.tolist() == users.user_idx[::step].tolist()
     assert len(users.subsample(10_000)) == len(users)
+
+
+def test_a_user_may_have_several_rows_and_unknown_users_are_one_each() -> None:
+    rows = [3, 3, 5, 0, 0, 8, 8, 8]
+    users = Users(np.array(rows, np.int32), ragged([[]] * len(rows)), 0)
+    assert users.user_row.tolist() == [0, 0, 1, 2, 3, 4, 4, 4]
+    assert users.sample_rows(3).tolist() == [0, 1, 3, 5, 6, 7]  # every second of five users
+    assert users.sample_rows(5).tolist() == list(range(8))
+    none = users.take(np.zeros(0, np.int32))
+    assert (none.user_row.tolist(), none.sample_rows(3).tolist()) == ([], [])

@@ -96,3 +96,17 @@ def test_the_champion_takes_part_in_a_retrain_as_its_recipe(engine: Engine) -> N
     assert as_served.gain[0] > 0
     assert as_served.made is not None
     assert as_served.made.model.key != champion.model.key
+
+
+def test_passes_are_judged_by_the_question_of_the_gate(engine_of: Callable[..., Engine]) -> None:
+    sets = ["evaluation.candidates=[neighbours, hybrid]", "models.hybrid.parts=[popularity, neighbours]"]
+    engine = engine_of(*sets, "gate.primary=next_event")
+    champion = first(engine, 63)
+    assert champion.model.name == "hybrid"
+    done = refresh(engine, champion, View(day(66)))
+    (users,) = (check for check in done.checks if check.name == "users")
+    assert "40 users of slice next_event in the holdout" in users.why
+    frozen = engine_of(*sets)
+    values = [one.score(champion.model, day(66), day(70)).value for one in (engine, frozen)]
+    assert values[0] != values[1]
+    assert first(frozen, 63).model.key != champion.model.key

@@ -117,13 +117,13 @@ def edit(split: Path, window: str, change: Callable[[dict[str, np.ndarray]], dic
     pq.write_table(pa.table(change(columns)), split / f"{window}.parquet", write_page_checksum=True)
 
 
-def small_params() -> Params:
+def small_params(*overrides: str) -> Params:
     """The shipped parameters, on three models and short lists."""
     root = Path(__file__).parents[3]
     return load(
         root / "params.yaml",
         overrides=[
             "evaluation.candidates=[ease, als]", "evaluation.baselines=[popularity]", "evaluation.ks=[2, 5]",
-            "evaluation.primary=ndcg_at_5", "recommend.batch_users=7", "gate.resamples=200",
+            "evaluation.primary=ndcg_at_5", "recommend.batch_users=7", "gate.resamples=200", *overrides,
         ],
     )  # fmt: skip

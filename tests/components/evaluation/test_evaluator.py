@@ -3,19 +3,21 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.contracts import ChampionRef, Evaluation
+from components.contracts import ChampionRef, Evaluation, Ranked, Users
 from components.errors import ContractError
 from components.evaluation.evaluator import Measured, Roles, ServingChampion, Windows, measure, read_windows, summarise
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import rank
 from components.evaluation.results import read_values
 from components.params import Params, SelectionParams
-from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle
+from components.records import PRIMARY_SLICE
+from tests.components.evaluation.support import N_ITEMS, Fake, edit, one_list, oracle, small_params
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
 ROLES = Roles(
@@ -213,3 +215,61 @@ def test_the_last_model_is_measured_like_the_first(split: Path, params: Params) 
         for name in ("offsets", "item_idx", "timestamp"):
             np.testing.assert_array_equal(getattr(one.targets, name), getattr(other.targets, name))
             np.testing.assert_array_equal(getattr(one.history, name), getattr(other.history, name))
+
+
+def test_the_question_that_decides_gives_the_means_and_the_other_one_is_a_slice(split: Path, params: Params) -> None:
+    champion = ServingChampion(REF, Fake("champion", oracle(hits=0.7)), saw_test=False)
+    frozen, anew = run(split, params, champion)[2], run(split, small_params("gate.primary=next_event"), champion)[2]
+    assert (frozen.question, frozen.primary_slice) == ("global_time", "all")
+    assert (anew.question, anew.primary_slice) == ("next_event", "next_event")
+    for model in frozen.test:
+        (slice_of,) = (r for r in frozen.slices if (r.model, r.slice) == (model, "next_event"))
+        (whole,) = (r for r in anew.slices if (r.model, r.slice) == (model, "all"))
+        assert anew.test[model].items() >= slice_of.metrics.items()
+        assert frozen.test[model].items() >= whole.metrics.items()
+        joint = [name for name in frozen.test[model] if name not in slice_of.metrics]
+        assert "coverage_at_5" in joint
+        assert all(frozen.test[model][name] == anew.test[model][name] for name in joint)
+        assert slice_of.n_users == anew.n_users
+    assert "next_event" not in {row.slice for row in anew.slices}
+    assert {r.slice for r in frozen.slices} - {"next_event"} == {r.slice for r in anew.slices} - {"all"}
+    values = read_values(split / "per_user.parquet", "ndcg_at_5", anew.primary_slice)
+    assert all(value.mean(dtype=float) == anew.test[model]["ndcg_at_5"] for model, value in values.items())
+
+
+def test_candidates_are_compared_by_the_mean_of_each_users_events(split: Path, params: Params) -> None:
+    """The model lists each target first where the history has 6 events: for the first of a user's two events."""
+
+    def first_event(users: Users) -> np.ndarray:
+        wanted = {(int(u), n): int(i) for u, n, i in zip(rows.user_idx, lengths, targets, strict=True) if n == 6}
+        scores = one_list(users.user_idx)
+        for row, key in enumerate(zip(users.user_idx.tolist(), users.history.lengths.tolist(), strict=True)):
+            if key in wanted:
+                scores[row, wanted[key]] = 100
+        return scores
+
+    class Knowing(Fake):
+        def recommend(self, users: Users, *args: Any, **more: Any) -> Ranked:
+            self.score = lambda _: first_event(users)
+            return super().recommend(users, *args, **more)
+
+    asked = small_params("gate.primary=next_event")
+    windows = read_windows(split, asked)
+    rows = windows.validation
+    assert rows is not None
+    lengths, targets = rows.history.lengths.tolist(), rows.ground_truth.item_idx.tolist()
+    _, measured, evaluation = run(split, asked, als=Knowing("als", one_list), ease=Fake("ease", one_list))
+    assert measured.values["als"].shape == (59,)
+    assert evaluation.validation["als"]["hit_rate_at_2"] == pytest.approx(0.5, abs=0.1)
+    assert evaluation.challenger == "als"
+
+
+def test_a_refresh_makes_the_rows_where_the_question_asks_for_them(split: Path, params: Params) -> None:
+    recipe = SelectionParams(
+        recommender="als", best_simple="popularity", language="e" * 64, sequence_epochs=None, ranker_epochs=None,
+        blend=None, selected_until=datetime(2025, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    by = {name: small_params(f"gate.primary={name}").model_copy(update={"selection": recipe}) for name in PRIMARY_SLICE}
+    slices = {name: {row.slice for row in run(split, params)[2].slices} for name, params in by.items()}
+    assert not {"next_event", "all"} & slices["global_time"]
+    assert "all" in slices["next_event"]

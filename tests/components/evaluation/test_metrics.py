@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contracts import IntArray
+from components.contracts import IntArray, Users
 from components.errors import ContractError
 from components.evaluation.metrics import (
     METRICS,
@@ -22,6 +22,7 @@ from components.evaluation.metrics import (
     popularity_share,
     recall_at_k,
     relevance,
+    user_means,
 )
 from components.ragged import Ragged
 
@@ -184,3 +185,16 @@ def test_published_iclrec_figures(real_data: Path) -> None:
         "ndcg_at_10": 0.0403, "hit_rate_at_20": 0.1058, "ndcg_at_20": 0.0483,
     }  # fmt: skip
     assert {name: round(float(values[name].mean()), 4) for name in published} == published
+
+
+def test_the_mean_of_a_users_rows_is_one_value() -> None:
+    """By hand: user 1 has hits in one of two lists, user 4 in its only one; with one row each, nothing changes."""
+    lists, targets = np.array([[1, 2], [3, 4], [5, 6]], np.int32), rows([[1], [9], [6]])
+    history = rows([[], [], []])
+    two = user_means(lists, Users(np.array([1, 1, 4], np.int32), history, 10**12, targets), [2])
+    assert two["recall_at_2"].tolist() == [0.5, 1]
+    assert two["mrr_at_2"].tolist() == [0.5, 0.5]
+    one = user_means(lists, Users(np.array([1, 2, 4], np.int32), history, 10**12, targets), [1, 2])
+    plain = per_user(lists, targets, [1, 2])
+    assert list(one) == list(plain)
+    assert all(one[name].dtype == np.float32 and one[name].tolist() == plain[name].tolist() for name in plain)

@@ -17,12 +17,20 @@ from components.evaluation.protocol import (
     _twins,
     champion_saw_test,
     check_leakage,
-    next_event_users,
     rank,
     window_users,
 )
 from components.times import DAY_US
-from tests.components.evaluation.support import N_ITEMS, N_USERS, START, Fake, edit, one_list, oracle, write_split
+from tests.components.evaluation.support import (
+    N_ITEMS,
+    N_USERS,
+    START,
+    Fake,
+    edit,
+    one_list,
+    oracle,
+    write_split,
+)
 from tests.support import ragged
 
 
@@ -119,56 +127,6 @@ def test_window_users_with_and_without_repeats(split: Path) -> None:
     )  # odd users buy their first item again, except user 1, who is new
     assert repeats == N_USERS // 2 - 1
     assert len(fresh.ground_truth.item_idx) == 4 * N_USERS - repeats
-
-
-@pytest.mark.parametrize("exclude_seen", [True, False])
-def test_before_each_event_the_history_holds_all_earlier_ones(split: Path, exclude_seen: bool) -> None:
-    users = window_users(split, "test", exclude_seen)
-    rows, line = next_event_users(split, users, exclude_seen, 1000)
-    assert rows.user_idx.tolist() == users.user_idx[line].tolist()
-    assert (np.diff(line) >= 0).all()
-    expected = []
-    for i, user in enumerate(users.user_idx):
-        everything = window_users(split, "test", False)
-        at = int(np.flatnonzero(everything.user_idx == user)[0])
-        before, targets = everything.history.row(at).tolist(), everything.ground_truth.row(at).tolist()
-        for target in targets:
-            if not (exclude_seen and target in before):
-                expected.append((i, before.copy(), target))
-            before.append(target)
-    found = [(int(line[n]), rows.history.row(n).tolist(), int(rows.ground_truth.row(n)[0])) for n in range(len(rows))]
-    assert found == expected
-
-
-def test_events_at_one_time_do_not_predict_each_other(split: Path) -> None:
-    def at_once(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        columns["timestamp"][:] = read_info(split).starts("test") + DAY_US
-        return columns
-
-    edit(split, "test", at_once)
-    users = window_users(split, "test", False)
-    rows, line = next_event_users(split, users, False, 1000)
-    assert len(rows) == len(users.ground_truth.item_idx)
-    assert all(rows.history.row(n).tolist() == users.history.row(line[n]).tolist() for n in range(len(rows)))
-
-
-def test_of_too_many_events_whole_users_are_left_out(split: Path) -> None:
-    users = window_users(split, "test", True)
-    every, all_lines = next_event_users(split, users, True, 1000)
-    rows, line = next_event_users(split, users, True, len(every) // 3)
-    assert 0.2 * len(users) < len(np.unique(line)) < 0.45 * len(users)
-    assert all((line == user).sum() == (all_lines == user).sum() for user in np.unique(line))
-    assert len(rows) == len(line)
-
-
-def test_histories_that_grow_stay_within_the_models_limit(split: Path) -> None:
-    info = read_info(split)
-    (split / "split.json").write_text(info.model_copy(update={"max_history": 2}).model_dump_json())
-    users = window_users(split, "test", False)
-    rows, line = next_event_users(split, users, False, 1000)
-    assert rows.history.lengths.max() == 2
-    last = np.flatnonzero(line == line[-1])
-    assert rows.history.row(last[-1]).tolist() == [int(rows.ground_truth.row(n)[0]) for n in last[-3:-1]]
 
 
 def test_a_window_without_users_is_an_error_with_advice(split: Path) -> None:

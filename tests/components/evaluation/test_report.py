@@ -15,7 +15,7 @@ from components.evaluation.evaluator import Roles, ServingChampion, measure, rea
 from components.evaluation.report import Favourite, Protocol, favourites_of, write_report
 from components.evaluation.report_data import Bootstrap
 from components.params import Params
-from tests.components.evaluation.support import Fake, one_list, oracle
+from tests.components.evaluation.support import Fake, one_list, oracle, small_params
 from tests.support import checkerboard
 
 REF = ChampionRef(version=3, digest="d" * 64, model="als")
@@ -229,3 +229,11 @@ def test_favourites_count_users_and_name_products_without_a_title() -> None:
         (catalogue.title[2], 0.5),
         (catalogue.title[3], 0.25),
     ]
+
+
+def test_the_page_says_which_question_decided(split: Path, params: Params, champion: ServingChampion) -> None:
+    assert "next_event" not in make(split, params, [], champion).text.replace("Lists made anew before each event", "")
+    text = make(split, small_params("gate.primary=next_event"), [], champion).text
+    assert "users of the test window, by lists made anew before each event (gate.primary next_event)" in text
+    assert "Histories frozen where the window begins" in text  # a slice
+    assert "A list before each target event" in text

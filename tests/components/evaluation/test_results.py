@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.contracts import Users
 from components.errors import ContractError
 from components.evaluation.metrics import popularity_share
 from components.evaluation.results import (
@@ -42,10 +43,12 @@ def test_rows_only_for_users_with_targets_in_the_slice() -> None:
 
 
 def test_a_user_counts_once_whatever_the_number_of_events() -> None:
-    table = event_rows("ease", LISTS, ragged([[1], [9], [6]]), np.array([2, 2, 5], np.int32), [1, 2])
+    events = Users(np.array([7, 7, 9], np.int32), ragged([[], [1], []]), 10**12, ragged([[1], [9], [6]]))
+    everyone = Users(np.array([1, 3, 7, 8, 9], np.int32), ragged([[]] * 5), 10**12)
+    table = event_rows("ease", LISTS, events, everyone, [1, 2])
     assert table.schema == user_schema([1, 2])
-    assert table["user_row"].to_pylist() == [2, 5]
-    assert table["recall_at_2"].to_pylist() == [0.5, 1]  # of user 2, one of two targets is listed
+    assert table["user_row"].to_pylist() == [2, 4]
+    assert table["recall_at_2"].to_pylist() == [0.5, 1]  # of user 7, one of two targets is listed
     assert set(table["slice"].to_pylist()) == {NEXT_EVENT}
     assert slice_row(table).metrics["hit_rate_at_2"] == pytest.approx(0.75)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from components import params
+from components.errors import ParamsError
 
 SPACE = (
     "tune.space={{models.als.alpha: {{low: 1, high: 2}}, models.sequence.dropout: {{low: 0, high: 0.5}}, "
@@ -39,3 +40,14 @@ def test_the_section_of_a_name(file: Path) -> None:
     loaded = params.load(file)
     assert params.section_of(loaded, "models.ease.l2") == (loaded.models.ease, "l2")
     assert params.section_of(loaded, "models.nobody.l2") == (loaded, "models.nobody.l2")
+
+
+def test_lists_before_each_event_need_histories_that_grow(file: Path, refusal: Callable[[str], str]) -> None:
+    assert params.load(file).gate.primary == "global_time"
+    wanted = "gate.primary=next_event"
+    assert params.load(file, overrides=[wanted]).gate.primary == "next_event"
+    with pytest.raises(ParamsError, match=r"needs split.protocol global_time: with leave_one_out"):
+        params.load(file, overrides=[wanted, "split.protocol=leave_one_out"])
+    with pytest.raises(ParamsError, match=r"needs evaluation.next_events of 1 or more; it is 0"):
+        params.load(file, overrides=[wanted, "evaluation.next_events=0"])
+    assert "gate.primary" in refusal("gate.primary=last_event")

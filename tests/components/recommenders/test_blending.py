@@ -15,7 +15,7 @@ from tests.support import ragged
 def pool_of(features: list[FloatArray], relevant: BoolArray) -> Pool:
     stacked = np.stack(features).astype(np.float32)
     rows, n_targets = np.arange(len(relevant), dtype=np.int32), relevant.sum(axis=1).astype(np.int32)
-    return Pool(rows, stacked, np.ones(relevant.shape, bool), relevant, n_targets)
+    return Pool(rows, stacked, np.ones(relevant.shape, bool), relevant, n_targets, np.ones(len(rows)))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_users_whose_targets_no_part_lists_count_as_zero() -> None:
     features = np.array([[[2, 1], [1, 2]]], np.float32)
     relevant = np.array([[True, False], [True, False]])
     valid = np.ones((2, 2), bool)
-    pool = Pool(np.array([1, 3], np.int32), features, valid, relevant, np.full(4, 2, np.int32))
+    pool = Pool(np.array([1, 3], np.int32), features, valid, relevant, np.full(4, 2, np.int32), np.ones(4))
     one, ideal = np.ones(1, np.float32), 1 + 1 / np.log2(3)
     assert ndcg(pool, one) == pytest.approx((1 + 1 / np.log2(3)) / ideal / 4)
     assert ndcg(pool.of(np.array([True, True, True, False])), one) == pytest.approx(1 / ideal / 3)
@@ -74,7 +74,8 @@ def test_users_whose_targets_no_part_lists_count_as_zero() -> None:
 def test_equal_scores_rank_in_the_order_of_the_candidates() -> None:
     features = np.zeros((1, 1, 3), np.float32)
     relevant = np.array([[False, False, True]])
-    pool = Pool(np.zeros(1, np.int32), features, np.array([[True, False, True]]), relevant, np.ones(1, np.int32))
+    valid, one = np.array([[True, False, True]]), np.ones(1, np.int32)
+    pool = Pool(np.zeros(1, np.int32), features, valid, relevant, one, np.ones(1))
     assert ndcg(pool, np.ones(1, np.float32)) == pytest.approx(1 / np.log2(3))  # second of two valid candidates
 
 
@@ -119,3 +120,15 @@ def test_only_the_parts_of_the_start_get_weight(truth: BoolArray) -> None:
 def test_the_same_pool_gives_the_same_weights(truth: BoolArray) -> None:
     pool = pool_of([noisy(truth, 1, 1), noisy(truth, 1, 2)], truth)
     np.testing.assert_array_equal(learn_weights(pool, 0.001), learn_weights(pool, 0.001))
+
+
+def test_each_user_counts_once_however_many_rows_it_has() -> None:
+    """By hand: user 1 has a hit at rank 1 in one of three lists, user 2 in its only one."""
+    rows, lead = [[5], [6], [7], [8]], np.array([1, 1, 1, 2], np.int32)
+    users = Users(lead, ragged(rows), 10**12, ragged([[35], [1], [2], [38]]))
+    pool = collect_pool([Noisy(1, lead=1)], users, 5, True, 2)
+    assert pool.weight.tolist() == [1 / 3, 1 / 3, 1 / 3, 1]
+    one = np.ones(1, np.float32)
+    assert ndcg(pool, one) == pytest.approx((1 / 3 + 1) / 2)
+    assert ndcg(pool.of(lead == 1), one) == pytest.approx(1 / 3)
+    assert ndcg(replace(pool, weight=np.ones(4)), one) == pytest.approx(2 / 4)

@@ -143,3 +143,19 @@ def test_fixed_weights_of_other_parts_are_refused(shop: Users) -> None:
     model.fixed = BlendParams.model_construct(parts=["odd"], weights=weights, cold_item_blend_weight=0)
     with pytest.raises(ContractError, match=r"the recipe blends \['odd'\], got the parts \['even', 'odd'\]"):
         model.blend(shop, 60)
+
+
+def test_a_user_with_several_rows_counts_once_and_is_in_one_fold(shop: Users) -> None:
+    """User i has 1 + i % 3 equal rows: weights, figures and each row's list are those of one row each."""
+    parts = {"odd": Noisy(1, 1, 0.4), "even": Noisy(0, 2, 0.4)}
+    rows = np.repeat(np.arange(80), 1 + np.arange(80) % 3)
+    once, often = hybrid(parts).blend(shop, 60), hybrid(parts).blend(shop.take(rows), 60)
+    np.testing.assert_array_equal(often.weights, once.weights)
+    assert often.metrics == pytest.approx(once.metrics)
+    assert once.out_of_fold is not None
+    assert often.out_of_fold is not None
+    np.testing.assert_array_equal(often.out_of_fold.user_row, np.arange(len(rows)))
+    np.testing.assert_array_equal(often.out_of_fold.lists, once.out_of_fold.lists[rows])
+    few = hybrid(parts, max_users=30).blend(shop.take(rows), 60).out_of_fold
+    assert few is not None
+    np.testing.assert_array_equal(few.user_row, np.flatnonzero(rows % 3 == 0))  # whole users

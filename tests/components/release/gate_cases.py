@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from components.contracts import ChampionRef, Check, Decision, DriftVerdict, Evaluation, SliceRow
 from components.params import Params, load
+from components.records import PRIMARY_SLICE
 from components.release.contest import Contenders, Measurements
 from components.release.gate import decide
 from tests.support import ROOT
@@ -97,7 +98,8 @@ class Case:
         return Evaluation.model_validate(tree | self.changes)
 
     def write(self) -> Path:
-        masks = {"all": np.ones(len(self.values["ease"]), bool), **self.slices}
+        whole = PRIMARY_SLICE[self.changes.get("question", "global_time")]
+        masks = {whole: np.ones(len(self.values["ease"]), bool), **self.slices}
         tables = [
             pa.table(
                 {

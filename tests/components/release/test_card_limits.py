@@ -77,6 +77,15 @@ def test_the_level_of_lists_before_each_event_is_another_and_no_weakness() -> No
     assert "In slice next_event, popularity is better: 0.0700 against 0.0500." in found
 
 
+def test_where_lists_before_each_event_decide_slices_are_held_against_frozen_histories() -> None:
+    slices = [row("all", "ease", 0.05), row("item:cold", "ease", 0.04)]
+    gain = Interval(gain=0.1, low=0.05, high=0.2, n_users=500)
+    assert "Weak" not in "".join(find_limits(evaluation(slices), "ease", "popularity", gain, 0, 9))
+    slices[1] = row("item:cold", "ease", 0.001)
+    found = find_limits(evaluation(slices), "ease", "popularity", gain, 0, 9)
+    assert "Weak slice item:cold: ndcg_at_10 0.0010 against 0.0500 of all (100 users)." in found
+
+
 def test_that_membership_can_be_inferred_is_said_where_it_was_measured_and_no_noise_protects() -> None:
     def says(model: str, private: bool = False) -> bool:
         measured = evaluation([])

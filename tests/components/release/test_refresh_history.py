@@ -46,7 +46,7 @@ def test_the_history_is_in_the_record_of_the_version_that_serves(registered: Reg
     found = read_history(registry.version(2), registry, 0.95)
     assert found.total == 0.02
     assert found.error == pytest.approx(0.03 / 1.644854, rel=1e-5)  # the bound is 0.05
-    assert found.level == 0.25
+    assert (found.level, found.question) == (0.25, "global_time")
     promote(file, registry, settings)
     attach(registered, 3, decide(3))
     assert read_history(registry.version(3), registry, 0.95) == RefreshHistory()  # a retrain begins anew

@@ -51,8 +51,8 @@ def test_the_newest_verdicts_are_stored_in_the_home_folder(tmp_path: Path) -> No
     assert last_drift(shop) == DRIFT
     found = read_status(Settings(home=home).resolved(tmp_path), RELEASE)
     assert found.verdict == {
-        "verdict": "keep", "mode": "enabled", "reasons": ["no better"], "as_of": "2026-03-01",
-        "decided_at": "2026-03-02T00:00:00+00:00",
+        "verdict": "keep", "question": "global_time", "mode": "enabled", "reasons": ["no better"],
+        "as_of": "2026-03-01", "decided_at": "2026-03-02T00:00:00+00:00",
     }  # fmt: skip
     assert found.drift is not None
     assert found.drift["reasons"] == ["category moved"]

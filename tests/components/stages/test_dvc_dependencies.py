@@ -71,13 +71,15 @@ NOT_NOISE = dict.fromkeys(
 UNREAD = {
     "ingest": dict.fromkeys(("privacy.unlearn_days", *PRIVACY), "ingest reads kinds of personal data and the consent"),
     "incumbent": dict.fromkeys(
-        ("evaluation", "language", "profiles", "ranking", "release", "search", "split", "privacy"), RECIPE
+        ("evaluation", "gate.primary", "language", "profiles", "ranking", "release", "search", "split", "privacy"),
+        RECIPE,
     ),
     "pretrain": {"language.sentiment": ENCODER},
     "encode": {"language.pretrain": ENCODER, "language.compress": ENCODER},
     "rank": {"language.pretrain": ENCODER, "language.compress": ENCODER, "language.sentiment": ENCODER} | NOT_NOISE,
     "complete": {"trainer": OTHERS}
     | dict.fromkeys(("evaluation.min_slice_users", "gate.max_latency_ms", "gate.max_slice_loss"), "the gate reads them")
+    | dict.fromkeys(("evaluation.next_events", "gate.primary"), "the weights of a blend are those of the recipe")
     | dict.fromkeys((*PRIVACY[1:], "release.name"), "with privacy.epsilon nothing is completed")
     | NOT_NOISE,
     "fit": dict.fromkeys(
