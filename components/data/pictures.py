@@ -3,8 +3,8 @@
     data/snapshot/pictures.parquet     item_id, digest of the shop's file, png: a square of SIDE pixels, RGB
     data/quarantine/pictures.parquet   quality.QUARANTINE; `row` is the number of the product in the snapshot
 
-A product names its picture in `image`: a file below the folder data.pictures, or its bytes as a data: URI. Nothing is
-fetched from a network. Two products may name one file, which is decoded once.
+A product names its picture in `image`: a file below the folder data.pictures (picture_folders.py), or its bytes as a
+data: URI. Nothing else is fetched from a network. Two products may name one file, which is decoded once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import base64
 import hashlib
 import io
 import logging
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -26,25 +25,20 @@ import pyarrow.parquet as pq
 
 from components.contracts import Record
 from components.data.partitions import PICTURES
+from components.data.picture_folders import MAX_BYTES, BrokenPictureError, PictureFolder
 from components.data.quality import QuarantinedRow, write_quarantined
-from components.errors import ContractError, QualityError
+from components.errors import QualityError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger("ingest")
 SIDE = 128  # pixels: what encoders read
-MAX_BYTES = 20 * 2**20  # of a file
 MAX_PIXELS = 50_000_000  # of a decoded picture
 MAX_ASPECT = 20  # longer side to shorter: strips and counters are no pictures
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 BATCH = 1_000  # products whose pictures are in memory at once
-ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 SCHEMA = pa.schema([("item_id", pa.string()), ("digest", pa.string()), ("png", pa.binary())])
-
-
-class BrokenPictureError(Exception):
-    """A picture that is not taken; the message is the rule that it broke."""
 
 
 class PictureCounts(Record):
@@ -75,12 +69,12 @@ class Thumbnail:
     png: bytes
 
 
-def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: Path) -> PictureCounts:
+def take_pictures(products: pa.Table, folder: PictureFolder, snapshot: Path, quarantine: Path) -> PictureCounts:
     """Decode the pictures of the products (columns item_id and image) and write both files; return the counts.
 
-    folder: where relative paths start. Raises ContractError where it does not exist.
+    Raises ContractError where the folder does not exist.
     """
-    require_folder(folder)
+    folder.check()
     found: Counter[str] = Counter()
     broken: list[QuarantinedRow] = []
     with pq.ParquetWriter(snapshot / PICTURES, SCHEMA, compression="none", write_page_checksum=True) as writer:
@@ -94,15 +88,11 @@ def take_pictures(products: pa.Table, folder: Path, snapshot: Path, quarantine: 
     return counts
 
 
-def require_folder(folder: Path) -> None:
-    """Raise ContractError where the folder data.pictures does not exist."""
-    if not folder.is_dir():
-        raise ContractError(f"data.pictures: expected a folder of pictures, found none at {folder}")
-
-
-def _batches(products: pa.Table, folder: Path, found: Counter[str], broken: list[QuarantinedRow]) -> Iterator[pa.Table]:
+def _batches(
+    products: pa.Table, folder: PictureFolder, found: Counter[str], broken: list[QuarantinedRow]
+) -> Iterator[pa.Table]:
     """Yield the kept pictures in the order of the products; count and list the others."""
-    root, known = folder.resolve(), dict[str, Thumbnail | str]()
+    known = dict[str, Thumbnail | str]()
     rows: list[tuple[str, str, bytes]] = []
     for number, (item_id, image) in enumerate(
         zip(products["item_id"].to_pylist(), products["image"].to_pylist(), strict=True), start=1
@@ -110,11 +100,11 @@ def _batches(products: pa.Table, folder: Path, found: Counter[str], broken: list
         if not image:
             found["absent"] += 1
             continue
-        result = known.get(image) or _outcome(image, root)
+        result = known.get(image) or _outcome(image, folder)
         known[image] = result
         if isinstance(result, str):
             shown = image if len(image) <= 200 else f"{image[:200]}..."
-            broken.append((str(folder), number, result, f"{item_id}: {shown}"))
+            broken.append((folder.name, number, result, f"{item_id}: {shown}"))
         else:
             found["valid"] += 1
             rows.append((item_id, result.digest, result.png))
@@ -128,39 +118,27 @@ def _table(rows: list[tuple[str, str, bytes]]) -> pa.Table:
     return pa.Table.from_arrays([pa.array([row[i] for row in rows], SCHEMA.types[i]) for i in range(3)], schema=SCHEMA)
 
 
-def _outcome(image: str, root: Path) -> Thumbnail | str:
+def _outcome(image: str, folder: PictureFolder) -> Thumbnail | str:
     try:
-        content = picture_bytes(image, root)
+        content = picture_bytes(image, folder)
         return Thumbnail(hashlib.sha256(content).hexdigest(), to_png(decode(content)))
     except BrokenPictureError as error:
         return str(error)
 
 
-def picture_bytes(image: str, root: Path) -> bytes:
-    """Return the bytes that `image` names; raises BrokenPictureError. root: resolved; a path must stay below it."""
-    if image.startswith("data:"):
-        head, _, body = image.partition(",")
-        if not head.endswith(";base64"):
-            raise BrokenPictureError("a data: URI without ;base64")
-        if len(body) > MAX_BYTES * 4 // 3 + 4:
-            raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
-        try:
-            return base64.b64decode(body, validate=True)
-        except ValueError:  # also for text that is not ASCII
-            raise BrokenPictureError("a data: URI that is not base64") from None
-    if ADDRESS.match(image):
-        raise BrokenPictureError("an address; pictures are read from files")
+def picture_bytes(image: str, folder: PictureFolder) -> bytes:
+    """Return the bytes that `image` names or holds; raises BrokenPictureError."""
+    if not image.startswith("data:"):
+        return folder.read(image)
+    head, _, body = image.partition(",")
+    if not head.endswith(";base64"):
+        raise BrokenPictureError("a data: URI without ;base64")
+    if len(body) > MAX_BYTES * 4 // 3 + 4:
+        raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
     try:
-        path = (root / image).resolve()
-        if not path.is_relative_to(root):
-            raise BrokenPictureError("outside the folder of pictures")
-        if not path.is_file():
-            raise BrokenPictureError("no such file")
-        if path.stat().st_size > MAX_BYTES:
-            raise BrokenPictureError(f"more than {MAX_BYTES} bytes")
-        return path.read_bytes()
-    except (OSError, ValueError, RuntimeError):  # such as a name that is too long, a NUL in it, or a loop of links
-        raise BrokenPictureError("cannot be read") from None
+        return base64.b64decode(body, validate=True)
+    except ValueError:  # also for text that is not ASCII
+        raise BrokenPictureError("a data: URI that is not base64") from None
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image:

@@ -5,7 +5,6 @@ A source's files are read by one SELECT for each shape of file (selects.py), its
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from components.data.headers import DELIMITERS, Header
 from components.data.lines import File, find_long_endings
 from components.data.lookups import create_lookups
 from components.data.parts import Group, make_parts, read_shape
+from components.data.picture_folders import open_folder
 from components.data.schemas import fields
 from components.data.selects import Columns, Mapping, Part, Shape, columns_of, free_prefix, text_reader, typed_part
 from components.data.sql import TO_TIMESTAMP, quote_name
@@ -97,11 +97,7 @@ def fingerprint_modalities(data: DataParams, root: Path) -> dict[str, Any]:
         for file in find_files(source.path, root).files
     }
     if data.pictures is not None:
-        folder = root / data.pictures
-        states = sorted(
-            (str(path.relative_to(folder)), *state_of(path)) for path in folder.rglob("*") if path.is_file()
-        )
-        seen[f"pictures: {data.pictures}"] = hashlib.sha256(repr(states).encode()).hexdigest()
+        seen[f"pictures: {data.pictures}"] = open_folder(data.pictures, root).digest()
     return seen
 
 

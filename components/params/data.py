@@ -132,7 +132,9 @@ class DataParams(Section):
         default={}, description="functions of the sources' expressions that find values in other files, named x_of"
     )
     pictures: str | None = Field(
-        default=None, description="folder of the pictures that products name in `image`; null: pictures are not read"
+        default=None,
+        description="folder of the pictures that products name in `image`, or its address in an object store such as "
+        "s3://bucket/folder; null: pictures are not read",
     )
     max_bad_pictures: Share = Field(
         default=0.2, description="share of the named pictures that may be missing or broken; more stops the run"

@@ -13,7 +13,7 @@ from pathlib import Path
 from components import params
 from components.contracts import Record
 from components.data import given_vectors, notices, sources, spark
-from components.data.pictures import require_folder
+from components.data.picture_folders import open_folder
 from components.errors import CarouselError, ContractError, ReleaseError
 from components.modalities.encoder import require_packages
 from components.params import DataParams, Params
@@ -164,7 +164,7 @@ def _pictures(data: DataParams, base: Path) -> str:
     require_packages()
     if data.simulated:  # ingest draws them
         return "of the simulated shop"
-    require_folder(base / str(data.pictures))
+    open_folder(str(data.pictures), base).check()
     return f"of products, below {data.pictures}"
 
 

@@ -8,6 +8,7 @@ from components.data import notices, shop
 from components.data.engines import open_engine
 from components.data.given_vectors import take_vectors
 from components.data.partitions import read_table
+from components.data.picture_folders import open_folder
 from components.data.pictures import take_pictures
 from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.params import DataParams
@@ -32,7 +33,7 @@ def take_modalities(data: DataParams, root: Path, snapshot: Path, quarantine: Pa
     products = read_table(snapshot, "products", ["item_id", "image"])
     found: dict[str, dict[str, int]] = {}
     if data.pictures is not None:
-        counts = take_pictures(products, root / data.pictures, snapshot, quarantine)
+        counts = take_pictures(products, open_folder(data.pictures, root), snapshot, quarantine)
         counts.check(data.max_bad_pictures, data.pictures)
         found["pictures"] = counts.model_dump()
     item_ids = set(products["item_id"].to_pylist())

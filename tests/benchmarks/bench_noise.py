@@ -85,7 +85,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     params = load(CHECKOUT / "params.yaml", overrides=[*SHOP, *parser.parse_args().overrides])
-    start = np.datetime64(params.shop.start, "s") + np.timedelta64(params.shop.days - params.split.test_days, "D")
+    start = np.datetime64(params.shop.start, "s") + np.timedelta64(
+        round(params.shop.days - params.split.test_days), "D"
+    )
     first: dict[str, FloatArray] = {}
     for name, change in cases(str(start)).items():
         with tempfile.TemporaryDirectory() as folder, chdir(folder):

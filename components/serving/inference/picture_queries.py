@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from components.contracts import FloatArray
-from components.data.pictures import BrokenPictureError, decode, to_png
+from components.data.picture_folders import BrokenPictureError
+from components.data.pictures import decode, to_png
 from components.errors import ContractError
 from components.modalities.encoder import PictureEncoder
 from components.modalities.vectors import PICTURE, Projection, read_projection

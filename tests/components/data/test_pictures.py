@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from components.data import pictures
-from components.data.pictures import SIDE, BrokenPictureError, PictureCounts, decode, picture_bytes, take_pictures
+from components.data.picture_folders import BrokenPictureError, open_folder
+from components.data.pictures import SIDE, PictureCounts, decode, picture_bytes, take_pictures
 from components.errors import ContractError, QualityError
 
 RED = (200, 10, 10)
@@ -77,30 +78,15 @@ def test_hostile_and_damaged_pictures_are_refused(content: bytes, rule: str) -> 
 @pytest.mark.parametrize(
     ("image", "rule"),
     [
-        ("https://shop.example/a.png", "an address"),
-        ("file:///etc/passwd", "an address"),
-        ("../outside.png", "outside the folder"),
-        ("/etc/passwd", "outside the folder"),
-        ("link.png", "outside the folder"),
-        ("none.png", "no such file"),
-        (".", "no such file"),
-        ("a\0b.png", "cannot be read"),
-        ("x" * 5000, "cannot be read"),
-        ("large.png", "more than 20971520 bytes"),
         ("data:image/png,abc", "without ;base64"),
         ("data:image/png;base64,%%%", "not base64"),
         ("data:image/png;base64,图片", "not base64"),
+        ("none.png", "no such file"),
     ],
 )
-def test_only_files_below_the_folder_and_base64_are_read(tmp_path: Path, image: str, rule: str) -> None:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    (tmp_path / "outside.png").write_bytes(encoded("PNG"))
-    (folder / "link.png").symlink_to(tmp_path / "outside.png")
-    with (folder / "large.png").open("wb") as file:
-        file.truncate(pictures.MAX_BYTES + 1)
+def test_only_base64_and_what_the_folder_has_are_read(tmp_path: Path, image: str, rule: str) -> None:
     with pytest.raises(BrokenPictureError, match=rule):
-        picture_bytes(image, folder.resolve())
+        picture_bytes(image, open_folder(".", tmp_path))
 
 
 def products(images: list[str | None]) -> pa.Table:
@@ -116,7 +102,7 @@ def test_pictures_are_kept_or_quarantined_or_absent_and_add_up(tmp_path: Path, m
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     data = "data:image/png;base64," + base64.b64encode(encoded("PNG")).decode()
     named = products(["a.png", None, "broken.jpg", data, "a.png", "", "none.png", "a.png"])
-    counts = take_pictures(named, folder, tmp_path, tmp_path / "quarantine")
+    counts = take_pictures(named, open_folder("pictures", tmp_path), tmp_path, tmp_path / "quarantine")
     assert counts == PictureCounts(read=8, valid=4, quarantined=2, absent=2)
     kept = pq.read_table(tmp_path / "pictures.parquet", page_checksum_verification=True).to_pydict()
     assert kept["item_id"] == ["P1", "P4", "P5", "P8"]
@@ -133,4 +119,4 @@ def test_pictures_are_kept_or_quarantined_or_absent_and_add_up(tmp_path: Path, m
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"data\.pictures: expected a folder"):
-        take_pictures(products(["a.png"]), tmp_path / "none", tmp_path, tmp_path)
+        take_pictures(products(["a.png"]), open_folder("none", tmp_path), tmp_path, tmp_path)
