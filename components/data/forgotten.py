@@ -56,7 +56,7 @@ def erase_rows(file: Path, forgotten: Forgotten) -> int:
     n_gone: int = table.num_rows - int(pc.sum(keep).as_py() or 0)
     if n_gone:
         with atomic_file(file) as temporary:
-            write_part(table.filter(keep).combine_chunks(), temporary)
+            write_part(table.filter(keep).to_reader(), temporary)
     return n_gone
 
 

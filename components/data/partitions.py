@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 ROW_GROUP = 1_000_000  # rows
+BATCH = 100_000  # rows that are read from DuckDB at once
 
 PICTURES = "pictures.parquet"  # products' pictures, where the shop has them (data/pictures.py)
 VECTORS = "vectors"  # folder of the vectors that the shop has computed (data/given_vectors.py)
@@ -74,8 +75,17 @@ def read_table(
     return pa.concat_tables(parts)
 
 
-def write_part(rows: pa.Table, file: Path) -> None:
-    """Write rows of a snapshot; the bytes depend on the rows alone."""
+def write_part(rows: pa.RecordBatchReader, file: Path) -> None:
+    """Write rows, of which ROW_GROUP are in memory at once; the bytes depend on the rows alone, not on the batches."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(rows, file, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)
+    waiting, is_empty = rows.schema.empty_table(), True
+    with pq.ParquetWriter(file, rows.schema, compression="zstd", write_page_checksum=True) as writer:
+        for batch in rows:
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
+            while len(waiting) >= ROW_GROUP:
+                writer.write_table(waiting.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
+                waiting, is_empty = waiting.slice(ROW_GROUP), False
+        if len(waiting) or is_empty:
+            writer.write_table(waiting.combine_chunks(), ROW_GROUP)

@@ -13,20 +13,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from components.contracts import EVENTS, WINDOWS
-from components.data.partitions import consented, partitions
+from components.data.partitions import BATCH, consented, partitions, write_part
 from components.data.snapshot import read_snapshot_info
 from components.data.sql import quote_text
-from components.data.tables import SplitInfo
+from components.data.tables import SplitInfo, count_events, count_users
 from components.errors import ContractError
 from components.io import write_record
 from components.params import Params, SplitParams
 from components.times import to_datetime, to_micros
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 
@@ -59,7 +59,10 @@ def make_split(
     """
     import duckdb
 
-    with duckdb.connect(config={"memory_limit": f"{memory_gib}GiB"}) as connection:
+    with (
+        TemporaryDirectory(prefix=".spill-", dir=out) as spill,
+        duckdb.connect(config={"memory_limit": f"{memory_gib}GiB", "temp_directory": spill}) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         _check_no_future_rows(connection, snapshot, as_of)
         create_tables(connection, snapshot, split)
@@ -216,18 +219,13 @@ def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
     )
 
 
-def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    rows = connection.execute(sql).to_arrow_table().combine_chunks()
-    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
-    return rows
+def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> Path:
+    write_part(connection.execute(sql).to_arrow_reader(BATCH), path)
+    return path
 
 
-def _check_not_empty(rows: pa.Table, window: str, info: SplitInfo, split: SplitParams, holdout: Holdout | None) -> None:
-    import pyarrow.compute as pc
-
-    n = rows.num_rows if window == "train" else pc.sum(pc.and_(rows["target"], pc.greater(rows["user_idx"], 0))).as_py()
+def _check_not_empty(file: Path, window: str, info: SplitInfo, split: SplitParams, holdout: Holdout | None) -> None:
+    n = count_events(file) if window == "train" else count_users(file)
     if not n:
         expected = "events" if window == "train" else f"{' or '.join(split.target_events)} of known users"
         raise ContractError(f"{_span(window, info)} has no {expected}: {_advice(window, split, holdout)}")

@@ -81,6 +81,6 @@ class RowsInMemory:
         _write_part(staging.read_sorted(self.staging, self.table, month), folder / f"month={month}")
 
 
-def _write_part(rows: pa.Table, folder: Path) -> None:
+def _write_part(rows: pa.RecordBatchReader, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_part(rows, folder / "part-0.parquet")

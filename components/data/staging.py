@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from components.contracts import TABLES
 from components.data import sources
 from components.data.conversion import register_functions
+from components.data.partitions import BATCH
 from components.data.quality import DUPLICATE_RULE, UNKNOWN_ITEM_RULE
 from components.data.records import FORGOTTEN, NO_CONSENT, number_records, records_without_rows
 from components.data.schemas import REFERENCES
@@ -163,7 +164,7 @@ def valid_rows(staging: Staging, table: str) -> ibis.Table:
     return staging.ibis.sql(f"SELECT {columns} FROM staged_{table} WHERE _state = {VALID}")
 
 
-def read_sorted(staging: Staging, table: str, month: str | None) -> pa.Table:
+def read_sorted(staging: Staging, table: str, month: str | None) -> pa.RecordBatchReader:
     """Return the valid rows (of a month such as "2026-01"), products sorted by id, others by time and source order.
 
     Thread-safe.
@@ -172,7 +173,7 @@ def read_sorted(staging: Staging, table: str, month: str | None) -> pa.Table:
     within = f" AND timestamp >= {start} AND timestamp < {start} + INTERVAL 1 MONTH" if month else ""
     order = "item_id" if table == "products" else "timestamp, rowid"
     sql = f"SELECT {', '.join(TABLES[table])} FROM staged_{table} WHERE _state = {VALID}{within} ORDER BY {order}"
-    return staging.sql.cursor().execute(sql).to_arrow_table().combine_chunks()
+    return staging.sql.cursor().execute(sql).to_arrow_reader(BATCH)
 
 
 def list_months(staging: Staging, table: str) -> list[str]:

@@ -120,6 +120,18 @@ def read_users(split: Path, window: str) -> Users:
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
 
+def count_events(window: Path) -> int:
+    """Return the number of events in the file of a window."""
+    return int(pq.read_metadata(window).num_rows)
+
+
+def count_users(window: Path) -> int:
+    """Return the number of users with a target in the file of a window: those whom `read_users` returns."""
+    rows = pq.read_table(window, columns=["user_idx", "target"], page_checksum_verification=True)
+    users = rows["user_idx"].filter(rows["target"]).unique().to_numpy()
+    return int((users > 0).sum())
+
+
 def join_without_repeats(parts: list[str]) -> str:
     """Join the parts with ". "; leave out a part that occurs before, such as a brand in the title."""
     text = ""

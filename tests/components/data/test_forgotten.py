@@ -103,7 +103,7 @@ def test_rows_of_csv_and_json_lines_are_removed_and_the_others_stay_as_they_were
 
 def test_a_file_without_users_is_not_written_again(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
-    write_part(pa.table({"item_id": ["ann"]}), file)
+    write_part(pa.table({"item_id": ["ann"]}).to_reader(), file)
     before = file.stat().st_mtime_ns
     assert erase_from(file, forget("ann")) == 0
     assert file.stat().st_mtime_ns == before
@@ -111,6 +111,6 @@ def test_a_file_without_users_is_not_written_again(tmp_path: Path) -> None:
 
 def test_who_acts_on_a_forgotten_user_is_removed_too(tmp_path: Path) -> None:
     file = tmp_path / "social.parquet"
-    write_part(pa.table({"user_id": ["bob", "bob"], "other_id": ["ann", "cid"]}), file)
+    write_part(pa.table({"user_id": ["bob", "bob"], "other_id": ["ann", "cid"]}).to_reader(), file)
     assert erase_rows(file, forget("ann")) == 1
     assert pq.read_table(file)["other_id"].to_pylist() == ["cid"]

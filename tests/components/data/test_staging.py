@@ -26,7 +26,7 @@ def test_months_and_their_rows(tmp_path: Path, settings: Callable[..., Any]) -> 
     content = HEADER + b"a,i1,2026-02-28 23:59:59.999999,view,1,1\nb,i1,2026-01-01,view,1,1\nc,i1,2026-02-01,view,1,1\n"
     area = staged(tmp_path, settings, {"e/1.csv": content})
     assert staging.list_months(area, "events") == ["2026-01", "2026-02"]
-    assert staging.read_sorted(area, "events", "2026-02")["user_id"].to_pylist() == ["c", "a"]
+    assert staging.read_sorted(area, "events", "2026-02").read_all()["user_id"].to_pylist() == ["c", "a"]
     assert staging.valid_rows(area, "events").count().execute() == 3
 
 

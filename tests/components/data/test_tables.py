@@ -36,6 +36,13 @@ def test_histories_keep_the_newest_events(split: Path) -> None:
     assert [users.history.row(i).tolist() for i in range(len(users))] == [[2], [4]]  # split.max_history is 1
 
 
+@pytest.mark.parametrize("window", ["validation", "test"])
+def test_counts_are_those_of_what_is_read(split: Path, window: str) -> None:
+    file = split / f"{window}.parquet"
+    assert tables.count_users(file) == len(tables.read_users(split, window)) > 0
+    assert tables.count_events(file) == len(tables.read_interactions(split, (window,)))
+
+
 def test_the_catalogue_has_a_padding_row(split: Path) -> None:
     catalogue = tables.read_catalogue(split)
     assert catalogue.item_id == ["", "a", "b", "c", "d"]
