@@ -1,8 +1,9 @@
 """NDCG@10 where the shop's data are poor: random events in the training window, and missing fields of products.
 
-    python tests/benchmarks/bench_noise.py [--set a.b=c ...]
+    python tests/benchmarks/bench_noise.py [--only random ...] [--set a.b=c ...]
 
-Simulated shop with 2,000 users, 500 products, 90 days; the same test users in each row, whose targets are the shop's.
+Simulated shop with 2,000 users, 500 products, 90 days. Each row is of the test users that both have: where a random
+event is of a product that the user buys in the test window, it is no target, since it has been seen.
 Random events are views, carts and purchases, in the shop's proportions, by random users of random products, all before
 the test window. Models that are fitted in one step, and their blend without the sequence model; product vectors are
 those of words. Prints the loss against the data as they are, with paired 95 % intervals over users.
@@ -18,8 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 
-from components.contracts import FloatArray
 from components.data.shop import write_shop
 from components.data.snapshot import take_snapshot
 from components.data.split import make_split
@@ -57,8 +59,8 @@ def cases(test_start: str) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(params: Params, change: Callable[[], object]) -> dict[str, FloatArray]:
-    """Return NDCG@10 of each test user by model, of the shop whose files are changed; in an empty folder."""
+def measure(params: Params, change: Callable[[], object]) -> pd.DataFrame:
+    """Return NDCG@10, a row for each test user, a column for each model, of the changed shop; in an empty folder."""
     split = Path("data/split")
     write_shop(params.shop, params.seed, RAW)
     change()
@@ -78,27 +80,33 @@ def measure(params: Params, change: Callable[[], object]) -> dict[str, FloatArra
     for name, model in {**models, "hybrid": blend}.items():
         lists = rank(model, test, 10, params.recommend.exclude_seen, events.n_items, params.recommend.batch_users)
         found[name] = per_user(lists, test.ground_truth, [10])["ndcg_at_10"]
-    return found
+    ids = pq.read_table(split / "users.parquet", columns=["user_idx", "user_id"]).to_pandas().set_index("user_idx")
+    return pd.DataFrame(found, index=ids["user_id"].reindex(test.user_idx))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[""], help="rows whose names have one of these words")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
-    params = load(CHECKOUT / "params.yaml", overrides=[*SHOP, *parser.parse_args().overrides])
-    start = np.datetime64(params.shop.start, "s") + np.timedelta64(
-        round(params.shop.days - params.split.test_days), "D"
-    )
-    first: dict[str, FloatArray] = {}
+    args = parser.parse_args()
+    params = load(CHECKOUT / "params.yaml", overrides=[*SHOP, *args.overrides])
+    days = round(params.shop.days - params.split.test_days)
+    start = np.datetime64(params.shop.start, "s") + np.timedelta64(days, "D")
+    first: pd.DataFrame | None = None
     for name, change in cases(str(start)).items():
+        if first is not None and not any(word in name for word in args.only):
+            continue
         with tempfile.TemporaryDirectory() as folder, chdir(folder):
             found = measure(params, change)
-        if not first:
+        if first is None:
             first = found
-            print(f"| {len(found['hybrid'])} test users | {' | '.join(found)} |\n|{'---|' * (1 + len(found))}")
-            cells = [f"{values.mean():.4f}" for values in found.values()]
+            print(f"| {len(found)} test users | {' | '.join(found)} |\n|{'---|' * (1 + len(found.columns))}")
+            cells = [f"{value:.4f}" for value in found.mean()]
         else:
-            changes = [found[model] - first[model] for model in first]
-            cells = [f"{d.mean():+.4f} ± {1.96 * d.std() / np.sqrt(len(d)):.4f}" for d in changes]
+            changes = (found - first).dropna()
+            margins = 1.96 * changes.std() / np.sqrt(len(changes))
+            cells = [f"{mean:+.4f} ± {margin:.4f}" for mean, margin in zip(changes.mean(), margins, strict=True)]
+            cells[-1] += f" ({len(changes)} users)"
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return 0
 
