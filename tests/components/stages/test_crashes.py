@@ -1,5 +1,5 @@
-"""kill -9 before and after every stage, and inside training: the next run or refresh gives the digests of an
-undisturbed one.
+"""kill -9 after every stage's work, before one's, and inside training: the next run gives the digests of an
+undisturbed one, and so does a refresh.
 """
 
 import shutil
@@ -91,8 +91,9 @@ def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: d
     crashing = checkout(tmp_path / "crashing")
     with warm_process(crashing) as warm:
         for stage in versioning.stage_order(crashing):
-            inside = {"finetune": ["finetune:step", "finetune:epoch"], "pretrain": ["pretrain:step"]}.get(stage, [])
-            points = [f"{stage}:before", *inside, f"{stage}:after"]
+            inside = {"split": ["split:before"], "pretrain": ["pretrain:step"]}
+            inside["finetune"] = ["finetune:step", "finetune:epoch"]
+            points = [*inside.get(stage, []), f"{stage}:after"]
             every = env if stage in ("ingest", "package") else env | warm  # the first and last: in fresh interpreters
             for point in points:
                 with pytest.raises(ReleaseError, match=stage):
