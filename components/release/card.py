@@ -81,12 +81,13 @@ def bundle_card(found: CardNumbers) -> Card:
     chosen = {name: ours[name] for name in _shown(ours, evaluation.primary)}
     start, end = (text[:10] for text in evaluation.window)
     simulated = " The shop is simulated." if info.simulated else ""
+    anew = ", by lists made anew before each event" if evaluation.question == "next_event" else ""
     return Card(
         name=f"Carousel {info.model}",
         summary=(
             f"Recommends products of one shop to its users: model `{info.model}`, on events up to {info.as_of[:10]}. "
             f"On the test window {start} to {end}, {evaluation.primary} is {ours[evaluation.primary]:.4f} over "
-            f"{evaluation.n_users} users.{simulated}"
+            f"{evaluation.n_users} users{anew}.{simulated}"
         ),
         sections=[
             ("Intended use", _use(info)),
