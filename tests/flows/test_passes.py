@@ -1,5 +1,7 @@
 """What the flows share: when a decision promotes, one warm process for a run, and what a busy machine does to a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,15 +43,31 @@ def test_only_an_enabled_decision_to_ship_promotes(
     assert not passes.promote_decided(workspace, None)
 
 
-def test_the_curves_of_a_training_are_in_mlflow_before_its_version(promoted: Path) -> None:
+def test_the_curves_of_a_training_are_a_run_below_its_version(promoted: Path) -> None:
+    """Whether they were shown while it trained, or, where the registry was busy then, with the version."""
     registry = open_workspace([], [], None).registry()
     version_run = registry.connection.client.get_run(registry.version(1).run_id)
     children = {child.data.tags["candidate"]: child for child in registry.runs.children(version_run.info.run_id)}
     child = children["language model"]
-    assert child.info.start_time < version_run.info.start_time <= children["ease"].info.start_time
+    assert version_run.info.start_time <= children["ease"].info.start_time
     history = registry.connection.client.get_metric_history(child.info.run_id, "train/pairs")
     assert [(point.step, point.value) for point in history] == [(0, 2.0), (1, 1.0)]
     assert (child.info.run_name, child.info.status) == ("language model", "FINISHED")
+
+
+def test_the_trainings_of_a_pass_are_followed(promoted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: dict[str, Path] = {}
+
+    @contextmanager
+    def follow(_: object, model: str, folder: Path) -> Iterator[None]:
+        followed[model] = folder
+        yield
+
+    monkeypatch.setattr(passes, "follow_training", follow)
+    workspace = open_workspace([], [], None)
+    stages = ("pretrain", "finetune")  # the toy shop has no ranker
+    passes.run_stages(workspace, (*stages, "split"))
+    assert followed == {CURVES_OF[stage]: workspace.root / passes.BOARDS[stage] for stage in stages}
 
 
 def test_stages_write_their_curves_where_the_flow_reads_them() -> None:
