@@ -62,6 +62,14 @@ def make_check(name: str, value: float | None, limit: float | None, why: str, hi
     return Check(name=name, passed=holds(name, value, limit, high), value=value, limit=limit, high=high, why=why)
 
 
+def simple_models_judge(total: float | None) -> bool:
+    """Return whether simple models judge a refresh: only where the refreshes since the last retrain have not gained.
+
+    total: the value of the check TOTAL_LOSS.
+    """
+    return total is None or total < 0
+
+
 def contradictions(decision: Decision, evaluation: Evaluation) -> list[str]:
     """Return what is wrong with the checks of a decision on this evaluation, one sentence each; [] for none.
 
@@ -97,8 +105,8 @@ def _required(decision: Decision, evaluation: Evaluation) -> set[str]:
     names = {check.name for check in decision.checks}
     compared = [*evaluation.baselines, *(["champion"] if evaluation.champion else [])]
     if evaluation.purpose == "refresh":
-        if any(check.name == TOTAL_LOSS and check.value is not None and check.value >= 0 for check in decision.checks):
-            compared = ["champion"]  # simple models judge a refresh only where refreshes have lost
+        if not all(simple_models_judge(check.value) for check in decision.checks if check.name == TOTAL_LOSS):
+            compared = ["champion"]
         required = set(ALWAYS) | REFRESH | {f"{rule}{name}" for name in compared for rule in (NOT_WORSE, MARGIN)}
     else:
         beaten = [name for name in compared if evaluation.simpler is None or name in (*evaluation.simpler, "champion")]

@@ -28,7 +28,16 @@ from components.errors import ContractError, ReleaseError
 from components.evaluation.results import read_values
 from components.params import Params
 from components.release import guardrails, list_guardrails
-from components.release.checks import LEVEL, MARGIN, NOT_WORSE, POSSIBLE_LOSS, TOTAL_LOSS, USERS, make_check
+from components.release.checks import (
+    LEVEL,
+    MARGIN,
+    NOT_WORSE,
+    POSSIBLE_LOSS,
+    TOTAL_LOSS,
+    USERS,
+    make_check,
+    simple_models_judge,
+)
 from components.release.contest import Contenders, Measurements, check_fresh, make_decision
 from components.release.evidence import CHAMPION, Evidence, read_evidence
 from components.release.gate import history_checks
@@ -60,12 +69,12 @@ def decide_refresh(
         *guardrails.common_checks(evidence, measured.drift, measured.latency_ms, measured.data_checks, params),
         *(check for check, _ in history_checks(evaluation, contenders)),
     ]
-    failed = [check for check in (*comparisons, *others) if not check.passed]
+    checks = [*comparisons, *others]
+    failed = [check for check in checks if not check.passed]
     reasons = [f"{check.name}: {check.why}" for check in failed or comparisons]
     verdict: Verdict = "keep" if failed else "refresh"
-    checks = [*comparisons, *others]
+    notes = [] if simple_models_judge(total) else _better_simple_models(evidence, params)
     decision = make_decision(measured, contenders, evidence, params, verdict, reasons, checks, decided_at)
-    notes = _better_simple_models(evidence, params) if total is not None and total >= 0 else []
     return decision.model_copy(update={"notes": [*decision.notes, *notes]})
 
 
@@ -96,7 +105,7 @@ def _comparison_checks(
     why = f"{evidence.n_users} users{evidence.whose} in the holdout, gate.min_users is {params.gate.min_users}"
     yield make_check(USERS, evidence.n_users, params.gate.min_users, why)
     bounds = {CHAMPION: gain.high, **evidence.upper_bounds}  # corrected for the number of baselines
-    simple = {} if total is not None and total >= 0 else evidence.over_baselines
+    simple = evidence.over_baselines if simple_models_judge(total) else {}
     for name, interval in {CHAMPION: gain, **simple}.items():
         high = bounds[name] if name in evidence.losses_by_sign else max(bounds[name], 0.0)
         yield from _not_below(name, interval, (bounds[name], high), evidence.test[name][evidence.primary], params)

@@ -5,10 +5,8 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from pyarrow.parquet import read_metadata
-
 from components.contracts import WINDOWS, Catalogue, Evaluation
-from components.data.tables import read_catalogue, read_info
+from components.data.tables import count_events, read_catalogue, read_info
 from components.errors import ContractError
 from components.evaluation.results import read_values
 from components.io import read_record
@@ -115,7 +113,7 @@ def _make_card(
         textless=sum(not text for text in catalogue.text[1:]),
         search=about_search,
         spending=spending,
-        counts={w: read_metadata(file).num_rows for w, file in windows.items() if file.is_file()},
+        counts={w: count_events(file) for w, file in windows.items() if file.is_file()},
     )
     return bundle_card(found).to_text()
 
