@@ -189,6 +189,11 @@ class Users:
         starts = (np.diff(self.user_idx) != 0) | (self.user_idx[1:] == 0)
         return np.concatenate([np.zeros(min(1, len(self))), np.cumsum(starts)]).astype(np.int32)
 
+    @property
+    def n_users(self) -> int:
+        """Return the number of users, however many rows each has."""
+        return int(self.user_row[-1]) + 1 if len(self) else 0
+
     @classmethod
     def concat(cls, parts: Sequence[Users]) -> Users:
         """Return the users of all parts without their targets, as of the latest moment among them."""
@@ -218,9 +223,7 @@ class Users:
 
     def sample_rows(self, limit: int) -> IntArray:
         """Return the rows of at most `limit` users, evenly spread."""
-        user_row = self.user_row
-        n_users = int(user_row.max(initial=-1)) + 1
-        return np.flatnonzero(user_row % max(1, -(-n_users // limit)) == 0).astype(np.int32)
+        return np.flatnonzero(self.user_row % max(1, -(-self.n_users // limit)) == 0).astype(np.int32)
 
     def subsample(self, limit: int) -> Users:
         """Return at most `limit` users, evenly spread, with their targets."""

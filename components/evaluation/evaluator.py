@@ -30,6 +30,7 @@ from components.evaluation.metrics import popularity_share, user_means
 from components.evaluation.out_of_fold import OutOfFold
 from components.evaluation.protocol import (
     check_leakage,
+    events_that_decide,
     next_event_users,
     question_users,
     rank_with_scores,
@@ -95,7 +96,7 @@ class Windows:
     def n_judged(self, question: Question) -> int:
         """Return the number of test users by whom the question is answered."""
         rows = self.test if question == "global_time" or self.next_event is None else self.next_event
-        return len(np.unique(rows.user_idx))
+        return rows.n_users
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def read_windows(split: Path, params: Params) -> Windows:
     masks = slice_masks(test, catalogue, trained, params.evaluation.cold_user_events, by_day=leave_one_out)
     limit = 0 if leave_one_out or params.selection is not None else params.evaluation.next_events
     if params.gate.primary == NEXT_EVENT:
-        growing: Users | None = question_users(split, "test", params)
+        growing: Users | None = events_that_decide(split, "test", test, params)
     else:
         growing = next_event_users(split, "test", test, exclude_seen, limit) if limit else None
     popularity = popularity_share(train.item_idx, info.n_items)

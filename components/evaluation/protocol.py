@@ -80,12 +80,14 @@ def question_users(split: Path, window: str, params: Params) -> Users:
 
     Raises ContractError as `window_users`, and where evaluation.next_events leaves no user.
     """
-    exclude_seen = params.recommend.exclude_seen
-    users = window_users(split, window, exclude_seen)
-    if params.gate.primary == "global_time":
-        return users
+    users = window_users(split, window, params.recommend.exclude_seen)
+    return users if params.gate.primary == "global_time" else events_that_decide(split, window, users, params)
+
+
+def events_that_decide(split: Path, window: str, users: Users, params: Params) -> Users:
+    """Return `next_event_users`; raises ContractError where evaluation.next_events leaves no user."""
     limit = params.evaluation.next_events
-    rows = next_event_users(split, window, users, exclude_seen, limit)
+    rows = next_event_users(split, window, users, params.recommend.exclude_seen, limit)
     if not len(rows):
         raise ContractError(
             f"{window} window: evaluation.next_events {limit} is less than one event for each of {len(users)} users, "

@@ -102,8 +102,7 @@ class HybridRecommender(BaseRecommender):
             raise ContractError("hybrid: no user of the validation window has a target left; widen it")
         rows = sample.sample_rows(self.params.max_users)
         sample = sample.take(rows)
-        user_row = sample.user_row
-        cold, folds = cold_users(sample, self.cold_user_events), assign_folds(int(user_row[-1]) + 1)[user_row]
+        cold, folds = cold_users(sample, self.cold_user_events), assign_folds(sample.n_users)[sample.user_row]
         parts = list(self.parts.values())
         pool = collect_pool(parts, sample, self.params.candidates, self.exclude_seen, self.batch_users)
         by_fold = np.stack([self._learn(pool.of(others), cold[others]) for others in learning_users(folds)])

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from components.contracts import Evaluation, Interval, Recommender, Users
 from components.data.tables import SplitInfo, read_interactions
 from components.evaluation import evaluator, report, report_data
@@ -144,7 +142,7 @@ def _report(
             min_slice_users=section.min_slice_users,
             cold_user_events=section.cold_user_events,
             validation_window=(to_iso(windows.info.starts("validation")), to_iso(windows.info.validation_end)),
-            n_validation_users=0 if windows.validation is None else len(np.unique(windows.validation.user_idx)),
+            n_validation_users=windows.validation.n_users if windows.validation else 0,
             min_gain=params.gate.min_gain,
         ),
         report_data.Bootstrap(confidence, params.gate.resamples, params.seed),
