@@ -127,8 +127,8 @@ class Interactions:
         return replace(self, **columns)
 
     def by_user(self) -> Ragged:
-        """Return (n_users + 1) rows: the events of each known user; row 0, of anonymous visitors, is empty."""
-        known = self.user_idx > 0
+        """Return (n_users + 1) rows: each known user's events, as views; row 0, of anonymous visitors, is empty."""
+        known = slice(int(np.searchsorted(self.user_idx, 0, "right")), None)
         lengths = np.bincount(self.user_idx[known], minlength=self.n_users + 1)
         columns = (getattr(self, name)[known] for name in ("item_idx", "timestamp", "event", "weight"))
         return Ragged(offsets_of(lengths), *columns)

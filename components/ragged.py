@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,15 @@ class Ragged:
         offsets = self.offsets[start : stop + 1]
         events = slice(int(offsets[0]), int(offsets[-1]))
         return Ragged(offsets - offsets[0], *(column[events] for column in self._columns()))
+
+    def blocks(self, n_events: int) -> Iterator[tuple[int, Ragged]]:
+        """Yield blocks of rows with at most n_events events, or one row: the number of its first row, and views."""
+        first = 0
+        while first < len(self):
+            fits = int(np.searchsorted(self.offsets, self.offsets[first] + n_events, "right")) - 1
+            last = max(first + 1, fits)
+            yield first, self.slice(first, last)
+            first = last
 
     def filter(self, events: NDArray[np.bool_]) -> Ragged:
         """Return the same rows with only the events of the (n_events,) mask; rows may become empty."""

@@ -17,12 +17,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from components.contracts import PRODUCT_KIND, WINDOWS, Catalogue, IntArray, Interactions, Record, Users
 from components.errors import ContractError
-from components.ragged import Ragged
+from components.mapped_arrays import allocate
+from components.ragged import Ragged, offsets_of
 
+BATCH = 1_000_000  # rows of a file that are in memory at once
+COLUMNS = {"user_idx": np.int32, "item_idx": np.int32, "timestamp": np.int64, "event": np.int8, "weight": np.float32}
 MODALITIES = "vectors."  # prefix of the arrays of items.safetensors that hold modalities
 
 
@@ -59,13 +63,33 @@ def read_interactions(split: Path, windows: Sequence[str] | None = None) -> Inte
     info = read_info(split)
     windows = info.fit_windows if windows is None else windows
     ends = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}
-    table = pa.concat_tables([_read(split, w) for w in windows])
-    columns = {c: table[c].to_numpy() for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
-    if len(windows) > 1:
-        order = np.lexsort((columns["timestamp"], columns["user_idx"]))  # stable: windows keep the source order
-        columns = {c: v[order] for c, v in columns.items()}
+    files = [pq.ParquetFile(split / f"{w}.parquet", page_checksum_verification=True) for w in windows]
+    columns = {name: allocate(sum(f.metadata.num_rows for f in files), dtype) for name, dtype in COLUMNS.items()}
+    for file, shift in zip(files, _shifts(files, info.n_users), strict=True):
+        row = 0
+        for batch in file.iter_batches(BATCH, columns=list(COLUMNS)):
+            rows = slice(row, row := row + len(batch))
+            at = rows if shift is None else np.arange(rows.start, rows.stop) + shift[batch["user_idx"].to_numpy()]
+            for name, column in columns.items():
+                column[at] = batch[name].to_numpy()
     now = max(ends[w] for w in windows)
     return Interactions(**columns, n_users=info.n_users, n_items=info.n_items, now=now)
+
+
+def _shifts(files: Sequence[pq.ParquetFile], n_users: int) -> list[NDArray[np.int64] | None]:
+    """Return for each file (n_users + 1,) how far a user's rows move where the rows of all files are sorted by user.
+
+    Each file is sorted by user, and a user's rows in a file are later than those in the files before it.
+    """
+    if len(files) == 1:
+        return [None]
+    lengths = np.zeros((len(files), n_users + 1), np.int64)
+    for file, length in zip(files, lengths, strict=True):
+        for batch in file.iter_batches(BATCH, columns=["user_idx"]):
+            length += np.bincount(batch["user_idx"].to_numpy(), minlength=n_users + 1)
+    first = offsets_of(lengths.sum(axis=0))[:-1]
+    earlier = np.cumsum(lengths, axis=0) - lengths
+    return [first + e - offsets_of(n)[:-1] for e, n in zip(earlier, lengths, strict=True)]
 
 
 def read_catalogue(split: Path, features: Path | None = None) -> Catalogue:
@@ -116,7 +140,7 @@ def read_users(split: Path, window: str) -> Users:
     names = ("item_idx", "timestamp", "event", "weight")
     targets = _ragged(who, rows["user_idx"], {c: rows[c] for c in names})
     columns = {c: getattr(past, c) for c in names}
-    history = _ragged(who, past.user_idx, columns).newest(info.max_history)
+    history = _ragged(who, past.user_idx, columns, info.max_history)
     return Users(who.astype(np.int32), history, info.starts(window), targets)
 
 
@@ -141,12 +165,13 @@ def join_without_repeats(parts: list[str]) -> str:
     return text
 
 
-def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray]) -> Ragged:
-    """Gather the rows of each user in `who`; user_idx is sorted."""
-    start = np.searchsorted(user_idx, who, "left")
-    length = np.searchsorted(user_idx, who, "right") - start
+def _ragged(who: IntArray, user_idx: IntArray, columns: dict[str, np.ndarray], newest: int | None = None) -> Ragged:
+    """Gather the rows of each user in `who`, or the newest so many of them; user_idx is sorted."""
+    end = np.searchsorted(user_idx, who, "right")
+    length = end - np.searchsorted(user_idx, who, "left")
+    length = length if newest is None else np.minimum(length, newest)
     everything = Ragged(np.array([0, len(user_idx)], dtype=np.int64), **columns)
-    return everything.gather(start, length)
+    return everything.gather(end - length, length)
 
 
 def _read(split: Path, window: str) -> pa.Table:

@@ -1,6 +1,7 @@
 """Rows of different length: selected, cut and joined without losing an event's other columns."""
 
 import numpy as np
+import pytest
 
 from components.ragged import Ragged
 from tests.support import ragged
@@ -37,6 +38,13 @@ def test_slice_shares_memory_and_ends_at_the_last_row() -> None:
     assert part.offsets[0] == 0
     assert np.shares_memory(part.timestamp, rows.timestamp)
     assert items(rows.slice(1, 1)) == []
+
+
+@pytest.mark.parametrize(("n_events", "first"), [(1, [0, 1, 2]), (2, [0, 2]), (3, [0, 2]), (5, [0]), (100, [0])])
+def test_blocks_cover_all_rows(n_events: int, first: list[int]) -> None:
+    blocks = list(ragged(ROWS).blocks(n_events))
+    assert [row for row, _ in blocks] == first
+    assert [row for _, block in blocks for row in items(block)] == [[1, 2], [], [3, 4, 5]]
 
 
 def test_filter_keeps_the_number_of_rows() -> None:

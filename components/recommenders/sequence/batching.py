@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from components.contracts import FloatArray, Interactions, TimeArray
+from components.mapped_arrays import allocate
 from components.params import SequenceParams
 from components.ragged import Ragged
 from components.recommenders.histories import merge_repeats
@@ -20,6 +21,8 @@ from components.recommenders.sequence.profile import WIDTH, increments, profile
 Batch = tuple[Packed, Tensor, Tensor, Tensor]  # input; then item, kind and weight of the event after each position
 Part = tuple[Batch, float]  # of a batch, and what its mean loss counts: the mean over processes is that of the batch
 MINUTE_US = 60_000_000
+BLOCK = 2_000_000  # events that are cut into segments at once
+EVENT_COLUMNS = {"item": np.int32, "event": np.int8, "gap": np.int8, "weight": np.float32, "price": np.float32}
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,26 @@ def newest_segments(history: Ragged, params: SequenceParams, price: FloatArray) 
 
 
 def training_sequences(interactions: Interactions, params: SequenceParams, price: FloatArray) -> Sequences:
-    """Return the histories of known users, cut into segments of max_length from the newest event backwards."""
-    rows = merge_repeats(interactions.by_user())
+    """Return the histories of known users, cut into segments of max_length from the newest event backwards.
+
+    Events are read in blocks of users, and written into mapped arrays: memory does not grow with them.
+    """
+    rows, n = interactions.by_user(), 0
+    columns = {name: allocate(len(rows.item_idx), dtype) for name, dtype in EVENT_COLUMNS.items()}
+    segments: list[tuple[NDArray[Any], ...]] = []
+    for first, block in rows.blocks(BLOCK):
+        part = _training_block(merge_repeats(block), params, price)
+        end = n + len(part.item)
+        for name, column in columns.items():
+            column[n:end] = getattr(part, name)
+        segments.append((part.older + n, part.starts + n, part.ends + n, part.before, part.row + first))
+        n = end
+    older, starts, ends, before, row = map(np.concatenate, zip(*segments, strict=True))
+    of_events = {name: column[:n] for name, column in columns.items()}
+    return Sequences(**of_events, older=older, starts=starts, ends=ends, before=before, row=row)
+
+
+def _training_block(rows: Ragged, params: SequenceParams, price: FloatArray) -> Sequences:
     cuts = [(s, e, begin) for begin, end in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
             for s, e in _segment_bounds(int(begin), int(end), params.max_length)]  # fmt: skip
     starts, ends, begins = np.array(cuts, np.int64).reshape(-1, 3).T
@@ -128,7 +149,6 @@ class SequenceLoader:
         self.sequences, self.batch_size, self.seed = sequences, batch_size, seed
         self.epoch = self.skip = self.rank = 0
         self.world = 1
-        self.weight = np.concatenate([[0.0], np.cumsum(sequences.weight, dtype=np.float64)])  # of all events before
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the segments of each batch, shuffled; in a batch the shorter ones come first."""
@@ -158,13 +178,16 @@ class SequenceLoader:
 
     def part(self, segments: NDArray[np.int64]) -> Part:
         """Return this process's part of a batch; of fewer segments than processes, some get one that does not count."""
+        if self.world == 1:
+            return self.collate(segments), 1.0
         own = segments[self.rank :: self.world]
         if not len(own):
             return self.collate(segments[:1]), 0.0
         return self.collate(own), self.world * self._weight(own) / self._weight(segments)
 
     def _weight(self, segments: NDArray[np.int64]) -> float:
-        return float((self.weight[self.sequences.ends[segments]] - self.weight[self.sequences.starts[segments]]).sum())
+        s = self.sequences
+        return float(sum(s.weight[s.starts[i] : s.ends[i]].sum(dtype=np.float64) for i in segments))
 
     def collate(self, segments: NDArray[np.int64]) -> Batch:
         """Return the input before each event of the segments; the event's item, its kind and its weight."""

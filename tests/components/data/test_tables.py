@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
+from components import mapped_arrays
+from components.contracts import WINDOWS
 from components.data import tables
 from components.data.split import make_split
 from components.errors import ContractError
@@ -29,6 +32,21 @@ def test_several_windows_are_sorted_by_user_and_time(split: Path) -> None:
     np.testing.assert_array_equal(order, np.arange(len(both)))
     assert both.now == tables.read_info(split).validation_end
     assert len(both) == len(tables.read_interactions(split)) + pq.read_metadata(split / "validation.parquet").num_rows
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1000])
+def test_batches_and_mapped_arrays_change_no_row(
+    split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(tables, "BATCH", batch)
+    monkeypatch.setattr(mapped_arrays, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(mapped_arrays, "SCRATCH", tmp_path)
+    found = tables.read_interactions(split, WINDOWS)
+    files = [pq.read_table(split / f"{window}.parquet") for window in WINDOWS]
+    assert min(map(len, files)) > 1
+    expected = pa.concat_tables(files).to_pandas().sort_values(["user_idx", "timestamp"], kind="stable")
+    for name in ("user_idx", "item_idx", "timestamp", "event", "weight"):
+        np.testing.assert_array_equal(getattr(found, name), expected[name])
 
 
 def test_histories_keep_the_newest_events(split: Path) -> None:

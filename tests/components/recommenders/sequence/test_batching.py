@@ -8,6 +8,7 @@ import pytest
 
 from components.contracts import Interactions, Users
 from components.params import Params, SequenceParams
+from components.recommenders.sequence import batching
 from components.recommenders.sequence.batching import (
     SequenceLoader,
     Sequences,
@@ -59,6 +60,22 @@ def test_histories_are_cut_from_the_newest_event_without_anonymous_ones(
     assert cut == [[6, 7], [4, 5], [2, 3], [1]]
     older = [segments.item[a:b].tolist() for a, b in zip(segments.older, segments.starts, strict=True)]
     assert older == [[4, 5], [2, 3], [1], []]
+
+
+@pytest.mark.parametrize("block", [1, 5])
+def test_segments_do_not_depend_on_the_block(
+    events_of: Callable[..., Interactions], short: SequenceParams, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(int(u), int(rng.integers(1, 9)), "view", 1.0, float(i)) for i, u in enumerate(rng.integers(0, 6, 60))]
+    events = events_of(rows, n_users=7, n_items=9)
+    whole = training_sequences(events, short, PRICE)
+    monkeypatch.setattr(batching, "BLOCK", block)
+    parts = training_sequences(events, short, PRICE)
+    assert len(np.unique(whole.row)) > 3
+    for name in ("item", "event", "gap", "weight", "price", "older", "starts", "ends", "row"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
+    np.testing.assert_allclose(parts.before, whole.before, atol=1e-6)
 
 
 def test_the_newest_events_of_each_user_are_a_segment(users_of: Callable[..., Users], short: SequenceParams) -> None:
