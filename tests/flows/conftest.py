@@ -11,9 +11,10 @@ import pytest
 from components.release import warm
 from tests.components.serving.conftest import postgres
 from tests.flows.toy import ROOT, TOY_LIBRARIES, make_template, make_toy, stand_in
+from tests.migrated_once import migrated_once
 from tests.process_state import read_state, restore_state
 
-__all__ = ["postgres"]  # a fixture
+__all__ = ["migrated_once", "postgres"]  # fixtures
 STALE = ("CAROUSEL_", "PREFECT_", "CRASH_AT", "FAIL_AT", "SLEEP_S")
 
 

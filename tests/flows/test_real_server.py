@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from flows.outcome import STATES
-from tests.flows.toy import ROOT, call, stand_in
+from tests.flows.toy import ROOT, TOY_LIBRARIES, call, stand_in
 
 FEW = ["refresh.min_users=1"]  # the toy shop has few users
 VERDICTS = set(STATES.values())
@@ -38,6 +38,8 @@ def ask(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     root = stand_in(fresh, tmp_path / "shop", monkeypatch)
     for name in ("flows", "infra"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (root / "flows/__init__.py").open("a") as package:  # the libraries of the real stages take long to import
+        package.write(f"\nfrom components.release import warm\n\nwarm.LIBRARIES = {TOY_LIBRARIES}\n")
     shutil.copyfile(ROOT / "prefect.yaml", root / "prefect.yaml")
     call(root, "git", "add", "--all")
     call(root, "git", "commit", "--quiet", "--message", "flows")

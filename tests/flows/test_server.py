@@ -34,6 +34,10 @@ def test_a_server_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "PREFECT_API_URL" not in os.environ
 
 
+NO_TABLES = {  # to make them takes longer than all else; test_cli_runs.py has a run recorded
+    "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+}
 CODE = """
 import os, sys, time
 from pathlib import Path
@@ -57,7 +61,8 @@ def children(home: Path) -> list[psutil.Process]:
 @pytest.mark.parametrize("how", ["by itself", pytest.param("kill -9", marks=pytest.mark.slow)])
 def test_the_server_ends_with_the_run(tmp_path: Path, how: str) -> None:
     seconds = "0" if how == "by itself" else "200"
-    run = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path), seconds], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", CODE, str(tmp_path), seconds]
+    run = subprocess.Popen(command, env=os.environ | NO_TABLES, stdout=subprocess.PIPE, text=True)
     assert run.stdout
     assert run.stdout.readline() == "True\n"
     if how == "kill -9":

@@ -1,7 +1,9 @@
 """Every metric against hand-computed values, against ranx, and against published ranks."""
 
-import warnings
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -126,10 +128,20 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]], int]:
     return lists, targets, k
 
 
-@pytest.mark.slow  # ranx compiles itself first
+@pytest.fixture(scope="module")
+def ranx() -> Iterator[ModuleType]:
+    """Return ranx in plain Python: to compile it takes two minutes."""
+    import numba
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        yield import_module("ranx")
+
+
+@pytest.mark.slow  # ranx takes seconds to import
 @settings(max_examples=150, deadline=None)
 @given(cases())
-def test_agrees_with_ranx(case: tuple[list[list[int]], list[list[int]], int]) -> None:
+def test_agrees_with_ranx(ranx: ModuleType, case: tuple[list[list[int]], list[list[int]], int]) -> None:
     lists, targets, k = case
     ks = sorted({1, (k + 1) // 2, k})
     ours = per_user(ranked(lists), rows(targets), ks)
@@ -137,23 +149,20 @@ def test_agrees_with_ranx(case: tuple[list[list[int]], list[list[int]], int]) ->
     assert all(np.isnan(v[i]) for v in ours.values() for i in range(len(targets)) if i not in with_targets)
     if not with_targets:
         return
-    theirs = ranx_scores([lists[i] for i in with_targets], [targets[i] for i in with_targets], ks)
+    theirs = ranx_scores(ranx, [lists[i] for i in with_targets], [targets[i] for i in with_targets], ks)
     for name, value in ours.items():
         assert value[with_targets] == pytest.approx(theirs[name], abs=1e-6), name
 
 
-def ranx_scores(lists: list[list[int]], targets: list[list[int]], ks: list[int]) -> dict[str, np.ndarray]:
-    from numba.core.errors import NumbaTypeSafetyWarning
-    from ranx import Qrels, Run, evaluate
-
+def ranx_scores(
+    ranx: ModuleType, lists: list[list[int]], targets: list[list[int]], ks: list[int]
+) -> dict[str, np.ndarray]:
     qrels = {f"{i:03}": {str(t): 1 for t in row} for i, row in enumerate(targets)}
     run = {
         f"{i:03}": {str(t): 1 / (r + 1) for r, t in enumerate(row) if t} or {"none": 1.0} for i, row in enumerate(lists)
     }
     names = [f"{m}@{k}" for m in METRICS for k in ks]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbaTypeSafetyWarning)  # ranx's own cast, when it compiles
-        scores = evaluate(Qrels(qrels), Run(run), names, return_mean=False)
+    scores = ranx.evaluate(ranx.Qrels(qrels), ranx.Run(run), names, return_mean=False)
     scores = {names[0]: scores} if len(names) == 1 else scores
     return {name.replace("@", "_at_"): np.asarray(value) for name, value in scores.items()}
 

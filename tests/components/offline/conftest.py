@@ -18,9 +18,10 @@ from components.serving.storage.event_store_sqlite import SqliteEventStore
 from components.settings import Settings
 from components.times import HOUR_US, now_micros
 from tests.components.serving.conftest import built, bundle, client, params, postgres, registry, watcher
+from tests.migrated_once import migrated_once
 from tests.support import ROOT
 
-__all__ = ["built", "bundle", "client", "params", "postgres", "registry", "watcher"]  # fixtures
+__all__ = ["built", "bundle", "client", "migrated_once", "params", "postgres", "registry", "watcher"]  # fixtures
 METRICS = {f"evaluate/test/{name}/ndcg_at_10": value for name, value in (("ease", 0.25), ("als", 0.2))}
 
 

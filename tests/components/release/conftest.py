@@ -35,7 +35,10 @@ from tests.components.release.support import (
     write_run,
 )
 from tests.components.release.tiny_repo import STAGES, copy, make_repo
+from tests.migrated_once import migrated_once
 from tests.support import checkerboard
+
+__all__ = ["migrated_once"]  # a fixture
 
 
 @pytest.fixture(scope="session", autouse=True)

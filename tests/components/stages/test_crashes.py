@@ -4,6 +4,7 @@ undisturbed one, and so does a refresh.
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,18 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def straight(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm_env(env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Return that environment with one warm process for all checkouts: to import the libraries takes long."""
+    with warm_process(ROOT) as warm:
+        yield env | warm
+
+
+@pytest.fixture(scope="module")
+def straight(warm_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout after an undisturbed run."""
     folder = checkout(tmp_path_factory.mktemp("straight") / "shop")
-    with warm_process(folder) as warm:
-        for stage in versioning.stage_order(folder):
-            assert versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm).ran or stage == "resolve"
+    for stage in versioning.stage_order(folder):
+        assert versioning.reproduce_stage(folder, stage, TIMEOUT_S, warm_env).ran or stage == "resolve"
     return folder
 
 
@@ -87,18 +94,19 @@ def prepare_refresh(source: Path, folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_run_killed_anywhere_ends_with_the_same_digests(
+    straight: Path, env: dict[str, str], warm_env: dict[str, str], tmp_path: Path
+) -> None:
     crashing = checkout(tmp_path / "crashing")
-    with warm_process(crashing) as warm:
-        for stage in versioning.stage_order(crashing):
-            inside = {"split": ["split:before"], "pretrain": ["pretrain:step"]}
-            inside["finetune"] = ["finetune:step", "finetune:epoch"]
-            points = [*inside.get(stage, []), f"{stage}:after"]
-            every = env if stage in ("ingest", "package") else env | warm  # the first and last: in fresh interpreters
-            for point in points:
-                with pytest.raises(ReleaseError, match=stage):
-                    versioning.reproduce_stage(crashing, stage, TIMEOUT_S, every | {"CRASH_AT": point})
-            versioning.reproduce_stage(crashing, stage, TIMEOUT_S, every)
+    for stage in versioning.stage_order(crashing):
+        inside = {"split": ["split:before"], "pretrain": ["pretrain:step"]}
+        inside["finetune"] = ["finetune:step", "finetune:epoch"]
+        points = [*inside.get(stage, []), f"{stage}:after"]
+        every = env if stage in ("ingest", "package") else warm_env  # the first and last: in fresh interpreters
+        for point in points:
+            with pytest.raises(ReleaseError, match=stage):
+                versioning.reproduce_stage(crashing, stage, TIMEOUT_S, every | {"CRASH_AT": point})
+        versioning.reproduce_stage(crashing, stage, TIMEOUT_S, every)
     assert digests(crashing) == digests(straight)
     assert not any(versioning.is_changed(crashing, s) for s in versioning.stage_order(crashing) if s != "resolve")
     assert not (crashing / "run/finetune").exists()
@@ -108,17 +116,16 @@ def test_a_run_killed_anywhere_ends_with_the_same_digests(straight: Path, env: d
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_refresh_killed_at_every_stage_ends_with_the_same_digests(
-    straight: Path, env: dict[str, str], tmp_path: Path
+    straight: Path, warm_env: dict[str, str], tmp_path: Path
 ) -> None:
     stages = [s for s in versioning.stage_order(straight) if s != "resolve"]
     whole, killed = (prepare_refresh(straight, tmp_path / name) for name in ("undisturbed", "killed"))
     for folder in (whole, killed):
-        with warm_process(folder) as warm:
-            for stage in stages:
-                for point in [f"{stage}:after"] if folder == killed else []:
-                    with pytest.raises(ReleaseError, match=stage):
-                        versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm | {"CRASH_AT": point})
-                versioning.reproduce_stage(folder, stage, TIMEOUT_S, env | warm)
+        for stage in stages:
+            for point in [f"{stage}:after"] if folder == killed else []:
+                with pytest.raises(ReleaseError, match=stage):
+                    versioning.reproduce_stage(folder, stage, TIMEOUT_S, warm_env | {"CRASH_AT": point})
+            versioning.reproduce_stage(folder, stage, TIMEOUT_S, warm_env)
     assert digests(killed) == digests(whole)
     assert digests(killed)["bundle"] != digests(straight)["bundle"]
     info = open_bundle(killed / "bundle").info

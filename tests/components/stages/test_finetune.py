@@ -24,6 +24,7 @@ from tests.components.stages.support import select, write_split
 
 World = tuple[Interactions, Catalogue, Users]
 Run = Callable[..., tuple[int, str]]
+LIBRARIES = ("pandas", "pyarrow.parquet", "safetensors", "torch", "scipy.sparse", "lightning.pytorch.loggers")
 KILLED = 128 + signal.SIGKILL
 CHECKOUT = Path(__file__).resolve().parents[3]
 SMALL = [
@@ -59,8 +60,8 @@ def start(folder: Path, crash_at: str = "") -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def warm_env() -> Iterator[dict[str, str]]:
-    """Return the environment of a process that has imported the libraries, as a run of the pipeline has one."""
-    with warm_process(CHECKOUT) as env:
+    """Return the environment of a process that has imported the stage's libraries, as a run of the pipeline has one."""
+    with warm_process(CHECKOUT, LIBRARIES) as env:
         yield env
 
 
