@@ -114,17 +114,23 @@ class Interactions:
     n_users: int  # known users, without the padding row
     n_items: int  # products in the catalogue, without the padding row
     now: int  # end of the window: nothing here is later
+    shown: Interactions | None = None  # impressions of the same window; None: none were read
 
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.item_idx)
 
     def filter(self, events: BoolArray) -> Interactions:
-        """Return only the events of the (n,) mask; the users, the items and `now` stay."""
+        """Return only the events of the (n,) mask, without `shown`; the users, the items and `now` stay."""
         columns = {
             name: getattr(self, name)[events] for name in ("user_idx", "item_idx", "timestamp", "event", "weight")
         }
-        return replace(self, **columns)
+        return replace(self, **columns, shown=None)
+
+    def filter_users(self, users: BoolArray) -> Interactions:
+        """Return only what the users of the (n_users + 1,) mask did and were shown."""
+        shown = None if self.shown is None else self.shown.filter_users(users)
+        return replace(self.filter(users[self.user_idx]), shown=shown)
 
     def by_user(self) -> Ragged:
         """Return (n_users + 1) rows: each known user's events, as views; row 0, of anonymous visitors, is empty."""

@@ -20,7 +20,7 @@ from components.backtest.cache import Cache, cpu_clock, read_cached
 from components.backtest.cuts import cut_snapshot
 from components.contracts import WINDOWS, Catalogue, Recommender, Record
 from components.data.split import Holdout, make_split
-from components.data.tables import read_catalogue, read_info, read_interactions, read_users
+from components.data.tables import read_catalogue, read_info, read_training, read_users
 from components.evaluation.metrics import user_means
 from components.evaluation.out_of_fold import write_out_of_fold
 from components.evaluation.protocol import blend_users, question_users, rank
@@ -191,7 +191,7 @@ class Engine:
     def _fitted(
         self, split: Path, windows: tuple[str, ...], name: str, params: Params, parts: Mapping[str, FittedModel]
     ) -> Any:
-        events, catalogue = read_interactions(split, windows), self.catalogue(split, name, params)
+        events, catalogue = read_training(split, windows), self.catalogue(split, name, params)
         if name != "hybrid":
             return create(name, params).fit(events, catalogue, read_users(split, "validation"))
         from components.recommenders.hybrid import HybridRecommender

@@ -32,8 +32,8 @@ def write_shop(shop: ShopParams, seed: int, folder: Path) -> None:
     """
     world = shop_world.make_world(shop, seed)
     rng = np.random.default_rng([seed, 2])
-    pages = _draw_pages(world, shop, rng, _draw_visits(world, shop, rng))
-    events = _draw_events(world, shop, rng, pages)
+    pages = draw_pages(world, shop, rng, draw_visits(world, shop, rng))
+    events = draw_events(world, shop, rng, pages)
     folder.mkdir(parents=True, exist_ok=True)
     has_picture = shop_pictures.write_pictures(world, shop, seed, folder / "pictures")
     _write_products(world, shop, folder / "products.jsonl.gz", has_picture)
@@ -49,7 +49,7 @@ def read_truth(folder: Path) -> World:
     return shop_world.read_truth(folder)
 
 
-def _draw_visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns:
+def draw_visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Columns:
     """Return the visits of all users, by user and time: user, second since the start, kind, phase of tastes."""
     share = (shop.days - world.first_day) / shop.days
     counts = rng.poisson(shop.sessions_per_user * share * rng.gamma(2.0, 0.5, len(share)))
@@ -71,7 +71,7 @@ def _draw_visits(world: World, shop: ShopParams, rng: np.random.Generator) -> Co
     return {"user": user.astype(np.int32), "second": second, "about": about.astype(np.int32), "phase": phase}
 
 
-def _draw_pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Columns) -> Columns:
+def draw_pages(world: World, shop: ShopParams, rng: np.random.Generator, visits: Columns) -> Columns:
     """Return all impressions: visit, user, second, item, position, propensity, click_chance, kind of the visit."""
     n = shop.impressions_per_session
     visit = np.repeat(np.arange(len(visits["user"])), n)
@@ -90,7 +90,6 @@ def _draw_pages(world: World, shop: ShopParams, rng: np.random.Generator, visits
     page = page + shop_world.TASTE * world.taste_leaf[phase, user, leaf]
     language_share = np.where(other, shop_world.OTHER_LANGUAGE, 1 - shop_world.OTHER_LANGUAGE)
     after = visits["second"][visit] >= shop.shift_day * DAY_S
-    examination = (position + 1.0) ** -shop_world.POSITION_BIAS
     return {
         "visit": visit,
         "user": user,
@@ -98,7 +97,7 @@ def _draw_pages(world: World, shop: ShopParams, rng: np.random.Generator, visits
         "item": item,
         "position": position,
         "propensity": np.clip(page * within * language_share, 1e-9, 1.0),
-        "click_chance": examination / (1 + np.exp(-world.click_log_odds(user, item, after))),
+        "click_chance": world.click_chance(user, item, position, after),
         "about": visits["about"][visit],
     }
 
@@ -131,7 +130,7 @@ def _draw_items(
     return item, chance
 
 
-def _draw_events(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns) -> Columns:
+def draw_events(world: World, shop: ShopParams, rng: np.random.Generator, pages: Columns) -> Columns:
     """Return all events in time order: impressions and the events that follow from them."""
     n = len(pages["item"])
     clicked = np.flatnonzero(rng.random(n) < pages["click_chance"])

@@ -62,6 +62,14 @@ class World:
         log_odds: FloatArray = (style + brand + price + np.log1p(40 * share_of_kind) - 2.6).astype(np.float32)
         return log_odds
 
+    def click_chance(
+        self, users: IntArray, items: IntArray, positions: IntArray, after: NDArray[np.bool_]
+    ) -> NDArray[Any]:
+        """Return the probability of a click by users[i] on items[i] at positions[i] (from 0) of a page."""
+        examination = (positions + 1.0) ** -POSITION_BIAS
+        chance: NDArray[Any] = examination / (1 + np.exp(-self.click_log_odds(users, items, after)))
+        return chance
+
     def expected_demand(self, user: int, day: float) -> FloatArray:
         """Return the user's demand for each item on a day, (n_items,), up to a factor: the best possible ranking.
 

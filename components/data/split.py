@@ -20,7 +20,7 @@ from components.contracts import EVENTS, WINDOWS
 from components.data.partitions import BATCH, consented, partitions, write_part
 from components.data.snapshot import read_snapshot_info
 from components.data.sql import quote_text
-from components.data.tables import SplitInfo, count_events, count_users
+from components.data.tables import SplitInfo, count_events, count_users, shown_file
 from components.errors import ContractError
 from components.io import write_record
 from components.params import Params, SplitParams
@@ -85,6 +85,8 @@ def make_split(
                 f"FROM marked JOIN weights USING (code) WHERE win = {number} ORDER BY user_idx, timestamp, seq"
             )
             _check_not_empty(_write(connection, rows, out / f"{window}.parquet"), window, info, split, holdout)
+        if split.exposure and info.protocol == "global_time":
+            _write_shown(connection, snapshot, out, info, split.exposure)
     write_record(out / "split.json", info)
     return info
 
@@ -217,6 +219,29 @@ def _mark_windows(connection: DuckDBPyConnection, info: SplitInfo) -> None:
         "QUALIFY user_idx = 0 OR row_number() OVER (PARTITION BY user_idx, item_idx, timestamp, code ORDER BY seq) = 1"
         ") k JOIN weights w USING (code))"
     )
+
+
+def _write_shown(connection: DuckDBPyConnection, snapshot: Path, out: Path, info: SplitInfo, exposure: float) -> None:
+    """Write the impressions of each window, weight exposure * (1 - propensity).
+
+    What a policy shows in any case says nothing: a model must not learn from its own lists that a product is wanted.
+    Left out are impressions without a propensity, which may be of such lists, and those of users who are not in the
+    split: nobody could take them out again.
+    """
+    files = [str(path) for path in partitions(snapshot, "events")]
+    connection.execute(
+        "CREATE TABLE shown AS SELECT coalesce(u.user_idx, 0) AS user_idx, i.item_idx, "
+        f"epoch_us(e.timestamp) AS timestamp, {EVENTS.index('impression')}::TINYINT AS event, "
+        f"({exposure} * (1 - e.propensity))::FLOAT AS weight FROM read_parquet($1) e JOIN items i USING (item_id) "
+        "LEFT JOIN users u USING (user_id) WHERE e.event = 'impression' AND weight > 0 "
+        "AND (e.user_id IS NULL OR u.user_idx IS NOT NULL)",
+        [files],
+    )
+    starts = (0, info.train_end, info.validation_end)
+    for window, start, end in zip(WINDOWS, starts, (*starts[1:], info.test_end), strict=True):
+        within = f"timestamp >= {start} AND timestamp < {end}"
+        rows = f"SELECT * FROM shown WHERE {within} ORDER BY user_idx, timestamp, item_idx"
+        _write(connection, rows, out / f"{shown_file(window)}.parquet")
 
 
 def _write(connection: DuckDBPyConnection, sql: str, path: Path) -> Path:

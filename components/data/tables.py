@@ -7,6 +7,9 @@ Files in a split folder:
     train.parquet, validation.parquet, test.parquet
                          user_idx, item_idx, timestamp (us), event, weight, target; sorted by user, time,
                          source order
+    train_shown.parquet, ...
+                         only with split.exposure: the impressions of each window, user_idx, item_idx, timestamp, event,
+                         weight (exposure * (1 - propensity), above 0); sorted like the events
     split.json           SplitInfo
 """
 
@@ -62,8 +65,28 @@ def read_interactions(split: Path, windows: Sequence[str] | None = None) -> Inte
     """Return the events of the windows, in the order user, time, source; None: those that models learn from."""
     info = read_info(split)
     windows = info.fit_windows if windows is None else windows
+    return _read_events(split, info, windows, windows)
+
+
+def read_training(split: Path, windows: Sequence[str] | None = None) -> Interactions:
+    """Return `read_interactions` with `shown`, the impressions of the windows: what a model is fitted on."""
+    info = read_info(split)
+    windows = info.fit_windows if windows is None else windows
+    events, names = _read_events(split, info, windows, windows), [shown_file(window) for window in windows]
+    if not all((split / f"{name}.parquet").is_file() for name in names):
+        return events
+    return replace(events, shown=_read_events(split, info, windows, names))
+
+
+def shown_file(window: str) -> str:
+    """Return the name, without suffix, of the file with the impressions of a window."""
+    return f"{window}_shown"
+
+
+def _read_events(split: Path, info: SplitInfo, windows: Sequence[str], names: Sequence[str]) -> Interactions:
+    """Return the events of the files, one for each window, in the order user, time, source."""
     ends = {"train": info.train_end, "validation": info.validation_end, "test": info.test_end}
-    files = [pq.ParquetFile(split / f"{w}.parquet", page_checksum_verification=True) for w in windows]
+    files = [pq.ParquetFile(split / f"{name}.parquet", page_checksum_verification=True) for name in names]
     columns = {name: allocate(sum(f.metadata.num_rows for f in files), dtype) for name, dtype in COLUMNS.items()}
     for file, shift in zip(files, _shifts(files, info.n_users), strict=True):
         row = 0

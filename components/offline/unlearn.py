@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from components import io
 from components.contracts import WINDOWS, Catalogue, IntArray, Interactions, Users
-from components.data.tables import read_info, read_interactions
+from components.data.tables import read_info, read_training, shown_file
 from components.errors import ContractError
 from components.origin import Origin, stamp
 from components.params import Params
@@ -115,7 +115,8 @@ def erase_split(split: Path, out: Path, users: IntArray) -> None:
     """Write the split without these users (user_idx), numbered as if they had never come."""
     out.mkdir(parents=True)
     shutil.copyfile(split / "items.parquet", out / "items.parquet")
-    for name in (*WINDOWS, "users"):
+    shown = [name for name in map(shown_file, WINDOWS) if (split / f"{name}.parquet").is_file()]
+    for name in (*WINDOWS, *shown, "users"):
         table = pq.read_table(split / f"{name}.parquet", page_checksum_verification=True)
         idx = table["user_idx"].to_numpy()
         left = table.filter(~np.isin(idx, users))
@@ -141,8 +142,8 @@ def refit_closed_form(folder: Path, bundle: Bundle, params: Params, split: Path,
     """
     is_completed = bundle.info.is_completed  # then model/ has learned the holdout, too
     if is_completed:
-        _refit("judged", folder, bundle, params, read_interactions(split), users)
-    events = read_interactions(split, WINDOWS if is_completed else None)
+        _refit("judged", folder, bundle, params, read_training(split), users)
+    events = read_training(split, WINDOWS if is_completed else None)
     fitted = _refit("model", folder, bundle, params, events, users)
     origin = Origin(catalogue=bundle.info.catalogue, encoder=bundle.info.encoder.digest)
     for name in ("model", "fallback", *(["judged"] if is_completed else [])):
@@ -161,12 +162,12 @@ def _refit(inner: str, folder: Path, bundle: Bundle, params: Params, events: Int
     events: those that it learned from. users: user_idx of those who are forgotten.
     """
     own, catalogue = folder / inner, bundle.catalogue
-    is_own = np.isin(events.user_idx, users)
-    left = _without(events, ~is_own, users)
+    is_own = np.isin(np.arange(events.n_users + 1), users)
+    left = _without(events, users)
     hybrid = HybridRecommender.load(own) if bundle.info.model == HybridRecommender.name else None
     names = {"popularity", *(hybrid.parts if hybrid else [bundle.info.model])} & set(SIMPLE)
     models = {name: create(name, params) for name in sorted(names)}
-    sums = sums_for(models.values(), events).subtract(events.filter(is_own)).drop_users(users)
+    sums = sums_for(models.values(), events).subtract(events.filter_users(is_own)).drop_users(users)
     fitted = {name for name, model in models.items() if _fit(model, sums, left, catalogue)}
     if hybrid is not None:
         untouched = [name for name in hybrid.parts if name not in fitted]
@@ -199,9 +200,9 @@ def _fit(model: object, sums: TrainingSums, left: Interactions, catalogue: Catal
     return True
 
 
-def _without(events: Interactions, keep: np.ndarray, users: IntArray) -> Interactions:
-    """Return the events to keep, numbered as if the users had never come."""
-    left = events.filter(keep)
+def _without(events: Interactions, users: IntArray) -> Interactions:
+    """Return the events of the others, without impressions, numbered as if the users had never come."""
+    left = events.filter(~np.isin(events.user_idx, users))
     moved = (left.user_idx - np.searchsorted(users, left.user_idx)).astype(np.int32)
     return replace(left, user_idx=moved, n_users=events.n_users - len(users))
 

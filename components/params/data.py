@@ -205,6 +205,11 @@ class SplitParams(Section):
     target_events: Annotated[list[EventName], Field(min_length=1)]
     weights: dict[EventName, Positive]
     max_history: Count
+    exposure: Share = Field(
+        default=0.0,
+        description="weight of an impression in the sales by which `interests` ranks a category, times 1 - propensity; "
+        "0: impressions are not read. Read docs/benchmarks.md, Impressions, first",
+    )
     shuffle_ties: int | None = Field(
         default=None,
         description="seed of an order among events of one user and time, whose own order may say more about the file "

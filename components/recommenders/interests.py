@@ -35,9 +35,12 @@ class InterestsRecommender(SummedRecommender):
         return self.params.half_life_days
 
     def fit_from(self, sums: TrainingSums, items: Catalogue) -> Self:
-        """Count sales by category; `smoothing` times the mean item's sales are added to every item."""
+        """Count sales by category; `smoothing` times the mean item's sales are added to every item.
+
+        With split.exposure what was shown counts, too.
+        """
         self.n_items = sums.n_items
-        sold = sums.popularity(self.half_life_days).astype(np.float64)
+        sold = sums.popularity(self.half_life_days, with_shown=True).astype(np.float64)
         sold[1:] += self.params.smoothing * sold[1:].mean()
         names = list(zip(items.category, items.language, strict=True))[1:]
         codes = {name: code for code, name in enumerate(sorted(set(names)))}

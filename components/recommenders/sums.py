@@ -3,6 +3,7 @@
     cells    summed weights of each user's events on each item, returns subtracted: neighbours, ALS and EASE
     decayed  summed weights of each item, each halved per half-life up to `now`: popularity, and all that rank by it
     count    events of each item
+    shown    the same sums of impressions, without cells
 
 Sums of the same events are equal in whatever order these came: float64 sums of float32 weights are exact up to 2^28
 events, those of `decayed` up to the last bits. A model of sums is therefore that of a full fit.
@@ -38,6 +39,7 @@ class TrainingSums:
     total: Sums  # (n_cells,)
     count: NDArray[np.int64]  # (n_items + 1,)
     decayed: dict[float, Sums]  # half-life in days -> (n_items + 1,)
+    shown: TrainingSums | None = None  # of what users were shown; None: no impression was read
 
     @classmethod
     def of(cls, events: Interactions, half_lives: Iterable[float] = ()) -> Self:
@@ -57,11 +59,14 @@ class TrainingSums:
 
         Users and items keep their index; events may have further ones behind them.
         """
-        return self._grown(events)._changed(events, 1)
+        return replace(self._grown(events)._changed(events, 1), shown=self._shown_with(events))
 
     def subtract(self, events: Interactions) -> Self:
         """Return the sums without these events, which are among them; raises ContractError where they cannot be."""
-        return self._changed(replace(events, now=self.now), -1)
+        shown = self.shown
+        if shown is not None and events.shown is not None:
+            shown = shown.subtract(_anonymous(events.shown))
+        return replace(self._changed(replace(events, now=self.now), -1), shown=shown)
 
     def drop_users(self, users: IntArray) -> Self:
         """Return the sums as of a training window without these users, whose events have been subtracted.
@@ -78,9 +83,14 @@ class TrainingSums:
         """Return (n_users + 1, n_items + 1) float32: the positive sums of each user's events on each item."""
         return cell_matrix(self.cells, self.total, (self.n_users + 1, self.n_items + 1))
 
-    def popularity(self, half_life_days: float) -> FloatArray:
-        """Return (n_items + 1,) in [0, 1]: decayed weights per item divided by the largest; negative ones are 0."""
+    def popularity(self, half_life_days: float, with_shown: bool = False) -> FloatArray:
+        """Return (n_items + 1,) in [0, 1]: decayed weights per item divided by the largest; negative ones are 0.
+
+        with_shown: the weights of impressions count, too.
+        """
         sums = self.decayed[half_life_days].clip(min=0)
+        if with_shown and self.shown is not None:
+            sums = sums + self.shown.decayed[half_life_days]
         popularity: FloatArray = (sums / max(sums.max(), np.finfo(np.float64).tiny)).astype(np.float32)
         return popularity
 
@@ -99,6 +109,15 @@ class TrainingSums:
             count=np.pad(self.count, more),
             decayed={days: np.pad(sums * decay[days], more) for days, sums in self.decayed.items()},
         )
+
+    def _shown_with(self, events: Interactions) -> TrainingSums | None:
+        """Return the sums of impressions with those of these events, as of the later end of both."""
+        if events.shown is None or not len(events.shown):
+            return None if self.shown is None else self.shown._grown(events)
+        if self.shown is None:
+            end = max(self.now, events.now)
+            return TrainingSums.of(replace(_anonymous(events.shown), now=end), self.decayed)
+        return self.shown.add(_anonymous(events.shown))
 
     def _changed(self, events: Interactions, sign: int) -> Self:
         check_items(events.item_idx, self.n_items, "the training window", lowest=1)
@@ -145,6 +164,11 @@ def training_matrix(interactions: Interactions) -> Matrix:
     Row 0 is empty: anonymous events belong to no user. An item whose purchases were all returned has no entry.
     """
     return TrainingSums.of(interactions).matrix()
+
+
+def _anonymous(events: Interactions) -> Interactions:
+    """Return the events as those of nobody: they count for items, and have no cells."""
+    return replace(events, user_idx=np.zeros_like(events.user_idx), n_users=0)
 
 
 def _merged(cells: NDArray[np.int64], total: Sums, more: NDArray[np.int64], change: Sums) -> dict[str, Any]:

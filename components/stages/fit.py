@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.contracts import Catalogue, Interactions, Recommender, Users
-from components.data.tables import read_catalogue, read_interactions, read_users
+from components.data.tables import read_catalogue, read_training, read_users
 from components.origin import read_split_origin, stamp
 from components.params import Params
 from components.privacy.accounting import Mechanism, write_mechanisms
@@ -39,7 +39,7 @@ def fit(
 
     windows: whose events they learn from; None: those of the split.
     """
-    interactions, catalogue = read_interactions(split, windows), read_catalogue(split, features)
+    interactions, catalogue = read_training(split, windows), read_catalogue(split, features)
     users = read_users(split, "validation")
     log.info("%s events of %s users on %s items", len(interactions), interactions.n_users, interactions.n_items)
     metrics: dict[str, float] = {"fit/events": len(interactions), "fit/items": interactions.n_items}

@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from components.data.tables import read_catalogue, read_interactions, read_users
+from components.data.tables import read_catalogue, read_training, read_users
 from components.errors import ContractError
 from components.io import write_record
 from components.language.choice import chosen_model, take_recipe_model
@@ -141,7 +141,7 @@ def fit_part(name: str, own: Params, root: Path, features: Path, out: Path) -> N
         model.save(out)
         mark_unfinished(out, model.unfinished)
     else:
-        events, users = read_interactions(split), read_users(split, "validation")
+        events, users = read_training(split), read_users(split, "validation")
         create(name, own).fit(events, read_catalogue(split, features), users).save(out)
     stamp(out, read_split_origin(split, features))
 

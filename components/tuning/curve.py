@@ -29,7 +29,7 @@ class Point(Record):
 
 
 def subsample_training(interactions: Interactions, share: float, seed: int) -> Interactions:
-    """Return the events of the first ceil(share * n) of the known users in an order drawn by seed.
+    """Return what the first ceil(share * n) of the known users, in an order drawn by seed, did and were shown.
 
     Anonymous events are sampled one by one. Raises ContractError where no event is left.
     """
@@ -39,13 +39,17 @@ def subsample_training(interactions: Interactions, share: float, seed: int) -> I
     n = int(np.ceil(share * len(users)))
     chosen = np.zeros(interactions.n_users + 1, np.bool_)
     chosen[order[:n]] = True
-    mask = chosen[interactions.user_idx]
-    anonymous = interactions.user_idx == 0
-    mask[anonymous] = rng.random(int(anonymous.sum())) < share
-    if not mask.any():
+
+    def drawn(rows: Interactions) -> Interactions:
+        mask = chosen[rows.user_idx]
+        anonymous = rows.user_idx == 0
+        mask[anonymous] = rng.random(int(anonymous.sum())) < share
+        return rows.filter(mask)
+
+    events = drawn(interactions)
+    if not len(events):
         raise ContractError(f"no training event is left at a share of {share:g}; raise tune.label_shares")
-    columns = ("user_idx", "item_idx", "timestamp", "event", "weight")
-    return replace(interactions, **{name: getattr(interactions, name)[mask] for name in columns})
+    return events if interactions.shown is None else replace(events, shown=drawn(interactions.shown))
 
 
 def point(data: TuningData, model: str, share: float, params: Params) -> Point:

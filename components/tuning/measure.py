@@ -8,13 +8,14 @@ from pathlib import Path
 
 import components.recommenders
 from components.contracts import Catalogue, FloatArray, Interactions, Users
-from components.data.tables import read_catalogue, read_info, read_interactions, read_users
+from components.data.tables import read_catalogue, read_info, read_training, read_users
 from components.evaluation.metrics import per_user
 from components.evaluation.protocol import check_leakage, rank, window_users
 from components.params import Params
 from components.recommenders.factory import create
 
 READ = ("train.parquet", "validation.parquet", "items.parquet")  # of the split; the test window is not among them
+SHOWN = "train_shown.parquet"  # read where it is
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def digest(root: Path) -> str:
     split = root / "data/split"
     info = read_info(split)
     found = sha256(f"{info.protocol} {info.train_end} {info.max_history}".encode())
-    files = [*(split / name for name in READ), root / "features/items.safetensors"]
+    files = [*(split / name for name in READ), *split.glob(SHOWN), root / "features/items.safetensors"]
     files += sorted(Path(components.recommenders.__path__[0]).rglob("*.py"))
     for file in files:
         found.update(file.read_bytes())
@@ -52,7 +53,7 @@ def _read(root: Path, _: str, exclude_seen: bool) -> TuningData:
     split = root / "data/split"
     check_leakage(split, ("train", "validation"))
     return TuningData(
-        read_interactions(split),
+        read_training(split),
         read_catalogue(split, root / "features"),
         read_users(split, "validation"),
         window_users(split, "validation", exclude_seen),

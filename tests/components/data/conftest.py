@@ -1,6 +1,6 @@
 """Parameters of small shops, and snapshots taken of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ import pytest
 
 from components import params
 from components.data.snapshot import take_snapshot
+from components.data.split import Holdout, make_split
+from components.data.tables import SplitInfo
 from tests.components.data.small import write_snapshot
-from tests.components.data.support import PRODUCTS, Ingested, write
+from tests.components.data.support import PRODUCTS, TIME, Cut, Ingested, write
 from tests.support import ROOT
 
 
@@ -68,3 +70,27 @@ def snapshot(tmp_path: Path) -> Path:
         ("ann", "nowhere", "2026-01-26 11:00:00", "purchase"),
     ]
     return write_snapshot(tmp_path / "snapshot", rows, ["d", "b", "a", "c"])
+
+
+@pytest.fixture
+def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
+    """Return a function that splits events given as (user, item, time, event), and a quantity where they have one."""
+
+    def run(
+        events: Sequence[tuple[str, ...]], split: dict[str, Any] = TIME, holdout: Holdout | None = None, **data: Any
+    ) -> tuple[Path, SplitInfo]:
+        rows = "".join(",".join(e) + "\n" for e in events)
+        fifth = "propensity" if any(e[3] == "impression" for e in events) else "quantity"
+        header = ",".join(("user_id", "item_id", "timestamp", "event", fifth)[: max(map(len, events), default=4)])
+        write(
+            tmp_path,
+            {"in/products.csv": PRODUCTS, "in/events.csv": f"{header}\n{rows}".encode()},
+        )
+        params = settings({"split": split}, **data)
+        snapshot, out = tmp_path / "data/snapshot", tmp_path / "data/split"
+        for folder in (snapshot, out):
+            folder.mkdir(parents=True, exist_ok=True)
+        take_snapshot(params.data, tmp_path, snapshot, tmp_path / "data/quarantine")
+        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0, holdout)
+
+    return run

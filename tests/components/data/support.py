@@ -1,6 +1,7 @@
 """Small input files, and readers of the outputs of ingest."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,18 @@ from components.data.engines import TaskEngine
 from components.data.partitions import read_table
 from components.data.quality import Counts, TableQuality
 from components.data.snapshot import read_snapshot_info, take_snapshot
+from components.data.tables import SplitInfo
 from components.params import DataParams
 
 PRODUCTS = b"item_id,title,price\n" + b"".join(b"i%d,Thing %d,%d.5\n" % (i, i, i) for i in range(1, 10))
+TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}
+Cut = Callable[..., tuple[Path, SplitInfo]]
 HEADER = b"user_id,item_id,timestamp,event,quantity,price\n"
+
+
+def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
+    """Return purchases of i1, i2, ... by the user on these days of 2026."""
+    return [(user, f"i{n}", f"2026-{day}", "purchase") for n, day in enumerate(days, 1)]
 
 
 def good(n: int = 1, user: int = 1) -> bytes:

@@ -1,6 +1,6 @@
 """The content of each window, and protection against leakage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,42 +13,13 @@ import pytest
 from components import params
 from components.data.snapshot import read_snapshot_info, take_snapshot
 from components.data.split import Holdout, make_split
-from components.data.tables import SplitInfo, read_catalogue, read_info, read_interactions, read_users
+from components.data.tables import read_catalogue, read_info, read_interactions, read_users
 from components.errors import ContractError
 from components.times import DAY_US, to_micros
-from tests.components.data.support import PRODUCTS, write
+from tests.components.data.support import TIME, Cut, purchases
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
-TIME = {"validation_days": 7, "test_days": 7, "target_events": ["purchase"], "weights": {"view": 0.5, "purchase": 1.0}}
 ONE_OUT = {**TIME, "protocol": "leave_one_out"}
-Cut = Callable[..., tuple[Path, SplitInfo]]
-
-
-@pytest.fixture
-def cut(tmp_path: Path, settings: Callable[..., Any]) -> Cut:
-    """Return a function that splits events given as (user, item, time, event), and a quantity where they have one."""
-
-    def run(
-        events: Sequence[tuple[str, ...]], split: dict[str, Any] = TIME, holdout: Holdout | None = None, **data: Any
-    ) -> tuple[Path, SplitInfo]:
-        rows = "".join(",".join(e) + "\n" for e in events)
-        header = ",".join(("user_id", "item_id", "timestamp", "event", "quantity")[: max(map(len, events), default=4)])
-        write(
-            tmp_path,
-            {"in/products.csv": PRODUCTS, "in/events.csv": f"{header}\n{rows}".encode()},
-        )
-        params = settings({"split": split}, **data)
-        snapshot, out = tmp_path / "data/snapshot", tmp_path / "data/split"
-        for folder in (snapshot, out):
-            folder.mkdir(parents=True, exist_ok=True)
-        take_snapshot(params.data, tmp_path, snapshot, tmp_path / "data/quarantine")
-        return out, make_split(snapshot, out, params.split, params.data.as_of, 1.0, holdout)
-
-    return run
-
-
-def purchases(user: str, *days: str) -> list[tuple[str, str, str, str]]:
-    return [(user, f"i{n}", f"2026-{day}", "purchase") for n, day in enumerate(days, 1)]
 
 
 def test_windows_are_ordered_in_time(cut: Cut) -> None:

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from components.contracts import WINDOWS, Catalogue, Completion, Interactions, Lineage
-from components.data.tables import SplitInfo, read_catalogue, read_interactions
+from components.data.tables import SplitInfo, read_catalogue, read_training, shown_file
 from components.io import write_record
 from components.offline.unlearn import STORED, erase_split, find_users, refit_closed_form, unlearn_champion
 from components.origin import Origin, catalogue_digest, stamp
@@ -45,14 +45,20 @@ def ids(*users: int) -> Forgotten:
     return Forgotten(KEY, {tombstone(f"user-{n}", KEY): 1 for n in users})
 
 
+def with_shown(events: Interactions) -> Interactions:
+    """Return the events with impressions: beside each product that a user took, the next one."""
+    shown = replace(events, item_idx=events.item_idx % events.n_items + 1, event=np.full_like(events.event, 4))
+    return replace(events, shown=shown)
+
+
 def write_split(split: Path, events: Interactions, catalogue: Catalogue) -> None:
     write_items(split, catalogue)
-    columns = {name: getattr(events, name) for name in ("user_idx", "item_idx", "timestamp", "event", "weight")}
-    table = pa.table({**columns, "target": np.ones(len(events), bool)})
-    for window in WINDOWS:
-        pq.write_table(
-            table if window == "train" else table.slice(0, 3), split / f"{window}.parquet", write_page_checksum=True
-        )
+    for file, rows in (("{}", events), (shown_file("{}"), with_shown(events).shown)):
+        columns = {name: getattr(rows, name) for name in ("user_idx", "item_idx", "timestamp", "event", "weight")}
+        table = pa.table({**columns, "target": np.ones(len(events), bool)})
+        for window in WINDOWS:
+            part = table if window == "train" else table.slice(0, 3)
+            pq.write_table(part, split / f"{file.format(window)}.parquet", write_page_checksum=True)
     known = np.arange(1, events.n_users + 1, dtype=np.int32)
     users = pa.table({"user_idx": known, "user_id": [f"user-{n}" for n in known]})
     pq.write_table(users, split / "users.parquet", write_page_checksum=True)
@@ -81,7 +87,8 @@ def build(root: Path, params: Params, completed: bool = False) -> str:
         recommender="hybrid", best_simple="ease", language=ENCODER, sequence_epochs=None, ranker_epochs=None,
         blend=blend, selected_until=to_datetime(events.now), search=None,
     )  # fmt: skip
-    models, later = root / "models", read_interactions(root / "data/split", WINDOWS)
+    events, later = (read_training(root / "data/split", windows) for windows in (None, WINDOWS))
+    models = root / "models"
     for folder, learned in (("judged", events), ("hybrid", later if completed else events)):
         model = HybridRecommender.of_parts({n: create(n, params).fit(learned, catalogue, users) for n in PARTS}, params)
         model.fixed = blend
@@ -135,7 +142,7 @@ def assert_never_saw(registry: Registry, number: int, params: Params, users: lis
     events, _, validation = checkerboard()
     left = events.filter(~np.isin(events.user_idx, users))
     moved = left.user_idx - np.searchsorted(np.array(users), left.user_idx)
-    left = replace(left, user_idx=moved.astype(np.int32), n_users=events.n_users - len(users))
+    left = with_shown(replace(left, user_idx=moved.astype(np.int32), n_users=events.n_users - len(users)))
     for name in PARTS:
         create(name, params).fit(left, bundle.catalogue, validation).save(folder / f"fit{number}" / name)
         wanted = load_file(folder / f"fit{number}" / name / "arrays.safetensors")
@@ -180,7 +187,7 @@ def test_a_champion_that_learned_its_holdout_is_fitted_again_as_judged_and_as_it
     erase_split(split, tmp_path / "left", np.array(gone, np.int32))
     _, _, validation = checkerboard()
     for folder, windows in (("model", WINDOWS), ("judged", WINDOWS[:1])):
-        left = read_interactions(tmp_path / "left", windows)
+        left = read_training(tmp_path / "left", windows)
         for name in PARTS:
             create(name, params).fit(left, bundle.catalogue, validation).save(tmp_path / folder / name)
             wanted = load_file(tmp_path / folder / name / "arrays.safetensors")
@@ -209,6 +216,10 @@ def test_a_split_without_users_is_numbered_as_if_they_had_never_come(tmp_path: P
     users = pq.read_table(tmp_path / "out/users.parquet")
     assert users["user_idx"].to_pylist() == list(range(1, 39))
     assert users["user_id"].to_pylist() == [f"user-{n}" for n in range(2, 40)]
-    left = read_interactions(tmp_path / "out")
+    left, stays = read_training(tmp_path / "out"), (events.user_idx > 1) & (events.user_idx < 40)
     assert (left.n_users, len(left)) == (38, len(events) - 12)
-    np.testing.assert_array_equal(left.item_idx, events.item_idx[(events.user_idx > 1) & (events.user_idx < 40)])
+    for found, before in ((left, events), (left.shown, with_shown(events).shown)):
+        assert found is not None
+        assert before is not None
+        np.testing.assert_array_equal(found.item_idx, before.item_idx[stays])
+        np.testing.assert_array_equal(found.user_idx, before.user_idx[stays] - 1)

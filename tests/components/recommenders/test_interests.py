@@ -80,3 +80,15 @@ def test_old_sales_count_less(
         knobs = KNOBS.model_copy(update={"half_life_days": half_life})
         model = InterestsRecommender(knobs).fit(events, catalogue, world[2])
         assert model.recommend(users_of([[]]), 1).items[0, 0] == best
+
+
+def test_impressions_rank_products_that_nobody_bought(
+    events_of: Callable[..., Interactions], users_of: Callable[..., Users], world: tuple[Interactions, Catalogue, Users]
+) -> None:
+    events = events_of([(1, 1, "purchase", 1.0, 5.0)] * 2, n_users=2, n_items=20)
+    catalogue = replace(world[1], category=[""] * 21, language=[""] * 21)
+    shown = events_of([(2, 3, "impression", 0.3, 5.0)] * 5 + [(2, 4, "impression", 0.1, 5.0)] * 5, 2, 20)
+    model = InterestsRecommender(KNOBS).fit(replace(events, shown=shown), catalogue, world[2])
+    sales = np.array([2, 0, 1.5, 0.5, *[0] * 16]) / 2
+    sales += 0.1 * sales.mean()
+    np.testing.assert_allclose(model.score(users_of([[]]))[0, 1:], sales / sales.sum(), rtol=1e-5)

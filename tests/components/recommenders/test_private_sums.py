@@ -159,3 +159,12 @@ def test_a_model_that_needs_each_users_events_is_refused(
     sums = PrivateSums.of(world[0], [14.0], params.models.transitions, EXACT, SECRET)
     with pytest.raises(ContractError, match="sequence cannot learn with noise"):
         fit_privately(create("sequence", params), sums, world[1])
+
+
+def test_impressions_are_not_read_with_noise(events: Interactions, params: Params) -> None:
+    exposed = replace(events, shown=replace(events, event=np.full_like(events.event, 4)))
+    plain, sums = (
+        PrivateSums.of(one, [14.0], params.models.transitions, EXACT, SECRET).totals for one in (events, exposed)
+    )
+    assert sums.shown is None
+    np.testing.assert_array_equal(plain.popularity(14.0), sums.popularity(14.0, with_shown=True))

@@ -37,6 +37,21 @@ def random_events(seed: int, n: int = 3000, n_users: int = 40, n_items: int = 20
     )
 
 
+def with_shown(events: Interactions, seed: int, n: int = 5000) -> Interactions:
+    """Return the events with impressions of as many users and items, and propensities of all sizes."""
+    shown = random_events(seed, n, events.n_users, events.n_items)
+    weight = np.random.default_rng(seed).random(n).astype(np.float32)
+    code = np.full(n, EVENTS.index("impression"), np.int8)
+    return replace(events, shown=replace(shown, event=code, weight=weight))
+
+
+def between(events: Interactions, start: int, end: int) -> Interactions:
+    """Return what was done and shown at start <= time < end (us), as of the end."""
+    shown = None if events.shown is None else between(events.shown, start, end)
+    rows = events.filter((events.timestamp >= start) & (events.timestamp < end))
+    return replace(rows, shown=shown, now=end)
+
+
 def assert_same(one: TrainingSums, other: TrainingSums) -> None:
     assert (one.n_users, one.n_items, one.now) == (other.n_users, other.n_items, other.now)
     np.testing.assert_array_equal(one.cells, other.cells)
@@ -45,24 +60,43 @@ def assert_same(one: TrainingSums, other: TrainingSums) -> None:
     for days in other.decayed:
         np.testing.assert_allclose(one.decayed[days], other.decayed[days], rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(one.popularity(days), other.popularity(days), atol=1e-7)
+    assert (one.shown is None) == (other.shown is None)
+    if one.shown is not None and other.shown is not None:
+        assert not len(one.shown.cells), "what a user was shown is summed by product alone"
+        assert_same(replace(one.shown, n_users=0), replace(other.shown, n_users=0))
 
 
 def without(events: Interactions, users: list[int]) -> Interactions:
     """Return the events as `split` would number them had the users never come."""
     left = events.filter(~np.isin(events.user_idx, users))
     moved = left.user_idx - np.searchsorted(np.array(sorted(users)), left.user_idx)
-    return replace(left, user_idx=moved.astype(np.int32), n_users=events.n_users - len(users))
+    shown = None if events.shown is None else without(events.shown, users)
+    return replace(left, user_idx=moved.astype(np.int32), n_users=events.n_users - len(users), shown=shown)
+
+
+def of_users(events: Interactions, users: list[int]) -> Interactions:
+    return events.filter_users(np.isin(np.arange(events.n_users + 1), users))
 
 
 def test_thirty_days_in_a_row_are_a_full_fit() -> None:
-    events = random_events(1)
+    events = with_shown(random_events(1), 11)
     ends = [events.now - n * DAY_US for n in range(30, -1, -1)]
-    sums = TrainingSums.of(replace(events.filter(events.timestamp < ends[0]), now=ends[0]), HALF_LIVES)
+    sums = TrainingSums.of(between(events, 0, ends[0]), HALF_LIVES)
     for start, end in itertools.pairwise(ends):
-        day = events.filter((events.timestamp >= start) & (events.timestamp < end))
-        sums = sums.add(replace(day, now=end))
-        past = replace(events.filter(events.timestamp < end), now=end)
-        assert_same(sums, TrainingSums.of(past, HALF_LIVES))
+        sums = sums.add(between(events, start, end))
+        assert_same(sums, TrainingSums.of(between(events, 0, end), HALF_LIVES))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_day_without_impressions_is_like_a_day_on_which_none_was_shown(first: bool) -> None:
+    events = with_shown(random_events(6), 12)
+    noon = events.now - 20 * DAY_US
+    early, late = between(events, 0, noon), between(events, noon, events.now)
+    early, late = (replace(early, shown=None), late) if first else (early, replace(late, shown=None))
+    shown = (late if first else early).shown
+    assert shown is not None
+    whole = replace(events, shown=replace(shown, now=events.now))
+    assert_same(TrainingSums.of(early, HALF_LIVES).add(late), TrainingSums.of(whole, HALF_LIVES))
 
 
 def test_a_day_brings_users_and_items() -> None:
@@ -75,11 +109,11 @@ def test_a_day_brings_users_and_items() -> None:
 
 
 def test_two_hundred_deletions_in_a_row_leave_no_trace() -> None:
-    events = random_events(3, n=20_000, n_users=300)
+    events = with_shown(random_events(3, n=20_000, n_users=300), 13)
     gone = list(range(300, 100, -1))
     sums = TrainingSums.of(events, HALF_LIVES)
     for user in gone:
-        sums = sums.subtract(events.filter(events.user_idx == user))
+        sums = sums.subtract(of_users(events, [user]))
     assert_same(sums.drop_users(np.array(gone, np.int32)), TrainingSums.of(without(events, gone), HALF_LIVES))
 
 
@@ -88,6 +122,16 @@ def test_an_item_whose_only_buyer_is_gone_has_no_popularity(events_of: Callable[
     sums = TrainingSums.of(events, [14.0]).subtract(events.filter(events.user_idx == 1))
     assert sums.popularity(14.0).tolist() == [0, 1, 0]
     assert sums.count.tolist() == [0, 1, 0]
+
+
+def test_an_impression_counts_its_weight(events_of: Callable[..., Interactions]) -> None:
+    events = events_of([(1, 1, "purchase", 1.0, 0.0)], 2, 3)
+    shown = events_of([(1, 1, "impression", 0.2, 0.0), (2, 2, "impression", 0.4, 14.0)], 2, 3)
+    sums = TrainingSums.of(replace(events, shown=shown), [14.0])
+    np.testing.assert_allclose(sums.popularity(14.0, with_shown=True), np.array([0, 1.2, 0.2, 0]) / 1.2, rtol=1e-6)
+    assert sums.popularity(14.0).tolist() == [0, 1, 0, 0]
+    gone = sums.subtract(replace(events, shown=shown).filter_users(np.array([False, False, True])))
+    assert gone.popularity(14.0, with_shown=True).tolist() == [0, 1, 0, 0]
 
 
 def test_events_that_were_never_added_cannot_be_subtracted(events_of: Callable[..., Interactions]) -> None:
@@ -109,11 +153,11 @@ def test_a_model_of_subtracted_sums_is_the_refit(
     name: str, world: tuple[Interactions, Catalogue, Users], params: Params
 ) -> None:
     _, catalogue, users = world
-    events = random_events(5)
+    events = with_shown(random_events(5), 15)
     gone = [2, 7, 39]
     unlearned, refit = create(name, params), create(name, params)
     assert isinstance(unlearned, SummedRecommender)
-    sums = sums_for([unlearned], events).subtract(events.filter(np.isin(events.user_idx, gone)))
+    sums = sums_for([unlearned], events).subtract(of_users(events, gone))
     unlearned.fit_from(sums.drop_users(np.array(gone, np.int32)), catalogue)
     refit.fit(without(events, gone), catalogue, users)
     before = create(name, params).fit(events, catalogue, users)

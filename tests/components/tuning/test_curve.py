@@ -48,6 +48,13 @@ def test_anonymous_events_are_sampled_one_by_one(events: Interactions) -> None:
         subsample_training(anonymous, 1e-9, seed=1)
 
 
+def test_a_share_of_users_comes_with_what_they_were_shown(events: Interactions) -> None:
+    part = subsample_training(replace(events, shown=events), 0.26, seed=1)
+    assert part.shown is not None
+    assert users(part.shown) == users(part)
+    assert len(part.shown) == len(part) == 6 * 11
+
+
 def test_a_larger_share_gives_a_better_metric(made: Path, params_of: Callable[..., Params]) -> None:
     params = params_of("models.ease.l2=5")
     world = read_tuning_data(made, params)
