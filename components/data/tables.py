@@ -96,7 +96,7 @@ def _read_events(split: Path, info: SplitInfo, windows: Sequence[str], names: Se
             for name, column in columns.items():
                 column[at] = batch[name].to_numpy()
     now = max(ends[w] for w in windows)
-    return Interactions(**columns, n_users=info.n_users, n_items=info.n_items, now=now)
+    return Interactions(**columns, n_users=info.n_users, n_items=info.n_items, now=now, shown=None)
 
 
 def _shifts(files: Sequence[pq.ParquetFile], n_users: int) -> list[NDArray[np.int64] | None]:
