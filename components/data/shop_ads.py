@@ -82,14 +82,15 @@ def _draw_log(
     start = int(np.datetime64(shop.end.replace(tzinfo=None), "us").astype(np.int64)) - min(LOG_DAYS, shop.days) * DAY_US
     at = np.sort(start + day * DAY_US + (hour * HOUR_US).astype(np.int64))
     names = np.array([f"ad-{n + 1:02d}" for n in range(N_ADS)])
+    ends = pa.array(np.arange(0, propensity.size + 1, N_OFFERED, dtype=np.int32))
     columns: dict[str, Any] = {
         "decision_id": pa.array([f"{n:08d}" for n in range(LOG_ROWS)]),
         "timestamp": pa.array(at, pa.timestamp("us", "UTC")),
         "user_id": pa.array([f"U{u + 1:05d}" for u in user.tolist()]),
         "slot": pa.array(slot + 1, pa.int32()),
         "ad_id": pa.array(names[ad].tolist()),
-        "candidates": pa.array(names[offered].tolist(), pa.list_(pa.string())),
-        "propensities": pa.array(propensity.tolist(), pa.list_(pa.float64())),
+        "candidates": pa.ListArray.from_arrays(ends, pa.array(names[offered].ravel().tolist())),
+        "propensities": pa.ListArray.from_arrays(ends, pa.array(propensity.ravel())),
         "clicked": pa.array(clicked),
         "purchased": pa.array(dice < chances[:, 1]),  # a part of the clicks
     }
