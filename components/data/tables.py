@@ -158,7 +158,7 @@ def read_users(split: Path, window: str) -> Users:
     earlier = WINDOWS[: WINDOWS.index(window)]
     past, future = read_interactions(split, earlier), _read(split, window)
     keep = future["target"].to_numpy(zero_copy_only=False) & (future["user_idx"].to_numpy() > 0)
-    rows = {c: future[c].to_numpy()[keep] for c in ("user_idx", "item_idx", "timestamp", "event", "weight")}
+    rows = {c: future[c].to_numpy()[keep] for c in COLUMNS}
     who = np.unique(rows["user_idx"])
     names = ("item_idx", "timestamp", "event", "weight")
     targets = _ragged(who, rows["user_idx"], {c: rows[c] for c in names})
